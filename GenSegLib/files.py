@@ -1,0 +1,149 @@
+"""Files that are either whole or not there: written under another name, then renamed.
+
+Light: the standard library alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import GenSegError
+
+_FULL = {
+    errno.ENOSPC: "the disk is full; make room",
+    errno.EDQUOT: "your disk quota is used up; make room",
+}
+_CLOSED = {
+    errno.EACCES: "you may not write there; choose another folder",
+    errno.EPERM: "you may not write there; choose another folder",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EEXIST: "a part of the path is a file; choose another folder",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file in one stroke: a reader sees the old content or the new, never a part.
+
+    Raises:
+        GenSegError: the disk is full, or the folder cannot be written.
+    """
+    path = Path(path)
+    with _mendable(path, _FULL | _CLOSED):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(_file_mode())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8 in one stroke; raises as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file in one stroke; raises as `write_bytes` does.
+
+    NaN and infinity are refused with ValueError: other programs cannot read them.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises:
+        GenSegError: the file is missing, unreadable, not JSON, or holds something else.
+    """
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GenSegError(f"{path} does not exist; check the path") from None
+    except OSError as fault:
+        raise GenSegError(f"{path} cannot be read: {fault.strerror}") from fault
+    except ValueError as fault:
+        text = " ".join(str(fault).split())
+        raise GenSegError(f"{path} is not valid JSON ({text}); restore or remove it") from fault
+    if not isinstance(value, dict):
+        raise GenSegError(f"{path} must hold a JSON object; restore or remove it")
+    return value
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its name only when it is complete.
+
+    Yields:
+        An empty folder beside `path`. It is renamed to `path` at the end of the block, and
+        removed when the block fails, so that nothing half-written stays behind.
+
+    Raises:
+        GenSegError: `path` exists and is not an empty folder, the disk is full, or the folder
+            cannot be written.
+    """
+    path = Path(path)
+    with _mendable(path, _FULL | _CLOSED):
+        temporary = _sibling_folder(path)
+    try:
+        with _mendable(path, _FULL):
+            yield temporary
+        with _mendable(path, _FULL | _CLOSED):
+            with suppress(FileNotFoundError):
+                path.rmdir()
+            temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _sibling_folder(path: Path) -> Path:
+    """Make an empty folder beside `path`, which must not be in use."""
+    if path.exists() and not is_empty_folder(path):
+        raise GenSegError(f"{path} exists already; choose another output or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    folder.chmod(_file_mode() | 0o111)
+    return folder
+
+
+def is_empty_folder(path: Path) -> bool:
+    """Tell whether `path` is a folder with nothing in it."""
+    return path.is_dir() and next(path.iterdir(), None) is None
+
+
+@contextmanager
+def _mendable(path: Path, hints: Mapping[int, str]) -> Iterator[None]:
+    """Turn the faults of a disk that `hints` explains into one line that names the path."""
+    try:
+        yield
+    except OSError as fault:
+        hint = hints.get(fault.errno or 0)
+        if hint is None:
+            raise
+        raise GenSegError(f"{path} cannot be written: {hint}") from fault
+
+
+def _file_mode() -> int:
+    """Give the permissions that an ordinary new file gets (mkstemp's are the owner's alone)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

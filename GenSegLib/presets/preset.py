@@ -1,0 +1,177 @@
+"""Preset: what differs between anatomies, as data.
+
+Light: the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import permutations, product
+from typing import Any
+
+from ..errors import GenSegError
+
+EFFORTS = ("quick", "standard", "thorough")
+MODALITIES = ("MR", "CT", "")
+
+_ORIENTATIONS = frozenset(
+    "".join(pair[side] for pair, side in zip(order, sides, strict=True))
+    for order in permutations(("RL", "AP", "SI"))
+    for sides in product((0, 1), repeat=3)
+)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """How voxel values are normalized.
+
+    `zscore` gives the image mean 0 and standard deviation 1 (MR, which has no unit); `window`
+    maps `low` to `high` (HU) onto 0 to 1 and clips the rest (CT).
+    """
+
+    kind: str = "zscore"
+    low: float = 0.0
+    high: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown kind and an empty window."""
+        _require(self.kind in ("zscore", "window"), "intensity.kind", "'zscore' or 'window'")
+        if self.kind == "window":
+            _require(self.low < self.high, "intensity", "a window with low below high")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Optimizer steps of the three phases of a training."""
+
+    warmup_steps: int
+    joint_steps: int
+    final_steps: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is no count."""
+        for name, value in asdict(self).items():
+            _require(_is_count(value), f"steps.{name}", "a whole number of 0 or more")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What one anatomy and modality needs; sizes in voxels, spacing in mm.
+
+    `labels` maps voxel values to names (empty: taken from the cases), `spacing` is None where
+    the images keep their own, `multiple` is what image sizes are padded to a multiple of,
+    `colors` are RGB from 0 to 255, `terminology` holds 3D Slicer's terminology strings, `steps`
+    has one entry for each of `EFFORTS`.
+
+    Raises:
+        GenSegError: a value does not fit; the message names the preset and the setting.
+    """
+
+    name: str
+    title: str
+    anatomy: str
+    modality: str
+    labels: dict[int, str]
+    patch_size: tuple[int, ...]
+    steps: dict[str, Steps]
+    spatial_dims: int = 3
+    channels: int = 1
+    orientation: str = "RAS"
+    spacing: tuple[float, ...] | None = None
+    intensity: Intensity = field(default_factory=Intensity)
+    crop_foreground: bool = False
+    multiple: int = 8
+    largest_component: bool = False
+    bias_field: bool = False
+    segmenter: str = "unet"
+    colors: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    terminology: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no training could use."""
+        try:
+            self._require_sound()
+        except GenSegError as fault:
+            raise GenSegError(f"preset {self.name!r}: {fault}") from None
+
+    def _require_sound(self) -> None:
+        dims = self.spatial_dims
+        _require(bool(self.name), "name", "a text")
+        _require(self.modality in MODALITIES, "modality", "'MR', 'CT' or empty")
+        _require(dims in (2, 3), "spatial_dims", "2 or 3")
+        _require(self.channels >= 1, "channels", "1 or more")
+        _require(self.orientation in _ORIENTATIONS, "orientation", "axis codes such as 'RAS'")
+        _require(self.multiple >= 1, "multiple", "1 or more")
+        fits = len(self.patch_size) == dims and all(map(self._is_patch_edge, self.patch_size))
+        _require(fits, "patch_size", f"{dims} multiples of {self.multiple}")
+        if self.spacing is not None:
+            positive = len(self.spacing) == dims and all(size > 0 for size in self.spacing)
+            _require(positive, "spacing", f"{dims} lengths in mm above 0")
+        _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
+        _require(set(self.steps) == set(EFFORTS), "steps", f"entries for {', '.join(EFFORTS)}")
+
+    def _is_patch_edge(self, size: object) -> bool:
+        return isinstance(size, int) and size > 0 and size % self.multiple == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the preset as JSON values; `from_json` reads it back unchanged."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.intensity.kind == "zscore":
+            values["intensity"] = {"kind": "zscore"}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preset:
+        """Read what `to_json` gives.
+
+        Raises:
+            GenSegError: a setting is missing, unknown or of the wrong kind.
+        """
+        name = str(values.get("name", "?"))
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise GenSegError(f"preset {name!r}: unknown setting {unknown[0]!r}; remove it")
+        try:
+            return cls(**{key: _READERS.get(key, _same)(value) for key, value in values.items()})
+        except (TypeError, ValueError, AttributeError) as fault:
+            text = str(fault).replace("Preset.__init__()", "it is").splitlines()[0]
+            raise GenSegError(f"preset {name!r} cannot be read: {text}") from fault
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _names(values: Mapping[str, str]) -> dict[int, str]:
+    return {int(key): str(name) for key, name in values.items()}
+
+
+def _colors(values: Mapping[str, list[int]]) -> dict[int, tuple[int, int, int]]:
+    return {int(key): (int(r), int(g), int(b)) for key, (r, g, b) in values.items()}
+
+
+def _spacing(values: list[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)
+
+
+_READERS: dict[str, Any] = {
+    "labels": _names,
+    "terminology": _names,
+    "colors": _colors,
+    "spacing": _spacing,
+    "patch_size": tuple,
+    "intensity": lambda values: Intensity(**values),
+    "steps": lambda values: {effort: Steps(**counts) for effort, counts in values.items()},
+}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _require(sound: bool, setting: str, wanted: str) -> None:
+    if not sound:
+        raise GenSegError(f"{setting} must be {wanted}")
