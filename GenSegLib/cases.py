@@ -1,0 +1,209 @@
+"""What a training is given: cases with their roles, the label map and the modality."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import GenSegError
+
+LARGEST_LABEL = 32767
+MODALITIES = ("MR", "CT", "")
+
+
+class Role(str, Enum):
+    """What a case is for."""
+
+    TRAIN = "train"
+    VALIDATE = "validate"
+    UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and, unless its role is `unlabelled`, its label volume; the name is unique.
+
+    Raises:
+        GenSegError: the name cannot be part of a file name.
+    """
+
+    name: str
+    image: Path
+    label: Path | None = None
+    role: Role = Role.TRAIN
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\\n\0"):
+            raise GenSegError(f"the case name {self.name!r} cannot be a file name; rename the case")
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the case brings a label to train or to validate with."""
+        return self.label is not None and self.role is not Role.UNLABELLED
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """Cases with the map of label values to names (background left out; empty where unknown).
+
+    `modality` is "MR", "CT" or "" where unknown.
+
+    Raises:
+        GenSegError: two cases have one name, or a label value or modality is out of range.
+    """
+
+    cases: tuple[Case, ...]
+    labels: dict[int, str] = field(default_factory=dict)
+    modality: str = ""
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, n in Counter(c.name for c in self.cases).items() if n > 1]
+        if repeated:
+            raise GenSegError(f"several cases are named {repeated[0]}; give each its own name")
+        for value in self.labels:
+            if not 1 <= value <= LARGEST_LABEL:
+                raise GenSegError(
+                    f"label value {value} is outside 1..{LARGEST_LABEL} (0 is the background)"
+                )
+        if self.modality not in MODALITIES:
+            raise GenSegError(f'the modality {self.modality!r} is none of "MR", "CT" and ""')
+
+    def of_role(self, role: Role) -> tuple[Case, ...]:
+        """The cases of one role, in their order."""
+        return tuple(case for case in self.cases if case.role is role)
+
+    @property
+    def labelled(self) -> tuple[Case, ...]:
+        """The cases that bring a label, training and validation ones alike."""
+        return tuple(case for case in self.cases if case.is_labelled)
+
+    def low_data(self, labelled: int, seed: int) -> CaseSet:
+        """Keep `labelled` of the labelled cases, drawn as the low-data protocol says.
+
+        The labelled cases are sorted by name and permuted with
+        `numpy.random.RandomState(seed)`; the first `labelled` stay, the other labelled ones are
+        dropped. So with one seed the smaller set is part of the larger one.
+
+        Raises:
+            GenSegError: fewer cases are labelled than asked for.
+        """
+        available = sorted(self.labelled, key=lambda case: case.name)
+        if not 1 <= labelled <= len(available):
+            raise GenSegError(
+                f"{labelled} labelled cases are asked for and {len(available)} are there; "
+                f"ask for 1 to {len(available)}"
+            )
+        order = np.random.RandomState(seed).permutation(len(available))
+        kept = {available[k].name for k in order[:labelled]}
+        cases = (case for case in self.cases if not case.is_labelled or case.name in kept)
+        return dataclasses.replace(self, cases=tuple(cases))
+
+    def with_validation(self, share: float, seed: int) -> CaseSet:
+        """Hold back a share of the labelled cases for validation, unless some already are.
+
+        At least one case is held back and at least one is left; none is held back where there is
+        only one, or where the share is 0.
+
+        Raises:
+            GenSegError: there is no labelled case with the role `train`.
+        """
+        training = sorted((c.name for c in self.labelled if c.role is Role.TRAIN))
+        if not training:
+            raise GenSegError("no case with a label is there to train on; add labelled cases")
+        if self.of_role(Role.VALIDATE) or len(training) == 1 or share <= 0:
+            return self
+        count = min(max(round(share * len(training)), 1), len(training) - 1)
+        order = np.random.RandomState(seed).permutation(len(training))
+        held_back = {training[k] for k in order[:count]}
+        cases = (
+            dataclasses.replace(case, role=Role.VALIDATE) if case.name in held_back else case
+            for case in self.cases
+        )
+        return dataclasses.replace(self, cases=tuple(cases))
+
+    def to_json(self, base: Path | None = None) -> dict[str, Any]:
+        """The set as JSON values; paths are absolute, those inside `base` relative to it."""
+        return {
+            "modality": self.modality,
+            "labels": {str(value): name for value, name in sorted(self.labels.items())},
+            "cases": [_case_to_json(case, base) for case in self.cases],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], base: Path) -> CaseSet:
+        """Read what `to_json` wrote; relative paths start at `base`.
+
+        Raises:
+            GenSegError: an entry is missing or of the wrong kind.
+        """
+        entries = values.get("cases")
+        if not isinstance(entries, list):
+            raise GenSegError('there is no list "cases"')
+        modality = values.get("modality", "")
+        if not isinstance(modality, str):
+            raise GenSegError(f'"modality" is {modality!r}, not a text')
+        return cls(
+            cases=tuple(_case_from_json(entry, base) for entry in entries),
+            labels=parse_labels(values.get("labels", {})),
+            modality=modality,
+        )
+
+
+def parse_labels(values: object) -> dict[int, str]:
+    """Turn a JSON object {"1": name} into a label map without its background.
+
+    Raises:
+        GenSegError: it is not such an object.
+    """
+    if not isinstance(values, Mapping):
+        raise GenSegError('"labels" is not an object of the form {"1": "name"}')
+    try:
+        labels = {int(value): str(name) for value, name in values.items()}
+    except (TypeError, ValueError):
+        raise GenSegError(
+            f'"labels" has a key that is not a whole number: {", ".join(map(str, values))}'
+        ) from None
+    labels.pop(0, None)
+    return labels
+
+
+def _case_to_json(case: Case, base: Path | None) -> dict[str, str | None]:
+    return {
+        "name": case.name,
+        "image": _path_to_json(case.image, base),
+        "label": None if case.label is None else _path_to_json(case.label, base),
+        "role": case.role.value,
+    }
+
+
+def _path_to_json(path: Path, base: Path | None) -> str:
+    absolute = path.absolute()
+    if base is not None and absolute.is_relative_to(base.absolute()):
+        absolute = absolute.relative_to(base.absolute())
+    return absolute.as_posix()
+
+
+def _case_from_json(entry: object, base: Path) -> Case:
+    if not isinstance(entry, Mapping):
+        raise GenSegError(f'an entry of "cases" is {entry!r}, not an object')
+    name, image, label = entry.get("name"), entry.get("image"), entry.get("label")
+    if not isinstance(name, str) or not isinstance(image, str):
+        raise GenSegError('an entry of "cases" lacks its "name" or its "image"')
+    if label is not None and not isinstance(label, str):
+        raise GenSegError(f'case {name}: "label" is {label!r}, not a path')
+    unstated = Role.UNLABELLED if label is None else Role.TRAIN
+    try:
+        role = Role(entry.get("role", unstated))
+    except ValueError:
+        known = ", ".join(role.value for role in Role)
+        raise GenSegError(f"case {name}: the role is none of {known}") from None
+    if label is None and role is not Role.UNLABELLED:
+        raise GenSegError(f"case {name}: the role is {role.value} but there is no label")
+    return Case(name, base / image, None if label is None else base / label, role)
