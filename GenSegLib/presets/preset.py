@@ -66,7 +66,7 @@ class Preset:
     has one entry for each of `EFFORTS`.
 
     Raises:
-        GenSegError: a value does not fit; the message names the preset and the setting.
+        GenSegError: a value does not fit; the message names the setting.
     """
 
     name: str
@@ -91,12 +91,6 @@ class Preset:
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
-        try:
-            self._require_sound()
-        except GenSegError as fault:
-            raise GenSegError(f"preset {self.name!r}: {fault}") from None
-
-    def _require_sound(self) -> None:
         dims = self.spatial_dims
         _require(bool(self.name), "name", "a text")
         _require(self.modality in MODALITIES, "modality", "'MR', 'CT' or empty")
@@ -136,6 +130,8 @@ class Preset:
             raise GenSegError(f"preset {name!r}: unknown setting {unknown[0]!r}; remove it")
         try:
             return cls(**{key: _READERS.get(key, _same)(value) for key, value in values.items()})
+        except GenSegError as fault:
+            raise GenSegError(f"preset {name!r}: {fault}") from None
         except (TypeError, ValueError, AttributeError) as fault:
             text = str(fault).replace("Preset.__init__()", "it is").splitlines()[0]
             raise GenSegError(f"preset {name!r} cannot be read: {text}") from fault

@@ -1,0 +1,32 @@
+# make demo   the whole job on phantoms, about five minutes
+# make test   all the tests
+# make lint   style and types
+# make clean  removes what the other three made (not your runs)
+#
+# Everything is installed into .venv. Another Python: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+GENSEG := $(BIN)/genseg
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(GENSEG) demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt .ci/setup
+	sh .ci/setup "$(PYTHON)" .venv
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find GenSegLib GenSegSlicer Testing -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
