@@ -114,7 +114,7 @@ class CaseSet:
         Raises:
             GenSegError: there is no labelled case with the role `train`.
         """
-        training = sorted((c.name for c in self.labelled if c.role is Role.TRAIN))
+        training = sorted(c.name for c in self.labelled if c.role is Role.TRAIN)
         if not training:
             raise GenSegError("no case with a label is there to train on; add labelled cases")
         if self.of_role(Role.VALIDATE) or len(training) == 1 or share <= 0:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .cases import Case, CaseSet, Role, parse_labels
 from .errors import GenSegError
+from .files import read_json
 
 IMAGE_SUFFIXES = (
     *(".seg.nrrd", ".nii.gz", ".gipl.gz", ".nii", ".nrrd", ".nhdr"),
@@ -136,7 +136,7 @@ def _without_channel(path: Path) -> str:
 
 
 def _read_list(path: Path) -> CaseSet:
-    values = _read_json(path)
+    values = read_json(path)
     try:
         if "cases" in values:
             return CaseSet.from_json(values, path.parent)
@@ -147,18 +147,6 @@ def _read_list(path: Path) -> CaseSet:
     except GenSegError as error:
         raise GenSegError(f"{path}: {error}") from None
     raise GenSegError(f'{path}: it has none of "cases", "training" and "channel_names"')
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise GenSegError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise GenSegError(f"{path}: invalid JSON ({error}); mend or export it again") from None
-    if not isinstance(values, dict):
-        raise GenSegError(f"{path}: a JSON object is expected, not a {type(values).__name__}")
-    return values
 
 
 def _read_decathlon(values: Mapping[str, Any], base: Path) -> CaseSet:

@@ -1,0 +1,184 @@
+"""Volumes and their files: the one place where ITK's LPS (z, y, x) meets RAS (channel, x, y, z)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
+
+from . import itk_files
+from .errors import GenSegError
+from .segment_files import Segment, flatten_layers, read_segments, write_segments
+
+LARGEST_LABEL = int(np.iinfo(np.int16).max)
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS millimeters."""
+
+    array: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The voxels along x, y and z."""
+        return self.array.shape[1:]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """The distance of neighboring voxels along x, y and z in mm."""
+        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def orientation(self) -> str:
+        """The anatomical directions nearest to x, y and z, such as "RAS"."""
+        cosines = self.affine[:3, :3] / np.array(self.spacing)
+        axes = max(
+            itertools.permutations(range(3)),
+            key=lambda order: sum(abs(cosines[axis, k]) for k, axis in enumerate(order)),
+        )
+        return "".join(("LR", "PA", "IS")[a][int(cosines[a, k] > 0)] for k, a in enumerate(axes))
+
+
+def on_same_grid(one: Volume, other: Volume) -> bool:
+    """Whether two volumes have equal sizes and lie within 5 % of a voxel of each other."""
+    if one.shape != other.shape:
+        return False
+    ends = itertools.product(*((0, length - 1) for length in one.shape))
+    corners = np.array([[*corner, 1] for corner in ends])
+    apart = np.abs((one.affine - other.affine) @ corners.T).max()
+    return bool(apart <= 0.05 * min(one.spacing))
+
+
+def read_image(path: Path, *, finite: bool = True) -> Volume:
+    """Read a scalar volume as float32 (1, x, y, z) from a file or a DICOM series folder.
+
+    Raises:
+        GenSegError: it is missing, unreadable, truncated, 4-D, of several values a voxel, or its
+            geometry is invalid; with `finite` also when voxels are NaN or infinite.
+    """
+    image = itk_files.load(path)
+    _require_scalar(path, image)
+    volume = _from_itk(image, np.dtype(np.float32))
+    if finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
+        raise GenSegError(f"{path}: {count} voxels are NaN or infinite; mend or leave out the case")
+    return volume
+
+
+def read_label(path: Path) -> Volume:
+    """Read a label volume as int16 (1, x, y, z); whole numbers stored as floats are accepted.
+
+    The segments of a `.seg.nrrd` with several layers are painted into one volume, the later over
+    the earlier; `read_segment_names` gives their names.
+
+    Raises:
+        GenSegError: as `read_image`; or a voxel is no whole number from 0 to 32767.
+    """
+    image = itk_files.load(path)
+    segments = _segments(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    if not segments:
+        _require_scalar(path, image)
+    volume = _from_itk(image)
+    array = volume.array
+    if len(array) > 1:
+        array = _flatten(path, array, segments)[None]
+    return Volume(_whole_numbers(path, array), volume.affine)
+
+
+def read_segment_names(path: Path) -> dict[int, str]:
+    """Read the names of a `.seg.nrrd`'s segments, keyed by the values that `read_label` gives.
+
+    Empty for any other file. Raises GenSegError as `read_label` does.
+    """
+    if not path.name.lower().endswith(".nrrd"):
+        return {}
+    return {segment.value: segment.name for segment in _segments(path, itk_files.load_header(path))}
+
+
+def write_image(path: Path, volume: Volume) -> None:
+    """Write a scalar volume (1, x, y, z) with its voxel type, whole or not at all.
+
+    Raises:
+        GenSegError: the format is not written, or the file cannot be.
+    """
+    itk_files.save(_to_itk(volume), path)
+
+
+def write_label(
+    path: Path,
+    volume: Volume,
+    names: Mapping[int, str] | None = None,
+    colors: Mapping[int, tuple[int, int, int]] | None = None,
+) -> None:
+    """Write a label volume (1, x, y, z); a `.seg.nrrd` carries names and colors (0..255) as well.
+
+    Raises:
+        GenSegError: as `write_image`; or a label is outside 0..32767.
+    """
+    label = _whole_numbers(path, volume.array)
+    smallest = label.astype(np.uint8) if label.max(initial=0) <= 255 else label
+    header = {}
+    if path.name.lower().endswith(".seg.nrrd"):
+        values = sorted({*(int(v) for v in np.unique(label) if v), *(names or {})})
+        header = write_segments(values, volume.shape, names or {}, colors or {})
+    itk_files.save(_to_itk(Volume(smallest, volume.affine)), path, header)
+
+
+def _segments(path: Path, header: Mapping[str, str]) -> list[Segment]:
+    try:
+        return read_segments(header)
+    except GenSegError as error:
+        raise GenSegError(f"{path}: {error}") from None
+
+
+def _flatten(path: Path, layers: np.ndarray, segments: Sequence[Segment]) -> np.ndarray:
+    try:
+        return flatten_layers(layers, segments)
+    except GenSegError as error:
+        raise GenSegError(f"{path}: {error}") from None
+
+
+def _require_scalar(path: Path, image: sitk.Image) -> None:
+    count = image.GetNumberOfComponentsPerPixel()
+    if count > 1:
+        kind = "an RGB image?" if count in (3, 4) else "several channels?"
+        raise GenSegError(f"{path}: {count} values a voxel ({kind}); a scalar volume is needed")
+    if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        raise GenSegError(f"{path}: complex voxels; a scalar volume is needed, take the magnitude")
+
+
+def _from_itk(image: sitk.Image, dtype: np.dtype | None = None) -> Volume:
+    array = sitk.GetArrayViewFromImage(image)
+    if array.ndim == image.GetDimension():
+        array = array[..., None]
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return Volume(np.array(array.T, dtype, order="C"), _LPS_TO_RAS @ affine)
+
+
+def _to_itk(volume: Volume) -> sitk.Image:
+    if len(volume.array) != 1:
+        raise ValueError(f"one channel is written, not {len(volume.array)}")
+    image = sitk.GetImageFromArray(volume.array[0].T)
+    affine = _LPS_TO_RAS @ volume.affine
+    image.SetSpacing(volume.spacing)
+    image.SetDirection((affine[:3, :3] / np.array(volume.spacing)).ravel())
+    image.SetOrigin(affine[:3, 3])
+    return image
+
+
+def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
+    if not np.isfinite(array).all() or (array != np.rint(array)).any():
+        raise GenSegError(f"{path}: not a label volume, some voxels are no whole numbers")
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low < 0 or high > LARGEST_LABEL:
+        value = low if low < 0 else high
+        raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
+    return array.astype(np.int16)
