@@ -1,0 +1,268 @@
+"""The way of an image from one grid of voxels to another, and exactly back.
+
+A route is a chain of three kinds of step: `Reorient`, `Window` (a crop or a padding) and
+`Resample`. Directions of the axes are kept: an oblique image stays oblique, and no step but
+`Resample` interpolates. Arrays are (channel, x, y, z), affines 4x4 RAS in mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .resampling import resample, target_size
+
+Array = NDArray[Any]
+Size = tuple[int, int, int]
+
+_POSITIVE = "RAS"
+_NEGATIVE = "LPI"
+_SAME_SPACING = 1e-3
+
+
+class Step(Protocol):
+    """One part of a route."""
+
+    @property
+    def matrix(self) -> Array:
+        """The 4x4 matrix that takes voxel indices behind the step to those before it."""
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether values are mixed, so that labels need the way class by class."""
+
+    def forward(self, array: Array, outside: float) -> Array:
+        """Take an array to the grid behind the step; new voxels get the value `outside`."""
+
+    def backward(self, array: Array, outside: float) -> Array:
+        """Take an array to the grid before the step; lost voxels get the value `outside`."""
+
+
+@dataclass(frozen=True)
+class Reorient:
+    """Axes in another order and direction: `order` names the old axis of each new one."""
+
+    order: Size
+    flips: tuple[bool, bool, bool]
+    size: Size
+    interpolates = False
+
+    @property
+    def matrix(self) -> Array:
+        """See `Step`."""
+        matrix = np.zeros((4, 4))
+        matrix[3, 3] = 1
+        for new, (old, flip, count) in enumerate(
+            zip(self.order, self.flips, self.size, strict=True)
+        ):
+            matrix[old, new] = -1 if flip else 1
+            matrix[old, 3] = count - 1 if flip else 0
+        return matrix
+
+    def forward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return self._flip(array.transpose(0, *(1 + axis for axis in self.order)))
+
+    def backward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return self._flip(array).transpose(0, *(1 + axis for axis in np.argsort(self.order)))
+
+    def _flip(self, array: Array) -> Array:
+        return np.flip(array, tuple(1 + axis for axis, flip in enumerate(self.flips) if flip))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A box of the grid, `size` voxels from `start`; beyond the `source` it is padding."""
+
+    start: Size
+    size: Size
+    source: Size
+    interpolates = False
+
+    @property
+    def matrix(self) -> Array:
+        """See `Step`."""
+        matrix = np.eye(4)
+        matrix[:3, 3] = self.start
+        return matrix
+
+    def forward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return _window(array, self.start, self.size, outside)
+
+    def backward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return _window(array, [-start for start in self.start], self.source, outside)
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Voxels `scale` times as large, about the same center."""
+
+    scale: tuple[float, float, float]
+    size: Size
+    source: Size
+    interpolates = True
+
+    @property
+    def matrix(self) -> Array:
+        """See `Step`."""
+        matrix = np.diag([*self.scale, 1.0])
+        for axis, scale in enumerate(self.scale):
+            matrix[axis, 3] = (self.source[axis] - 1) / 2 - scale * (self.size[axis] - 1) / 2
+        return matrix
+
+    def forward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return resample(array, self.size, self.scale)
+
+    def backward(self, array: Array, outside: float) -> Array:
+        """See `Step`."""
+        return resample(array, self.source, [1 / scale for scale in self.scale])
+
+
+@dataclass(frozen=True)
+class Route:
+    """The steps from one grid to another, applied in their order."""
+
+    steps: tuple[Step, ...] = ()
+
+    def then(self, step: Step) -> Route:
+        """Give the route with one more step."""
+        return Route((*self.steps, step))
+
+    def affine(self, source: Array) -> Array:
+        """Give the affine of the grid at the end, from that at the start."""
+        for step in self.steps:
+            source = source @ step.matrix
+        return source
+
+    def forward(self, array: Array, outside: float = 0.0) -> Array:
+        """Take the (channel, x, y, z) array to the grid at the end."""
+        for step in self.steps:
+            array = step.forward(array, outside)
+        return array
+
+    def backward(self, array: Array, outside: float = 0.0) -> Array:
+        """Take the (channel, x, y, z) array to the grid at the start."""
+        for step in reversed(self.steps):
+            array = step.backward(array, outside)
+        return array
+
+    def forward_label(self, label: Array) -> Array:
+        """Take the (x, y, z) label to the grid at the end, class by class if that mixes values."""
+        return self._move_label(label, self.forward)
+
+    def backward_label(self, label: Array) -> Array:
+        """Take the (x, y, z) label to the grid at the start, class by class if that mixes."""
+        return self._move_label(label, self.backward)
+
+    def backward_classes(self, probabilities: Array) -> Array:
+        """Take (class, x, y, z) probabilities to the start and give the likeliest class there.
+
+        Only one class at a time is held on the grid at the start. What the route had cut off is
+        class 0.
+        """
+        moved = (
+            (index, self.backward(probabilities[index : index + 1], float(index == 0))[0])
+            for index in range(len(probabilities))
+        )
+        return _likeliest(moved, np.dtype(np.int16))
+
+    def _move_label(self, label: Array, move: Callable[[Array, float], Array]) -> Array:
+        if not any(step.interpolates for step in self.steps):
+            return move(label[np.newaxis], 0)[0]
+        moved = (
+            (value, move((label == value)[np.newaxis].astype(np.float32), float(value == 0))[0])
+            for value in np.union1d(label, 0)
+        )
+        return _likeliest(moved, label.dtype)
+
+
+def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:
+    """Plan the flips and swaps of axes that bring an image closest to an orientation.
+
+    Args:
+        affine: of the image, 4x4 RAS.
+        size: of the image, (x, y, z).
+        orientation: the direction in which each new axis runs, "RAS" for instance.
+    """
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    world = [_world_axis(code) for code in orientation]
+    best = max(
+        permutations(range(3)),
+        key=lambda order: sum(abs(directions[world[new], old]) for new, old in enumerate(order)),
+    )
+    flips = [
+        bool(directions[world[new], old] < 0) == (orientation[new] in _POSITIVE)
+        for new, old in enumerate(best)
+    ]
+    return Reorient(_three(best), (flips[0], flips[1], flips[2]), _three(size[old] for old in best))
+
+
+def plan_resample(affine: Array, size: Size, spacing: Sequence[float]) -> Resample | None:
+    """Plan the way to a spacing in mm; None where it equals the image's own within 0.1 %."""
+    own = np.linalg.norm(affine[:3, :3], axis=0)
+    scale = np.asarray(spacing) / own
+    scale[np.abs(scale - 1) < _SAME_SPACING] = 1
+    if (scale == 1).all():
+        return None
+    sizes = _three(target_size(*pair) for pair in zip(size, scale, strict=True))
+    return Resample((float(scale[0]), float(scale[1]), float(scale[2])), sizes, size)
+
+
+def plan_padding(size: Size, multiple: int) -> Window:
+    """Plan the padding, the same at both ends within a voxel, to multiples of `multiple`."""
+    padded = _three(-(-count // multiple) * multiple for count in size)
+    start = _three(-((new - old) // 2) for new, old in zip(padded, size, strict=True))
+    return Window(start, padded, size)
+
+
+def plan_crop(mask: Array, margin: int) -> Window:
+    """Plan the crop to the box of a (x, y, z) mask and `margin` voxels; an empty mask keeps all."""
+    start, stop = [0, 0, 0], list(mask.shape)
+    for axis, count in enumerate(mask.shape if mask.any() else ()):
+        inside = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        start[axis] = max(0, int(inside[0]) - margin)
+        stop[axis] = min(count, int(inside[-1]) + 1 + margin)
+    size = _three(end - begin for begin, end in zip(start, stop, strict=True))
+    return Window(_three(start), size, _three(mask.shape))
+
+
+def _three(values: Iterable[int]) -> Size:
+    return cast(Size, tuple(int(value) for value in values))
+
+
+def _world_axis(code: str) -> int:
+    return (_POSITIVE if code in _POSITIVE else _NEGATIVE).index(code)
+
+
+def _window(array: Array, start: Sequence[int], size: Size, outside: float) -> Array:
+    """Cut a box out of (channel, x, y, z); voxels beyond the array get the value `outside`."""
+    source = array.shape[1:]
+    low = [max(0, -begin) for begin in start]
+    high = [min(n, old - begin) for n, old, begin in zip(size, source, start, strict=True)]
+    box = [slice(a, b) for a, b in zip(low, high, strict=True)]
+    taken = [slice(a + s, b + s) for a, b, s in zip(low, high, start, strict=True)]
+    result = np.full((array.shape[0], *size), outside, dtype=array.dtype)
+    result[(slice(None), *box)] = array[(slice(None), *taken)]
+    return result
+
+
+def _likeliest(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
+    """Give each voxel the value of its largest share; the first one wins a tie."""
+    moving = iter(shares)
+    value, best = next(moving)
+    best = best.copy()
+    label = np.full(best.shape, value, dtype=dtype)
+    for value, share in moving:
+        larger = share > best
+        label[larger] = value
+        np.copyto(best, share, where=larger)
+    return label
