@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .errors import GenSegError
+from .label_maps import check_labels, parse_labels
 
-LARGEST_LABEL = 32767
 MODALITIES = ("MR", "CT", "")
 
 
@@ -67,11 +67,7 @@ class CaseSet:
         repeated = [name for name, n in Counter(c.name for c in self.cases).items() if n > 1]
         if repeated:
             raise GenSegError(f"several cases are named {repeated[0]}; give each its own name")
-        for value in self.labels:
-            if not 1 <= value <= LARGEST_LABEL:
-                raise GenSegError(
-                    f"label value {value} is outside 1..{LARGEST_LABEL} (0 is the background)"
-                )
+        check_labels(self.labels)
         if self.modality not in MODALITIES:
             raise GenSegError(f'the modality {self.modality!r} is none of "MR", "CT" and ""')
 
@@ -154,24 +150,6 @@ class CaseSet:
             labels=parse_labels(values.get("labels", {})),
             modality=modality,
         )
-
-
-def parse_labels(values: object) -> dict[int, str]:
-    """Turn a JSON object {"1": name} into a label map without its background.
-
-    Raises:
-        GenSegError: it is not such an object.
-    """
-    if not isinstance(values, Mapping):
-        raise GenSegError('"labels" is not an object of the form {"1": "name"}')
-    try:
-        labels = {int(value): str(name) for value, name in values.items()}
-    except (TypeError, ValueError):
-        raise GenSegError(
-            f'"labels" has a key that is not a whole number: {", ".join(map(str, values))}'
-        ) from None
-    labels.pop(0, None)
-    return labels
 
 
 def _case_to_json(case: Case, base: Path | None) -> dict[str, str | None]:

@@ -12,9 +12,9 @@ import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from . import itk_files
 from .errors import GenSegError
+from .label_maps import LARGEST_LABEL
 from .segment_files import Segment, flatten_layers, read_segments, write_segments
 
-LARGEST_LABEL = int(np.iinfo(np.int16).max)
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .cases import Case, CaseSet, Role, parse_labels
+from .cases import Case, CaseSet, Role
 from .errors import GenSegError
 from .files import read_json
+from .label_maps import parse_labels
 
 IMAGE_SUFFIXES = (
     *(".seg.nrrd", ".nii.gz", ".gipl.gz", ".nii", ".nrrd", ".nhdr"),

@@ -1,0 +1,69 @@
+"""Real data where it is at hand, and tiny cases that every suite can afford."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from GenSegLib.image_io import Volume, write_image, write_label
+
+DATA = Path(
+    os.environ.get("GENSEG_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+
+
+def _data_folder(name: str) -> Path:
+    folder = DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; GENSEG_TEST_DATA names another folder of test data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hippocampus() -> Path:
+    """The 208 hippocampus MR crops in the Decathlon's layout; skips where they are absent."""
+    return _data_folder("hippocampus")
+
+
+@pytest.fixture(scope="session")
+def abdomen() -> Path:
+    """Abdominal CT and MR volumes and a DICOM series; skips where they are absent."""
+    return _data_folder("abdomen")
+
+
+def draw_tiny_pair(seed: int = 0, shape: tuple[int, int, int] = (12, 10, 8)) -> tuple[Volume, ...]:
+    """An image of noise with a two-part bright block, and the label of its parts 1 and 2."""
+    random = np.random.default_rng(seed)
+    label = np.zeros((1, *shape), np.int16)
+    x, y, z = (length // 4 + int(random.integers(0, 2)) for length in shape)
+    label[0, x : 2 * x, y : 3 * y, z : 3 * z] = 1
+    label[0, 2 * x : 3 * x, y : 3 * y, z : 3 * z] = 2
+    image = (random.normal(100, 10, label.shape) + 50 * label).astype(np.float32)
+    affine = np.diag([1.0, 1.5, 2.0, 1.0])
+    affine[:3, 3] = -5.0, 7.0, 20.0
+    return Volume(image, affine), Volume(label, affine)
+
+
+@pytest.fixture
+def tiny_pair() -> tuple[Volume, ...]:
+    """One tiny image and its label, in memory."""
+    return draw_tiny_pair()
+
+
+@pytest.fixture
+def write_tiny_cases(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes `count` tiny cases as `images` and `labels` and gives their folder."""
+
+    def write(count: int = 3, *, folder: str = "cases", suffix: str = ".nii.gz") -> Path:
+        root = tmp_path / folder
+        for k in range(count):
+            image, label = draw_tiny_pair(seed=k)
+            write_image(root / "images" / f"case_{k}{suffix}", image)
+            write_label(root / "labels" / f"case_{k}{suffix}", label)
+        return root
+
+    return write
