@@ -1,12 +1,19 @@
-"""What is asked of a training: typed, validated, JSON both ways, every default in one place."""
+"""What is asked of a training: typed, validated, JSON both ways, every default in one place.
+
+Light: the standard library alone.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from .errors import GenSegError
+from .presets import EFFORTS, Preset
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
 GENERATORS = ("searchable", "none")
@@ -45,3 +52,141 @@ class TrainConfig:
     reduce_cells: bool = True
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no training could use."""
+        for name, kind in get_type_hints(type(self)).items():
+            _require_kind(name, getattr(self, name), kind)
+        for name, choices in _CHOICES.items():
+            _require(getattr(self, name) in choices, name, f"one of {', '.join(choices)}")
+        for name, least in _LEAST.items():
+            _require(getattr(self, name) >= least, name, f"{least} or more")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            _require(value is None or value > 0, name, "above 0")
+        for name in _SHARES:
+            _require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
+        _require(self.seed < 2**32, "seed", "below 4294967296")
+        sound = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None
+        _require(sound, "device", "auto, cpu, mps, cuda or cuda:NUMBER")
+
+    @classmethod
+    def for_preset(cls, preset: Preset, effort: str = "standard", **changes: Any) -> TrainConfig:
+        """Give the settings that a preset recommends for an effort, with `changes` on top.
+
+        Raises:
+            GenSegError: the effort or a setting is unknown, or a value is outside its range.
+        """
+        _require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
+        _refuse_unknown(changes)
+        steps = dataclasses.asdict(preset.steps[effort])
+        return cls(**{"segmenter": preset.segmenter, **steps, **changes})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the settings as JSON values; `from_json` reads them back unchanged."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Read what `to_json` gives; what is left out has its default.
+
+        Raises:
+            GenSegError: a setting is unknown, or a value is outside its range.
+        """
+        _refuse_unknown(values)
+        return cls(**values)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Read `name=value` as a user types it: ("batch_size", 4) for "batch_size=4".
+
+    Raises:
+        GenSegError: the setting is unknown, or the value is of the wrong kind.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise GenSegError(f"a setting is written name=value; {text!r} is not")
+    _refuse_unknown([name])
+    kind = get_type_hints(TrainConfig)[name]
+    try:
+        return name, _PARSERS[kind](value)
+    except (KeyError, ValueError):
+        raise GenSegError(f"{name} must be {_WORDS[kind]}; it is {value!r}") from None
+
+
+def parse_duration(text: str) -> float:
+    """Read a duration in seconds: "90", "90s", "20m" or "1.5h".
+
+    Raises:
+        GenSegError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise GenSegError(f"a duration is written 90s, 20m or 1.5h; {text!r} is not")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+_CHOICES = {
+    "segmenter": SEGMENTERS,
+    "generator": GENERATORS,
+    "hypergradient": HYPERGRADIENTS,
+    "precision": PRECISIONS,
+}
+_LEAST = {
+    "seed": 0,
+    "threads": 0,
+    "warmup_steps": 0,
+    "joint_steps": 0,
+    "final_steps": 1,
+    "batch_size": 1,
+    "generated_batch_size": 1,
+    "upper_every": 1,
+    "validate_every": 1,
+    "patience": 0,
+}
+_POSITIVE = (
+    "segmenter_rate",
+    "generator_rate",
+    "upper_rate",
+    "time_budget_s",
+    "checkpoint_every_s",
+)
+_SHARES = ("validation_share", "ema_decay")
+
+_WORDS: dict[Any, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    float | None: "a number or none",
+}
+_PARSERS: dict[Any, Any] = {
+    str: str,
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+    int: int,
+    float: float,
+    float | None: lambda text: None if text.lower() == "none" else float(text),
+}
+
+
+def _require_kind(name: str, value: object, kind: Any) -> None:
+    wanted = (int, float) if kind is float else kind
+    if kind == float | None:
+        wanted = (int, float, type(None))
+    sound = isinstance(value, wanted) and (kind is bool or not isinstance(value, bool))
+    if isinstance(value, float):
+        sound = sound and math.isfinite(value)
+    if not sound:
+        raise GenSegError(f"{name} must be {_WORDS[kind]}; it is {value!r}")
+
+
+def _require(sound: bool, name: str, wanted: str) -> None:
+    if not sound:
+        raise GenSegError(f"{name} must be {wanted}")
+
+
+def _refuse_unknown(names: Mapping[str, Any] | list[str]) -> None:
+    known = [item.name for item in dataclasses.fields(TrainConfig)]
+    for name in names:
+        if name not in known:
+            raise GenSegError(f"there is no setting {name!r}; the settings are {', '.join(known)}")

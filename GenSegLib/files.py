@@ -10,8 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,20 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a text file; a line that a crash had cut short is ended first.
+
+    Raises:
+        GenSegError: the disk is full, or the file cannot be written.
+    """
+    path = Path(path)
+    with _mendable(path, _FULL | _CLOSED), path.open("a+b") as stream:
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            line = line if stream.read(1) == b"\n" else f"\n{line}"
+        stream.write(f"{line}\n".encode())
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds one object.
 
@@ -89,25 +103,33 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, make_room: Callable[[], None] | None = None) -> Iterator[Path]:
     """Fill a folder that appears under its name only when it is complete.
+
+    Args:
+        path: the folder; it must not exist, or be empty, unless `make_room` is given.
+        make_room: called at the end of the block, to remove what is at `path`.
 
     Yields:
         An empty folder beside `path`. It is renamed to `path` at the end of the block, and
         removed when the block fails, so that nothing half-written stays behind.
 
     Raises:
-        GenSegError: `path` exists and is not an empty folder, the disk is full, or the folder
-            cannot be written.
+        GenSegError: `path` is in use, the disk is full, or the folder cannot be written.
     """
     path = Path(path)
     with _mendable(path, _FULL | _CLOSED):
+        if make_room is None:
+            _require_unused(path)
         temporary = _sibling_folder(path)
     try:
         with _mendable(path, _FULL):
             yield temporary
         with _mendable(path, _FULL | _CLOSED):
-            with suppress(FileNotFoundError):
+            if make_room is not None:
+                make_room()
+            _require_unused(path)
+            if path.exists():
                 path.rmdir()
             temporary.replace(path)
     except BaseException:
@@ -115,10 +137,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def _sibling_folder(path: Path) -> Path:
-    """Make an empty folder beside `path`, which must not be in use."""
+def _require_unused(path: Path) -> None:
     if path.exists() and not is_empty_folder(path):
         raise GenSegError(f"{path} exists already; choose another output or remove it")
+
+
+def _sibling_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     folder.chmod(_file_mode() | 0o111)
