@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import __version__
 from ..cases import CaseSet
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
@@ -81,7 +82,9 @@ def _description(anatomy: str, seed: int, names: list[str], unseen: list[str]) -
     return {
         "name": anatomy.capitalize(),
         "description": f"GenSeg phantoms of the {anatomy}, seed {seed}: drawn, not acquired",
+        "reference": "GenSegLib.phantoms",
         "licence": "CC0 1.0",
+        "release": __version__,
         "tensorImageSize": "3D",
         "modality": {"0": module.MODALITY},
         "labels": {"0": "background"} | {str(k): name for k, name in module.LABELS.items()},

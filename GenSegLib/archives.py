@@ -1,0 +1,61 @@
+"""Unpacks a tar archive that a stranger made: plain files only, and none outside the folder.
+
+Light: the standard library alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from .errors import GenSegError
+
+
+class ArchiveError(GenSegError):
+    """An archive that is not what it should be; to fetch it again would give the same."""
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Unpack the files of a tar archive into a folder.
+
+    Owners, permissions and times are not taken over, and macOS resource forks (`._name`), which
+    the Decathlon's archives are full of, are left out.
+
+    Raises:
+        ArchiveError: it is not a sound tar archive, or an entry is a link, a device, or leads out
+            of the folder. Nothing of such an archive is unpacked.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            members = [member for member in tar if not member.isdir()]
+            targets = [_target(archive, member, folder) for member in members]
+            for member, target in zip(members, targets, strict=True):
+                if not target.name.startswith("._"):
+                    _write(tar, member, target)
+    except (tarfile.TarError, EOFError) as fault:
+        raise ArchiveError(f"{archive.name} is not a sound tar archive ({fault})") from fault
+
+
+def _target(archive: Path, member: tarfile.TarInfo, folder: Path) -> Path:
+    if not member.isreg():
+        raise ArchiveError(
+            f"{archive.name}: the entry {member.name!r} is a link or a device; do not use this "
+            "archive"
+        )
+    path = PurePosixPath(member.name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise ArchiveError(
+            f"{archive.name}: the entry {member.name!r} leads out of the folder; do not use this "
+            "archive"
+        )
+    return folder.joinpath(*path.parts)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    source = tar.extractfile(member)
+    if source is None:
+        raise tarfile.ExtractError(f"{member.name} has no content")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source, target.open("wb") as stream:
+        shutil.copyfileobj(source, stream)
