@@ -12,6 +12,7 @@ import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from . import itk_files
 from .errors import GenSegError
+from .intact_files import find_not_finite
 from .label_maps import LARGEST_LABEL
 from .segment_files import Segment, flatten_layers, read_segments, write_segments
 
@@ -66,6 +67,7 @@ def read_image(path: Path, *, finite: bool = True) -> Volume:
     image = itk_files.load(path)
     _require_scalar(path, image)
     volume = _from_itk(image, np.dtype(np.float32))
+    _restore_not_finite(path, volume.array)
     if finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
         raise GenSegError(f"{path}: {count} voxels are NaN or infinite; mend or leave out the case")
     return volume
@@ -86,6 +88,8 @@ def read_label(path: Path) -> Volume:
         _require_scalar(path, image)
     volume = _from_itk(image)
     array = volume.array
+    if array.dtype.kind == "f":
+        _restore_not_finite(path, array)
     if len(array) > 1:
         array = _flatten(path, array, segments)[None]
     return Volume(_whole_numbers(path, array), volume.affine)
@@ -161,6 +165,12 @@ def _from_itk(image: sitk.Image, dtype: np.dtype | None = None) -> Volume:
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     return Volume(np.array(array.T, dtype, order="C"), _LPS_TO_RAS @ affine)
+
+
+def _restore_not_finite(path: Path, array: np.ndarray) -> None:
+    """Put NaN back where ITK put 0 in its place."""
+    places = find_not_finite(path)
+    array[0][np.unravel_index(places, array.shape[1:], order="F")] = np.nan
 
 
 def _to_itk(volume: Volume) -> sitk.Image:

@@ -1,7 +1,7 @@
-"""Tells whole image files from truncated ones, which SimpleITK reads without a word.
+"""Finds in image files what SimpleITK mends without a word.
 
-ITK fills what is missing of a NIfTI file with zeros or with whatever the memory held, and puts a
-spacing of 1 mm where the header says 0; neither may reach a training.
+ITK fills what is missing of a NIfTI file with zeros or with whatever the memory held, puts a
+spacing of 1 mm where the header says 0, and 0 where a voxel is NaN; none may reach a training.
 """
 
 from __future__ import annotations
@@ -10,29 +10,46 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple, cast
+
+import numpy as np
 
 from .errors import GenSegError
 
 _CHUNK = 1 << 20
+_LAST_START = 1 << 31
 _LONGEST_HEADER = 540
 
 
-class _NiftiHeader(NamedTuple):
+class _Layout(NamedTuple):
     """Where the fields of interest lie: NIfTI-1 and NIfTI-2 differ in places and widths."""
 
     size: int
     dim: tuple[int, str]
-    bits: int
+    kind: int
     spacing: tuple[int, str]
-    voxels: tuple[int, str]
+    start: tuple[int, str]
 
 
-_NIFTI = (
-    _NiftiHeader(348, dim=(40, "8h"), bits=72, spacing=(76, "8f"), voxels=(108, "f")),
-    _NiftiHeader(540, dim=(16, "8q"), bits=14, spacing=(104, "8d"), voxels=(168, "q")),
+class _Header(NamedTuple):
+    """What a NIfTI header says; `start` is the byte of the first voxel, `order` "<" or ">"."""
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    kind: int
+    bits: int
+    start: int
+    order: str
+
+
+_LAYOUTS = (
+    _Layout(348, dim=(40, "8h"), kind=70, spacing=(76, "8f"), start=(108, "f")),
+    _Layout(540, dim=(16, "8q"), kind=12, spacing=(104, "8d"), start=(168, "q")),
 )
+_FLOATS = {16: "f4", 64: "f8"}
 
 
 def require_intact(path: Path) -> None:
@@ -44,55 +61,82 @@ def require_intact(path: Path) -> None:
         GenSegError: the file cannot be read, is truncated or damaged, or its spacing is not above
             zero (nifti1.h, https://nifti.nimh.nih.gov).
     """
+    with _unpacked(path) as stream:
+        head = stream.read(_LONGEST_HEADER)
+        length = len(head)
+        while chunk := stream.read(_CHUNK):
+            length += len(chunk)
+    if _is_nifti(path):
+        _check_header(path, _parse(path, head), length)
+
+
+def find_not_finite(path: Path) -> np.ndarray:
+    """Find the NaN and infinite voxels of a NIfTI file of floats, which ITK reads as 0.
+
+    Returns:
+        Their places, counted with x fastest; none for any other file.
+
+    Raises:
+        GenSegError: as `require_intact`.
+    """
+    if not _is_nifti(path):
+        return np.empty(0, np.intp)
+    with _unpacked(path) as stream:
+        head = stream.read(_LONGEST_HEADER)
+        header = _parse(path, head)
+        if header.kind not in _FLOATS:
+            return np.empty(0, np.intp)
+        data = head + stream.read()
+    kind = np.dtype(header.order + _FLOATS[header.kind])
+    voxels = np.frombuffer(data, kind, count=math.prod(header.shape), offset=header.start)
+    return np.flatnonzero(~np.isfinite(voxels))
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, gunzipped where it is packed, whatever its name says."""
     try:
         with path.open("rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-            head, length = _measure(gzip.GzipFile(fileobj=stream) if packed else stream)
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if packed else stream
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from None
     except OSError as error:
         raise GenSegError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_nifti(path, head, length)
 
 
-def _measure(stream: BinaryIO | gzip.GzipFile) -> tuple[bytes, int]:
-    """Give the first bytes of a stream and how many there are in all."""
-    head = stream.read(_LONGEST_HEADER)
-    length = len(head)
-    while chunk := stream.read(_CHUNK):
-        length += len(chunk)
-    return head, length
-
-
-def _check_nifti(path: Path, head: bytes, length: int) -> None:
+def _parse(path: Path, head: bytes) -> _Header:
     for order in "<>":
-        for header in _NIFTI:
-            if len(head) >= header.size and struct.unpack_from(order + "i", head)[0] == header.size:
-                _check_nifti_fields(path, head, length, header, order)
-                return
+        for layout in _LAYOUTS:
+            if len(head) >= layout.size and struct.unpack_from(order + "i", head)[0] == layout.size:
+                return _parse_as(layout, order, path, head)
     raise GenSegError(f"{path}: no NIfTI header is in it; copy or export it again")
 
 
-def _check_nifti_fields(
-    path: Path, head: bytes, length: int, header: _NiftiHeader, order: str
-) -> None:
-    def field(place: int, kind: str) -> tuple[float, ...]:
+def _parse_as(layout: _Layout, order: str, path: Path, head: bytes) -> _Header:
+    def field(place: int, kind: str) -> tuple:
         return struct.unpack_from(order + kind, head, place)
 
-    axes, *sizes = (int(size) for size in field(*header.dim))
-    (bits,) = field(header.bits, "h")
-    (start,) = field(*header.voxels)
-    spacing = field(*header.spacing)[1:4]
-    if not 1 <= axes <= 7 or min(sizes[:axes]) < 1:
-        raise GenSegError(f"{path}: the header has no valid size; export it again")
-    expected = start + math.prod(sizes[:axes]) * bits / 8
+    axes, *sizes = field(*layout.dim)
+    kind, bits = field(layout.kind, "2h")
+    (start,) = field(*layout.start)
+    if not 1 <= axes <= 7 or min(sizes[:axes]) < 1 or bits < 1 or not 0 <= start < _LAST_START:
+        raise GenSegError(f"{path}: the NIfTI header makes no sense; copy or export it again")
+    spacing = field(*layout.spacing)[1 : 1 + min(axes, 3)]
+    return _Header(tuple(sizes[:axes]), spacing, kind, bits, int(start), order)
+
+
+def _check_header(path: Path, header: _Header, length: int) -> None:
+    expected = header.start + math.prod(header.shape) * header.bits // 8
     if length < expected:
         raise GenSegError(
-            f"{path}: truncated, {length} of {int(expected)} bytes are there; "
-            f"copy or export it again"
+            f"{path}: truncated, {length} of {expected} bytes are there; copy or export it again"
         )
-    if not all(math.isfinite(step) and step > 0 for step in spacing[: min(axes, 3)]):
-        shown = " x ".join(f"{step:g}" for step in spacing)
+    if not all(math.isfinite(step) and step > 0 for step in header.spacing):
+        shown = " x ".join(f"{step:g}" for step in header.spacing)
         raise GenSegError(f"{path}: the spacing {shown} mm is not above zero; mend the header")

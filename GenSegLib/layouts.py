@@ -31,15 +31,29 @@ def image_stem(path: Path) -> str:
 
 
 def is_dicom_folder(path: Path) -> bool:
-    """Whether the folder holds DICOM files itself (it has the preamble of PS3.10, section 7.1)."""
-    return path.is_dir() and any(_is_dicom_file(file) for file in path.iterdir())
+    """Whether DICOM files are in the folder itself, and no image of another format."""
+    if not path.is_dir():
+        return False
+    entries = _entries(path)
+    return not any(map(is_image_file, entries)) and any(map(_is_dicom_file, entries))
 
 
 def _is_dicom_file(path: Path) -> bool:
+    """Whether the file has the preamble of DICOM PS3.10, section 7.1."""
     if path.name.startswith(".") or not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise GenSegError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
 def list_images(path: Path) -> list[Path]:
@@ -55,14 +69,11 @@ def list_images(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise GenSegError(f"{path}: no such file or folder")
-    found = [p for p in path.iterdir() if is_image_file(p) or is_dicom_folder(p)]
+    found = [p for p in _entries(path) if is_image_file(p) or is_dicom_folder(p)]
     if not found:
-        raise GenSegError(f"{path}: no image is in this folder (known: {_known_endings()})")
-    return sorted(found, key=lambda p: p.name)
-
-
-def _known_endings() -> str:
-    return ", ".join(IMAGE_SUFFIXES) + " or folders of DICOM files"
+        known = ", ".join(IMAGE_SUFFIXES)
+        raise GenSegError(f"{path}: no image is in this folder ({known} or folders of DICOM files)")
+    return found
 
 
 def read_cases(path: Path) -> CaseSet:

@@ -118,7 +118,7 @@ def test_a_case_name_that_cannot_be_a_file_name_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 40000])
 def test_a_label_value_that_cannot_be_stored_is_refused(value: int) -> None:
-    with pytest.raises(GenSegError, match="outside 1..32767"):
+    with pytest.raises(GenSegError, match=r"outside 1\.\.32767"):
         CaseSet((), {value: "Liver"})
 
 

@@ -1,0 +1,166 @@
+"""What is said of broken image files; ITK alone would mend half of them without a word."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import (
+    read_image,
+    read_label,
+    write_image,
+)
+from Testing.volume_files import (
+    SUFFIXES,
+    numbered_volume,
+    oblique_affine,
+    patch_bytes,
+    write_array,
+    write_dicom_series,
+)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+def test_a_4d_image_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = write_array(tmp_path / f"a{suffix}", np.ones((2, 3, 4, 5), np.float32))
+    with pytest.raises(GenSegError, match="a 4-D image of 5 x 4 x 3 x 2 voxels"):
+        read_image(path)
+
+
+def test_a_2d_image_is_refused(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.png", np.ones((4, 5), np.uint8))
+    with pytest.raises(GenSegError, match="a 2-D image; a 3-D volume is needed"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("read", [read_image, read_label])
+def test_an_rgb_volume_is_refused(tmp_path: Path, read: type) -> None:
+    path = write_array(tmp_path / "a.nii.gz", np.ones((3, 4, 5, 3), np.uint8), color=True)
+    with pytest.raises(GenSegError, match=r"3 values a voxel \(an RGB image"):
+        read(path)
+
+
+def test_complex_voxels_are_refused(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.nii.gz", np.ones((3, 4, 5), np.complex64))
+    with pytest.raises(GenSegError, match="complex"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_that_are_no_numbers_are_counted_and_refused(
+    tmp_path: Path, suffix: str, value: float
+) -> None:
+    volume = numbered_volume(np.eye(4))
+    volume.array[0, 1, 2] = value
+    path = tmp_path / f"a{suffix}"
+    write_image(path, volume)
+    with pytest.raises(GenSegError, match="3 voxels are NaN or infinite"):
+        read_image(path)
+    read = read_image(path, finite=False)
+    np.testing.assert_array_equal(np.isfinite(read.array), np.isfinite(volume.array))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.97])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_image(path, numbered_volume(oblique_affine(), (20, 20, 20)))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(GenSegError, match=r"a\.(nii|nii\.gz|nrrd|mha): "):
+        read_image(path)
+
+
+def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    write_image(path, numbered_volume(np.eye(4), (20, 20, 20)))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(GenSegError, match="truncated or damaged"):
+        read_image(path)
+
+
+def test_a_short_volume_packed_whole_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
+    data = (tmp_path / "a.nii").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(data[:-4]))
+    with pytest.raises(GenSegError, match="truncated, 588 of 592 bytes"):
+        read_image(tmp_path / "b.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha", "a.mhd", "a.gipl", "a"])
+@pytest.mark.parametrize("content", [b"", b"this is no image " * 50])
+def test_what_is_no_image_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(GenSegError, match=name):
+        read_image(tmp_path / name)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match=r"absent\.nii\.gz: cannot be read .No such file"):
+        read_image(tmp_path / "absent.nii.gz")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
+    (tmp_path / "a.nii").chmod(0)
+    with pytest.raises(GenSegError, match="Permission denied"):
+        read_image(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_nifti_spacing_not_above_zero_is_refused(tmp_path: Path, step: float) -> None:
+    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
+    path = patch_bytes(tmp_path / "a.nii", 80, "<f", step)
+    with pytest.raises(GenSegError, match="not above zero"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("step", [b"0", b"-1"])
+def test_a_metaimage_spacing_not_above_zero_is_refused(tmp_path: Path, step: bytes) -> None:
+    path = write_array(tmp_path / "a.mha", np.ones((3, 4, 5), np.float32))
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"ElementSpacing = 1", b"ElementSpacing = " + step))
+    with pytest.raises(GenSegError, match="not above zero"):
+        read_image(path)
+
+
+def test_axes_that_are_not_at_right_angles_are_refused(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.nrrd", np.ones((3, 4, 5), np.float32))
+    path.write_bytes(path.read_bytes().replace(b"(0,0,1)", b"(0,0.5,1)"))
+    with pytest.raises(GenSegError, match="right angles"):
+        read_image(path)
+
+
+def test_errors_are_one_line_and_nothing_leaks_to_stderr(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "a.mha", numbered_volume(np.eye(4), (20, 20, 20)))
+    (tmp_path / "a.mha").write_bytes((tmp_path / "a.mha").read_bytes()[:900])
+    write_image(tmp_path / "b.nii", numbered_volume(np.eye(4)))
+    patch_bytes(tmp_path / "b.nii", 252, "<h", 0)
+    patch_bytes(tmp_path / "b.nii", 280, "<4f", 1, 0.5, 0, 0)
+    write_dicom_series(tmp_path / "ct", [0, 2, 6, 8])
+    capfd.readouterr()
+    for path in (tmp_path / "a.mha", tmp_path / "b.nii", tmp_path / "ct", tmp_path):
+        with pytest.raises(GenSegError) as caught:
+            read_image(path)
+        assert len(str(caught.value).splitlines()) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_python_prints_on_stderr_still_arrives(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
+    print("after reading", file=sys.stderr)
+    assert capfd.readouterr().err == "after reading\n"
