@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grids import ORIENTATIONS, affines, ball, make_affine, orientations, spacings, world_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, read_image, read_label
+from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.presets import Intensity, Preset, load_preset
+
+PRESET = load_preset("hippocampus-mri")
+PLAIN = replace(PRESET, spacing=None)
+sizes = st.tuples(*[st.integers(4, 22)] * 3)
+
+
+def volumes(affine: np.ndarray, size: tuple[int, ...], seed: int = 0) -> tuple[Volume, Volume]:
+    label = ball(affine, size)
+    noise = np.random.default_rng(seed).normal(100, 20, size)
+    image = (noise + 80 * (label > 0)).astype(np.float32)
+    return Volume(image[np.newaxis], affine), Volume(label[np.newaxis], affine)
+
+
+@given(affines, orientations, sizes, st.booleans())
+def test_without_resampling_a_label_comes_back_to_the_voxel(
+    affine: np.ndarray, orientation: str, size: tuple[int, ...], crop: bool
+) -> None:
+    preprocessor = Preprocessor(replace(PLAIN, orientation=orientation, crop_foreground=crop))
+    image, label = volumes(affine, size)
+    prepared = preprocessor.apply(image, label)
+    assert prepared.label is not None
+    assert prepared.image.shape[1:] == prepared.label.shape
+    assert (preprocessor.restore_label(prepared, prepared.label) == label.array[0]).all()
+
+
+@given(affines, orientations, sizes, spacings)
+@settings(max_examples=60)
+def test_with_resampling_only_voxels_near_a_boundary_change(
+    affine: np.ndarray, orientation: str, size: tuple[int, ...], spacing: tuple[float, ...]
+) -> None:
+    preprocessor = Preprocessor(replace(PRESET, orientation=orientation, spacing=spacing))
+    image, label = volumes(affine, size)
+    prepared = preprocessor.apply(image, label)
+    assert prepared.label is not None
+    restored = preprocessor.restore_label(prepared, prepared.label)
+    before = label.array[0]
+    assert restored.shape == before.shape
+    depth = np.max(
+        [
+            ndimage.distance_transform_edt(np.pad(before == value, 1, "edge"), image.spacing)
+            for value in np.unique(before)
+        ],
+        axis=0,
+    )[1:-1, 1:-1, 1:-1]
+    reach = 2 * np.linalg.norm(np.maximum(image.spacing, max(spacing)))
+    assert (depth[restored != before] <= reach).all()
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_structure_stays_at_its_place_in_the_world(orientation: str) -> None:
+    affine = make_affine(orientation, (1.1, 0.8, 2.5), (12, -20, 8), (30, -70, 110))
+    preprocessor = Preprocessor(PRESET)
+    image, label = volumes(affine, (40, 44, 20))
+    prepared = preprocessor.apply(image, label)
+    assert prepared.label is not None
+    assert Volume(prepared.image, prepared.affine).orientation == "RAS"
+    np.testing.assert_allclose(prepared.spacing, (1, 1, 1))
+    for value in (1, 2):
+        here = world_of(affine, image.shape)[:, label.array[0] == value].mean(axis=1)
+        there = world_of(prepared.affine, prepared.label.shape)[:, prepared.label == value]
+        np.testing.assert_allclose(there.mean(axis=1), here, atol=0.3)
+    restored = preprocessor.restore_label(prepared, prepared.label)
+    assert (restored == label.array[0]).mean() > 0.98
+
+
+def test_image_sizes_become_multiples_and_what_is_added_is_zero() -> None:
+    image, label = volumes(np.eye(4), (37, 50, 33))
+    prepared = Preprocessor(PLAIN).apply(image, label)
+    assert prepared.image.shape == (1, 40, 56, 40)
+    assert not prepared.image[:, 0].any()
+    assert not prepared.image[:, :, :, -1].any()
+
+
+def test_z_score_gives_each_channel_mean_zero_and_deviation_one() -> None:
+    array = np.random.default_rng(0).normal([[[[5]]], [[[-900]]]], 30, (2, 16, 16, 16))
+    prepared = Preprocessor(PLAIN).apply(Volume(array.astype(np.float32), np.eye(4)))
+    np.testing.assert_allclose(prepared.image.mean(axis=(1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(prepared.image.std(axis=(1, 2, 3)), 1, atol=1e-4)
+
+
+def test_a_window_maps_its_ends_to_zero_and_one_and_clips_the_rest() -> None:
+    preset = replace(PLAIN, intensity=Intensity("window", -160, 240))
+    values = np.full((1, 8, 8, 8), -1000, np.float32)
+    values[0, 0, 0, :5] = -160, 40, 240, 3000, -60
+    image = Preprocessor(preset).apply(Volume(values, np.eye(4))).image
+    np.testing.assert_allclose(image[0, 0, 0, :6], (0, 0.5, 1, 1, 0.25, 0))
+
+
+def test_a_constant_image_becomes_zero() -> None:
+    image = Volume(np.full((1, 8, 8, 8), 7, np.float32), np.eye(4))
+    assert not Preprocessor(PLAIN).apply(image).image.any()
+
+
+def test_the_foreground_crop_drops_air_and_never_a_labelled_voxel() -> None:
+    values = np.full((1, 64, 64, 64), -1000, np.float32)
+    values[0, 20:40, 20:40, 20:40] = 50
+    label = np.zeros((1, 64, 64, 64), np.int16)
+    label[0, 60, 30, 30] = 1
+    preprocessor = Preprocessor(replace(load_preset("liver-ct"), spacing=None))
+    image = Volume(values, np.eye(4))
+    assert preprocessor.apply(image).image.shape == (1, 32, 32, 32)
+    prepared = preprocessor.apply(image, Volume(label, np.eye(4)))
+    assert prepared.label is not None
+    assert prepared.label.sum() == 1
+
+
+def test_beyond_the_foreground_crop_everything_is_background() -> None:
+    values = np.zeros((1, 40, 40, 40), np.float32)
+    values[0, 10:20, 10:20, 10:20] = 100
+    preprocessor = Preprocessor(replace(PLAIN, crop_foreground=True))
+    prepared = preprocessor.apply(Volume(values, np.eye(4)))
+    shares = np.stack([np.full(prepared.image.shape[1:], share) for share in (0.2, 0.8)])
+    restored = preprocessor.restore_probabilities(prepared, shares)
+    assert restored.shape == (2, 40, 40, 40)
+    assert restored[:, 0, 0, 0].tolist() == [1, 0]
+    np.testing.assert_allclose(restored.sum(axis=0), 1)
+
+
+@pytest.mark.parametrize("spacing", [None, (0.7, 1.4, 1.0)])
+def test_classes_are_those_of_the_restored_probabilities(
+    spacing: tuple[float, float, float] | None,
+) -> None:
+    preprocessor = Preprocessor(replace(PRESET, spacing=spacing, crop_foreground=True))
+    image, _ = volumes(make_affine("PIL", (1, 1, 2), (9, 3, 5)), (20, 22, 14))
+    prepared = preprocessor.apply(image)
+    shares = np.random.default_rng(3).dirichlet([1, 1, 1], prepared.image.shape[1:])
+    shares = np.moveaxis(shares, -1, 0).astype(np.float32)
+    dense = preprocessor.restore_probabilities(prepared, shares).argmax(axis=0)
+    assert (preprocessor.restore_classes(prepared, shares) == dense).all()
+
+
+def test_the_input_is_not_modified() -> None:
+    image, label = volumes(np.eye(4), (16, 16, 16))
+    before = image.array.copy(), label.array.copy()
+    prepared = Preprocessor(PLAIN).apply(image, label)
+    prepared.image[:] = 0
+    assert prepared.label is not None
+    prepared.label[:] = 5
+    assert (image.array == before[0]).all()
+    assert (label.array == before[1]).all()
+
+
+def test_a_label_on_another_grid_is_refused() -> None:
+    image, label = volumes(np.eye(4), (8, 8, 8))
+    moved = Volume(label.array, make_affine("RAS", origin=(0, 0, 3)))
+    with pytest.raises(GenSegError, match="different grids"):
+        Preprocessor(PLAIN).apply(image, moved)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused(value: float) -> None:
+    image, _ = volumes(np.eye(4), (8, 8, 8))
+    image.array[0, 1, 2, 3] = value
+    with pytest.raises(GenSegError, match="NaN or infinite"):
+        Preprocessor(PLAIN).apply(image)
+
+
+def test_an_absurd_spacing_is_refused_before_memory_runs_out() -> None:
+    image, _ = volumes(make_affine("RAS", (1000, 1000, 1000)), (8, 8, 8))
+    with pytest.raises(GenSegError, match="correct the spacing"):
+        Preprocessor(PRESET).apply(image)
+
+
+def test_a_preset_for_flat_images_is_refused() -> None:
+    flat = replace(PLAIN, spatial_dims=2, patch_size=(40, 40))
+    with pytest.raises(GenSegError, match="2-D"):
+        Preprocessor(flat)
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "PSL"])
+def test_real_hippocampus_labels_survive_a_half_millimeter_grid(
+    hippocampus: Path, orientation: str
+) -> None:
+    preset: Preset = replace(PRESET, orientation=orientation, spacing=(0.5, 0.5, 0.5))
+    preprocessor = Preprocessor(preset)
+    for path in sorted((hippocampus / "labelsTr").glob("*.nii.gz"))[:3]:
+        image, label = read_image(hippocampus / "imagesTr" / path.name), read_label(path)
+        prepared = preprocessor.apply(image, label)
+        assert prepared.label is not None
+        restored = preprocessor.restore_label(prepared, prepared.label)
+        same = ((restored == label.array[0]) & (restored > 0)).sum()
+        assert 2 * same / ((restored > 0).sum() + (label.array > 0).sum()) > 0.99
