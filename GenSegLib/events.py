@@ -16,7 +16,7 @@ from typing import Any
 from .files import append_line
 
 KINDS = ("progress", "metrics", "preview", "log", "state", "error")
-PHASES = ("warm-up", "joint", "final", "predict", "evaluate")
+PHASES = ("warm-up", "joint", "final", "predict", "evaluate", "download")
 
 Event = dict[str, Any]
 Sink = Callable[[Event], None]

@@ -46,8 +46,8 @@ def require_free(path: Path, overwrite: bool) -> None:
     if not path.exists() or is_empty_folder(path):
         return
     if not overwrite:
-        raise GenSegError(f"{path} exists already; choose another --out or add --overwrite")
-    _require_own(path, _marked_entries(path))
+        raise GenSegError(f"{path} exists already; choose another folder or add --overwrite")
+    require_own(path, _marked_entries(path))
 
 
 def make_room(path: Path, overwrite: bool) -> None:
@@ -68,27 +68,32 @@ def discard(path: Path, entries: Collection[str]) -> None:
     Raises:
         GenSegError: it holds something else, or is no folder; nothing is removed.
     """
-    _require_own(path, entries)
+    require_own(path, entries)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     path.rename(aside)
     shutil.rmtree(aside)
 
 
-def _marked_entries(path: Path) -> set[str]:
-    if not (path / MARK).is_file():
-        raise GenSegError(f"{path} was not made by genseg and is left alone; choose another --out")
-    entries = read_json(path / MARK).get("entries")
-    return {str(entry) for entry in entries} if isinstance(entries, list) else set()
+def require_own(path: Path, entries: Collection[str]) -> None:
+    """Make sure that a folder holds nothing but `entries`.
 
-
-def _require_own(path: Path, entries: Collection[str]) -> None:
+    Raises:
+        GenSegError: it holds something else, or is no folder.
+    """
     if path.is_symlink() or not path.is_dir():
-        raise GenSegError(f"{path} is not a folder and is left alone; choose another --out")
+        raise GenSegError(f"{path} is not a folder and is left alone; choose another folder")
     for entry in sorted(path.iterdir()):
         if not (entry.name in entries or entry.name == MARK or _is_dropping(entry.name)):
             raise GenSegError(
                 f"{path} holds {entry.name}, which genseg did not write; move it away first"
             )
+
+
+def _marked_entries(path: Path) -> set[str]:
+    if not (path / MARK).is_file():
+        raise GenSegError(f"{path} was not made by genseg and is left alone; choose another folder")
+    entries = read_json(path / MARK).get("entries")
+    return {str(entry) for entry in entries} if isinstance(entries, list) else set()
 
 
 def _is_dropping(name: str) -> bool:

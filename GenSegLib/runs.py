@@ -15,29 +15,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from . import outputs
 from .cases import CaseSet
 from .config import TrainConfig
 from .errors import GenSegError
 from .files import atomic_folder, read_json, write_bytes, write_json
-from .outputs import discard
 from .presets import Preset
 from .run_lock import RunLock
 
 FORMAT_VERSION = 1
-ENTRIES = frozenset(
-    {
-        "config.json",
-        "cases.json",
-        "status.json",
-        "lock",
-        "stop",
-        "events.jsonl",
-        "checkpoints",
-        "previews",
-        "tensorboard",
-        "model",
-        "report.html",
-    }
+ENTRIES = (
+    *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl"),
+    *("checkpoints", "previews", "tensorboard", "model"),
+    *("report.html", "scores.csv", "scores.json"),
 )
 
 
@@ -75,18 +65,32 @@ class RunFolder:
             GenSegError: `path` exists, is in use, or cannot be written.
         """
         path = Path(path)
-        if overwrite and cls.is_run(path):
-            if cls(path).is_running():
-                raise GenSegError(f"{path} is being trained right now; stop that first")
-            discard(path, ENTRIES)
-        elif cls.is_run(path):
-            raise GenSegError(f"{path} holds a run already; add --overwrite or --resume")
+        cls.require_free(path, overwrite)
         asked = {"format_version": FORMAT_VERSION, "train": config.to_json()}
-        with atomic_folder(path) as folder:
+        with atomic_folder(path, lambda: cls._make_room(path, overwrite)) as folder:
             write_json(folder / "config.json", asked | {"preset": preset.to_json()})
             write_json(folder / "cases.json", cases.to_json())
             cls(folder).write_status(State.QUEUED, 0)
         return cls(path)
+
+    @classmethod
+    def require_free(cls, path: Path, overwrite: bool) -> None:
+        """Make sure that `create` could write to `path`; raises as that does."""
+        if not cls.is_run(path):
+            outputs.require_free(path, overwrite)
+        elif not overwrite:
+            raise GenSegError(f"{path} holds a run already; add --resume or --overwrite")
+        elif cls(path).is_running():
+            raise GenSegError(f"{path} is being trained right now; stop that first")
+        else:
+            outputs.require_own(path, ENTRIES)
+
+    @classmethod
+    def _make_room(cls, path: Path, overwrite: bool) -> None:
+        if overwrite and cls.is_run(path):
+            outputs.discard(path, ENTRIES)
+        else:
+            outputs.make_room(path, overwrite)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -182,6 +186,10 @@ class RunFolder:
     def clear_stop(self) -> None:
         """Forget a request to stop."""
         self.stop_file.unlink(missing_ok=True)
+
+    def has_begun(self) -> bool:
+        """Tell whether a training left something here that another one would destroy."""
+        return self.model.exists() or any(self.checkpoints.glob("*"))
 
     def is_running(self) -> bool:
         """Tell whether a process, here or on another machine, trains this run."""

@@ -1,0 +1,50 @@
+"""Which cases a training gets, and whether they fit what it expects."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..cases import CaseSet
+from ..errors import GenSegError
+from ..label_maps import require_fitting_labels
+from ..presets import Preset
+
+if TYPE_CHECKING:
+    from ..checks import CaseCheck
+
+
+def choose_cases(
+    cases: CaseSet, preset: Preset, labelled: int | None, validation_share: float, seed: int
+) -> CaseSet:
+    """Draw the cases, hold some back for validation, and read all of them to see they are sound.
+
+    Raises:
+        GenSegError: the cases do not fit the preset, or one has a fault.
+    """
+    from ..checks import check_cases, require_sound
+
+    require_fitting_labels(cases.labels, preset.labels)
+    _require_modality(cases, preset)
+    if labelled is not None:
+        cases = cases.low_data(labelled, seed)
+    cases = cases.with_validation(validation_share, seed)
+    checks = check_cases(cases, preset.labels or None)
+    require_sound(checks)
+    labels = preset.labels or cases.labels or _labels_found(checks)
+    return dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
+
+
+def _require_modality(cases: CaseSet, preset: Preset) -> None:
+    if cases.modality and preset.modality and cases.modality != preset.modality:
+        raise GenSegError(
+            f"the cases are {cases.modality} and preset {preset.name} is for {preset.modality}; "
+            "choose another preset (genseg presets lists them)"
+        )
+
+
+def _labels_found(checks: Sequence[CaseCheck]) -> dict[int, str]:
+    """Name the labels that nobody named."""
+    values = sorted({value for check in checks for value in check.voxels})
+    return {value: f"Label {value}" for value in values}

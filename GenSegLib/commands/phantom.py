@@ -1,0 +1,47 @@
+"""`genseg phantom`: made-up cases to try things on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..outputs import output_folder
+from .options import add_seed
+
+VERB = "phantom"
+SUMMARY = "make up volumes with their segmentations, to try GenSeg without any data"
+EXAMPLE = "  genseg phantom my-phantoms --anatomy hippocampus --cases 12 --seed 1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write")
+    parser.add_argument(
+        "--anatomy",
+        choices=("hippocampus", "liver"),
+        default="hippocampus",
+        help="crops of brain MRI, or CT of the abdomen (default: hippocampus)",
+    )
+    parser.add_argument(
+        "--cases", metavar="NUMBER", type=int, default=12, help="segmented cases (default: 12)"
+    )
+    parser.add_argument(
+        "--test",
+        metavar="NUMBER",
+        type=int,
+        default=0,
+        help="further cases to try a model on (default: 0)",
+    )
+    add_seed(parser)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace phantoms that genseg wrote there"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the phantoms."""
+    from ..phantoms import make_cases
+
+    with output_folder(args.out, args.overwrite) as folder:
+        make_cases(folder, args.anatomy, args.cases, args.seed, test=args.test)
+    print(f"{args.cases + args.test} {args.anatomy} phantoms are in {args.out}")

@@ -1,0 +1,37 @@
+"""`genseg presets`: what anatomies GenSeg knows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ..presets import Preset, list_presets, load_preset
+
+VERB = "presets"
+SUMMARY = "list the anatomies that GenSeg has settings for, or show one's settings"
+EXAMPLE = """\
+  genseg presets
+  genseg presets liver-ct > my-organ.json
+
+Change that file to your needs, and train with: genseg train DATA --preset my-organ.json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="show this one as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the list, or one preset."""
+    if args.name:
+        print(json.dumps(load_preset(args.name).to_json(), indent=2, ensure_ascii=False))
+        return
+    for name in list_presets():
+        print(_describe(load_preset(name)))
+
+
+def _describe(preset: Preset) -> str:
+    labels = ", ".join(preset.labels.values()) or "labels as in your cases"
+    spacing = " x ".join(f"{size:g}" for size in preset.spacing or ())
+    grid = f"{spacing} mm" if spacing else "spacing as in your images"
+    return f"{preset.name:<16} {preset.title}: {labels}; {grid}"

@@ -1,0 +1,34 @@
+"""`genseg synthesize`: the generated pairs of a run, to look at or to train elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..outputs import output_folder
+from ..runs import RunFolder
+from .options import add_out, add_seed
+
+VERB = "synthesize"
+SUMMARY = "write volumes that a run's generator makes, with their segmentations"
+EXAMPLE = "  genseg synthesize runs/first --count 20 --out generated"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("run_folder", metavar="RUN", type=Path, help="run folder")
+    add_out(parser, "folder for the images and their segmentations")
+    parser.add_argument(
+        "--count", metavar="NUMBER", type=int, default=10, help="pairs to make (default: 10)"
+    )
+    add_seed(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the pairs."""
+    run_folder = RunFolder.open(args.run_folder)
+    with output_folder(args.out, args.overwrite) as folder:
+        from ..synthesis import synthesize
+
+        synthesize(run_folder, folder, args.count, args.seed)
+    print(f"{args.count} generated pairs are in {args.out}")

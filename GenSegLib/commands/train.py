@@ -1,0 +1,135 @@
+"""`genseg train`: from segmented cases to a model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..config import (
+    GENERATORS,
+    HYPERGRADIENTS,
+    SEGMENTERS,
+    TrainConfig,
+    parse_duration,
+    parse_setting,
+)
+from ..errors import GenSegError
+from ..presets import EFFORTS, list_presets, load_preset
+from ..runs import RunFolder
+from .case_choice import choose_cases
+from .options import add_data, add_device, add_events, add_out, read_by, read_data
+from .training_job import run_training
+
+VERB = "train"
+SUMMARY = "train a model on segmented cases, helped by generated ones"
+EXAMPLE = """\
+  genseg train my-cases --preset hippocampus-mri --out runs/first
+  genseg train my-cases --preset generic-ct --labelled 10 --time-budget 2h --out runs/second
+  genseg train runs/first --resume"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; those of the training have no default here but in TrainConfig."""
+    add_data(parser, "folder of the cases; or a run folder, to train what it asks for")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"what is in the images: {', '.join(list_presets())}, or a .json file of your own",
+    )
+    parser.add_argument(
+        "--labelled",
+        metavar="NUMBER",
+        type=int,
+        help="use this many of the segmented cases, drawn by the seed (default: all)",
+    )
+    add_out(parser, "run folder to write: settings, progress, model and report", required=False)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run where it was stopped"
+    )
+    _add_settings(parser)
+    add_events(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to train (the defaults are good ones)")
+    group.add_argument("--seed", metavar="NUMBER", type=int, help="start of the random numbers")
+    group.add_argument("--effort", choices=EFFORTS, help="how long to train (default: standard)")
+    group.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        dest="time_budget_s",
+        type=read_by(parse_duration),
+        help="end after this time at the latest, such as 20m or 2h",
+    )
+    group.add_argument("--segmenter", choices=SEGMENTERS, help="network that segments")
+    group.add_argument("--generator", choices=GENERATORS, help="network that makes images")
+    group.add_argument(
+        "--no-generator",
+        dest="generator",
+        action="store_const",
+        const="none",
+        help="train on the real cases alone",
+    )
+    group.add_argument(
+        "--hypergradient",
+        choices=HYPERGRADIENTS,
+        help="how the segmenter's error steers the generator; none: not at all",
+    )
+    add_device(group)
+    group.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        dest="settings",
+        type=read_by(parse_setting),
+        action="append",
+        help="any other setting of the training; may be given several times",
+    )
+    group.set_defaults(device=None)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the run folder, unless there is one, and train."""
+    if RunFolder.is_run(args.data):
+        run_training(_existing_run(args), args, resume=args.resume)
+    elif args.resume:
+        if args.out is None:
+            raise GenSegError(f"{args.data} is no run folder; say with --out which run to resume")
+        run_training(RunFolder.open(args.out), args, resume=True)
+    else:
+        run_training(_new_run(args), args, resume=False)
+
+
+def _existing_run(args: argparse.Namespace) -> RunFolder:
+    given = [name for name in ("preset", "labelled", "out", "labels") if _is_given(args, name)]
+    given += _changes(args)
+    if given:
+        raise GenSegError(f"{args.data} says itself how to train; leave out {given[0]}")
+    run_folder = RunFolder.open(args.data)
+    if not args.resume and run_folder.has_begun():
+        raise GenSegError(f"{args.data} was begun before; add --resume to go on with it")
+    return run_folder
+
+
+def _new_run(args: argparse.Namespace) -> RunFolder:
+    if args.preset is None:
+        raise GenSegError(f"say what is in the images: --preset {', '.join(list_presets())}")
+    if args.out is None:
+        raise GenSegError("say where the run shall go, such as --out runs/first")
+    RunFolder.require_free(args.out, args.overwrite)
+    preset = load_preset(args.preset)
+    config = TrainConfig.for_preset(preset, args.effort or "standard", **_changes(args))
+    cases = choose_cases(
+        read_data(args), preset, args.labelled, config.validation_share, config.seed
+    )
+    return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
+
+
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the settings that the user named; those of --set win."""
+    names = ("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device")
+    named = {name: getattr(args, name) for name in names if _is_given(args, name)}
+    return named | dict(args.settings or ())
+
+
+def _is_given(args: argparse.Namespace, name: str) -> bool:
+    return getattr(args, name) is not None
