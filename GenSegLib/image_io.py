@@ -83,7 +83,7 @@ def read_label(path: Path) -> Volume:
         GenSegError: as `read_image`; or a voxel is no whole number from 0 to 32767.
     """
     image = itk_files.load(path)
-    segments = _segments(path, {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()})
+    segments = _segments(path, itk_files.header_of(image))
     if not segments:
         _require_scalar(path, image)
     volume = _from_itk(image)

@@ -107,7 +107,9 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from None
     except OSError as error:
-        raise GenSegError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        raise GenSegError(
+            f"{path}: cannot be read ({error.strerror or error}); check the path"
+        ) from None
 
 
 def _parse(path: Path, head: bytes) -> _Header:
@@ -125,7 +127,9 @@ def _parse_as(layout: _Layout, order: str, path: Path, head: bytes) -> _Header:
     axes, *sizes = field(*layout.dim)
     kind, bits = field(layout.kind, "2h")
     (start,) = field(*layout.start)
-    if not 1 <= axes <= 7 or min(sizes[:axes]) < 1 or bits < 1 or not 0 <= start < _LAST_START:
+    width = np.dtype(_FLOATS[kind]).itemsize * 8 if kind in _FLOATS else bits
+    sized = 1 <= axes <= 7 and min(sizes[:axes]) >= 1
+    if not sized or bits < 1 or bits != width or not 0 <= start < _LAST_START:
         raise GenSegError(f"{path}: the NIfTI header makes no sense; copy or export it again")
     spacing = field(*layout.spacing)[1 : 1 + min(axes, 3)]
     return _Header(tuple(sizes[:axes]), spacing, kind, bits, int(start), order)

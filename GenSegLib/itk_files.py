@@ -37,8 +37,22 @@ def load(path: Path) -> sitk.Image:
 
 def load_header(path: Path) -> dict[str, str]:
     """Read the key-value pairs of a file's header; raises as `load` does."""
-    reader = _open(path)
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    return header_of(_open(path))
+
+
+def header_of(source: sitk.Image | sitk.ImageFileReader) -> dict[str, str]:
+    """Give the key-value pairs of a header; values that are not UTF-8 are taken as Latin-1."""
+    keys = (key for key in source.GetMetaDataKeys() if key.isascii())
+    return {key: _as_text(source.GetMetaData(key)) for key in keys}
+
+
+def _as_text(value: str) -> str:
+    """Replace the surrogates that SimpleITK puts in place of bytes that are not UTF-8."""
+    data = value.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def save(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None) -> None:
@@ -60,7 +74,7 @@ def save(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None)
         _write_verified(image, temporary, path)
         temporary.replace(path)
     except OSError as error:
-        raise GenSegError(f"{path}: cannot be written ({error.strerror})") from None
+        raise GenSegError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
         _remove(temporary)
 

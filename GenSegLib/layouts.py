@@ -53,7 +53,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
-        raise GenSegError(f"{folder}: cannot be read ({error.strerror})") from None
+        raise GenSegError(f"{folder}: cannot be read ({error.strerror or error})") from None
 
 
 def list_images(path: Path) -> list[Path]:

@@ -65,7 +65,7 @@ def flatten_layers(layers: np.ndarray, segments: Sequence[Segment]) -> np.ndarra
     for segment in segments:
         if segment.layer >= len(layers):
             raise GenSegError(
-                f"segment {segment.name} is in layer {segment.layer}, which is absent"
+                f"segment {segment.name!r} is in layer {segment.layer}, which is absent"
             )
         label[layers[segment.layer] == segment.stored] = segment.value
     return label

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import (
+    Volume,
     read_image,
     read_label,
+    read_segment_names,
     write_image,
+    write_label,
 )
 from Testing.volume_files import (
     SUFFIXES,
@@ -164,3 +169,23 @@ def test_what_python_prints_on_stderr_still_arrives(
     write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     print("after reading", file=sys.stderr)
     assert capfd.readouterr().err == "after reading\n"
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".seg.nrrd"])
+@settings(deadline=None, max_examples=40)
+@given(damage=st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), max_size=3))
+def test_a_damaged_header_gives_a_volume_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, damage: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"damaged{suffix}"
+    label = Volume(np.ones((1, 6, 5, 4), np.int16), np.eye(4))
+    write_label(path, label, {1: "Liver"})
+    data = bytearray(path.read_bytes())
+    for place, value in damage:
+        data[place % len(data)] = value
+    path.write_bytes(data)
+    for read in (read_image, read_label, read_segment_names):
+        try:
+            read(path)
+        except GenSegError as error:
+            assert len(str(error).splitlines()) == 1

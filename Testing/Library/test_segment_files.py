@@ -93,6 +93,15 @@ def test_segmentations_of_before_slicer_4_11_have_one_segment_a_layer(
     assert read_label(path).array[0, :, 0, 0].tolist() == [1, 2, 2, 2, 0]
 
 
+def test_names_in_another_encoding_than_utf8_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write_label(path, Volume(np.ones((1, 5, 4, 3), np.int16), np.eye(4)), {1: "Niere"})
+    data = path.read_bytes().replace(b"Niere", "L\u00e4sion".encode("latin-1"))
+    path.write_bytes(data.replace(b"Segment0_Extent", b"Segment0_Ext\xe4nt"))
+    assert read_segment_names(path) == {1: "L\u00e4sion"}
+    assert read_label(path).array.all()
+
+
 @pytest.mark.parametrize(
     ("header", "fault"),
     [
