@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.evaluation import CaseResult, Evaluation, evaluate_folders
+from GenSegLib.image_io import Volume, write_label
+from GenSegLib.metrics import LabelScore
+
+LABELS = {1: "Anterior", 2: "Posterior"}
+
+
+def label_volume(shift: int = 0, values: tuple[int, ...] = (1, 2)) -> Volume:
+    array = np.zeros((1, 16, 14, 12), np.int16)
+    for position, value in enumerate(values):
+        array[0, 2 + shift : 8 + shift, 1 + 6 * position : 6 + 6 * position, 3:9] = value
+    return Volume(array, np.diag([1.0, 1.0, 2.0, 1.0]))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    predictions, references = tmp_path / "predictions", tmp_path / "references"
+    for case, shift in (("a", 0), ("b", 1), ("c", 3)):
+        write_label(references / f"{case}.nii.gz", label_volume())
+        write_label(predictions / f"{case}.seg.nrrd", label_volume(shift))
+    return predictions, references
+
+
+def test_cases_are_paired_by_name_whatever_the_file_ending(folders: tuple[Path, Path]) -> None:
+    evaluation = evaluate_folders(*folders, LABELS)
+    assert [case.case for case in evaluation.cases] == ["a", "b", "c"]
+    assert evaluation.values(1, "dice") == pytest.approx([1, 5 / 6, 3 / 6])
+    assert evaluation.mean("dice") == pytest.approx((1 + 5 / 6 + 3 / 6) / 3)
+
+
+def test_distances_use_the_spacing_of_the_reference(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    moved = np.roll(label_volume().array, 1, axis=3)
+    write_label(predictions / "a.seg.nrrd", Volume(moved, label_volume().affine))
+    evaluation = evaluate_folders(predictions, references, LABELS)
+    assert evaluation.cases[0].scores[0].hd95_mm == pytest.approx(2)
+
+
+def test_the_csv_has_a_row_for_each_case_and_label(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    evaluate_folders(*folders, LABELS).write(tmp_path / "scores.csv", tmp_path / "scores.json")
+    with (tmp_path / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["case"], row["name"]) for row in rows[:2]] == [
+        ("a", "Anterior"),
+        ("a", "Posterior"),
+    ]
+    assert len(rows) == 6
+    assert float(rows[2]["dice"]) == pytest.approx(5 / 6)
+
+
+def test_the_json_has_the_means_and_every_case(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    evaluate_folders(*folders, LABELS).write(tmp_path / "scores.csv", tmp_path / "scores.json")
+    values = json.loads((tmp_path / "scores.json").read_text())
+    assert values["labels"] == {"1": "Anterior", "2": "Posterior"}
+    assert values["mean"]["dice"] == pytest.approx(7 / 9)
+    assert values["label_means"]["2"]["dice"] == pytest.approx(7 / 9)
+    assert [case["case"] for case in values["cases"]] == ["a", "b", "c"]
+    assert values["cases"][2]["mean_dice"] == pytest.approx(0.5)
+
+
+def test_the_table_names_labels_means_and_the_worst_case(folders: tuple[Path, Path]) -> None:
+    lines = evaluate_folders(*folders, LABELS).table().splitlines()
+    assert lines[1].split()[:5] == ["Anterior", "3", "0.778", "±", "0.255"]
+    assert lines[3].split()[:3] == ["mean", "3", "0.778"]
+    assert lines[-1] == "lowest mean Dice: 0.500, case c"
+
+
+def test_what_cannot_be_scored_is_left_out_of_means_and_empty_in_the_files(tmp_path: Path) -> None:
+    nan = math.nan
+    scored, empty = LabelScore(1, 0.8, 1.0, 0.9, 0.1), LabelScore(1, nan, nan, nan, 0.0)
+    evaluation = Evaluation({1: "Lesion"}, (CaseResult("a", (scored,)), CaseResult("b", (empty,))))
+    assert evaluation.mean("dice") == 0.8
+    evaluation.write(tmp_path / "scores.csv", tmp_path / "scores.json")
+    assert (tmp_path / "scores.csv").read_text().splitlines()[2] == "b,1,Lesion,,,,0.0"
+    assert json.loads((tmp_path / "scores.json").read_text())["cases"][1]["mean_dice"] is None
+    assert "Lesion  1 " in evaluation.table()
+
+
+def test_without_a_label_map_every_label_of_the_references_is_scored(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, references = folders
+    (references / "c.nii.gz").unlink()
+    write_label(references / "c.seg.nrrd", label_volume(0, (1, 7)), {7: "Lesion"})
+    evaluation = evaluate_folders(predictions, references, {})
+    assert evaluation.labels[2] == "label 2"
+    assert evaluation.labels[7] == "Lesion"
+
+
+def test_a_reference_without_a_prediction_is_left_alone(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    (predictions / "b.seg.nrrd").unlink()
+    assert len(evaluate_folders(predictions, references, LABELS).cases) == 2
+
+
+def test_a_prediction_without_a_reference_is_named(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    (references / "b.nii.gz").unlink()
+    with pytest.raises(GenSegError, match=r"case b: .* no reference for b\.seg\.nrrd"):
+        evaluate_folders(predictions, references, LABELS)
+
+
+def test_two_predictions_of_one_case_are_named(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    write_label(predictions / "a.nii.gz", label_volume())
+    with pytest.raises(GenSegError, match=r"case a: a\.nii\.gz and a\.seg\.nrrd"):
+        evaluate_folders(predictions, references, LABELS)
+
+
+@pytest.mark.parametrize("fault", ["size", "spacing", "origin", "orientation"])
+def test_differing_grids_are_named_with_the_case(folders: tuple[Path, Path], fault: str) -> None:
+    predictions, references = folders
+    array, affine = label_volume().array, label_volume().affine.copy()
+    if fault == "size":
+        array = array[:, :-1]
+    elif fault == "spacing":
+        affine[0, 0] = 1.2
+    elif fault == "origin":
+        affine[2, 3] = 4
+    else:
+        affine[0, 0] = -1
+    write_label(predictions / "b.seg.nrrd", Volume(array, affine))
+    with pytest.raises(GenSegError, match="case b: prediction and reference lie on different"):
+        evaluate_folders(predictions, references, LABELS)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_missing_folder_is_named(folders: tuple[Path, Path], missing: int) -> None:
+    given = list(folders)
+    given[missing] = given[missing] / "nowhere"
+    with pytest.raises(GenSegError, match="nowhere"):
+        evaluate_folders(given[0], given[1], LABELS)
