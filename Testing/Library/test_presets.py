@@ -1,0 +1,92 @@
+"""The presets that are shipped, and those that users write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from GenSegLib.config import SEGMENTERS, TrainConfig
+from GenSegLib.errors import GenSegError
+from GenSegLib.presets import EFFORTS, Preset, list_presets, load_preset
+
+
+def hippocampus(**changes: Any) -> dict[str, Any]:
+    return load_preset("hippocampus-mri").to_json() | changes
+
+
+def test_four_presets_are_shipped() -> None:
+    assert list_presets() == ("generic-ct", "generic-mri", "hippocampus-mri", "liver-ct")
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_a_shipped_preset_comes_back_unchanged_through_a_file(name: str, tmp_path: Path) -> None:
+    preset = load_preset(name)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(preset.to_json()))
+    assert preset.name == name
+    assert load_preset(path) == preset
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_a_shipped_preset_can_be_trained_with_every_effort(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.segmenter in SEGMENTERS
+    for effort in EFFORTS:
+        assert TrainConfig.for_preset(preset, effort).final_steps > 0
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_a_shipped_preset_colors_and_codes_each_of_its_labels(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.colors.keys() == preset.labels.keys() == preset.terminology.keys()
+    for entry in preset.terminology.values():
+        assert len(entry.split("~")) == 7, "3D Slicer's terminology entries have seven parts"
+
+
+def test_the_hippocampus_preset_is_that_of_the_decathlon() -> None:
+    preset = load_preset("hippocampus-mri")
+    assert preset.labels == {1: "Anterior", 2: "Posterior"}
+    assert preset.spacing == (1.0, 1.0, 1.0)
+    assert preset.patch_size == (40, 56, 40)
+    assert preset.intensity.kind == "zscore"
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(GenSegError, match=r"no preset 'kidney'; choose generic-ct, .*liver-ct"):
+        load_preset("kidney")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(GenSegError, match=r"mine\.json does not exist"):
+        load_preset("mine.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"patch": [8, 8, 8]}, "unknown setting 'patch'"),
+        ({"patch_size": [40, 56]}, "patch_size must be 3 multiples of 8"),
+        ({"patch_size": [40, 56, 41]}, "patch_size must be 3 multiples of 8"),
+        ({"orientation": "RAR"}, "orientation must be axis codes"),
+        ({"spacing": [1, 1, 0]}, "spacing must be 3 lengths in mm above 0"),
+        ({"modality": "PET"}, "modality must be 'MR', 'CT' or empty"),
+        ({"intensity": {"kind": "window", "low": 5, "high": 5}}, "intensity must be a window"),
+        ({"intensity": {"kind": "percentile"}}, "intensity.kind must be"),
+        ({"labels": {"0": "Background"}}, "labels must be values of 1 or more"),
+        ({"labels": ["Liver"]}, "cannot be read"),
+        ({"steps": {}}, "steps must be entries for quick, standard, thorough"),
+    ],
+)
+def test_a_preset_that_cannot_work_names_its_setting(changes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(GenSegError, match=f"preset 'hippocampus-mri'.*{fault}"):
+        Preset.from_json(hippocampus(**changes))
+
+
+def test_a_missing_setting_is_named() -> None:
+    values = hippocampus()
+    del values["modality"]
+    with pytest.raises(GenSegError, match="missing 1 required positional argument: 'modality'"):
+        Preset.from_json(values)
