@@ -9,6 +9,7 @@ import errno
 import hashlib
 import http.client
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -22,6 +23,7 @@ Progress = Callable[[int, int], None]
 
 CHUNK = 1 << 18
 TIMEOUT_S = 30.0
+TELL_EVERY_S = 0.2
 
 
 def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
@@ -99,11 +101,14 @@ def _copy(
     total: int,
     progress: Progress | None,
 ) -> int:
+    told_at = 0.0
     while chunk := response.read(CHUNK):
         stream.write(chunk)
         done += len(chunk)
-        if progress is not None:
+        now = time.monotonic()
+        if progress is not None and (done == total or now - told_at > TELL_EVERY_S):
             progress(done, total)
+            told_at = now
     return done
 
 

@@ -1,0 +1,112 @@
+"""The report of a run: one HTML file with curves, pictures, scores and settings."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from ..events import read_events
+from ..files import write_text
+from ..runs import RunFolder
+from .curves import History, read_history
+from .page import Card, Section, page
+from .previews import Look, best_and_worst, development, pairs
+from .scores import ScoreTable, read_scores
+from .sections import (
+    curves_section,
+    evaluation_section,
+    role_counts,
+    settings_section,
+    upper_section,
+)
+
+
+def write_report(
+    run: RunFolder, evaluation: Path | None = None, predictions: Path | None = None
+) -> Path:
+    """Write RUN/report.html from what the run folder holds; works during a training, too.
+
+    Args:
+        run: the run.
+        evaluation: the CSV of `genseg evaluate`, for the table of scores.
+        predictions: the folder of the evaluated predictions. Their images are looked for in the
+            data set that the run was trained on; where they are not there, the predictions of
+            the validation cases are shown.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        GenSegError: the CSV or a preview cannot be read, or the report cannot be written.
+    """
+    events = read_events(run.events_file)
+    history = read_history(events)
+    scores = None if evaluation is None else read_scores(evaluation)
+    times = [event["time"] for event in events if "time" in event]
+    sections = [
+        evaluation_section(scores),
+        _predictions_section(run, scores, predictions),
+        _pairs_section(run),
+        curves_section(history),
+        upper_section(history),
+        settings_section(run),
+    ]
+    title = f"{run.preset.title or run.preset.name}: training report"
+    state = str(run.read_status().get("state", ""))
+    cards = _cards(run, history, scores, max(times) - min(times) if times else 0.0)
+    write_text(run.report, page(title, _subtitle(run, times), state, cards, sections))
+    return run.report
+
+
+def _subtitle(run: RunFolder, times: list[float]) -> str:
+    name = run.path.absolute().name
+    if not times:
+        return f"Run {name}"
+    started = datetime.datetime.fromtimestamp(min(times))
+    return f"Run {name}, started {started:%Y-%m-%d %H:%M}"
+
+
+def _cards(
+    run: RunFolder, history: History, scores: ScoreTable | None, seconds: float
+) -> list[Card]:
+    cards = []
+    if scores is not None and (means := scores.case_means()):
+        mean = sum(means.values()) / len(means)
+        cards.append(Card("Dice on test cases", f"{mean:.3f}", f"mean of {len(means)} cases"))
+    if best := history.best("validation_dice"):
+        cards.append(Card("Best validation Dice", f"{best[1]:.3f}", f"at step {best[0]:g}"))
+    cards.append(Card("Labelled cases", str(len(run.cases.labelled)), role_counts(run)))
+    gamma = history.curves.get("gamma") or history.curves.get("upper/gamma")
+    if gamma is not None:
+        cards.append(Card("Weight γ", f"{gamma.last:.2f}", "of the generated pairs, at the end"))
+    if history.phases:
+        steps = f"{history.phases[-1].last:,.0f}"
+        cards.append(Card("Time", _duration(seconds), f"{steps} steps"))
+    return cards
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _pairs_section(run: RunFolder) -> Section:
+    look = Look.of_run(run)
+    body = pairs(run, look)
+    if body:
+        body += look.legend()
+        film = development(run, look)
+        body += f"<h3>How the first generated pair developed</h3>{film}" if film else ""
+    note = "What the segmenter is trained on: real cases, and images generated from changed masks."
+    return Section("Real and generated pairs", note, body, contours=True)
+
+
+def _predictions_section(
+    run: RunFolder, scores: ScoreTable | None, predictions: Path | None
+) -> Section:
+    look = Look.of_run(run)
+    body = best_and_worst(run, look, scores, predictions)
+    note = "Solid: the prediction. Dashed white: the reference."
+    return Section("Best and worst prediction", note, body + look.legend() if body else "", True)

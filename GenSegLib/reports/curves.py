@@ -1,0 +1,113 @@
+"""Turns the events of a run into curves over one step axis."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_ENTRIES = frozenset({"time", "kind", "phase", "step"})
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One measured quantity; steps count through all phases."""
+
+    name: str
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+    @property
+    def last(self) -> float:
+        """The value that was measured last."""
+        return self.values[-1]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of the training and the steps it spans."""
+
+    name: str
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class History:
+    """All that a run measured, by name, and its phases in order."""
+
+    curves: Mapping[str, Curve]
+    phases: tuple[Phase, ...]
+
+    def named(self, wanted: Callable[[str], bool]) -> list[Curve]:
+        """The curves whose name is wanted."""
+        return [curve for name, curve in self.curves.items() if wanted(name)]
+
+    def best(self, name: str) -> tuple[float, float] | None:
+        """Step and value of a curve's maximum, None where it was not measured."""
+        curve = self.curves.get(name)
+        if curve is None:
+            return None
+        place = max(range(len(curve.values)), key=curve.values.__getitem__)
+        return curve.steps[place], curve.values[place]
+
+
+def read_history(events: Iterable[Mapping[str, Any]]) -> History:
+    """Collect the metrics events.
+
+    A resumed run repeats the steps after its checkpoint: the later measurement counts. Where a
+    phase counts its steps from zero again, it is placed after the one before.
+    """
+    measured: dict[str, dict[float, dict[str, float]]] = {}
+    for event in events:
+        if event.get("kind") != "metrics" or not _is_number(event.get("step")):
+            continue
+        values = {k: v for k, v in event.items() if k not in _ENTRIES and _is_number(v)}
+        steps = measured.setdefault(str(event.get("phase", "")), {})
+        steps.setdefault(event["step"], {}).update(values)
+    return _joined({phase: steps for phase, steps in measured.items() if steps})
+
+
+def _joined(measured: Mapping[str, Mapping[float, Mapping[str, float]]]) -> History:
+    points: dict[str, dict[float, float]] = defaultdict(dict)
+    phases: list[Phase] = []
+    end = 0.0
+    for name, steps in measured.items():
+        offset = end if phases and min(steps) < end else 0.0
+        for step in sorted(steps):
+            for quantity, value in steps[step].items():
+                points[quantity][step + offset] = value
+        phases.append(Phase(name, end if phases else min(steps), max(steps) + offset))
+        end = phases[-1].last
+    curves = {
+        name: Curve(name, tuple(sorted(values)), tuple(values[step] for step in sorted(values)))
+        for name, values in points.items()
+    }
+    return History(curves, tuple(phases))
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def cells(history: History) -> dict[str, list[Curve]]:
+    """The operation weights `alpha/CELL/OPERATION`, cell by cell, named by their operation."""
+    found: dict[str, list[Curve]] = defaultdict(list)
+    for name, curve in history.curves.items():
+        if name.startswith("alpha/"):
+            cell, _, operation = name.removeprefix("alpha/").rpartition("/")
+            found[cell or "cell"].append(Curve(operation, curve.steps, curve.values))
+    return dict(found)
+
+
+def smoothed(values: Sequence[float], width: int) -> list[float]:
+    """Centered running mean; the window shrinks toward the ends."""
+    total = [0.0]
+    for value in values:
+        total.append(total[-1] + value)
+    half = width // 2
+    spans = ((max(0, k - half), min(len(values), k + half + 1)) for k in range(len(values)))
+    return [(total[stop] - total[start]) / (stop - start) for start, stop in spans]

@@ -1,0 +1,217 @@
+"""Pictures of real and generated pairs and of predictions, from preview folders or results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import GenSegError
+from ..image_io import on_same_grid, read_image, read_label
+from ..layouts import image_stem, is_image_file
+from ..runs import RunFolder
+from .scores import ScoreTable
+from .slices import PLANES, Array, Color, Outline, tile, to_ras, window_of
+
+MOST_PAIRS, MOST_STEPS = 3, 6
+_COLUMNS = '<colgroup><col class="number"><col span="3"><col class="gap"><col span="3"></colgroup>'
+_PALETTE: tuple[Color, ...] = (
+    *((230, 120, 70), (80, 160, 220), (110, 190, 90), (200, 110, 200), (230, 190, 60)),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How labels are drawn: their names, colors and the window of raw CT."""
+
+    names: Mapping[int, str]
+    colors: Mapping[int, Color]
+    window: tuple[float, float] | None
+
+    @classmethod
+    def of_run(cls, run: RunFolder) -> Look:
+        """The names of the cases (or the preset) and the preset's colors."""
+        names = run.cases.labels or run.preset.labels
+        colors = {
+            value: run.preset.colors.get(value, _PALETTE[place % len(_PALETTE)])
+            for place, value in enumerate(sorted(names))
+        }
+        intensity = run.preset.intensity
+        fixed = (intensity.low, intensity.high) if intensity.kind == "window" else None
+        return cls(names, colors, fixed)
+
+    def legend(self) -> str:
+        """Names beside their colors."""
+        items = (
+            f'<li><i style="background:rgb{self.colors.get(value, (255, 210, 0))}"></i>'
+            f"{escape(name)}</li>"
+            for value, name in sorted(self.names.items())
+        )
+        return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def step_folders(run: RunFolder) -> list[tuple[int, Path]]:
+    """The preview folders with their steps, the earliest first."""
+    if not run.previews.is_dir():
+        return []
+    found = []
+    for folder in run.previews.iterdir():
+        digits = re.findall(r"\d+", folder.name)
+        if folder.is_dir() and digits:
+            found.append((int(digits[-1]), folder))
+    return sorted(found)
+
+
+def pairs(run: RunFolder, look: Look) -> str:
+    """Real and generated pairs of the last preview, side by side in three planes."""
+    for step, folder in reversed(step_folders(run)):
+        found = (re.match(r"generated_(\d+)_image\.nii\.gz$", p.name) for p in folder.iterdir())
+        numbers = sorted(int(match[1]) for match in found if match)
+        rows = [_pair_row(folder, number, look) for number in numbers[:MOST_PAIRS]]
+        if rows:
+            head = "".join(f"<th>{plane}</th>" for plane in PLANES)
+            return (
+                f'<p class="note">Step {step}.</p><table class="pictures pairs">{_COLUMNS}<thead>'
+                '<tr><th></th><th colspan="3">Real</th><th></th><th colspan="3">Generated</th></tr>'
+                f"<tr><th></th>{head}<th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            )
+    return ""
+
+
+def _pair_row(folder: Path, number: int, look: Look) -> str:
+    real, generated = (_pair(folder, f"{kind}_{number}", look) for kind in ("real", "generated"))
+    return f"<tr><th>{number + 1}</th>{real}<td></td>{generated}</tr>"
+
+
+def _pair(folder: Path, name: str, look: Look) -> str:
+    image, label = folder / f"{name}_image.nii.gz", folder / f"{name}_label.nii.gz"
+    if not image.exists() or not label.exists():
+        return '<td class="missing" colspan="3">none</td>'
+    return _planes(image, (label,), look)
+
+
+def development(run: RunFolder, look: Look) -> str:
+    """The first generated pair at several steps of the training."""
+    steps = [
+        (step, folder)
+        for step, folder in step_folders(run)
+        if (folder / "generated_0_image.nii.gz").exists()
+    ]
+    if len(steps) < 2:
+        return ""
+    chosen = np.unique(np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int))
+    cells = []
+    for place in chosen:
+        step, folder = steps[place]
+        image, label = folder / "generated_0_image.nii.gz", folder / "generated_0_label.nii.gz"
+        cells.append(
+            f"<figure>{_tiles(image, (label,), look, ('coronal',))[0]}"
+            f"<figcaption>step {step}</figcaption></figure>"
+        )
+    return f'<div class="filmstrip">{"".join(cells)}</div>'
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A case with its prediction and, where it is at hand, its reference."""
+
+    case: str
+    dice: float
+    image: Path
+    prediction: Path
+    reference: Path | None
+
+
+def best_and_worst(
+    run: RunFolder, look: Look, evaluation: ScoreTable | None, predictions: Path | None
+) -> str:
+    """The cases of highest and lowest mean Dice, in three planes with contours."""
+    shown = list(_evaluated(run, evaluation, predictions)) or list(_validated(run))
+    if not shown:
+        return ""
+    ranked = sorted(shown, key=lambda case: case.dice)
+    chosen = [("Best", ranked[-1])] + ([("Worst", ranked[0])] if len(ranked) > 1 else [])
+    rows = []
+    for word, case in chosen:
+        labels = (case.prediction, case.reference) if case.reference else (case.prediction,)
+        rows.append(
+            f"<tr><th>{word}<br><b>{case.dice:.3f}</b><br><small>{escape(case.case)}</small></th>"
+            f"{_planes(case.image, labels, look)}</tr>"
+        )
+    head = "".join(f"<th>{plane}</th>" for plane in PLANES)
+    return (
+        f'<table class="pictures wide"><thead><tr><th>Dice</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _evaluated(
+    run: RunFolder, evaluation: ScoreTable | None, predictions: Path | None
+) -> Iterator[Shown]:
+    if evaluation is None or predictions is None or not predictions.is_dir():
+        return
+    found = {image_stem(path): path for path in predictions.iterdir() if is_image_file(path)}
+    for case, dice in evaluation.case_means().items():
+        image = _beside_cases(run, case, ("imagesTs", "imagesTr", "images"))
+        if case in found and image is not None:
+            reference = _beside_cases(run, case, ("labelsTs", "labelsTr", "labels"))
+            yield Shown(case, dice, image, found[case], reference)
+
+
+def _beside_cases(run: RunFolder, case: str, folders: tuple[str, ...]) -> Path | None:
+    """The file of a case in the data set that the run was trained on."""
+    for root in {known.image.parent.parent for known in run.cases.cases}:
+        for folder in folders:
+            matches = [p for p in (root / folder).glob(f"{_literal(case)}*") if is_image_file(p)]
+            for path in matches:
+                if image_stem(path) in (case, f"{case}_0000"):
+                    return path
+    return None
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", text)
+
+
+def _validated(run: RunFolder) -> Iterator[Shown]:
+    for _, folder in reversed(step_folders(run)):
+        for prediction in sorted(folder.glob("validation_*_prediction.nii.gz")):
+            stem = prediction.name.removesuffix("_prediction.nii.gz")
+            image, label = folder / f"{stem}_image.nii.gz", folder / f"{stem}_label.nii.gz"
+            if image.exists() and label.exists():
+                dice = _mean_dice(read_label(prediction).array, read_label(label).array)
+                yield Shown(stem.removeprefix("validation_"), dice, image, prediction, label)
+        if any(folder.glob("validation_*_prediction.nii.gz")):
+            return
+
+
+def _mean_dice(prediction: Array, reference: Array) -> float:
+    values = np.union1d(prediction, reference)
+    scores = [
+        2 * np.sum((prediction == v) & (reference == v))
+        / (np.sum(prediction == v) + np.sum(reference == v))
+        for v in values[values > 0]
+    ]  # fmt: skip
+    return float(np.mean(scores)) if scores else 1.0
+
+
+def _planes(image: Path, labels: tuple[Path, ...], look: Look) -> str:
+    return "".join(f"<td>{svg}</td>" for svg in _tiles(image, labels, look, PLANES))
+
+
+def _tiles(image: Path, labels: tuple[Path, ...], look: Look, planes: tuple[str, ...]) -> list[str]:
+    """Tiles of an image; the first label is drawn solid, further ones dashed."""
+    volume = read_image(image)
+    picture, spacing = to_ras(volume)
+    outlines = []
+    for place, path in enumerate(labels):
+        label = read_label(path)
+        if not on_same_grid(volume, label):
+            raise GenSegError(f"{path} and {image} lie on different grids; predict it anew")
+        outlines.append(Outline(to_ras(label)[0], dashed=place > 0))
+    window = window_of(picture, look.window)
+    return [tile(picture, tuple(outlines), plane, spacing, window, look.colors) for plane in planes]

@@ -1,0 +1,145 @@
+"""The sections of the report, each from what the run folder holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import metadata
+from typing import Any
+
+from .. import __version__
+from ..cases import Role
+from ..runs import RunFolder
+from .charts import line_chart, number, share_chart, strip_chart
+from .curves import Curve, History, cells
+from .page import Section
+from .scores import MEASURES, ScoreTable, case_table, summary_table
+
+_PACKAGES = ("torch", "monai", "numpy", "SimpleITK")
+
+
+def curves_section(history: History) -> Section:
+    """Losses of the three levels and the Dice of the cases held back."""
+    adversarial = ("generator", "discriminator", "adversarial")
+    losses = history.named(lambda name: name.endswith("loss"))
+    generator = [curve for curve in losses if curve.name.startswith(adversarial)]
+    segmenter = [curve for curve in losses if curve not in generator]
+    dice = history.named(lambda name: name.startswith("validation_dice"))
+    charts = (
+        ("Dice on the validation cases", dice, (0.0, 1.0)),
+        ("Loss of the segmenter", segmenter, None),
+        ("Loss of the generator and the discriminator", generator, None),
+    )
+    body = _grid(
+        [line_chart(title, found, history.phases, span) for title, found, span in charts if found]
+    )
+    note = "Noisy curves are smoothed; the measured values are faint behind. Steps count through."
+    return Section("Training", note, body)
+
+
+def upper_section(history: History) -> Section:
+    """γ, the other upper-level variables, and the operations of each cell of the generator."""
+    variables = history.named(lambda name: name == "gamma" or name.startswith("upper/"))
+    body = _grid([_variable_chart(curve, history) for curve in variables])
+    shares = [share_chart(cell, curves) for cell, curves in cells(history).items()]
+    if shares:
+        body += "<h3>Operations of the generator&rsquo;s cells (&alpha;)</h3>" + _grid(shares, 3)
+    note = (
+        "What the error on held-back real cases steers: the weight γ of the generated pairs and "
+        "the share of each candidate operation in the generator's cells."
+    )
+    return Section("Upper level", note, body)
+
+
+def _variable_chart(curve: Curve, history: History) -> str:
+    name = curve.name.removeprefix("upper/")
+    title = "Weight γ of the generated pairs" if name == "gamma" else name.replace("_", " ")
+    return line_chart(title, [curve], history.phases, size=(520, 190))
+
+
+def evaluation_section(evaluation: ScoreTable | None) -> Section:
+    """Mean scores, one dot a case, and every row on request."""
+    if evaluation is None:
+        return Section("Evaluation", "", "")
+    charts = [_strips(evaluation, measure) for measure in ("dice", "surface_dice")]
+    count = len({score.case for score in evaluation.scores})
+    return Section(
+        "Evaluation",
+        f"Mean ± standard deviation over {count} cases.",
+        f"{summary_table(evaluation)}<br>{_grid(charts)}"
+        f"<details><summary>All cases</summary>{case_table(evaluation)}</details>",
+    )
+
+
+def _strips(evaluation: ScoreTable, measure: str) -> str:
+    groups = {label: evaluation.values(label, measure) for label in evaluation.labels}
+    groups = {label: points for label, points in groups.items() if points}
+    return strip_chart(f"{MEASURES[measure][0]}, one dot a case", groups) if groups else ""
+
+
+def settings_section(run: RunFolder) -> Section:
+    """What was asked for, the cases, and the software."""
+    preset = {
+        "preset": run.preset.name,
+        "labels": ", ".join((run.cases.labels or run.preset.labels).values()),
+        "spacing (mm)": run.preset.spacing or "as the images",
+        "patch (voxels)": run.preset.patch_size,
+        "intensity": run.preset.intensity.kind,
+    }
+    asked = dataclasses.asdict(run.config)
+    versions = {"GenSeg": __version__, "Python": platform.python_version()}
+    versions |= {name: _version(name) for name in _PACKAGES}
+    versions["system"] = f"{platform.system()} {platform.machine()}"
+    body = (
+        f"{_definitions(preset | asked)}<h3>Software</h3>{_definitions(versions)}"
+        f"<details><summary>Cases</summary>{_cases_table(run)}</details>"
+    )
+    return Section("Settings", "", body)
+
+
+def _cases_table(run: RunFolder) -> str:
+    rows = "".join(
+        f"<tr><th>{escape(case.name)}</th><td>{case.role.value}</td></tr>"
+        for case in run.cases.cases
+    )
+    return f"<table><thead><tr><th>Case</th><th>Role</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def role_counts(run: RunFolder) -> str:
+    """How many cases train, validate and are unlabelled, in words."""
+    counts = {role: len(run.cases.of_role(role)) for role in Role}
+    words = [f"{counts[Role.TRAIN]} to train", f"{counts[Role.VALIDATE]} to validate"]
+    if counts[Role.UNLABELLED]:
+        words.append(f"{counts[Role.UNLABELLED]} unlabelled")
+    return ", ".join(words)
+
+
+def _definitions(values: Mapping[str, Any]) -> str:
+    items = (
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_plain(value))}</dd></div>"
+        for name, value in values.items()
+    )
+    return f'<dl class="settings">{"".join(items)}</dl>'
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return " × ".join(f"{item:g}" for item in value)
+    return number(value) if isinstance(value, float) and abs(value) < 1 else str(value)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _grid(charts: Sequence[str], columns: int = 2) -> str:
+    return f'<div class="grid{columns}">{"".join(charts)}</div>' if any(charts) else ""

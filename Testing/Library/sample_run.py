@@ -1,0 +1,104 @@
+"""A small run folder as a training leaves it, made without training."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from GenSegLib.config import TrainConfig
+from GenSegLib.events import EventLog
+from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.phantoms import hippocampus, make_cases
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder, State
+
+OPERATIONS = ("conv4", "conv6", "conv8")
+
+
+def make_run(folder: Path, cases: int = 5, test: int = 2, steps: int = 120) -> RunFolder:
+    """Cases, events and previews of two steps."""
+    data = make_cases(folder / "data", "hippocampus", cases, seed=0, test=test)
+    config = TrainConfig(warmup_steps=steps, joint_steps=steps, final_steps=steps)
+    preset = load_preset("hippocampus-mri")
+    run = RunFolder.create(folder / "run", config, preset, data.with_validation(0.3, 0))
+    write_events(run, steps)
+    for step in (steps, 2 * steps):
+        write_previews(run, step)
+    run.write_status(State.FINISHED, 3 * steps)
+    return run
+
+
+def write_events(run: RunFolder, steps: int) -> None:
+    """Losses that fall, Dice that rises, gamma that falls and cells that decide."""
+    log = EventLog(run.events_file)
+    rng = np.random.default_rng(0)
+    log.state("running")
+    for step in range(0, 3 * steps, 2):
+        phase = ("warm-up", "joint", "final")[step // steps]
+        noise = rng.normal(0, 0.08)
+        values = {"generator_loss": 3 * math.exp(-step / steps) + 1 + noise}
+        values["discriminator_loss"] = 1.4 - 0.4 * math.exp(-step / steps) + noise / 2
+        if phase == "joint":
+            share = (step - steps) / steps
+            values |= {"gamma": 1.0 - 0.7 * share, "upper/elastic": 0.5 + 0.2 * share}
+            for cell in ("encoder1", "encoder2", "decoder1", "decoder2"):
+                weights = np.exp(share * rng.normal((1.5, 0.4, 0), 0.1))
+                weights /= weights.sum()
+                names = (f"alpha/{cell}/{operation}" for operation in OPERATIONS)
+                values |= dict(zip(names, weights, strict=True))
+        if phase != "warm-up":
+            values["segmenter_loss"] = 1.6 * math.exp(-(step - steps) / steps) + 0.2 + noise
+            if step % 20 == 0:
+                dice = 0.88 * (1 - math.exp(-(step - steps + 20) / steps * 2))
+                values |= {"validation_dice": dice, "validation_loss": 1 - dice}
+        log.metrics(phase, step, **values)
+    log.state("finished")
+
+
+def write_previews(run: RunFolder, step: int) -> None:
+    """Real pairs, pairs that stand for generated ones, and predictions of the validation cases."""
+    folder = run.previews / f"{step:06d}"
+    folder.mkdir(parents=True)
+    for number, case in enumerate(run.cases.labelled[:3]):
+        assert case.label is not None
+        image, label = read_image(case.image), read_label(case.label)
+        write_pair(folder, f"real_{number}", image, label)
+        drawn, mask = hippocampus.draw(np.random.default_rng(100 + number))
+        soft = ndimage.gaussian_filter(drawn.array, (0, *(3 * (1.2 - step / 400),) * 3))
+        write_pair(folder, f"generated_{number}", Volume(soft, drawn.affine), mask)
+        name = f"validation_{case.name}"
+        write_pair(folder, name, image, label)
+        write_label(folder / f"{name}_prediction.nii.gz", worse(label, number))
+
+
+def write_pair(folder: Path, name: str, image: Volume, label: Volume) -> None:
+    """NAME_image and NAME_label in the folder."""
+    write_image(folder / f"{name}_image.nii.gz", image)
+    write_label(folder / f"{name}_label.nii.gz", label)
+
+
+def worse(label: Volume, shift: int) -> Volume:
+    """A prediction that is off by some voxels."""
+    return Volume(np.roll(label.array, (shift, -shift), (1, 3)), label.affine)
+
+
+def write_evaluation(folder: Path, run: RunFolder) -> tuple[Path, Path]:
+    """Predictions for the unseen cases and the table of their scores."""
+    root = run.cases.cases[0].image.parent.parent
+    predictions = folder / "predictions"
+    predictions.mkdir()
+    rows = ["case,label,name,dice,hd95_mm,surface_dice,volume_error_ml"]
+    for number, path in enumerate(sorted((root / "labelsTs").iterdir())):
+        write_label(predictions / path.name, worse(read_label(path), number))
+        case = path.name.removesuffix(".nii.gz")
+        for value, name in run.cases.labels.items():
+            rows.append(
+                f"{case},{value},{name},{0.9 - 0.04 * number - 0.01 * value:.4f},"
+                f"{1 + number / 4},{0.95 - 0.05 * number:.4f},{0.05 * (number - 1):.4f}"
+            )
+    table = folder / "evaluation.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table, predictions

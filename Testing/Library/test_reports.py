@@ -1,0 +1,288 @@
+"""The report: one self-contained page with what the run folder holds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
+from sample_run import make_run, write_evaluation
+
+from GenSegLib.config import TrainConfig
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, read_label, write_label
+from GenSegLib.presets import load_preset
+from GenSegLib.reports import write_report
+from GenSegLib.reports.charts import line_chart, share_chart
+from GenSegLib.reports.curves import Curve, cells, read_history, smoothed
+from GenSegLib.reports.slices import Outline, largest_section, tile, to_ras, window_of
+from GenSegLib.runs import RunFolder
+
+VOID = {"meta", "input", "br", "col"}
+
+
+class Page(HTMLParser):
+    """Collects tags and text, and sees to it that every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.headings: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == [], "all tags are closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [str(v) for k, v in attrs if k in ("src", "href", "action", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [str(v) for k, v in attrs if k in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data + " "
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return make_run(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="module")
+def scored(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_evaluation(tmp_path_factory.mktemp("scored"), run)
+
+
+def read_page(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+# ---- the page
+
+
+def test_a_report_has_all_sections_in_the_order_of_interest(run, scored):
+    path = write_report(run, *scored)
+    assert path == run.path / "report.html"
+    assert [h for h in read_page(path).headings if h[0].isupper()][:7] == [
+        "Evaluation",
+        "Best and worst prediction",
+        "Real and generated pairs",
+        "How the first generated pair developed",
+        "Training",
+        "Upper level",
+        "Operations of the generator\u2019s cells (\u03b1)",
+    ]
+
+
+def test_a_report_loads_nothing_from_anywhere(run, scored):
+    path = write_report(run, *scored)
+    page = read_page(path)
+    assert page.addresses
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert not re.search(r"@import|url\(|<script|<link|<iframe", path.read_text())
+
+
+def test_its_summary_has_the_numbers_of_the_run(run, scored):
+    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
+    for words in ("Dice on test cases 0.865", "Labelled cases 5 3 to train, 2 to validate"):
+        assert words in text
+    assert "finished" in text
+    assert "hippocampus-mri" in text
+
+
+def test_scores_are_averaged_label_by_label(run, scored):
+    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
+    assert "Anterior 0.870 \u00b1 0.0283" in text
+    assert "Posterior 0.860 \u00b1 0.0283" in text
+
+
+def test_best_and_worst_are_the_evaluated_cases_where_they_are_given(run, scored):
+    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
+    assert "Best 0.885 hippocampus_test_001" in text
+    assert "Worst 0.845 hippocampus_test_002" in text
+
+
+def test_best_and_worst_are_validation_cases_otherwise(run):
+    text = re.sub(r"\s+", " ", read_page(write_report(run)).text)
+    assert "Best 1.000 hippocampus_001" in text
+    assert re.search(r"Worst 0\.\d+ hippocampus_003", text)
+    assert "Evaluation" not in text
+
+
+def test_case_names_cannot_break_the_page(run, scored, tmp_path):
+    table = tmp_path / "scores.csv"
+    table.write_text(scored[0].read_text().replace("hippocampus_test_001", "<script>alert(1)"))
+    path = write_report(run, table)
+    assert "<script" not in path.read_text()
+    assert "<script>alert(1)" in read_page(path).text
+
+
+def test_a_run_that_has_just_begun_gives_a_report_as_well(run, tmp_path):
+    preset = load_preset("hippocampus-mri")
+    fresh = RunFolder.create(tmp_path / "fresh", TrainConfig(), preset, run.cases)
+    page = read_page(write_report(fresh))
+    assert page.headings == ["Settings", "Software"]
+    assert "queued" in page.text
+
+
+def test_an_evaluation_that_is_none_is_refused_in_one_line(run, tmp_path):
+    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(GenSegError, match=r"notes\.csv is no evaluation"):
+        write_report(run, tmp_path / "notes.csv")
+    with pytest.raises(GenSegError, match=r"missing\.csv cannot be read"):
+        write_report(run, tmp_path / "missing.csv")
+
+
+def test_predictions_on_another_grid_are_refused_in_one_line(run, scored, tmp_path):
+    for path in scored[1].iterdir():
+        label = read_label(path)
+        write_label(tmp_path / path.name, Volume(label.array[:, :-1], label.affine))
+    with pytest.raises(GenSegError, match="different grids"):
+        write_report(run, scored[0], tmp_path)
+
+
+# ---- curves
+
+
+def metrics(phase: str, step: int, **values: float) -> dict[str, object]:
+    return {"kind": "metrics", "time": 0.0, "phase": phase, "step": step, **values}
+
+
+def test_a_phase_that_counts_anew_is_placed_after_the_one_before():
+    history = read_history([metrics("warm-up", k, loss=1) for k in (0, 10)]
+                           + [metrics("joint", k, loss=2) for k in (0, 5, 10)])  # fmt: skip
+    assert history.curves["loss"].steps == (0, 10, 15, 20)
+    assert [(p.first, p.last) for p in history.phases] == [(0, 10), (10, 20)]
+
+
+def test_steps_that_count_through_stay_as_they_are():
+    history = read_history([metrics("warm-up", 10, loss=1), metrics("joint", 20, loss=2)])
+    assert history.curves["loss"].steps == (10, 20)
+
+
+def test_after_a_resume_the_later_measurement_counts():
+    steps = (1, 2, 3, 2, 3, 4)
+    history = read_history([metrics("joint", s, loss=k) for k, s in enumerate(steps)])
+    assert history.curves["loss"].steps == (1, 2, 3, 4)
+    assert history.curves["loss"].values == (0, 3, 4, 5)
+
+
+def test_what_is_no_number_is_left_out():
+    events = [metrics("joint", 1, loss=None, name="x"), {"kind": "log", "text": "hi"}]
+    assert read_history(events).curves == {}
+
+
+def test_cells_are_told_apart_by_what_stands_before_the_last_slash():
+    history = read_history([metrics("joint", 1, **{"alpha/encoder/1/conv4": 0.25})])
+    assert [(cell, curve.name) for cell, curves in cells(history).items() for curve in curves] == [
+        ("encoder/1", "conv4")
+    ]
+
+
+def test_smoothing_keeps_a_line_straight():
+    assert smoothed([1.0, 2.0, 3.0, 4.0, 5.0], 3) == pytest.approx([1.5, 2, 3, 4, 4.5])
+
+
+def test_a_flat_curve_and_a_single_point_can_be_drawn():
+    flat = Curve("flat", (0.0, 1.0), (0.3, 0.3))
+    point = Curve("point", (5.0,), (0.0,))
+    for curve in (flat, point):
+        assert "nan" not in line_chart("title", [curve])
+
+
+def test_weights_that_sum_to_one_are_stacked_and_others_are_lines():
+    first, rest = Curve("a", (0.0, 1.0), (0.3, 0.6)), Curve("b", (0.0, 1.0), (0.7, 0.4))
+    assert share_chart("cell", [first, rest]).count("<polygon") == 2
+    assert "<polygon" not in share_chart("cell", [first, first])
+
+
+# ---- slices
+
+
+def test_any_orientation_is_shown_the_same_way():
+    array = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
+    straight, spacing = to_ras(Volume(array, np.diag([1.0, 2.0, 3.0, 1.0])))
+    affine = np.array([[0, -1.0, 0, 1], [0, 0, -2.0, 4], [3.0, 0, 0, 0], [0, 0, 0, 1.0]])
+    turned = np.transpose(array, (0, 3, 1, 2))[:, :, ::-1, ::-1]
+    shown, turned_spacing = to_ras(Volume(turned, affine))
+    np.testing.assert_array_equal(shown, straight)
+    assert turned_spacing == spacing == (1.0, 2.0, 3.0)
+
+
+def test_the_patients_right_is_on_the_left_and_the_front_on_top(tmp_path):
+    image = np.zeros((6, 5, 4), np.float32)
+    image[5, 4, :] = 1  # right and front
+    pixels = pixels_of(tile_of(image, "axial"), tmp_path)
+    assert pixels.shape == (5, 6)
+    assert pixels[0, 0] == 255
+    assert pixels.sum() == 255
+
+
+def test_sagittal_slices_have_the_face_on_the_left_and_the_head_on_top(tmp_path):
+    image = np.zeros((6, 5, 4), np.float32)
+    image[:, 4, 3] = 1  # front and head
+    pixels = pixels_of(tile_of(image, "sagittal"), tmp_path)
+    assert pixels.shape == (4, 5)
+    assert pixels[0, 0] == 255
+
+
+def tile_of(image: np.ndarray, plane: str) -> str:
+    outline = Outline(np.zeros(image.shape, np.int16))
+    return tile(image, (outline,), plane, (1.0, 1.0, 1.0), (0.0, 1.0), {})
+
+
+def pixels_of(svg: str, folder: Path) -> np.ndarray:
+    data = re.search(r"base64,([^\"]+)", svg)
+    assert data is not None
+    (folder / "tile.png").write_bytes(base64.b64decode(data[1]))
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tile.png"))).astype(int)
+
+
+def test_contours_follow_the_edges_of_the_label():
+    label = np.zeros((8, 8, 3), np.int16)
+    label[2:5, 3:6, 1] = 1
+    svg = tile(
+        label.astype(np.float32), (Outline(label),), "axial", (1, 1, 1), (0, 1), {1: (255, 0, 0)}
+    )
+    numbers = [
+        [float(n) for n in point.split(",")]
+        for point in re.search(r' d="M([^Z]+)Z"', svg)[1].split()  # type: ignore[index]
+    ]
+    low, high = np.min(numbers, axis=0), np.max(numbers, axis=0)
+    np.testing.assert_allclose(low, (3, 2))  # columns 3 to 6 from the right, rows 2 to 5
+    np.testing.assert_allclose(high, (6, 5))
+    assert 'stroke="#ff0000"' in svg
+
+
+def test_the_section_shown_is_the_one_with_most_of_the_label():
+    label = np.zeros((4, 4, 9), np.int16)
+    label[1, 1, 2] = label[1:3, 1:3, 7] = 2
+    assert largest_section(label, 2) == 7
+    assert largest_section(np.zeros((4, 4, 9)), 2) == 4
+
+
+def test_raw_ct_is_windowed_and_other_images_by_their_own_range():
+    hounsfield = np.array([-1000.0, 50, 900]).reshape(3, 1, 1)
+    assert window_of(hounsfield, (-160, 240)) == (-160, 240)
+    low, high = window_of(np.linspace(0, 1, 1000).reshape(10, 10, 10), (-160, 240))
+    assert 0 <= low < 0.01
+    assert 0.99 < high <= 1
+    assert window_of(np.zeros((2, 2, 2))) == (0, 1)
+
+
+def test_the_sample_run_speaks_the_language_of_the_events(run):
+    lines = run.events_file.read_text().splitlines()
+    assert {json.loads(line)["kind"] for line in lines} == {"state", "metrics"}
