@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import GenSegError
+from .foreground import CROP_MARGIN, foreground
 from .geometry import Route, Step, plan_crop, plan_padding, plan_reorient, plan_resample
 from .image_io import Volume, on_same_grid
 from .presets import Intensity, Preset
 
 Array = NDArray[Any]
 
-_CROP_MARGIN = 4
-_DARK = 0.1
 _MOST_VOXELS = 2**31
 
 
@@ -113,7 +112,7 @@ class Preprocessor:
             mask = foreground(image.array, self._preset.intensity)
             if label is not None:
                 mask |= label > 0
-            crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], _CROP_MARGIN)
+            crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], CROP_MARGIN)
             route, size = route.then(crop), crop.size
         if self._preset.spacing is not None:
             resampling = plan_resample(route.affine(image.affine), size, self._preset.spacing)
@@ -137,19 +136,6 @@ def normalize(array: Array, intensity: Intensity) -> Array:
     deviation = centered.std(axis=axes, keepdims=True, dtype=np.float64)
     deviation[deviation == 0] = 1
     return (centered / deviation).astype(np.float32)
-
-
-def foreground(array: Array, intensity: Intensity) -> Array:
-    """Give the (x, y, z) mask of what is not air in any channel of a (channel, x, y, z) array.
-
-    With a window that is all above its low end (HU). MR has no unit: there it is all above a
-    tenth of the way from the channel's darkest voxel to its 99th percentile.
-    """
-    if intensity.kind == "window":
-        return np.asarray((array > intensity.low).any(axis=0))
-    dark = array.min(axis=(1, 2, 3), keepdims=True)
-    bright = np.percentile(array, 99, axis=(1, 2, 3), keepdims=True)
-    return np.asarray((array > dark + _DARK * (bright - dark)).any(axis=0))
 
 
 def _size(array: Array) -> tuple[int, int, int]:
