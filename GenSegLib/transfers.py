@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 CHUNK = 1 << 18
 TIMEOUT_S = 30.0
 TELL_EVERY_S = 0.2
+_CLOSED = (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)
 
 
 def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
@@ -36,7 +37,6 @@ def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
         GenSegError: the server cannot be reached, refuses, or the transfer breaks off. `part`
             keeps what has arrived.
     """
-    part.parent.mkdir(parents=True, exist_ok=True)
     present = part.stat().st_size if part.exists() else 0
     try:
         with _open(url, present) as response:
@@ -88,6 +88,7 @@ def _receive(
     start = present if resumed else 0
     length = response.length  # None where the server does not say
     total = 0 if length is None else start + length
+    part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("ab" if resumed else "wb") as stream:
         done = _copy(response, stream, start, total, progress)
     if total and done < total:
@@ -131,8 +132,8 @@ def _explained(url: str, part: Path, fault: Exception) -> GenSegError:
     """One line for the user; what has arrived stays for the next attempt."""
     if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return GenSegError(f"{part} cannot be written: the disk is full; make room")
-    if isinstance(fault, PermissionError):
-        return GenSegError(f"{part} cannot be written: choose another folder")
+    if isinstance(fault, _CLOSED):
+        return GenSegError(f"{part} cannot be written; choose another folder")
     present = part.stat().st_size if part.exists() else 0
     reason = " ".join(str(getattr(fault, "reason", fault)).split()) or type(fault).__name__
     if present:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ..image_io import Volume
 from . import rendering, shapes
@@ -145,11 +146,18 @@ def _trace(rng: np.random.Generator, frame: Frame) -> Array:
     """Label map as a rater traces it, coronal slice by slice, with a slightly unsteady hand."""
     hand = 0.22 * rng.standard_normal((1, CANVAS[1], 1))
     wobble = 0.30 * rendering.smooth_field(rng, CANVAS, SPACING, 2.5)
-    inside = frame.distance + hand + wobble < 0
+    inside = _largest_piece(frame.distance + hand + wobble < 0)
     middle = CANVAS[0] // 2, CANVAS[2] // 2
     border = rng.normal(0.59, 0.03)
     anterior = frame.along[middle[0], :, middle[1]] > border
     return np.where(inside, np.where(anterior[None, :, None], 1, 2), 0).astype(np.int16)
+
+
+def _largest_piece(mask: Array) -> Array:
+    """Drop the voxels that the unsteady hand left apart from the rest."""
+    pieces, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    return pieces == 1 + np.argmax(sizes[1:])
 
 
 def _crop(rng: np.random.Generator, label: Array) -> tuple[slice, ...]:

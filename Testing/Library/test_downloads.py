@@ -175,6 +175,13 @@ def test_an_unreachable_server_gives_one_line(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_folder_below_a_file_is_refused_in_one_line(server, md5, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenSegError, match=r"cannot be written; choose another folder"):
+        download("hippocampus", tmp_path / "file" / "data", source=server.url, md5=md5)
+    assert names(tmp_path) == ["file"]
+
+
 def test_a_missing_file_gives_the_servers_answer(server, tmp_path):
     with pytest.raises(GenSegError, match="answers 404"):
         download("liver", tmp_path / "data", source=server.url.replace("Task04", "Task99"))
