@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import GenSegError
 from ..layouts import read_cases
 from ..runs import RunFolder
-from .options import add_out, find_model
+from .options import add_events, add_out, find_model, watch
 
 VERB = "evaluate"
 SUMMARY = "compare segmentations with reference ones: Dice, HD95, surface Dice, volume"
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the scores into this run's report.html too, with the best and the worst case",
     )
     add_out(parser, "table to write as .csv, with the same as .json beside it", required=False)
+    add_events(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.report) if args.report else None
     table = _table_path(args)
-    evaluation = evaluate_folders(args.predictions, args.references, _labels(args))
+    labels = _labels(args)
+    with watch(args) as events:
+        evaluation = evaluate_folders(args.predictions, args.references, labels, events)
     print(evaluation.table())
     if table is not None:
         evaluation.write(table, table.with_suffix(".json"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..cases import CaseSet
+from ..config import TrainConfig
 from ..errors import GenSegError
 from ..events import EventLog
 from ..layouts import read_cases, read_pair_folders
@@ -61,9 +62,14 @@ def add_device(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Non
     parser.add_argument(
         "--device",
         metavar="NAME",
+        type=read_by(_device_name),
         default="auto",
         help="auto, cpu, cuda, cuda:1 or mps (default: auto, the fastest that is there)",
     )
+
+
+def _device_name(text: str) -> str:
+    return TrainConfig(device=text).device
 
 
 def add_events(parser: argparse.ArgumentParser) -> None:

@@ -118,10 +118,18 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     RunFolder.require_free(args.out, args.overwrite)
     preset = load_preset(args.preset)
     config = TrainConfig.for_preset(preset, args.effort or "standard", **_changes(args))
+    _require_device(config.device)
     cases = choose_cases(
         read_data(args), preset, args.labelled, config.validation_share, config.seed
     )
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
+
+
+def _require_device(name: str) -> None:
+    """Find a missing GPU before the cases are read and the run folder is there."""
+    from ..devices import choose_device
+
+    choose_device(name)
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ..cases import Role
 from ..runs import RunFolder, State
 from .options import watch
+
+_NO_VALIDATION = (
+    "no case is held back for validation: the generator is not steered by it, and the model is "
+    "not judged; give two segmented cases or more"
+)
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:
@@ -18,6 +24,8 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     with watch(args, run.events_file) as events, _stop_on_signals(run):
         from ..training import train
 
+        if not run.cases.of_role(Role.VALIDATE):
+            events.log(_NO_VALIDATION, level="warning")
         train(run, events, resume=resume)
     state = State(run.read_status()["state"])
     if state is State.STOPPED:

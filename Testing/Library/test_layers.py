@@ -89,4 +89,4 @@ def test_the_three_levels_know_nothing_of_images() -> None:
 
 
 def test_the_package_itself_imports_nothing() -> None:
-    assert set(imports_of(ROOT / "GenSegLib" / "__init__.py")) == {"__future__"}
+    assert set(imports_of(ROOT / "GenSegLib" / "__init__.py")) <= {"__future__"}
