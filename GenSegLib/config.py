@@ -18,6 +18,7 @@ from .presets import EFFORTS, Preset
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
 GENERATORS = ("searchable", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
+SEARCH_SPACES = ("light", "paper")
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
@@ -49,7 +50,8 @@ class TrainConfig:
     validate_every: int = 100
     patience: int = 0
     ema_decay: float = 0.995
-    reduce_cells: bool = True
+    search_space: str = "light"
+    reduce_cells: bool = False
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
 
@@ -131,6 +133,7 @@ _CHOICES = {
     "generator": GENERATORS,
     "hypergradient": HYPERGRADIENTS,
     "precision": PRECISIONS,
+    "search_space": SEARCH_SPACES,
 }
 _LEAST = {
     "seed": 0,

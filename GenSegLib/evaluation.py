@@ -16,6 +16,8 @@ from .score_tables import CaseResult, Evaluation
 
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
 
+_FIRST_CHANNEL = "_0000"
+
 
 def evaluate_folders(
     predictions: Path,
@@ -25,6 +27,7 @@ def evaluate_folders(
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, whatever their endings.
 
+    A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`.
     References without a prediction are left alone: a test set is a part of the labelled cases.
 
     Args:
@@ -54,7 +57,8 @@ def evaluate_folders(
 def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
     reference_of = _by_stem(references)
     pairs = []
-    for case, prediction in _by_stem(predictions).items():
+    for stem, prediction in _by_stem(predictions).items():
+        case = stem if stem in reference_of else stem.removesuffix(_FIRST_CHANNEL)
         if case not in reference_of:
             raise GenSegError(f"case {case}: {references} holds no reference for {prediction.name}")
         pairs.append((case, prediction, reference_of[case]))

@@ -1,7 +1,175 @@
-"""Applies a trained model to images."""
+"""Applies a trained model to images: the segmentation lands on the image's own grid."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .devices import choose_device
+from .errors import GenSegError
+from .events import EventLog
+from .image_fit import find_misfits
+from .image_io import Volume, read_image, write_image, write_label
+from .layouts import image_stem
+from .model_folder import ModelMetadata
+from .model_weights import load_segmenter
+from .postprocessing import largest_components
+from .preprocessing import Preprocessor
 from .sliding import segment
 
-__all__ = ["segment"]
+__all__ = ["Prediction", "Predictor", "predict_files", "segment"]
+
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A segmentation on the image's own grid.
+
+    `label` is (1, x, y, z) int16, `probabilities` (class, x, y, z) float32 where they were asked
+    for, `warnings` say why the result is to be looked at with care.
+    """
+
+    label: Volume
+    probabilities: Volume | None
+    warnings: tuple[str, ...]
+
+
+class Predictor:
+    """A trained model, loaded and ready.
+
+    Args:
+        model_folder: see `model_folder`.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        mirror: also segment the image mirrored along its axes, and average.
+
+    Raises:
+        GenSegError: the model cannot be read, or the device is not there.
+    """
+
+    def __init__(self, model_folder: Path, device: str = "auto", mirror: bool = False) -> None:
+        self._device = choose_device(device)
+        self._network, self.metadata = load_segmenter(model_folder, self._device)
+        self._preprocessor = Preprocessor(self.metadata.preset)
+        self._mirror = mirror
+
+    def predict(self, image: Volume, probabilities: bool = False) -> Prediction:
+        """Segment an image.
+
+        Args:
+            image: (channel, x, y, z), of any orientation and spacing; it is not modified.
+            probabilities: give those of all classes as well.
+
+        Raises:
+            GenSegError: the image has other channels than the model, or voxels that are NaN.
+        """
+        preset, values = self.metadata.preset, self.metadata.label_values
+        if len(image.array) != preset.channels:
+            raise GenSegError(
+                f"the image has {len(image.array)} channels, the model needs {preset.channels}"
+            )
+        prepared = self._preprocessor.apply(image)
+        batch = torch.from_numpy(prepared.image)[np.newaxis].to(self._device)
+        shares = segment(self._network, preset.patch_size, batch, self._mirror)[0].cpu().numpy()
+        dense = None
+        if probabilities:
+            array = self._preprocessor.restore_probabilities(prepared, shares)
+            dense = Volume(array, image.affine)
+            classes = array.argmax(axis=0)
+        else:
+            classes = self._preprocessor.restore_classes(prepared, shares)
+        label = np.asarray(values, np.int16)[classes]
+        if preset.largest_component:
+            label = largest_components(label, values[1:])
+        return Prediction(
+            Volume(label[np.newaxis], image.affine), dense, self._warnings(image, label)
+        )
+
+    def _warnings(self, image: Volume, label: np.ndarray) -> tuple[str, ...]:
+        doubts = find_misfits(image, self.metadata)
+        if not label.any():
+            names = ", ".join(self.metadata.labels.values())
+            doubts.append(f"the segmentation is empty: the model found no {names}")
+        return tuple(doubts)
+
+
+def predict_files(
+    model: Path,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    device: str = "auto",
+    mirror: bool = False,
+    probabilities: bool = False,
+    suffix: str = ".nii.gz",
+    events: EventLog | None = None,
+) -> list[Path]:
+    """Segment image files and write a label file for each into a folder.
+
+    Args:
+        model: model folder.
+        images: image files, or folders of one DICOM series each.
+        out: folder for `<image's name><suffix>`; with `probabilities` also for
+            `probabilities/<image's name>_<label>.nii.gz`, a file for each label.
+        device: see `Predictor`.
+        mirror: see `Predictor`.
+        probabilities: write them as well.
+        suffix: the format; a `.seg.nrrd` carries the names and colors of the labels.
+        events: is told the progress and why a result is to be looked at with care.
+
+    Returns:
+        The label files, in the order of the images.
+
+    Raises:
+        GenSegError: the model or an image cannot be read, two images have one name, or an output
+            would replace an image.
+    """
+    events = events or EventLog(None)
+    targets = _targets(images, out, suffix)
+    predictor = Predictor(model, device, mirror)
+    start = time.monotonic()
+    events.progress("predict", 0, len(images))
+    for done, (image, target) in enumerate(zip(images, targets, strict=True), 1):
+        prediction = _predict_file(predictor, image, probabilities)
+        for warning in prediction.warnings:
+            events.log(f"{image}: {warning}", "warning")
+        _write(prediction, target, predictor.metadata)
+        remaining = (time.monotonic() - start) / done * (len(images) - done)
+        events.progress("predict", done, len(images), remaining)
+    return targets
+
+
+def _targets(images: Sequence[Path], out: Path, suffix: str) -> list[Path]:
+    """Name the output of each image, and refuse names that clash before any work is done."""
+    taken: dict[Path, Path] = {}
+    inputs = {image.resolve() for image in images}
+    for image in images:
+        target = out / f"{image_stem(image)}{suffix}"
+        if target in taken:
+            raise GenSegError(f"{taken[target]} and {image} would both become {target}; rename one")
+        if target.resolve() in inputs:
+            raise GenSegError(f"{target} is one of the images; choose another output folder")
+        taken[target] = image
+    return list(taken)
+
+
+def _predict_file(predictor: Predictor, path: Path, probabilities: bool) -> Prediction:
+    image = read_image(path)
+    try:
+        return predictor.predict(image, probabilities)
+    except GenSegError as fault:
+        raise GenSegError(f"{path}: {fault}") from fault
+
+
+def _write(prediction: Prediction, target: Path, metadata: ModelMetadata) -> None:
+    write_label(target, prediction.label, metadata.labels, metadata.preset.colors)
+    if prediction.probabilities is not None:
+        dense = prediction.probabilities
+        for index, value in enumerate(metadata.label_values[1:], 1):
+            path = target.parent / PROBABILITIES / f"{image_stem(target)}_{value}.nii.gz"
+            write_image(path, Volume(dense.array[index : index + 1], dense.affine))

@@ -9,25 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..cases import Role
+from ..events import EventLog
 from ..runs import RunFolder, State
 from .options import watch
-
-_NO_VALIDATION = (
-    "no case is held back for validation: the generator is not steered by it, and the model is "
-    "not judged; give two segmented cases or more"
-)
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:
     """Train until the run is finished or stopped, write its report, and tell where things are."""
-    with watch(args, run.events_file) as events, _stop_on_signals(run):
-        from ..training import train
+    if resume and _state(run) is State.FINISHED:
+        print(f"{run.path} is finished already; its model is in {run.model}")
+        return State.FINISHED
+    from ..training import train
 
-        if not run.cases.of_role(Role.VALIDATE):
-            events.log(_NO_VALIDATION, level="warning")
+    with watch(args, run.events_file) as events, _faults_noted(run), _stop_on_signals(run):
         train(run, events, resume=resume)
-    state = State(run.read_status()["state"])
+    state = _state(run)
     if state is State.STOPPED:
         print(f"Stopped; go on with: genseg resume {run.path}")
     else:
@@ -36,6 +32,24 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
         print(f"The model is in {run.model}")
         print(f"The report is {write_report(run)}")
     return state
+
+
+def _state(run: RunFolder) -> State:
+    return State(run.read_status()["state"])
+
+
+@contextmanager
+def _faults_noted(run: RunFolder) -> Iterator[None]:
+    """Note in the run's events what ended it; `cli.main` tells the user.
+
+    A run that another process trains is left alone: that one goes on.
+    """
+    try:
+        yield
+    except Exception as fault:
+        if not run.is_running():
+            EventLog(run.events_file).error(str(fault) or repr(fault))
+        raise
 
 
 @contextmanager

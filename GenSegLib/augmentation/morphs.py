@@ -1,0 +1,234 @@
+"""New masks, and the images that the generator starts from, between every two labelled subjects.
+
+A morph at t in [0, 1] lies between subject i (t = 0) and subject j (t = 1). Its point x is the
+point x = (1 - t) y + t (y + u(y)) on the way from y in subject i to its counterpart y + u(y) in
+subject j. The mask is the blend of both signed distance maps at these counterparts, so that shapes
+change without tearing; the source image is a mix of both images that varies smoothly in space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .randomness import Randomness
+from .registration import RegistrationSettings, interpolated, register
+from .shapes import nearest_class, signed_distances
+from .spatial import (
+    SpatialStrength,
+    identity_grid,
+    random_grid,
+    sample,
+    smooth_noise,
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A labelled case in memory: image (channel, *shape), label (*shape), spacing in mm."""
+
+    name: str
+    image: torch.Tensor
+    label: torch.Tensor
+    spacing: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch of image-label pairs: images (b, c, *s), labels (b, 1, *s), and source images."""
+
+    source: torch.Tensor
+    labels: torch.Tensor
+    images: torch.Tensor
+
+
+@dataclass(frozen=True)
+class MorphSettings:
+    """How far morphs go.
+
+    Attributes:
+        reach: how far beyond either subject a blend may lie, as a share of the way between them.
+        mixing: standard deviation of the spatial variation of the image mix, in logits.
+        partners: subjects that each subject is registered to, at the most.
+        limit_mm: distance at which signed distance maps are capped.
+        coarse: voxels of the longest side at which pairs are registered.
+    """
+
+    reach: float = 0.15
+    mixing: float = 1.5
+    partners: int = 5
+    limit_mm: float = 12.0
+    coarse: int = 26
+
+
+class Morphs:
+    """Draws pairs between the subjects of a training.
+
+    Args:
+        subjects: the labelled cases, of one spacing.
+        classes: classes, background included.
+        patch_size: size of the drawn pairs in voxels.
+        rng: the source of the choice of partners.
+        settings: how far morphs go.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        classes: int,
+        patch_size: Sequence[int],
+        rng: Randomness,
+        settings: MorphSettings | None = None,
+    ) -> None:
+        self.settings = settings or MorphSettings()
+        self.classes = classes
+        self.patch_size = tuple(patch_size)
+        self.device = rng.device
+        self.channels = subjects[0].image.shape[0]
+        self.volumes = [self._features(subject) for subject in subjects]
+        self.centers = [_centroid(subject.label) for subject in subjects]
+        self.half = _half_extent([s.label.shape for s in subjects], self.patch_size)
+        self.partners = _partners(len(subjects), self.settings.partners, rng)
+        self.knots = self._register()
+
+    def among(self, chosen: Sequence[int]) -> Morphs:
+        """Return the same morphs between the chosen subjects alone.
+
+        A subject whose registered partners are all left out is paired with itself.
+        """
+        view = copy(self)
+        kept = [
+            (index, pair)
+            for index, pair in enumerate(self.partners)
+            if pair[0] in chosen and pair[1] in chosen
+        ]
+        lonely = set(chosen) - {first for _, (first, _) in kept}
+        view.partners = [pair for _, pair in kept] + [(first, first) for first in sorted(lonely)]
+        still = torch.zeros(len(lonely), *self.knots.shape[1:], device=self.device)
+        view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
+        return view
+
+    def _features(self, subject: Subject) -> torch.Tensor:
+        limit = self.settings.limit_mm
+        label = subject.label.cpu().numpy()
+        distances = signed_distances(label, self.classes, subject.spacing, limit) / limit
+        return torch.cat([distances.to(self.device), subject.image.to(self.device)])
+
+    def _register(self) -> torch.Tensor:
+        longest = float(self.half.max())
+        shape = tuple(
+            max(4, round(self.settings.coarse * float(half) / longest)) for half in self.half
+        )
+        points = identity_grid(shape, self.device)
+        coarse = torch.cat([self._at(index, points) for index in range(len(self.volumes))])
+        fixed = coarse[[first for first, _ in self.partners]]
+        moving = coarse[[second for _, second in self.partners]]
+        return register(fixed, moving, self.classes, RegistrationSettings())
+
+    def _at(self, index: int, points: torch.Tensor) -> torch.Tensor:
+        """Return the features of a subject at canonical points (batch, *shape, dims)."""
+        volume = self.volumes[index]
+        extent = torch.tensor(volume.shape[1:], device=self.device, dtype=torch.float32) - 1
+        scale = 2 * self.half.to(self.device) / extent
+        shift = 2 * self.centers[index].to(self.device) / extent - 1
+        grid = points * scale.flip(0) + shift.flip(0)
+        return sample(volume[None].expand(points.shape[0], *volume.shape), grid)
+
+    def _points(self, rng: Randomness, batch: int, spatial: SpatialStrength | None) -> torch.Tensor:
+        """Return the canonical points of randomly placed, randomly deformed patches.
+
+        They are (batch, *coarse shape, dims): maps between subjects are smooth, so that they are
+        composed on every third voxel and interpolated to the patch afterwards.
+        """
+        shape = tuple(max(2, -(-size // 3)) for size in self.patch_size)
+        if spatial is None:
+            grid = identity_grid(shape, self.device)
+            grid = grid.expand(batch, *grid.shape[1:])
+        else:
+            grid = random_grid(rng, batch, shape, spatial)
+        reach = (torch.tensor(self.patch_size, device=self.device) - 1) / 2
+        half = self.half.to(self.device)
+        room = (half - reach).clamp_min(0)
+        dims = len(self.patch_size)
+        offset = (rng.uniform(batch, *[1] * dims, dims, low=-1.0) * room).round()
+        return (grid * reach.flip(0) + offset.flip(-1)) / half.flip(0)
+
+    def _fine(self, points: torch.Tensor) -> torch.Tensor:
+        return interpolated(points.movedim(-1, 1), self.patch_size).movedim(1, -1)
+
+    def real_pairs(self, rng: Randomness, batch: int) -> Pairs:
+        """Draw real pairs, each with another subject's image moved onto its mask as the source."""
+        points = self._points(rng, batch, None)
+        chosen = rng.integers(len(self.partners), batch)
+        here, there = [], []
+        for sample_index, pair in enumerate(chosen):
+            at = points[sample_index : sample_index + 1]
+            first, second = self.partners[pair]
+            here.append(self._at(first, self._fine(at)))
+            moved = at + self._displacement(pair, at)
+            there.append(self._at(second, self._fine(moved)))
+        real, other = torch.cat(here), torch.cat(there)
+        labels = nearest_class(real[:, : self.classes])
+        return Pairs(other[:, self.classes :], labels, real[:, self.classes :])
+
+    def blends(self, rng: Randomness, batch: int, spatial: SpatialStrength) -> Pairs:
+        """Draw blended masks with their mixed source images (which stand for the images too)."""
+        points = self._points(rng, batch, spatial)
+        chosen = rng.integers(len(self.partners), batch)
+        reach = self.settings.reach
+        ways = rng.uniform(batch, low=-reach, high=1 + reach).tolist()
+        noise = smooth_noise(rng, batch, 1, self.patch_size, knots=4) * self.settings.mixing
+        drawn = []
+        for sample_index, (pair, way) in enumerate(zip(chosen, ways, strict=True)):
+            at = points[sample_index : sample_index + 1]
+            share = np.clip(way, 0.02, 0.98)
+            mix = torch.sigmoid(
+                noise[sample_index : sample_index + 1] + np.log(share / (1 - share))
+            )
+            drawn.append(self._blend(pair, at, way, mix))
+        blend = torch.cat(drawn)
+        source = blend[:, self.classes :]
+        return Pairs(source, nearest_class(blend[:, : self.classes]), source)
+
+    def _blend(self, pair: int, at: torch.Tensor, way: float, mix: torch.Tensor) -> torch.Tensor:
+        first, second = self.partners[pair]
+        origin = at - way * self._displacement(pair, at)
+        origin = at - way * self._displacement(pair, origin)
+        counterpart = origin + self._displacement(pair, origin)
+        here = self._at(first, self._fine(origin))
+        there = self._at(second, self._fine(counterpart))
+        shape = (1 - way) * here[:, : self.classes] + way * there[:, : self.classes]
+        image = (1 - mix) * here[:, self.classes :] + mix * there[:, self.classes :]
+        return torch.cat([shape, image], dim=1)
+
+    def _displacement(self, pair: int, points: torch.Tensor) -> torch.Tensor:
+        return sample(self.knots[pair : pair + 1], points).movedim(1, -1)
+
+
+def _centroid(label: torch.Tensor) -> torch.Tensor:
+    """Return the foreground's centroid in whole voxels, so that real pairs stay unresampled."""
+    found = torch.nonzero(label > 0)
+    if len(found) == 0:
+        return torch.tensor([(size - 1) // 2 for size in label.shape], dtype=torch.float32)
+    return found.float().mean(dim=0).round()
+
+
+def _half_extent(shapes: Sequence[Sequence[int]], patch_size: Sequence[int]) -> torch.Tensor:
+    largest = torch.tensor([list(shape) for shape in shapes]).amax(dim=0)
+    return (torch.maximum(largest, torch.tensor(list(patch_size))).float() - 1) / 2
+
+
+def _partners(count: int, most: int, rng: Randomness) -> list[tuple[int, int]]:
+    """Return pairs of subjects: all ordered pairs, or ``most`` random partners for each."""
+    if count == 1:
+        return [(0, 0)]
+    pairs = []
+    for first in range(count):
+        others = [second for second in range(count) if second != first]
+        order = torch.randperm(len(others), generator=rng.generator)[:most].tolist()
+        pairs += [(first, others[index]) for index in order]
+    return pairs

@@ -1,0 +1,76 @@
+"""The standard augmentation of real image-label pairs, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from ..presets import Preset
+from .intensity import (
+    bias_field,
+    contrast,
+    gamma,
+    gaussian_blur,
+    low_resolution,
+    noise,
+)
+from .randomness import Randomness
+from .spatial import SpatialStrength, deform, random_grid
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples."""
+
+    spatial: SpatialStrength = field(default_factory=SpatialStrength)
+    contrast: float = 0.15
+    gamma: float = 0.25
+    noise: float = 0.2
+    bias_field: float = 0.0
+    blur: tuple[float, float] = (0.4, 1.0)
+    low_resolution: tuple[float, float] = (1.2, 2.0)
+    probability: float = 0.3
+
+    @classmethod
+    def of(cls, preset: Preset) -> Policy:
+        """Return the standard policy for a preset's images.
+
+        Windowed images lie in [0, 1] with about a third of the spread of z-scored ones.
+        """
+        spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
+        return cls(
+            contrast=0.15 * spread,
+            noise=0.2 * spread,
+            bias_field=0.2 if preset.bias_field else 0.0,
+        )
+
+
+def augment(
+    images: torch.Tensor, labels: torch.Tensor, classes: int, policy: Policy, rng: Randomness
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return deformed and re-colored copies of images (b, c, *s) and labels (b, 1, *s)."""
+    grid = random_grid(rng, images.shape[0], tuple(images.shape[2:]), policy.spatial)
+    images, labels = deform(images, labels, classes, grid)
+    return recolor(images, policy, rng), labels
+
+
+def recolor(images: torch.Tensor, policy: Policy, rng: Randomness) -> torch.Tensor:
+    """Return images with changed intensities; each change meets its own share of the samples."""
+    blur = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
+    factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
+    changes: list[Callable[[torch.Tensor], torch.Tensor]] = [
+        lambda x: contrast(x, policy.contrast, rng),
+        lambda x: gamma(x, policy.gamma, rng),
+        lambda x: gaussian_blur(x, blur),
+        lambda x: low_resolution(x, factor),
+        lambda x: noise(x, policy.noise, rng),
+    ]
+    if policy.bias_field > 0:
+        changes.append(lambda x: bias_field(x, policy.bias_field, rng))
+    for change in changes:
+        gate = rng.gate(images.shape[0], policy.probability, images.ndim - 2)
+        if gate.any():
+            images = torch.where(gate > 0, change(images), images)
+    return images

@@ -1,0 +1,260 @@
+"""The state of a training: networks, optimizers, averages and random numbers, and single steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from .augmentation.morphs import Morphs, Pairs, Subject
+from .augmentation.patches import PatchSampler
+from .augmentation.policy import Policy, augment
+from .augmentation.randomness import Randomness
+from .averages import Average
+from .config import TrainConfig
+from .devices import choose_device, choose_precision
+from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
+from .networks import build_segmenter, segmenter_args
+from .networks.discriminator import Discriminator
+from .networks.generator import Generator
+from .networks.upper_variables import UpperVariables
+from .presets import Preset
+from .problem import Batches, SegmentationProblem
+
+ADVERSARIAL_WEIGHT = 0.05
+_MOMENTA = (0.5, 0.99)
+
+
+class Learner:
+    """Everything that changes during a training, and the steps that change it.
+
+    Args:
+        config: the settings.
+        preset: the anatomy's.
+        subjects: training cases, then validation cases.
+        held_back: how many of the subjects, the last ones, are validation cases.
+        classes: classes, background included.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        preset: Preset,
+        subjects: Sequence[Subject],
+        held_back: int,
+        classes: int,
+    ) -> None:
+        self.config, self.classes = config, classes
+        self.device = choose_device(config.device)
+        self.subjects = list(subjects)
+        self.training = len(subjects) - held_back
+        self.policy = Policy.of(preset)
+        self.patch_size = preset.patch_size
+        torch.manual_seed(config.seed)
+        self.rng = Randomness(torch.Generator().manual_seed(config.seed), self.device)
+        self.arguments = segmenter_args(
+            config.segmenter, preset.channels, classes, preset.spatial_dims, preset.patch_size
+        )
+        self.problem = self._problem(preset)
+        self._levels()
+        self.average = Average(self.problem.middle_parameters(), config.ema_decay)
+        self.shown = Average(self.problem.lower_parameters(), config.ema_decay)
+        self._samplers()
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether pairs are generated at all."""
+        return self.config.generator != "none"
+
+    def _problem(self, preset: Preset) -> SegmentationProblem:
+        dims, channels = preset.spatial_dims, preset.channels
+        problem = SegmentationProblem(
+            build_segmenter(self.config.segmenter, self.arguments),
+            Generator(self.classes, channels, dims, space=self.config.search_space),
+            Discriminator(self.classes, channels, dims),
+            UpperVariables(self.policy),
+            self.classes,
+            ADVERSARIAL_WEIGHT,
+            choose_precision(self.device, self.config.precision),
+        )
+        dense = torch.channels_last_3d if dims == 3 else torch.channels_last
+        problem.segmenter.to(self.device, memory_format=dense)
+        for network in (problem.generator, problem.discriminator, problem.variables):
+            network.to(self.device)
+        return problem
+
+    def _levels(self) -> None:
+        config, problem = self.config, self.problem
+        adam = partial(torch.optim.Adam, lr=config.generator_rate, betas=_MOMENTA)
+        lower, middle = problem.lower_parameters(), problem.middle_parameters()
+        upper, adversary = problem.upper_parameters(), list(problem.discriminator.parameters())
+        segmenter_optimizer = torch.optim.AdamW(middle, config.segmenter_rate, weight_decay=1e-2)
+        self.engine = Engine(
+            lower=Level(lower, adam(lower)),
+            middle=Level(middle, segmenter_optimizer),
+            upper=Level(upper, adam(upper, lr=config.upper_rate)),
+            hypergradient=self._hypergradient(),
+            upper_every=config.upper_every,
+        )
+        self.adversary = Level(adversary, adam(adversary))
+
+    def _hypergradient(self) -> Hypergradient | None:
+        """Return the method, in full precision: rounding drowns the differences it takes."""
+        method = HYPERGRADIENTS.get(self.config.hypergradient)
+        if method is None or self.training == len(self.subjects):
+            return None
+
+        def exact(problem: Trilevel) -> list[torch.Tensor]:
+            with self.problem.full_precision():
+                return method(problem)
+
+        return exact
+
+    def _samplers(self) -> None:
+        """Make the samplers; the registration that morphs need depends on the seed alone."""
+        own = Randomness(torch.Generator().manual_seed(self.config.seed), self.device)
+        size = self.patch_size
+        self.real = PatchSampler(self.subjects[: self.training], size)
+        self.all_real = PatchSampler(self.subjects, size)
+        held_back = self.subjects[self.training :]
+        self.validation = PatchSampler(held_back, size) if held_back else None
+        if self.has_generator:
+            self.all_morphs = Morphs(self.subjects, self.classes, size, own)
+            self.morphs = self.all_morphs.among(range(self.training))
+
+    def set_segmenter_rate(self, factor: float) -> None:
+        """Scale the segmenter's rate of the settings."""
+        for group in self.engine.middle.optimizer.param_groups:
+            group["lr"] = self.config.segmenter_rate * factor
+
+    def warm_up_step(self) -> dict[str, float]:
+        """Take a step of the generator and its adversary."""
+        batches = self._batches()
+        adversary = self.adversary.descend(self.problem.adversary_loss(batches))
+        problem = self._trilevel(batches)
+        loss = self.engine.lower.descend(problem.lower_loss(problem.lower, problem.upper))
+        self.shown.update(self.problem.lower_parameters())
+        return {"generator_loss": loss, "discriminator_loss": adversary}
+
+    def joint_step(self, step: int) -> dict[str, float]:
+        """Take a step of every level that is due."""
+        if not self.has_generator:
+            return self._real_step(self.real)
+        adversary = self.adversary.descend(self.problem.adversary_loss(self._batches()))
+        losses = self.engine.iterate(step, lambda: self._trilevel(self._batches()))
+        self.average.update(self.problem.middle_parameters())
+        self.shown.update(self.problem.lower_parameters())
+        return {
+            "generator_loss": losses["lower"],
+            "segmenter_loss": losses["middle"],
+            "discriminator_loss": adversary,
+        }
+
+    def final_step(self) -> dict[str, float]:
+        """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
+        if not self.has_generator:
+            return self._real_step(self.all_real)
+        batches = self._batches(final=True)
+        upper = [tensor.detach() for tensor in self.problem.upper_parameters()]
+        middle = self.problem.middle_parameters()
+        loss = self.problem.middle_loss(batches, middle, self.shown.tensors, upper)
+        value = self.engine.middle.descend(loss)
+        self.average.update(middle)
+        return {"segmenter_loss": value}
+
+    def _real_step(self, sampler: PatchSampler) -> dict[str, float]:
+        images, labels = self._augmented(sampler)
+        value = self.engine.middle.descend(self.problem.real_loss(images, labels))
+        self.average.update(self.problem.middle_parameters())
+        return {"segmenter_loss": value}
+
+    def _augmented(self, sampler: PatchSampler) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = sampler.draw(self.rng, self.config.batch_size)
+        return augment(images, labels, self.classes, self.policy, self.rng)
+
+    @torch.no_grad()
+    def _batches(self, *, final: bool = False) -> Batches:
+        morphs = self.all_morphs if final else self.morphs
+        upper = self.validation if self.validation is not None else self.real
+        return Batches(
+            lower=morphs.real_pairs(self.rng, self.config.generated_batch_size),
+            middle=self._augmented(self.all_real if final else self.real),
+            blends=self.blends(morphs, self.config.generated_batch_size),
+            upper=upper.draw(self.rng, self.config.batch_size),
+            seed=self.rng.integers(2**31 - 2, 1)[0],
+        )
+
+    def blends(self, morphs: Morphs, count: int) -> Pairs:
+        """Draw new masks with the source images that the generator starts from."""
+        return morphs.blends(self.rng, count, self.policy.spatial)
+
+    def _trilevel(self, batches: Batches) -> Trilevel:
+        return self.problem.trilevel(
+            batches,
+            adam_steps(self.engine.lower.optimizer),
+            adam_steps(self.engine.middle.optimizer),
+        )
+
+    @contextmanager
+    def averaged_segmenter(self) -> Iterator[nn.Module]:
+        """Give the segmenter with its averaged weights, in evaluation mode, for a while."""
+        segmenter = self.problem.segmenter
+        own = [tensor.detach().clone() for tensor in self.problem.middle_parameters()]
+        self._set_segmenter(self.average.tensors)
+        segmenter.eval()
+        try:
+            yield segmenter
+        finally:
+            self._set_segmenter(own)
+            segmenter.train()
+
+    @torch.no_grad()
+    def _set_segmenter(self, weights: Sequence[torch.Tensor]) -> None:
+        torch._foreach_copy_(self.problem.middle_parameters(), list(weights))
+
+    def reduce_cells(self) -> dict[str, str]:
+        """Keep each cell's best operation alone; return the operations' names by cell."""
+        return self.problem.generator.reduce()
+
+    def upper_values(self) -> dict[str, float]:
+        """Return the upper-level variables by the names under which the report shows them."""
+        if not self.has_generator:
+            return {}
+        variables = self.problem.variables.values()
+        values = {"gamma": variables.pop("gamma")}
+        values |= {f"upper/{name}": value for name, value in variables.items()}
+        for place, cell in self.problem.generator.cells().items():
+            values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """Return all that :meth:`restore` needs to go on to the bit."""
+        problem, engine = self.problem, self.engine
+        return {
+            "segmenter": problem.segmenter.state_dict(),
+            "generator": problem.generator.state_dict(),
+            "discriminator": problem.discriminator.state_dict(),
+            "variables": problem.variables.state_dict(),
+            "optimizers": [
+                level.optimizer.state_dict()
+                for level in (engine.lower, engine.middle, engine.upper, self.adversary)
+            ],
+            "averages": [self.average.state(), self.shown.state()],
+            "random": self.rng.generator.get_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from an earlier :meth:`state`."""
+        problem, engine = self.problem, self.engine
+        for name in ("segmenter", "generator", "discriminator", "variables"):
+            getattr(problem, name).load_state_dict(state[name])
+        levels = (engine.lower, engine.middle, engine.upper, self.adversary)
+        for level, saved in zip(levels, state["optimizers"], strict=True):
+            level.optimizer.load_state_dict(saved)
+        for average, saved in zip((self.average, self.shown), state["averages"], strict=True):
+            average.restore(saved)
+        self.rng.generator.set_state(state["random"].cpu())

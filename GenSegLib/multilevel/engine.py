@@ -1,0 +1,69 @@
+"""The engine: one joint iteration over three levels, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from .hypergradients import Hypergradient
+from .levels import Tensors, Trilevel, gradient
+
+
+@dataclass
+class Level:
+    """The parameters of one problem and the optimizer that moves them."""
+
+    parameters: Tensors
+    optimizer: torch.optim.Optimizer
+
+    def descend(self, loss: torch.Tensor) -> float:
+        """Take one optimizer step down ``loss`` and return its value."""
+        self.follow(gradient(loss, self.parameters))
+        return float(loss.detach())
+
+    def follow(self, gradients: Tensors) -> None:
+        """Take one optimizer step along the given gradients."""
+        for parameter, found in zip(self.parameters, gradients, strict=True):
+            parameter.grad = found
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+@dataclass
+class Engine:
+    """Alternates optimizer steps of the lower and middle problems with upper-level steps.
+
+    Attributes:
+        lower, middle, upper: the three levels.
+        hypergradient: how the upper gradient is found; None leaves the upper level as it is.
+        upper_every: iterations between two upper-level steps.
+    """
+
+    lower: Level
+    middle: Level
+    upper: Level
+    hypergradient: Hypergradient | None
+    upper_every: int
+
+    def iterate(self, step: int, draw: Callable[[], Trilevel]) -> dict[str, float]:
+        """Take one step of both lower problems and, when it is due, one of the upper level.
+
+        Args:
+            step: the number of this iteration, from 0.
+            draw: gives the three losses on fresh batches.
+
+        Returns:
+            The losses of this iteration.
+        """
+        problem = draw()
+        losses = {
+            "lower": self.lower.descend(problem.lower_loss(problem.lower, problem.upper)),
+            "middle": self.middle.descend(
+                problem.middle_loss(problem.middle, problem.lower, problem.upper)
+            ),
+        }
+        if self.hypergradient is not None and (step + 1) % self.upper_every == 0:
+            self.upper.follow(self.hypergradient(draw()))
+        return losses

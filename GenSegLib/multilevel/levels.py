@@ -1,0 +1,107 @@
+"""Three nested problems, as pure functions of their parameters.
+
+    lower    W*(a) = argmin_W  lower_loss(W, a)
+    middle   S*(a) = argmin_S  middle_loss(S, W*(a), a)
+    upper    min_a             upper_loss(S*(a), a)
+
+In GenSeg W are the generator's weights, S the segmenter's, a the architecture weights and the other
+upper-level variables; but nothing here knows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+Tensors = Sequence[torch.Tensor]
+Rates = float | Tensors
+
+
+@dataclass(frozen=True)
+class Trilevel:
+    """The three losses on batches that stay the same over repeated calls, and where they stand.
+
+    The losses must be deterministic: a finite difference subtracts two evaluations.
+
+    Attributes:
+        lower, middle, upper: the parameters W, S and a.
+        lower_loss: maps (W, a) to a scalar.
+        middle_loss: maps (S, W, a) to a scalar.
+        upper_loss: maps (S, a) to a scalar.
+        lower_rate, middle_rate: the step of the optimizer, one number or one tensor a parameter
+            (an adaptive optimizer's own steps), with which each problem's answer follows a.
+    """
+
+    lower: Tensors
+    middle: Tensors
+    upper: Tensors
+    lower_loss: Callable[[Tensors, Tensors], torch.Tensor]
+    middle_loss: Callable[[Tensors, Tensors, Tensors], torch.Tensor]
+    upper_loss: Callable[[Tensors, Tensors], torch.Tensor]
+    lower_rate: Rates
+    middle_rate: Rates
+
+
+def scaled(vectors: Tensors, rate: Rates) -> list[torch.Tensor]:
+    """Return each vector times the rate, or times its own tensor of rates."""
+    if isinstance(rate, float | int):
+        return list(torch._foreach_mul(list(vectors), rate))
+    return list(torch._foreach_mul(list(vectors), list(rate)))
+
+
+def moved(parameters: Tensors, direction: Tensors, by: float) -> list[torch.Tensor]:
+    """Return parameters + by * direction, detached."""
+    origin = [tensor.detach() for tensor in parameters]
+    return list(torch._foreach_add(origin, list(direction), alpha=by))
+
+
+def gradient(
+    loss: torch.Tensor, parameters: Tensors, *, create_graph: bool = False
+) -> list[torch.Tensor]:
+    """Return the gradients, zeros for parameters on which the loss does not depend."""
+    if not loss.requires_grad:
+        return [torch.zeros_like(tensor) for tensor in parameters]
+    gradients = torch.autograd.grad(
+        loss, list(parameters), create_graph=create_graph, allow_unused=True
+    )
+    return [
+        torch.zeros_like(tensor) if found is None else found
+        for tensor, found in zip(parameters, gradients, strict=True)
+    ]
+
+
+def tracked(parameters: Tensors) -> list[torch.Tensor]:
+    """Return detached copies-by-reference that gradients can be taken to."""
+    return [tensor.detach().requires_grad_(True) for tensor in parameters]
+
+
+def inner(first: Tensors, second: Tensors) -> torch.Tensor:
+    """Return the inner product of two lists of tensors."""
+    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
+
+
+def norm(vectors: Tensors) -> float:
+    """Return the Euclidean norm of a list of tensors taken as one vector."""
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(vectors)))))
+
+
+def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:
+    """Return the step that Adam takes for a unit gradient, one tensor a parameter.
+
+    An adaptive optimizer moves each weight by its own rate; a hypergradient that ignores it
+    follows another problem than the one that is solved (Choe et al., SAMA, NeurIPS 2023). Before
+    the optimizer's first step it is the plain rate.
+    """
+    steps: list[torch.Tensor] = []
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = optimizer.state.get(parameter)
+            if not state:
+                steps.append(torch.full_like(parameter, group["lr"], requires_grad=False))
+                continue
+            correction = 1 - group["betas"][1] ** float(state["step"])
+            spread = (state["exp_avg_sq"] / correction).sqrt() + max(group["eps"], 1e-6)
+            steps.append(group["lr"] / spread)
+    return steps

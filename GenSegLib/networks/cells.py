@@ -1,0 +1,99 @@
+"""Searchable cells: the softmax-weighted sum of candidate operations.
+
+Liu et al., "DARTS", ICLR 2019, with the candidates of Zhang et al., Nat Commun 2025: convolutions
+of kernel 4, 6 and 8 and stride 2 in the encoder, transposed ones in the decoder (``paper``). A
+kernel of 8 has 512 weights for every pair of channels of a volume, so that a cheaper set of the
+same reach is the default (``light``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from monai.networks.layers.factories import Conv
+from torch import nn
+
+Operation = Callable[[int, int, int], nn.Module]
+
+CONVOLUTION, TRANSPOSED = Conv.CONV, Conv.CONVTRANS
+
+
+def _strided(kind: str, kernel: int) -> Operation:
+    def build(dims: int, inputs: int, outputs: int) -> nn.Module:
+        layer = Conv[kind, dims]
+        return layer(inputs, outputs, kernel_size=kernel, stride=2, padding=kernel // 2 - 1)
+
+    return build
+
+
+def _separable(kind: str, kernel: int) -> Operation:
+    def build(dims: int, inputs: int, outputs: int) -> nn.Module:
+        spread = Conv[kind, dims](
+            inputs, inputs, kernel_size=kernel, stride=2, padding=kernel // 2 - 1, groups=inputs
+        )
+        return nn.Sequential(spread, Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=1))
+
+    return build
+
+
+SEARCH_SPACES: dict[str, dict[str, dict[str, Operation]]] = {
+    "paper": {
+        kind: {f"kernel {size}": _strided(kind, size) for size in (4, 6, 8)}
+        for kind in (CONVOLUTION, TRANSPOSED)
+    },
+    "light": {
+        kind: {
+            "kernel 2": _strided(kind, 2),
+            "kernel 4": _strided(kind, 4),
+            "separable 6": _separable(kind, 6),
+        }
+        for kind in (CONVOLUTION, TRANSPOSED)
+    },
+}
+
+
+class SearchableCell(nn.Module):
+    """Halves (or doubles) the size by a mix of operations whose weights the upper level learns.
+
+    Args:
+        kind: ``CONVOLUTION`` halves, ``TRANSPOSED`` doubles.
+        spatial_dims: 2 or 3.
+        inputs, outputs: channels.
+        space: a key of ``SEARCH_SPACES``.
+    """
+
+    def __init__(
+        self, kind: str, spatial_dims: int, inputs: int, outputs: int, space: str = "light"
+    ) -> None:
+        super().__init__()
+        candidates = SEARCH_SPACES[space][kind]
+        self.names = tuple(candidates)
+        self.operations = nn.ModuleList(
+            build(spatial_dims, inputs, outputs) for build in candidates.values()
+        )
+        self.architecture = nn.Parameter(torch.zeros(len(candidates)))
+        self.activate = nn.Sequential(nn.GroupNorm(min(8, outputs), outputs), nn.LeakyReLU(0.2))
+        self.register_buffer("chosen", torch.tensor(-1))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features (batch, inputs, *shape) to (batch, outputs, *(shape / 2 or * 2))."""
+        chosen = int(self.chosen)
+        if chosen >= 0:
+            return self.activate(self.operations[chosen](features))
+        weights = torch.softmax(self.architecture, dim=0)
+        mixed = [
+            weight * operation(features)
+            for weight, operation in zip(weights, self.operations, strict=True)
+        ]
+        return self.activate(torch.stack(mixed).sum(dim=0))
+
+    def reduce(self) -> str:
+        """Keep the operation of the largest weight alone; return its name."""
+        self.chosen.fill_(int(self.architecture.argmax()))
+        return self.names[int(self.chosen)]
+
+    def weights(self) -> dict[str, float]:
+        """Return each operation's share of the mix by its name."""
+        shares = torch.softmax(self.architecture.detach(), dim=0).tolist()
+        return dict(zip(self.names, shares, strict=True))

@@ -1,0 +1,51 @@
+"""The discriminator: a conditional PatchGAN (Isola et al., CVPR 2017) with spectral norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.layers.factories import Conv
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class Discriminator(nn.Module):
+    """Judges overlapping patches of an image together with its masks.
+
+    Spectral norm (Miyato et al., ICLR 2018) keeps it stable on ten volumes.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        channels: int = 1,
+        spatial_dims: int = 3,
+        widths: Sequence[int] = (16, 32, 32),
+    ) -> None:
+        super().__init__()
+        convolution = Conv[Conv.CONV, spatial_dims]
+        layers: list[nn.Module] = []
+        inputs = classes + channels
+        for width in widths:
+            layer = convolution(inputs, width, kernel_size=4, stride=2, padding=1)
+            layers += [spectral_norm(layer), nn.LeakyReLU(0.2)]
+            inputs = width
+        layers.append(spectral_norm(convolution(inputs, 1, kernel_size=3, padding=1)))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Return a score for every patch: masks (b, class, *s), images (b, channel, *s)."""
+        scores: torch.Tensor = self.layers(torch.cat([masks, images], dim=1))
+        return scores
+
+
+def discriminator_loss(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+    """Return the hinge loss of the scores of real and generated pairs."""
+    return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
+
+
+def adversarial_loss(generated: torch.Tensor) -> torch.Tensor:
+    """Return the generator's side of the hinge loss."""
+    return -generated.mean()

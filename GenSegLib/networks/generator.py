@@ -1,0 +1,96 @@
+"""The mask-to-image generator: an encoder-decoder of searchable cells.
+
+It starts from a real image that was moved onto the new mask and adds a learned residual, which is
+zero before training: a generated pair is never worse than an augmented one at the start, and both
+the adversary and the segmenter's feedback have something to improve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.layers.factories import Conv
+from torch import nn
+
+from .cells import CONVOLUTION, TRANSPOSED, SearchableCell
+
+
+class Generator(nn.Module):
+    """Maps masks, a source image and noise to an image.
+
+    Args:
+        classes: classes of the one-hot masks, background included.
+        channels: image channels.
+        spatial_dims: 2 or 3.
+        widths: channels at full size and after each halving.
+        space: the search space of the cells, ``light`` or ``paper``.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        channels: int = 1,
+        spatial_dims: int = 3,
+        widths: Sequence[int] = (8, 16, 32, 48),
+        space: str = "light",
+    ) -> None:
+        super().__init__()
+        convolution = Conv[CONVOLUTION, spatial_dims]
+        inputs = classes + channels + 1
+        self.stem = nn.Sequential(
+            convolution(inputs, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
+        )
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.encoder = nn.ModuleList(
+            SearchableCell(CONVOLUTION, spatial_dims, fine, coarse, space) for fine, coarse in pairs
+        )
+        self.decoder = nn.ModuleList(
+            SearchableCell(TRANSPOSED, spatial_dims, coarse if last else 2 * coarse, fine, space)
+            for last, (fine, coarse) in zip(
+                [True, *[False] * (len(pairs) - 1)], reversed(pairs), strict=True
+            )
+        )
+        self.head = convolution(2 * widths[0], channels, kernel_size=3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.multiple = 2 ** len(pairs)
+
+    def forward(
+        self, masks: torch.Tensor, source: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """Return images (batch, channel, *shape).
+
+        Args:
+            masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
+            source: real images moved onto the masks (batch, channel, *shape).
+            noise: (batch, 1, *shape); another noise gives another image.
+        """
+        features = self.stem(torch.cat([masks, source, noise], dim=1))
+        skips = []
+        for cell in self.encoder:
+            skips.append(features)
+            features = cell(features)
+        for cell in self.decoder:
+            features = torch.cat([cell(features), skips.pop()], dim=1)
+        return source + self.head(features)
+
+    def cells(self) -> dict[str, SearchableCell]:
+        """Return the searchable cells by their place, coarse to fine in the decoder."""
+        encoder = {f"encoder {i}": cell for i, cell in enumerate(self.encoder)}
+        decoder = {f"decoder {i}": cell for i, cell in enumerate(self.decoder)}
+        return {**encoder, **decoder}
+
+    def architecture(self) -> dict[str, nn.Parameter]:
+        """Return the architecture weights, which belong to the upper level, by their name."""
+        named = self.named_parameters()
+        return {name: weight for name, weight in named if name.endswith("architecture")}
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Return the generator's own weights, which belong to the lower level, by their name."""
+        named = self.named_parameters()
+        return {name: weight for name, weight in named if not name.endswith("architecture")}
+
+    def reduce(self) -> dict[str, str]:
+        """Reduce every cell to its best operation; return the operations' names by cell."""
+        return {place: cell.reduce() for place, cell in self.cells().items()}

@@ -1,0 +1,47 @@
+"""Transformer segmenters that take images of any size.
+
+UNETR works on one fixed size and Swin UNETR on multiples of 32; a segmenter of the registry meets
+patches of the preset's size and whole small volumes. Images are therefore padded with zeros (the
+mean of a normalized image) and the logits cropped back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.nets import UNETR, SwinUNETR
+
+
+def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Pad images (batch, channel, *shape) with zeros at the far ends to at least ``shape``."""
+    margins = [max(0, want - have) for want, have in zip(shape, images.shape[2:], strict=True)]
+    return F.pad(images, [value for margin in reversed(margins) for value in (0, margin)])
+
+
+def crop_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Crop images (batch, channel, *shape) to their first ``shape`` voxels."""
+    return images[(..., *[slice(0, size) for size in shape])]
+
+
+class PaddedUNETR(UNETR):
+    """UNETR (Hatamizadeh et al., WACV 2022) for images no larger than its own size."""
+
+    def __init__(self, img_size: Sequence[int], **kwargs: object) -> None:
+        super().__init__(img_size=tuple(img_size), **kwargs)
+        self.image_size = tuple(img_size)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
+        logits = super().forward(pad_to(images, self.image_size))
+        return crop_to(logits, images.shape[2:])
+
+
+class PaddedSwinUNETR(SwinUNETR):
+    """Swin UNETR (Hatamizadeh et al., BrainLes 2021) for images of any size."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
+        shape = [-(-size // 32) * 32 for size in images.shape[2:]]
+        return crop_to(super().forward(pad_to(images, shape)), images.shape[2:])

@@ -1,0 +1,57 @@
+"""The upper-level variables beside the architecture: what generated pairs weigh and look like."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ..augmentation.intensity import bias_field, contrast, gamma, noise
+from ..augmentation.policy import Policy
+from ..augmentation.randomness import Randomness
+
+_CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
+
+
+class UpperVariables(nn.Module):
+    """Weight of the generated pairs, share of the residual, and strengths of appearance changes.
+
+    Attributes:
+        weight_logit: generated pairs weigh 2 * sigmoid(weight_logit), 1 at the start.
+        residual_logit: likewise the share of the generator's residual.
+        log_strengths: logarithms of the strengths of the changes of appearance, which start at
+            the policy's.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        strengths = {name: getattr(policy, name) for name in _CHANGES}
+        self.changes = tuple(name for name, strength in strengths.items() if strength > 0)
+        self.weight_logit = nn.Parameter(torch.zeros(()))
+        self.residual_logit = nn.Parameter(torch.zeros(()))
+        self.log_strengths = nn.Parameter(
+            torch.tensor([math.log(strengths[name]) for name in self.changes])
+        )
+
+    def weight(self) -> torch.Tensor:
+        """Return the weight of the generated pairs, in (0, 2)."""
+        return 2 * torch.sigmoid(self.weight_logit)
+
+    def forward(
+        self, source: torch.Tensor, generated: torch.Tensor, rng: Randomness
+    ) -> torch.Tensor:
+        """Return generated images with their share of the residual and a changed appearance."""
+        images = source + 2 * torch.sigmoid(self.residual_logit) * (generated - source)
+        for name, strength in zip(self.changes, self.log_strengths.exp(), strict=True):
+            images = _CHANGES[name](images, strength, rng)
+        return images
+
+    def values(self) -> dict[str, float]:
+        """Return every variable by its name, as the report shows them."""
+        strengths = self.log_strengths.detach().exp().tolist()
+        return {
+            "gamma": float(self.weight().detach()),
+            "residual": float(2 * torch.sigmoid(self.residual_logit.detach())),
+            **dict(zip(self.changes, strengths, strict=True)),
+        }

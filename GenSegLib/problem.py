@@ -1,0 +1,188 @@
+"""The three levels of GenSeg as losses: what `multilevel` optimizes without knowing of images.
+
+lower    the generator draws real images from other subjects' images moved onto their masks
+middle   the segmenter learns from real pairs and, weighted, from generated ones
+upper    the segmenter's loss on real cases that were held back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.func import functional_call
+
+from .augmentation.morphs import Pairs
+from .augmentation.randomness import Randomness
+from .augmentation.spatial import one_hot
+from .devices import Precision
+from .losses import segmentation_loss
+from .multilevel import Trilevel
+from .multilevel.levels import Rates, Tensors
+from .networks.discriminator import Discriminator, adversarial_loss, discriminator_loss
+from .networks.generator import Generator
+from .networks.upper_variables import UpperVariables
+
+
+@dataclass(frozen=True)
+class Batches:
+    """One iteration's data: images (b, c, *s) with labels (b, 1, *s) for each level.
+
+    Attributes:
+        lower: real pairs with the source images that the generator starts from.
+        middle: augmented real pairs.
+        blends: new masks with their source images.
+        upper: pairs of held-back cases.
+        seed: of the noise and the appearance of the generated images, which every evaluation of
+            these batches repeats.
+    """
+
+    lower: Pairs
+    middle: tuple[torch.Tensor, torch.Tensor]
+    blends: Pairs
+    upper: tuple[torch.Tensor, torch.Tensor]
+    seed: int
+
+
+@dataclass
+class SegmentationProblem:
+    """The networks of one training and the losses that tie them together."""
+
+    segmenter: nn.Module
+    generator: Generator
+    discriminator: Discriminator
+    variables: UpperVariables
+    classes: int
+    adversarial_weight: float
+    autocast: Precision
+
+    def __post_init__(self) -> None:
+        self.names = {
+            "segmenter": tuple(name for name, _ in self.segmenter.named_parameters()),
+            "generator": tuple(self.generator.weights()),
+            "architecture": tuple(self.generator.architecture()),
+            "variables": tuple(name for name, _ in self.variables.named_parameters()),
+        }
+
+    @contextmanager
+    def full_precision(self) -> Iterator[None]:
+        """Evaluate the losses in single precision for a while."""
+        usual, self.autocast = self.autocast, nullcontext
+        try:
+            yield
+        finally:
+            self.autocast = usual
+
+    def middle_parameters(self) -> list[torch.Tensor]:
+        """Return the segmenter's weights S."""
+        return list(self.segmenter.parameters())
+
+    def lower_parameters(self) -> list[torch.Tensor]:
+        """Return the generator's weights W."""
+        return list(self.generator.weights().values())
+
+    def upper_parameters(self) -> list[torch.Tensor]:
+        """Return the architecture weights and the other upper-level variables."""
+        return [*self.generator.architecture().values(), *self.variables.parameters()]
+
+    def trilevel(self, batches: Batches, lower_rate: Rates, middle_rate: Rates) -> Trilevel:
+        """Return the three losses on these batches."""
+        return Trilevel(
+            lower=self.lower_parameters(),
+            middle=self.middle_parameters(),
+            upper=self.upper_parameters(),
+            lower_loss=lambda w, a: self.lower_loss(batches, w, a),
+            middle_loss=lambda s, w, a: self.middle_loss(batches, s, w, a),
+            upper_loss=lambda s, a: self.upper_loss(batches, s),
+            lower_rate=lower_rate,
+            middle_rate=middle_rate,
+        )
+
+    def draw(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
+        """Return the generator's images for the pairs' masks and sources."""
+        rng = Randomness(torch.Generator().manual_seed(seed), pairs.source.device)
+        shape = (pairs.source.shape[0], 1, *pairs.source.shape[2:])
+        masks = one_hot(pairs.labels, self.classes)
+        count = len(self.names["architecture"])
+        parameters = _named(self.names["generator"], weights)
+        parameters |= _named(self.names["architecture"], upper[:count])
+        with self.autocast():
+            inputs = (masks, pairs.source, rng.normal(*shape))
+            drawn: torch.Tensor = functional_call(self.generator, parameters, inputs)
+        return drawn.float()
+
+    def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
+        """Return the generator's loss: absolute difference and the adversary's verdict."""
+        pairs = batches.lower
+        drawn = self.draw(pairs, weights, upper, batches.seed)
+        loss = F.l1_loss(drawn, pairs.images)
+        if self.adversarial_weight > 0:
+            masks = one_hot(pairs.labels, self.classes)
+            with self.autocast():
+                scores = self.discriminator(masks, drawn)
+            loss = loss + self.adversarial_weight * adversarial_loss(scores.float())
+        return loss
+
+    def adversary_loss(self, batches: Batches) -> torch.Tensor:
+        """Return the discriminator's loss on real and generated images of the same masks."""
+        pairs = batches.lower
+        with torch.no_grad():
+            drawn = self.draw(pairs, self.lower_parameters(), self.upper_parameters(), batches.seed)
+        masks = one_hot(pairs.labels, self.classes)
+        both = torch.cat([pairs.images, drawn])
+        with self.autocast():
+            scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
+        return discriminator_loss(*scores.chunk(2))
+
+    def generated(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
+        """Return the images of generated pairs as the segmenter sees them."""
+        drawn = self.draw(pairs, weights, upper, seed)
+        count = len(self.names["architecture"])
+        rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
+        parameters = _named(self.names["variables"], upper[count:])
+        images: torch.Tensor = functional_call(
+            self.variables, parameters, (pairs.source, drawn, rng)
+        )
+        return images
+
+    def middle_loss(
+        self, batches: Batches, segmenter: Tensors, weights: Tensors, upper: Tensors
+    ) -> torch.Tensor:
+        """Return the segmenter's loss on real pairs plus the weighted one on generated pairs."""
+        images, labels = batches.middle
+        drawn = self.generated(batches.blends, weights, upper, batches.seed)
+        logits = self._segment(segmenter, torch.cat([images, drawn]))
+        real, generated = logits.split([len(images), len(drawn)])
+        weight = 2 * torch.sigmoid(upper[self._place_of("weight_logit")])
+        return segmentation_loss(real, labels) + weight * segmentation_loss(
+            generated, batches.blends.labels
+        )
+
+    def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the segmenter's loss on real pairs alone, with its present weights."""
+        return segmentation_loss(self._segment(self.middle_parameters(), images), labels)
+
+    def upper_loss(self, batches: Batches, segmenter: Tensors) -> torch.Tensor:
+        """Return the segmenter's loss on pairs of held-back cases."""
+        images, labels = batches.upper
+        return segmentation_loss(self._segment(segmenter, images), labels)
+
+    def _place_of(self, variable: str) -> int:
+        return len(self.names["architecture"]) + self.names["variables"].index(variable)
+
+    def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
+        parameters = _named(self.names["segmenter"], segmenter)
+        dense = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+        with self.autocast():
+            logits: torch.Tensor = functional_call(
+                self.segmenter, parameters, (images.contiguous(memory_format=dense),)
+            )
+        return logits
+
+
+def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
+    return dict(zip(names, tensors, strict=True))

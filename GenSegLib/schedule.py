@@ -1,0 +1,69 @@
+"""When which phase runs, and how large the steps are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import TrainConfig
+
+PHASES = ("warm-up", "joint", "final")
+_COST_OF_A_STEP = {"warm-up": 1.0, "joint": 3.0, "final": 1.5}
+_RISE = 50
+_DECAY_POWER = 0.9
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The phases' steps and, under a time budget, their shares of the time."""
+
+    steps: dict[str, int]
+    time_budget_s: float | None = None
+
+    @classmethod
+    def of(cls, config: TrainConfig, *, has_generator: bool) -> Schedule:
+        """Return the schedule of a training; without a generator there is no warm-up."""
+        warm_up = config.warmup_steps if has_generator else 0
+        counts = (warm_up, config.joint_steps, config.final_steps)
+        return cls(dict(zip(PHASES, counts, strict=True)), config.time_budget_s)
+
+    @property
+    def total(self) -> int:
+        """All steps of all phases."""
+        return sum(self.steps.values())
+
+    def before(self, phase: str) -> int:
+        """Return the steps of the phases before this one."""
+        return sum(self.steps[name] for name in PHASES[: PHASES.index(phase)])
+
+    def is_over(self, phase: str, step: int, elapsed_s: float) -> bool:
+        """Tell whether a phase has had its steps, or its share of the time."""
+        if step >= self.steps[phase]:
+            return True
+        return self.time_budget_s is not None and elapsed_s >= self._ends_at(phase)
+
+    def segmenter_rate(self, phase: str, step: int, elapsed_s: float) -> float:
+        """Return the factor of the segmenter's rate: a short rise, then a fall to zero."""
+        segmenter_steps = max(1, self.steps["joint"] + self.steps["final"])
+        done = step + (self.steps["joint"] if phase == "final" else 0)
+        passed = done / segmenter_steps
+        if self.time_budget_s is not None:
+            start = self._ends_at("warm-up")
+            in_time = (elapsed_s - start) / max(1e-9, self.time_budget_s - start)
+            passed = max(passed, in_time)
+        return float(min(1.0, (done + 1) / _RISE) * max(0.01, 1 - passed) ** _DECAY_POWER)
+
+    def remaining_s(self, phase: str, step: int, rate_s: float, elapsed_s: float) -> float:
+        """Estimate the time to the end from the present phase's seconds a step."""
+        unit = rate_s / _COST_OF_A_STEP[phase]
+        left = (self.steps[phase] - step) * rate_s
+        for name in PHASES[PHASES.index(phase) + 1 :]:
+            left += self.steps[name] * unit * _COST_OF_A_STEP[name]
+        if self.time_budget_s is None:
+            return left
+        return max(0.0, min(left, self.time_budget_s - elapsed_s))
+
+    def _ends_at(self, phase: str) -> float:
+        assert self.time_budget_s is not None
+        work = {name: self.steps[name] * _COST_OF_A_STEP[name] for name in PHASES}
+        until = sum(work[name] for name in PHASES[: PHASES.index(phase) + 1])
+        return self.time_budget_s * until / max(1e-9, sum(work.values()))

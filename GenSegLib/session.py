@@ -1,0 +1,45 @@
+"""Loads what a run folder asks for: its cases as subjects, and a learner for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .cases import Role
+from .devices import choose_device
+from .errors import GenSegError
+from .learner import Learner
+from .runs import RunFolder
+from .subjects import load_subjects
+
+
+@dataclass(frozen=True)
+class Session:
+    """A learner, and the names of the label values that its classes 1, 2, ... stand for."""
+
+    learner: Learner
+    names: dict[int, str]
+
+    def original_values(self, classes: torch.Tensor) -> torch.Tensor:
+        """Return a label of classes with the label values of the cases."""
+        values = torch.tensor([0, *self.names], device=classes.device)
+        return values[classes.long()]
+
+
+def load_session(run: RunFolder) -> Session:
+    """Read the labelled cases of a run and make its learner.
+
+    Raises:
+        GenSegError: no case trains, a file cannot be read, or the device is not there.
+    """
+    config, cases = run.config, run.cases
+    training, held_back = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
+    if not training:
+        raise GenSegError("no case has the role train; give at least one labelled case it")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    names = dict(sorted((cases.labels or run.preset.labels).items()))
+    device = choose_device(config.device)
+    subjects = load_subjects([*training, *held_back], run.preset, list(names), device)
+    return Session(Learner(config, run.preset, subjects, len(held_back), len(names) + 1), names)

@@ -1,0 +1,224 @@
+"""One training from start to model: warm-up, joint rounds, final phase.
+
+The warm-up trains the generator alone. In the joint phase generator and segmenter train together
+and the segmenter's loss on held-back cases steers the upper-level variables. In the final phase
+the found recipe trains the segmenter on all labelled cases, those held back included.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from .checkpoints import load_checkpoint, save_checkpoint
+from .errors import GenSegError
+from .events import EventLog
+from .previews import write_previews
+from .runs import RunFolder, State
+from .schedule import PHASES, Schedule
+from .session import load_session
+from .trained_model import write_model
+from .validation import validation_dice
+
+_TELL_EVERY = 5
+_HEARTBEAT_S = 5.0
+
+
+class Stopped(Exception):
+    """The user asked for a stop; the checkpoint is written."""
+
+
+def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
+    """Train the model that a run folder asks for, or go on with it.
+
+    Args:
+        run: the run folder; checkpoints, previews and the model are written into it.
+        events: told of everything that happens.
+        resume: go on from the last checkpoint, where there is one.
+
+    Raises:
+        GenSegError: the data, the device or the disk does not allow it.
+    """
+    with run.lock():
+        run.clear_stop()
+        events.state(State.RUNNING)
+        training = Training(run, events)
+        try:
+            training.run(resume=resume)
+        except Stopped:
+            run.write_status(State.STOPPED, training.done)
+            events.state(State.STOPPED)
+        except BaseException:
+            run.write_status(State.FAILED, training.done)
+            events.state(State.FAILED)
+            raise
+        else:
+            run.write_status(State.FINISHED, training.done)
+            events.state(State.FINISHED)
+
+
+@dataclass
+class Progress:
+    """Where a training stands: what a checkpoint keeps beside the learner's state."""
+
+    phase: str = PHASES[0]
+    step: int = 0
+    elapsed_s: float = 0.0
+    best_dice: float = -1.0
+    last_dice: float | None = None
+    waited: int = 0
+
+
+class Training:
+    """Runs the phases of one training; see :func:`train`."""
+
+    def __init__(self, run: RunFolder, events: EventLog) -> None:
+        self.run_folder, self.events = run, events
+        self.config = run.config
+        self.session = load_session(run)
+        self.learner = self.session.learner
+        self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
+        self.progress = Progress()
+        self._since = self._saved = self._beaten = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """Steps of all phases so far."""
+        return self.schedule.before(self.progress.phase) + self.progress.step
+
+    def run(self, *, resume: bool) -> None:
+        """Run all phases from where the training stands, then write the model."""
+        if resume:
+            self._restore()
+        for phase in PHASES[PHASES.index(self.progress.phase) :]:
+            if phase != self.progress.phase:
+                self.progress.phase, self.progress.step = phase, 0
+            self._run_phase(phase)
+        self._save()
+        dice = self.progress.last_dice
+        write_model(self.run_folder, self.learner, self.session.names, dice)
+
+    def _run_phase(self, phase: str) -> None:
+        progress, schedule = self.progress, self.schedule
+        while not schedule.is_over(phase, progress.step, self._elapsed()):
+            self._stop_if_asked()
+            losses = self._step(phase, progress.step)
+            progress.step += 1
+            self._tell(phase, losses)
+            if phase == "joint" and progress.step % self.config.validate_every == 0:
+                self._validate()
+                if self._has_stalled():
+                    self.events.log("validation Dice has stopped rising: the joint phase ends")
+                    break
+            self._keep_alive()
+        if phase == "joint":
+            self._finish_search()
+
+    def _step(self, phase: str, step: int) -> dict[str, float]:
+        if phase == "warm-up":
+            return self.learner.warm_up_step()
+        rate = self.schedule.segmenter_rate(phase, step, self._elapsed())
+        self.learner.set_segmenter_rate(rate)
+        if phase == "final":
+            return self.learner.final_step()
+        if self.config.reduce_cells and step == self.schedule.steps["joint"] // 2:
+            kept = self.learner.reduce_cells()
+            self.events.log("cells reduced to " + ", ".join(f"{k}: {v}" for k, v in kept.items()))
+        return self.learner.joint_step(step)
+
+    def _validate(self) -> None:
+        held_back = self.learner.subjects[self.learner.training :]
+        if not held_back:
+            return
+        with self.learner.averaged_segmenter() as segmenter:
+            dice = validation_dice(
+                segmenter,
+                self.learner.patch_size,
+                held_back,
+                self.learner.classes,
+                self.learner.problem.autocast,
+            )
+        progress = self.progress
+        progress.waited = 0 if dice > progress.best_dice else progress.waited + 1
+        progress.best_dice = max(dice, progress.best_dice)
+        progress.last_dice = dice
+        self.events.metrics("joint", self.done, validation_dice=dice)
+
+    def _has_stalled(self) -> bool:
+        return 0 < self.config.patience <= self.progress.waited
+
+    def _finish_search(self) -> None:
+        """Measure and show what the joint phase found, before held-back cases join the training."""
+        if self.schedule.steps["joint"] == 0:
+            return
+        self._validate()
+        folder = self.run_folder.previews / f"{self.done:06d}"
+        if not folder.exists():
+            write_previews(self.session, folder)
+            self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
+
+    def _tell(self, phase: str, losses: dict[str, float]) -> None:
+        progress = self.progress
+        if not all(map(_is_number, losses.values())):
+            bad = ", ".join(name for name, value in losses.items() if not _is_number(value))
+            raise GenSegError(
+                f"{bad} is no number after step {self.done}; train with --set precision=fp32 "
+                "or a smaller segmenter_rate"
+            )
+        if progress.step % _TELL_EVERY and progress.step != self.schedule.steps[phase]:
+            return
+        elapsed = self._elapsed()
+        rate = (elapsed - self._phase_began(phase)) / max(1, progress.step)
+        remaining = self.schedule.remaining_s(phase, progress.step, rate, elapsed)
+        self.events.progress(phase, progress.step, self.schedule.steps[phase], remaining)
+        upper = self.learner.upper_values() if phase == "joint" else {}
+        self.events.metrics(phase, self.done, **losses, **upper)
+
+    def _phase_began(self, phase: str) -> float:
+        if getattr(self, "_present_phase", None) != phase:
+            self._present_phase = phase
+            self._began = self._elapsed() if self.progress.step <= 1 else 0.0
+        return self._began
+
+    def _elapsed(self) -> float:
+        """Return the seconds of training so far, those before a resume included."""
+        now = time.monotonic()
+        self.progress.elapsed_s += now - self._since
+        self._since = now
+        return self.progress.elapsed_s
+
+    def _stop_if_asked(self) -> None:
+        if self.run_folder.stop_requested():
+            self.run_folder.write_status(State.STOPPING, self.done)
+            self.events.state(State.STOPPING)
+            self._save()
+            self.run_folder.clear_stop()
+            raise Stopped
+
+    def _keep_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten > _HEARTBEAT_S:
+            self.run_folder.write_status(State.RUNNING, self.done)
+            self._beaten = now
+        if now - self._saved > self.config.checkpoint_every_s:
+            self._save()
+
+    def _save(self) -> None:
+        state = {"progress": vars(self.progress), "learner": self.learner.state()}
+        save_checkpoint(self.run_folder.checkpoints, self.done, state)
+        self._saved = time.monotonic()
+
+    def _restore(self) -> None:
+        state, damaged = load_checkpoint(self.run_folder.checkpoints)
+        for path in damaged:
+            self.events.log(f"{path.name} is damaged; an earlier checkpoint is used", "warning")
+        if state is None:
+            self.events.log("there is no checkpoint yet: the training starts anew")
+            return
+        self.learner.restore(state["learner"])
+        self.progress = Progress(**state["progress"])
+        self.events.log(f"goes on from step {self.done} of {self.schedule.total}")
+
+
+def _is_number(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
