@@ -74,7 +74,7 @@ def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
 def _preprocessing(preset: Preset) -> list[Config]:
     steps = [
         _on("image", "LoadImaged", ensure_channel_first=True),
-        _on("image", "Orientationd", axcodes=preset.orientation),
+        _on("image", "Orientationd", axcodes=preset.orientation, labels=None),
     ]
     if preset.crop_foreground:
         crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}

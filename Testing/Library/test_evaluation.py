@@ -39,6 +39,14 @@ def test_cases_are_paired_by_name_whatever_the_file_ending(folders: tuple[Path, 
     assert evaluation.mean("dice") == pytest.approx((1 + 5 / 6 + 3 / 6) / 3)
 
 
+def test_a_prediction_named_as_nnunets_image_finds_its_reference(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, _ = folders
+    (predictions / "a.seg.nrrd").rename(predictions / "a_0000.seg.nrrd")
+    assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
+
+
 def test_distances_use_the_spacing_of_the_reference(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     moved = np.roll(label_volume().array, 1, axis=3)

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume
+from GenSegLib.model_folder import MANIFEST, METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
+from GenSegLib.model_weights import load_segmenter, save_model
+from GenSegLib.networks import build_segmenter
+from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.presets import load_preset
+
+FILES = ("configs/inference.json", METADATA, WEIGHTS)
+
+
+def test_metadata_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model", spacing=(1.0, 1.0, 1.5))
+    assert ModelMetadata.load(tmp_path / "model") == metadata
+
+
+def test_classes_stand_for_the_label_values_in_rising_order() -> None:
+    assert tiny_metadata(labels={7: "Lesion", 2: "Liver"}).label_values == (0, 2, 7)
+
+
+def test_a_loaded_segmenter_gives_what_the_saved_one_gave(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    original = build_segmenter(NETWORK, metadata.network_args).eval()
+    original.load_state_dict(tiny_state(metadata.network_args))
+    network, _ = load_segmenter(tmp_path / "model")
+    image = torch.randn(1, 1, 16, 16, 16)
+    assert not network.training
+    with torch.no_grad():
+        assert torch.equal(network(image), original(image))
+
+
+def test_a_newer_model_replaces_an_older_one_whole(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model", cases=3)
+    save_tiny_model(tmp_path / "model", cases=4)
+    assert ModelMetadata.load(tmp_path / "model").cases == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_with_other_things_in_it_is_not_replaced(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    (tmp_path / "model" / "thesis.txt").write_text("irreplaceable")
+    with pytest.raises(GenSegError, match=r"thesis\.txt"):
+        save_model(tmp_path / "model", metadata, tiny_state(metadata.network_args))
+    assert (tmp_path / "model" / "thesis.txt").read_text() == "irreplaceable"
+
+
+@pytest.mark.parametrize("name", [METADATA, WEIGHTS])
+def test_a_changed_byte_is_found(tmp_path: Path, name: str) -> None:
+    save_tiny_model(tmp_path / "model")
+    path = tmp_path / "model" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(GenSegError, match=f"{path.name} was changed or damaged"):
+        load_segmenter(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", [METADATA, WEIGHTS])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    save_tiny_model(tmp_path / "model")
+    (tmp_path / "model" / name).unlink()
+    with pytest.raises(GenSegError, match=f"{Path(name).name} is missing"):
+        load_segmenter(tmp_path / "model")
+
+
+def test_the_manifest_covers_every_file(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model")
+    manifest = json.loads((tmp_path / "model" / MANIFEST).read_text())
+    found = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
+    names = {path.relative_to(tmp_path / "model").as_posix() for path in found}
+    assert set(manifest["sha256"]) == set(FILES) == names - {MANIFEST}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format_version": 1, "sha256": null}', "{}"])
+def test_a_broken_manifest_is_one_clear_error(tmp_path: Path, content: str) -> None:
+    save_tiny_model(tmp_path / "model")
+    (tmp_path / "model" / MANIFEST).write_text(content)
+    with pytest.raises(GenSegError, match="model"):
+        load_segmenter(tmp_path / "model")
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match="is no model folder"):
+        ModelMetadata.load(tmp_path)
+
+
+def test_a_model_of_a_newer_genseg_asks_for_an_update(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model")
+    path = tmp_path / "model" / METADATA
+    values = json.loads(path.read_text())
+    values["genseg"]["format_version"] = 99
+    path.write_text(json.dumps(values))
+    seal(tmp_path / "model")
+    with pytest.raises(GenSegError, match="newer GenSeg"):
+        ModelMetadata.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("lost", ["preset", "labels", "network", "spacing"])
+def test_metadata_without_an_entry_is_one_clear_error(tmp_path: Path, lost: str) -> None:
+    save_tiny_model(tmp_path / "model")
+    path = tmp_path / "model" / METADATA
+    values = json.loads(path.read_text())
+    del values["genseg"][lost]
+    path.write_text(json.dumps(values))
+    seal(tmp_path / "model")
+    with pytest.raises(GenSegError, match="not sound"):
+        ModelMetadata.load(tmp_path / "model")
+
+
+class Intruder:
+    """Unpickling this would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("write", [torch.save, partial(pickle.dump, protocol=2)])
+def test_code_in_the_weights_is_refused_and_not_run(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    save_tiny_model(tmp_path / "model")
+    with (tmp_path / "model" / WEIGHTS).open("wb") as stream:
+        write(Intruder(tmp_path / "trace"), stream)
+    seal(tmp_path / "model")
+    with pytest.raises(GenSegError, match="does not hold the weights"):
+        load_segmenter(tmp_path / "model")
+    assert not (tmp_path / "trace").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    wider = {**metadata.network_args, "channels": [8, 16]}
+    write_bundle(tmp_path / "model", replace(metadata, network_args=wider))
+    with pytest.raises(GenSegError, match="does not hold the weights of 'unet'"):
+        load_segmenter(tmp_path / "model")
+
+
+def test_metadata_loads_without_torch_monai_and_simpleitk(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model")
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'monai', 'SimpleITK', 'scipy'): sys.modules[name] = None\n"
+        "from pathlib import Path\n"
+        "from GenSegLib.model_folder import ModelMetadata\n"
+        "print(ModelMetadata.load(Path(sys.argv[1])).labels)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model")]
+    root = Path(__file__).parents[2]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
+    assert result.stdout.strip() == "{1: 'Anterior', 2: 'Posterior'}"
+
+
+def test_monai_builds_the_network_of_the_bundle_and_loads_its_weights(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model")
+    parser = ConfigParser()
+    parser.read_config(tmp_path / "model" / "configs" / "inference.json")
+    parser["bundle_root"] = str(tmp_path / "model")
+    parser["device"] = "$torch.device('cpu')"
+    network = parser.get_parsed_content("network")
+    network.load_state_dict(parser.get_parsed_content("checkpoint"))
+    image = torch.randn(1, 1, 24, 16, 16)
+    with torch.no_grad():
+        logits = parser.get_parsed_content("inferer")(image, network)
+    assert logits.shape == (1, 3, 24, 16, 16)
+    assert len(parser.get_parsed_content("postprocessing").transforms) == 3
+
+
+@pytest.mark.parametrize("name", ["hippocampus-mri", "generic-mri", "generic-ct"])
+def test_the_bundle_prepares_an_image_as_genseg_does(tmp_path: Path, name: str) -> None:
+    preset = replace(load_preset(name), spacing=None, labels={1: "Bright"})
+    write_bundle(tmp_path, tiny_metadata(preset))
+    parser = ConfigParser()
+    parser.read_config(tmp_path / "configs" / "inference.json")
+    # LoadImaged and Orientationd need nibabel; the image is in memory and RAS already.
+    del parser["preprocessing"]["transforms"][:2]
+    array = np.full((1, 40, 41, 42), -1000, np.float32)
+    array[:, 8:25, 8:30, 10:32] = np.random.default_rng(0).normal(60, 40, (17, 22, 22))
+    ours = Preprocessor(preset).apply(Volume(array, np.eye(4))).image
+    theirs = parser.get_parsed_content("preprocessing")({"image": torch.from_numpy(array)})
+    np.testing.assert_allclose(np.asarray(theirs["image"]), ours, atol=1e-4)
+
+
+def test_the_preset_of_a_model_is_that_it_was_trained_with(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model", PRESET)
+    assert ModelMetadata.load(tmp_path / "model").preset == PRESET

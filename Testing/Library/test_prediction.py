@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from grids import ball, make_affine
+from tiny_models import PRESET, save_bright_model, save_tiny_model
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.events import EventLog
+from GenSegLib.image_io import (
+    Volume,
+    on_same_grid,
+    read_image,
+    read_label,
+    read_segment_names,
+    write_image,
+)
+from GenSegLib.prediction import Predictor, predict_files, segment
+from GenSegLib.presets import Intensity, Preset
+
+BRIGHT = replace(
+    PRESET, spacing=None, labels={7: "Bright"}, colors={7: (9, 8, 7)}, patch_size=(40, 40, 40)
+)
+
+
+def bright_ball(orientation: str = "RAS", spacing: tuple[float, ...] = (1, 1, 1)) -> Volume:
+    affine = make_affine(orientation, spacing, (15, -10, 20), (12, -34, 56))
+    inside = ball(affine, (30, 26, 22), share=0.25) > 0
+    noise = np.random.default_rng(0).normal(0, 1, inside.shape)
+    return Volume((100 + 200 * inside + noise).astype(np.float32)[np.newaxis], affine)
+
+
+def is_ball(image: Volume) -> np.ndarray:
+    return image.array > 200
+
+
+@pytest.fixture
+def bright_model(tmp_path: Path) -> Path:
+    save_bright_model(tmp_path / "model", BRIGHT)
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def image_file(tmp_path: Path) -> Path:
+    write_image(tmp_path / "images" / "scan.nii.gz", bright_ball("LPS", (0.8, 0.8, 2)))
+    return tmp_path / "images" / "scan.nii.gz"
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "SAR", "PIL", "ALI"])
+def test_a_label_lands_on_the_images_own_grid_to_the_voxel(
+    bright_model: Path, orientation: str
+) -> None:
+    image = bright_ball(orientation, (0.7, 1.9, 1.2))
+    prediction = Predictor(bright_model, "cpu").predict(image)
+    assert on_same_grid(prediction.label, image)
+    assert ((prediction.label.array == 7) == is_ball(image)).all()
+    assert set(np.unique(prediction.label.array)) == {0, 7}
+    assert prediction.warnings == ()
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_resampling_and_windows_leave_the_structure_where_it_is(
+    tmp_path: Path, mirror: bool
+) -> None:
+    preset = replace(BRIGHT, spacing=(0.9, 0.9, 0.9), patch_size=(32, 32, 32), orientation="PSR")
+    save_bright_model(tmp_path / "model", preset)
+    image = bright_ball("LPI", (1.2, 0.8, 1.5))
+    label = Predictor(tmp_path / "model", "cpu", mirror).predict(image).label
+    wanted, found = is_ball(image), label.array == 7
+    assert 2 * (wanted & found).sum() / (wanted.sum() + found.sum()) > 0.95
+
+
+def test_probabilities_lie_on_the_images_grid_and_sum_to_one(bright_model: Path) -> None:
+    image = bright_ball("PIR", (0.7, 1.9, 1.2))
+    predictor = Predictor(bright_model, "cpu")
+    prediction = predictor.predict(image, probabilities=True)
+    assert prediction.probabilities is not None
+    assert on_same_grid(prediction.probabilities, image)
+    shares = prediction.probabilities.array
+    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
+    assert ((shares.argmax(axis=0) == 1) == (prediction.label.array[0] == 7)).all()
+    assert (predictor.predict(image).label.array == prediction.label.array).all()
+
+
+def test_the_largest_piece_alone_stays_where_the_preset_says_so(tmp_path: Path) -> None:
+    image = bright_ball()
+    image.array[0, 0, 0, 0] = 300
+    for largest, speck in ((False, 7), (True, 0)):
+        save_bright_model(tmp_path / "model", replace(BRIGHT, largest_component=largest))
+        label = Predictor(tmp_path / "model", "cpu").predict(image).label.array[0]
+        assert label[0, 0, 0] == speck
+        assert label[15, 13, 11] == 7
+
+
+@pytest.mark.parametrize("size", [(9, 20, 33), (16, 16, 16), (5, 5, 5)])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_segment_gives_probabilities_for_an_image_of_any_size(
+    size: tuple[int, ...], mirror: bool
+) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Conv3d(2, 3, 3, padding=1)
+    shares = segment(network, (16, 16, 16), torch.randn(1, 2, *size), mirror)
+    assert shares.shape == (1, 3, *size)
+    assert not shares.requires_grad
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(1, *size))
+
+
+def test_segment_works_on_flat_images() -> None:
+    network = torch.nn.Conv2d(3, 2, 3, padding=1)
+    assert segment(network, (16, 16), torch.randn(1, 3, 20, 30), True).shape == (1, 2, 20, 30)
+
+
+def test_windows_of_a_pointwise_network_agree_with_the_whole() -> None:
+    torch.manual_seed(0)
+    network, image = torch.nn.Conv3d(1, 3, 1), torch.randn(1, 1, 40, 21, 18)
+    whole = torch.softmax(network(image), dim=1)
+    torch.testing.assert_close(segment(network, (16, 16, 16), image, False), whole)
+
+
+def test_mirroring_makes_the_result_independent_of_left_and_right() -> None:
+    torch.manual_seed(0)
+    network, image = torch.nn.Conv3d(1, 2, 3, padding=1), torch.randn(1, 1, 16, 16, 16)
+    once = segment(network, (16, 16, 16), image, True)
+    again = segment(network, (16, 16, 16), image.flip(2), True).flip(2)
+    torch.testing.assert_close(once, again)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".nrrd", ".mha"])
+def test_files_are_named_after_their_images_and_read_back(
+    bright_model: Path, image_file: Path, tmp_path: Path, suffix: str
+) -> None:
+    written = predict_files(
+        bright_model, [image_file], tmp_path / "out", device="cpu", suffix=suffix
+    )
+    assert written == [tmp_path / "out" / f"scan{suffix}"]
+    image, label = read_image(image_file), read_label(written[0])
+    assert on_same_grid(label, image)
+    assert ((label.array == 7) == is_ball(image)).all()
+
+
+def test_a_seg_nrrd_carries_the_names_of_the_labels(
+    bright_model: Path, image_file: Path, tmp_path: Path
+) -> None:
+    (written,) = predict_files(
+        bright_model, [image_file], tmp_path / "out", device="cpu", suffix=".seg.nrrd"
+    )
+    assert read_segment_names(written) == {7: "Bright"}
+
+
+def test_probabilities_are_written_beside_a_file_for_each_label(
+    bright_model: Path, image_file: Path, tmp_path: Path
+) -> None:
+    predict_files(bright_model, [image_file], tmp_path / "out", device="cpu", probabilities=True)
+    found = {path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.glob("out/**/*.gz")}
+    assert found == {"scan.nii.gz", "probabilities/scan_7.nii.gz"}
+    shares = read_image(tmp_path / "out" / "probabilities" / "scan_7.nii.gz")
+    assert ((shares.array > 0.5) == is_ball(read_image(image_file))).all()
+
+
+def test_progress_is_told_image_by_image(bright_model: Path, tmp_path: Path) -> None:
+    images = [tmp_path / f"{name}.nii.gz" for name in "ab"]
+    for path in images:
+        write_image(path, bright_ball())
+    told: list[dict[str, Any]] = []
+    events = EventLog(None, [told.append])
+    predict_files(bright_model, images, tmp_path / "out", device="cpu", events=events)
+    steps = [(event["step"], event["total"]) for event in told if event["kind"] == "progress"]
+    assert steps == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_a_warning_names_the_image(bright_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "blank.nii.gz"
+    write_image(path, Volume(np.full((1, 20, 20, 20), 5, np.float32), np.eye(4)))
+    told: list[dict[str, Any]] = []
+    events = EventLog(None, [told.append])
+    predict_files(bright_model, [path], tmp_path / "out", device="cpu", events=events)
+    warnings = [event["text"] for event in told if event.get("level") == "warning"]
+    assert warnings == [
+        f"{path}: all voxels are 5: there is nothing to segment",
+        f"{path}: the segmentation is empty: the model found no Bright",
+    ]
+
+
+CT = replace(BRIGHT, modality="CT", intensity=Intensity("window", -160, 240))
+SPACED = replace(BRIGHT, spacing=(1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("preset", "low", "high", "step", "doubt"),
+    [
+        (CT, 0, 900, 1, "Hounsfield"),
+        (CT, -3, 3, 1, "Hounsfield"),
+        (CT, -1000, 900, 1, ""),
+        (BRIGHT, -1000, 900, 1, "as in a CT"),
+        (BRIGHT, 0, 900, 1, ""),
+        (SPACED, 0, 900, 5.5, "is the spacing right"),
+        (SPACED, 0, 900, 0.2, "is the spacing right"),
+        (SPACED, 0, 900, 2, ""),
+        (BRIGHT, 0, 900, 9, ""),
+    ],
+)
+def test_an_image_that_does_not_fit_the_model_is_doubted(
+    tmp_path: Path, preset: Preset, low: float, high: float, step: float, doubt: str
+) -> None:
+    save_bright_model(tmp_path / "model", preset)
+    array = np.full((1, 8, 8, 8), low, np.float32)
+    array[0, 2:4, 2:4, 2:4] = high
+    image = Volume(array, np.diag([step, step, step, 1]))
+    warnings = Predictor(tmp_path / "model", "cpu").predict(image).warnings
+    assert any(doubt in text for text in warnings) if doubt else not warnings
+
+
+def test_images_of_equal_names_are_refused_before_any_work(
+    bright_model: Path, tmp_path: Path
+) -> None:
+    images = [tmp_path / folder / "scan.nii.gz" for folder in ("one", "two")]
+    with pytest.raises(GenSegError, match="would both become"):
+        predict_files(bright_model, images, tmp_path / "out", device="cpu")
+
+
+def test_an_image_is_never_overwritten(bright_model: Path, image_file: Path) -> None:
+    before = image_file.read_bytes()
+    with pytest.raises(GenSegError, match="choose another output folder"):
+        predict_files(bright_model, [image_file], image_file.parent, device="cpu")
+    assert image_file.read_bytes() == before
+
+
+def test_a_fault_names_the_image_that_has_it(bright_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "torn.nii.gz"
+    path.write_bytes(b"no image")
+    with pytest.raises(GenSegError, match=r"torn\.nii\.gz"):
+        predict_files(bright_model, [path], tmp_path / "out", device="cpu")
+
+
+def test_an_image_with_other_channels_than_the_model_is_refused(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model")
+    image = Volume(np.zeros((2, 16, 16, 16), np.float32), np.eye(4))
+    with pytest.raises(GenSegError, match="2 channels, the model needs 1"):
+        Predictor(tmp_path / "model", "cpu").predict(image)
+
+
+def test_a_gpu_that_is_not_there_is_one_clear_error(bright_model: Path) -> None:
+    with pytest.raises(GenSegError, match="cuda:99"):
+        Predictor(bright_model, "cuda:99")
+
+
+def test_a_tiny_unet_segments_real_hippocampi_on_their_grid(
+    hippocampus: Path, tmp_path: Path
+) -> None:
+    save_tiny_model(tmp_path / "model")
+    images = sorted((hippocampus / "imagesTr").glob("*.nii.gz"))[:2]
+    written = predict_files(tmp_path / "model", images, tmp_path / "out", device="cpu", mirror=True)
+    for image, label in zip(images, written, strict=True):
+        assert on_same_grid(read_label(label), read_image(image))

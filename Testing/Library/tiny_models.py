@@ -1,0 +1,86 @@
+"""Model folders with tiny networks, whose answers are known or merely there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.model_weights import save_model
+from GenSegLib.networks import build_segmenter, segmenter_target
+from GenSegLib.presets import Preset, load_preset
+
+PRESET = replace(load_preset("hippocampus-mri"), patch_size=(16, 16, 16), largest_component=False)
+NETWORK = "unet"
+
+
+def tiny_args(classes: int = 3) -> dict[str, Any]:
+    """A U-Net that is no more than its two outermost levels."""
+    return {
+        "spatial_dims": 3,
+        "in_channels": 1,
+        "out_channels": classes,
+        "channels": [4, 8],
+        "strides": [2],
+        "num_res_units": 0,
+    }
+
+
+def tiny_metadata(preset: Preset = PRESET, **changes: Any) -> ModelMetadata:
+    labels = preset.labels or {1: "Bright"}
+    metadata = ModelMetadata(
+        name="tiny",
+        preset=preset,
+        labels=labels,
+        network=NETWORK,
+        network_target=segmenter_target(NETWORK),
+        network_args=tiny_args(1 + len(labels)),
+        cases=3,
+        validation={"dice": 0.5},
+    )
+    return replace(metadata, **changes)
+
+
+def tiny_state(args: dict[str, Any], seed: int = 0) -> dict[str, Tensor]:
+    torch.manual_seed(seed)
+    return dict(build_segmenter(NETWORK, args).state_dict())
+
+
+def save_tiny_model(folder: Path, preset: Preset = PRESET, **changes: Any) -> ModelMetadata:
+    metadata = tiny_metadata(preset, **changes)
+    save_model(folder, metadata, tiny_state(metadata.network_args))
+    return metadata
+
+
+def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
+    """A model that labels every voxel that is clearly brighter than its window's mean.
+
+    Its SegResNet has one level whose residual block adds nothing, so that the image itself reaches
+    the last normalization and its threshold.
+    """
+    args: dict[str, Any] = {
+        "spatial_dims": 3,
+        "in_channels": 1,
+        "init_filters": 8,
+        "blocks_down": [1],
+        "blocks_up": [],
+        "out_channels": 2,
+    }
+    metadata = tiny_metadata(
+        preset,
+        network="segresnet",
+        network_target=segmenter_target("segresnet"),
+        network_args=args,
+    )
+    network = build_segmenter("segresnet", args)
+    state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+    state["convInit.conv.weight"][0, 0, 1, 1, 1] = 1
+    state["conv_final.0.weight"][:] = 1
+    state["conv_final.2.conv.weight"][1, 0] = 20
+    state["conv_final.2.conv.bias"][0] = 10
+    save_model(folder, metadata, state)
+    return metadata
