@@ -9,9 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ..cases import Role
 from ..events import EventLog
 from ..runs import RunFolder, State
 from .options import watch
+
+_NO_VALIDATION = (
+    "no case is held back, so the training goes without validation, and the generator without "
+    "feedback; two segmented cases or more allow both"
+)
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:
@@ -22,6 +28,8 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     from ..training import train
 
     with watch(args, run.events_file) as events, _faults_noted(run), _stop_on_signals(run):
+        if not run.cases.of_role(Role.VALIDATE):
+            events.log(_NO_VALIDATION, "warning")
         train(run, events, resume=resume)
     state = _state(run)
     if state is State.STOPPED:

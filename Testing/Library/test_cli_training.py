@@ -13,6 +13,7 @@ import pytest
 from GenSegLib.cli import main
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import parse_line, read_events
+from GenSegLib.files import read_json, write_json
 from GenSegLib.image_io import on_same_grid, read_image, read_label, read_segment_names
 from GenSegLib.layouts import read_cases
 from GenSegLib.presets import load_preset
@@ -162,7 +163,17 @@ def test_an_interrupted_training_stops_between_two_steps_and_can_be_resumed(
     assert process.returncode == 0, error.decode()
     states = [e["state"] for e in map(parse_line, output.splitlines()) if e and "state" in e]
     assert states[-2:] == ["stopping", "stopped"]
-    run = RunFolder.open(out)
-    assert run.read_status()["state"] == State.STOPPED.value
-    assert list(run.checkpoints.iterdir())
-    assert not run.is_running()
+    stopped = RunFolder.open(out).read_status()
+    assert stopped["state"] == State.STOPPED.value
+    assert not RunFolder.open(out).is_running()
+    shorten(out, joint_steps=stopped["step"] + 2)
+    assert genseg("resume", out) == 0
+    assert RunFolder.open(out).read_status()["state"] == State.FINISHED.value
+    told = [event["text"] for event in read_events(out / "events.jsonl") if "text" in event]
+    assert any("goes on from step" in text for text in told)
+
+
+def shorten(run: Path, **steps: int) -> None:
+    """Ask less of a run than it was made for."""
+    asked = read_json(run / "config.json")
+    write_json(run / "config.json", asked | {"train": asked["train"] | steps})

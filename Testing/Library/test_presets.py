@@ -50,7 +50,6 @@ def test_the_hippocampus_preset_is_that_of_the_decathlon() -> None:
     preset = load_preset("hippocampus-mri")
     assert preset.labels == {1: "Anterior", 2: "Posterior"}
     assert preset.spacing == (1.0, 1.0, 1.0)
-    assert preset.patch_size == (40, 56, 40)
     assert preset.intensity.kind == "zscore"
 
 
