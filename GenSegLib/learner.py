@@ -83,8 +83,9 @@ class Learner:
         )
         dense = torch.channels_last_3d if dims == 3 else torch.channels_last
         problem.segmenter.to(self.device, memory_format=dense)
-        for network in (problem.generator, problem.discriminator, problem.variables):
-            network.to(self.device)
+        problem.generator.to(self.device, memory_format=dense)
+        problem.discriminator.to(self.device, memory_format=dense)
+        problem.variables.to(self.device)
         return problem
 
     def _levels(self) -> None:
@@ -103,16 +104,10 @@ class Learner:
         self.adversary = Level(adversary, adam(adversary))
 
     def _hypergradient(self) -> Hypergradient | None:
-        """Return the method, in full precision: rounding drowns the differences it takes."""
-        method = HYPERGRADIENTS.get(self.config.hypergradient)
-        if method is None or self.training == len(self.subjects):
+        """Return the method; without held-back cases there is no feedback to follow."""
+        if self.training == len(self.subjects):
             return None
-
-        def exact(problem: Trilevel) -> list[torch.Tensor]:
-            with self.problem.full_precision():
-                return method(problem)
-
-        return exact
+        return HYPERGRADIENTS.get(self.config.hypergradient)
 
     def _samplers(self) -> None:
         """Make the samplers; the registration that morphs need depends on the seed alone."""
@@ -144,8 +139,9 @@ class Learner:
         """Take a step of every level that is due."""
         if not self.has_generator:
             return self._real_step(self.real)
-        adversary = self.adversary.descend(self.problem.adversary_loss(self._batches()))
-        losses = self.engine.iterate(step, lambda: self._trilevel(self._batches()))
+        batches = self._batches()
+        adversary = self.adversary.descend(self.problem.adversary_loss(batches))
+        losses = self.engine.iterate(step, self._trilevel(batches))
         self.average.update(self.problem.middle_parameters())
         self.shown.update(self.problem.lower_parameters())
         return {
@@ -159,10 +155,11 @@ class Learner:
         if not self.has_generator:
             return self._real_step(self.all_real)
         batches = self._batches(final=True)
-        upper = [tensor.detach() for tensor in self.problem.upper_parameters()]
         middle = self.problem.middle_parameters()
-        loss = self.problem.middle_loss(batches, middle, self.shown.tensors, upper)
-        value = self.engine.middle.descend(loss)
+        with torch.no_grad():
+            upper = self.problem.upper_parameters()
+            bridge = self.problem.bridge(batches, self.shown.tensors, upper)
+        value = self.engine.middle.descend(self.problem.middle_loss(batches, middle, bridge))
         self.average.update(middle)
         return {"segmenter_loss": value}
 

@@ -7,8 +7,7 @@ upper    the segmenter's loss on real cases that were held back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,15 +67,6 @@ class SegmentationProblem:
             "variables": tuple(name for name, _ in self.variables.named_parameters()),
         }
 
-    @contextmanager
-    def full_precision(self) -> Iterator[None]:
-        """Evaluate the losses in single precision for a while."""
-        usual, self.autocast = self.autocast, nullcontext
-        try:
-            yield
-        finally:
-            self.autocast = usual
-
     def middle_parameters(self) -> list[torch.Tensor]:
         """Return the segmenter's weights S."""
         return list(self.segmenter.parameters())
@@ -96,7 +86,8 @@ class SegmentationProblem:
             middle=self.middle_parameters(),
             upper=self.upper_parameters(),
             lower_loss=lambda w, a: self.lower_loss(batches, w, a),
-            middle_loss=lambda s, w, a: self.middle_loss(batches, s, w, a),
+            bridge=lambda w, a: self.bridge(batches, w, a),
+            middle_loss=lambda s, bridge: self.middle_loss(batches, s, bridge),
             upper_loss=lambda s, a: self.upper_loss(batches, s),
             lower_rate=lower_rate,
             middle_rate=middle_rate,
@@ -111,7 +102,7 @@ class SegmentationProblem:
         parameters = _named(self.names["generator"], weights)
         parameters |= _named(self.names["architecture"], upper[:count])
         with self.autocast():
-            inputs = (masks, pairs.source, rng.normal(*shape))
+            inputs = (dense(masks), dense(pairs.source), dense(rng.normal(*shape)))
             drawn: torch.Tensor = functional_call(self.generator, parameters, inputs)
         return drawn.float()
 
@@ -138,26 +129,21 @@ class SegmentationProblem:
             scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
         return discriminator_loss(*scores.chunk(2))
 
-    def generated(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
-        """Return the images of generated pairs as the segmenter sees them."""
-        drawn = self.draw(pairs, weights, upper, seed)
-        count = len(self.names["architecture"])
-        rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
-        parameters = _named(self.names["variables"], upper[count:])
-        images: torch.Tensor = functional_call(
-            self.variables, parameters, (pairs.source, drawn, rng)
-        )
-        return images
+    def bridge(self, batches: Batches, weights: Tensors, upper: Tensors) -> list[torch.Tensor]:
+        """Return what the segmenter gets of the generated pairs: their images and their weight."""
+        pairs = batches.blends
+        drawn = self.draw(pairs, weights, upper, batches.seed)
+        rng = Randomness(torch.Generator().manual_seed(batches.seed + 1), pairs.source.device)
+        parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
+        images = functional_call(self.variables, parameters, (pairs.source, drawn, rng))
+        return [images, 2 * torch.sigmoid(parameters["weight_logit"])]
 
-    def middle_loss(
-        self, batches: Batches, segmenter: Tensors, weights: Tensors, upper: Tensors
-    ) -> torch.Tensor:
+    def middle_loss(self, batches: Batches, segmenter: Tensors, bridge: Tensors) -> torch.Tensor:
         """Return the segmenter's loss on real pairs plus the weighted one on generated pairs."""
         images, labels = batches.middle
-        drawn = self.generated(batches.blends, weights, upper, batches.seed)
+        drawn, weight = bridge
         logits = self._segment(segmenter, torch.cat([images, drawn]))
         real, generated = logits.split([len(images), len(drawn)])
-        weight = 2 * torch.sigmoid(upper[self._place_of("weight_logit")])
         return segmentation_loss(real, labels) + weight * segmentation_loss(
             generated, batches.blends.labels
         )
@@ -171,17 +157,17 @@ class SegmentationProblem:
         images, labels = batches.upper
         return segmentation_loss(self._segment(segmenter, images), labels)
 
-    def _place_of(self, variable: str) -> int:
-        return len(self.names["architecture"]) + self.names["variables"].index(variable)
-
     def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
         parameters = _named(self.names["segmenter"], segmenter)
-        dense = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
         with self.autocast():
-            logits: torch.Tensor = functional_call(
-                self.segmenter, parameters, (images.contiguous(memory_format=dense),)
-            )
+            logits: torch.Tensor = functional_call(self.segmenter, parameters, (dense(images),))
         return logits
+
+
+def dense(images: torch.Tensor) -> torch.Tensor:
+    """Return images with their channels last in memory, which convolutions are faster on."""
+    last = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+    return images.contiguous(memory_format=last)
 
 
 def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:

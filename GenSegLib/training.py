@@ -24,7 +24,7 @@ _TELL_EVERY = 5
 _HEARTBEAT_S = 5.0
 
 
-class Stopped(Exception):
+class StopRequested(Exception):  # noqa: N818 - not an error
     """The user asked for a stop; the checkpoint is written."""
 
 
@@ -45,7 +45,7 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
         training = Training(run, events)
         try:
             training.run(resume=resume)
-        except Stopped:
+        except StopRequested:
             run.write_status(State.STOPPED, training.done)
             events.state(State.STOPPED)
         except BaseException:
@@ -193,7 +193,7 @@ class Training:
             self.events.state(State.STOPPING)
             self._save()
             self.run_folder.clear_stop()
-            raise Stopped
+            raise StopRequested
 
     def _keep_alive(self) -> None:
         now = time.monotonic()

@@ -7,11 +7,11 @@ from itertools import count
 from pathlib import Path
 
 from .. import outputs
-from ..config import TrainConfig
+from ..config import TrainConfig, parse_duration
 from ..presets import EFFORTS, load_preset
 from ..runs import RunFolder, State
 from .case_choice import choose_cases
-from .options import add_device, add_events, add_out, add_seed, watch
+from .options import add_device, add_events, add_out, add_seed, read_by, watch
 from .training_job import run_training
 
 VERB = "demo"
@@ -21,6 +21,7 @@ EXAMPLE = "  genseg demo --out my-demo"
 PRESET = "hippocampus-mri"
 ENTRIES = ("cases", "run", "predictions")
 UNSEEN = 4
+QUICK_S = 210.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--effort", choices=EFFORTS, default="quick", help="how long to train (default: quick)"
+    )
+    parser.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        dest="time_budget_s",
+        type=read_by(parse_duration),
+        help="end the training after this time (default: 3.5m when quick, otherwise none)",
     )
     add_seed(parser)
     add_device(parser)
@@ -70,7 +78,10 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     from ..layouts import read_cases
 
     preset = load_preset(PRESET)
-    config = TrainConfig.for_preset(preset, args.effort, seed=args.seed, device=args.device)
+    budget_s = args.time_budget_s or (QUICK_S if args.effort == "quick" else None)
+    config = TrainConfig.for_preset(
+        preset, args.effort, seed=args.seed, device=args.device, time_budget_s=budget_s
+    )
     found = read_cases(out / "cases")
     cases = choose_cases(found, preset, None, config.validation_share, args.seed)
     run_folder = RunFolder.create(out / "run", config, preset, cases)

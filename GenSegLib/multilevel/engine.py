@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,23 +46,26 @@ class Engine:
     hypergradient: Hypergradient | None
     upper_every: int
 
-    def iterate(self, step: int, draw: Callable[[], Trilevel]) -> dict[str, float]:
+    def iterate(self, step: int, problem: Trilevel) -> dict[str, float]:
         """Take one step of both lower problems and, when it is due, one of the upper level.
 
         Args:
             step: the number of this iteration, from 0.
-            draw: gives the three losses on fresh batches.
+            problem: the three losses on this iteration's batches.
 
         Returns:
             The losses of this iteration.
         """
-        problem = draw()
         losses = {
             "lower": self.lower.descend(problem.lower_loss(problem.lower, problem.upper)),
-            "middle": self.middle.descend(
-                problem.middle_loss(problem.middle, problem.lower, problem.upper)
-            ),
+            "middle": self.middle.descend(self._middle_loss(problem)),
         }
         if self.hypergradient is not None and (step + 1) % self.upper_every == 0:
-            self.upper.follow(self.hypergradient(draw()))
+            self.upper.follow(self.hypergradient(problem))
         return losses
+
+    def _middle_loss(self, problem: Trilevel) -> torch.Tensor:
+        """Return the middle loss, with nothing to be learned on the other side of the bridge."""
+        with torch.no_grad():
+            bridge = problem.bridge(problem.lower, problem.upper)
+        return problem.middle_loss(problem.middle, bridge)

@@ -21,7 +21,18 @@ from functools import partial
 
 import torch
 
-from .levels import Rates, Tensors, Trilevel, gradient, inner, moved, norm, scaled, tracked
+from .levels import (
+    Rates,
+    Tensors,
+    Trilevel,
+    gradient,
+    inner,
+    moved,
+    norm,
+    pulled_back,
+    scaled,
+    tracked,
+)
 
 Hypergradient = Callable[[Trilevel], list[torch.Tensor]]
 Loss = Callable[[Tensors], torch.Tensor]
@@ -34,34 +45,31 @@ def finite_difference(
 
     Args:
         problem: the three losses.
-        size: norm of the perturbation of the parameters; about 1e-2 in single precision.
+        size: norm of the perturbation as a share of the parameters' own norm; 1e-2 is large
+            enough for bfloat16 and small enough for networks (``Testing/Benchmarks``).
         lower_path: count the path through the lower weights.
         direct_path: count the path through the middle loss itself.
     """
     upper, lower_now, middle_now = tracked(problem.upper), problem.lower, problem.middle
     lower_gradient = _gradient_at(lambda w: problem.lower_loss(w, upper), lower_now)
-    lower = moved(lower_now, scaled(lower_gradient, problem.lower_rate), -1.0)
-    middle_gradient = _gradient_at(lambda s: problem.middle_loss(s, lower, upper), middle_now)
+    lower = tracked(moved(lower_now, scaled(lower_gradient, problem.lower_rate), -1.0))
+    bridge = problem.bridge(lower, upper)
+    crossing = [tensor.detach() for tensor in bridge]
+    middle_gradient = _gradient_at(lambda s: problem.middle_loss(s, crossing), middle_now)
     middle = tracked(moved(middle_now, scaled(middle_gradient, problem.middle_rate), -1.0))
-    upper_value = problem.upper_loss(middle, upper)
-    found = gradient(upper_value, [*middle, *upper])
+    found = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
     pull = scaled(found[: len(middle)], problem.middle_rate)
     total = found[len(middle) :]
 
-    through = _difference(
-        lambda s, x: problem.middle_loss(s, x[: len(lower)], x[len(lower) :]),
-        middle_now,
-        pull,
-        [*lower, *upper],
-        size,
-    )
-    through_lower, through_upper = through[: len(lower)], through[len(lower) :]
+    across = _difference(problem.middle_loss, middle_now, pull, crossing, size)
+    through = pulled_back(bridge, across, [*lower, *upper])
     if direct_path:
-        total = moved(total, through_upper, -1.0)
+        total = moved(total, through[len(lower) :], -1.0)
     if lower_path:
-        lower_pull = scaled(through_lower, problem.lower_rate)
-        indirect = _difference(problem.lower_loss, lower_now, lower_pull, upper, size)
-        total = moved(total, indirect, 1.0)
+        lower_pull = scaled(through[: len(lower)], problem.lower_rate)
+        total = moved(
+            total, _difference(problem.lower_loss, lower_now, lower_pull, upper, size), 1.0
+        )
     return total
 
 
@@ -81,7 +89,7 @@ def _difference(
     length = norm(vector)
     if length == 0.0:
         return [torch.zeros_like(tensor) for tensor in wrt]
-    step = size / length
+    step = size * max(norm(parameters), 1e-6) / length
     sides = []
     for sign in (1.0, -1.0):
         at = tracked(wrt)
@@ -97,7 +105,7 @@ def unroll(problem: Trilevel, *, steps: int = 1) -> list[torch.Tensor]:
     for _ in range(steps):
         lower_loss = problem.lower_loss(lower, upper)
         lower = _stepped(lower, lower_loss, problem.lower_rate)
-        middle_loss = problem.middle_loss(middle, lower, upper)
+        middle_loss = problem.middle_loss(middle, problem.bridge(lower, upper))
         middle = _stepped(middle, middle_loss, problem.middle_rate)
     return gradient(problem.upper_loss(middle, upper), upper)
 
@@ -117,7 +125,7 @@ def neumann(problem: Trilevel, *, terms: int = 10) -> list[torch.Tensor]:
     upper_gradient = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
     total = upper_gradient[len(middle) :]
 
-    middle_loss = problem.middle_loss(middle, lower, upper)
+    middle_loss = problem.middle_loss(middle, problem.bridge(lower, upper))
     middle_slope = gradient(middle_loss, middle, create_graph=True)
     pull = _series(middle_slope, middle, upper_gradient[: len(middle)], problem.middle_rate, terms)
     through = gradient(inner(middle_slope, pull), [*lower, *upper])
@@ -134,13 +142,23 @@ def _series(
     term = scaled(vector, rate)
     total = term
     for _ in range(terms - 1):
-        product = torch.autograd.grad(
-            inner(slope, term), list(parameters), retain_graph=True, allow_unused=True
-        )
-        bent = [torch.zeros_like(t) if g is None else g for t, g in zip(term, product, strict=True)]
+        bent = _along(slope, parameters, term)
         term = moved(term, scaled(bent, rate), -1.0)
         total = moved(total, term, 1.0)
     return total
+
+
+def _along(slope: Tensors, parameters: Tensors, vector: Tensors) -> list[torch.Tensor]:
+    """Return the Hessian-vector product; the slope's graph is kept for the next one."""
+    return list(
+        torch.autograd.grad(
+            inner(slope, vector),
+            list(parameters),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+    )
 
 
 HYPERGRADIENTS: dict[str, Hypergradient] = {

@@ -1,8 +1,11 @@
 """Three nested problems, as pure functions of their parameters.
 
     lower    W*(a) = argmin_W  lower_loss(W, a)
-    middle   S*(a) = argmin_S  middle_loss(S, W*(a), a)
+    middle   S*(a) = argmin_S  middle_loss(S, bridge(W*(a), a))
     upper    min_a             upper_loss(S*(a), a)
+
+The bridge is all that the middle problem takes from below: in GenSeg the generated images and
+their weight. Naming it lets a hypergradient cross it once instead of once an evaluation.
 
 In GenSeg W are the generator's weights, S the segmenter's, a the architecture weights and the other
 upper-level variables; but nothing here knows that.
@@ -28,7 +31,8 @@ class Trilevel:
     Attributes:
         lower, middle, upper: the parameters W, S and a.
         lower_loss: maps (W, a) to a scalar.
-        middle_loss: maps (S, W, a) to a scalar.
+        bridge: maps (W, a) to a list of tensors.
+        middle_loss: maps (S, the bridge's tensors) to a scalar.
         upper_loss: maps (S, a) to a scalar.
         lower_rate, middle_rate: the step of the optimizer, one number or one tensor a parameter
             (an adaptive optimizer's own steps), with which each problem's answer follows a.
@@ -38,7 +42,8 @@ class Trilevel:
     middle: Tensors
     upper: Tensors
     lower_loss: Callable[[Tensors, Tensors], torch.Tensor]
-    middle_loss: Callable[[Tensors, Tensors, Tensors], torch.Tensor]
+    bridge: Callable[[Tensors, Tensors], list[torch.Tensor]]
+    middle_loss: Callable[[Tensors, Tensors], torch.Tensor]
     upper_loss: Callable[[Tensors, Tensors], torch.Tensor]
     lower_rate: Rates
     middle_rate: Rates
@@ -61,15 +66,28 @@ def gradient(
     loss: torch.Tensor, parameters: Tensors, *, create_graph: bool = False
 ) -> list[torch.Tensor]:
     """Return the gradients, zeros for parameters on which the loss does not depend."""
-    if not loss.requires_grad:
+    return pulled_back([loss], [torch.ones_like(loss)], parameters, create_graph=create_graph)
+
+
+def pulled_back(
+    outputs: Tensors, vectors: Tensors, parameters: Tensors, *, create_graph: bool = False
+) -> list[torch.Tensor]:
+    """Return the gradients of the outputs' inner product with the vectors."""
+    kept = [(out, vec) for out, vec in zip(outputs, vectors, strict=True) if out.requires_grad]
+    if not kept:
         return [torch.zeros_like(tensor) for tensor in parameters]
-    gradients = torch.autograd.grad(
-        loss, list(parameters), create_graph=create_graph, allow_unused=True
+    tracked_outputs, their_vectors = zip(*kept, strict=True)
+    return list(
+        torch.autograd.grad(
+            tracked_outputs,
+            list(parameters),
+            their_vectors,
+            create_graph=create_graph,
+            retain_graph=create_graph,
+            allow_unused=True,
+            materialize_grads=True,
+        )
     )
-    return [
-        torch.zeros_like(tensor) if found is None else found
-        for tensor, found in zip(parameters, gradients, strict=True)
-    ]
 
 
 def tracked(parameters: Tensors) -> list[torch.Tensor]:
@@ -84,7 +102,8 @@ def inner(first: Tensors, second: Tensors) -> torch.Tensor:
 
 def norm(vectors: Tensors) -> float:
     """Return the Euclidean norm of a list of tensors taken as one vector."""
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(vectors)))))
+    lengths = torch._foreach_norm([vector.detach() for vector in vectors])
+    return float(torch.linalg.vector_norm(torch.stack(lengths)))
 
 
 def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:

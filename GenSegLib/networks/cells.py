@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from monai.networks.layers.factories import Conv
+from monai.networks.layers.factories import Conv, Pool
 from torch import nn
 
 Operation = Callable[[int, int, int], nn.Module]
@@ -27,28 +27,30 @@ def _strided(kind: str, kernel: int) -> Operation:
     return build
 
 
-def _separable(kind: str, kernel: int) -> Operation:
-    def build(dims: int, inputs: int, outputs: int) -> nn.Module:
-        spread = Conv[kind, dims](
-            inputs, inputs, kernel_size=kernel, stride=2, padding=kernel // 2 - 1, groups=inputs
-        )
-        return nn.Sequential(spread, Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=1))
+def _pooled(dims: int, inputs: int, outputs: int) -> nn.Module:
+    convolution = Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=3, padding=1)
+    return nn.Sequential(Pool[Pool.AVG, dims](2), convolution)
 
-    return build
+
+def _upsampled(dims: int, inputs: int, outputs: int) -> nn.Module:
+    convolution = Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=3, padding=1)
+    return nn.Sequential(convolution, nn.Upsample(scale_factor=2))
+
+
+def _paper(kind: str) -> dict[str, Operation]:
+    return {f"kernel {size}": _strided(kind, size) for size in (4, 6, 8)}
+
+
+def _light(kind: str, resized: Operation) -> dict[str, Operation]:
+    strided = {f"kernel {size}": _strided(kind, size) for size in (2, 4)}
+    return {**strided, "resized 3": resized}
 
 
 SEARCH_SPACES: dict[str, dict[str, dict[str, Operation]]] = {
-    "paper": {
-        kind: {f"kernel {size}": _strided(kind, size) for size in (4, 6, 8)}
-        for kind in (CONVOLUTION, TRANSPOSED)
-    },
+    "paper": {kind: _paper(kind) for kind in (CONVOLUTION, TRANSPOSED)},
     "light": {
-        kind: {
-            "kernel 2": _strided(kind, 2),
-            "kernel 4": _strided(kind, 4),
-            "separable 6": _separable(kind, 6),
-        }
-        for kind in (CONVOLUTION, TRANSPOSED)
+        CONVOLUTION: _light(CONVOLUTION, _pooled),
+        TRANSPOSED: _light(TRANSPOSED, _upsampled),
     },
 }
 
