@@ -16,7 +16,7 @@ from .augmentation.policy import Policy, augment
 from .augmentation.randomness import Randomness
 from .averages import Average
 from .config import TrainConfig
-from .devices import choose_device, choose_precision
+from .devices import choose_device, choose_precision, to_device
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
@@ -81,10 +81,8 @@ class Learner:
             ADVERSARIAL_WEIGHT,
             choose_precision(self.device, self.config.precision),
         )
-        dense = torch.channels_last_3d if dims == 3 else torch.channels_last
-        problem.segmenter.to(self.device, memory_format=dense)
-        problem.generator.to(self.device, memory_format=dense)
-        problem.discriminator.to(self.device, memory_format=dense)
+        for network in (problem.segmenter, problem.generator, problem.discriminator):
+            to_device(network, self.device, dims)
         problem.variables.to(self.device)
         return problem
 
@@ -222,7 +220,7 @@ class Learner:
         if not self.has_generator:
             return {}
         variables = self.problem.variables.values()
-        values = {"gamma": variables.pop("gamma")}
+        values = {"gamma": variables.pop("weight")}
         values |= {f"upper/{name}": value for name, value in variables.items()}
         for place, cell in self.problem.generator.cells().items():
             values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}

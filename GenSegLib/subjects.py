@@ -9,6 +9,7 @@ import torch
 
 from .augmentation.morphs import Subject
 from .cases import Case
+from .errors import GenSegError
 from .image_io import read_image, read_label
 from .preprocessing import Preprocessor
 from .presets import Preset
@@ -27,7 +28,10 @@ def _load(
     case: Case, preprocessor: Preprocessor, classes: dict[int, int], device: torch.device
 ) -> Subject:
     assert case.label is not None
-    prepared = preprocessor.apply(read_image(case.image), read_label(case.label))
+    try:
+        prepared = preprocessor.apply(read_image(case.image), read_label(case.label))
+    except GenSegError as error:
+        raise GenSegError(f"case {case.name}: {error}") from error
     assert prepared.label is not None
     label = np.zeros(prepared.label.shape, dtype=np.int64)
     for value, place in classes.items():

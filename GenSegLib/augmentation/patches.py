@@ -30,8 +30,8 @@ class PatchSampler:
     def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images (batch, channel, *patch) and labels (batch, 1, *patch)."""
         boxes = [self._box(rng, case) for case in rng.integers(len(self.images), batch)]
-        images = torch.stack([self.images[case][(..., *box)] for case, box in boxes])
-        labels = torch.stack([self.labels[case][(..., *box)] for case, box in boxes])
+        images = torch.stack([_cut(self.images[case], box) for case, box in boxes])
+        labels = torch.stack([_cut(self.labels[case], box) for case, box in boxes])
         return images, labels
 
     def _padded(self, volume: torch.Tensor) -> torch.Tensor:
@@ -56,6 +56,10 @@ class PatchSampler:
                 start = min(max(center[axis] - want // 2, 0), have - want)
             box.append(slice(start, start + want))
         return case, tuple(box)
+
+
+def _cut(volume: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
+    return volume[(slice(None), *box)]
 
 
 def _voxels_by_class(label: torch.Tensor) -> list[torch.Tensor]:

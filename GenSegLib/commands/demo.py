@@ -21,7 +21,7 @@ EXAMPLE = "  genseg demo --out my-demo"
 PRESET = "hippocampus-mri"
 ENTRIES = ("cases", "run", "predictions")
 UNSEEN = 4
-QUICK_S = 210.0
+QUICK_S = 240.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         dest="time_budget_s",
         type=read_by(parse_duration),
-        help="end the training after this time (default: 3.5m when quick, otherwise none)",
+        help="end the training after this time (default: 4m when quick, otherwise none)",
     )
     add_seed(parser)
     add_device(parser)

@@ -65,6 +65,8 @@ class SearchableCell(nn.Module):
         space: a key of ``SEARCH_SPACES``.
     """
 
+    chosen: torch.Tensor
+
     def __init__(
         self, kind: str, spatial_dims: int, inputs: int, outputs: int, space: str = "light"
     ) -> None:

@@ -79,9 +79,13 @@ class Generator(nn.Module):
 
     def cells(self) -> dict[str, SearchableCell]:
         """Return the searchable cells by their place, coarse to fine in the decoder."""
-        encoder = {f"encoder {i}": cell for i, cell in enumerate(self.encoder)}
-        decoder = {f"decoder {i}": cell for i, cell in enumerate(self.decoder)}
-        return {**encoder, **decoder}
+        parts = {"encoder": self.encoder, "decoder": self.decoder}
+        return {
+            f"{part} {place}": cell
+            for part, cells in parts.items()
+            for place, cell in enumerate(cells)
+            if isinstance(cell, SearchableCell)
+        }
 
     def architecture(self) -> dict[str, nn.Parameter]:
         """Return the architecture weights, which belong to the upper level, by their name."""

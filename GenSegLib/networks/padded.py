@@ -1,6 +1,6 @@
 """Transformer segmenters that take images of any size.
 
-UNETR works on one fixed size and Swin UNETR on multiples of 32; a segmenter of the registry meets
+UNETR works on one fixed size and Swin UNETR on multiples of 32 from 64 on; a segmenter of the registry meets
 patches of the preset's size and whole small volumes. Images are therefore padded with zeros (the
 mean of a normalized image) and the logits cropped back.
 """
@@ -8,6 +8,7 @@ mean of a normalized image) and the logits cropped back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,13 +23,13 @@ def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 
 def crop_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Crop images (batch, channel, *shape) to their first ``shape`` voxels."""
-    return images[(..., *[slice(0, size) for size in shape])]
+    return images[(slice(None), slice(None), *(slice(0, size) for size in shape))]
 
 
 class PaddedUNETR(UNETR):
     """UNETR (Hatamizadeh et al., WACV 2022) for images no larger than its own size."""
 
-    def __init__(self, img_size: Sequence[int], **kwargs: object) -> None:
+    def __init__(self, img_size: Sequence[int], **kwargs: Any) -> None:
         super().__init__(img_size=tuple(img_size), **kwargs)
         self.image_size = tuple(img_size)
 
@@ -43,5 +44,5 @@ class PaddedSwinUNETR(SwinUNETR):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
-        shape = [-(-size // 32) * 32 for size in images.shape[2:]]
+        shape = [max(64, -(-size // 32) * 32) for size in images.shape[2:]]
         return crop_to(super().forward(pad_to(images, shape)), images.shape[2:])

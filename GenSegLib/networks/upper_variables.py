@@ -51,7 +51,7 @@ class UpperVariables(nn.Module):
         """Return every variable by its name, as the report shows them."""
         strengths = self.log_strengths.detach().exp().tolist()
         return {
-            "gamma": float(self.weight().detach()),
+            "weight": float(self.weight().detach()),
             "residual": float(2 * torch.sigmoid(self.residual_logit.detach())),
             **dict(zip(self.changes, strengths, strict=True)),
         }

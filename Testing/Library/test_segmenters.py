@@ -1,0 +1,56 @@
+"""Every segmenter of the registry, in two and three dimensions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from GenSegLib.config import SEGMENTERS
+from GenSegLib.errors import GenSegError
+from GenSegLib.losses import segmentation_loss
+from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
+
+SHAPES = {2: (32, 48), 3: (16, 32, 24)}
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_segmenter_maps_any_channels_to_logits_of_the_images_size(name: str, dims: int) -> None:
+    shape = SHAPES[dims]
+    network = build_segmenter(name, segmenter_args(name, 2, 3, dims, shape)).eval()
+    with torch.no_grad():
+        assert network(torch.randn(1, 2, *shape)).shape == (1, 3, *shape)
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_weight_of_a_segmenter_learns(name: str) -> None:
+    shape = SHAPES[2]
+    network = build_segmenter(name, segmenter_args(name, 1, 3, 2, shape)).train()
+    labels = torch.randint(0, 3, (2, 1, *shape))
+    segmentation_loss(network(torch.randn(2, 1, *shape)), labels).backward()
+    still = [key for key, p in network.named_parameters() if p.grad is None]
+    assert still == []
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_arguments_and_target_are_plain_data(name: str) -> None:
+    args = segmenter_args(name, 1, 3, 3, (32, 32, 32))
+    assert json.loads(json.dumps(args)) == args
+    assert segmenter_target(name).startswith(("monai.", "GenSegLib."))
+
+
+def test_an_unknown_segmenter_is_refused_with_those_there_are() -> None:
+    with pytest.raises(GenSegError, match=r"no segmenter is called 'vnet'; choose one of unet, "):
+        segmenter_args("vnet", 1, 2, 3, (32, 32, 32))
+
+
+def test_arguments_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(GenSegError, match="segmenter 'unet' cannot be built"):
+        build_segmenter("unet", {"depth": 3})
