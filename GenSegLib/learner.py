@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augmentation.morphs import Morphs, Pairs, Subject
+from .augmentation.morphs import Morphs, Subject
 from .augmentation.patches import PatchSampler
 from .augmentation.policy import Policy, augment
 from .augmentation.randomness import Randomness
@@ -152,12 +152,15 @@ class Learner:
         """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
         if not self.has_generator:
             return self._real_step(self.all_real)
-        batches = self._batches(final=True)
-        middle = self.problem.middle_parameters()
+        problem, middle = self.problem, self.problem.middle_parameters()
         with torch.no_grad():
-            upper = self.problem.upper_parameters()
-            bridge = self.problem.bridge(batches, self.shown.tensors, upper)
-        value = self.engine.middle.descend(self.problem.middle_loss(batches, middle, bridge))
+            real = self._augmented(self.all_real)
+            pairs = self.all_morphs.blends(
+                self.rng, self.config.generated_batch_size, self.policy.spatial
+            )
+            upper = problem.upper_parameters()
+            bridge = problem.bridge(pairs, self.shown.tensors, upper, self._seed())
+        value = self.engine.middle.descend(problem.middle_loss(real, pairs.labels, middle, bridge))
         self.average.update(middle)
         return {"segmenter_loss": value}
 
@@ -172,20 +175,19 @@ class Learner:
         return augment(images, labels, self.classes, self.policy, self.rng)
 
     @torch.no_grad()
-    def _batches(self, *, final: bool = False) -> Batches:
-        morphs = self.all_morphs if final else self.morphs
+    def _batches(self) -> Batches:
         upper = self.validation if self.validation is not None else self.real
+        count = self.config.generated_batch_size
         return Batches(
-            lower=morphs.real_pairs(self.rng, self.config.generated_batch_size),
-            middle=self._augmented(self.all_real if final else self.real),
-            blends=self.blends(morphs, self.config.generated_batch_size),
+            lower=self.morphs.real_pairs(self.rng, count),
+            middle=self._augmented(self.real),
+            blends=self.morphs.blends(self.rng, count, self.policy.spatial),
             upper=upper.draw(self.rng, self.config.batch_size),
-            seed=self.rng.integers(2**31 - 2, 1)[0],
+            seed=self._seed(),
         )
 
-    def blends(self, morphs: Morphs, count: int) -> Pairs:
-        """Draw new masks with the source images that the generator starts from."""
-        return morphs.blends(self.rng, count, self.policy.spatial)
+    def _seed(self) -> int:
+        return self.rng.integers(2**31 - 2, 1)[0]
 
     def _trilevel(self, batches: Batches) -> Trilevel:
         return self.problem.trilevel(

@@ -86,8 +86,10 @@ class SegmentationProblem:
             middle=self.middle_parameters(),
             upper=self.upper_parameters(),
             lower_loss=lambda w, a: self.lower_loss(batches, w, a),
-            bridge=lambda w, a: self.bridge(batches, w, a),
-            middle_loss=lambda s, bridge: self.middle_loss(batches, s, bridge),
+            bridge=lambda w, a: self.bridge(batches.blends, w, a, batches.seed),
+            middle_loss=lambda s, bridge: self.middle_loss(
+                batches.middle, batches.blends.labels, s, bridge
+            ),
             upper_loss=lambda s, a: self.upper_loss(batches, s),
             lower_rate=lower_rate,
             middle_rate=middle_rate,
@@ -129,24 +131,30 @@ class SegmentationProblem:
             scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
         return discriminator_loss(*scores.chunk(2))
 
-    def bridge(self, batches: Batches, weights: Tensors, upper: Tensors) -> list[torch.Tensor]:
+    def bridge(
+        self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int
+    ) -> list[torch.Tensor]:
         """Return what the segmenter gets of the generated pairs: their images and their weight."""
-        pairs = batches.blends
-        drawn = self.draw(pairs, weights, upper, batches.seed)
-        rng = Randomness(torch.Generator().manual_seed(batches.seed + 1), pairs.source.device)
+        drawn = self.draw(pairs, weights, upper, seed)
+        rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
         parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
         images = functional_call(self.variables, parameters, (pairs.source, drawn, rng))
         return [images, 2 * torch.sigmoid(parameters["weight_logit"])]
 
-    def middle_loss(self, batches: Batches, segmenter: Tensors, bridge: Tensors) -> torch.Tensor:
+    def middle_loss(
+        self,
+        real: tuple[torch.Tensor, torch.Tensor],
+        generated_labels: torch.Tensor,
+        segmenter: Tensors,
+        bridge: Tensors,
+    ) -> torch.Tensor:
         """Return the segmenter's loss on real pairs plus the weighted one on generated pairs."""
-        images, labels = batches.middle
+        images, labels = real
         drawn, weight = bridge
         logits = self._segment(segmenter, torch.cat([images, drawn]))
-        real, generated = logits.split([len(images), len(drawn)])
-        return segmentation_loss(real, labels) + weight * segmentation_loss(
-            generated, batches.blends.labels
-        )
+        on_real, on_generated = logits.split([len(images), len(drawn)])
+        generated_loss = segmentation_loss(on_generated, generated_labels)
+        return segmentation_loss(on_real, labels) + weight * generated_loss
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its present weights."""
