@@ -30,18 +30,18 @@ class TrainConfig:
         GenSegError: a value is outside its range; the message names the setting.
     """
 
-    segmenter: str = "unet"
+    segmenter: str = "dynunet"
     generator: str = "searchable"
     hypergradient: str = "finite-difference"
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    warmup_steps: int = 300
-    joint_steps: int = 900
-    final_steps: int = 1800
+    warmup_steps: int = 100
+    joint_steps: int = 300
+    final_steps: int = 1200
     batch_size: int = 2
-    generated_batch_size: int = 2
+    generated_batch_size: int = 1
     upper_every: int = 4
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3

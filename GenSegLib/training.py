@@ -40,21 +40,27 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
         GenSegError: the data, the device or the disk does not allow it.
     """
     with run.lock():
-        run.clear_stop()
+        if resume:
+            run.clear_stop()
+        run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
-        training = Training(run, events)
+        done = 0
         try:
-            training.run(resume=resume)
+            training = Training(run, events)
+            try:
+                training.run(resume=resume)
+            finally:
+                done = training.done
         except StopRequested:
-            run.write_status(State.STOPPED, training.done)
-            events.state(State.STOPPED)
+            ending = State.STOPPED
         except BaseException:
-            run.write_status(State.FAILED, training.done)
+            run.write_status(State.FAILED, done)
             events.state(State.FAILED)
             raise
         else:
-            run.write_status(State.FINISHED, training.done)
-            events.state(State.FINISHED)
+            ending = State.FINISHED
+        run.write_status(ending, done)
+        events.state(ending)
 
 
 @dataclass

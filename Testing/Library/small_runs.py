@@ -1,0 +1,58 @@
+"""Run folders of small trainings on phantoms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import torch
+
+from GenSegLib.cases import CaseSet
+from GenSegLib.checkpoints import load_checkpoint
+from GenSegLib.config import TrainConfig
+from GenSegLib.layouts import read_cases
+from GenSegLib.phantoms import make_cases
+from GenSegLib.presets import Preset, load_preset
+from GenSegLib.runs import RunFolder
+
+STEPS = {"warmup_steps": 2, "joint_steps": 6, "final_steps": 3, "upper_every": 2}
+
+
+@cache
+def phantom_cases(count: int = 4) -> CaseSet:
+    """Labelled hippocampus phantoms, made once a test session."""
+    folder = Path(mkdtemp(prefix="genseg-phantoms-")) / "cases"
+    make_cases(folder, "hippocampus", count, seed=3)
+    return read_cases(folder)
+
+
+def small_preset() -> Preset:
+    return replace(load_preset("hippocampus-mri"), patch_size=(16, 24, 16), segmenter="unet")
+
+
+def small_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> RunFolder:
+    """A run of a few steps on a small patch, with one case held back."""
+    settings = {**STEPS, "validate_every": 3, "segmenter": "unet", **changes}
+    cases = (cases or phantom_cases()).with_validation(0.25, 0)
+    return RunFolder.create(folder, TrainConfig(**settings), small_preset(), cases)
+
+
+def final_state(run: RunFolder) -> dict[str, Any]:
+    state, damaged = load_checkpoint(run.checkpoints)
+    assert state is not None and not damaged
+    return state
+
+
+def differing(first: Any, second: Any, path: str = "") -> list[str]:
+    """The places at which two nested states differ, in any bit."""
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    if isinstance(first, dict):
+        return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
+    if isinstance(first, list | tuple):
+        pairs = enumerate(zip(first, second, strict=True))
+        return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
+    return [] if first == second else [path]

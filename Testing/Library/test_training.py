@@ -1,0 +1,158 @@
+"""A whole training: the same seed gives the same weights, a stop costs nothing, and it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import differing, final_state, phantom_cases, small_run
+
+from GenSegLib.cases import Role
+from GenSegLib.config import TrainConfig
+from GenSegLib.errors import GenSegError
+from GenSegLib.events import EventLog, read_events
+from GenSegLib.layouts import read_cases
+from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder, State
+from GenSegLib.training import train
+
+FAR_ABOVE_CHANCE = 0.5
+
+
+def trained(run: RunFolder) -> RunFolder:
+    train(run, EventLog(run.events_file))
+    return run
+
+
+def metrics(run: RunFolder, name: str) -> list[float]:
+    return [event[name] for event in read_events(run.events_file) if name in event]
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(tmp_path: Path) -> None:
+    first, second = (trained(small_run(tmp_path / name)) for name in "ab")
+    assert differing(final_state(first)["learner"], final_state(second)["learner"]) == []
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    first = trained(small_run(tmp_path / "a"))
+    second = trained(small_run(tmp_path / "b", seed=1))
+    assert differing(final_state(first)["learner"], final_state(second)["learner"])
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"), [("warm-up", 1), ("joint", 3), ("joint", 6), ("final", 2)]
+)
+def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one(
+    tmp_path: Path, phase: str, step: int
+) -> None:
+    whole = trained(small_run(tmp_path / "whole"))
+    halved = small_run(tmp_path / "halved")
+
+    def stop_there(event: dict[str, Any]) -> None:
+        here = event.get("phase") == phase and event.get("step") == step
+        if event["kind"] == "progress" and here:
+            halved.request_stop()
+
+    train(halved, EventLog(halved.events_file, [stop_there]))
+    assert halved.read_status()["state"] == State.STOPPED.value
+    assert not halved.model.exists()
+    train(halved, EventLog(halved.events_file), resume=True)
+    assert halved.read_status()["state"] == State.FINISHED.value
+    assert differing(final_state(whole)["learner"], final_state(halved)["learner"]) == []
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run", checkpoint_every_s=1e-3))
+    newest = sorted(run.checkpoints.iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    train(run, EventLog(run.events_file), resume=True)
+    texts = [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
+    assert any(f"{newest.name} is damaged" in text for text in texts)
+    assert run.read_status()["state"] == State.FINISHED.value
+
+
+def test_feedback_moves_the_upper_level_and_its_absence_does_not(tmp_path: Path) -> None:
+    fed = trained(small_run(tmp_path / "fed"))
+    unfed = trained(small_run(tmp_path / "unfed", hypergradient="none"))
+    assert metrics(fed, "gamma")[-1] != 1.0
+    assert set(metrics(unfed, "gamma")) == {1.0}
+
+
+@pytest.mark.parametrize("method", ["unroll", "neumann"])
+def test_the_other_hypergradients_train_too(tmp_path: Path, method: str) -> None:
+    run = trained(small_run(tmp_path / "run", hypergradient=method))
+    assert metrics(run, "gamma")[-1] != 1.0
+
+
+def test_without_a_generator_only_the_segmenter_trains(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run", generator="none"))
+    assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
+    assert not list(run.previews.glob("*/generated_*"))
+
+
+def test_reduced_cells_are_one_operation_each(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run", reduce_cells=True))
+    chosen = {k: v for k, v in final_state(run)["learner"]["generator"].items() if "chosen" in k}
+    assert chosen and all(int(value) >= 0 for value in chosen.values())
+
+
+def test_one_labelled_case_trains_without_validation(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run", phantom_cases(4).low_data(1, 0)))
+    assert not metrics(run, "validation_dice")
+    assert ModelMetadata.load(run.model).cases == 1
+
+
+def test_previews_show_generated_pairs_and_held_back_cases(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run"))
+    names = {path.name for path in run.previews.glob("*/*")}
+    held_back = run.cases.of_role(Role.VALIDATE)[0].name
+    assert {"generated_0_image.nii.gz", "generated_0_label.nii.gz", "real_0_image.nii.gz"} <= names
+    assert f"validation_{held_back}_prediction.nii.gz" in names
+
+
+def test_a_time_budget_ends_a_training_that_would_last_hours(tmp_path: Path) -> None:
+    many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
+    run = trained(small_run(tmp_path / "run", time_budget_s=6.0, **many))
+    assert run.read_status()["state"] == State.FINISHED.value
+    assert run.read_status()["step"] < 1000
+
+
+def test_patience_ends_the_joint_phase(tmp_path: Path) -> None:
+    rates = {"segmenter_rate": 1e-9, "joint_steps": 60, "validate_every": 2, "patience": 2}
+    run = trained(small_run(tmp_path / "run", **rates))
+    joint = [e["step"] for e in read_events(run.events_file) if e.get("phase") == "joint"]
+    assert len(metrics(run, "validation_dice")) <= 6
+    assert joint
+
+
+def test_a_run_without_training_cases_says_what_to_do(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run")
+    only_validation = run.cases.of_role(Role.VALIDATE)
+    cases = type(run.cases)(only_validation, run.cases.labels, run.cases.modality)
+    other = RunFolder.create(tmp_path / "other", run.config, run.preset, cases)
+    with pytest.raises(GenSegError, match="no case has the role train"):
+        trained(other)
+    assert other.read_status()["state"] == State.FAILED.value
+
+
+def test_a_short_training_on_real_hippocampi_learns_to_segment_them(
+    tmp_path: Path, hippocampus: Path
+) -> None:
+    preset = load_preset("hippocampus-mri")
+    steps = {"warmup_steps": 10, "joint_steps": 20, "final_steps": 150}
+    config = TrainConfig.for_preset(preset, **steps)
+    cases = read_cases(hippocampus).low_data(10, 0).with_validation(0.3, 0)
+    run = trained(RunFolder.create(tmp_path / "run", config, preset, cases))
+
+    from GenSegLib.evaluation import evaluate_folders
+    from GenSegLib.prediction import predict_files
+
+    unseen = sorted(hippocampus.glob("imagesTr/*.nii.gz"))
+    known = {case.name for case in cases.cases}
+    unseen = [path for path in unseen if path.name.removesuffix(".nii.gz") not in known][:6]
+    predict_files(run.model, unseen, tmp_path / "predictions")
+    scores = evaluate_folders(tmp_path / "predictions", hippocampus / "labelsTr", preset.labels)
+    dice = [score.dice for scores_of_case in scores.scores.values() for score in scores_of_case]
+    assert sum(dice) / len(dice) > FAR_ABOVE_CHANCE
