@@ -105,7 +105,7 @@ class SegmentationProblem:
         parameters |= _named(self.names["architecture"], upper[:count])
         with self.autocast():
             inputs = (dense(masks), dense(pairs.source), dense(rng.normal(*shape)))
-            drawn: torch.Tensor = functional_call(self.generator, parameters, inputs)
+            drawn = applied(self.generator, parameters, inputs)
         return drawn.float()
 
     def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
@@ -138,7 +138,7 @@ class SegmentationProblem:
         drawn = self.draw(pairs, weights, upper, seed)
         rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
         parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
-        images = functional_call(self.variables, parameters, (pairs.source, drawn, rng))
+        images = applied(self.variables, parameters, (pairs.source, drawn, rng))
         return [images, 2 * torch.sigmoid(parameters["weight_logit"])]
 
     def middle_loss(
@@ -168,8 +168,20 @@ class SegmentationProblem:
     def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
-            logits: torch.Tensor = functional_call(self.segmenter, parameters, (dense(images),))
+            logits = applied(self.segmenter, parameters, (dense(images),))
         return logits
+
+
+def applied(
+    network: nn.Module, parameters: dict[str, torch.Tensor], inputs: tuple[object, ...]
+) -> torch.Tensor:
+    """Return the network's output with these parameters in place of its own.
+
+    Parameters are not tied by name: DynUNet holds its blocks under two names, and PyTorch would
+    put the stand-ins back instead of the network's own parameters.
+    """
+    output: torch.Tensor = functional_call(network, parameters, inputs, tie_weights=False)
+    return output
 
 
 def dense(images: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """The core's accuracy on the real hippocampus MRI under the low-data protocol of DESIGN.md.
 
-    python Testing/Benchmarks/core_accuracy.py [--data DIR] [--runs DIR] [--seeds 0 1 2] [--arms ...]
+    python Testing/Benchmarks/core_accuracy.py [--seeds 0 1 2] [--arms genseg augmented separate]
 
 Each arm is one `genseg train` with the preset's standard effort and ten labelled cases, as a user
 calls it; then `genseg predict` and `genseg evaluate` on the protocol's 48 test cases. What is done
@@ -158,9 +158,7 @@ def main() -> None:
             write_results(rows, costs)
 
 
-def write_results(
-    rows: list[dict[str, object]], costs: dict[str, list[dict[str, float]]]
-) -> None:
+def write_results(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float]]]) -> None:
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / "core_accuracy.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)

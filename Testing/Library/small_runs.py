@@ -18,7 +18,7 @@ from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
 
-STEPS = {"warmup_steps": 2, "joint_steps": 6, "final_steps": 3, "upper_every": 2}
+STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_every": 2}
 
 
 @cache

@@ -1,0 +1,77 @@
+"""The three levels on real networks: what each loss depends on, and what feedback leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import small_run
+
+from GenSegLib.learner import Learner
+from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
+from GenSegLib.multilevel.levels import gradient
+from GenSegLib.session import load_session
+
+SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "deeplab")
+
+
+@pytest.fixture(scope="module", params=SEGMENTERS)
+def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    folder = tmp_path_factory.mktemp("problem") / "run"
+    run = small_run(folder, segmenter=request.param, precision="fp32")
+    found = load_session(run).learner
+    torch.nn.init.normal_(found.problem.generator.head.weight, std=0.05)
+    for step in range(2):
+        found.joint_step(2 * step)
+    return found
+
+
+def trilevel(learner: Learner) -> Trilevel:
+    return learner._trilevel(learner._batches())
+
+
+@pytest.mark.parametrize("method", [finite_difference, unroll, neumann])
+def test_a_hypergradient_leaves_every_network_as_it_was(learner: Learner, method: type) -> None:
+    networks = (learner.problem.segmenter, learner.problem.generator, learner.problem.variables)
+    parameters = [p for network in networks for p in network.parameters()]
+    values = [p.detach().clone() for p in parameters]
+    method(trilevel(learner))
+    after = [p for network in networks for p in network.parameters()]
+    assert all(a is b for a, b in zip(parameters, after, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(values, after, strict=True))
+
+
+def test_the_losses_give_the_same_value_twice(learner: Learner) -> None:
+    problem = trilevel(learner)
+
+    def losses() -> list[torch.Tensor]:
+        bridge = problem.bridge(problem.lower, problem.upper)
+        return [
+            problem.lower_loss(problem.lower, problem.upper),
+            problem.middle_loss(problem.middle, bridge),
+            problem.upper_loss(problem.middle, problem.upper),
+        ]
+
+    assert all(torch.equal(a, b) for a, b in zip(losses(), losses(), strict=True))
+
+
+def test_every_upper_level_variable_is_heard(learner: Learner) -> None:
+    found = finite_difference(trilevel(learner))
+    assert all(torch.isfinite(g).all() and g.abs().sum() > 0 for g in found)
+
+
+def test_finite_differences_point_where_exact_unrolling_does(learner: Learner) -> None:
+    problem = trilevel(learner)
+    pairs = zip(finite_difference(problem, size=1e-3), unroll(problem), strict=True)
+    found, exact = (torch.cat([g.flatten() for g in side]) for side in zip(*pairs, strict=True))
+    assert torch.cosine_similarity(found, exact, dim=0) > 0.8
+
+
+def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:
+    problem = trilevel(learner)
+    before = [p.detach().clone() for p in problem.upper]
+    learner.engine.iterate(0, problem)
+    assert all(torch.equal(a, b) for a, b in zip(before, problem.upper, strict=True))
+    found = gradient(problem.upper_loss(problem.middle, problem.upper), problem.upper)
+    assert all(float(g.abs().sum()) == 0 for g in found)
