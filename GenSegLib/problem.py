@@ -168,8 +168,7 @@ class SegmentationProblem:
     def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
-            logits = applied(self.segmenter, parameters, (dense(images),))
-        return logits
+            return applied(self.segmenter, parameters, (dense(images),))
 
 
 def applied(

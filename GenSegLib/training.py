@@ -22,6 +22,7 @@ from .validation import validation_dice
 
 _TELL_EVERY = 5
 _HEARTBEAT_S = 5.0
+_RISE = 1e-4  # of the Dice; less is no progress
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
@@ -145,7 +146,7 @@ class Training:
                 self.learner.problem.autocast,
             )
         progress = self.progress
-        progress.waited = 0 if dice > progress.best_dice else progress.waited + 1
+        progress.waited = 0 if dice > progress.best_dice + _RISE else progress.waited + 1
         progress.best_dice = max(dice, progress.best_dice)
         progress.last_dice = dice
         self.events.metrics("joint", self.done, validation_dice=dice)

@@ -32,24 +32,28 @@ def metrics(run: RunFolder, name: str) -> list[float]:
     return [event[name] for event in read_events(run.events_file) if name in event]
 
 
-def test_the_same_seed_gives_the_same_weights_to_the_bit(tmp_path: Path) -> None:
-    first, second = (trained(small_run(tmp_path / name)) for name in "ab")
-    assert differing(final_state(first)["learner"], final_state(second)["learner"]) == []
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A training that nothing interrupted."""
+    return trained(small_run(tmp_path_factory.mktemp("whole") / "run"))
 
 
-def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
-    first = trained(small_run(tmp_path / "a"))
-    second = trained(small_run(tmp_path / "b", seed=1))
-    assert differing(final_state(first)["learner"], final_state(second)["learner"])
+def test_the_same_seed_gives_the_same_weights_to_the_bit(whole: RunFolder, tmp_path: Path) -> None:
+    again = trained(small_run(tmp_path / "again"))
+    assert differing(final_state(whole)["learner"], final_state(again)["learner"]) == []
+
+
+def test_another_seed_gives_other_weights(whole: RunFolder, tmp_path: Path) -> None:
+    other = trained(small_run(tmp_path / "other", seed=1))
+    assert differing(final_state(whole)["learner"], final_state(other)["learner"])
 
 
 @pytest.mark.parametrize(
     "step", [10, 15, 20], ids=["in the joint phase", "at its end", "in the final phase"]
 )
 def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one(
-    tmp_path: Path, step: int
+    whole: RunFolder, tmp_path: Path, step: int
 ) -> None:
-    whole = trained(small_run(tmp_path / "whole"))
     halved = small_run(tmp_path / "halved")
 
     def stop_there(event: dict[str, Any]) -> None:
@@ -74,10 +78,11 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path) -> None:
     assert run.read_status()["state"] == State.FINISHED.value
 
 
-def test_feedback_moves_the_upper_level_and_its_absence_does_not(tmp_path: Path) -> None:
-    fed = trained(small_run(tmp_path / "fed"))
+def test_feedback_moves_the_upper_level_and_its_absence_does_not(
+    whole: RunFolder, tmp_path: Path
+) -> None:
     unfed = trained(small_run(tmp_path / "unfed", hypergradient="none"))
-    assert metrics(fed, "gamma")[-1] != 1.0
+    assert metrics(whole, "gamma")[-1] != 1.0
     assert set(metrics(unfed, "gamma")) == {1.0}
 
 
@@ -105,10 +110,9 @@ def test_one_labelled_case_trains_without_validation(tmp_path: Path) -> None:
     assert ModelMetadata.load(run.model).cases == 1
 
 
-def test_previews_show_generated_pairs_and_held_back_cases(tmp_path: Path) -> None:
-    run = trained(small_run(tmp_path / "run"))
-    names = {path.name for path in run.previews.glob("*/*")}
-    held_back = run.cases.of_role(Role.VALIDATE)[0].name
+def test_previews_show_generated_pairs_and_held_back_cases(whole: RunFolder) -> None:
+    names = {path.name for path in whole.previews.glob("*/*")}
+    held_back = whole.cases.of_role(Role.VALIDATE)[0].name
     assert {"generated_0_image.nii.gz", "generated_0_label.nii.gz", "real_0_image.nii.gz"} <= names
     assert f"validation_{held_back}_prediction.nii.gz" in names
 
@@ -117,15 +121,14 @@ def test_a_time_budget_ends_a_training_that_would_last_hours(tmp_path: Path) -> 
     many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
     run = trained(small_run(tmp_path / "run", time_budget_s=6.0, **many))
     assert run.read_status()["state"] == State.FINISHED.value
-    assert run.read_status()["step"] < 1000
+    counts = [event["step"] for event in read_events(run.events_file) if "total" in event]
+    assert 0 < max(counts) < 1000
 
 
 def test_patience_ends_the_joint_phase(tmp_path: Path) -> None:
     rates = {"segmenter_rate": 1e-9, "joint_steps": 60, "validate_every": 2, "patience": 2}
     run = trained(small_run(tmp_path / "run", **rates))
-    joint = [e["step"] for e in read_events(run.events_file) if e.get("phase") == "joint"]
     assert len(metrics(run, "validation_dice")) <= 6
-    assert joint
 
 
 def test_a_run_without_training_cases_says_what_to_do(tmp_path: Path) -> None:
@@ -152,4 +155,4 @@ def test_a_short_training_on_real_hippocampi_learns_to_segment_them(
     unseen = [path for path in unseen if path.name.removesuffix(".nii.gz") not in known][:6]
     predict_files(run.model, unseen, tmp_path / "predictions")
     scores = evaluate_folders(tmp_path / "predictions", hippocampus / "labelsTr", preset.labels)
-    assert scores.mean_dice > FAR_ABOVE_CHANCE
+    assert scores.mean("dice") > FAR_ABOVE_CHANCE
