@@ -27,6 +27,9 @@ from .networks.generator import Generator
 from .networks.upper_variables import UpperVariables
 
 
+BLOCK = 4
+
+
 @dataclass(frozen=True)
 class Batches:
     """One iteration's data: images (b, c, *s) with labels (b, 1, *s) for each level.
@@ -109,10 +112,14 @@ class SegmentationProblem:
         return drawn.float()
 
     def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
-        """Return the generator's loss: absolute difference and the adversary's verdict."""
+        """Return the generator's loss: coarse absolute difference and the adversary's verdict.
+
+        A difference voxel by voxel teaches blurring, since detail never registers exactly: the
+        difference is taken of means over blocks, and fine detail is the adversary's matter.
+        """
         pairs = batches.lower
         drawn = self.draw(pairs, weights, upper, batches.seed)
-        loss = F.l1_loss(drawn, pairs.images)
+        loss = F.l1_loss(coarse(drawn), coarse(pairs.images))
         if self.adversarial_weight > 0:
             masks = one_hot(pairs.labels, self.classes)
             with self.autocast():
@@ -169,6 +176,12 @@ class SegmentationProblem:
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
             return applied(self.segmenter, parameters, (dense(images),))
+
+
+def coarse(images: torch.Tensor) -> torch.Tensor:
+    """Return the means of blocks of ``BLOCK`` voxels a side."""
+    pool = F.avg_pool3d if images.ndim == 5 else F.avg_pool2d
+    return pool(images, BLOCK)
 
 
 def applied(

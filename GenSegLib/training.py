@@ -87,6 +87,7 @@ class Training:
         self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
         self.progress = Progress()
         self._since = self._saved = self._beaten = time.monotonic()
+        self._phase_start = 0, 0.0
 
     @property
     def done(self) -> int:
@@ -107,6 +108,7 @@ class Training:
 
     def _run_phase(self, phase: str) -> None:
         progress, schedule = self.progress, self.schedule
+        self._phase_start = progress.step, self._elapsed()
         while not schedule.is_over(phase, progress.step, self._elapsed()):
             self._stop_if_asked()
             losses = self._step(phase, progress.step)
@@ -175,17 +177,12 @@ class Training:
         if progress.step % _TELL_EVERY and progress.step != self.schedule.steps[phase]:
             return
         elapsed = self._elapsed()
-        rate = (elapsed - self._phase_began(phase)) / max(1, progress.step)
+        first, began = self._phase_start
+        rate = (elapsed - began) / max(1, progress.step - first)
         remaining = self.schedule.remaining_s(phase, progress.step, rate, elapsed)
         self.events.progress(phase, progress.step, self.schedule.steps[phase], remaining)
         upper = self.learner.upper_values() if phase == "joint" else {}
         self.events.metrics(phase, self.done, **losses, **upper)
-
-    def _phase_began(self, phase: str) -> float:
-        if getattr(self, "_present_phase", None) != phase:
-            self._present_phase = phase
-            self._began = self._elapsed() if self.progress.step <= 1 else 0.0
-        return self._began
 
     def _elapsed(self) -> float:
         """Return the seconds of training so far, those before a resume included."""

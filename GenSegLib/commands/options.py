@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..cases import CaseSet
 from ..config import TrainConfig
 from ..errors import GenSegError
-from ..events import EventLog
+from ..events import EventLog, Sink
 from ..layouts import read_cases, read_pair_folders
 from ..progress import JsonLines, TerminalProgress
 from ..runs import RunFolder
@@ -82,14 +82,16 @@ def add_events(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def watch(args: argparse.Namespace, file: Path | None = None) -> Iterator[EventLog]:
-    """Give the event log that the user asked for, which also appends to `file`."""
+def watch(
+    args: argparse.Namespace, file: Path | None = None, sinks: Sequence[Sink] = ()
+) -> Iterator[EventLog]:
+    """Give the event log that the user asked for, which also goes to `file` and `sinks`."""
     if args.events == "jsonl":
-        yield EventLog(file, [JsonLines(args.stdout)])
+        yield EventLog(file, [JsonLines(args.stdout), *sinks])
         return
     progress = TerminalProgress(sys.stderr)
     try:
-        yield EventLog(file, [progress])
+        yield EventLog(file, [progress, *sinks])
     finally:
         progress.close()
 

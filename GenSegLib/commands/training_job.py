@@ -25,9 +25,11 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     if resume and _state(run) is State.FINISHED:
         print(f"{run.path} is finished already; its model is in {run.model}")
         return State.FINISHED
+    from ..scalars import tensorboard_sinks
     from ..training import train
 
-    with watch(args, run.events_file) as events, _faults_noted(run), _stop_on_signals(run):
+    sinks = tensorboard_sinks(run.path / "tensorboard")
+    with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
         if not run.cases.of_role(Role.VALIDATE):
             events.log(_NO_VALIDATION, "warning")
         train(run, events, resume=resume)
