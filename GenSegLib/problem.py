@@ -26,7 +26,6 @@ from .networks.discriminator import Discriminator, adversarial_loss, discriminat
 from .networks.generator import Generator
 from .networks.upper_variables import UpperVariables
 
-
 BLOCK = 4
 
 

@@ -16,14 +16,14 @@ def tensorboard_sinks(folder: Path) -> list[Sink]:
         return []
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(folder))
 
     def write(event: Event) -> None:
         if event["kind"] == "metrics":
             for name in event.keys() - _NOT_MEASURED:
                 if event[name] is not None:
-                    writer.add_scalar(name, event[name], event["step"])  # type: ignore[no-untyped-call]
+                    writer.add_scalar(name, event[name], event["step"])
         elif event["kind"] in ("state", "error"):
-            writer.flush()  # type: ignore[no-untyped-call]
+            writer.flush()
 
     return [write]
