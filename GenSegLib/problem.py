@@ -62,6 +62,7 @@ class SegmentationProblem:
     autocast: Precision
 
     def __post_init__(self) -> None:
+        self.discriminator.eval()
         self.names = {
             "segmenter": tuple(name for name, _ in self.segmenter.named_parameters()),
             "generator": tuple(self.generator.weights()),
@@ -127,14 +128,20 @@ class SegmentationProblem:
         return loss
 
     def adversary_loss(self, batches: Batches) -> torch.Tensor:
-        """Return the discriminator's loss on real and generated images of the same masks."""
+        """Return the discriminator's loss on real and generated images of the same masks.
+
+        It is in training mode here alone, where its spectral norms are estimated anew: the other
+        losses must give the same value twice.
+        """
         pairs = batches.lower
         with torch.no_grad():
             drawn = self.draw(pairs, self.lower_parameters(), self.upper_parameters(), batches.seed)
         masks = one_hot(pairs.labels, self.classes)
         both = torch.cat([pairs.images, drawn])
         with self.autocast():
+            self.discriminator.train()
             scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
+            self.discriminator.eval()
         return discriminator_loss(*scores.chunk(2))
 
     def bridge(

@@ -90,7 +90,7 @@ class Morphs:
         self.device = rng.device
         self.channels = subjects[0].image.shape[0]
         self.volumes = [self._features(subject) for subject in subjects]
-        self.centers = [_centroid(subject.label) for subject in subjects]
+        self.centers = [_center(subject.label, self.patch_size) for subject in subjects]
         self.half = _half_extent([s.label.shape for s in subjects], self.patch_size)
         self.partners = _partners(len(subjects), self.settings.partners, rng)
         self.knots = self._register()
@@ -209,12 +209,16 @@ class Morphs:
         return sample(self.knots[pair : pair + 1], points).movedim(1, -1)
 
 
-def _centroid(label: torch.Tensor) -> torch.Tensor:
-    """Return the foreground's centroid in whole voxels, so that real pairs stay unresampled."""
-    found = torch.nonzero(label > 0)
+def _center(label: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
+    """Return the foreground's centroid, moved so far that patches fall on voxels.
+
+    So real pairs are not resampled, which would blur what the generator learns from.
+    """
+    found = torch.nonzero(label > 0).cpu()
     if len(found) == 0:
-        return torch.tensor([(size - 1) // 2 for size in label.shape], dtype=torch.float32)
-    return found.float().mean(dim=0).round()
+        found = torch.tensor([[(size - 1) // 2 for size in label.shape]])
+    reach = (torch.tensor(list(patch_size)) - 1) / 2
+    return (found.float().mean(dim=0) - reach).round() + reach
 
 
 def _half_extent(shapes: Sequence[Sequence[int]], patch_size: Sequence[int]) -> torch.Tensor:

@@ -21,6 +21,8 @@ import torch
 Tensors = Sequence[torch.Tensor]
 Rates = float | Tensors
 
+_LEAST_SPREAD = 0.05
+
 
 @dataclass(frozen=True)
 class Trilevel:
@@ -111,7 +113,8 @@ def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:
 
     An adaptive optimizer moves each weight by its own rate; a hypergradient that ignores it
     follows another problem than the one that is solved (Choe et al., SAMA, NeurIPS 2023). Before
-    the optimizer's first step it is the plain rate.
+    the optimizer's first step it is the plain rate. Weights whose gradient has hardly been seen
+    yet are not let take steps far beyond those of their neighbors.
     """
     steps: list[torch.Tensor] = []
     for group in optimizer.param_groups:
@@ -121,6 +124,7 @@ def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:
                 steps.append(torch.full_like(parameter, group["lr"], requires_grad=False))
                 continue
             correction = 1 - group["betas"][1] ** float(state["step"])
-            spread = (state["exp_avg_sq"] / correction).sqrt() + max(group["eps"], 1e-6)
-            steps.append(group["lr"] / spread)
+            spread = (state["exp_avg_sq"] / correction).sqrt() + group["eps"]
+            usual = spread.square().mean().sqrt()
+            steps.append(group["lr"] / torch.maximum(spread, _LEAST_SPREAD * usual))
     return steps

@@ -1,7 +1,7 @@
 """DeepLabV3 for volumes: a residual encoder with atrous spatial pyramid pooling.
 
 Chen et al., "Rethinking atrous convolution for semantic image segmentation", arXiv:1706.05587,
-over MONAI's ResNet and its pyramid block.
+over the first three stages of MONAI's ResNet and its pyramid block.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class DeepLab(nn.Module):
             norm=("instance", {"affine": True}),
             feed_forward=False,
         )
+        self.encoder.layer4 = nn.Identity()
         branch = widths[2] // 4
         self.pyramid = SimpleASPP(
             spatial_dims, widths[2], branch, dilations=(1, 2, 4, 6), norm_type="instance"

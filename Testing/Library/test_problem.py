@@ -11,7 +11,7 @@ from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
 from GenSegLib.session import load_session
 
-SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "deeplab")
+SEGMENTERS = ("unet", "dynunet", "segresnet")
 
 
 @pytest.fixture(scope="module", params=SEGMENTERS)
@@ -20,7 +20,8 @@ def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     run = small_run(folder, segmenter=request.param, precision="fp32")
     found = load_session(run).learner
     torch.nn.init.normal_(found.problem.generator.head.weight, std=0.05)
-    for step in range(2):
+    found.set_segmenter_rate(1.0)
+    for step in range(20):
         found.joint_step(2 * step)
     return found
 
@@ -63,7 +64,7 @@ def test_finite_differences_point_where_exact_unrolling_does(learner: Learner) -
     problem = trilevel(learner)
     pairs = zip(finite_difference(problem, size=1e-3), unroll(problem), strict=True)
     found, exact = (torch.cat([g.flatten() for g in side]) for side in zip(*pairs, strict=True))
-    assert torch.cosine_similarity(found, exact, dim=0) > 0.8
+    assert torch.cosine_similarity(found, exact, dim=0) > 0.9
 
 
 def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:

@@ -36,7 +36,8 @@ def test_every_weight_of_a_segmenter_learns(name: str) -> None:
     labels = torch.randint(0, 3, (2, 1, *shape))
     segmentation_loss(network(torch.randn(2, 1, *shape)), labels).backward()
     still = [key for key, p in network.named_parameters() if p.grad is None]
-    assert still == []
+    # MONAI's transformer blocks hold a norm for the cross attention that they do not use.
+    assert [key for key in still if "norm_cross_attn" not in key] == []
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
