@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 import torch
 from small_runs import small_run
@@ -61,10 +63,13 @@ def test_every_upper_level_variable_is_heard(learner: Learner) -> None:
 
 
 def test_finite_differences_point_where_exact_unrolling_does(learner: Learner) -> None:
-    problem = trilevel(learner)
-    pairs = zip(finite_difference(problem, size=1e-3), unroll(problem), strict=True)
-    found, exact = (torch.cat([g.flatten() for g in side]) for side in zip(*pairs, strict=True))
-    assert torch.cosine_similarity(found, exact, dim=0) > 0.9
+    cosines = []
+    for _ in range(5):
+        problem = trilevel(learner)
+        found, exact = finite_difference(problem, size=1e-3), unroll(problem)
+        sides = [torch.cat([g.flatten() for g in side]) for side in (found, exact)]
+        cosines.append(float(torch.cosine_similarity(*sides, dim=0)))
+    assert statistics.median(cosines) > 0.9
 
 
 def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:
