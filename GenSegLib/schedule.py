@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .config import TrainConfig
 
 PHASES = ("warm-up", "joint", "final")
-_COST_OF_A_STEP = {"warm-up": 1.2, "joint": 3.0, "final": 1.0}
+_COST_OF_A_STEP = {"warm-up": 0.6, "joint": 2.6, "final": 1.0}
 _RISE = 50
 _DECAY_POWER = 0.9
 
