@@ -37,7 +37,6 @@ def load_session(run: RunFolder) -> Session:
     training, held_back = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
     if not training:
         raise GenSegError("no case has the role train; give at least one labelled case it")
-    torch.set_flush_denormal(True)  # numbers near zero are several times slower on a CPU
     if config.threads:
         torch.set_num_threads(config.threads)
     names = dict(sorted((cases.labels or run.preset.labels).items()))

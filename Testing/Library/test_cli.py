@@ -145,7 +145,7 @@ def test_phantoms_are_refused_in_the_place_of_others(
     (tmp_path / "photos" / "a.jpg").write_text("mine")
     told = fault_of(capsys, "phantom", tmp_path / "photos", "--overwrite")
     assert "was not made by genseg" in told
-    assert (tmp_path / "photos" / "a.jpg").read_text() == "mine"
+    assert (tmp_path / "photos" / "a.jpg").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_an_output_that_exists_is_refused_before_anything_is_read(
     for more in ([], ["--overwrite"]):
         arguments = ["missing", "--preset", "liver-ct", "--out", str(tmp_path / "run"), *more]
         assert str(tmp_path / "run") in fault_of(capsys, "train", *arguments)
-    assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
+    assert (tmp_path / "run" / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_programs_get_json_lines_alone_on_standard_output(tmp_path: Path, capsys: Capture) -> None:
@@ -224,8 +224,8 @@ def test_a_perfect_prediction_scores_1_and_is_written_down(
     evaluate = ("evaluate", "--predictions", labels, "--references", labels, "--out", scores)
     assert genseg(*evaluate) == 0
     assert "Anterior" in capsys.readouterr().out
-    assert scores.read_text().count("\n") == 1 + 3 * 2
-    assert json.loads((tmp_path / "scores.json").read_text())["mean"]["dice"] == 1.0
+    assert scores.read_text(encoding="utf-8").count("\n") == 1 + 3 * 2
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["mean"]["dice"] == 1.0
     assert "exists already" in fault_of(capsys, *evaluate)
     assert genseg(*evaluate, "--overwrite") == 0
 

@@ -104,7 +104,7 @@ def test_an_evaluation_goes_into_the_report_of_its_run(
     folders = ("--predictions", predictions, "--references", references)
     assert genseg("evaluate", *folders, "--report", run.path) == 0
     assert "Anterior" in capsys.readouterr().out
-    scores = json.loads((run.path / "scores.json").read_text())
+    scores = json.loads((run.path / "scores.json").read_text(encoding="utf-8"))
     assert [case["case"] for case in scores["cases"]] == [
         "hippocampus_test_001",
         "hippocampus_test_002",

@@ -48,7 +48,8 @@ def test_feedback_lowers_the_upper_loss_at_the_lower_problems_solutions() -> Non
     with_feedback, without = Quadratic(0), Quadratic(0)
     run(with_feedback, engine_for(with_feedback, hypergradient=True), 300)
     run(without, engine_for(without, hypergradient=False), 300)
-    upper = [float(p.trilevel().upper_loss([p.s], [p.a])) for p in (with_feedback, without)]
+    problems = (with_feedback, without)
+    upper = [p.trilevel().upper_loss([p.s], [p.a]).item() for p in problems]
     assert upper[0] < 0.5 * upper[1]
 
 

@@ -71,7 +71,7 @@ def test_the_csv_has_a_row_for_each_case_and_label(
 
 def test_the_json_has_the_means_and_every_case(folders: tuple[Path, Path], tmp_path: Path) -> None:
     evaluate_folders(*folders, LABELS).write(tmp_path / "scores.csv", tmp_path / "scores.json")
-    values = json.loads((tmp_path / "scores.json").read_text())
+    values = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert values["labels"] == {"1": "Anterior", "2": "Posterior"}
     assert values["mean"]["dice"] == pytest.approx(7 / 9)
     assert values["label_means"]["2"]["dice"] == pytest.approx(7 / 9)
@@ -92,8 +92,13 @@ def test_what_cannot_be_scored_is_left_out_of_means_and_empty_in_the_files(tmp_p
     evaluation = Evaluation({1: "Lesion"}, (CaseResult("a", (scored,)), CaseResult("b", (empty,))))
     assert evaluation.mean("dice") == 0.8
     evaluation.write(tmp_path / "scores.csv", tmp_path / "scores.json")
-    assert (tmp_path / "scores.csv").read_text().splitlines()[2] == "b,1,Lesion,,,,0.0"
-    assert json.loads((tmp_path / "scores.json").read_text())["cases"][1]["mean_dice"] is None
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()[
+        2
+    ] == "b,1,Lesion,,,,0.0"
+    assert (
+        json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["cases"][1]["mean_dice"]
+        is None
+    )
     assert "Lesion  1 " in evaluation.table()
 
 

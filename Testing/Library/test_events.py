@@ -50,7 +50,7 @@ def test_every_event_is_one_line_whatever_its_text(tmp_path: Path) -> None:
 def test_what_is_no_number_becomes_null_since_json_has_no_nan(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.metrics("joint", 1, a=float("nan"), b=float("inf"), c=np.float32(0.5))
-    line = json.loads((tmp_path / "events.jsonl").read_text())
+    line = json.loads((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
     assert (line["a"], line["b"], line["c"]) == (None, None, 0.5)
 
 

@@ -86,7 +86,12 @@ def test_a_line_that_a_crash_cut_is_ended_before_the_next(tmp_path: Path) -> Non
     path.write_bytes(b'{"a": 1}\n{"b"')
     append_line(path, '{"c": 3}')
     append_line(path, '{"d": 4}')
-    assert path.read_text().splitlines() == ['{"a": 1}', '{"b"', '{"c": 3}', '{"d": 4}']
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        '{"a": 1}',
+        '{"b"',
+        '{"c": 3}',
+        '{"d": 4}',
+    ]
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:

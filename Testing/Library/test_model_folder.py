@@ -58,7 +58,7 @@ def test_a_folder_with_other_things_in_it_is_not_replaced(tmp_path: Path) -> Non
     (tmp_path / "model" / "thesis.txt").write_text("irreplaceable")
     with pytest.raises(GenSegError, match=r"thesis\.txt"):
         save_model(tmp_path / "model", metadata, tiny_state(metadata.network_args))
-    assert (tmp_path / "model" / "thesis.txt").read_text() == "irreplaceable"
+    assert (tmp_path / "model" / "thesis.txt").read_text(encoding="utf-8") == "irreplaceable"
 
 
 @pytest.mark.parametrize("name", [METADATA, WEIGHTS])
@@ -82,7 +82,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 def test_the_manifest_covers_every_file(tmp_path: Path) -> None:
     save_tiny_model(tmp_path / "model")
-    manifest = json.loads((tmp_path / "model" / MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "model" / MANIFEST).read_text(encoding="utf-8"))
     found = [path for path in (tmp_path / "model").rglob("*") if path.is_file()]
     names = {path.relative_to(tmp_path / "model").as_posix() for path in found}
     assert set(manifest["sha256"]) == set(FILES) == names - {MANIFEST}
@@ -104,7 +104,7 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
 def test_a_model_of_a_newer_genseg_asks_for_an_update(tmp_path: Path) -> None:
     save_tiny_model(tmp_path / "model")
     path = tmp_path / "model" / METADATA
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     values["genseg"]["format_version"] = 99
     path.write_text(json.dumps(values))
     seal(tmp_path / "model")
@@ -116,7 +116,7 @@ def test_a_model_of_a_newer_genseg_asks_for_an_update(tmp_path: Path) -> None:
 def test_metadata_without_an_entry_is_one_clear_error(tmp_path: Path, lost: str) -> None:
     save_tiny_model(tmp_path / "model")
     path = tmp_path / "model" / METADATA
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     del values["genseg"][lost]
     path.write_text(json.dumps(values))
     seal(tmp_path / "model")

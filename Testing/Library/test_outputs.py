@@ -16,7 +16,7 @@ def write_output(path: Path, text: str, overwrite: bool = False) -> None:
 
 
 def read_output(path: Path) -> str:
-    return (path / "a.txt").read_text()
+    return (path / "a.txt").read_text(encoding="utf-8")
 
 
 def test_an_output_that_exists_is_refused(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_overwrite_never_touches_what_a_user_put_into_an_output(tmp_path: Path) 
     (tmp_path / "out" / "thesis.docx").write_text("mine")
     with pytest.raises(GenSegError, match=r"holds thesis\.docx, which genseg did not write"):
         write_output(tmp_path / "out", "new", overwrite=True)
-    assert (tmp_path / "out" / "thesis.docx").read_text() == "mine"
+    assert (tmp_path / "out" / "thesis.docx").read_text(encoding="utf-8") == "mine"
 
 
 def test_overwrite_does_not_follow_a_link(tmp_path: Path) -> None:

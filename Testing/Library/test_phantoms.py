@@ -192,7 +192,7 @@ def test_joined_shapes_hold_both_and_met_shapes_what_they_share():
 
 def test_cases_are_written_in_the_decathlons_layout(tmp_path):
     cases = make_cases(tmp_path / "data", "hippocampus", cases=3, seed=1, test=2)
-    description = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    description = json.loads((tmp_path / "data" / "dataset.json").read_text(encoding="utf-8"))
     assert description["labels"] == {"0": "background", "1": "Anterior", "2": "Posterior"}
     assert description["numTraining"] == 3
     assert len(description["test"]) == 2

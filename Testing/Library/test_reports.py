@@ -92,7 +92,7 @@ def test_a_report_loads_nothing_from_anywhere(run, scored):
     page = read_page(path)
     assert page.addresses
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
-    assert not re.search(r"@import|url\(|<script|<link|<iframe", path.read_text())
+    assert not re.search(r"@import|url\(|<script|<link|<iframe", path.read_text(encoding="utf-8"))
 
 
 def test_its_summary_has_the_numbers_of_the_run(run, scored):
@@ -124,9 +124,11 @@ def test_best_and_worst_are_validation_cases_otherwise(run):
 
 def test_case_names_cannot_break_the_page(run, scored, tmp_path):
     table = tmp_path / "scores.csv"
-    table.write_text(scored[0].read_text().replace("hippocampus_test_001", "<script>alert(1)"))
+    table.write_text(
+        scored[0].read_text(encoding="utf-8").replace("hippocampus_test_001", "<script>alert(1)")
+    )
     path = write_report(run, table)
-    assert "<script" not in path.read_text()
+    assert "<script" not in path.read_text(encoding="utf-8")
     assert "<script>alert(1)" in read_page(path).text
 
 
@@ -284,5 +286,5 @@ def test_raw_ct_is_windowed_and_other_images_by_their_own_range():
 
 
 def test_the_sample_run_speaks_the_language_of_the_events(run):
-    lines = run.events_file.read_text().splitlines()
+    lines = run.events_file.read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["kind"] for line in lines} == {"state", "metrics"}

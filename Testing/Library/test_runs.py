@@ -81,7 +81,9 @@ def test_opening_what_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_run_of_another_version_is_refused(run: RunFolder) -> None:
     config = run.path / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"format_version": 99}))
+    config.write_text(
+        json.dumps(json.loads(config.read_text(encoding="utf-8")) | {"format_version": 99})
+    )
     with pytest.raises(GenSegError, match="made by another version of GenSeg"):
         _ = RunFolder.open(run.path).config
 
@@ -105,7 +107,7 @@ def test_overwrite_spares_a_run_into_which_a_user_put_something(
     (run.path / "notes.txt").write_text("mine")
     with pytest.raises(GenSegError, match=r"holds notes\.txt, which genseg did not write"):
         RunFolder.create(run.path, TrainConfig(), PRESET, some_cases(tmp_path), overwrite=True)
-    assert (run.path / "notes.txt").read_text() == "mine"
+    assert (run.path / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert run.config.seed == 3
 
 
@@ -116,7 +118,7 @@ def test_overwrite_spares_a_folder_that_is_no_run(tmp_path: Path) -> None:
         RunFolder.create(
             tmp_path / "photos", TrainConfig(), PRESET, some_cases(tmp_path), overwrite=True
         )
-    assert (tmp_path / "photos" / "a.jpg").read_text() == "mine"
+    assert (tmp_path / "photos" / "a.jpg").read_text(encoding="utf-8") == "mine"
 
 
 def test_overwrite_spares_a_run_that_is_being_trained(run: RunFolder, tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_the_lock_of_another_machine_holds_while_its_heart_beats(run: RunFolder)
 def test_the_lock_of_another_machine_that_went_silent_is_taken_over(run: RunFolder) -> None:
     write_lock(run, 1, "another-machine", age_s=600)
     with run.lock():
-        assert json.loads((run.path / "lock").read_text())["process"] == os.getpid()
+        assert json.loads((run.path / "lock").read_text(encoding="utf-8"))["process"] == os.getpid()
 
 
 def test_a_lock_that_is_being_written_is_respected(run: RunFolder) -> None:
