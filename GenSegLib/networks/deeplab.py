@@ -44,7 +44,7 @@ class DeepLab(nn.Module):
             norm=("instance", {"affine": True}),
             feed_forward=False,
         )
-        self.encoder.layer4 = nn.Identity()
+        self.encoder.layer4 = nn.Sequential()
         branch = widths[2] // 4
         self.pyramid = SimpleASPP(
             spatial_dims, widths[2], branch, dilations=(1, 2, 4, 6), norm_type="instance"
