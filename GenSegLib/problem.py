@@ -24,7 +24,7 @@ from .multilevel import Trilevel
 from .multilevel.levels import Rates, Tensors
 from .networks.discriminator import Discriminator, adversarial_loss, discriminator_loss
 from .networks.generator import Generator
-from .networks.upper_variables import UpperVariables
+from .networks.upper_variables import UpperVariables, share
 
 BLOCK = 4
 
@@ -152,7 +152,7 @@ class SegmentationProblem:
         rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
         parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
         images = applied(self.variables, parameters, (pairs.source, drawn, rng))
-        return [images, 2 * torch.sigmoid(parameters["weight_logit"])]
+        return [images, share(parameters["weight_logit"])]
 
     def middle_loss(
         self,

@@ -14,11 +14,16 @@ from ..augmentation.randomness import Randomness
 _CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
 
 
+def share(logit: torch.Tensor) -> torch.Tensor:
+    """Return a share in (0, 2) that is 1 where the logit is 0."""
+    return 2 * torch.sigmoid(logit)
+
+
 class UpperVariables(nn.Module):
     """Weight of the generated pairs, share of the residual, and strengths of appearance changes.
 
     Attributes:
-        weight_logit: generated pairs weigh 2 * sigmoid(weight_logit), 1 at the start.
+        weight_logit: generated pairs weigh share(weight_logit), 1 at the start.
         residual_logit: likewise the share of the generator's residual.
         log_strengths: logarithms of the strengths of the changes of appearance, which start at
             the policy's.
@@ -36,13 +41,13 @@ class UpperVariables(nn.Module):
 
     def weight(self) -> torch.Tensor:
         """Return the weight of the generated pairs, in (0, 2)."""
-        return 2 * torch.sigmoid(self.weight_logit)
+        return share(self.weight_logit)
 
     def forward(
         self, source: torch.Tensor, generated: torch.Tensor, rng: Randomness
     ) -> torch.Tensor:
         """Return generated images with their share of the residual and a changed appearance."""
-        images = source + 2 * torch.sigmoid(self.residual_logit) * (generated - source)
+        images = source + share(self.residual_logit) * (generated - source)
         for name, strength in zip(self.changes, self.log_strengths.exp(), strict=True):
             images = _CHANGES[name](images, strength, rng)
         return images
@@ -52,6 +57,6 @@ class UpperVariables(nn.Module):
         strengths = self.log_strengths.detach().exp().tolist()
         return {
             "weight": float(self.weight().detach()),
-            "residual": float(2 * torch.sigmoid(self.residual_logit.detach())),
+            "residual": float(share(self.residual_logit.detach())),
             **dict(zip(self.changes, strengths, strict=True)),
         }

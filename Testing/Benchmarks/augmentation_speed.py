@@ -9,15 +9,13 @@ one sample at a time, of about the same strength. Writes results/augmentation_sp
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import torch
-from core_accuracy import RESULTS, ROOT, commit, machine
+from core_accuracy import ROOT, write_findings
 from feedback_cost import make_learner
 from monai.transforms import (
     Compose,
@@ -74,13 +72,8 @@ def main() -> None:
         "one_at_a_time_over_network": round(medians["one_sample_at_a_time_s"] / step, 3),
         "batch": list(images.shape),
         "threads": torch.get_num_threads(),
-        **machine(),
-        "date": str(date.today()),
-        "commit": commit(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "augmentation_speed.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+    print(write_findings("augmentation_speed", found))
 
 
 if __name__ == "__main__":

@@ -140,6 +140,15 @@ def machine() -> dict[str, object]:
     return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 
+def write_findings(name: str, found: dict) -> str:
+    """Write results/NAME.json with the machine, date and commit it is from; return its text."""
+    RESULTS.mkdir(exist_ok=True)
+    origin = {**machine(), "date": str(date.today()), "commit": commit()}
+    text = json.dumps({**found, **origin}, indent=1) + "\n"
+    (RESULTS / f"{name}.json").write_text(text)
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
@@ -164,8 +173,7 @@ def write_results(rows: list[dict[str, object]], costs: dict[str, list[dict[str,
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    found = {**summary(rows, costs), **machine(), "date": str(date.today()), "commit": commit()}
-    (RESULTS / "core_accuracy.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_findings("core_accuracy", summary(rows, costs))
 
 
 if __name__ == "__main__":

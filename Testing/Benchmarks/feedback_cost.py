@@ -11,15 +11,13 @@ compared with exact unrolling on the same batches. Writes results/feedback_cost.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 import torch
-from core_accuracy import RESULTS, ROOT, commit, machine
+from core_accuracy import ROOT, write_findings
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.layouts import read_cases
@@ -82,13 +80,8 @@ def main() -> None:
         "upper_every": every,
         "three_level_over_two_level": round(1 + extra / medians["two_level"], 3),
         "cosine_with_unrolling": [round(value, 3) for value in cosines],
-        **machine(),
-        "date": str(date.today()),
-        "commit": commit(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "feedback_cost.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+    print(write_findings("feedback_cost", found))
 
 
 if __name__ == "__main__":
