@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -12,6 +14,42 @@ from torch import nn
 from .errors import GenSegError
 
 Precision = Callable[[], AbstractContextManager[object]]
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a computation can run on: its `name` for `choose_device`, a title for people.
+
+    `memory_gb` (GiB) is None where it is not known.
+    """
+
+    name: str
+    title: str
+    memory_gb: float | None
+
+
+def list_devices() -> list[Device]:
+    """Give the devices of this machine, the one that `auto` takes first."""
+    cards = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    devices = [_describe_card(index) for index in cards]
+    if torch.backends.mps.is_available():
+        devices.append(Device("mps", "Apple GPU", None))
+    return [*devices, Device("cpu", f"CPU, {os.cpu_count() or 1} threads", _main_memory_gb())]
+
+
+def _describe_card(index: int) -> Device:
+    card = torch.cuda.get_device_properties(index)
+    return Device(f"cuda:{index}", card.name, round(card.total_memory / _GIB, 1))
+
+
+def _main_memory_gb() -> float | None:
+    """Give the memory of the machine where the system tells it to Python (not on Windows)."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1)
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def choose_device(name: str) -> torch.device:

@@ -13,6 +13,7 @@ from .image_io import Volume, on_same_grid, read_label, read_segment_names
 from .layouts import image_stem, list_images
 from .metrics import case_scores
 from .score_tables import CaseResult, Evaluation
+from .uncertainty import NAME_ENDING
 
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
 
@@ -27,7 +28,8 @@ def evaluate_folders(
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, whatever their endings.
 
-    A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`.
+    A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`. The
+    uncertainty that `predict` wrote beside it is no prediction.
     References without a prediction are left alone: a test set is a part of the labelled cases.
 
     Args:
@@ -57,7 +59,10 @@ def evaluate_folders(
 def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
     reference_of = _by_stem(references)
     pairs = []
-    for stem, prediction in _by_stem(predictions).items():
+    found = _by_stem(predictions)
+    for stem, prediction in found.items():
+        if stem.endswith(NAME_ENDING) and stem.removesuffix(NAME_ENDING) in found:
+            continue
         case = stem if stem in reference_of else stem.removesuffix(_FIRST_CHANNEL)
         if case not in reference_of:
             raise GenSegError(f"case {case}: {references} holds no reference for {prediction.name}")

@@ -119,8 +119,11 @@ def write_label(
     volume: Volume,
     names: Mapping[int, str] | None = None,
     colors: Mapping[int, tuple[int, int, int]] | None = None,
+    terminology: Mapping[int, str] | None = None,
 ) -> None:
-    """Write a label volume (1, x, y, z); a `.seg.nrrd` carries names and colors (0..255) as well.
+    """Write a label volume (1, x, y, z).
+
+    A `.seg.nrrd` also carries names, colors (0..255) and 3D Slicer's terminology strings.
 
     Raises:
         GenSegError: as `write_image`; or a label is outside 0..32767.
@@ -130,7 +133,8 @@ def write_label(
     header = {}
     if path.name.lower().endswith(".seg.nrrd"):
         values = sorted({*(int(v) for v in np.unique(label) if v), *(names or {})})
-        header = write_segments(values, volume.shape, names or {}, colors or {})
+        given = (names or {}, colors or {}, terminology or {})
+        header = write_segments(values, volume.shape, *given)
     itk_files.save(_to_itk(Volume(smallest, volume.affine)), path, header)
 
 

@@ -21,6 +21,7 @@ from .model_weights import load_segmenter
 from .postprocessing import largest_components
 from .preprocessing import Preprocessor
 from .sliding import segment
+from .uncertainty import NAME_ENDING, normalized_entropy
 
 __all__ = ["Prediction", "Predictor", "predict_files", "segment"]
 
@@ -31,13 +32,15 @@ PROBABILITIES = "probabilities"
 class Prediction:
     """A segmentation on the image's own grid.
 
-    `label` is (1, x, y, z) int16, `probabilities` (class, x, y, z) float32 where they were asked
-    for, `warnings` say why the result is to be looked at with care.
+    `label` is (1, x, y, z) int16, `warnings` say why the result is to be looked at with care.
+    Where they were asked for, `probabilities` is (class, x, y, z) float32 and `uncertainty`
+    (1, x, y, z) float32, see `normalized_entropy`.
     """
 
     label: Volume
-    probabilities: Volume | None
     warnings: tuple[str, ...]
+    probabilities: Volume | None = None
+    uncertainty: Volume | None = None
 
 
 class Predictor:
@@ -58,12 +61,15 @@ class Predictor:
         self._preprocessor = Preprocessor(self.metadata.preset)
         self._mirror = mirror
 
-    def predict(self, image: Volume, probabilities: bool = False) -> Prediction:
+    def predict(
+        self, image: Volume, probabilities: bool = False, uncertainty: bool = False
+    ) -> Prediction:
         """Segment an image.
 
         Args:
             image: (channel, x, y, z), of any orientation and spacing; it is not modified.
             probabilities: give those of all classes as well.
+            uncertainty: give the normalized entropy of the probabilities as well.
 
         Raises:
             GenSegError: the image has other channels than the model, or voxels that are NaN.
@@ -77,17 +83,19 @@ class Predictor:
         batch = torch.from_numpy(prepared.image)[np.newaxis].to(self._device)
         shares = segment(self._network, preset.patch_size, batch, self._mirror)[0].cpu().numpy()
         dense = None
-        if probabilities:
-            array = self._preprocessor.restore_probabilities(prepared, shares)
-            dense = Volume(array, image.affine)
-            classes = array.argmax(axis=0)
+        if probabilities or uncertainty:
+            dense = self._preprocessor.restore_probabilities(prepared, shares)
+            classes = dense.argmax(axis=0)
         else:
             classes = self._preprocessor.restore_classes(prepared, shares)
         label = np.asarray(values, np.int16)[classes]
         if preset.largest_component:
             label = largest_components(label, values[1:])
         return Prediction(
-            Volume(label[np.newaxis], image.affine), dense, self._warnings(image, label)
+            Volume(label[np.newaxis], image.affine),
+            self._warnings(image, label),
+            Volume(dense, image.affine) if probabilities else None,
+            Volume(normalized_entropy(dense)[np.newaxis], image.affine) if uncertainty else None,
         )
 
     def _warnings(self, image: Volume, label: np.ndarray) -> tuple[str, ...]:
@@ -106,6 +114,7 @@ def predict_files(
     device: str = "auto",
     mirror: bool = False,
     probabilities: bool = False,
+    uncertainty: bool = False,
     suffix: str = ".nii.gz",
     events: EventLog | None = None,
 ) -> list[Path]:
@@ -119,7 +128,8 @@ def predict_files(
         device: see `Predictor`.
         mirror: see `Predictor`.
         probabilities: write them as well.
-        suffix: the format; a `.seg.nrrd` carries the names and colors of the labels.
+        uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy.
+        suffix: the format; a `.seg.nrrd` carries the labels' names, colors and terminology.
         events: is told the progress and why a result is to be looked at with care.
 
     Returns:
@@ -130,12 +140,13 @@ def predict_files(
             would replace an image.
     """
     events = events or EventLog(None)
-    targets = _targets(images, out, suffix)
+    targets = _targets(images, out, suffix, uncertainty)
+    asked = {"probabilities": probabilities, "uncertainty": uncertainty}
     predictor = Predictor(model, device, mirror)
     start = time.monotonic()
     events.progress("predict", 0, len(images))
-    for done, (image, target) in enumerate(zip(images, targets, strict=True), 1):
-        prediction = _predict_file(predictor, image, probabilities)
+    for done, (image, target) in enumerate(zip(images, targets), 1):
+        prediction = _predict_file(predictor, image, **asked)
         for warning in prediction.warnings:
             events.log(f"{image}: {warning}", "warning")
         _write(prediction, target, predictor.metadata)
@@ -144,32 +155,41 @@ def predict_files(
     return targets
 
 
-def _targets(images: Sequence[Path], out: Path, suffix: str) -> list[Path]:
-    """Name the output of each image, and refuse names that clash before any work is done."""
+def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) -> list[Path]:
+    """Name the label file of each image, and refuse names that clash before any work is done."""
     taken: dict[Path, Path] = {}
     inputs = {image.resolve() for image in images}
-    for image in images:
-        target = out / f"{image_stem(image)}{suffix}"
-        if target in taken:
-            raise GenSegError(f"{taken[target]} and {image} would both become {target}; rename one")
-        if target.resolve() in inputs:
-            raise GenSegError(f"{target} is one of the images; choose another output folder")
-        taken[target] = image
-    return list(taken)
+    targets = [out / f"{image_stem(image)}{suffix}" for image in images]
+    for image, target in zip(images, targets):
+        for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
+            if file in taken:
+                both = f"{taken[file]} and {image}"
+                raise GenSegError(f"{both} would both become {file.name}; rename one")
+            if file.resolve() in inputs:
+                raise GenSegError(f"{file.name} is one of the images; choose another output folder")
+            taken[file] = image
+    return targets
 
 
-def _predict_file(predictor: Predictor, path: Path, probabilities: bool) -> Prediction:
+def _uncertainty_file(target: Path) -> Path:
+    return target.parent / f"{image_stem(target)}{NAME_ENDING}.nii.gz"
+
+
+def _predict_file(predictor: Predictor, path: Path, **asked: bool) -> Prediction:
     image = read_image(path)
     try:
-        return predictor.predict(image, probabilities)
+        return predictor.predict(image, **asked)
     except GenSegError as fault:
         raise GenSegError(f"{path}: {fault}") from fault
 
 
 def _write(prediction: Prediction, target: Path, metadata: ModelMetadata) -> None:
-    write_label(target, prediction.label, metadata.labels, metadata.preset.colors)
+    preset = metadata.preset
+    write_label(target, prediction.label, metadata.labels, preset.colors, preset.terminology)
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):
             path = target.parent / PROBABILITIES / f"{image_stem(target)}_{value}.nii.gz"
             write_image(path, Volume(dense.array[index : index + 1], dense.affine))
+    if prediction.uncertainty is not None:
+        write_image(_uncertainty_file(target), prediction.uncertainty)

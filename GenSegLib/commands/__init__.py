@@ -11,6 +11,7 @@ from typing import Protocol
 from . import (
     check,
     demo,
+    devices,
     download,
     evaluate,
     phantom,
@@ -47,4 +48,5 @@ COMMANDS: tuple[Command, ...] = (
     phantom,
     download,
     presets,
+    devices,
 )

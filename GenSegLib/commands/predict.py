@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="also write each label's probability"
     )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also write NAME_uncertainty.nii.gz: 0 where the model is sure, 1 where it guesses",
+    )
     add_device(parser)
     add_events(parser)
 
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
             device=args.device,
             mirror=args.mirror,
             probabilities=args.probabilities,
+            uncertainty=args.uncertainty,
             suffix=f".{args.format}",
             events=events,
         )

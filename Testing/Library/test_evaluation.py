@@ -10,7 +10,7 @@ import pytest
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation import CaseResult, Evaluation, evaluate_folders
-from GenSegLib.image_io import Volume, write_label
+from GenSegLib.image_io import Volume, write_image, write_label
 from GenSegLib.metrics import LabelScore
 
 LABELS = {1: "Anterior", 2: "Posterior"}
@@ -124,6 +124,12 @@ def test_a_prediction_without_a_reference_is_named(folders: tuple[Path, Path]) -
     (references / "b.nii.gz").unlink()
     with pytest.raises(GenSegError, match=r"case b: .* no reference for b\.seg\.nrrd"):
         evaluate_folders(predictions, references, LABELS)
+
+
+def test_an_uncertainty_beside_its_prediction_is_not_scored(folders: tuple[Path, Path]) -> None:
+    predictions, _ = folders
+    write_image(predictions / "a_uncertainty.nii.gz", label_volume())
+    assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
 
 
 def test_two_predictions_of_one_case_are_named(folders: tuple[Path, Path]) -> None:

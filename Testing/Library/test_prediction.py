@@ -22,6 +22,7 @@ from GenSegLib.image_io import (
 )
 from GenSegLib.prediction import Predictor, predict_files, segment
 from GenSegLib.presets import Intensity, Preset
+from GenSegLib.uncertainty import normalized_entropy
 
 BRIGHT = replace(
     PRESET, spacing=None, labels={7: "Bright"}, colors={7: (9, 8, 7)}, patch_size=(40, 40, 40)
@@ -162,6 +163,45 @@ def test_probabilities_are_written_beside_a_file_for_each_label(
     assert ((shares.array > 0.5) == is_ball(read_image(image_file))).all()
 
 
+def test_the_uncertainty_of_two_classes_is_their_entropy_in_bits(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model", BRIGHT)
+    image = bright_ball("PIR", (0.7, 1.9, 1.2))
+    prediction = Predictor(tmp_path / "model", "cpu").predict(image, True, uncertainty=True)
+    assert prediction.uncertainty is not None
+    assert prediction.probabilities is not None
+    assert on_same_grid(prediction.uncertainty, image)
+    shares = prediction.probabilities.array.astype(np.float64)
+    bits = -(shares * np.log2(shares)).sum(axis=0)
+    np.testing.assert_allclose(prediction.uncertainty.array[0], bits, atol=1e-5)
+
+
+def test_the_uncertainty_is_written_beside_the_segmentation_on_its_grid(
+    bright_model: Path, image_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    written = predict_files(bright_model, [image_file], out, device="cpu", uncertainty=True)
+    assert {path.name for path in out.iterdir()} == {"scan.nii.gz", "scan_uncertainty.nii.gz"}
+    uncertainty = read_image(out / "scan_uncertainty.nii.gz")
+    assert on_same_grid(uncertainty, read_label(written[0]))
+    assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
+
+
+def test_an_uncertainty_and_a_segmentation_of_one_name_are_refused(
+    bright_model: Path, tmp_path: Path
+) -> None:
+    images = [tmp_path / "scan.nii.gz", tmp_path / "scan_uncertainty.nii.gz"]
+    with pytest.raises(GenSegError, match=r"would both become scan_uncertainty\.nii\.gz"):
+        predict_files(bright_model, images, tmp_path / "out", device="cpu", uncertainty=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_entropy_is_one_for_a_guess_and_zero_for_certainty(classes: int) -> None:
+    shares = np.zeros((classes, 2, 1, 1), np.float32)
+    shares[:, 0] = 1 / classes
+    shares[1, 1] = 1
+    np.testing.assert_allclose(normalized_entropy(shares).ravel(), [1, 0], atol=1e-6)
+
+
 def test_progress_is_told_image_by_image(bright_model: Path, tmp_path: Path) -> None:
     images = [tmp_path / f"{name}.nii.gz" for name in "ab"]
     for path in images:
@@ -200,6 +240,7 @@ SPACED = replace(BRIGHT, spacing=(1.0, 1.0, 1.0))
         (BRIGHT, 0, 900, 1, ""),
         (SPACED, 0, 900, 5.5, "is the spacing right"),
         (SPACED, 0, 900, 0.2, "is the spacing right"),
+        (SPACED, 0, 900, 0.5, "is the whole structure in it"),
         (SPACED, 0, 900, 2, ""),
         (BRIGHT, 0, 900, 9, ""),
     ],
@@ -208,8 +249,8 @@ def test_an_image_that_does_not_fit_the_model_is_doubted(
     tmp_path: Path, preset: Preset, low: float, high: float, step: float, doubt: str
 ) -> None:
     save_bright_model(tmp_path / "model", preset)
-    array = np.full((1, 8, 8, 8), low, np.float32)
-    array[0, 2:4, 2:4, 2:4] = high
+    array = np.full((1, 16, 16, 16), low, np.float32)
+    array[0, 4:8, 4:8, 4:8] = high
     image = Volume(array, np.diag([step, step, step, 1]))
     warnings = Predictor(tmp_path / "model", "cpu").predict(image).warnings
     assert any(doubt in text for text in warnings) if doubt else not warnings
@@ -219,8 +260,10 @@ def test_images_of_equal_names_are_refused_before_any_work(
     bright_model: Path, tmp_path: Path
 ) -> None:
     images = [tmp_path / folder / "scan.nii.gz" for folder in ("one", "two")]
-    with pytest.raises(GenSegError, match="would both become"):
+    with pytest.raises(GenSegError) as fault:
         predict_files(bright_model, images, tmp_path / "out", device="cpu")
+    first, second = images
+    assert str(fault.value) == (f"{first} and {second} would both become scan.nii.gz; rename one")
 
 
 def test_an_image_is_never_overwritten(bright_model: Path, image_file: Path) -> None:

@@ -16,6 +16,7 @@ from GenSegLib.image_io import (
     write_image,
     write_label,
 )
+from GenSegLib.presets import load_preset
 
 
 def test_a_segmentation_carries_names_and_colors(tmp_path: Path) -> None:
@@ -28,6 +29,16 @@ def test_a_segmentation_carries_names_and_colors(tmp_path: Path) -> None:
     assert header.GetMetaData("Segment1_Color") == "1 0 0.2"
     assert header.GetMetaData("Segment1_LabelValue") == "2"
     assert header.GetMetaData("Segment1_Extent") == "0 4 0 3 0 2"
+
+
+def test_a_segmentation_carries_terminology_as_slicer_writes_it(tmp_path: Path) -> None:
+    volume = Volume(np.ones((1, 5, 4, 3), np.int16), np.eye(4))
+    terminology = load_preset("hippocampus-mri").terminology
+    write_label(tmp_path / "a.seg.nrrd", volume, terminology={1: terminology[1]})
+    tags = sitk.ReadImage(str(tmp_path / "a.seg.nrrd")).GetMetaData("Segment0_Tags")
+    assert tags.startswith("TerminologyEntry:Segmentation category and type - DICOM master list~")
+    assert "~SCT^5366008^Hippocampus~" in tags
+    assert tags.endswith("|")
 
 
 def test_other_formats_have_no_segment_names(tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""`genseg devices`: what a training can run on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+VERB = "devices"
+SUMMARY = "list what a training can run on: graphics cards and the processor"
+EXAMPLE = """\
+  genseg devices
+  genseg devices --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--json", action="store_true", help="print one JSON list, for programs")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the devices, the one that `--device auto` takes first."""
+    from ..devices import list_devices
+
+    devices = list_devices()
+    if args.json:
+        print(json.dumps([asdict(device) for device in devices]))
+        return
+    for device in devices:
+        memory = "unknown memory" if device.memory_gb is None else f"{device.memory_gb:g} GB"
+        print(f"{device.name:<8} {device.title}, {memory}")
