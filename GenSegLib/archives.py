@@ -30,7 +30,7 @@ def extract(archive: Path, folder: Path) -> None:
         with tarfile.open(archive) as tar:
             members = [member for member in tar if not member.isdir()]
             targets = [_target(archive, member, folder) for member in members]
-            for member, target in zip(members, targets, strict=True):
+            for member, target in zip(members, targets):
                 if not target.name.startswith("._"):
                     _write(tar, member, target)
     except (tarfile.TarError, EOFError) as fault:

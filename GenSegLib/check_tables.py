@@ -14,7 +14,7 @@ _HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels a lab
 def format_table(checks: Sequence[CaseCheck]) -> str:
     """Lay out the checks for a terminal; what could not be read is a dash."""
     rows = [_HEADINGS, *(_row(check) for check in checks)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     faults = [f"{check.case}: {fault}" for check in checks for fault in check.faults]

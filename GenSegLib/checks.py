@@ -190,4 +190,4 @@ def _intensity(image: Volume) -> tuple[float, float]:
 
 def _count_voxels(label: Volume) -> dict[int, int]:
     values, counts = np.unique(label.array, return_counts=True)
-    return {int(v): int(n) for v, n in zip(values, counts, strict=True) if v}
+    return {int(v): int(n) for v, n in zip(values, counts) if v}

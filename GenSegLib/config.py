@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from .errors import GenSegError
 from .presets import EFFORTS, Preset
@@ -46,6 +46,7 @@ class TrainConfig:
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3
     upper_rate: float = 1e-2
+    augmentation: float = 1.0
     validation_share: float = 0.3
     validate_every: int = 100
     patience: int = 0
@@ -57,8 +58,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
-        for name, kind in get_type_hints(type(self)).items():
-            _require_kind(name, getattr(self, name), kind)
+        for item in dataclasses.fields(self):
+            _require_kind(item.name, getattr(self, item.name), _KINDS[str(item.type)])
         for name, choices in _CHOICES.items():
             _require(getattr(self, name) in choices, name, f"one of {', '.join(choices)}")
         for name, least in _LEAST.items():
@@ -109,11 +110,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise GenSegError(f"a setting is written name=value; {text!r} is not")
     _refuse_unknown([name])
-    kind = get_type_hints(TrainConfig)[name]
+    kinds = {item.name: _KINDS[str(item.type)] for item in dataclasses.fields(TrainConfig)}
     try:
-        return name, _PARSERS[kind](value)
+        return name, kinds[name].parse(value)
     except (KeyError, ValueError):
-        raise GenSegError(f"{name} must be {_WORDS[kind]}; it is {value!r}") from None
+        raise GenSegError(f"{name} must be {kinds[name].words}; it is {value!r}") from None
 
 
 def parse_duration(text: str) -> float:
@@ -146,6 +147,7 @@ _LEAST = {
     "upper_every": 1,
     "validate_every": 1,
     "patience": 0,
+    "augmentation": 0,
 }
 _POSITIVE = (
     "segmenter_rate",
@@ -156,31 +158,36 @@ _POSITIVE = (
 )
 _SHARES = ("validation_share", "ema_decay")
 
-_WORDS: dict[Any, str] = {
-    str: "a text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    float | None: "a number or none",
-}
-_PARSERS: dict[Any, Any] = {
-    str: str,
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
-    int: int,
-    float: float,
-    float | None: lambda text: None if text.lower() == "none" else float(text),
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of setting: its name in messages, its types in JSON, its way from a user's text."""
+
+    words: str
+    types: tuple[type, ...]
+    parse: Callable[[str], Any]
+
+
+_KINDS = {
+    "str": _Kind("a text", (str,), str),
+    "bool": _Kind(
+        "true or false", (bool,), lambda text: {"true": True, "false": False}[text.lower()]
+    ),
+    "int": _Kind("a whole number", (int,), int),
+    "float": _Kind("a number", (int, float), float),
+    "float | None": _Kind(
+        "a number or none",
+        (int, float, type(None)),
+        lambda text: None if text.lower() == "none" else float(text),
+    ),
 }
 
 
-def _require_kind(name: str, value: object, kind: Any) -> None:
-    wanted = (int, float) if kind is float else kind
-    if kind == float | None:
-        wanted = (int, float, type(None))
-    sound = isinstance(value, wanted) and (kind is bool or not isinstance(value, bool))
+def _require_kind(name: str, value: object, kind: _Kind) -> None:
+    sound = isinstance(value, kind.types) and (bool in kind.types or not isinstance(value, bool))
     if isinstance(value, float):
         sound = sound and math.isfinite(value)
-    if not sound:
-        raise GenSegError(f"{name} must be {_WORDS[kind]}; it is {value!r}")
+    _require(sound, name, f"{kind.words}; it is {value!r}")
 
 
 def _require(sound: bool, name: str, wanted: str) -> None:

@@ -57,9 +57,7 @@ class Reorient:
         """See `Step`."""
         matrix = np.zeros((4, 4))
         matrix[3, 3] = 1
-        for new, (old, flip, count) in enumerate(
-            zip(self.order, self.flips, self.size, strict=True)
-        ):
+        for new, (old, flip, count) in enumerate(zip(self.order, self.flips, self.size)):
             matrix[old, new] = -1 if flip else 1
             matrix[old, 3] = count - 1 if flip else 0
         return matrix
@@ -213,14 +211,14 @@ def plan_resample(affine: Array, size: Size, spacing: Sequence[float]) -> Resamp
     scale[np.abs(scale - 1) < _SAME_SPACING] = 1
     if (scale == 1).all():
         return None
-    sizes = _three(target_size(*pair) for pair in zip(size, scale, strict=True))
+    sizes = _three(target_size(*pair) for pair in zip(size, scale))
     return Resample((float(scale[0]), float(scale[1]), float(scale[2])), sizes, size)
 
 
 def plan_padding(size: Size, multiple: int) -> Window:
     """Plan the padding, the same at both ends within a voxel, to multiples of `multiple`."""
     padded = _three(-(-count // multiple) * multiple for count in size)
-    start = _three(-((new - old) // 2) for new, old in zip(padded, size, strict=True))
+    start = _three(-((new - old) // 2) for new, old in zip(padded, size))
     return Window(start, padded, size)
 
 
@@ -231,7 +229,7 @@ def plan_crop(mask: Array, margin: int) -> Window:
         inside = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
         start[axis] = max(0, int(inside[0]) - margin)
         stop[axis] = min(count, int(inside[-1]) + 1 + margin)
-    size = _three(end - begin for begin, end in zip(start, stop, strict=True))
+    size = _three(end - begin for begin, end in zip(start, stop))
     return Window(_three(start), size, _three(mask.shape))
 
 
@@ -247,9 +245,9 @@ def _window(array: Array, start: Sequence[int], size: Size, outside: float) -> A
     """Cut a box out of (channel, x, y, z); voxels beyond the array get the value `outside`."""
     source = array.shape[1:]
     low = [max(0, -begin) for begin in start]
-    high = [min(n, old - begin) for n, old, begin in zip(size, source, start, strict=True)]
-    box = [slice(a, b) for a, b in zip(low, high, strict=True)]
-    taken = [slice(a + s, b + s) for a, b, s in zip(low, high, start, strict=True)]
+    high = [min(n, old - begin) for n, old, begin in zip(size, source, start)]
+    box = [slice(a, b) for a, b in zip(low, high)]
+    taken = [slice(a + s, b + s) for a, b, s in zip(low, high, start)]
     result = np.full((array.shape[0], *size), outside, dtype=array.dtype)
     result[(slice(None), *box)] = array[(slice(None), *taken)]
     return result

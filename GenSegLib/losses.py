@@ -30,5 +30,5 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
         return loss
     levels = logits.unbind(dim=1)
     weights = [0.5**level for level in range(len(levels))]
-    terms = [w * segmentation_loss(x, labels) for w, x in zip(weights, levels, strict=True)]
+    terms = [w * segmentation_loss(x, labels) for w, x in zip(weights, levels)]
     return torch.stack(terms).sum() / sum(weights)

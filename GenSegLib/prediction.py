@@ -82,21 +82,22 @@ class Predictor:
         prepared = self._preprocessor.apply(image)
         batch = torch.from_numpy(prepared.image)[np.newaxis].to(self._device)
         shares = segment(self._network, preset.patch_size, batch, self._mirror)[0].cpu().numpy()
-        dense = None
+        extras: dict[str, Volume] = {}
         if probabilities or uncertainty:
             dense = self._preprocessor.restore_probabilities(prepared, shares)
             classes = dense.argmax(axis=0)
+            if probabilities:
+                extras["probabilities"] = Volume(dense, image.affine)
+            if uncertainty:
+                entropy = normalized_entropy(dense)[np.newaxis]
+                extras["uncertainty"] = Volume(entropy, image.affine)
         else:
             classes = self._preprocessor.restore_classes(prepared, shares)
         label = np.asarray(values, np.int16)[classes]
         if preset.largest_component:
             label = largest_components(label, values[1:])
-        return Prediction(
-            Volume(label[np.newaxis], image.affine),
-            self._warnings(image, label),
-            Volume(dense, image.affine) if probabilities else None,
-            Volume(normalized_entropy(dense)[np.newaxis], image.affine) if uncertainty else None,
-        )
+        warnings = self._warnings(image, label)
+        return Prediction(Volume(label[np.newaxis], image.affine), warnings, **extras)
 
     def _warnings(self, image: Volume, label: np.ndarray) -> tuple[str, ...]:
         doubts = find_misfits(image, self.metadata)

@@ -209,4 +209,4 @@ def dense(images: torch.Tensor) -> torch.Tensor:
 
 
 def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
-    return dict(zip(names, tensors, strict=True))
+    return dict(zip(names, tensors))

@@ -24,7 +24,7 @@ class Schedule:
         """Return the schedule of a training; without a generator there is no warm-up."""
         warm_up = config.warmup_steps if has_generator else 0
         counts = (warm_up, config.joint_steps, config.final_steps)
-        return cls(dict(zip(PHASES, counts, strict=True)), config.time_budget_s)
+        return cls(dict(zip(PHASES, counts)), config.time_budget_s)
 
     @property
     def total(self) -> int:

@@ -42,7 +42,7 @@ def read_segments(header: Mapping[str, str]) -> list[Segment]:
         values = list(range(1, len(values) + 1))
     return [
         Segment(header.get(f"Segment{k}_Name", f"Segment_{value}"), layer, stored, value)
-        for k, (layer, stored), value in zip(indices, places, values, strict=True)
+        for k, (layer, stored), value in zip(indices, places, values)
     ]
 
 

@@ -23,7 +23,7 @@ def write_model(
         validation_dice: mean Dice on the held-back cases before they joined the training.
     """
     name = run.config.segmenter
-    spacings = zip(*(subject.spacing for subject in learner.subjects), strict=True)
+    spacings = zip(*(subject.spacing for subject in learner.subjects))
     metadata = ModelMetadata(
         name=run.path.absolute().name,
         preset=run.preset,

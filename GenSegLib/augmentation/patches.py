@@ -36,7 +36,7 @@ class PatchSampler:
 
     def _padded(self, volume: torch.Tensor) -> torch.Tensor:
         margins = []
-        for have, want in zip(volume.shape[1:], self.patch_size, strict=True):
+        for have, want in zip(volume.shape[1:], self.patch_size):
             missing = max(0, want - have)
             margins.append((missing // 2, missing - missing // 2))
         return F.pad(volume, [value for pair in reversed(margins) for value in pair])
@@ -50,7 +50,7 @@ class PatchSampler:
             voxels = kinds[rng.integers(len(kinds), 1)[0]]
             center = voxels[rng.integers(len(voxels), 1)[0]].tolist()
         box = []
-        for axis, (have, want) in enumerate(zip(shape, self.patch_size, strict=True)):
+        for axis, (have, want) in enumerate(zip(shape, self.patch_size)):
             start = int(places[axis] * (have - want + 1))
             if center is not None:
                 start = min(max(center[axis] - want // 2, 0), have - want)

@@ -77,5 +77,5 @@ def _stop_on_signals(run: RunFolder) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in zip(numbers, former, strict=True):
+        for number, handler in zip(numbers, former):
             signal.signal(number, handler)

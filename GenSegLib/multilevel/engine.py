@@ -24,7 +24,7 @@ class Level:
 
     def follow(self, gradients: Tensors) -> None:
         """Take one optimizer step along the given gradients."""
-        for parameter, found in zip(self.parameters, gradients, strict=True):
+        for parameter, found in zip(self.parameters, gradients):
             parameter.grad = found
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -53,7 +53,7 @@ class Trilevel:
 
 def scaled(vectors: Tensors, rate: Rates) -> list[torch.Tensor]:
     """Return each vector times the rate, or times its own tensor of rates."""
-    if isinstance(rate, float | int):
+    if isinstance(rate, (float, int)):
         return list(torch._foreach_mul(list(vectors), rate))
     return list(torch._foreach_mul(list(vectors), list(rate)))
 
@@ -75,10 +75,10 @@ def pulled_back(
     outputs: Tensors, vectors: Tensors, parameters: Tensors, *, create_graph: bool = False
 ) -> list[torch.Tensor]:
     """Return the gradients of the outputs' inner product with the vectors."""
-    kept = [(out, vec) for out, vec in zip(outputs, vectors, strict=True) if out.requires_grad]
+    kept = [(out, vec) for out, vec in zip(outputs, vectors) if out.requires_grad]
     if not kept:
         return [torch.zeros_like(tensor) for tensor in parameters]
-    tracked_outputs, their_vectors = zip(*kept, strict=True)
+    tracked_outputs, their_vectors = zip(*kept)
     return list(
         torch.autograd.grad(
             tracked_outputs,
@@ -99,7 +99,7 @@ def tracked(parameters: Tensors) -> list[torch.Tensor]:
 
 def inner(first: Tensors, second: Tensors) -> torch.Tensor:
     """Return the inner product of two lists of tensors."""
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()
+    return torch.stack([(a * b).sum() for a, b in zip(first, second)]).sum()
 
 
 def norm(vectors: Tensors) -> float:

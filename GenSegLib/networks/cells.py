@@ -87,8 +87,7 @@ class SearchableCell(nn.Module):
             return self.activate(self.operations[chosen](features))
         weights = torch.softmax(self.architecture, dim=0)
         mixed = [
-            weight * operation(features)
-            for weight, operation in zip(weights, self.operations, strict=True)
+            weight * operation(features) for weight, operation in zip(weights, self.operations)
         ]
         return self.activate(torch.stack(mixed).sum(dim=0))
 
@@ -100,4 +99,4 @@ class SearchableCell(nn.Module):
     def weights(self) -> dict[str, float]:
         """Return each operation's share of the mix by its name."""
         shares = torch.softmax(self.architecture.detach(), dim=0).tolist()
-        return dict(zip(self.names, shares, strict=True))
+        return dict(zip(self.names, shares))

@@ -8,7 +8,6 @@ the adversary and the segmenter's feedback have something to improve.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from monai.networks.layers.factories import Conv
@@ -43,15 +42,13 @@ class Generator(nn.Module):
         self.stem = nn.Sequential(
             convolution(inputs, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
         )
-        pairs = list(pairwise(widths))
+        pairs = list(zip(widths, widths[1:]))
         self.encoder = nn.ModuleList(
             SearchableCell(CONVOLUTION, spatial_dims, fine, coarse, space) for fine, coarse in pairs
         )
         self.decoder = nn.ModuleList(
             SearchableCell(TRANSPOSED, spatial_dims, coarse if last else 2 * coarse, fine, space)
-            for last, (fine, coarse) in zip(
-                [True, *[False] * (len(pairs) - 1)], reversed(pairs), strict=True
-            )
+            for last, (fine, coarse) in zip([True, *[False] * (len(pairs) - 1)], reversed(pairs))
         )
         self.head = convolution(2 * widths[0], channels, kernel_size=3, padding=1)
         nn.init.zeros_(self.head.weight)

@@ -17,7 +17,7 @@ from monai.networks.nets import UNETR, SwinUNETR
 
 def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Pad images (batch, channel, *shape) with zeros at the far ends to at least ``shape``."""
-    margins = [max(0, want - have) for want, have in zip(shape, images.shape[2:], strict=True)]
+    margins = [max(0, want - have) for want, have in zip(shape, images.shape[2:])]
     return F.pad(images, [value for margin in reversed(margins) for value in (0, margin)])
 
 

@@ -40,7 +40,7 @@ def draw(
     Raises:
         GenSegError: the field of view is too small to hold a liver.
     """
-    if min(count * step for count, step in zip(size, spacing, strict=True)) < FIELD_OF_VIEW:
+    if min(count * step for count, step in zip(size, spacing)) < FIELD_OF_VIEW:
         raise GenSegError(
             f"a grid of {tuple(size)} voxels of {tuple(spacing)} mm is too small for a liver; "
             f"ask for {FIELD_OF_VIEW:.0f} mm or more along each axis"
@@ -57,7 +57,7 @@ def draw(
     _add_lesions(scene, liver, label, enhancement.liver)
     image = _acquire(scene)
     affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = [-(count - 1) / 2 * step for count, step in zip(size, spacing, strict=True)]
+    affine[:3, 3] = [-(count - 1) / 2 * step for count, step in zip(size, spacing)]
     return Volume(image[None], affine), Volume(label[None], affine.copy())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -118,10 +117,10 @@ def _paint_bowel(scene: Scene, room: Array) -> None:
         (rng.normal(30, 12), front, -46.0), (-rng.normal(40, 12), front, -36.0),
         (-rng.normal(90, 5), 10.0, -18.0), (-rng.normal(92, 5), -16.0, -96.0),
     ]  # fmt: skip
-    for start, end in pairwise(corners):
+    for start, end in zip(corners, corners[1:]):
         scene.rod(start, end, rng.uniform(16, 22), MUSCLE - 5.0, room)
     gas = coverage(-stool - rng.uniform(-0.2, 0.5), 0.4)
-    for start, end in pairwise(corners):
+    for start, end in zip(corners, corners[1:]):
         scene.rod(start, end, 14.0, 15.0, room)
         scene.rod(start, end, 13.5, AIR + 60.0, room * (1 - gas))
     for _ in range(rng.integers(9, 15)):

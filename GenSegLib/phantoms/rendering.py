@@ -15,7 +15,7 @@ def grid(shape: Sequence[int], spacing: Sequence[float]) -> list[Array]:
     """Voxel centers in mm about the grid's center, one float32 array an axis."""
     axes = [
         (np.arange(count, dtype=np.float32) - (count - 1) / 2) * np.float32(step)
-        for count, step in zip(shape, spacing, strict=True)
+        for count, step in zip(shape, spacing)
     ]
     return list(np.meshgrid(*axes, indexing="ij"))
 
@@ -24,11 +24,9 @@ def smooth_field(
     rng: np.random.Generator, shape: Sequence[int], spacing: Sequence[float], scale: float
 ) -> Array:
     """Random float32 field that varies over `scale` mm; zero mean, standard deviation about 0.5."""
-    knots = [
-        max(2, round(count * step / scale) + 1) for count, step in zip(shape, spacing, strict=True)
-    ]
+    knots = [max(2, round(count * step / scale) + 1) for count, step in zip(shape, spacing)]
     coarse = rng.standard_normal([count + 2 for count in knots]).astype(np.float32)
-    first, second, third = (_spline(size, count) for size, count in zip(shape, knots, strict=True))
+    first, second, third = (_spline(size, count) for size, count in zip(shape, knots))
     planes = (first @ coarse.reshape(len(coarse), -1)).reshape(-1, *coarse.shape[1:])
     return np.matmul(second, planes @ third.T) * np.float32(1.6)
 

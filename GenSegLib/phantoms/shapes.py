@@ -16,7 +16,7 @@ def ellipsoid(offsets: Sequence[Array], radii: Sequence[Radius]) -> Array:
     `offsets` are the coordinates about its center in mm, one array an axis. The radii may vary
     over the grid, which bends and tapers the shape.
     """
-    pairs = list(zip(offsets, radii, strict=True))
+    pairs = list(zip(offsets, radii))
     norm = np.sqrt(sum((offset / radius) ** 2 for offset, radius in pairs))
     slope = np.sqrt(sum((offset / radius**2) ** 2 for offset, radius in pairs) + 1e-6)
     return norm * (norm - 1) / slope
@@ -25,11 +25,9 @@ def ellipsoid(offsets: Sequence[Array], radii: Sequence[Radius]) -> Array:
 def capsule(offsets: Sequence[Array], end: Sequence[Radius], radius: Radius) -> Array:
     """Signed distance to a rod from the origin to `end` (mm)."""
     length = sum(component**2 for component in end)
-    along = sum(offset * component for offset, component in zip(offsets, end, strict=True))
+    along = sum(offset * component for offset, component in zip(offsets, end))
     share = np.clip(along / length, 0, 1)
-    squares = (
-        (offset - share * component) ** 2 for offset, component in zip(offsets, end, strict=True)
-    )
+    squares = ((offset - share * component) ** 2 for offset, component in zip(offsets, end))
     return np.sqrt(sum(squares)) - radius
 
 

@@ -50,14 +50,14 @@ class Scene:
     def rod(self, start: Point, end: Point, radius: float, value: float, within: Array) -> None:
         """Draw a round rod; only the voxels near it are touched."""
         box = self._box(start, end, radius)
-        offsets = [c[box] - s for c, s in zip((self.x, self.y, self.z), start, strict=True)]
-        distance = shapes.capsule(offsets, [e - s for s, e in zip(start, end, strict=True)], radius)
+        offsets = [c[box] - s for c, s in zip((self.x, self.y, self.z), start)]
+        distance = shapes.capsule(offsets, [e - s for s, e in zip(start, end)], radius)
         share = within[box] * coverage(distance, self.softness)
         rendering.paint(self.image[box], share, value)
 
     def _box(self, start: Point, end: Point, radius: float) -> tuple[slice, ...]:
         box = []
-        for axis, (first, last) in enumerate(zip(start, end, strict=True)):
+        for axis, (first, last) in enumerate(zip(start, end)):
             reach, middle = radius + MARGIN, (self.size[axis] - 1) / 2
             low = (min(first, last) - reach) / self.spacing[axis] + middle
             high = (max(first, last) + reach) / self.spacing[axis] + middle

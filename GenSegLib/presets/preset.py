@@ -17,7 +17,7 @@ EFFORTS = ("quick", "standard", "thorough")
 MODALITIES = ("MR", "CT", "")
 
 _ORIENTATIONS = frozenset(
-    "".join(pair[side] for pair, side in zip(order, sides, strict=True))
+    "".join(pair[side] for pair, side in zip(order, sides))
     for order in permutations(("RL", "AP", "SI"))
     for sides in product((0, 1), repeat=3)
 )

@@ -48,7 +48,7 @@ def line_chart(
     """Curves over the steps; noisy ones are smoothed, with the raw values faint behind."""
     frame = Frame(*size, _span([c.steps for c in curves]), y_limits or _robust_span(curves))
     parts = [_phase_bands(frame, phases), _axes(frame)]
-    for curve, color in zip(curves, _palette(len(curves)), strict=True):
+    for curve, color in zip(curves, _palette(len(curves))):
         values: Sequence[float] = curve.values
         if len(values) > SMOOTH_FROM:
             parts.append(_line(frame, curve.steps, values, color, "raw"))
@@ -65,10 +65,10 @@ def share_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = (34
     stride = max(1, math.ceil(len(steps) / MOST_POINTS))
     steps = [*steps[:-1:stride], steps[-1]]
     frame = Frame(*size, _span([steps]), (0.0, 1.0), top=8)
-    tables = [dict(zip(curve.steps, curve.values, strict=True)) for curve in curves]
+    tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
     parts, below = [], [0.0] * len(steps)
-    for table, color in zip(tables, _palette(len(curves)), strict=True):
-        above = [low + table[step] for low, step in zip(below, steps, strict=True)]
+    for table, color in zip(tables, _palette(len(curves))):
+        above = [low + table[step] for low, step in zip(below, steps)]
         outline = [*_points(frame, steps, above), *reversed(_points(frame, steps, below))]
         parts.append(f'<polygon class="area" points="{" ".join(outline)}" fill="{color}"/>')
         below = above
@@ -78,7 +78,7 @@ def share_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = (34
 
 def _are_shares(curves: Sequence[Curve], steps: Sequence[float]) -> bool:
     """Whether the curves have steps in common at which they sum to one."""
-    tables = [dict(zip(curve.steps, curve.values, strict=True)) for curve in curves]
+    tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
     return bool(steps) and all(
         abs(sum(table[step] for table in tables) - 1) < 0.02
         and all(table[step] >= 0 for table in tables)
@@ -126,7 +126,7 @@ def _legend(curves: Sequence[Curve]) -> str:
     items = (
         f'<li><i style="background:{color}"></i>{escape(_words(curve.name))} '
         f"<b>{number(curve.last)}</b></li>"
-        for curve, color in zip(curves, _palette(len(curves)), strict=True)
+        for curve, color in zip(curves, _palette(len(curves)))
     )
     return f'<ul class="legend">{"".join(items)}</ul>'
 
@@ -158,7 +158,7 @@ def _line(
 
 
 def _points(frame: Frame, steps: Sequence[float], values: Sequence[float]) -> list[str]:
-    return [f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in zip(steps, values, strict=True)]
+    return [f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in zip(steps, values)]
 
 
 def _phase_bands(frame: Frame, phases: Sequence[Phase]) -> str:

@@ -14,7 +14,7 @@ settings.register_profile("genseg", deadline=None)
 settings.load_profile("genseg")
 
 ORIENTATIONS = tuple(
-    "".join(pair[side] for pair, side in zip(order, sides, strict=True))
+    "".join(pair[side] for pair, side in zip(order, sides))
     for order in permutations(("RL", "AP", "SI"))
     for sides in product((0, 1), repeat=3)
 )

@@ -86,7 +86,7 @@ def tiny_networks(seed: int) -> Trilevel:
 
     def named(network: torch.nn.Module, tensors: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         names = [name for name, _ in network.named_parameters()]
-        return dict(zip(names, tensors, strict=True))
+        return dict(zip(names, tensors))
 
     def draw(w: list[torch.Tensor], a: list[torch.Tensor]) -> torch.Tensor:
         scaled = masks * torch.softmax(a[0], dim=0)[:2].reshape(1, 2, 1, 1)

@@ -48,7 +48,7 @@ def write_events(run: RunFolder, steps: int) -> None:
                 weights = np.exp(share * rng.normal((1.5, 0.4, 0), 0.1))
                 weights /= weights.sum()
                 names = (f"alpha/{cell}/{operation}" for operation in OPERATIONS)
-                values |= dict(zip(names, weights, strict=True))
+                values |= dict(zip(names, weights))
         if phase != "warm-up":
             values["segmenter_loss"] = 1.6 * math.exp(-(step - steps) / steps) + 0.2 + noise
             if step % 20 == 0:

@@ -76,7 +76,7 @@ def test_flipped_axes_flip() -> None:
     flipped = [torch.equal(sample, labels[0].flip(1)) for sample in moved]
     kept = [torch.equal(sample, labels[0]) for sample in moved]
     assert any(flipped) and any(kept)
-    assert all(a or b for a, b in zip(flipped, kept, strict=True))
+    assert all(a or b for a, b in zip(flipped, kept))
 
 
 @pytest.mark.parametrize("change", CHANGES)

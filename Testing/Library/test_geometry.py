@@ -52,7 +52,7 @@ def test_padding_reaches_the_multiple_and_is_taken_off_exactly(size: Size, multi
     padding = plan_padding(size, multiple)
     padded = padding.forward(numbered(size), -1)
     assert all(length % multiple == 0 for length in padded.shape[1:])
-    assert all(new - old < multiple for new, old in zip(padded.shape[1:], size, strict=True))
+    assert all(new - old < multiple for new, old in zip(padded.shape[1:], size))
     assert (padded == -1).sum() == padded.size - numbered(size).size
     assert (padding.backward(padded, 0) == numbered(size)).all()
 

@@ -71,7 +71,7 @@ def test_the_parameters_are_left_as_they_were() -> None:
     for method in (finite_difference, unroll, neumann):
         method(problem)
     after = [*problem.lower, *problem.middle, *problem.upper]
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, after))
 
 
 def test_rates_may_differ_for_each_weight() -> None:

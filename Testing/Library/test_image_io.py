@@ -55,7 +55,7 @@ def test_all_48_orientations_survive_a_file(
     read = read_image(tmp_path / "a.nii.gz")
     np.testing.assert_array_equal(read.array, volume.array)
     np.testing.assert_allclose(read.affine, affine, atol=1e-6)
-    letters = zip(order, signs, strict=True)
+    letters = zip(order, signs)
     assert read.orientation == "".join(("RAS" if s > 0 else "LPI")[axis] for axis, s in letters)
 
 

@@ -39,8 +39,8 @@ def test_a_hypergradient_leaves_every_network_as_it_was(learner: Learner, method
     values = [p.detach().clone() for p in parameters]
     method(trilevel(learner))
     after = [p for network in networks for p in network.parameters()]
-    assert all(a is b for a, b in zip(parameters, after, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(values, after, strict=True))
+    assert all(a is b for a, b in zip(parameters, after))
+    assert all(torch.equal(a, b) for a, b in zip(values, after))
 
 
 def test_the_losses_give_the_same_value_twice(learner: Learner) -> None:
@@ -54,7 +54,7 @@ def test_the_losses_give_the_same_value_twice(learner: Learner) -> None:
             problem.upper_loss(problem.middle, problem.upper),
         ]
 
-    assert all(torch.equal(a, b) for a, b in zip(losses(), losses(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(losses(), losses()))
 
 
 def test_every_upper_level_variable_is_heard(learner: Learner) -> None:
@@ -76,6 +76,6 @@ def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner)
     problem = trilevel(learner)
     before = [p.detach().clone() for p in problem.upper]
     learner.engine.iterate(0, problem)
-    assert all(torch.equal(a, b) for a, b in zip(before, problem.upper, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, problem.upper))
     found = gradient(problem.upper_loss(problem.middle, problem.upper), problem.upper)
     assert all(float(g.abs().sum()) == 0 for g in found)
