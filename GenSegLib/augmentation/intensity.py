@@ -6,13 +6,15 @@ upper level can learn it.
 
 from __future__ import annotations
 
+from typing import Union
+
 import torch
 import torch.nn.functional as F
 
 from .randomness import Randomness
 from .spatial import smooth_noise
 
-Strength = float | torch.Tensor
+Strength = Union[float, torch.Tensor]
 
 
 def contrast(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Tensor:

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Union
 
 import torch
 
 Tensors = Sequence[torch.Tensor]
-Rates = float | Tensors
+Rates = Union[float, Tensors]
 
 _LEAST_SPREAD = 0.05
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 
 Array = np.ndarray
-Radius = float | Array
+Radius = Union[float, Array]
 
 
 def ellipsoid(offsets: Sequence[Array], radii: Sequence[Radius]) -> Array:
