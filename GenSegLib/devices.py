@@ -105,5 +105,6 @@ def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> No
 
 
 def _cpu_gains_by_bfloat16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
+    """Ask PyTorch, which does not tell before version 2.9: float32 is right on any processor."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

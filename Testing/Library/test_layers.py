@@ -15,6 +15,7 @@ HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
 LIGHT = (
     *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "outputs"),
     *("runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
+    *("feedback", "image_fit", "bundle_config"),
 )
 
 IMPORT_WITH_BLOCKED = """
