@@ -85,21 +85,28 @@ class Feedback:
         path = run / FEEDBACK
         if not path.is_file():
             return cls()
-        values = read_json(path)
         try:
-            pairs = {frozenset(map(str, pair)) for pair in values["rejected_pairs"]}
-            kinds = {str(kind): int(count) for kind, count in values["rejected_kinds"].items()}
+            return cls.from_json(read_json(path))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise GenSegError(f"{path} is damaged; remove it to reject nothing") from fault
-        return cls(pairs, {kind: count for kind, count in kinds.items() if kind in KINDS})
 
     def save(self, run: Path) -> None:
         """Write the feedback into a run folder, where its training finds it."""
-        values = {
+        write_json(run / FEEDBACK, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what was rejected as JSON values."""
+        return {
             "rejected_pairs": sorted(sorted(pair) for pair in self.pairs),
             "rejected_kinds": dict(sorted(self.kinds.items())),
         }
-        write_json(run / FEEDBACK, values)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Feedback:
+        """Read what `to_json` gives; kinds that are not known are left out."""
+        pairs = {frozenset(map(str, pair)) for pair in values["rejected_pairs"]}
+        kinds = {str(kind): int(count) for kind, count in values["rejected_kinds"].items()}
+        return cls(pairs, {kind: count for kind, count in kinds.items() if kind in KINDS})
 
     def reject(self, pair: PreviewPair) -> None:
         """Keep the pair, and all others between its two cases, out of the training."""

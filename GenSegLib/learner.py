@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augmentation.morphs import Morphs, Subject
-from .augmentation.patches import PatchSampler
-from .augmentation.policy import Policy, augment
+from .augmentation.morphs import Subject
+from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
 from .averages import Average
 from .config import TrainConfig
 from .devices import choose_device, choose_precision, to_device
+from .feedback import Feedback
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
@@ -24,6 +24,7 @@ from .networks.generator import Generator
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
 from .problem import Batches, SegmentationProblem
+from .sampling import Sampling
 
 ADVERSARIAL_WEIGHT = 0.05
 _MOMENTA = (0.5, 0.99)
@@ -52,7 +53,8 @@ class Learner:
         self.device = choose_device(config.device)
         self.subjects = list(subjects)
         self.training = len(subjects) - held_back
-        self.policy = Policy.of(preset)
+        self.policy = Policy.of(preset).scaled(config.augmentation)
+        self.feedback = Feedback()
         self.patch_size = preset.patch_size
         torch.manual_seed(config.seed)
         self.rng = Randomness(torch.Generator().manual_seed(config.seed), self.device)
@@ -63,7 +65,9 @@ class Learner:
         self._levels()
         self.average = Average(self.problem.middle_parameters(), config.ema_decay)
         self.shown = Average(self.problem.lower_parameters(), config.ema_decay)
-        self._samplers()
+        self.sampling = Sampling(
+            config, self.policy, subjects, self.training, classes, self.patch_size, self.rng
+        )
 
     @property
     def has_generator(self) -> bool:
@@ -107,17 +111,12 @@ class Learner:
             return None
         return HYPERGRADIENTS.get(self.config.hypergradient)
 
-    def _samplers(self) -> None:
-        """Make the samplers; the registration that morphs need depends on the seed alone."""
-        own = Randomness(torch.Generator().manual_seed(self.config.seed), self.device)
-        size = self.patch_size
-        self.real = PatchSampler(self.subjects[: self.training], size)
-        self.all_real = PatchSampler(self.subjects, size)
-        held_back = self.subjects[self.training :]
-        self.validation = PatchSampler(held_back, size) if held_back else None
-        if self.has_generator:
-            self.all_morphs = Morphs(self.subjects, self.classes, size, own)
-            self.morphs = self.all_morphs.among(range(self.training))
+    def follow(self, feedback: Feedback) -> None:
+        """Leave out what a clinician rejected, from here on."""
+        self.feedback = feedback
+        self.sampling.follow(feedback)
+        changes = self.problem.variables.changes
+        self.problem.variables.allow({name: feedback.strength(name) for name in changes})
 
     def set_segmenter_rate(self, factor: float) -> None:
         """Scale the segmenter's rate of the settings."""
@@ -136,7 +135,7 @@ class Learner:
     def joint_step(self, step: int) -> dict[str, float]:
         """Take a step of every level that is due."""
         if not self.has_generator:
-            return self._real_step(self.real)
+            return self._real_step(held_back=False)
         batches = self._batches()
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         losses = self.engine.iterate(step, self._trilevel(batches))
@@ -151,43 +150,26 @@ class Learner:
     def final_step(self) -> dict[str, float]:
         """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
         if not self.has_generator:
-            return self._real_step(self.all_real)
+            return self._real_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
         with torch.no_grad():
-            real = self._augmented(self.all_real)
-            pairs = self.all_morphs.blends(
-                self.rng, self.config.generated_batch_size, self.policy.spatial
-            )
+            real = self.sampling.real(held_back=True)
+            pairs = self.sampling.blends(held_back=True)
             upper = problem.upper_parameters()
-            bridge = problem.bridge(pairs, self.shown.tensors, upper, self._seed())
+            bridge = problem.bridge(pairs, self.shown.tensors, upper, self.sampling.seed())
         value = self.engine.middle.descend(problem.middle_loss(real, pairs.labels, middle, bridge))
         self.average.update(middle)
         return {"segmenter_loss": value}
 
-    def _real_step(self, sampler: PatchSampler) -> dict[str, float]:
-        images, labels = self._augmented(sampler)
+    def _real_step(self, *, held_back: bool) -> dict[str, float]:
+        images, labels = self.sampling.real(held_back=held_back)
         value = self.engine.middle.descend(self.problem.real_loss(images, labels))
         self.average.update(self.problem.middle_parameters())
         return {"segmenter_loss": value}
 
-    def _augmented(self, sampler: PatchSampler) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = sampler.draw(self.rng, self.config.batch_size)
-        return augment(images, labels, self.classes, self.policy, self.rng)
-
     @torch.no_grad()
     def _batches(self) -> Batches:
-        upper = self.validation if self.validation is not None else self.real
-        count = self.config.generated_batch_size
-        return Batches(
-            lower=self.morphs.real_pairs(self.rng, count),
-            middle=self._augmented(self.real),
-            blends=self.morphs.blends(self.rng, count, self.policy.spatial),
-            upper=upper.draw(self.rng, self.config.batch_size),
-            seed=self._seed(),
-        )
-
-    def _seed(self) -> int:
-        return self.rng.integers(2**31 - 2, 1)[0]
+        return self.sampling.batches()
 
     def _trilevel(self, batches: Batches) -> Trilevel:
         return self.problem.trilevel(
@@ -242,6 +224,7 @@ class Learner:
             ],
             "averages": [self.average.state(), self.shown.state()],
             "random": self.rng.generator.get_state(),
+            "feedback": self.feedback.to_json(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -250,8 +233,10 @@ class Learner:
         for name in ("segmenter", "generator", "discriminator", "variables"):
             getattr(problem, name).load_state_dict(state[name])
         levels = (engine.lower, engine.middle, engine.upper, self.adversary)
-        for level, saved in zip(levels, state["optimizers"], strict=True):
+        for level, saved in zip(levels, state["optimizers"]):
             level.optimizer.load_state_dict(saved)
-        for average, saved in zip((self.average, self.shown), state["averages"], strict=True):
+        for average, saved in zip((self.average, self.shown), state["averages"]):
             average.restore(saved)
         self.rng.generator.set_state(state["random"].cpu())
+        if self.has_generator:
+            self.follow(Feedback.from_json(state["feedback"]))

@@ -8,19 +8,17 @@ import numpy as np
 import torch
 
 from .augmentation.morphs import Subject
-from .augmentation.randomness import Randomness
-from .augmentation.spatial import SpatialStrength
+from .feedback import write_preview_pairs
 from .files import atomic_folder
+from .generated import draw_pairs, kinds_of
 from .image_io import Volume, write_image, write_label
 from .learner import Learner
 from .session import Session
 from .validation import predict
 
-_STILL = SpatialStrength(probability=0.0, elastic=0.0)
 
-
-def write_previews(session: Session, folder: Path, pairs: int = 3) -> None:
-    """Write ``pairs`` real and generated pairs and all validation predictions to a new folder."""
+def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0) -> None:
+    """Write real pairs, a generated pair of each kind and all predictions of held-back cases."""
     learner = session.learner
     spacing = learner.subjects[0].spacing
     with atomic_folder(folder) as target:
@@ -29,11 +27,14 @@ def write_previews(session: Session, folder: Path, pairs: int = 3) -> None:
             files = (target / f"{name}_image.nii.gz", target / f"{name}_label.nii.gz")
             write_pair(*files, image, session.original_values(label), spacing, session.names)
 
-        for place, subject in enumerate(learner.subjects[:pairs]):
+        for place, subject in enumerate(learner.subjects[:real]):
             write(f"real_{place}", subject.image, subject.label)
         if learner.has_generator:
-            for place, (image, label) in enumerate(draw_pairs(learner, pairs, seed=0)):
-                write(f"generated_{place}", image, label)
+            generated = draw_pairs(learner, kinds_of(learner), seed)
+            for place, pair in enumerate(generated):
+                write(f"generated_{place}", pair.image, pair.label)
+            made_of = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
+            write_preview_pairs(target, made_of)
         for subject in learner.subjects[learner.training :]:
             write(f"validation_{subject.name}", subject.image, subject.label)
             path = target / f"validation_{subject.name}_prediction.nii.gz"
@@ -44,19 +45,6 @@ def write_previews(session: Session, folder: Path, pairs: int = 3) -> None:
 def _predicted(learner: Learner, subject: Subject) -> torch.Tensor:
     with learner.averaged_segmenter() as segmenter:
         return predict(segmenter, learner.patch_size, subject, learner.problem.autocast)
-
-
-@torch.no_grad()
-def draw_pairs(learner: Learner, count: int, seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return generated images (c, *s) with their labels (*s), without touching the training."""
-    rng = Randomness(torch.Generator().manual_seed(seed), learner.device)
-    upper = [tensor.detach() for tensor in learner.problem.upper_parameters()]
-    drawn = []
-    for place in range(count):
-        blend = learner.all_morphs.blends(rng, 1, _STILL)
-        image = learner.problem.draw(blend, learner.shown.tensors, upper, seed + place)
-        drawn.append((image[0], blend.labels[0, 0]))
-    return drawn
 
 
 def write_pair(

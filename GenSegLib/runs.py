@@ -25,7 +25,7 @@ from .run_lock import RunLock
 
 FORMAT_VERSION = 1
 ENTRIES = (
-    *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl"),
+    *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
     *("checkpoints", "previews", "tensorboard", "model"),
     *("report.html", "scores.csv", "scores.json"),
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 from .checkpoints import load_checkpoint
 from .errors import GenSegError
 from .files import atomic_folder
+from .generated import draw_pairs
 from .learner import Learner
-from .previews import draw_pairs, write_pair
+from .previews import write_pair
 from .runs import RunFolder
 from .session import load_session
 
@@ -31,14 +32,14 @@ def synthesize(run: RunFolder, out: Path, count: int, seed: int) -> list[Path]:
     with atomic_folder(out) as folder:
         (folder / "images").mkdir()
         (folder / "labels").mkdir()
-        pairs = draw_pairs(learner, count, seed)
-        for name, (image, label) in zip(names, pairs, strict=True):
+        pairs = draw_pairs(learner, ["blending"] * count, seed)
+        for name, pair in zip(names, pairs):
             spacing = learner.subjects[0].spacing
             write_pair(
                 folder / "images" / name,
                 folder / "labels" / name,
-                image,
-                session.original_values(label),
+                pair.image,
+                session.original_values(pair.label),
                 spacing,
                 session.names,
             )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .checkpoints import load_checkpoint, save_checkpoint
 from .errors import GenSegError
 from .events import EventLog
+from .feedback import Feedback
 from .previews import write_previews
 from .runs import RunFolder, State
 from .schedule import PHASES, Schedule
@@ -114,14 +115,11 @@ class Training:
             losses = self._step(phase, progress.step)
             progress.step += 1
             self._tell(phase, losses)
-            if phase == "joint" and progress.step % self.config.validate_every == 0:
-                self._validate()
-                if self._has_stalled():
-                    self.events.log("validation Dice has stopped rising: the joint phase ends")
-                    break
+            if progress.step % self.config.validate_every == 0 and self._end_round(phase):
+                break
             self._keep_alive()
-        if phase == "joint":
-            self._finish_search()
+        if phase == "joint" and progress.step % self.config.validate_every:
+            self._end_round(phase)
 
     def _step(self, phase: str, step: int) -> dict[str, float]:
         if phase == "warm-up":
@@ -134,6 +132,32 @@ class Training:
             kept = self.learner.reduce_cells()
             self.events.log("cells reduced to " + ", ".join(f"{k}: {v}" for k, v in kept.items()))
         return self.learner.joint_step(step)
+
+    def _end_round(self, phase: str) -> bool:
+        """Look back on a round and hear the user; tell whether the phase is to end."""
+        self._hear_feedback()
+        if phase != "joint":
+            return False
+        self._validate()
+        self._show()
+        stalled = 0 < self.config.patience <= self.progress.waited
+        if stalled:
+            self.events.log("validation Dice has stopped rising: the joint phase ends")
+        return stalled
+
+    def _hear_feedback(self) -> None:
+        """Follow what a clinician rejected since the last round."""
+        try:
+            feedback = Feedback.load(self.run_folder.path)
+        except GenSegError as fault:
+            self.events.log(f"feedback is left aside: {fault}", "warning")
+            return
+        if self.learner.has_generator and feedback != self.learner.feedback:
+            self.learner.follow(feedback)
+            self.events.log(
+                f"feedback: {len(feedback.pairs)} pairs of cases are left out; "
+                f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
+            )
 
     def _validate(self) -> None:
         held_back = self.learner.subjects[self.learner.training :]
@@ -153,17 +177,10 @@ class Training:
         progress.last_dice = dice
         self.events.metrics("joint", self.done, validation_dice=dice)
 
-    def _has_stalled(self) -> bool:
-        return 0 < self.config.patience <= self.progress.waited
-
-    def _finish_search(self) -> None:
-        """Measure and show what the joint phase found, before held-back cases join the training."""
-        if self.schedule.steps["joint"] == 0:
-            return
-        self._validate()
+    def _show(self) -> None:
         folder = self.run_folder.previews / f"{self.done:06d}"
         if not folder.exists():
-            write_previews(self.session, folder)
+            write_previews(self.session, folder, seed=self.done)
             self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
 
     def _tell(self, phase: str, losses: dict[str, float]) -> None:

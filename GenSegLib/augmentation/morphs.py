@@ -8,7 +8,7 @@ change without tearing; the source image is a mix of both images that varies smo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -39,11 +39,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch of image-label pairs: images (b, c, *s), labels (b, 1, *s), and source images."""
+    """A batch of image-label pairs: images (b, c, *s), labels (b, 1, *s), and source images.
+
+    Attributes:
+        between: the places of the two subjects of each sample.
+    """
 
     source: torch.Tensor
     labels: torch.Tensor
     images: torch.Tensor
+    between: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,10 @@ class Morphs:
         self.partners = _partners(len(subjects), self.settings.partners, rng)
         self.knots = self._register()
 
-    def among(self, chosen: Sequence[int]) -> Morphs:
-        """Return the same morphs between the chosen subjects alone.
+    def among(
+        self, chosen: Sequence[int], rejected: Collection[frozenset[int]] = frozenset()
+    ) -> Morphs:
+        """Return the same morphs between the chosen subjects alone, rejected pairs left out.
 
         A subject whose registered partners are all left out is paired with itself.
         """
@@ -104,7 +111,7 @@ class Morphs:
         kept = [
             (index, pair)
             for index, pair in enumerate(self.partners)
-            if pair[0] in chosen and pair[1] in chosen
+            if set(pair) <= set(chosen) and frozenset(pair) not in rejected
         ]
         lonely = set(chosen) - {first for _, (first, _) in kept}
         view.partners = [pair for _, pair in kept] + [(first, first) for first in sorted(lonely)]
@@ -173,17 +180,24 @@ class Morphs:
             there.append(self._at(second, self._fine(moved)))
         real, other = torch.cat(here), torch.cat(there)
         labels = nearest_class(real[:, : self.classes])
-        return Pairs(other[:, self.classes :], labels, real[:, self.classes :])
+        return Pairs(other[:, self.classes :], labels, real[:, self.classes :], self._of(chosen))
 
-    def blends(self, rng: Randomness, batch: int, spatial: SpatialStrength) -> Pairs:
-        """Draw blended masks with their mixed source images (which stand for the images too)."""
+    def blends(
+        self, rng: Randomness, batch: int, spatial: SpatialStrength, strength: float = 1.0
+    ) -> Pairs:
+        """Draw blended masks with their mixed source images (which stand for the images too).
+
+        ``strength`` is the share of the way that blends go from the nearer of their two subjects.
+        """
         points = self._points(rng, batch, spatial)
         chosen = rng.integers(len(self.partners), batch)
         reach = self.settings.reach
-        ways = rng.uniform(batch, low=-reach, high=1 + reach).tolist()
+        far = rng.uniform(batch, low=-reach, high=1 + reach)
+        nearer = far.round().clamp(0, 1)
+        ways = (nearer + strength * (far - nearer)).tolist()
         noise = smooth_noise(rng, batch, 1, self.patch_size, knots=4) * self.settings.mixing
         drawn = []
-        for sample_index, (pair, way) in enumerate(zip(chosen, ways, strict=True)):
+        for sample_index, (pair, way) in enumerate(zip(chosen, ways)):
             at = points[sample_index : sample_index + 1]
             share = np.clip(way, 0.02, 0.98)
             mix = torch.sigmoid(
@@ -192,7 +206,11 @@ class Morphs:
             drawn.append(self._blend(pair, at, way, mix))
         blend = torch.cat(drawn)
         source = blend[:, self.classes :]
-        return Pairs(source, nearest_class(blend[:, : self.classes]), source)
+        labels = nearest_class(blend[:, : self.classes])
+        return Pairs(source, labels, source, self._of(chosen))
+
+    def _of(self, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        return tuple(self.partners[pair] for pair in chosen)
 
     def _blend(self, pair: int, at: torch.Tensor, way: float, mix: torch.Tensor) -> torch.Tensor:
         first, second = self.partners[pair]

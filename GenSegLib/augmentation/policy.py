@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -44,6 +44,16 @@ class Policy:
             contrast=0.15 * spread,
             noise=0.2 * spread,
             bias_field=0.2 if preset.bias_field else 0.0,
+        )
+
+    def scaled(self, factor: float) -> Policy:
+        """Return a policy whose changes are ``factor`` times as strong; with 0 nothing changes."""
+        strengths = ("contrast", "gamma", "noise", "bias_field")
+        return replace(
+            self,
+            spatial=self.spatial.scaled(factor),
+            probability=self.probability if factor > 0 else 0.0,
+            **{name: getattr(self, name) * factor for name in strengths},
         )
 
 

@@ -7,7 +7,7 @@ through ``grid_sample`` together: about a tenth of the time of per-sample elasti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,11 @@ class SpatialStrength:
     knots: int = 6
     flip_axes: tuple[int, ...] = ()
     probability: float = 0.9
+
+    def scaled(self, factor: float) -> SpatialStrength:
+        """Return deformations that go ``factor`` times as far; mirroring is as likely as before."""
+        lengths = ("rotation", "scale", "translation", "elastic")
+        return replace(self, **{name: getattr(self, name) * factor for name in lengths})
 
 
 def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -27,6 +28,7 @@ class UpperVariables(nn.Module):
         residual_logit: likewise the share of the generator's residual.
         log_strengths: logarithms of the strengths of the changes of appearance, which start at
             the policy's.
+        allowed: what a clinician's feedback leaves of these strengths; no optimizer changes it.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -38,6 +40,8 @@ class UpperVariables(nn.Module):
         self.log_strengths = nn.Parameter(
             torch.tensor([math.log(strengths[name]) for name in self.changes])
         )
+        self.allowed: torch.Tensor
+        self.register_buffer("allowed", torch.ones(len(self.changes)))
 
     def weight(self) -> torch.Tensor:
         """Return the weight of the generated pairs, in (0, 2)."""
@@ -48,15 +52,27 @@ class UpperVariables(nn.Module):
     ) -> torch.Tensor:
         """Return generated images with their share of the residual and a changed appearance."""
         images = source + share(self.residual_logit) * (generated - source)
-        for name, strength in zip(self.changes, self.log_strengths.exp(), strict=True):
-            images = _CHANGES[name](images, strength, rng)
+        for name in self.changes:
+            images = self.changed(images, name, rng)
         return images
+
+    def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
+        """Return images with one change of appearance."""
+        return _CHANGES[name](images, self._strengths()[self.changes.index(name)], rng)
+
+    def allow(self, shares: Mapping[str, float]) -> None:
+        """Leave these shares of the strengths, by the names of the changes."""
+        for place, name in enumerate(self.changes):
+            self.allowed[place] = shares[name]
+
+    def _strengths(self) -> torch.Tensor:
+        return self.log_strengths.exp() * self.allowed
 
     def values(self) -> dict[str, float]:
         """Return every variable by its name, as the report shows them."""
-        strengths = self.log_strengths.detach().exp().tolist()
+        strengths = self._strengths().detach().tolist()
         return {
             "weight": float(self.weight().detach()),
             "residual": float(share(self.residual_logit.detach())),
-            **dict(zip(self.changes, strengths, strict=True)),
+            **dict(zip(self.changes, strengths)),
         }

@@ -43,18 +43,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     args = parser.parse_args()
     learner = make_learner(args.data)
-    images, labels = learner._augmented(learner.real)
+    images, labels = learner.sampling.real(held_back=False)
     chain = one_sample_at_a_time(tuple(images.shape[2:]))
 
     def transforms() -> None:
-        for image, label in zip(images, labels, strict=True):
+        for image, label in zip(images, labels):
             chain({"image": image, "label": label})
 
     def network() -> None:
         learner.engine.middle.descend(learner.problem.real_loss(images, labels))
 
     ways: dict[str, Callable[[], object]] = {
-        "batched_s": lambda: learner._augmented(learner.real),
+        "batched_s": lambda: learner.sampling.real(held_back=False),
         "one_sample_at_a_time_s": transforms,
         "network_step_s": network,
     }

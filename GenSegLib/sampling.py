@@ -1,0 +1,88 @@
+"""What each level of a training sees: real pairs, held-back ones, and masks to generate from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .augmentation.morphs import Morphs, Pairs, Subject
+from .augmentation.patches import PatchSampler
+from .augmentation.policy import Policy, augment
+from .augmentation.randomness import Randomness
+from .config import TrainConfig
+from .feedback import Feedback
+from .problem import Batches
+
+
+class Sampling:
+    """Draws the batches of a training.
+
+    Args:
+        config: the settings.
+        policy: how real pairs are augmented, and masks deformed.
+        subjects: training cases, then validation cases.
+        training: how many of the subjects, the first ones, are training cases.
+        classes: classes, background included.
+        patch_size: in voxels.
+        rng: where everything is drawn from.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        policy: Policy,
+        subjects: Sequence[Subject],
+        training: int,
+        classes: int,
+        patch_size: Sequence[int],
+        rng: Randomness,
+    ) -> None:
+        self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
+        self.names = [subject.name for subject in subjects]
+        self._training = range(training)
+        self._real = PatchSampler(subjects[:training], patch_size)
+        self._all_real = PatchSampler(subjects, patch_size)
+        held_back = subjects[training:]
+        self._held_back = PatchSampler(held_back, patch_size) if held_back else self._real
+        if config.generator != "none":
+            # of its own, since the registration is to depend on the seed alone
+            own = Randomness(torch.Generator().manual_seed(config.seed), rng.device)
+            self._registered = Morphs(subjects, classes, patch_size, own)
+            self.follow(Feedback())
+
+    def follow(self, feedback: Feedback) -> None:
+        """Leave out the pairs, and weaken the changes, that a clinician rejected."""
+        places = {name: place for place, name in enumerate(self.names)}
+        known = [pair for pair in feedback.pairs if pair <= set(self.names)]
+        rejected = {frozenset(places[name] for name in pair) for pair in known}
+        self.all_morphs = self._registered.among(range(len(self.names)), rejected)
+        self.morphs = self._registered.among(self._training, rejected)
+        self.blending = feedback.strength("blending")
+        self.spatial = self.policy.spatial.scaled(feedback.strength("deformation"))
+
+    def real(self, *, held_back: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw augmented real pairs of the training cases, or of all cases."""
+        sampler = self._all_real if held_back else self._real
+        images, labels = sampler.draw(self.rng, self.config.batch_size)
+        return augment(images, labels, self.classes, self.policy, self.rng)
+
+    def blends(self, *, held_back: bool) -> Pairs:
+        """Draw new masks between training cases, or between all cases."""
+        morphs = self.all_morphs if held_back else self.morphs
+        count = self.config.generated_batch_size
+        return morphs.blends(self.rng, count, self.spatial, self.blending)
+
+    def batches(self) -> Batches:
+        """Draw one iteration's data for all three levels."""
+        return Batches(
+            lower=self.morphs.real_pairs(self.rng, self.config.generated_batch_size),
+            middle=self.real(held_back=False),
+            blends=self.blends(held_back=False),
+            upper=self._held_back.draw(self.rng, self.config.batch_size),
+            seed=self.seed(),
+        )
+
+    def seed(self) -> int:
+        """Draw a seed for what is to be repeated exactly."""
+        return self.rng.integers(2**31 - 2, 1)[0]
