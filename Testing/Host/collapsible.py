@@ -1,0 +1,148 @@
+"""ctk's containers that fold away."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QGroupBox,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
+    QWidget,
+)
+
+from .properties import Property, stored
+from .ui_loader import offered
+
+
+def show_contents(container: QWidget, shown: bool) -> None:
+    """Show or hide a container's children; what was hidden before stays hidden after."""
+    for child in container.children():
+        if not isinstance(child, QWidget) or child.isWindow():
+            continue
+        if shown:
+            if child.property("hiddenByFolding"):
+                child.setVisible(True)
+            child.setProperty("hiddenByFolding", None)
+        elif not child.isHidden():
+            child.setProperty("hiddenByFolding", True)
+            child.setVisible(False)
+
+
+class Collapsible(QAbstractButton):
+    """The header of a section with the section's widgets below it."""
+
+    contentsCollapsed = Signal(bool)
+
+    def __init__(self, parent: QWidget | str | None = None) -> None:
+        super().__init__(parent if isinstance(parent, QWidget) else None)
+        if isinstance(parent, str):
+            self.setText(parent)
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
+        self.setContentsMargins(0, self._header_height(), 0, 0)
+        self.toggled.connect(self._fold)
+
+    def _get_collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    collapsed = Property("bool", _get_collapsed, setCollapsed)
+    collapsedHeight = stored("int", "collapsedHeight", 14)
+    flat = stored("bool", "flat", False)
+    contentsFrameShape = stored("int", "contentsFrameShape", 0)
+    contentsFrameShadow = stored("int", "contentsFrameShadow", 16)
+    contentsLineWidth = stored("int", "contentsLineWidth", 1)
+    contentsMidLineWidth = stored("int", "contentsMidLineWidth", 0)
+    buttonTextAlignment = stored("int", "buttonTextAlignment", 129)
+    indicatorAlignment = stored("int", "indicatorAlignment", 129)
+
+    def collapse(self, collapsed: bool) -> None:
+        self.setCollapsed(collapsed)
+
+    def onToggled(self, checked: bool = True) -> None:
+        self.setChecked(checked)
+
+    def _fold(self, checked: bool) -> None:
+        show_contents(self, checked)
+        self.setMaximumHeight(16777215 if checked else self._header_height() + 6)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(not checked)
+
+    def childEvent(self, event: QEvent) -> None:
+        child = event.child()
+        if event.type() == QEvent.ChildPolished and self.collapsed and isinstance(child, QWidget):
+            show_contents(self, False)
+        super().childEvent(event)
+
+    def hitButton(self, position: object) -> bool:
+        return position.y() <= self._header_height()
+
+    def _header_height(self) -> int:
+        return self.fontMetrics().height() + 10
+
+    def sizeHint(self) -> QSize:
+        inner = QWidget.sizeHint(self)
+        width = self.fontMetrics().horizontalAdvance(self.text) + 40
+        height = (
+            self._header_height() if self.collapsed else max(inner.height(), self._header_height())
+        )
+        return QSize(max(inner.width(), width), height)
+
+    minimumSizeHint = sizeHint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        option = QStyleOptionButton()
+        option.initFrom(self)
+        option.rect.setHeight(self._header_height() - 2)
+        option.features = QStyleOptionButton.None_
+        style = self.style()
+        style.drawControl(QStyle.CE_PushButtonBevel, option, painter, self)
+        arrow = QStyleOptionButton()
+        arrow.initFrom(self)
+        arrow.rect = option.rect.adjusted(8, 4, 0, -4)
+        arrow.rect.setWidth(arrow.rect.height())
+        opened = QStyle.PE_IndicatorArrowDown if self.checked else QStyle.PE_IndicatorArrowRight
+        style.drawPrimitive(opened, arrow, painter, self)
+        text_place = option.rect.adjusted(14 + arrow.rect.width(), 0, -4, 0)
+        alignment = Qt.AlignLeft | Qt.AlignVCenter | Qt.TextShowMnemonic
+        style.drawItemText(painter, text_place, alignment, self.palette, self.enabled, self.text)
+        painter.end()
+
+
+@offered
+class ctkCollapsibleButton(Collapsible):
+    """A foldable section of a module's panel."""
+
+
+@offered
+class ctkCollapsibleGroupBox(QGroupBox):
+    """A group box that folds away when its title is clicked."""
+
+    def __init__(self, parent: QWidget | str | None = None) -> None:
+        super().__init__(parent if isinstance(parent, QWidget) else None)
+        if isinstance(parent, str):
+            self.setTitle(parent)
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.toggled.connect(self.expand)
+
+    def _get_collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    collapsed = Property("bool", _get_collapsed, setCollapsed)
+    collapsedHeight = stored("int", "collapsedHeight", 14)
+
+    def expand(self, expanded: bool) -> None:
+        show_contents(self, expanded)
+        self.setMaximumHeight(16777215 if expanded else self.fontMetrics().height() + 12)
+        self.updateGeometry()

@@ -1,0 +1,73 @@
+"""The application's scene, with the logics that the application attaches to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+# Module name -> logic class of slicer-core. Each registers its node classes with the scene.
+_LOGICS = {
+    "Units": "vtkSlicerUnitsLogic",
+    "Colors": "vtkSlicerColorLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Terminologies": "vtkSlicerTerminologiesModuleLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
+    "Models": "vtkSlicerModelsLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
+    "Texts": "vtkSlicerTextsLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
+    "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
+    "SceneViews": "vtkSlicerSceneViewsModuleLogic",
+}
+
+
+class ApplicationScene:
+    """A scene and the logics of the application and of its modules.
+
+    Args:
+        temporary: folder for the application's own temporary files.
+    """
+
+    def __init__(self, temporary: Path) -> None:
+        self.scene = slicer.vtkMRMLScene()
+        self.application_logic = slicer.vtkSlicerApplicationLogic()
+        self.application_logic.SetTemporaryPath(str(temporary))
+        self.application_logic.SetMRMLScene(self.scene)
+        self.logics = {module: self._attach(module) for module in _LOGICS}
+        self.application_logic.SetColorLogic(self.logics["Colors"])
+        self._add_slices_and_view()
+
+    def _attach(self, module: str) -> Any:
+        logic = getattr(slicer, _LOGICS[module])()
+        with _silence():  # the packages bring no color and terminology files
+            logic.SetMRMLApplicationLogic(self.application_logic)
+            logic.SetMRMLScene(self.scene)
+        self.application_logic.SetModuleLogic(module, logic)
+        return logic
+
+    def _add_slices_and_view(self) -> None:
+        self.slice_logics = slicer.vtkMRMLApplicationLogic.GetSliceLogics(self.application_logic)
+
+
+class _silence:
+    """No messages of VTK while it lasts."""
+
+    def __enter__(self) -> None:
+        from vtkmodules.vtkCommonCore import vtkLogger, vtkObject
+
+        self._before = vtkObject.GetGlobalWarningDisplay()
+        vtkObject.SetGlobalWarningDisplay(0)
+        vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+
+    def __exit__(self, *_: object) -> None:
+        from vtkmodules.vtkCommonCore import vtkLogger, vtkObject
+
+        vtkObject.SetGlobalWarningDisplay(self._before)
+        vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_WARNING)

@@ -1,0 +1,159 @@
+"""The base classes of scripted modules."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import unittest
+from pathlib import Path
+from typing import Any
+
+import slicer
+from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout
+
+from .collapsible import ctkCollapsibleButton
+
+
+def _file_of(thing: object) -> Path:
+    return Path(inspect.getfile(type(thing)))
+
+
+class ScriptedLoadableModule:
+    """What a module says about itself. `parent` is the application's module object."""
+
+    def __init__(self, parent: Any) -> None:
+        self.parent = parent
+        self.moduleName = type(self).__name__
+        parent.title = ""
+        parent.categories = []
+        parent.dependencies = []
+        parent.contributors = []
+        parent.helpText = ""
+        parent.acknowledgementText = ""
+
+    def resourcePath(self, filename: str) -> str:
+        return str(Path(self.parent.path).parent / "Resources" / filename)
+
+    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
+        page = docPage or self.moduleName
+        address = f"https://slicer.readthedocs.io/en/latest/user_guide/modules/{page.lower()}.html"
+        return f'<p>For more information see the <a href="{address}">online documentation</a>.</p>'
+
+    def runTest(self, msec: int = 100, **kwargs: Any) -> None:
+        module = __import__(self.moduleName)
+        test = getattr(module, self.moduleName + "Test")()
+        test.messageDelay = msec
+        test.runTest(**kwargs)
+
+
+class ScriptedLoadableModuleWidget:
+    """A module's panel. `parent` is the application's module widget, which holds the layout."""
+
+    def __init__(self, parent: Any = None) -> None:
+        name = type(self).__name__
+        self.moduleName = name[: -len("Widget")] if name.endswith("Widget") else name
+        self.developerMode = slicer.util.settingsValue(
+            "Developer/DeveloperMode", False, converter=slicer.util.toBool
+        )
+        if parent is None:
+            parent = slicer.qMRMLWidget()
+            parent.setLayout(QVBoxLayout())
+            parent.setMRMLScene(slicer.mrmlScene)
+        self.parent = parent
+        self.layout = parent.layout()
+        setattr(slicer.modules, name, self)
+        slicer.app.moduleManager().connect(
+            "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
+        )
+
+    def resourcePath(self, filename: str) -> str:
+        return str(_file_of(self).parent / "Resources" / filename)
+
+    def setup(self) -> None:
+        if self.developerMode:
+            self.setupDeveloperSection()
+
+    def setupDeveloperSection(self) -> None:
+        self.reloadCollapsibleButton = ctkCollapsibleButton("Reload && Test")
+        self.layout.addWidget(self.reloadCollapsibleButton)
+        inner = QVBoxLayout(self.reloadCollapsibleButton)
+        self.reloadButton = QPushButton("Reload")
+        self.reloadButton.connect("clicked()", self.onReload)
+        inner.addWidget(self.reloadButton)
+
+    def cleanup(self) -> None:
+        """For the module to say what is left to do before the panel goes."""
+
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        if moduleName == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect(
+                "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
+            )
+
+    def onReload(self) -> None:
+        logging.debug("Reloading scripted module: %s", self.moduleName)
+        slicer.util.reloadScriptedModule(self.moduleName)
+
+    def onTest(self, **kwargs: Any) -> None:
+        getattr(slicer.modules, self.moduleName.lower() + "Instance").runTest(**kwargs)
+
+    def onReloadAndTest(self, **kwargs: Any) -> None:
+        self.onReload()
+        self.onTest(**kwargs)
+
+    def onEditSource(self) -> None:
+        raise NotImplementedError("the desktop host opens no editor")
+
+
+class ScriptedLoadableModuleLogic:
+    """A module's doings. Keeps the module's parameters in a node of the scene."""
+
+    def __init__(self, parent: Any = None) -> None:
+        self.isSingletonParameterNode = True
+        name = type(self).__name__
+        self.moduleName = name[: -len("Logic")] if name.endswith("Logic") else name
+
+    def getParameterNode(self) -> Any:
+        if self.isSingletonParameterNode:
+            found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+            if found is not None:
+                return found
+        else:
+            found = self.getAllParameterNodes()
+            if found:
+                return found[0]
+        return self.createParameterNode()
+
+    def getAllParameterNodes(self) -> list[Any]:
+        nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+        return [each for each in nodes if each.GetAttribute("ModuleName") == self.moduleName]
+
+    def createParameterNode(self) -> Any:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+        node.UnRegister(None)
+        if self.isSingletonParameterNode:
+            node.SetSingletonTag(self.moduleName)
+        node.SetModuleName(self.moduleName)
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
+        return slicer.mrmlScene.AddNode(node)
+
+
+class ScriptedLoadableModuleTest(unittest.TestCase):
+    """A module's self test."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.messageDelay = 0
+
+    def runTest(self) -> None:
+        """For the module's tests."""
+
+    def delayDisplay(
+        self, message: str, requestedDelay: int | None = None, msec: int | None = None
+    ) -> None:
+        logging.info(message)
+        QApplication.processEvents()
+
+    def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:
+        raise NotImplementedError("the desktop host takes its own screenshots")
