@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             args = build_parser().parse_args(arguments)
             args.stdout = stdout
-            args.run(args)
+            with _missing_packages_told():
+                args.run(args)
         except GenSegError as fault:
             text = " ".join(str(fault).split())
             _tell(f"error: {text}", text, arguments, stdout)
@@ -103,6 +104,20 @@ def _only_events_on_stdout(active: bool) -> Iterator[None]:
         return
     with redirect_stdout(sys.stderr):
         yield
+
+
+@contextmanager
+def _missing_packages_told() -> Iterator[None]:
+    """Make a package that is not installed a fault that the user can mend."""
+    try:
+        yield
+    except ModuleNotFoundError as fault:
+        package = (fault.name or "").split(".")[0]
+        if package in ("", __package__):
+            raise
+        raise GenSegError(
+            f"the Python package {package} is not installed for {sys.executable}; install it first"
+        ) from fault
 
 
 def _tell(line: str, event: str, arguments: Sequence[str], stdout: TextIO) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -105,6 +105,6 @@ def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> No
 
 
 def _cpu_gains_by_bfloat16() -> bool:
-    """Ask PyTorch, which does not tell before version 2.9: float32 is right on any processor."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    """Ask PyTorch; 2.8 and older cannot tell, and float32 is right on any processor."""
+    capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

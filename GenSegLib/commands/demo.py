@@ -7,11 +7,11 @@ from itertools import count
 from pathlib import Path
 
 from .. import outputs
-from ..config import TrainConfig, parse_duration
-from ..presets import EFFORTS, load_preset
+from ..config import TrainConfig
+from ..presets import load_preset
 from ..runs import RunFolder, State
 from .case_choice import choose_cases
-from .options import add_device, add_events, add_out, add_seed, read_by, watch
+from .options import add_device, add_effort, add_events, add_out, add_seed, watch
 from .training_job import run_training
 
 VERB = "demo"
@@ -21,6 +21,7 @@ EXAMPLE = "  genseg demo --out my-demo"
 PRESET = "hippocampus-mri"
 ENTRIES = ("cases", "run", "predictions")
 UNSEEN = 4
+EFFORT = "quick"
 QUICK_S = 240.0
 
 
@@ -30,16 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases", metavar="NUMBER", type=int, default=10, help="segmented cases (default: 10)"
     )
-    parser.add_argument(
-        "--effort", choices=EFFORTS, default="quick", help="how long to train (default: quick)"
-    )
-    parser.add_argument(
-        "--time-budget",
-        metavar="TIME",
-        dest="time_budget_s",
-        type=read_by(parse_duration),
-        help="end the training after this time (default: 4m when quick, otherwise none)",
-    )
+    add_effort(parser, EFFORT, "4m when quick, otherwise none")
     add_seed(parser)
     add_device(parser)
     add_events(parser)
@@ -78,9 +70,10 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     from ..layouts import read_cases
 
     preset = load_preset(PRESET)
-    budget_s = args.time_budget_s or (QUICK_S if args.effort == "quick" else None)
+    effort = args.effort or EFFORT
+    budget_s = args.time_budget_s or (QUICK_S if effort == "quick" else None)
     config = TrainConfig.for_preset(
-        preset, args.effort, seed=args.seed, device=args.device, time_budget_s=budget_s
+        preset, effort, seed=args.seed, device=args.device, time_budget_s=budget_s
     )
     found = read_cases(out / "cases")
     cases = choose_cases(found, preset, None, config.validation_share, args.seed)

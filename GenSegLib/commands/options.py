@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..cases import CaseSet
-from ..config import TrainConfig
+from ..config import TrainConfig, parse_duration
 from ..errors import GenSegError
 from ..events import EventLog, Sink
 from ..layouts import read_cases, read_pair_folders
+from ..presets import EFFORTS
 from ..progress import JsonLines, TerminalProgress
 from ..runs import RunFolder
 
@@ -54,6 +55,20 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help="start of the random numbers; the same seed gives the same result (default: 0)",
+    )
+
+
+def add_effort(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, effort: str, budget: str
+) -> None:
+    """Declare `--effort` and `--time-budget`; their defaults are told here, the verb sets them."""
+    parser.add_argument("--effort", choices=EFFORTS, help=f"how long to train (default: {effort})")
+    parser.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        dest="time_budget_s",
+        type=read_by(parse_duration),
+        help=f"end the training after this time, such as 20m or 2h (default: {budget})",
     )
 
 

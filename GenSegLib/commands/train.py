@@ -10,14 +10,13 @@ from ..config import (
     HYPERGRADIENTS,
     SEGMENTERS,
     TrainConfig,
-    parse_duration,
     parse_setting,
 )
 from ..errors import GenSegError
-from ..presets import EFFORTS, list_presets, load_preset
+from ..presets import list_presets, load_preset
 from ..runs import RunFolder
 from .case_choice import choose_cases
-from .options import add_data, add_device, add_events, add_out, read_by, read_data
+from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
 from .training_job import run_training
 
 VERB = "train"
@@ -53,14 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to train (the defaults are good ones)")
     group.add_argument("--seed", metavar="NUMBER", type=int, help="start of the random numbers")
-    group.add_argument("--effort", choices=EFFORTS, help="how long to train (default: standard)")
-    group.add_argument(
-        "--time-budget",
-        metavar="TIME",
-        dest="time_budget_s",
-        type=read_by(parse_duration),
-        help="end after this time at the latest, such as 20m or 2h",
-    )
+    add_effort(group, "standard", "none")
     group.add_argument("--segmenter", choices=SEGMENTERS, help="network that segments")
     group.add_argument("--generator", choices=GENERATORS, help="network that makes images")
     group.add_argument(

@@ -7,7 +7,7 @@ hippocampus (`hippocampus.Frame`), in mm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,15 @@ class Tissues:
         )
 
 
+class _Canvas(NamedTuple):
+    """What is painted on, and with what."""
+
+    rng: np.random.Generator
+    image: Array
+    frame: Frame
+    tissues: Tissues
+
+
 def paint_surroundings(rng: np.random.Generator, frame: Frame) -> Array:
     """Tissue values over the frame's grid, the hippocampus included."""
     tissues = Tissues.random(rng)
@@ -53,21 +62,21 @@ def paint_surroundings(rng: np.random.Generator, frame: Frame) -> Array:
         return rendering.smooth_field(rng, shape, spacing, scale)
 
     image = np.full(shape, tissues.white, np.float32)
-    _paint_deep_nuclei(rng, image, frame, tissues, noise(5.0))
+    canvas = _Canvas(rng, image, frame, tissues)
+    _paint_deep_nuclei(canvas, noise(5.0))
     lobe = _temporal_lobe(rng, frame, noise(9.0) + 0.4 * noise(4.0))
-    _paint_beyond_lobe(rng, image, frame, tissues, lobe, noise(8.0))
-    _paint_lobe(rng, image, frame, tissues, lobe, noise(6.0))
-    _paint_ventricle(rng, image, frame, tissues, noise(5.0))
-    _paint_hippocampus(rng, image, frame, tissues, noise(2.2))
+    _paint_beyond_lobe(canvas, lobe, noise(8.0))
+    _paint_lobe(canvas, lobe, noise(6.0))
+    _paint_ventricle(canvas, noise(5.0))
+    _paint_hippocampus(canvas, noise(2.2))
     image *= 1 + 0.035 * noise(2.0) + 0.03 * noise(4.0) + 0.03 * noise(9.0)
-    _paint_vessels(rng, image, frame)
+    _paint_vessels(canvas)
     return np.maximum(image, 0.02)
 
 
-def _paint_deep_nuclei(
-    rng: np.random.Generator, image: Array, frame: Frame, tissues: Tissues, rough: Array
-) -> None:
+def _paint_deep_nuclei(canvas: _Canvas, rough: Array) -> None:
     """Thalamus behind, amygdala in front, and the lentiform nucleus in the upper corner."""
+    rng, image, frame, tissues = canvas
     y = (frame.along - 0.5) * frame.length
     midbrain = coverage(4.0 - frame.across - 0.3 * frame.up, 12.0)
     paint(image, midbrain, tissues.thalamus + 0.06 + 0.04 * rough)
@@ -102,15 +111,9 @@ def _temporal_lobe(rng: np.random.Generator, frame: Frame, rough: Array) -> Arra
     return shapes.ellipsoid((frame.across + 9.5, frame.up + 3.5), (reach, depth)) + 1.3 * rough
 
 
-def _paint_beyond_lobe(
-    rng: np.random.Generator,
-    image: Array,
-    frame: Frame,
-    tissues: Tissues,
-    lobe: Array,
-    rough: Array,
-) -> None:
+def _paint_beyond_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
     """Midbrain beside the lobe, the folia of the cerebellum below, the cistern in between."""
+    rng, image, frame, tissues = canvas
     wavelength = rng.uniform(3.2, 4.8)
     depth = lobe + 0.6 * frame.across + 1.6 * rough + 0.25 * frame.along * frame.length
     folia = np.sin(2 * np.pi * depth / wavelength) * (0.6 + 0.4 * rough)
@@ -124,15 +127,9 @@ def _paint_beyond_lobe(
     paint(image, edge, tissues.fluid + 0.06 * np.abs(rough))
 
 
-def _paint_lobe(
-    rng: np.random.Generator,
-    image: Array,
-    frame: Frame,
-    tissues: Tissues,
-    lobe: Array,
-    rough: Array,
-) -> None:
+def _paint_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
     """Cortex of the parahippocampal and fusiform gyri, folded in at the collateral sulcus."""
+    rng, image, frame, tissues = canvas
     low = coverage(frame.up + 0.5, 2.0)
     inside = coverage(lobe) * low
     paint(image, inside, tissues.white)
@@ -156,10 +153,9 @@ def _paint_lobe(
     paint(image, bed_share * medial, tissues.white + 0.03)
 
 
-def _paint_ventricle(
-    rng: np.random.Generator, image: Array, frame: Frame, tissues: Tissues, rough: Array
-) -> None:
+def _paint_ventricle(canvas: _Canvas, rough: Array) -> None:
     """Temporal horn and atrium (larger in older subjects), choroidal fissure above."""
+    rng, image, frame, tissues = canvas
     atrophy = rng.gamma(2.0, 0.5)
     fissure = frame.distance - np.maximum(0.3, 1.1 + 0.5 * rough)
     above = coverage(1.0 - frame.up, 2.0) * coverage(
@@ -185,10 +181,9 @@ def _paint_ventricle(
     paint(image, coverage(atrium + 1.6 * rough), tissues.fluid)
 
 
-def _paint_hippocampus(
-    rng: np.random.Generator, image: Array, frame: Frame, tissues: Tissues, fine: Array
-) -> None:
+def _paint_hippocampus(canvas: _Canvas, fine: Array) -> None:
     """Gray matter with its faint inner layers, and the thin white alveus on top."""
+    rng, image, frame, tissues = canvas
     layers = np.abs(frame.distance + rng.uniform(1.8, 2.6)) - 0.5
     inner = tissues.hippocampus + 0.035 * fine
     inner = inner + coverage(layers) * rng.uniform(0.0, 0.10)
@@ -197,8 +192,9 @@ def _paint_hippocampus(
     paint(image, coverage(frame.distance, 1.2), inner)
 
 
-def _paint_vessels(rng: np.random.Generator, image: Array, frame: Frame) -> None:
+def _paint_vessels(canvas: _Canvas) -> None:
     """Bright inflow in branches of the posterior cerebral artery along the cistern."""
+    rng, image, frame, _ = canvas
     for _ in range(rng.integers(0, 4)):
         start = (rng.uniform(6, 11), rng.uniform(-16, 12), rng.uniform(-6, 5))
         offsets = (

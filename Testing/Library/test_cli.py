@@ -102,6 +102,14 @@ def test_a_bug_shows_its_traceback_and_asks_for_a_report(
     assert "this is a bug in GenSeg, please report it" in error.splitlines()[-1]
 
 
+def test_a_package_that_is_missing_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.delitem(sys.modules, "GenSegLib.devices", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert fault_of(capsys, "devices").startswith("the Python package torch is not installed for ")
+
+
 def test_an_interruption_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def interrupt() -> tuple[str, ...]:
         raise KeyboardInterrupt
