@@ -52,7 +52,7 @@ def differing(first: Any, second: Any, path: str = "") -> list[str]:
         return [] if torch.equal(first, second) else [path]
     if isinstance(first, dict):
         return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
-    if isinstance(first, list | tuple):
+    if isinstance(first, (list, tuple)):
         pairs = enumerate(zip(first, second))
         return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
     return [] if first == second else [path]
