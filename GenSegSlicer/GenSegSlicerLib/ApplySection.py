@@ -1,0 +1,185 @@
+"""The section *Apply*: a trained model segments volumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.ApplyJob import ApplyJob
+from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.ModelCard import misfits
+from GenSegSlicerLib.ModelChooser import ModelChooser
+from GenSegSlicerLib.Section import Section
+from GenSegSlicerLib.SliceViews import showIn3D, showPair
+from GenSegSlicerLib.Tables import volumesTable
+
+
+class ApplySection(Section):
+    """Segments one or several volumes with the chosen model."""
+
+    def __init__(self, ui: Any, logic: Any) -> None:
+        super().__init__(ui, logic)
+        self.message = InlineMessage(ui.applyMessage)
+        self.fit = InlineMessage(ui.fitMessage)
+        self.models = ModelChooser(ui, logic)
+        self.job: ApplyJob | None = None
+        self._judged: object = None
+        mode = ChoiceBinding(ui.outputModeSelector, "outputMode")
+        mode.setChoices(
+            [
+                ("replace", _("Replace them"), _("The segmentation holds the result alone")),
+                ("add", _("Keep them and add"), _("The result is added to the segments there")),
+            ]
+        )
+        further = CheckedNodesBinding(ui.furtherVolumesSelector, "furtherVolumes")
+        self._bindings = [*self.models.bindings, mode, further]
+        ui.volumesTableView.setVisible(False)
+        ui.applyProgressBar.setVisible(False)
+        ui.applyButton.connect("clicked(bool)", lambda checked: self.apply())
+        ui.cancelApplyButton.connect("clicked(bool)", lambda checked: self.cancel())
+
+    def enter(self) -> None:
+        """Look for models each time the panel is shown."""
+        self.models.forget()
+        self.models.offer()
+
+    def cleanup(self) -> None:
+        """Let go of the job."""
+        self._leave()
+
+    def sceneClosed(self) -> None:
+        """Give the running job up: the volume that it segments is gone."""
+        self.cancel()
+        self._leave()
+        self._judged = None
+        self.message.clear()
+        self.ui.volumesTableView.setVisible(False)
+
+    def refresh(self) -> None:
+        """Show the chosen model, whether the volume suits it, and what can be done."""
+        p, ui = self.parameters, self.ui
+        self.models.show(p.modelFolder)
+        self._judgeFit()
+        several = bool(self._further())
+        ui.outputSegmentationSelector.enabled = not several
+        ui.outputSegmentationSelector.toolTip = (
+            _("Each of several volumes gets a new segmentation")
+            if several
+            else _("Where the result goes")
+        )
+        ui.outputModeSelector.enabled = p.outputSegmentation is not None and not several
+        ui.outputModeSelector.toolTip = (
+            _("What happens to the segments that the chosen segmentation has already")
+            if ui.outputModeSelector.enabled
+            else _("Only for an existing segmentation")
+        )
+        reason = self._fault()
+        ui.applyButton.enabled = not reason
+        ui.applyButton.toolTip = reason or _("Segment the volume with this model")
+        ui.cancelApplyButton.enabled = self._isActive()
+        ui.cancelApplyButton.toolTip = (
+            _("Stop without a result") if self._isActive() else _("Nothing is running")
+        )
+
+    def apply(self) -> None:
+        """Segment the chosen volumes."""
+        p = self.parameters
+        several = self._further()
+        self._leave()
+        try:
+            self.job = self.logic.apply(
+                Path(p.modelFolder),
+                [p.inputVolume, *several],
+                None if several else p.outputSegmentation,
+                mode=p.outputMode,
+                mirror=p.mirror,
+                uncertainty=p.uncertainty,
+                device=p.device,
+            )
+        except GenSegError as fault:
+            self.message.error(str(fault))
+            return
+        self.ui.modelFolderEdit.addCurrentPathToHistory()
+        self.job.observers.append(self._onJobChanged)
+        self._onJobChanged(self.job)
+
+    def cancel(self) -> None:
+        """Stop the segmentation without a result."""
+        if self._isActive():
+            self.job.cancel()
+
+    def _fault(self) -> str:
+        if self.logic.missingPackages():
+            return _("Install the missing packages first (above)")
+        if self._isActive():
+            return _("A segmentation is running")
+        if self.models.metadata is None:
+            return self.models.fault
+        if self.parameters.inputVolume is None:
+            return _("Choose the volume to segment")
+        return ""
+
+    def _further(self) -> list[Any]:
+        p = self.parameters
+        return [node for node in p.furtherVolumes if node not in (None, p.inputVolume)]
+
+    def _isActive(self) -> bool:
+        return self.job is not None and self.job.isActive
+
+    def _judgeFit(self) -> None:
+        """Warn where model and volume do not fit, once for each choice of them."""
+        p = self.parameters
+        if self._judged == (p.inputVolume, p.modelFolder, self.models.metadata):
+            return
+        self._judged = (p.inputVolume, p.modelFolder, self.models.metadata)
+        doubts = []
+        if p.inputVolume is not None and self.models.metadata is not None:
+            doubts = misfits(p.inputVolume, self.models.metadata)
+        self.fit.warning("\n".join(doubts))
+
+    def _onJobChanged(self, job: ApplyJob) -> None:
+        bar = self.ui.applyProgressBar
+        bar.setVisible(job.isActive)
+        bar.setValue(round(1000 * job.fraction))
+        if job.isActive:
+            self.message.clear()
+        elif job.state == "failed":
+            self.message.error(job.message)
+        elif job.state == "cancelled":
+            self.message.info(_("Cancelled; nothing was changed"))
+        elif job.state == "finished":
+            self._showResult(job)
+        if self.parameters is not None:
+            self.refresh()
+
+    def _showResult(self, job: ApplyJob) -> None:
+        p, nodes = self.parameters, job.segmentationNodes
+        self._leave()
+        if p is None or not nodes:
+            return
+        for node in nodes if p.show3D else ():
+            showIn3D(node)
+        showPair(p.inputVolume, nodes[0])
+        self.ui.volumesTableView.setVisible(p.makeVolumesTable)
+        if p.makeVolumesTable:
+            tables = [volumesTable(node, _tableName(node)) for node in nodes]
+            self.ui.volumesTableView.setMRMLTableNode(tables[0])
+            self.ui.volumesTableView.resizeColumnsToContents()
+        if p.predictionNode is None:
+            p.predictionNode = nodes[0]
+        self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))
+
+    def _leave(self) -> None:
+        if self.job is not None and self._onJobChanged in self.job.observers:
+            self.job.observers.remove(self._onJobChanged)
+        self.job = None
+
+
+def _tableName(node: Any) -> str:
+    name = _("Volumes of {name}").format(name=node.GetName())
+    return slicer.mrmlScene.GenerateUniqueName(name)

@@ -1,0 +1,115 @@
+"""Binds widgets to text parameters that `parameterNodeWrapper` itself cannot connect.
+
+A combo box shows translated words while the parameter holds an identifier, and the list of its
+choices changes; a path box holds a text, since an empty `pathlib.Path` reads as ".".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import ctk
+import qt
+
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+
+
+class Binding(Protocol):
+    """Keeps one widget and one parameter equal."""
+
+    parameters: GenSegSlicerParameterNode | None
+
+    def show(self) -> None:
+        """Show the parameter's value in the widget."""
+
+
+class ChoiceBinding:
+    """A combo box and the text parameter that holds the identifier of the chosen item."""
+
+    def __init__(self, comboBox: qt.QComboBox, name: str) -> None:
+        self.parameters: GenSegSlicerParameterNode | None = None
+        self._comboBox = comboBox
+        self._name = name
+        comboBox.connect("currentIndexChanged(int)", self._onChosen)
+
+    def setChoices(self, choices: Iterable[tuple[str, str, str]]) -> None:
+        """Offer these choices: identifier, what the user reads, and a tool tip."""
+        blocked = self._comboBox.blockSignals(True)
+        self._comboBox.clear()
+        for value, text, toolTip in choices:
+            self._add(value, text, toolTip)
+        self._comboBox.blockSignals(blocked)
+        self.show()
+
+    def show(self) -> None:
+        """Show the parameter's value; one that is not offered is shown as it is."""
+        if self.parameters is None:
+            return
+        value = getattr(self.parameters, self._name)
+        blocked = self._comboBox.blockSignals(True)
+        if self._comboBox.findData(value) < 0 and value:
+            self._add(value, value, "")
+        self._comboBox.setCurrentIndex(self._comboBox.findData(value))
+        self._comboBox.blockSignals(blocked)
+
+    def _add(self, value: str, text: str, toolTip: str) -> None:
+        self._comboBox.addItem(text, value)
+        self._comboBox.setItemData(self._comboBox.count - 1, toolTip, qt.Qt.ToolTipRole)
+
+    def _onChosen(self, index: int) -> None:
+        if self.parameters is not None and index >= 0:
+            setattr(self.parameters, self._name, self._comboBox.itemData(index))
+
+
+class PathBinding:
+    """A `ctkPathLineEdit` for a folder, and the text parameter that holds its path."""
+
+    def __init__(self, pathEdit: Any, name: str) -> None:
+        self.parameters: GenSegSlicerParameterNode | None = None
+        self._pathEdit = pathEdit
+        pathEdit.filters = ctk.ctkPathLineEdit.Dirs
+        self._name = name
+        pathEdit.connect("currentPathChanged(QString)", self._onChosen)
+
+    def show(self) -> None:
+        """Show the parameter's value."""
+        if self.parameters is None:
+            return
+        value = getattr(self.parameters, self._name)
+        if self._pathEdit.currentPath != value:
+            blocked = self._pathEdit.blockSignals(True)
+            self._pathEdit.currentPath = value
+            self._pathEdit.blockSignals(blocked)
+
+    def _onChosen(self, path: str) -> None:
+        if self.parameters is not None:
+            setattr(self.parameters, self._name, path.strip())
+
+
+class CheckedNodesBinding:
+    """A `qMRMLCheckableNodeComboBox` and the parameter that lists its checked nodes."""
+
+    def __init__(self, comboBox: Any, name: str) -> None:
+        self.parameters: GenSegSlicerParameterNode | None = None
+        self._comboBox = comboBox
+        self._name = name
+        comboBox.connect("checkedNodesChanged()", self._onChecked)
+
+    def show(self) -> None:
+        """Check the nodes of the parameter."""
+        if self.parameters is None:
+            return
+        wanted = list(getattr(self.parameters, self._name))
+        blocked = self._comboBox.blockSignals(True)
+        for node in self._comboBox.checkedNodes():
+            if node not in wanted:
+                self._comboBox.uncheck(node)
+        for node in wanted:
+            if node is not None:
+                self._comboBox.check(node)
+        self._comboBox.blockSignals(blocked)
+
+    def _onChecked(self) -> None:
+        if self.parameters is not None:
+            setattr(self.parameters, self._name, list(self._comboBox.checkedNodes()))

@@ -1,0 +1,224 @@
+"""The section *Training cases*: which volumes are learned from, and what their segments mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
+from GenSegSlicerLib.PairTable import PairTable
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.Section import Section
+from GenSegSlicerLib.SegmentMapping import SegmentMapping
+from GenSegSlicerLib.SliceViews import showPair
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+
+class CasesSection(Section):
+    """Holds the training pairs; `onChanged` is called when they or their classes changed."""
+
+    def __init__(self, ui: Any, logic: Any) -> None:
+        super().__init__(ui, logic)
+        self.pairs: list[TrainingPair] = []
+        self.onChanged = lambda: None
+        self.message = InlineMessage(ui.casesMessage)
+        self._table = PairTable(ui.casesTable, self._onPairEdited)
+        self.segments = SegmentMapping(ui, self._onMappingEdited)
+        # One pair is checked at each tick, so that Slicer stays responsive.
+        self._checking = qt.QTimer()
+        self._checking.setInterval(0)
+        self._checking.connect("timeout()", self._checkNext)
+        self._rebuilding = qt.QTimer()
+        self._rebuilding.setSingleShot(True)
+        self._rebuilding.connect("timeout()", self.reload)
+        self._connect()
+
+    def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
+        """Work on these parameters; without any there are no pairs."""
+        self.segments.setParameters(parameters)
+        self.pairs = []
+        super().setParameters(parameters)
+        if parameters is None or not self.pairs:
+            self._showPairs()
+
+    def cleanup(self) -> None:
+        """Stop checking."""
+        self._checking.stop()
+        self._rebuilding.stop()
+
+    def refresh(self) -> None:
+        """Show the pairs of the parameter node, unless they are shown already."""
+        saved = loadPairs(self.parameters, self.pairs)
+        if [identity(pair) for pair in saved] != [identity(pair) for pair in self.pairs]:
+            self.pairs = saved
+            self._showPairs()
+        self.segments.show(self.pairs)
+
+    def reload(self) -> None:
+        """Look at nodes anew that may have been renamed, edited or removed meanwhile."""
+        if self.parameters is None:
+            return
+        present = [pair for pair in self.pairs if isInScene(pair)]
+        for pair in present:
+            pair.status = ""
+        self.pairs = present
+        self.segments.forget()
+        self._save()
+        self._showPairs()
+
+    def reloadSoon(self) -> None:
+        """Do the same when Slicer has time for it, once for any number of calls."""
+        self._rebuilding.start(0)
+
+    def used(self) -> list[TrainingPair]:
+        """Give the pairs that a training would use."""
+        return [pair for pair in self.pairs if pair.role != "ignore"]
+
+    def fault(self) -> str:
+        """Tell in one line why these pairs cannot be learned from; "" where they can."""
+        used = self.used()
+        bad = [pair for pair in used if pair.status not in ("", "ok")]
+        if len(used) < 2:
+            return _("Add at least two pairs of a volume and its segmentation")
+        if not any(pair.role == "train" for pair in used):
+            return _("Set the role of at least one pair to Train")
+        if bad:
+            return _("{name}: {reason}").format(name=bad[0].name, reason=bad[0].status)
+        if not self.segments.hasClasses():
+            return _("Choose a class of the model for at least one segment")
+        if any(pair.status == "" for pair in used):
+            return _("The pairs are being checked")
+        return ""
+
+    def addFromScene(self) -> None:
+        """Add every pair that the scene holds and the table does not."""
+        self._try(lambda: self._add(self.logic.findPairs(self.pairs), _("in the scene")))
+
+    def importFolder(self, folder: str) -> None:
+        """Load the cases of a folder and add them."""
+        self.message.info(_("Loading the cases of {folder}…").format(folder=folder))
+        slicer.app.processEvents()
+        self._try(lambda: self._add(self.logic.importFolder(Path(folder)), _("in the folder")))
+
+    def addChosen(self) -> None:
+        """Add the volume and the segmentation of the two boxes below the table."""
+        volume = self.ui.pairVolumeSelector.currentNode()
+        segmentation = self.ui.pairSegmentationSelector.currentNode()
+        if volume is None or segmentation is None:
+            self.message.warning(_("Choose a volume and its segmentation to add them as a pair"))
+        else:
+            self._add([TrainingPair(volume, segmentation, "train")], "")
+
+    def setRole(self, role: str) -> None:
+        """Give the selected pairs a role."""
+        rows = self._selected()
+        for row in rows:
+            self.pairs[row].role = role
+        if rows:
+            self._save()
+            self._showPairs()
+
+    def removeSelected(self) -> None:
+        """Take the selected pairs out of the table."""
+        rows = set(self._selected())
+        if rows:
+            self.pairs = [pair for row, pair in enumerate(self.pairs) if row not in rows]
+            self._save()
+            self._showPairs()
+
+    def showSelected(self) -> None:
+        """Show the first selected pair in the slice views."""
+        for row in self._selected()[:1]:
+            showPair(self.pairs[row].volumeNode, self.pairs[row].segmentationNode)
+
+    def _connect(self) -> None:
+        ui = self.ui
+        ui.addFromSceneButton.connect("clicked(bool)", lambda checked: self.addFromScene())
+        ui.importFolderButton.connect("directorySelected(QString)", self.importFolder)
+        ui.addPairButton.connect("clicked(bool)", lambda checked: self.addChosen())
+        ui.removePairsButton.connect("clicked(bool)", lambda checked: self.removeSelected())
+        ui.showPairButton.connect("clicked(bool)", lambda checked: self.showSelected())
+        ui.roleTrainButton.connect("clicked(bool)", lambda checked: self.setRole("train"))
+        ui.roleValidateButton.connect("clicked(bool)", lambda checked: self.setRole("validate"))
+        ui.roleIgnoreButton.connect("clicked(bool)", lambda checked: self.setRole("ignore"))
+
+    def _selected(self) -> list[int]:
+        rows = self._table.selectedRows()
+        if not rows:
+            self.message.warning(_("Select one or more rows of the table first"))
+        return rows
+
+    def _try(self, action: Any) -> None:
+        try:
+            action()
+        except GenSegError as fault:
+            self.message.error(str(fault))
+
+    def _add(self, found: Sequence[TrainingPair], where: str) -> None:
+        known = {nodeIDs(pair) for pair in self.pairs}
+        new = [pair for pair in found if nodeIDs(pair) not in known]
+        self.pairs.extend(new)
+        self._save()
+        self._showPairs()
+        if not new and where:
+            self.message.info(_("No further pair was found {where}").format(where=where))
+        elif not new:
+            self.message.info(_("This pair is in the table already"))
+
+    def _onPairEdited(self, pair: TrainingPair) -> None:
+        pair.status = ""
+        self._save()
+        # The edited box must not be replaced while its own signal is being handled.
+        self.reloadSoon()
+
+    def _onMappingEdited(self) -> None:
+        for pair in self.pairs:
+            pair.status = ""
+        self._showPairs()
+
+    def _showPairs(self) -> None:
+        self._table.show(self.pairs)
+        self.segments.show(self.pairs)
+        self._checking.start()
+        self._tell()
+
+    def _checkNext(self) -> None:
+        waiting = [row for row, pair in enumerate(self.pairs) if pair.status == ""]
+        if not waiting or self.parameters is None:
+            self._checking.stop()
+            self._tell()
+            return
+        pair = self.pairs[waiting[0]]
+        self.logic.checkPairs([pair], self.segments.classMap())
+        self._table.showStatus(waiting[0])
+
+    def _tell(self) -> None:
+        """Say how many pairs do what, or which one is at fault."""
+        counts = {role: sum(p.role == role for p in self.pairs) for role in ("train", "validate")}
+        bad = [pair for pair in self.used() if pair.status not in ("", "ok")]
+        if not self.pairs:
+            self.message.hint(_("No pairs yet: load volumes with segmentations, then add them."))
+        elif bad:
+            text = _("{name}: {reason}").format(name=bad[0].name, reason=bad[0].status)
+            more = _(" (and {count} more)").format(count=len(bad) - 1) if len(bad) > 1 else ""
+            self.message.error(text + more)
+        elif counts["validate"]:
+            self.message.hint(
+                _("{train} pairs to learn from, {validate} held back.").format(**counts)
+            )
+        else:
+            self.message.hint(
+                _("{train} pairs; about a third of them is held back by itself.").format(**counts)
+            )
+        self.onChanged()
+
+    def _save(self) -> None:
+        if self.parameters is not None:
+            savePairs(self.parameters, self.pairs)

@@ -1,0 +1,81 @@
+"""The section *Evaluate*: how well does a segmentation agree with a reference?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.EvaluateJob import EvaluateJob
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.Section import Section
+
+
+class EvaluateSection(Section):
+    """Compares two segmentations in a table of scores."""
+
+    def __init__(self, ui: Any, logic: Any) -> None:
+        super().__init__(ui, logic)
+        self.message = InlineMessage(ui.evaluateMessage)
+        self.job: EvaluateJob | None = None
+        ui.scoresTableView.setVisible(False)
+        ui.evaluateButton.connect("clicked(bool)", lambda checked: self.evaluate())
+
+    def refresh(self) -> None:
+        """Enable the button, or say why not."""
+        reason = self._fault()
+        self.ui.evaluateButton.enabled = not reason
+        self.ui.evaluateButton.toolTip = reason or _("Compare the two")
+
+    def sceneClosed(self) -> None:
+        """Forget the table, which went with the scene."""
+        self._leave()
+        self.message.clear()
+        self.ui.scoresTableView.setVisible(False)
+
+    def cleanup(self) -> None:
+        """Let go of the job."""
+        self._leave()
+
+    def evaluate(self) -> None:
+        """Compare the chosen segmentation with the chosen reference."""
+        p = self.parameters
+        self._leave()
+        try:
+            self.job = self.logic.evaluate(p.predictionNode, p.referenceNode)
+        except GenSegError as fault:
+            self.message.error(str(fault))
+            return
+        self.job.observers.append(self._onJobChanged)
+        self._onJobChanged(self.job)
+
+    def _fault(self) -> str:
+        p = self.parameters
+        if self.logic.missingPackages():
+            return _("Install the missing packages first (above)")
+        if self.job is not None and self.job.isActive:
+            return _("The comparison is running")
+        if p.predictionNode is None or p.referenceNode is None:
+            return _("Choose a segmentation and a reference")
+        if p.predictionNode is p.referenceNode:
+            return _("Choose two different segmentations")
+        return ""
+
+    def _onJobChanged(self, job: EvaluateJob) -> None:
+        if job.isActive:
+            self.message.info(_("Comparing…"))
+        elif job.state == "failed":
+            self.message.error(job.message)
+        elif job.tableNode is not None:
+            self.message.clear()
+            self.ui.scoresTableView.setMRMLTableNode(job.tableNode)
+            self.ui.scoresTableView.resizeColumnsToContents()
+            self.ui.scoresTableView.setVisible(True)
+        if self.parameters is not None:
+            self.refresh()
+
+    def _leave(self) -> None:
+        if self.job is not None and self._onJobChanged in self.job.observers:
+            self.job.observers.remove(self._onJobChanged)
+        self.job = None

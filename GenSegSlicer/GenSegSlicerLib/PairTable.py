@@ -1,0 +1,128 @@
+"""The table of training pairs: what it shows, and the edits that a user makes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+VOLUME, SEGMENTATION, ROLE, STATUS = range(4)
+VOLUME_TYPES = ("vtkMRMLScalarVolumeNode",)
+SEGMENTATION_TYPES = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
+_FAULT_COLOR, _FINE_COLOR = "#c8402e", "#2f8f53"
+
+
+class PairTable:
+    """Shows pairs in a `QTableWidget` with the columns volume, segmentation, role and status.
+
+    Args:
+        table: the table.
+        onEdited: called with the pair whose role or node the user changed.
+    """
+
+    def __init__(self, table: qt.QTableWidget, onEdited: Callable[[TrainingPair], None]) -> None:
+        self._table = table
+        self._onEdited = onEdited
+        self._pairs: list[TrainingPair] = []
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(VOLUME, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(SEGMENTATION, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(ROLE, qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(STATUS, qt.QHeaderView.ResizeToContents)
+        table.connect("cellDoubleClicked(int,int)", self._onDoubleClicked)
+
+    def show(self, pairs: Sequence[TrainingPair]) -> None:
+        """Show these pairs, with the selection as it was where the rows still fit."""
+        selected = self.selectedRows()
+        self._pairs = list(pairs)
+        self._table.clearSelection()
+        self._table.setRowCount(len(self._pairs))
+        for row, pair in enumerate(self._pairs):
+            self._table.removeCellWidget(row, VOLUME)
+            self._table.removeCellWidget(row, SEGMENTATION)
+            self._setText(row, VOLUME, pair.volumeNode.GetName())
+            self._setText(row, SEGMENTATION, pair.segmentationNode.GetName())
+            self._setText(row, ROLE, "")
+            self._table.setCellWidget(row, ROLE, self._roleBox(pair))
+            self.showStatus(row)
+        if selected and selected[-1] < len(self._pairs):
+            self.select(selected)
+
+    def showStatus(self, row: int) -> None:
+        """Show whether the pair of a row can be learned from."""
+        pair = self._pairs[row]
+        text, color = _("checking…"), ""
+        if pair.role == "ignore":
+            text = _("not used")
+        elif pair.status == "ok":
+            text, color = _("OK"), _FINE_COLOR
+        elif pair.status:
+            text, color = _("see below"), _FAULT_COLOR
+        item = self._setText(row, STATUS, text)
+        item.setToolTip(_("This pair can be learned from") if pair.status == "ok" else pair.status)
+        item.setForeground(qt.QBrush(qt.QColor(color)) if color else qt.QBrush())
+
+    def selectedRows(self) -> list[int]:
+        """Give the rows that are selected, from top to bottom."""
+        return sorted({self._table.row(item) for item in self._table.selectedItems()})
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Select exactly these rows."""
+        self._table.clearSelection()
+        for row in rows:
+            for column in range(self._table.columnCount):
+                self._table.item(row, column).setSelected(True)
+
+    def _setText(self, row: int, column: int, text: str) -> Any:
+        item = self._table.item(row, column)
+        if item is None:
+            item = qt.QTableWidgetItem("")
+            self._table.setItem(row, column, item)
+        item.setText(text)
+        if column in (VOLUME, SEGMENTATION):
+            item.setToolTip(_("{name}: double-click to choose another one").format(name=text))
+        return item
+
+    def _roleBox(self, pair: TrainingPair) -> qt.QComboBox:
+        box = qt.QComboBox()
+        for role, text in roles():
+            box.addItem(text, role)
+        box.setCurrentIndex(box.findData(pair.role))
+        box.toolTip = _("What the pair is for")
+
+        def onChosen(index: int) -> None:
+            pair.role = box.itemData(index)
+            self._onEdited(pair)
+
+        box.connect("currentIndexChanged(int)", onChosen)
+        return box
+
+    def _onDoubleClicked(self, row: int, column: int) -> None:
+        if column not in (VOLUME, SEGMENTATION):
+            return
+        pair = self._pairs[row]
+        attribute = "volumeNode" if column == VOLUME else "segmentationNode"
+        box = slicer.qMRMLNodeComboBox()
+        box.nodeTypes = list(VOLUME_TYPES if column == VOLUME else SEGMENTATION_TYPES)
+        box.showChildNodeTypes = False
+        box.addEnabled = box.removeEnabled = False
+        box.setMRMLScene(slicer.mrmlScene)
+        box.setCurrentNode(getattr(pair, attribute))
+
+        def onChosen(node: Any) -> None:
+            if node is not None and node is not getattr(pair, attribute):
+                setattr(pair, attribute, node)
+                self._onEdited(pair)
+
+        box.connect("currentNodeChanged(vtkMRMLNode*)", onChosen)
+        self._table.setCellWidget(row, column, box)
+
+
+def roles() -> list[tuple[str, str]]:
+    """Give the roles of a pair and what the user reads for them."""
+    return [("train", _("Train")), ("validate", _("Validate")), ("ignore", _("Ignore"))]

@@ -1,0 +1,104 @@
+"""Which class of the model each segment belongs to: suggested at first, then as the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from GenSegLib.presets import load_preset
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.SegmentClasses import SegmentUse, segmentNames, suggestClasses
+from GenSegSlicerLib.SegmentTable import SegmentTable
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+
+class SegmentMapping:
+    """Fills the table of segments and keeps the parameter `classMap`.
+
+    Args:
+        ui: the widgets of the panel.
+        onEdited: called when the user gave a segment another class.
+    """
+
+    def __init__(self, ui: Any, onEdited: Callable[[], None]) -> None:
+        self._onEdited = onEdited
+        self._message = InlineMessage(ui.segmentsMessage)
+        self._table = SegmentTable(ui.segmentsTable, self._onClassChosen)
+        self._parameters: GenSegSlicerParameterNode | None = None
+        self._preset: str | None = None
+        self._shown: object = None
+        self._uses: list[SegmentUse] = []
+
+    def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
+        """Work on these parameters; their map is kept, whatever their preset is."""
+        self._parameters = parameters
+        self._preset = parameters.preset if parameters and len(parameters.classMap) else None
+        self.forget()
+
+    def forget(self) -> None:
+        """Look at the segmentations anew the next time: their segments may have changed."""
+        self._shown = None
+
+    def classMap(self) -> dict[str, str]:
+        """Give the class of each segment found, "" for those that are ignored."""
+        chosen = dict(self._parameters.classMap) if self._parameters else {}
+        return {use.name: chosen.get(use.name) or "" for use in self._uses}
+
+    def hasClasses(self) -> bool:
+        """Tell whether at least one segment belongs to a class."""
+        return any(self.classMap().values())
+
+    def show(self, pairs: Sequence[TrainingPair]) -> None:
+        """Show the segments of the pairs that are used."""
+        used = [pair for pair in pairs if pair.role != "ignore"]
+        nodes = [pair.segmentationNode.GetID() for pair in used]
+        if self._parameters is None or self._shown == (nodes, self._parameters.preset):
+            return
+        self._shown = (nodes, self._parameters.preset)
+        self._uses = segmentNames(used)
+        self._suggest()
+        self._fillTable()
+
+    def _suggest(self) -> None:
+        """Suggest a class for new segments, and for all of them where the preset is another one."""
+        known = dict(self._parameters.classMap)
+        names = [use.name for use in self._uses]
+        if self._preset != self._parameters.preset:
+            known = {}
+            self._preset = self._parameters.preset
+        new = [use for use in self._uses if use.name not in known]
+        if new:
+            suggested = suggestClasses(new, load_preset(self._parameters.preset))
+            self._parameters.classMap = {**known, **suggested}
+        elif set(known) - set(names):
+            self._parameters.classMap = {name: known[name] for name in names}
+
+    def _fillTable(self) -> None:
+        classes = list(load_preset(self._parameters.preset).labels.values())
+        classMap = self.classMap()
+        self._table.show(self._uses, classMap, classes)
+        self._warn(classMap, classes)
+
+    def _warn(self, classMap: dict[str, str], classes: Sequence[str]) -> None:
+        """Say which classes get nothing, or which segments not every case has."""
+        lacking = [use for use in self._uses if use.missingIn and classMap[use.name]]
+        unmapped = [name for name in classes if name not in classMap.values()]
+        if self._uses and unmapped:
+            names = ", ".join(unmapped)
+            self._message.warning(_("No segment belongs to {names} yet").format(names=names))
+        elif lacking:
+            parts = _("{name} is missing in {count} of the cases")
+            texts = [parts.format(name=u.name, count=len(u.missingIn)) for u in lacking]
+            self._message.info("; ".join(texts))
+        else:
+            self._message.clear()
+
+    def _onClassChosen(self, segment: str, name: str) -> None:
+        if self._parameters is None or self.classMap().get(segment) == name:
+            return
+        self._parameters.classMap = {**dict(self._parameters.classMap), segment: name}
+        self._warn(self.classMap(), list(load_preset(self._parameters.preset).labels.values()))
+        self._onEdited()

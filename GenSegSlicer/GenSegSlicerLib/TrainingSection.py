@@ -1,0 +1,109 @@
+"""The section *Training*: what a training is asked, and whether it can start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib import TrainingSettings
+from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
+from GenSegSlicerLib.CasesSection import CasesSection
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.RunSection import RunSection
+from GenSegSlicerLib.Section import Section
+
+
+class TrainingSection(Section):
+    """Starts trainings on the pairs of the table, and says what is missing for that."""
+
+    def __init__(self, ui: Any, logic: Any, cases: CasesSection, runs: RunSection) -> None:
+        super().__init__(ui, logic)
+        self.cases, self.runs = cases, runs
+        self.reason = InlineMessage(ui.trainReason)
+        self._device = ChoiceBinding(ui.deviceSelector, "device")
+        self._bindings = [self._device, PathBinding(ui.outputFolderEdit, "outputFolder")]
+        self._device.setChoices([("auto", _("Automatic: the fastest"), "")])
+        for box, name, choices in (
+            (ui.presetSelector, "preset", TrainingSettings.presetChoices()),
+            (ui.segmenterSelector, "segmenter", TrainingSettings.segmenterChoices()),
+            (ui.effortSelector, "effort", TrainingSettings.effortChoices()),
+            (ui.generatorSelector, "generator", TrainingSettings.generatorChoices()),
+            (ui.hypergradientSelector, "hypergradient", TrainingSettings.hypergradientChoices()),
+        ):
+            binding = ChoiceBinding(box, name)
+            binding.setChoices(choices)
+            self._bindings.append(binding)
+        ui.trainButton.connect("clicked(bool)", lambda checked: self.train())
+
+    def enter(self) -> None:
+        """Ask the training's Python for the devices; PyTorch is never imported into Slicer."""
+        if not self.logic.missingPackages():
+            self.logic.devices(self._offerDevices)
+
+    def refresh(self) -> None:
+        """Show only what matters, and say whether a training can start."""
+        p, ui = self.parameters, self.ui
+        ui.timeBudgetSpinBox.setVisible(p.effort == TrainingSettings.BUDGET)
+        ui.hypergradientSelector.enabled = p.generator != "none"
+        ui.hypergradientSelector.toolTip = (
+            _("How the error on the held-back cases steers the generator")
+            if p.generator != "none"
+            else _("Without a generator there is nothing to steer")
+        )
+        self.update()
+
+    def update(self) -> None:
+        """Enable the button Train, or say why not."""
+        if self.parameters is None:
+            return
+        fault = self.fault()
+        self.ui.trainButton.enabled = not fault
+        self.ui.trainButton.toolTip = fault or _("Train a model on the pairs above")
+        if fault and not self.runs.isTraining():
+            self.reason.hint(_("To train: {fault}").format(fault=fault))
+        else:
+            self.reason.clear()
+
+    def fault(self) -> str:
+        """Tell in one line why no training can start; "" where one can."""
+        if self.logic.missingPackages():
+            return _("install the missing packages first (above)")
+        if self.runs.isTraining():
+            return _("a training is running; stop it or wait for its end")
+        return self.cases.fault() or _folderFault(self.parameters.outputFolder)
+
+    def train(self) -> None:
+        """Start a training on the pairs of the table."""
+        p = self.parameters
+        try:
+            job = self.logic.train(
+                self.cases.used(),
+                p.preset,
+                Path(p.outputFolder),
+                classMap=self.cases.segments.classMap(),
+                settings=TrainingSettings.trainSettings(p),
+                effort=TrainingSettings.effort(p),
+            )
+        except GenSegError as fault:
+            self.runs.message.error(str(fault))
+        else:
+            self.ui.outputFolderEdit.addCurrentPathToHistory()
+            self.runs.follow(job)
+
+    def _offerDevices(self, devices: Any) -> None:
+        automatic = ("auto", _("Automatic: the fastest"), "")
+        self._device.setChoices([automatic, *((d["name"], d["title"], "") for d in devices)])
+
+
+def _folderFault(folder: str) -> str:
+    if not folder:
+        return _("choose an output folder")
+    if Path(folder).is_file():
+        return _("the output folder is a file; choose a folder")
+    if Path(folder).is_dir() and not os.access(folder, os.W_OK):
+        return _("the output folder cannot be written to; choose another one")
+    return ""
