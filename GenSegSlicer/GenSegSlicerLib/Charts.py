@@ -1,0 +1,135 @@
+"""The curves of a training as a plot of Slicer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+_COLORS = {
+    "validation_dice": (0.18, 0.56, 0.33),
+    "segmenter_loss": (0.12, 0.40, 0.75),
+    "generator_loss": (0.88, 0.52, 0.16),
+    "discriminator_loss": (0.62, 0.62, 0.62),
+}
+
+
+class TrainingCharts:
+    """A plot chart of losses and validation Dice over the steps, fed from the events of a run.
+
+    The nodes belong to the session: they are not saved with the scene, since the run folder keeps
+    the events, and their tables and series do not show in the editors. They are made when they are
+    asked for, anew where the scene was closed meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._curves: dict[str, dict[float, float]] = {}
+        self._seriesIds: dict[str, str] = {}
+        self._chartId = ""
+
+    @property
+    def chartNode(self) -> slicer.vtkMRMLPlotChartNode:
+        """The chart with all that was measured so far."""
+        chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
+        if chart is None:
+            chart = self._newChart()
+            self._chartId = chart.GetID()
+            self._seriesIds = {}
+        for name in self._curves:
+            if slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, "")) is None:
+                self._show(name)
+        return chart
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take what a metrics event measured; where a step comes again, the later value counts."""
+        if event.get("kind") != "metrics" or not isinstance(event.get("step"), (int, float)):
+            return
+        for name in _COLORS:
+            value = event.get(name)
+            if isinstance(value, (int, float)):
+                self._curves.setdefault(name, {})[event["step"]] = value
+                self._update(name)
+
+    def clear(self) -> None:
+        """Forget what was measured, and remove all nodes but the chart."""
+        self._curves = {}
+        for seriesId in self._seriesIds.values():
+            _removeSeries(slicer.mrmlScene.GetNodeByID(seriesId))
+        self._seriesIds = {}
+
+    def remove(self) -> None:
+        """Remove every node from the scene."""
+        self.clear()
+        chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
+        if chart is not None:
+            slicer.mrmlScene.RemoveNode(chart)
+        self._chartId = ""
+
+    def _newChart(self) -> slicer.vtkMRMLPlotChartNode:
+        chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", _("GenSeg training"))
+        chart.SetTitle(_("GenSeg training"))
+        chart.SetXAxisTitle(_("Step"))
+        chart.SetYAxisTitle(_("Loss and Dice"))
+        chart.SetSaveWithScene(False)
+        return chart
+
+    def _update(self, name: str) -> None:
+        """Write a curve's points into its table, where the chart is there."""
+        if not self._chartId or slicer.mrmlScene.GetNodeByID(self._chartId) is None:
+            return
+        series = slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, ""))
+        if series is None:
+            self._show(name)
+        else:
+            series.GetTableNode().SetAndObserveTable(self._tableOf(name))
+
+    def _show(self, name: str) -> None:
+        """Make the table and the series of a curve and add them to the chart."""
+        title = _titles()[name]
+        table = _addHidden("vtkMRMLTableNode", title)
+        table.SetAndObserveTable(self._tableOf(name))
+        series = _addHidden("vtkMRMLPlotSeriesNode", title)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(_("Step"))
+        series.SetYColumnName(title)
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetMarkerStyle(series.MarkerStyleNone)
+        series.SetColor(*_COLORS[name])
+        self._seriesIds[name] = series.GetID()
+        slicer.mrmlScene.GetNodeByID(self._chartId).AddAndObservePlotSeriesNodeID(series.GetID())
+
+    def _tableOf(self, name: str) -> vtk.vtkTable:
+        table = vtk.vtkTable()
+        for title, k in ((_("Step"), 0), (_titles()[name], 1)):
+            column = vtk.vtkDoubleArray()
+            column.SetName(title)
+            for point in sorted(self._curves[name].items()):
+                column.InsertNextValue(point[k])
+            table.AddColumn(column)
+        return table
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "validation_dice": _("Dice of the held-back cases"),
+        "segmenter_loss": _("Segmenter loss"),
+        "generator_loss": _("Generator loss"),
+        "discriminator_loss": _("Discriminator loss"),
+    }
+
+
+def _addHidden(className: str, name: str) -> slicer.vtkMRMLNode:
+    node = getattr(slicer, className)()
+    node.SetName(name)
+    node.HideFromEditorsOn()
+    node.SetSaveWithScene(False)
+    return slicer.mrmlScene.AddNode(node)
+
+
+def _removeSeries(series: slicer.vtkMRMLPlotSeriesNode | None) -> None:
+    if series is not None:
+        slicer.mrmlScene.RemoveNode(series.GetTableNode())
+        slicer.mrmlScene.RemoveNode(series)

@@ -1,0 +1,123 @@
+"""Table nodes: volumes of segments, and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.Geometry import linearMatrix, localGrid, transformBetween
+from GenSegSlicerLib.LabelImages import imageGrid, labelImage, paint
+from GenSegSlicerLib.Segments import Segment, countValues, isSurface, segmentsOf, voxelsOf
+from GenSegSlicerLib.SubjectHierarchy import placeBeside
+
+_MM3_IN_ML = 1000
+
+
+def volumesTable(
+    segmentationNode: slicer.vtkMRMLSegmentationNode, name: str
+) -> slicer.vtkMRMLTableNode:
+    """Make a table of the segments' volumes in ml and voxels, beside the segmentation.
+
+    Volumes are those in the world: a parent transform that scales counts. Closed surfaces are
+    measured in the voxels of their reference volume.
+
+    Raises:
+        GenSegError: there are closed surfaces and no reference volume, or a segment without
+            voxels.
+    """
+    segments = segmentsOf(segmentationNode)
+    measured = _measure(segmentationNode, segments)
+    table = _newTable(segmentationNode.GetScene(), name)
+    table.AddColumn(_column(_("Segment"), [segment.name for segment in segments]))
+    table.AddColumn(_column(_("Volume (ml)"), [volume for volume, _count in measured]))
+    table.AddColumn(_column(_("Voxels"), [count for _volume, count in measured]))
+    placeBeside(table, segmentationNode)
+    return table
+
+
+def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRMLTableNode:
+    """Make a table of scores, a row for each; the columns are the entries of the first row.
+
+    Texts stay texts, numbers become numbers, and None becomes an empty place (NaN).
+    """
+    titles = {
+        "case": _("Case"),
+        "name": _("Segment"),
+        "segment": _("Segment"),
+        "label": _("Label"),
+        "dice": _("Dice"),
+        "hd95_mm": _("HD95 (mm)"),
+        "surface_dice": _("Surface Dice at 1 mm"),
+        "volume_error_ml": _("Volume difference (ml)"),
+    }
+    table = _newTable(slicer.mrmlScene, name)
+    for key in scores[0] if scores else ():
+        table.AddColumn(_column(titles.get(key, key), [row.get(key) for row in scores]))
+    return table
+
+
+def _newTable(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
+    table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    table.SetUseColumnNameAsColumnHeader(True)
+    return table
+
+
+def _column(title: str, values: Sequence[Any]) -> vtk.vtkAbstractArray:
+    if any(isinstance(value, str) for value in values):
+        column = vtk.vtkStringArray()
+        values = ["" if value is None else str(value) for value in values]
+    elif values and all(isinstance(value, int) for value in values):
+        column = vtk.vtkLongLongArray()
+    else:
+        column = vtk.vtkDoubleArray()
+        values = [float("nan") if value is None else float(value) for value in values]
+    column.SetName(title)
+    for value in values:
+        column.InsertNextValue(value)
+    return column
+
+
+def _measure(
+    node: slicer.vtkMRMLSegmentationNode, segments: Sequence[Segment]
+) -> list[tuple[float, int]]:
+    """The volume in ml and the voxels of each segment."""
+    if isSurface(node):
+        return _measureSurfaces(node, segments)
+    measured = []
+    counts: dict[slicer.vtkOrientedImageData, dict[int, int]] = {}
+    for segment in segments:
+        item = node.GetSegmentation().GetSegment(segment.key)
+        image = labelImage(item, node)
+        if image not in counts:  # segments share images
+            counts[image] = countValues(voxelsOf(image))
+        count = counts[image].get(item.GetLabelValue(), 0)
+        measured.append((count * _voxelMl(imageGrid(image), node), count))
+    return measured
+
+
+def _measureSurfaces(
+    node: slicer.vtkMRMLSegmentationNode, segments: Sequence[Segment]
+) -> list[tuple[float, int]]:
+    volumeNode = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    if volumeNode is None or volumeNode.GetImageData() is None:
+        raise GenSegError(
+            _("{name} has closed surfaces and no reference volume to count voxels in").format(
+                name=node.GetName()
+            )
+        )
+    voxel = _voxelMl(localGrid(volumeNode), volumeNode)
+    counts = [int(paint(node, volumeNode, [(segment, 1)]).sum()) for segment in segments]
+    return [(count * voxel, count) for count in counts]
+
+
+def _voxelMl(grid: np.ndarray, node: slicer.vtkMRMLTransformableNode) -> float:
+    """The volume of a voxel in the world; a warp is left out of account."""
+    toWorld = linearMatrix(transformBetween(node, None))
+    grid = grid if toWorld is None else toWorld @ grid
+    return float(abs(np.linalg.det(grid[:3, :3]))) / _MM3_IN_ML

@@ -1,0 +1,170 @@
+"""Volume nodes to files and back, with exact geometry."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.layouts import is_dicom_folder
+from GenSegSlicerLib.Geometry import fileGrid, hasRightAngles, matrixFromArray, spacingOf
+
+
+def writeVolume(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False
+) -> np.ndarray:
+    """Write a volume as it lies in the world, whole or not at all; the node stays as it is.
+
+    Returns:
+        The grid matrix (4, 4) of the file, from voxel indices to RAS mm (see `fileGrid`).
+
+    Raises:
+        GenSegError: the volume has no scalar voxels or no valid grid, or the file cannot be
+            written.
+    """
+    grid = fileGrid(requireScalar(volumeNode))
+    writeImage(imageFromZero(volumeNode.GetImageData()), grid, Path(path), compress)
+    return grid
+
+
+def requireScalar(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
+    """Give a volume back that can be written.
+
+    Raises:
+        GenSegError: it has no voxels, several values a voxel, or a grid that no file can have.
+    """
+    name, image = volumeNode.GetName(), volumeNode.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
+        raise GenSegError(
+            _("{name} has no voxels; load or choose another volume").format(name=name)
+        )
+    if image.GetNumberOfScalarComponents() != 1:
+        raise GenSegError(
+            _("{name} has {count} values a voxel (RGB or 4-D?); extract one channel of it").format(
+                name=name, count=image.GetNumberOfScalarComponents()
+            )
+        )
+    grid = fileGrid(volumeNode)
+    if not np.isfinite(grid).all() or (spacingOf(grid) <= 0).any():
+        raise GenSegError(
+            _("{name} has no valid voxel spacing; correct it in the Volumes module").format(
+                name=name
+            )
+        )
+    if not hasRightAngles(grid):
+        raise GenSegError(
+            _("The axes of {name} are not at right angles; resample the volume first").format(
+                name=name
+            )
+        )
+    return volumeNode
+
+
+def imageFromZero(image: vtk.vtkImageData) -> vtk.vtkImageData:
+    """An image of the same voxels, not copied, whose indices start at 0."""
+    moved = vtk.vtkImageData()
+    moved.ShallowCopy(image)
+    moved.SetExtent(*(bound for n in image.GetDimensions() for bound in (0, n - 1)))
+    moved.SetOrigin(0, 0, 0)
+    moved.SetSpacing(1, 1, 1)
+    return moved
+
+
+def writeImage(
+    image: vtk.vtkImageData, grid: np.ndarray, path: Path, compress: bool = False
+) -> None:
+    """Write voxels with a grid matrix, in the format of the path's ending.
+
+    Raises:
+        GenSegError: the folder cannot be written, or the disk is full.
+    """
+    node = slicer.vtkMRMLScalarVolumeNode()
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(matrixFromArray(grid))
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = _storageFor(temporary)
+        storage.SetUseCompression(compress)
+        if not storage.WriteData(node) or not _isWhole(temporary, image, compress):
+            raise GenSegError(
+                _("{path}: cannot be written whole; is the disk full? Make room").format(path=path)
+            )
+        temporary.replace(path)
+    except OSError as error:
+        raise GenSegError(
+            _("{path}: cannot be written ({reason}); choose another folder").format(
+                path=path, reason=error.strerror or error
+            )
+        ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStorageNode:
+    """Read a file or a DICOM series folder into a node, which need not be in the scene.
+
+    Returns:
+        The storage node that did it, in no scene.
+
+    Raises:
+        GenSegError: it cannot be read, or has several values a voxel.
+    """
+    if not path.exists():
+        raise GenSegError(_("{path}: no such file").format(path=path))
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(_firstSlice(path)))
+    storage.SetSingleFile(0 if path.is_dir() else 1)
+    if not storage.ReadData(node) or node.GetImageData() is None:
+        raise GenSegError(
+            _("{path}: not an image that can be read; copy or export it again").format(path=path)
+        )
+    if node.GetImageData().GetNumberOfScalarComponents() != 1:
+        raise GenSegError(
+            _("{path}: several values a voxel; a scalar volume is needed").format(path=path)
+        )
+    return storage
+
+
+def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Load a file or a DICOM series folder into the scene; `readImage` says what is raised."""
+    node = slicer.vtkMRMLScalarVolumeNode()
+    node.SetName(name)
+    storage = readImage(node, Path(path))
+    slicer.mrmlScene.AddNode(node)
+    slicer.mrmlScene.AddNode(storage)
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
+    if path.name.lower().endswith(".nrrd"):  # three times as fast as ITK
+        storage = slicer.vtkMRMLNRRDStorageNode()
+    else:
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    return storage
+
+
+def _isWhole(path: Path, image: vtk.vtkImageData, compress: bool) -> bool:
+    """Whether a file has the bytes of all voxels: not every writer notices a full disk."""
+    if not path.is_file():
+        return False
+    packed = compress or path.name.lower().endswith(".gz")
+    return packed or path.stat().st_size > image.GetNumberOfPoints() * image.GetScalarSize()
+
+
+def _firstSlice(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    if not is_dicom_folder(path):
+        raise GenSegError(_("{path}: no DICOM series is in this folder").format(path=path))
+    return min(entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")

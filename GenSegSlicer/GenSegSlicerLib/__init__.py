@@ -1,0 +1,1 @@
+"""What the GenSeg module of 3D Slicer is made of: no Qt widgets but in the sections."""
