@@ -106,6 +106,10 @@ def _make_widgets() -> None:
 
 def _make_scripted_modules() -> None:
     from . import modules, scripted_module
+    from .parameter_node import make_parameter_node_wrapper
+
+    slicer.parameterNodeWrapper = make_parameter_node_wrapper()
+    sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper
 
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget

@@ -43,6 +43,7 @@ class qMRMLNodeComboBox(QWidget):
         self._scene: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._node: Any = None
+        self._requested: str | None = None  # before there is a scene
         self._nodes: list[Any] = []
         self._node_tags: dict[Any, int] = {}
         self._commands: dict[int, Any] = {}
@@ -77,7 +78,10 @@ class qMRMLNodeComboBox(QWidget):
         return self._node.GetID() if self._node is not None else ""
 
     def setCurrentNodeID(self, node_id: str | None) -> None:
-        self.setCurrentNode(self._scene.GetNodeByID(node_id) if self._scene and node_id else None)
+        if self._scene is None:
+            self._requested = node_id
+            return
+        self.setCurrentNode(self._scene.GetNodeByID(node_id) if node_id else None)
 
     currentNodeID = Property("QString", _get_node_id, setCurrentNodeID)
     currentNodeId = Property("QString", _get_node_id, setCurrentNodeID)
@@ -96,7 +100,11 @@ class qMRMLNodeComboBox(QWidget):
         if scene is not None:
             self._observe(scene)
         self._fill()
-        self._choose_first_unless_none_is_allowed()
+        if scene is not None and self._requested:
+            self.setCurrentNodeID(self._requested)
+        elif self._nodes and not self.noneEnabled:
+            self._choose(self._nodes[0])
+        self._requested = None
 
     def _observe(self, scene: Any) -> None:
         answers = {
@@ -114,7 +122,7 @@ class qMRMLNodeComboBox(QWidget):
         if not self._scene.IsBatchProcessing() and self._offers(node):
             self._fill()
             self.nodeAdded.emit(node)
-            self._choose_first_unless_none_is_allowed()
+            self._choose_the_only_row()
 
     @calldata_type(vtk.VTK_OBJECT)
     def _on_about_to_be_removed(self, _scene: Any, _event: str, node: Any) -> None:
@@ -125,19 +133,19 @@ class qMRMLNodeComboBox(QWidget):
     def _on_removed(self, _scene: Any, _event: str, node: Any) -> None:
         if node not in self._nodes:
             return
-        place = self._nodes.index(node)
+        rows = [None, *self._nodes] if self.noneEnabled else list(self._nodes)
+        row = rows.index(node)
+        rows.remove(node)
         was_current = node is self._node
         self._fill()
-        if was_current:
-            place = min(place, len(self._nodes) - 1)
-            others = not self.noneEnabled and place >= 0
-            self._choose(self._nodes[place] if others else None)
+        if was_current:  # a QComboBox goes to the next row, except from the first one
+            self._choose(rows[min(row, len(rows) - 1)] if row > 0 else None)
 
     def _on_batch_end(self, *_: Any) -> None:
         self._fill()
         if self._node is not None and self._node not in self._nodes:
             self._choose(None)
-        self._choose_first_unless_none_is_allowed()
+        self._choose_the_only_row()
 
     def _on_node_modified(self, node: Any, _event: str) -> None:
         if node not in self._nodes or not self._offers(node):
@@ -148,7 +156,7 @@ class qMRMLNodeComboBox(QWidget):
         if self._list.itemText(row) != name:
             self._list.setItemText(row, name)
             if node is self._node:
-                self.currentNodeRenamed.emit(name)
+                self.emitCurrentNodeChanged()  # Slicer's listens to the combo box's text
 
     def addAttribute(self, node_type: str, name: str, value: str | None = None) -> None:
         """Offer nodes of the type only where they have the attribute (with the value)."""
@@ -233,8 +241,9 @@ class qMRMLNodeComboBox(QWidget):
         self._choose(node)
         self.nodeActivated.emit(node)
 
-    def _choose_first_unless_none_is_allowed(self) -> None:
-        if self._node is None and self._nodes and not self.noneEnabled:
+    def _choose_the_only_row(self) -> None:
+        """A QComboBox goes to the first row that it gets, if there is nothing else in it."""
+        if self._node is None and self._list.count == len(self._nodes) == 1:
             self._choose(self._nodes[0])
 
     def _choose(self, node: Any) -> None:
@@ -256,12 +265,10 @@ class qMRMLNodeComboBox(QWidget):
         """Choose a node (or its name's or id's); one that is not offered counts as none."""
         if isinstance(node, str):
             self.setCurrentNodeID(node)
-        elif node is None or node in self._nodes:
-            if node is None and not self.noneEnabled and self._nodes:
-                return
-            self._choose(node)
+        elif self._scene is None:
+            self._requested = node.GetID() if node is not None else None
         else:
-            self._choose(None)
+            self._choose(node if node in self._nodes else None)
 
     def setCurrentNodeIndex(self, index: int) -> None:
         self._choose(self._nodes[index] if 0 <= index < len(self._nodes) else None)
@@ -290,11 +297,12 @@ class qMRMLNodeComboBox(QWidget):
         self._fill()
         if self.selectNodeUponCreation:
             self._choose(node)
+        self.nodeAddedByUser.emit(node)
         return node
 
     def _add_by_user(self) -> None:
         node = self.addNode()
-        self.nodeAddedByUser.emit(node)
+        self._choose(node)
         self.nodeAddedByUserAction.emit(node)
 
     def removeCurrentNode(self) -> None:
@@ -307,8 +315,9 @@ class qMRMLNodeComboBox(QWidget):
         name, agreed = QInputDialog.getText(
             self, "Rename", "New name:", QLineEdit.Normal, self._node.GetName()
         )
-        if agreed:
+        if agreed and name:
             self._node.SetName(name)
+            self.currentNodeRenamed.emit(name)
 
     def editCurrentNode(self) -> None:
         self.nodeAboutToBeEdited.emit(self._node)
