@@ -89,13 +89,18 @@ def _set(self: QObject, name: str, value: Any) -> None:
         if not properties[name]:
             raise AttributeError(f"Property '{name}' of {_class_name(self)} is not writable")
         _write(self, name, value)
-    elif name.startswith("_") or _derived_in_python(type(self)):
+    elif name.startswith("_") or _derived_in_python(type(self)) or _is_signal(value):
         vars(self)[name] = value
     elif not _unknown_ignored:
         raise AttributeError(
             f"'{name}' does not exist on {_class_name(self)} and creating new attributes on C++ "
             "objects is not allowed"
         )
+
+
+def _is_signal(value: Any) -> bool:
+    """Whether PySide itself keeps a signal on the object, as it does for one from a `.ui` file."""
+    return isinstance(value, SignalInstance)
 
 
 def _derived_in_python(kind: type) -> bool:
