@@ -4,65 +4,24 @@ from __future__ import annotations
 
 import re
 
-# Words that say what a node is, not whose.
-_KINDS = [
-    "segmentation",
-    "segmentations",
-    "segmented",
-    "seg",
-    "label",
-    "labels",
-    "labelmap",
-    "mask",
-    "masks",
-    "truth",
-    "ground",
-    "gt",
-    "manual",
-    "contour",
-    "contours",
-    "roi",
-    "annotation",
-    "volume",
-    "vol",
-    "image",
-    "img",
-    "scan",
-    "final",
-]
-# Words that say how it was imaged.
-_SEQUENCES = [
-    "t1",
-    "t1w",
-    "t1c",
-    "t1ce",
-    "t2",
-    "t2w",
-    "flair",
-    "pd",
-    "dwi",
-    "adc",
-    "dce",
-    "swi",
-    "mr",
-    "mri",
-    "ct",
-    "cta",
-    "cbct",
-    "pet",
-    "us",
-]
+# What a word says that tells of a node what it is, not whose.
+_KIND = re.compile(
+    "seg(ment(s|ed|ations?))?|labels?|labelmap|masks?|truth|ground|gt|manual|contours?|roi|"
+    "annotation|vol(ume)?|img|image|scan|final"
+)
+# How it was imaged.
+_SEQUENCE = re.compile("t1(w|c|ce)?|t2w?|flair|pd|dwi|adc|dce|swi|mri?|cta?|cbct|pet|us")
 
 
 def longKey(name: str) -> tuple[str, ...]:
     """The words of a name but those that say whether it is an image or a segmentation."""
     words = _wordsOf(name)
-    return tuple(word for word in words if word not in _KINDS)
+    return tuple(word for word in words if not _KIND.fullmatch(word))
 
 
 def shortKey(name: str) -> tuple[str, ...]:
     """The words of a name that say whose it is: without sequence and modality too."""
-    return tuple(word for word in longKey(name) if word not in _SEQUENCES)
+    return tuple(word for word in longKey(name) if not _SEQUENCE.fullmatch(word))
 
 
 def _wordsOf(name: str) -> list[str]:

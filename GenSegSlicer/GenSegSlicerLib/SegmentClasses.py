@@ -11,24 +11,7 @@ from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 # What people put around the name of a structure without meaning another one.
-_MINOR = [
-    "left",
-    "right",
-    "l",
-    "r",
-    "lt",
-    "rt",
-    "the",
-    "of",
-    "segment",
-    "segmentation",
-    "seg",
-    "label",
-    "mask",
-    "roi",
-    "manual",
-    "gt",
-]
+_MINOR = re.compile("left|right|[lr]t?|the|of|seg(ment(ation)?)?|label|mask|roi|manual|gt")
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,8 @@ def _suggest(use: SegmentUse, preset: Preset) -> str:
 def _isNameOf(segment: str, wanted: str, anatomy: str) -> bool:
     """Whether a segment's name says the class, and besides nothing that makes a difference."""
     said, needed = set(_words(segment)), set(_words(wanted))
-    return needed <= said and said - needed <= {*_MINOR, *_words(anatomy)}
+    further = said - needed - set(_words(anatomy))
+    return needed <= said and all(_MINOR.fullmatch(word) for word in further)
 
 
 def _words(name: str) -> list[str]:
