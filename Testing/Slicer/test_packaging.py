@@ -1,0 +1,172 @@
+"""What the extension's package holds, and what the Extensions Index reads of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from Tools.list_for_cmake import resources_of, scripts_of
+from vtk import vtkPNGReader
+
+ROOT = Path(__file__).resolve().parents[2]
+RAW = "https://raw.githubusercontent.com/genseg/SlicerGenSeg/main/"
+SCHEMA = "slicer-extension-catalog-entry-schema-v1.0.1.json"
+MIRROR = ROOT.parent / ".mirror" / "Slicer+ExtensionsIndex" / "repo"
+
+# What an application's build brings, as far as the extension's own files use it.
+SLICER = """
+macro(ctkMacroCompilePythonScript)
+  cmake_parse_arguments(
+    MY "NO_INSTALL_SUBDIR" "TARGET_NAME;DESTINATION_DIR;INSTALL_DIR" "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file IN LISTS MY_SCRIPTS MY_RESOURCES)
+    get_filename_component(folder ${file} DIRECTORY)
+    install(FILES ${file} DESTINATION ${MY_INSTALL_DIR}/${folder})
+  endforeach()
+endmacro()
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(MODULE "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  ctkMacroCompilePythonScript(
+    TARGET_NAME ${MODULE_NAME} SCRIPTS ${MODULE_SCRIPTS} RESOURCES ${MODULE_RESOURCES}
+    DESTINATION_DIR unused INSTALL_DIR ${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR})
+endmacro()
+function(slicer_add_python_unittest)
+endfunction()
+"""
+CONFIG = """
+set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake)
+set(Slicer_EXTENSION_GENERATE_CONFIG ${CMAKE_CURRENT_LIST_DIR}/Nothing.cmake)
+set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/Nothing.cmake)
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR qt-scripted-modules)
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR qt-scripted-modules)
+set(BUILD_TESTING ON)
+"""
+
+
+def listed(room: str, ending: str) -> list[str]:
+    """The files of `set(..._PYTHON_<ending> ...)` in a room's CMakeLists."""
+    text = (ROOT / room / "CMakeLists.txt").read_text(encoding="utf-8")
+    found = re.search(rf"set\(\w+_PYTHON_{ending}\n([^)]*)\)", text)
+    assert found is not None
+    return found[1].split()
+
+
+@pytest.mark.parametrize("room", ["GenSegLib", "GenSegSlicer"])
+def test_every_file_of_the_tree_is_listed_and_nothing_else(room: str) -> None:
+    hint = "run: python Testing/Tools/list_for_cmake.py"
+    assert listed(room, "SCRIPTS") == scripts_of(ROOT / room), hint
+    assert listed(room, "RESOURCES") == resources_of(ROOT / room), hint
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of scripted modules after a build and installation with the real CMake."""
+    cmake = shutil.which("cmake")
+    if cmake is None:
+        pytest.skip("no cmake here")
+    folder = tmp_path_factory.mktemp("packaging")
+    slicer = folder / "slicer"
+    slicer.mkdir()
+    (slicer / "SlicerConfig.cmake").write_text(CONFIG, encoding="utf-8")
+    (slicer / "UseSlicer.cmake").write_text(SLICER, encoding="utf-8")
+    (slicer / "Nothing.cmake").touch()
+    build, prefix = folder / "build", folder / "Größe 1"
+    for command in (
+        [cmake, "-S", ROOT, "-B", build, f"-DSlicer_DIR={slicer}", "-Wno-dev"],
+        [cmake, "--install", build, "--prefix", prefix],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+    return prefix / "qt-scripted-modules"
+
+
+def test_module_and_library_are_installed_side_by_side(installed: Path) -> None:
+    files = {path.relative_to(installed).as_posix() for path in installed.rglob("*.*")}
+    library = [*scripts_of(ROOT / "GenSegLib"), *resources_of(ROOT / "GenSegLib")]
+    module = [*scripts_of(ROOT / "GenSegSlicer"), *resources_of(ROOT / "GenSegSlicer")]
+    assert files == {*(f"GenSegLib/{name}" for name in library), *module}
+
+
+def test_the_installed_library_runs_from_the_folder_of_the_module(installed: Path) -> None:
+    command = [sys.executable, "-m", "GenSegLib", "presets"]
+    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "liver-ct" in done.stdout
+
+
+def metadata() -> dict[str, str]:
+    """The EXTENSION_... fields of the top-level CMakeLists."""
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r'^set\(EXTENSION_(\w+) "?([^"\n]*?)"?\)', text, re.MULTILINE))
+
+
+def catalog_entry() -> dict[str, Any]:
+    entry = json.loads((ROOT / "GenSeg.json").read_text(encoding="utf-8"))
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_every_field_of_the_description_is_set() -> None:
+    fields = metadata()
+    for name in (
+        *("HOMEPAGE", "CATEGORY", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"),
+        *("DEPENDS", "RECOMMENDS", "KEYWORDS", "STATUS", "TIER", "ENABLED", "BUILD_SUBDIRECTORY"),
+        *("LICENSE_FILE", "README_FILE"),
+    ):
+        assert fields[name], name
+
+
+def test_the_catalog_entry_agrees_with_the_description() -> None:
+    entry, fields = catalog_entry(), metadata()
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert "project(GenSeg)" in text
+    assert entry["build_dependencies"] == fields["DEPENDS"].split()
+    assert entry["category"] == fields["CATEGORY"]
+    assert str(entry["tier"]) == fields["TIER"]
+    assert entry["scm_url"].removesuffix(".git") == fields["HOMEPAGE"]
+
+
+def test_the_catalog_entry_has_what_the_index_demands() -> None:
+    entry = catalog_entry()
+    kinds = {
+        "$schema": str,
+        "build_dependencies": list,
+        "build_subdirectory": str,
+        "category": str,
+        "scm_revision": str,
+        "scm_url": str,
+        "tier": int,
+    }
+    assert {key: type(value) for key, value in entry.items()} == kinds
+    assert entry["$schema"].endswith(f"/{SCHEMA}#")
+    assert re.fullmatch(r"https://[\w.]+/\w+/Slicer\w+\.git", entry["scm_url"])
+    assert b"\r" not in (ROOT / "GenSeg.json").read_bytes()
+
+
+def test_the_catalog_entry_is_valid_against_the_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    show = ["git", "-C", str(MIRROR), "show", f"HEAD:schemas/{SCHEMA}"]
+    found = subprocess.run(show, capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("no copy of the Extensions Index here")
+    jsonschema.validate(catalog_entry(), json.loads(found.stdout))
+
+
+@pytest.mark.parametrize("name", ["ICONURL", "SCREENSHOTURLS"])
+def test_the_pictures_are_where_the_description_says(name: str) -> None:
+    for address in metadata()[name].split():
+        assert address.startswith(RAW)
+        assert (ROOT / address[len(RAW) :]).is_file()
+
+
+@pytest.mark.parametrize("name", ["GenSeg.png", "GenSegSlicer/Resources/Icons/GenSegSlicer.png"])
+def test_the_icon_has_128_by_128_pixels(name: str) -> None:
+    reader = vtkPNGReader()
+    reader.SetFileName(str(ROOT / name))
+    reader.Update()
+    assert reader.GetOutput().GetDimensions() == (128, 128, 1)
