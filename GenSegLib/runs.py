@@ -28,6 +28,7 @@ ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
     *("checkpoints", "previews", "tensorboard", "model"),
     *("report.html", "scores.csv", "scores.json"),
+    *("inputs", "process.log"),  # of a run that was made in 3D Slicer
 )
 
 
@@ -69,7 +70,7 @@ class RunFolder:
         asked = {"format_version": FORMAT_VERSION, "train": config.to_json()}
         with atomic_folder(path, lambda: cls._make_room(path, overwrite)) as folder:
             write_json(folder / "config.json", asked | {"preset": preset.to_json()})
-            write_json(folder / "cases.json", cases.to_json())
+            write_json(folder / "cases.json", cases.to_json(path))
             cls(folder).write_status(State.QUEUED, 0)
         return cls(path)
 
