@@ -40,9 +40,19 @@ class ApplicationScene:
         self.application_logic = slicer.vtkSlicerApplicationLogic()
         self.application_logic.SetTemporaryPath(str(temporary))
         self.application_logic.SetMRMLScene(self.scene)
+        self._add_cache(temporary)
         self.logics = {module: self._attach(module) for module in _LOGICS}
         self.application_logic.SetColorLogic(self.logics["Colors"])
         self._add_slices_and_view()
+
+    def _add_cache(self, temporary: Path) -> None:
+        """Scenes in one file (.mrb) are unpacked into the cache."""
+        cache = slicer.vtkCacheManager()
+        cache.SetRemoteCacheDirectory(str(temporary))
+        manager = slicer.vtkDataIOManager()
+        manager.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(manager)
 
     def _attach(self, module: str) -> Any:
         logic = getattr(slicer, _LOGICS[module])()
