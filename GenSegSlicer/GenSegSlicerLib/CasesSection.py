@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
@@ -90,7 +91,7 @@ class CasesSection(Section):
         if not any(pair.role == "train" for pair in used):
             return _("Set the role of at least one pair to Train")
         if bad:
-            return _("{name}: {reason}").format(name=bad[0].name, reason=bad[0].status)
+            return bad[0].status
         if not self.segments.hasClasses():
             return _("Choose a class of the model for at least one segment")
         if any(pair.status == "" for pair in used):
@@ -196,7 +197,7 @@ class CasesSection(Section):
             self._tell()
             return
         pair = self.pairs[waiting[0]]
-        self.logic.checkPairs([pair], self.segments.classMap())
+        pair.status = checkPair(pair, self.segments.classMap(), self.pairs)
         self._table.showStatus(waiting[0])
 
     def _tell(self) -> None:
@@ -206,9 +207,8 @@ class CasesSection(Section):
         if not self.pairs:
             self.message.hint(_("No pairs yet: load volumes with segmentations, then add them."))
         elif bad:
-            text = _("{name}: {reason}").format(name=bad[0].name, reason=bad[0].status)
             more = _(" (and {count} more)").format(count=len(bad) - 1) if len(bad) > 1 else ""
-            self.message.error(text + more)
+            self.message.error(bad[0].status + more)
         elif counts["validate"]:
             self.message.hint(
                 _("{train} pairs to learn from, {validate} held back.").format(**counts)

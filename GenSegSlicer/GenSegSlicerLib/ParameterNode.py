@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 
 @parameterNodeWrapper
@@ -26,12 +28,12 @@ class GenSegSlicerParameterNode:
     runFolder: str = ""
     device: str = "auto"
     effort: str = "standard"
-    timeBudgetMin: int = 30
+    timeBudgetMin: Annotated[int, WithinRange(1, 10080)] = 30
     generator: str = "searchable"
     hypergradient: str = "finite-difference"
-    rounds: int = 0
-    augmentation: float = 1.0
-    seed: int = 0
+    rounds: Annotated[int, WithinRange(0, 200)] = 0
+    augmentation: Annotated[float, WithinRange(0.0, 2.0)] = 1.0
+    seed: Annotated[int, WithinRange(0, 999999)] = 0
 
     reviewOutlines: bool = False
 

@@ -1,0 +1,63 @@
+"""Drives the panel as a person does: presses what is enabled, chooses what is offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+MODULE = Path(__file__).resolve().parents[2] / "GenSegSlicer" / "GenSegSlicer.py"
+
+
+class PanelDriver:
+    """The opened panel and the hands of its user."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self.widget = host.open_module(MODULE)
+
+    @property
+    def ui(self) -> Any:
+        return self.widget.ui
+
+    @property
+    def parameters(self) -> Any:
+        return self.widget.panel.parameters
+
+    def press(self, button: Any) -> None:
+        """Press a button; one that is disabled cannot be pressed."""
+        assert button.enabled, f"{button.objectName} is disabled: {button.toolTip}"
+        button.click()
+        self.host.process_events()
+
+    def choose(self, box: Any, text: str) -> None:
+        """Choose an entry of a combo box by what it reads."""
+        offered = [box.itemText(index) for index in range(box.count)]
+        assert text in offered, f"{box.objectName} offers {offered}"
+        box.setCurrentIndex(offered.index(text))
+        self.host.process_events()
+
+    def select_rows(self, table: Any, rows: list[int]) -> None:
+        """Select rows of a table as with Ctrl and the mouse."""
+        table.clearSelection()
+        for row in rows:
+            for column in range(table.columnCount):
+                table.item(row, column).setSelected(True)
+
+    def rows(self, table: Any) -> list[list[str]]:
+        """What a table reads: the text of each cell, or of the combo box in it."""
+        return [
+            [self._cell(table, row, column) for column in range(table.columnCount)]
+            for row in range(table.rowCount)
+        ]
+
+    def wait_for_checks(self) -> None:
+        """Wait until every pair that is used has been checked."""
+        pairs = self.widget.panel.cases
+        self.host.wait_until(lambda: all(p.status for p in pairs.used()), 60)
+        self.host.process_events()
+
+    def _cell(self, table: Any, row: int, column: int) -> str:
+        box = table.cellWidget(row, column)
+        if box is not None:
+            return str(box.currentText)
+        return str(table.item(row, column).text())

@@ -1,0 +1,61 @@
+"""Scenes that the tests of the panel start from: real volumes, phantoms, a tiny preset."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from GenSegLib.phantoms import make_cases
+from GenSegLib.presets import Steps, load_preset
+
+
+def load_pair(image: Path, label: Path, name: str) -> tuple[Any, Any]:
+    """Load an image and its label map as a clinician has them: a volume and a segmentation."""
+    volume = slicer.util.loadVolume(str(image), {"name": name})
+    label_map = slicer.util.loadLabelVolume(str(label), {"name": f"{name} label"})
+    segmentation = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLSegmentationNode", f"{name} segmentation"
+    )
+    logic = slicer.modules.segmentations.logic()
+    logic.ImportLabelmapToSegmentationNode(label_map, segmentation)
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    slicer.mrmlScene.RemoveNode(label_map)
+    for index, segment_name in enumerate(("Anterior", "Posterior")):
+        if index < segmentation.GetSegmentation().GetNumberOfSegments():
+            segmentation.GetSegmentation().GetNthSegment(index).SetName(segment_name)
+    return volume, segmentation
+
+
+def load_hippocampi(data: Path, count: int) -> list[tuple[Any, Any]]:
+    """Load the first real hippocampus cases of the Decathlon."""
+    images = sorted((data / "imagesTr").glob("*.nii.gz"))[:count]
+    return [
+        load_pair(image, data / "labelsTr" / image.name, image.name.split(".")[0])
+        for image in images
+    ]
+
+
+def phantom_folder(folder: Path, cases: int = 4, test: int = 1) -> Path:
+    """Draw hippocampus phantoms in the Decathlon's layout."""
+    make_cases(folder / "phantoms", "hippocampus", cases, seed=3, test=test)
+    return folder / "phantoms"
+
+
+def tiny_preset(folder: Path, **steps: int) -> Path:
+    """Write a preset whose quick training takes seconds on one core."""
+    counts = {"warmup_steps": 2, "joint_steps": 4, "final_steps": 40, **steps}
+    preset = replace(
+        load_preset("hippocampus-mri"),
+        name="tiny",
+        title="Tiny hippocampus",
+        patch_size=(16, 24, 16),
+        segmenter="unet",
+        steps={name: Steps(**counts) for name in ("quick", "standard", "thorough")},
+    )
+    path = folder / "tiny.json"
+    path.write_text(json.dumps(preset.to_json()), encoding="utf-8")
+    return path

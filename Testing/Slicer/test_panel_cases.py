@@ -1,0 +1,208 @@
+"""The section *Training cases*, driven by hand on real MRML scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slicer
+from panel_driver import PanelDriver
+from panel_scenes import load_hippocampi, phantom_folder
+
+
+@pytest.fixture
+def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
+    """The panel, opened on an empty scene."""
+    driver = PanelDriver(host)
+    yield driver
+    host.close_module("GenSegSlicer")
+
+
+def test_without_pairs_the_panel_says_what_to_do(panel: PanelDriver) -> None:
+    assert "No pairs yet" in panel.ui.casesMessage.text
+    assert not panel.ui.trainButton.enabled
+    assert "Add at least two pairs" in panel.ui.trainButton.toolTip
+
+
+def test_add_pairs_from_scene_finds_the_segmented_volumes(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.wait_for_checks()
+    rows = panel.rows(panel.ui.casesTable)
+    assert [row[2:] for row in rows] == [["Train", "OK"]] * 3
+    assert all(row[1] == f"{row[0]} segmentation" for row in rows)
+
+
+def test_pressing_it_again_adds_nothing(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.press(panel.ui.addFromSceneButton)
+    assert panel.ui.casesTable.rowCount == 2
+    assert "No further pair" in panel.ui.casesMessage.text
+
+
+def test_segments_get_the_classes_of_the_anatomy_by_name(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    assert panel.rows(panel.ui.segmentsTable) == [
+        ["Anterior", "2 of 2", "Anterior"],
+        ["Posterior", "2 of 2", "Posterior"],
+    ]
+
+
+def test_a_segment_that_a_case_lacks_is_shown(panel: PanelDriver, hippocampus: Path) -> None:
+    pairs = load_hippocampi(hippocampus, 3)
+    segmentation = pairs[0][1].GetSegmentation()
+    segmentation.RemoveSegment(segmentation.GetSegmentIdBySegmentName("Posterior"))
+    panel.press(panel.ui.addFromSceneButton)
+    assert ["Posterior", "2 of 3", "Posterior"] in panel.rows(panel.ui.segmentsTable)
+    assert "Posterior is missing in 1 of the cases" in panel.ui.segmentsMessage.text
+
+
+def test_a_segment_can_be_given_another_class_and_ignored(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Ignore")
+    assert dict(panel.parameters.classMap) == {"Anterior": "Anterior", "Posterior": ""}
+    assert "No segment belongs to Posterior yet" in panel.ui.segmentsMessage.text
+
+
+def test_another_anatomy_offers_its_own_classes(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
+    assert dict(panel.parameters.classMap) == {"Anterior": "Anterior", "Posterior": "Posterior"}
+    box = panel.ui.segmentsTable.cellWidget(0, 2)
+    assert box.editable
+    box.lineEdit().setText("Hippocampus")
+    box.lineEdit().editingFinished.emit()
+    assert panel.parameters.classMap["Anterior"] == "Hippocampus"
+
+
+def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 4)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.select_rows(panel.ui.casesTable, [1, 3])
+    panel.press(panel.ui.roleValidateButton)
+    assert list(panel.parameters.pairRoles) == ["train", "validate", "train", "validate"]
+    assert [row[2] for row in panel.rows(panel.ui.casesTable)][1] == "Validate"
+
+
+def test_the_role_of_one_pair_is_set_in_its_row(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.choose(panel.ui.casesTable.cellWidget(0, 2), "Ignore")
+    panel.host.process_events()
+    assert list(panel.parameters.pairRoles) == ["ignore", "train"]
+    assert "Add at least two pairs" in panel.ui.trainButton.toolTip
+
+
+def test_pairs_are_removed_from_the_table_and_stay_in_the_scene(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    pairs = load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.select_rows(panel.ui.casesTable, [0, 2])
+    panel.press(panel.ui.removePairsButton)
+    assert [row[0] for row in panel.rows(panel.ui.casesTable)] == [pairs[1][0].GetName()]
+    assert slicer.mrmlScene.IsNodePresent(pairs[0][0])
+
+
+def test_a_pair_is_added_by_hand(panel: PanelDriver, hippocampus: Path) -> None:
+    (volume, segmentation), *_ = load_hippocampi(hippocampus, 2)
+    panel.ui.pairVolumeSelector.setCurrentNode(volume)
+    panel.ui.pairSegmentationSelector.setCurrentNode(segmentation)
+    panel.press(panel.ui.addPairButton)
+    assert panel.rows(panel.ui.casesTable)[0][:2] == [volume.GetName(), segmentation.GetName()]
+
+
+def test_another_segmentation_is_chosen_in_the_table(panel: PanelDriver, hippocampus: Path) -> None:
+    pairs = load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.ui.casesTable.cellDoubleClicked.emit(0, 1)
+    panel.ui.casesTable.cellWidget(0, 1).setCurrentNode(pairs[1][1])
+    panel.host.process_events()
+    assert panel.rows(panel.ui.casesTable)[0][1] == pairs[1][1].GetName()
+    assert panel.parameters.pairSegmentations[0] is pairs[1][1]
+
+
+def test_a_pair_that_cannot_be_learned_from_says_why(panel: PanelDriver, hippocampus: Path) -> None:
+    pairs = load_hippocampi(hippocampus, 2)
+    pairs[1][1].GetSegmentation().RemoveAllSegments()
+    panel.press(panel.ui.addFromSceneButton)
+    if panel.ui.casesTable.rowCount < 2:
+        panel.ui.pairVolumeSelector.setCurrentNode(pairs[1][0])
+        panel.ui.pairSegmentationSelector.setCurrentNode(pairs[1][1])
+        panel.press(panel.ui.addPairButton)
+    panel.wait_for_checks()
+    status = [row[3] for row in panel.rows(panel.ui.casesTable)]
+    assert status.count("see below") == 1
+    assert pairs[1][0].GetName() in panel.ui.casesMessage.text
+    assert not panel.ui.trainButton.enabled
+
+
+def test_a_folder_of_cases_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
+    folder = phantom_folder(tmp_path, cases=3)
+    panel.ui.importFolderButton.directorySelected.emit(str(folder))
+    panel.wait_for_checks()
+    assert [row[2:] for row in panel.rows(panel.ui.casesTable)] == [["Train", "OK"]] * 3
+    assert [row[2] for row in panel.rows(panel.ui.segmentsTable)] == ["Anterior", "Posterior"]
+
+
+def test_a_folder_without_cases_is_refused_in_one_line(panel: PanelDriver, tmp_path: Path) -> None:
+    panel.ui.importFolderButton.directorySelected.emit(str(tmp_path))
+    assert str(tmp_path) in panel.ui.casesMessage.text
+    assert "\n" not in panel.ui.casesMessage.text
+    assert panel.ui.casesTable.rowCount == 0
+
+
+def test_a_pair_whose_volume_is_deleted_leaves_the_table(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    pairs = load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    slicer.mrmlScene.RemoveNode(pairs[0][0])
+    panel.host.process_events()
+    assert [row[0] for row in panel.rows(panel.ui.casesTable)] == [pairs[1][0].GetName()]
+
+
+def test_the_scene_can_be_closed(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    slicer.mrmlScene.Clear(0)
+    panel.host.process_events()
+    assert panel.ui.casesTable.rowCount == panel.ui.segmentsTable.rowCount == 0
+    assert "No pairs yet" in panel.ui.casesMessage.text
+
+
+def test_a_saved_scene_restores_the_panel(
+    panel: PanelDriver, hippocampus: Path, tmp_path: Path
+) -> None:
+    load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.select_rows(panel.ui.casesTable, [2])
+    panel.press(panel.ui.roleValidateButton)
+    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Ignore")
+    panel.choose(panel.ui.effortSelector, "Time budget")
+    panel.ui.timeBudgetSpinBox.setValue(7)
+    panel.ui.seedSpinBox.setValue(5)
+    table, segments = panel.rows(panel.ui.casesTable), panel.rows(panel.ui.segmentsTable)
+    scene_file = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(scene_file))
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.seedSpinBox.value == 0
+    slicer.util.loadScene(str(scene_file))
+    panel.wait_for_checks()
+    restored = panel.rows(panel.ui.casesTable)
+    assert [row[:3] for row in restored] == [row[:3] for row in table]
+    assert panel.rows(panel.ui.segmentsTable) == segments
+    assert panel.ui.effortSelector.currentText == "Time budget"
+    assert (panel.ui.timeBudgetSpinBox.value, panel.ui.seedSpinBox.value) == (7, 5)
