@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import slicer
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtCore import QProcessEnvironment, QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
 from .io_manager import IoManager
+from .layout_manager import LayoutManager
+from .main_window import MainWindow
 from .modules import ModuleManager
 from .properties import Property
 from .qt_module import QSettings as HostSettings
@@ -43,6 +43,13 @@ class Application(QApplication):
         self._scene = ApplicationScene(self._temporary)
         self._io = IoManager(self._scene)
         self._modules = ModuleManager()
+        self._layout_manager = LayoutManager(self._scene.scene, self._scene.application_logic)
+        self._window: MainWindow | None = None
+
+    def start(self) -> None:
+        """Show the first layout and make the window; `slicer.app` has to be there by now."""
+        self._layout_manager.start()
+        self._window = MainWindow(self._layout_manager)
 
     slicerHome = Property("QString", lambda self: self._folder.name)
     temporaryPath = Property("QString", lambda self: str(self._temporary))
@@ -75,8 +82,8 @@ class Application(QApplication):
 
     ioManager = coreIOManager
 
-    def layoutManager(self) -> Any:
-        return None
+    def layoutManager(self) -> LayoutManager:
+        return self._layout_manager
 
     def settings(self) -> HostSettings:
         return self._settings
@@ -87,8 +94,10 @@ class Application(QApplication):
     def testingEnabled(self) -> bool:
         return True
 
-    def startupEnvironment(self) -> dict[str, str]:
-        return dict(os.environ)
+    def startupEnvironment(self) -> QProcessEnvironment:
+        return QProcessEnvironment.systemEnvironment()
+
+    environment = startupEnvironment
 
     def moduleDocumentationUrl(self, module: str) -> str:
         return f"{self.documentationBaseUrl}user_guide/modules/{module.lower()}.html"
@@ -99,8 +108,8 @@ class Application(QApplication):
     def resumeRender(self) -> None:
         """See `pauseRender`."""
 
-    def mainWindow(self) -> None:
-        return None
+    def mainWindow(self) -> MainWindow | None:
+        return self._window
 
     def translate(self, context: str, text: str) -> str:
         return text
@@ -108,12 +117,3 @@ class Application(QApplication):
     def closing(self) -> None:
         """Remove the application's files."""
         self._folder.cleanup()
-
-
-def scripted_class(kind: type) -> type:
-    """Make a class of the host visible as `slicer.NAME`."""
-    setattr(slicer, kind.__name__, kind)
-    return kind
-
-
-__all__ = ["Application", "QObject", "scripted_class"]

@@ -8,6 +8,7 @@ import sys
 sys.pyside6_option_python_enum = 0x3
 if not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 if sys.version_info < (3, 12):
     # PySide 6.12 takes a reference from None at each call that returns nothing; from Python 3.12
     # on None cannot die of that, and an earlier Python ends after some hundred thousand calls.

@@ -76,6 +76,7 @@ def _install() -> Host:
     slicer.mrmlScene = application.mrmlScene()
     _make_scripted_modules()
     _add_core_modules(application)
+    application.start()
     return Host(application)
 
 
@@ -95,10 +96,8 @@ def _put_in_slicer(name: str) -> None:
 
 
 def _make_widgets() -> None:
-    from . import buttons_and_boxes, collapsible, mrml_widgets, node_combo_box, numbers, paths
-    from .ui_loader import widget_classes
+    from .widgets import widget_classes
 
-    assert all((buttons_and_boxes, collapsible, mrml_widgets, node_combo_box, numbers, paths))
     ctk = _make_module("ctk")
     for name, kind in widget_classes.items():
         setattr(ctk if name.startswith("ctk") else slicer, name, kind)

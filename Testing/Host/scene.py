@@ -7,6 +7,8 @@ from typing import Any
 
 import slicer
 
+from .subject_hierarchy import SubjectHierarchyFollower
+
 # Module name -> logic class of slicer-core. Each registers its node classes with the scene.
 _LOGICS = {
     "Units": "vtkSlicerUnitsLogic",
@@ -43,7 +45,7 @@ class ApplicationScene:
         self._add_cache(temporary)
         self.logics = {module: self._attach(module) for module in _LOGICS}
         self.application_logic.SetColorLogic(self.logics["Colors"])
-        self._add_slices_and_view()
+        self._follower = SubjectHierarchyFollower(self.scene)
 
     def _add_cache(self, temporary: Path) -> None:
         """Scenes in one file (.mrb) are unpacked into the cache."""
@@ -61,9 +63,6 @@ class ApplicationScene:
             logic.SetMRMLScene(self.scene)
         self.application_logic.SetModuleLogic(module, logic)
         return logic
-
-    def _add_slices_and_view(self) -> None:
-        self.slice_logics = slicer.vtkMRMLApplicationLogic.GetSliceLogics(self.application_logic)
 
 
 class _silence:

@@ -1,0 +1,71 @@
+"""The 3D view and the views of tables, with the names that the layout gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from .mrml_widgets import SceneHolder
+from .rendering import RenderedView
+
+_MANAGERS = (
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLViewDisplayableManager",
+    "vtkMRMLModelDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+)
+
+
+class qMRMLThreeDView(RenderedView):
+    """Models and segmentations in 3D, by Slicer's displayable managers."""
+
+    def __init__(self, view_node: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._node = view_node
+        self._group: Any = None
+
+    def _fill(self, renderer: Any) -> None:
+        factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
+        factory.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+        for name in _MANAGERS:
+            if not factory.IsDisplayableManagerRegistered(name):
+                factory.RegisterDisplayableManager(name)
+        self._group = factory.InstantiateDisplayableManagers(renderer)
+        self._group.SetMRMLDisplayableNode(self._node)
+        renderer.ResetCamera()
+
+    def mrmlViewNode(self) -> Any:
+        return self._node
+
+    def resetFocalPoint(self) -> None:
+        self.resetCamera()
+
+    def resetCamera(self, *_: Any) -> None:
+        self.renderer().ResetCamera()
+        self.update()
+
+    def cameraNode(self) -> Any:
+        return slicer.modules.cameras.logic().GetViewActiveCameraNode(self._node)
+
+
+class qMRMLThreeDWidget(SceneHolder, QWidget):
+    """A 3D view in the layout."""
+
+    mrmlSceneChanged = Signal(object)
+    signatures = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+
+    def __init__(self, view_node: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._view = qMRMLThreeDView(view_node, self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._view)
+
+    def threeDView(self) -> qMRMLThreeDView:
+        return self._view
+
+    def mrmlViewNode(self) -> Any:
+        return self._view.mrmlViewNode()
