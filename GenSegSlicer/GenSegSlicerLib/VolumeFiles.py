@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import slicer
@@ -12,6 +11,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.intact_files import require_intact
 from GenSegLib.layouts import is_dicom_folder
 from GenSegSlicerLib.Geometry import fileGrid, hasRightAngles, matrixFromArray, spacingOf
 
@@ -87,25 +87,26 @@ def writeImage(
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetAndObserveImageData(image)
     node.SetIJKToRASMatrix(matrixFromArray(grid))
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        storage = _storageFor(temporary)
-        storage.SetUseCompression(compress)
-        if not storage.WriteData(node) or not _isWhole(temporary, image, compress):
-            raise GenSegError(
-                _("{path}: cannot be written whole; is the disk full? Make room").format(path=path)
-            )
-        temporary.replace(path)
+        # In a folder of its own, since ITK leaves folders behind where it fails.
+        with TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            storage = _storageFor(temporary)
+            storage.SetUseCompression(compress)
+            if not storage.WriteData(node) or not _isWhole(temporary, image):
+                raise GenSegError(
+                    _("{path}: cannot be written whole; is the disk full? Make room").format(
+                        path=path
+                    )
+                )
+            temporary.replace(path)
     except OSError as error:
         raise GenSegError(
             _("{path}: cannot be written ({reason}); choose another folder").format(
                 path=path, reason=error.strerror or error
             )
         ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStorageNode:
@@ -115,10 +116,12 @@ def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStora
         The storage node that did it, in no scene.
 
     Raises:
-        GenSegError: it cannot be read, or has several values a voxel.
+        GenSegError: it cannot be read, is cut off, or has several values a voxel.
     """
     if not path.exists():
         raise GenSegError(_("{path}: no such file").format(path=path))
+    if path.is_file():
+        require_intact(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(_firstSlice(path)))
     storage.SetSingleFile(0 if path.is_dir() else 1)
@@ -154,12 +157,17 @@ def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
     return storage
 
 
-def _isWhole(path: Path, image: vtk.vtkImageData, compress: bool) -> bool:
-    """Whether a file has the bytes of all voxels: not every writer notices a full disk."""
+def _isWhole(path: Path, image: vtk.vtkImageData) -> bool:
+    """Whether a file has all voxels: not every writer notices a full disk."""
     if not path.is_file():
         return False
-    packed = compress or path.name.lower().endswith(".gz")
-    return packed or path.stat().st_size > image.GetNumberOfPoints() * image.GetScalarSize()
+    if path.stat().st_size > image.GetNumberOfPoints() * image.GetScalarSize():
+        return True
+    try:  # it is packed, or cut off
+        readImage(slicer.vtkMRMLScalarVolumeNode(), path)
+    except GenSegError:
+        return False
+    return True
 
 
 def _firstSlice(path: Path) -> Path:

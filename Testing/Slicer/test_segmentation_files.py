@@ -1,0 +1,460 @@
+"""Segmentations become label files in the grid of their volume, and come back over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from GenSegSlicerLib.SegmentationFiles import loadSegmentation, writeLabel
+from GenSegSlicerLib.VolumeFiles import writeVolume
+from mrml_nodes import (
+    GRIDS,
+    MIRRORING,
+    RIGID,
+    add_label_map,
+    add_segment,
+    add_segmentation,
+    add_transform,
+    add_volume,
+    add_warp,
+    metadata,
+    nodes_in,
+    noise,
+    oriented,
+    segment_array,
+    state_of,
+    turned,
+    two_parts,
+)
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, on_same_grid, read_image, read_label, write_label
+from GenSegLib.presets import load_preset
+
+NAMES = {1: "Anterior", 2: "Posterior"}
+SAME = {name: name for name in NAMES.values()}
+NONE = np.eye(4)
+# Parent transforms of the volume and of the segmentation.
+PARENTS = {
+    "none": (None, None),
+    "on the volume": (RIGID, None),
+    "on the segmentation": (None, RIGID),
+    "the same on both": (RIGID, RIGID),
+    "different ones": (RIGID, MIRRORING),
+    "mirroring on the volume": (MIRRORING, None),
+    "shear on both": (turned((1, 1, 1), skew=0.4), turned((1, 1, 1), skew=0.4)),
+    "shear on the segmentation": (None, turned((1, 2, 1), skew=0.4)),
+}
+
+
+def add_pair(grid: np.ndarray, parents: tuple[Any, Any], label: np.ndarray) -> tuple[Any, Any]:
+    """A volume, and segments that lie on its voxels in the world, each under its own transform."""
+    of_volume, of_segments = (NONE if matrix is None else matrix for matrix in parents)
+    volume = add_volume(noise(label.shape), grid)
+    image = oriented(label, np.linalg.inv(of_segments) @ of_volume @ grid)
+    segments = add_segmentation([(image, NAMES)])
+    for node, matrix in zip((volume, segments), parents):
+        if matrix is not None:
+            add_transform(matrix, node)
+    return volume, segments
+
+
+def save_prediction(path: Path, like: Path, label: np.ndarray) -> Path:
+    """What the library writes as its result for an image: label values in the image's own grid."""
+    write_label(path, Volume(label.T[None], read_image(like).affine))
+    return path
+
+
+@pytest.mark.parametrize("parents", PARENTS)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_label_overlays_the_volume_to_the_voxel_there_and_back(
+    scene: Any, tmp_path: Path, grid: str, parents: str
+) -> None:
+    label = two_parts()
+    volume, segments = add_pair(GRIDS[grid], PARENTS[parents], label)
+    writeVolume(volume, tmp_path / "image.nrrd")
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    read = read_label(tmp_path / "label.nrrd")
+    np.testing.assert_array_equal(read.array[0].T, label)
+    assert on_same_grid(read, read_image(tmp_path / "image.nrrd"))
+
+    result = save_prediction(tmp_path / "result.seg.nrrd", tmp_path / "image.nrrd", label)
+    node = loadSegmentation(result, metadata(), volume)
+    for value, name in NAMES.items():
+        np.testing.assert_array_equal(segment_array(node, name, volume), label == value)
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_result_has_exactly_the_grid_of_the_volume(
+    scene: Any, tmp_path: Path, grid: str, suffix: str
+) -> None:
+    """Neither the rounding of NIfTI nor the reader's order of slices stays in the node."""
+    volume, _ = add_pair(GRIDS[grid], (RIGID, None), two_parts())
+    writeVolume(volume, tmp_path / "image.nrrd")
+    path = save_prediction(tmp_path / f"result{suffix}", tmp_path / "image.nrrd", two_parts())
+
+    node = loadSegmentation(path, metadata(), volume)
+
+    image = node.GetSegmentation().GetNthSegment(0).GetRepresentation("Binary labelmap")
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix), GRIDS[grid], atol=1e-12)
+    assert image.GetDimensions() == volume.GetImageData().GetDimensions()
+    assert node.GetParentTransformNode() is volume.GetParentTransformNode()
+
+
+def nearest(label: np.ndarray, grid: np.ndarray, of_label: np.ndarray, shape: Any) -> np.ndarray:
+    """The label at each voxel center of a grid, looked up in the label's own grid."""
+    k, j, i = np.indices(shape).reshape(3, -1)
+    points = np.stack([i, j, k, np.ones_like(i)])
+    places = np.rint(np.linalg.inv(of_label) @ grid @ points)[:3].astype(int)[::-1]
+    inside = np.all([(p >= 0) & (p < n) for p, n in zip(places, label.shape)], axis=0)
+    values = np.zeros(inside.shape, label.dtype)
+    values[inside] = label[tuple(places[:, inside])]
+    return values.reshape(shape)
+
+
+@pytest.mark.parametrize("parent", [NONE, RIGID, turned((1, 1, 1), skew=0.4)])
+def test_segments_of_another_grid_are_looked_up_at_the_voxel_centers(
+    scene: Any, tmp_path: Path, parent: Any
+) -> None:
+    grid = GRIDS["oblique"]
+    finer = grid @ np.diag([0.37, 0.41, 0.53, 1.0])
+    finer[:3, 3] += 1.234, 0.567, -0.891
+    label = two_parts((24, 25, 26))
+    volume = add_volume(noise(), grid)
+    segments = add_segmentation([(oriented(label, np.linalg.inv(parent) @ finer), NAMES)])
+    add_transform(parent, segments)
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    expected = nearest(label, grid, finer, noise().shape)
+    assert expected.max() == 2
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, expected)
+
+
+def test_segments_under_a_warp_follow_it(scene: Any, tmp_path: Path) -> None:
+    label, grid = two_parts((30, 30, 30)), GRIDS["RAS"].copy()
+    grid[:3, 3] = -15
+    volume = add_volume(noise(label.shape), grid)
+    segments = add_segmentation([(oriented(label, grid), NAMES)])
+    warp = add_warp(segments)
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    painted = read_label(tmp_path / "label.nrrd").array[0].T
+    back = warp.GetTransformFromParent()
+    for k, j, i in np.random.default_rng(0).integers(5, 25, (200, 3)):
+        point = back.TransformPoint((grid @ [i, j, k, 1])[:3])
+        place = (np.linalg.inv(grid) @ [*point, 1])[:3]
+        if np.abs(place - np.rint(place)).max() < 0.45:
+            x, y, z = np.rint(place).astype(int)
+            assert painted[k, j, i] == label[z, y, x]
+    assert (painted != label).any()
+
+
+def test_volume_and_segments_under_one_warp_stay_as_they_are(scene: Any, tmp_path: Path) -> None:
+    label = two_parts()
+    volume, segments = add_pair(GRIDS["oblique"], (None, None), label)
+    add_warp(volume, segments)
+    writeVolume(volume, tmp_path / "image.nrrd")
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    read = read_label(tmp_path / "label.nrrd")
+    np.testing.assert_array_equal(read.array[0].T, label)
+    assert on_same_grid(read, read_image(tmp_path / "image.nrrd"))
+
+
+def test_segments_are_cut_to_the_volume(scene: Any, tmp_path: Path) -> None:
+    """Slicer keeps segments in images that are smaller than the volume, or stick out of it."""
+    volume = add_volume(noise(), GRIDS["oblique"])
+    inside = oriented(np.ones((2, 3, 4), np.uint8), GRIDS["oblique"], start=(5, 6, 7))
+    outside = oriented(np.ones((6, 6, 6), np.uint8), GRIDS["oblique"], start=(-3, 9, 12))
+    segments = add_segmentation([(inside, {1: "Anterior"}), (outside, {1: "Posterior"})])
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    expected = np.zeros(noise().shape, int)
+    expected[7:9, 6:9, 5:9] = 1
+    expected[12:, 9:, :3] = 2
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, expected)
+
+
+@pytest.mark.parametrize("order", [("Anterior", "Posterior"), ("Posterior", "Anterior")])
+def test_where_segments_overlap_the_later_one_wins(
+    scene: Any, tmp_path: Path, order: tuple[str, str]
+) -> None:
+    volume = add_volume(noise(), GRIDS["RAS"])
+    whole = oriented(np.ones(noise().shape, np.uint8), GRIDS["RAS"])
+    part = oriented(np.ones((4, 4, 4), np.uint8), GRIDS["RAS"], start=(1, 1, 1))
+    segments = add_segmentation([(whole, {1: order[0]}), (part, {1: order[1]})])
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    painted = read_label(tmp_path / "label.nrrd").array[0].T
+    first, second = (1, 2) if order[0] == "Anterior" else (2, 1)
+    assert (painted[1:5, 1:5, 1:5] == second).all()
+    assert (painted == second).sum() == 64
+    assert (painted == first).sum() == painted.size - 64
+
+
+def test_only_mapped_segments_are_written_and_two_may_be_one_class(
+    scene: Any, tmp_path: Path
+) -> None:
+    volume = add_volume(noise(), GRIDS["RAS"])
+    label = np.zeros(noise().shape, np.uint8)
+    label[1], label[2], label[3] = 1, 2, 3
+    names = {1: "Liver left", 2: "Liver right", 3: "Couch"}
+    segments = add_segmentation([(oriented(label, GRIDS["RAS"]), names)])
+    mapped = {"Liver left": "Liver", "Liver right": "Liver", "Couch": ""}
+
+    writeLabel(segments, volume, mapped, {7: "Liver"}, tmp_path / "label.nrrd")
+
+    painted = read_label(tmp_path / "label.nrrd").array[0].T
+    np.testing.assert_array_equal(painted, np.isin(label, (1, 2)) * 7)
+
+
+def test_label_map_volume_will_do_as_segmentation(scene: Any, tmp_path: Path) -> None:
+    label = two_parts()
+    volume = add_volume(noise(), GRIDS["oblique"])
+    label_map = add_label_map(label, np.linalg.inv(RIGID) @ GRIDS["oblique"])
+    add_transform(RIGID, label_map)
+
+    mapped = {"Label 1": "Posterior", "Label 2": "Anterior"}
+    writeLabel(label_map, volume, mapped, NAMES, tmp_path / "label.nrrd")
+
+    swapped = np.array([0, 2, 1])[label]
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, swapped)
+
+
+def test_values_beyond_a_byte_are_kept(scene: Any, tmp_path: Path) -> None:
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+
+    writeLabel(segments, volume, SAME, {1: "Anterior", 300: "Posterior"}, tmp_path / "label.nrrd")
+
+    assert set(np.unique(read_label(tmp_path / "label.nrrd").array)) == {0, 1, 300}
+
+
+@pytest.mark.parametrize("name", ["with space", "Kopf-Übersicht", 'it\'s "quoted"'])
+def test_any_path_will_do(scene: Any, tmp_path: Path, name: str) -> None:
+    volume, segments = add_pair(GRIDS["oblique"], (None, None), two_parts())
+    path = tmp_path / name / f"{name}.seg.nrrd"
+    writeLabel(segments, volume, SAME, NAMES, path)
+
+    node = loadSegmentation(path, metadata(), volume)
+
+    np.testing.assert_array_equal(segment_array(node, "Anterior", volume), two_parts() == 1)
+
+
+@pytest.mark.parametrize("parents", PARENTS)
+def test_neither_the_nodes_nor_the_scene_is_changed(
+    scene: Any, tmp_path: Path, parents: str
+) -> None:
+    volume, segments = add_pair(GRIDS["oblique"], PARENTS[parents], two_parts())
+    before, nodes = state_of(volume, segments), nodes_in(scene)
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+    assert state_of(volume, segments) == before
+    assert nodes_in(scene) == nodes
+
+
+@pytest.mark.parametrize(
+    ("mapped", "labels", "said"),
+    [
+        ({}, NAMES, "segments: none of its segments is mapped to a class"),
+        ({"Anterior": "Tail"}, NAMES, "Anterior is mapped to Tail, which is no class"),
+    ],
+)
+def test_mapping_to_nothing_is_said_and_no_node_stays(
+    scene: Any, tmp_path: Path, mapped: dict[str, str], labels: dict[int, str], said: str
+) -> None:
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+    nodes = nodes_in(scene)
+
+    with pytest.raises(GenSegError, match=said):
+        writeLabel(segments, volume, mapped, labels, tmp_path / "label.nrrd")
+
+    assert nodes_in(scene) == nodes
+    assert not list(tmp_path.iterdir())
+
+
+def test_segments_of_another_place_are_said(scene: Any, tmp_path: Path) -> None:
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+    far = np.eye(4)
+    far[:3, 3] = 500
+    add_transform(far, segments)
+
+    with pytest.raises(GenSegError, match="no voxel of its segments lies in volume"):
+        writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+
+class TestLoading:
+    """A result as segments: names, colors and terminology of the model, beside its volume."""
+
+    @pytest.fixture
+    def volume(self, scene: Any) -> Any:
+        return add_volume(noise(), GRIDS["oblique"], "patient 1")
+
+    @pytest.fixture
+    def result(self, tmp_path: Path, volume: Any) -> Path:
+        writeVolume(volume, tmp_path / "image.nrrd")
+        return save_prediction(tmp_path / "result.seg.nrrd", tmp_path / "image.nrrd", two_parts())
+
+    def test_segments_look_as_the_model_says(self, volume: Any, result: Path) -> None:
+        preset = load_preset("hippocampus-mri")
+
+        node = loadSegmentation(result, metadata(preset), volume)
+
+        assert node.GetSegmentation().GetNumberOfSegments() == 2
+        for k, (value, name) in enumerate(NAMES.items()):
+            segment = node.GetSegmentation().GetNthSegment(k)
+            terminology = vtk.reference("")
+            segment.GetTag(segment.GetTerminologyEntryTagName(), terminology)
+            assert segment.GetName() == name
+            assert segment.GetColor() == pytest.approx([c / 255 for c in preset.colors[value]])
+            assert terminology == preset.terminology[value]
+
+    def test_node_lies_beside_its_volume(self, scene: Any, volume: Any, result: Path) -> None:
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+        patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "P")
+        study = hierarchy.CreateStudyItem(patient, "S")
+        hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
+
+        node = loadSegmentation(result, metadata(), volume)
+
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
+        assert node.GetName() == "patient 1 hippo"
+        assert node.GetNodeReference("referenceImageGeometryRef") is volume
+        assert node.GetDisplayNode() is not None
+
+    def test_class_that_was_not_found_is_an_empty_segment(
+        self, scene: Any, volume: Any, tmp_path: Path
+    ) -> None:
+        writeVolume(volume, tmp_path / "image.nrrd")
+        only = (two_parts() == 1).astype(np.uint8)
+        path = save_prediction(tmp_path / "one.nii.gz", tmp_path / "image.nrrd", only)
+
+        node = loadSegmentation(path, metadata(), volume)
+
+        assert segment_array(node, "Anterior", volume).any()
+        assert not segment_array(node, "Posterior", volume).any()
+
+    def test_replacing_drops_what_was_there(self, scene: Any, volume: Any, result: Path) -> None:
+        old = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Old"})], "mine")
+        add_transform(RIGID, volume)
+        nodes = nodes_in(scene)
+
+        node = loadSegmentation(result, metadata(), volume, intoNode=old, mode="replace")
+
+        assert node is old
+        assert node.GetName() == "mine"
+        names = [node.GetSegmentation().GetNthSegment(k).GetName() for k in range(2)]
+        assert names == ["Anterior", "Posterior"]
+        assert node.GetParentTransformNode() is volume.GetParentTransformNode()
+        assert nodes_in(scene) == nodes
+
+    @pytest.mark.parametrize("parent", [None, MIRRORING, turned((1, 1, 1), skew=0.3)])
+    def test_adding_keeps_what_was_there_and_where_it_is(
+        self, scene: Any, volume: Any, result: Path, parent: Any
+    ) -> None:
+        node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), {1: "Anterior"})])
+        if parent is not None:
+            add_transform(parent, node)
+        before = segment_array(node, "Anterior", volume)
+
+        loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+        segmentation = node.GetSegmentation()
+        names = [segmentation.GetNthSegment(k).GetName() for k in range(3)]
+        assert names == ["Anterior", "Anterior_1", "Posterior"]
+        np.testing.assert_array_equal(segment_array(node, "Anterior", volume), before)
+        np.testing.assert_array_equal(segment_array(node, "Anterior_1", volume), two_parts() == 1)
+        assert (node.GetParentTransformNode() is None) == (parent is None)
+
+    def test_volume_that_was_moved_meanwhile_carries_the_result(
+        self, scene: Any, volume: Any, tmp_path: Path
+    ) -> None:
+        written = writeVolume(volume, tmp_path / "image.nrrd")
+        path = save_prediction(tmp_path / "r.nrrd", tmp_path / "image.nrrd", two_parts())
+        add_transform(RIGID, volume)
+
+        node = loadSegmentation(path, metadata(), volume, writtenGrid=written)
+
+        np.testing.assert_array_equal(segment_array(node, "Posterior", volume), two_parts() == 2)
+
+    def test_file_of_a_part_of_the_volume_lies_where_it_belongs(
+        self, scene: Any, volume: Any, tmp_path: Path
+    ) -> None:
+        add_transform(RIGID, volume)
+        grid = writeVolume(volume, tmp_path / "image.nrrd")
+        start = np.eye(4)
+        start[:3, 3] = 2, 3, 1
+        part = two_parts()[1:, 3:, 2:]
+        write_label(tmp_path / "part.nii.gz", Volume(part.T[None], grid @ start))
+
+        node = loadSegmentation(tmp_path / "part.nii.gz", metadata(), volume)
+
+        np.testing.assert_array_equal(
+            segment_array(node, "Posterior", volume)[1:, 3:, 2:], part == 2
+        )
+
+    def test_prediction_is_marked_as_such(self, volume: Any, result: Path) -> None:
+        assert loadSegmentation(result, metadata(), volume).GetAttribute("GenSeg.Model") == "hippo"
+
+    def test_damaged_file_changes_nothing(self, scene: Any, volume: Any, tmp_path: Path) -> None:
+        node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+        (tmp_path / "result.nrrd").write_bytes(b"NRRD0004\nnothing")
+        nodes, before = nodes_in(scene), state_of(node)
+
+        with pytest.raises(GenSegError, match=r"result\.nrrd"):
+            loadSegmentation(tmp_path / "result.nrrd", metadata(), volume, intoNode=node)
+        with pytest.raises(GenSegError, match=r"result\.nrrd"):
+            loadSegmentation(tmp_path / "result.nrrd", metadata(), volume)
+
+        assert nodes_in(scene) == nodes
+        assert state_of(node) == before
+
+    def test_file_that_is_no_label_volume_is_said(
+        self, scene: Any, volume: Any, tmp_path: Path
+    ) -> None:
+        writeVolume(volume, tmp_path / "image.nrrd")
+
+        with pytest.raises(GenSegError, match="not a label volume"):
+            loadSegmentation(tmp_path / "image.nrrd", metadata(), volume)
+
+    def test_warp_in_between_is_said(self, scene: Any, volume: Any, result: Path) -> None:
+        node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+        add_warp(node)
+        before = state_of(node)
+
+        with pytest.raises(GenSegError, match="segments is warped against patient 1"):
+            loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+        assert state_of(node) == before
+
+    def test_surfaces_may_be_added_to(self, scene: Any, volume: Any, result: Path) -> None:
+        node = add_segmentation([])
+        node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+
+        loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+        segment = node.GetSegmentation().GetNthSegment(0)
+        assert segment.GetRepresentation("Closed surface").GetNumberOfPoints() > 0
+
+
+def test_segment_without_voxels_of_its_own_is_said(scene: Any, tmp_path: Path) -> None:
+    volume = add_volume(noise(), GRIDS["RAS"])
+    segments = add_segmentation([])
+    add_segment(segments, "Anterior", oriented(two_parts(), GRIDS["RAS"]))
+    segments.GetSegmentation().GetNthSegment(0).RemoveRepresentation("Binary labelmap")
+
+    with pytest.raises(GenSegError, match="segment Anterior has no voxels"):
+        writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")

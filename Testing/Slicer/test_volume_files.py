@@ -1,0 +1,260 @@
+"""Volumes become files that lie where Slicer shows the volume, and come back to the voxel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.VolumeFiles import loadVolume, writeVolume
+from mrml_nodes import (
+    GRIDS,
+    MIRRORING,
+    RIGID,
+    add_transform,
+    add_volume,
+    add_warp,
+    nodes_in,
+    noise,
+    state_of,
+    turned,
+    world_grid,
+)
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import read_image
+
+SUFFIXES = (".nrrd", ".nii.gz", ".mha")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_file_has_the_voxels_and_the_grid_of_the_volume(
+    scene: Any, tmp_path: Path, grid: str, suffix: str
+) -> None:
+    voxels = noise()
+    writeVolume(add_volume(voxels, GRIDS[grid]), tmp_path / f"image{suffix}")
+
+    read = read_image(tmp_path / f"image{suffix}")
+
+    np.testing.assert_array_equal(read.array[0].T, voxels)
+    np.testing.assert_allclose(read.affine, GRIDS[grid], atol=1e-5)
+
+
+@pytest.mark.parametrize("parent", [RIGID, MIRRORING], ids=["rigid", "mirroring and scaling"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_parent_transform_counts_in_the_file(
+    scene: Any, tmp_path: Path, grid: str, parent: np.ndarray
+) -> None:
+    node = add_volume(noise(), GRIDS[grid])
+    add_transform(parent, node)
+
+    writeVolume(node, tmp_path / "image.nrrd")
+
+    np.testing.assert_allclose(
+        read_image(tmp_path / "image.nrrd").affine, world_grid(node), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("kind", ["shear", "warp"])
+def test_transform_that_bends_right_angles_is_left_off(
+    scene: Any, tmp_path: Path, kind: str
+) -> None:
+    grid = GRIDS["oblique"]
+    node = add_volume(noise(), grid)
+    add_warp(node) if kind == "warp" else add_transform(turned((1, 1, 1), skew=0.3), node)
+
+    written = writeVolume(node, tmp_path / "image.nrrd")
+
+    np.testing.assert_allclose(written, grid)
+    np.testing.assert_allclose(read_image(tmp_path / "image.nrrd").affine, grid, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
+def test_voxel_types_are_kept(scene: Any, tmp_path: Path, kind: type) -> None:
+    voxels = (noise() % 200).astype(kind)
+    writeVolume(add_volume(voxels, GRIDS["RAS"]), tmp_path / "image.nrrd")
+
+    node = loadVolume(tmp_path / "image.nrrd", "again")
+
+    assert slicer.util.arrayFromVolume(node).dtype == kind
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), voxels)
+
+
+def test_indices_that_do_not_start_at_zero_keep_their_place(scene: Any, tmp_path: Path) -> None:
+    voxels, grid = noise(), GRIDS["oblique"]
+    node = add_volume(voxels, grid)
+    image = node.GetImageData()
+    ends = [end + 3 for end in image.GetExtent()]
+    image.SetExtent(*ends)
+    shift = np.eye(4)
+    shift[:3, 3] = 3
+
+    writeVolume(node, tmp_path / "image.nrrd")
+
+    read = read_image(tmp_path / "image.nrrd")
+    np.testing.assert_array_equal(read.array[0].T, voxels)
+    np.testing.assert_allclose(read.affine, grid @ shift, atol=1e-9)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_volume_comes_back_to_the_voxel(scene: Any, tmp_path: Path, grid: str) -> None:
+    voxels = noise()
+    writeVolume(add_volume(voxels, GRIDS[grid]), tmp_path / "image.nrrd")
+
+    node = loadVolume(tmp_path / "image.nrrd", "again")
+
+    # Slicer's reader may turn an axis round: the same value has to lie in the same place.
+    back = np.linalg.inv(world_grid(node)) @ GRIDS[grid]
+    for k, j, i in ((0, 0, 0), (3, 5, 7), (13, 11, 9)):
+        there = np.rint(back @ [i, j, k, 1])[:3].astype(int)
+        assert slicer.util.arrayFromVolume(node)[tuple(there[::-1])] == voxels[k, j, i]
+        np.testing.assert_allclose(back @ [i, j, k, 1], [*there, 1], atol=1e-6)
+
+
+def test_loaded_volume_is_named_and_knows_its_file(scene: Any, tmp_path: Path) -> None:
+    writeVolume(add_volume(noise(), GRIDS["RAS"]), tmp_path / "image.nrrd")
+
+    node = loadVolume(tmp_path / "image.nrrd", "patient 1")
+
+    assert node.GetName() == "patient 1"
+    assert node.GetStorageNode().GetFileName() == str(tmp_path / "image.nrrd")
+    assert node.GetDisplayNode() is not None
+    assert not node.GetModifiedSinceRead()
+
+
+def test_dicom_series_folder_is_a_volume(scene: Any, abdomen: Path) -> None:
+    node = loadVolume(abdomen / "dicom_ct3", "CT")
+
+    expected = read_image(abdomen / "dicom_ct3")
+    assert slicer.util.arrayFromVolume(node).shape == expected.shape[::-1]
+    assert slicer.util.arrayFromVolume(node).min() == expected.array.min()
+
+
+@pytest.mark.parametrize("name", ["with space", "Kopf-Übersicht", 'it\'s "quoted"', "日本"])
+def test_any_path_will_do(scene: Any, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / f"{name}.nrrd"
+    writeVolume(add_volume(noise(), GRIDS["oblique"]), path)
+
+    assert slicer.util.arrayFromVolume(loadVolume(path, name)).shape == noise().shape
+    assert read_image(path).shape == noise().shape[::-1]
+
+
+def test_neither_the_volume_nor_the_scene_is_changed(scene: Any, tmp_path: Path) -> None:
+    node = add_volume(noise(), GRIDS["oblique"])
+    add_transform(RIGID, node)
+    before, nodes = state_of(node), nodes_in(scene)
+
+    writeVolume(node, tmp_path / "image.nrrd")
+
+    assert state_of(node) == before
+    assert nodes_in(scene) == nodes
+    assert node.GetParentTransformNode() is not None
+
+
+def test_attributes_of_the_volume_stay_out_of_the_file(scene: Any, tmp_path: Path) -> None:
+    node = add_volume(noise(), GRIDS["RAS"], "Jane Doe")
+    node.SetAttribute("DICOM.PatientName", "Jane Doe")
+
+    writeVolume(node, tmp_path / "image.nrrd")
+
+    assert b"Jane" not in (tmp_path / "image.nrrd").read_bytes()
+
+
+def test_compression_is_there_when_asked_for(scene: Any, tmp_path: Path) -> None:
+    node = add_volume(np.zeros((40, 40, 40), np.int16), GRIDS["RAS"])
+
+    writeVolume(node, tmp_path / "small.nrrd", compress=True)
+
+    assert (tmp_path / "small.nrrd").stat().st_size < 40**3
+    assert read_image(tmp_path / "small.nrrd").shape == (40, 40, 40)
+
+
+def test_volume_without_voxels_is_refused(scene: Any, tmp_path: Path) -> None:
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+
+    with pytest.raises(GenSegError, match="empty has no voxels"):
+        writeVolume(node, tmp_path / "image.nrrd")
+
+
+def test_color_volume_is_refused(scene: Any, tmp_path: Path) -> None:
+    node = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    slicer.util.updateVolumeFromArray(node, np.zeros((4, 5, 6, 3), np.uint8))
+
+    with pytest.raises(GenSegError, match="photo has 3 values a voxel"):
+        writeVolume(node, tmp_path / "image.nrrd")
+
+
+def test_sheared_grid_is_refused(scene: Any, tmp_path: Path) -> None:
+    node = add_volume(noise(), turned((1, 1, 1), skew=0.3), "tilted")
+
+    with pytest.raises(GenSegError, match="tilted are not at right angles"):
+        writeVolume(node, tmp_path / "image.nrrd")
+
+
+def test_folder_that_cannot_be_made_is_said(scene: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(GenSegError, match="cannot be written"):
+        writeVolume(add_volume(noise(), GRIDS["RAS"]), tmp_path / "file" / "image.nrrd")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [(".nrrd", False), (".nrrd", True), (".nii.gz", True), (".mha", False)]
+)
+def test_full_disk_leaves_nothing_behind(tmp_path: Path, suffix: str, compress: bool) -> None:
+    """A limit on the size of files stops the writer where a full disk would."""
+    program = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "import resource, numpy, Host; Host.install()\n"
+        "from pathlib import Path\n"
+        "from mrml_nodes import add_volume, GRIDS\n"
+        "from GenSegLib.errors import GenSegError\n"
+        "from GenSegSlicerLib.VolumeFiles import writeVolume\n"
+        "voxels = numpy.random.default_rng(0).integers(0, 9999, (40, 40, 40)).astype('int16')\n"
+        "node = add_volume(voxels, GRIDS['RAS'])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))\n"
+        f"try:\n    writeVolume(node, Path(sys.argv[1]), compress={compress})\n"
+        "except GenSegError as fault:\n    sys.exit(f'said: {fault}')\n"
+    )
+    path = tmp_path / "out" / f"image{suffix}"
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path), *sys.path],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        check=False,
+    )
+
+    assert "cannot be written whole; is the disk full?" in result.stderr
+    assert list(path.parent.iterdir()) == []
+
+
+def test_damaged_file_is_said_and_no_node_stays(scene: Any, tmp_path: Path) -> None:
+    (tmp_path / "image.nrrd").write_bytes(b"NRRD0004\nnothing")
+    nodes = nodes_in(scene)
+
+    with pytest.raises(GenSegError, match=r"image\.nrrd: not an image that can be read"):
+        loadVolume(tmp_path / "image.nrrd", "broken")
+
+    assert nodes_in(scene) == nodes
+
+
+def test_file_that_was_cut_off_is_said(scene: Any, tmp_path: Path) -> None:
+    path = tmp_path / "image.nii"
+    writeVolume(add_volume(noise(), GRIDS["RAS"]), path)
+    path.write_bytes(path.read_bytes()[:-500])
+
+    with pytest.raises(GenSegError, match=r"image\.nii"):
+        loadVolume(path, "cut off")
+
+
+def test_missing_file_is_said(scene: Any, tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match=r"nowhere\.nrrd: no such file"):
+        loadVolume(tmp_path / "nowhere.nrrd", "nowhere")
