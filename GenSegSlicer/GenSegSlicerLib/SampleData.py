@@ -64,7 +64,7 @@ def makePhantoms(folder: Path, cases: int, unseen: int, onFinished: Any) -> Any:
     Returns:
         The process.
     """
-    from .LibraryProcess import LibraryProcess
+    from GenSegSlicerLib.LibraryProcess import LibraryProcess
 
     process = LibraryProcess()
     process.onFinished = onFinished
@@ -119,9 +119,8 @@ def _load(folder: Path) -> None:
     from GenSegLib.cases import CaseSet
     from GenSegLib.files import write_json
     from GenSegLib.layouts import list_images, read_cases
-
-    from .PairFinder import importFolder
-    from .VolumeFiles import loadVolume
+    from GenSegSlicerLib.PairFinder import importFolder
+    from GenSegSlicerLib.VolumeFiles import loadVolume
 
     cases = read_cases(folder)
     some = CaseSet(cases.labelled[:SEGMENTED], cases.labels, cases.modality)

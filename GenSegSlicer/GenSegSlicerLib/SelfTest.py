@@ -36,7 +36,7 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
 
     def test_trainAndApply(self) -> None:
         """From phantoms to a segmentation node that overlaps the truth on the volume's grid."""
-        from .Logic import GenSegSlicerLogic
+        from GenSegSlicerLib.Logic import GenSegSlicerLogic
 
         logic = GenSegSlicerLogic()
         missing = logic.missingPackages()
@@ -47,7 +47,7 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         self._apply(logic, model, cases)
 
     def _makePhantoms(self) -> Path:
-        from .SampleData import makePhantoms
+        from GenSegSlicerLib.SampleData import makePhantoms
 
         ended: list[tuple[int, str]] = []
         cases = self.folder / "phantoms"
@@ -66,8 +66,7 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         return job.runFolder / "model"
 
     def _apply(self, logic: Any, model: Path, cases: Path) -> None:
-        from .SegmentationFiles import loadSegmentation
-        from .VolumeFiles import loadVolume
+        from GenSegSlicerLib.VolumeFiles import loadVolume
 
         (image,) = (cases / "imagesTs").glob("*.nii.gz")
         volume = loadVolume(image, "unseen")

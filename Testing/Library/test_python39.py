@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_layers import LIGHT
+from imports import LIGHT, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = [file for room in ("GenSegLib", "GenSegSlicer") for file in (ROOT / room).rglob("*.py")]
 NEWER_ARGUMENTS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}, "field": {"kw_only"}}
 NEWER_NAMES = {"pairwise", "get_type_hints", "TypeAlias", "ParamSpec", "Self", "StrEnum", "tomllib"}
