@@ -6,8 +6,7 @@ made in Python, loaded from a `.ui` file, or handed out by Qt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from types import BuiltinMethodType, MethodType
 from typing import Any
@@ -17,32 +16,52 @@ from shiboken6 import delete
 
 from . import signals
 
-_plain_get = QObject.__getattribute__
-_unknown_ignored = False
+# PySide's own way to look attributes up, class by class: some have one of their own
+_plain: dict[type, Callable[[QObject, str], Any]] = {}
+
+# PythonQt's name -> PySide's, where they differ
+_PYSIDE_NAMES = {"name": "objectName", "raise": "raise_"}
 
 
-@contextmanager
-def unknown_attributes_ignored() -> Iterator[None]:
-    """PySide's `.ui` loader makes children attributes of the widget; PythonQt's does not."""
-    global _unknown_ignored
-    _unknown_ignored = True
-    try:
-        yield
-    finally:
-        _unknown_ignored = False
+class pyside_at_work:
+    """While it lasts, PySide itself may set attributes.
+
+    It keeps on an object some of what it finds there, and makes the children that a `.ui` file
+    names attributes of the widget. The latter are dropped: PythonQt does not do that.
+    """
+
+    depth = 0
+
+    def __enter__(self) -> None:
+        pyside_at_work.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        pyside_at_work.depth -= 1
 
 
 def apply() -> None:
     """Give every Qt object PythonQt's manner, once and for the whole process."""
-    QObject.__getattribute__ = _get
-    for kind in _qt_classes(QObject):
-        kind.__setattr__ = _set  # each of PySide's classes has its own
+    kinds = _qt_classes(QObject)
+    _plain.update({kind: kind.__getattribute__ for kind in kinds})
+    for kind in kinds:
+        kind.__getattribute__ = _get
+        kind.__setattr__ = _set
 
 
 def _qt_classes(kind: type) -> set[type]:
     """The class and all that PySide derives from it."""
     derived = [each for each in kind.__subclasses__() if each.__module__.startswith("PySide6.")]
     return {kind}.union(*(_qt_classes(each) for each in derived))
+
+
+def _plain_get(self: QObject, name: str) -> Any:
+    return _plain[_pyside_class(type(self))](self, name)
+
+
+@cache
+def _pyside_class(kind: type) -> type:
+    """The class of PySide's that a class derives from, or is."""
+    return next(each for each in kind.__mro__ if each in _plain)
 
 
 @cache
@@ -54,13 +73,13 @@ def _properties(kind: type) -> dict[str, bool]:
 
 
 def _get(self: QObject, name: str) -> Any:
-    if name == "name":  # PythonQt's short word
-        name = "objectName"
+    name = _PYSIDE_NAMES.get(name, name)
     if name in _properties(type(self)):
         return _as_pythonqt_gives(_read(self, name))
     if name in _METHODS:
         return MethodType(_METHODS[name], self)
-    value = _plain_get(self, name)
+    with pyside_at_work():
+        value = _plain_get(self, name)
     if isinstance(value, SignalInstance):
         return signals.SignalOf(self, name, value)
     return value
@@ -68,7 +87,7 @@ def _get(self: QObject, name: str) -> Any:
 
 def _read(self: QObject, name: str) -> Any:
     capital = name[0].upper() + name[1:]
-    for getter in (name, f"is{capital}", f"has{capital}"):
+    for getter in (f"is{capital}", name, f"has{capital}"):
         try:
             value = _plain_get(self, getter)
         except AttributeError:
@@ -82,25 +101,22 @@ def _as_pythonqt_gives(value: Any) -> Any:
 
 
 def _set(self: QObject, name: str, value: Any) -> None:
-    if name == "name":
-        name = "objectName"
+    name = _PYSIDE_NAMES.get(name, name)
     properties = _properties(type(self))
     if name in properties:
         if not properties[name]:
             raise AttributeError(f"Property '{name}' of {_class_name(self)} is not writable")
         _write(self, name, value)
-    elif name.startswith("_") or _derived_in_python(type(self)) or _is_signal(value):
+    elif name.startswith("_") or _derived_in_python(type(self)):
         vars(self)[name] = value
-    elif not _unknown_ignored:
+    elif pyside_at_work.depth:
+        if not isinstance(value, QObject):
+            vars(self)[name] = value
+    else:
         raise AttributeError(
             f"'{name}' does not exist on {_class_name(self)} and creating new attributes on C++ "
             "objects is not allowed"
         )
-
-
-def _is_signal(value: Any) -> bool:
-    """Whether PySide itself keeps a signal on the object, as it does for one from a `.ui` file."""
-    return isinstance(value, SignalInstance)
 
 
 def _derived_in_python(kind: type) -> bool:

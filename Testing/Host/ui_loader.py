@@ -8,7 +8,7 @@ from PySide6.QtCore import QBuffer, QFile, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
-from .manner import unknown_attributes_ignored
+from .manner import pyside_at_work
 from .properties import add_setters
 
 #: Widget classes beside Qt's own, by the name that a `.ui` file uses.
@@ -41,7 +41,7 @@ class UiLoader(QUiLoader):
         buffer = QBuffer()
         buffer.setData(ElementTree.tostring(tree, encoding="utf-8"))
         buffer.open(QFile.ReadOnly)
-        with unknown_attributes_ignored():
+        with pyside_at_work():
             widget = super().load(buffer, parent)
         if widget is None:
             raise RuntimeError(f"The .ui file cannot be loaded: {self.errorString()}")
