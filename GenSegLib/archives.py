@@ -34,7 +34,8 @@ def extract(archive: Path, folder: Path) -> None:
                 if not target.name.startswith("._"):
                     _write(tar, member, target)
     except (tarfile.TarError, EOFError) as fault:
-        raise ArchiveError(f"{archive.name} is not a sound tar archive ({fault})") from fault
+        reason = str(fault).partition(":\n")[0]
+        raise ArchiveError(f"{archive.name} is not a sound tar archive ({reason})") from fault
 
 
 def _target(archive: Path, member: tarfile.TarInfo, folder: Path) -> Path:

@@ -7,22 +7,36 @@ al., Nat Commun 2022, doi:10.1038/s41467-022-30695-9; CC-BY-SA 4.0), from its pu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.archives import extract
+from GenSegLib.cases import CaseSet
+from GenSegLib.errors import GenSegError
+from GenSegLib.files import atomic_folder, write_json
+from GenSegLib.layouts import image_stem, list_images, read_cases
+from GenSegSlicerLib.LibraryProcess import LibraryProcess
+from GenSegSlicerLib.PairFinder import importFolder
+from GenSegSlicerLib.VolumeFiles import loadVolume
+
 CATEGORY = "GenSeg"
-PHANTOMS = "GenSegPhantoms"
-HIPPOCAMPUS = "GenSegHippocampus"
+PHANTOMS = "Hippocampus phantoms"
+HIPPOCAMPUS = "Hippocampus MRI (Decathlon)"
 HIPPOCAMPUS_ADDRESS = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
 HIPPOCAMPUS_CHECKSUM = "MD5:9d24dba78a72977dbd1d2e110310f31b"
 SEGMENTED = 10
 UNSEEN = 2
 
+_PHANTOM_FOLDER = "GenSegPhantoms"
+_HIPPOCAMPUS_FOLDER = "GenSegHippocampus"
 _ICONS = Path(__file__).parents[1] / "Resources" / "Icons"
-_running: list[Any] = []
+_LIST_FILE = "first_cases.json"
+_TOLD_MS = 8000
+_computing: list[LibraryProcess] = []
 
 
 def registerSampleData() -> None:
@@ -35,9 +49,9 @@ def registerSampleData() -> None:
         category=CATEGORY,
         sampleName=PHANTOMS,
         uris="genseg:phantom",
-        fileNames=PHANTOMS,
+        fileNames=_PHANTOM_FOLDER,
         loadFiles=False,
-        thumbnailFileName=str(_ICONS / f"{PHANTOMS}.png"),
+        thumbnailFileName=str(_ICONS / "GenSegPhantoms.png"),
         customDownloader=loadPhantoms,
     )
     SampleDataLogic.registerCustomSampleDataSource(
@@ -52,86 +66,86 @@ def registerSampleData() -> None:
     )
 
 
-def makePhantoms(folder: Path, cases: int, unseen: int, onFinished: Any) -> Any:
+def makePhantoms(
+    folder: Path, cases: int, unseen: int, onFinished: Callable[[int, str], None]
+) -> LibraryProcess:
     """Compute hippocampus phantoms in another process, without keeping Slicer waiting.
 
     Args:
         folder: to write, in the Decathlon's layout; not there yet.
-        cases: segmented phantoms.
-        unseen: further ones, whose segmentations lie apart.
+        cases: number of segmented phantoms.
+        unseen: number of further ones, to apply a model to.
         onFinished: called with the exit code and, after a fault, its one line.
 
     Returns:
         The process.
     """
-    from GenSegSlicerLib.LibraryProcess import LibraryProcess
-
     process = LibraryProcess()
     process.onFinished = onFinished
-    process.start(["phantom", str(folder), "--cases", str(cases), "--test", str(unseen)])
+    process.start(["phantom", folder, "--cases", cases, "--test", unseen])
     return process
 
 
 def loadPhantoms(source: Any = None) -> None:
     """Compute the phantoms, unless they are in the cache, and load them when they are there."""
-    folder = _cacheFolder() / PHANTOMS
+    folder = _cacheFolder() / _PHANTOM_FOLDER
     if folder.is_dir():
         _load(folder)
-        return
+    elif not any(process.isRunning for process in _computing):
+        _tell(_("Computing {count} phantoms...").format(count=SEGMENTED + UNSEEN))
 
-    def onFinished(code: int, message: str) -> None:
-        _running.clear()
-        if code:
-            _tell(message)
-        else:
-            _load(folder)
+        def onFinished(code: int, message: str) -> None:
+            if code:
+                _tell(message)
+            else:
+                _load(folder)
 
-    _tell(_("Computing {count} phantoms...").format(count=SEGMENTED + UNSEEN))
-    _running.append(makePhantoms(folder, SEGMENTED, UNSEEN, onFinished))
+        _computing[:] = [makePhantoms(folder, SEGMENTED, UNSEEN, onFinished)]
 
 
 def loadHippocampi(source: Any) -> None:
     """Download and unpack the hippocampus set, unless it is in the cache, and load some of it."""
     from SampleData import SampleDataLogic
 
-    folder = _cacheFolder() / HIPPOCAMPUS
+    folder = _cacheFolder() / _HIPPOCAMPUS_FOLDER
     if not folder.is_dir():
         archives = SampleDataLogic().downloadFromSource(source)
         if not archives:
             _tell(_("The hippocampus set could not be downloaded; is the network reachable?"))
             return
-        _unpack(Path(archives[0]), folder)
+        try:
+            _unpack(Path(archives[0]), folder)
+        except GenSegError as fault:
+            _tell(str(fault))
+            return
     _load(folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    from GenSegLib.archives import extract
-    from GenSegLib.files import atomic_folder
-
+    """Unpack the archive's one folder as `folder`, wholly or not at all."""
     with atomic_folder(folder) as target:
         extract(archive, target)
-        for path in sorted(target.glob("Task04_Hippocampus/*")):
+        (inner,) = target.iterdir()
+        for path in sorted(inner.iterdir()):
             path.replace(target / path.name)
+        inner.rmdir()
 
 
 def _load(folder: Path) -> None:
     """Load the first segmented cases as pairs, and the first unseen images as volumes."""
-    from GenSegLib.cases import CaseSet
-    from GenSegLib.files import write_json
-    from GenSegLib.layouts import list_images, read_cases
-    from GenSegSlicerLib.PairFinder import importFolder
-    from GenSegSlicerLib.VolumeFiles import loadVolume
-
-    cases = read_cases(folder)
-    some = CaseSet(cases.labelled[:SEGMENTED], cases.labels, cases.modality)
-    listFile = folder / "some_cases.json"
-    write_json(listFile, some.to_json(folder))
-    importFolder(listFile)
-    for image in list_images(folder / "imagesTs")[:UNSEEN]:
-        loadVolume(image, image.name.split(".")[0])
-    _tell(
-        _("Loaded {count} segmented volumes from {folder}").format(count=SEGMENTED, folder=folder)
-    )
+    try:
+        cases = read_cases(folder)
+        some = CaseSet(cases.labelled[:SEGMENTED], cases.labels, cases.modality)
+        listFile = folder / _LIST_FILE
+        write_json(listFile, some.to_json(folder))
+        importFolder(listFile)
+        for image in list_images(folder / "imagesTs")[:UNSEEN]:
+            loadVolume(image, image_stem(image))
+    except GenSegError as fault:
+        _tell(str(fault))
+        return
+    told = _("{count} segmented volumes are loaded; their folder is {folder}")
+    _tell(told.format(count=len(some.cases), folder=folder))
 
 
 def _cacheFolder() -> Path:
@@ -139,4 +153,4 @@ def _cacheFolder() -> Path:
 
 
 def _tell(message: str) -> None:
-    slicer.util.showStatusMessage(message, 5000)
+    slicer.util.showStatusMessage(message, _TOLD_MS)
