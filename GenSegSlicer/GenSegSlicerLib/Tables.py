@@ -17,6 +17,7 @@ from GenSegSlicerLib.Segments import Segment, countValues, isSurface, segmentsOf
 from GenSegSlicerLib.SubjectHierarchy import placeBeside
 
 _MM3_IN_ML = 1000
+_DIGITS = 4
 
 
 def volumesTable(
@@ -64,7 +65,7 @@ def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRM
 
 def _newTable(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    table.SetUseColumnNameAsColumnHeader(True)
+    table.SetUseColumnTitleAsColumnHeader(True)
     return table
 
 
@@ -76,7 +77,9 @@ def _column(title: str, values: Sequence[Any]) -> vtk.vtkAbstractArray:
         column = vtk.vtkLongLongArray()
     else:
         column = vtk.vtkDoubleArray()
-        values = [float("nan") if value is None else float(value) for value in values]
+        values = [
+            float("nan") if value is None else round(float(value), _DIGITS) for value in values
+        ]
     column.SetName(title)
     for value in values:
         column.InsertNextValue(value)

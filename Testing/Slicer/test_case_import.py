@@ -1,0 +1,182 @@
+"""A folder of cases becomes volumes with segmentation nodes over them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairFinder import findPairs, importFolder
+from GenSegSlicerLib.SegmentationFiles import writeLabel
+from GenSegSlicerLib.Segments import segmentsOf
+from GenSegSlicerLib.VolumeFiles import writeVolume
+from mrml_nodes import GRIDS, add_segmentation, nodes_in, oriented, segment_array, two_parts
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.phantoms import make_cases
+from GenSegLib.presets import load_preset
+
+NAMES = {1: "Anterior", 2: "Posterior"}
+
+
+def few_of(hippocampus: Path, folder: Path, count: int = 3) -> Path:
+    """A list of some of the real cases, one of them to validate with."""
+    listed = json.loads((hippocampus / "dataset.json").read_text())["training"][:count]
+    cases = [
+        {
+            "name": Path(entry["image"]).name.split(".")[0],
+            "image": str(hippocampus / entry["image"]),
+            "label": str(hippocampus / entry["label"]),
+            "role": "train" if k else "validate",
+        }
+        for k, entry in enumerate(listed)
+    ]
+    path = folder / "cases.json"
+    values = {"modality": "MR", "labels": {str(k): name for k, name in NAMES.items()}}
+    path.write_text(json.dumps({**values, "cases": cases}))
+    return path
+
+
+def test_real_cases_lie_on_their_volumes_to_the_voxel(
+    scene: Any, hippocampus: Path, tmp_path: Path
+) -> None:
+    for pair in importFolder(few_of(hippocampus, tmp_path)):
+        label = read_label(hippocampus / "labelsTr" / f"{pair.name}.nii.gz")
+        image = read_image(hippocampus / "imagesTr" / f"{pair.name}.nii.gz")
+        voxels = slicer.util.arrayFromVolume(pair.volumeNode)
+        np.testing.assert_array_equal(voxels, image.array[0].T)
+        for value, name in NAMES.items():
+            np.testing.assert_array_equal(
+                segment_array(pair.segmentationNode, name, pair.volumeNode),
+                value == label.array[0].T,
+            )
+
+
+def test_real_cases_go_back_to_the_same_files(
+    scene: Any, hippocampus: Path, tmp_path: Path
+) -> None:
+    for pair in importFolder(few_of(hippocampus, tmp_path)):
+        writeVolume(pair.volumeNode, tmp_path / "image.nrrd")
+        mapped = {name: name for name in NAMES.values()}
+        writeLabel(pair.segmentationNode, pair.volumeNode, mapped, NAMES, tmp_path / "label.nrrd")
+        for kind, read in (("image", read_image), ("label", read_label)):
+            was = read(hippocampus / f"{kind}sTr" / f"{pair.name}.nii.gz")
+            now = read(tmp_path / f"{kind}.nrrd")
+            np.testing.assert_array_equal(now.array, was.array)
+            np.testing.assert_allclose(now.affine, was.affine, atol=1e-5)
+
+
+def test_nodes_have_names_roles_and_the_look_of_the_preset(
+    scene: Any, hippocampus: Path, tmp_path: Path
+) -> None:
+    preset = load_preset("hippocampus-mri")
+
+    pairs = importFolder(few_of(hippocampus, tmp_path))
+
+    first = pairs[0]
+    segments = first.segmentationNode.GetSegmentation()
+    assert [pair.role for pair in pairs] == ["validate", "train", "train"]
+    assert first.segmentationNode.GetName() == f"{first.volumeNode.GetName()} segmentation"
+    for k, (value, name) in enumerate(NAMES.items()):
+        terminology = vtk.reference("")
+        segments.GetNthSegment(k).GetTag("TerminologyEntry", terminology)
+        color = [part / 255 for part in preset.colors[value]]
+        assert segments.GetNthSegment(k).GetName() == name
+        assert segments.GetNthSegment(k).GetColor() == pytest.approx(color)
+        assert terminology == preset.terminology[value]
+
+
+def test_imported_pairs_are_sound_and_found_again(
+    scene: Any, hippocampus: Path, tmp_path: Path
+) -> None:
+    pairs = importFolder(few_of(hippocampus, tmp_path))
+
+    mapped = {name: name for name in NAMES.values()}
+    assert [checkPair(pair, mapped, pairs) for pair in pairs] == ["ok"] * 3
+    assert findPairs(scene, pairs) == []
+    again = {(id(pair.volumeNode), id(pair.segmentationNode)) for pair in findPairs(scene)}
+    assert again == {(id(pair.volumeNode), id(pair.segmentationNode)) for pair in pairs}
+
+
+def test_phantom_folder_is_imported(scene: Any, tmp_path: Path) -> None:
+    make_cases(tmp_path / "phantoms", "hippocampus", 3, seed=1, test=1)
+    told: list[tuple[int, int]] = []
+
+    pairs = importFolder(tmp_path / "phantoms", lambda done, total: told.append((done, total)))
+
+    assert len(pairs) == 3
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert all(segment_array(p.segmentationNode, "Anterior", p.volumeNode).any() for p in pairs)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_labels_without_names_are_numbered(scene: Any, tmp_path: Path, grid: str) -> None:
+    label = two_parts()
+    write_image(tmp_path / "images" / "a ä.nii.gz", Volume(label.T[None].astype("f4"), GRIDS[grid]))
+    write_label(tmp_path / "labels" / "a ä.nii.gz", Volume(label.T[None], GRIDS[grid]))
+
+    (pair,) = importFolder(tmp_path)
+
+    assert [segment.name for segment in segmentsOf(pair.segmentationNode)] == ["Label 1", "Label 2"]
+    writeLabel(
+        pair.segmentationNode, pair.volumeNode, {"Label 2": "B"}, {2: "B"}, tmp_path / "l.nrrd"
+    )
+    writeVolume(pair.volumeNode, tmp_path / "i.nrrd")
+    painted, image = read_label(tmp_path / "l.nrrd"), read_image(tmp_path / "i.nrrd")
+    np.testing.assert_array_equal(painted.array == 2, image.array == 2)
+
+
+def test_segmentation_files_of_slicer_keep_their_segments(scene: Any, tmp_path: Path) -> None:
+    """With overlapping segments, which are in several layers of the file."""
+    label, grid = two_parts(), GRIDS["oblique"]
+    saved = add_segmentation(
+        [
+            (oriented(label, grid), {1: "Kopf", 2: "Schwanz"}),
+            (oriented(np.ones_like(label), grid), {1: "All of it"}),
+        ]
+    )
+    (tmp_path / "labels").mkdir()
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(tmp_path / "labels" / "a.seg.nrrd"))
+    assert storage.WriteData(saved)
+    write_image(tmp_path / "images" / "a.nrrd", Volume(label.T[None].astype("f4"), grid))
+
+    (pair,) = importFolder(tmp_path)
+
+    names = [segment.name for segment in segmentsOf(pair.segmentationNode)]
+    assert names == ["Kopf", "Schwanz", "All of it"]
+    np.testing.assert_array_equal(
+        segment_array(pair.segmentationNode, "Schwanz", pair.volumeNode), label == 2
+    )
+    assert segment_array(pair.segmentationNode, "All of it", pair.volumeNode).all()
+
+
+def test_case_that_cannot_be_loaded_is_named_and_none_stays(
+    scene: Any, write_tiny_cases: Any
+) -> None:
+    folder = write_tiny_cases(3)
+    (folder / "labels" / "case_2.nii.gz").write_bytes(b"nothing")
+    nodes = nodes_in(scene)
+
+    with pytest.raises(GenSegError, match=r"case case_2: .*case_2\.nii\.gz"):
+        importFolder(folder)
+
+    assert nodes_in(scene) == nodes
+
+
+def test_folder_without_cases_is_said(scene: Any, tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match="no cases found"):
+        importFolder(tmp_path)
+
+
+def test_images_without_labels_are_no_pairs(scene: Any, write_tiny_cases: Any) -> None:
+    folder = write_tiny_cases(2)
+    (folder / "labels" / "case_1.nii.gz").unlink()
+
+    assert [pair.name for pair in importFolder(folder)] == ["case_0"]

@@ -1,0 +1,175 @@
+"""A pair that cannot be learned from says why, in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
+from mrml_nodes import (
+    GRIDS,
+    RIGID,
+    add_ball,
+    add_label_map,
+    add_segmentation,
+    add_transform,
+    add_volume,
+    nodes_in,
+    noise,
+    oriented,
+    state_of,
+    turned,
+    two_parts,
+)
+
+NAMES = {1: "Anterior", 2: "Posterior"}
+SAME = {name: name for name in NAMES.values()}
+
+
+def pair_of(
+    voxels: Any = None, grid: Any = None, label: Any = None, name: str = "patient 1"
+) -> TrainingPair:
+    grid = GRIDS["oblique"] if grid is None else grid
+    volume = add_volume(noise() if voxels is None else voxels, grid, name)
+    label = two_parts() if label is None else label
+    return TrainingPair(volume, add_segmentation([(oriented(label, grid), NAMES)]))
+
+
+def test_sound_pair_is_ok(scene: Any) -> None:
+    assert checkPair(pair_of(), SAME) == "ok"
+
+
+def test_closed_surface_is_ok(scene: Any) -> None:
+    center = GRIDS["oblique"] @ [5, 6, 7, 1]
+    pair = TrainingPair(pair_of().volumeNode, add_ball(center[:3], 4.0))
+
+    assert checkPair(pair, {"Ball": "Liver"}) == "ok"
+
+
+def test_label_map_is_ok(scene: Any) -> None:
+    pair = TrainingPair(pair_of().volumeNode, add_label_map(two_parts(), GRIDS["oblique"]))
+
+    assert checkPair(pair, {"Label 1": "Liver"}) == "ok"
+
+
+def test_empty_segmentation_is_said(scene: Any) -> None:
+    pair = pair_of(label=np.zeros_like(two_parts()))
+
+    assert checkPair(pair, SAME) == (
+        "segments has no voxel in patient 1: it is empty, or lies elsewhere"
+    )
+
+
+def test_segmentation_without_segments_is_said(scene: Any) -> None:
+    pair = TrainingPair(pair_of().volumeNode, add_segmentation([]))
+
+    assert checkPair(pair, SAME) == "segments: none of its segments is mapped to a class"
+
+
+def test_segmentation_elsewhere_is_said(scene: Any) -> None:
+    pair = pair_of()
+    far = np.eye(4)
+    far[:3, 3] = 400
+    add_transform(far, pair.segmentationNode)
+
+    assert "lies elsewhere" in checkPair(pair, SAME)
+
+
+def test_unmapped_segments_are_said(scene: Any) -> None:
+    assert "none of its segments is mapped" in checkPair(pair_of(), {"Anterior": ""})
+
+
+def test_mapped_segment_must_have_voxels(scene: Any) -> None:
+    pair = pair_of(label=(two_parts() == 2).astype(np.uint8) * 2)
+
+    assert checkPair(pair, SAME) == "ok"
+    assert "has no voxel" in checkPair(pair, {"Anterior": "Anterior"})
+
+
+def test_constant_volume_is_said(scene: Any) -> None:
+    pair = pair_of(voxels=np.full(noise().shape, 7, np.int16))
+
+    assert checkPair(pair, SAME) == "patient 1 is empty: every voxel is 7"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_no_number_are_said(scene: Any, value: float) -> None:
+    voxels = noise().astype(np.float32)
+    voxels[3, 4, 5] = value
+
+    assert "patient 1 has voxels that are not a number" in checkPair(pair_of(voxels=voxels), SAME)
+
+
+@pytest.mark.parametrize("step", [0.0001, 900.0])
+def test_absurd_spacing_is_said(scene: Any, step: float) -> None:
+    grid = turned((step, 1, 1))
+
+    said = checkPair(pair_of(grid=grid), SAME)
+
+    assert f"patient 1 has voxels of {step:.4g} × 1 × 1 mm" in said
+
+
+def test_color_volume_is_said(scene: Any) -> None:
+    photo = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    slicer.util.updateVolumeFromArray(photo, np.zeros((4, 5, 6, 3), np.uint8))
+
+    said = checkPair(TrainingPair(photo, pair_of().segmentationNode), SAME)
+
+    assert said == "photo has 3 values a voxel (RGB or 4-D?); extract one channel of it"
+
+
+def test_sheared_volume_is_said(scene: Any) -> None:
+    assert "not at right angles" in checkPair(pair_of(grid=turned((1, 1, 1), skew=0.3)), SAME)
+
+
+def test_volume_that_is_there_twice_is_said(scene: Any) -> None:
+    pair = pair_of()
+    other = TrainingPair(pair.volumeNode, pair_of().segmentationNode)
+
+    said = checkPair(pair, SAME, [pair, other])
+
+    assert said == "patient 1 is there twice, also with segments; remove one of the pairs"
+    other.role = "ignore"
+    assert checkPair(pair, SAME, [pair, other]) == "ok"
+
+
+def test_volume_that_is_its_own_segmentation_is_said(scene: Any) -> None:
+    label_map = add_label_map(two_parts(), GRIDS["RAS"], "both")
+
+    assert "both is its own segmentation" in checkPair(TrainingPair(label_map, label_map), SAME)
+
+
+def test_checking_changes_nothing(scene: Any) -> None:
+    pair = pair_of()
+    add_transform(RIGID, pair.volumeNode, pair.segmentationNode)
+    before, nodes = state_of(pair.volumeNode, pair.segmentationNode), nodes_in(scene)
+
+    checkPair(pair, SAME)
+
+    assert state_of(pair.volumeNode, pair.segmentationNode) == before
+    assert nodes_in(scene) == nodes
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("patient 1", "patient 1"),
+        ("Müller: a/b\\c?", "Müller_ a_b_c_"),
+        ("CON", "_CON"),
+        ("nul.nrrd", "_nul.nrrd"),
+        ("...", "_"),
+        ("ends with a dot.", "ends with a dot"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_name_of_a_pair_can_be_a_file_name_everywhere(scene: Any, name: str, expected: str) -> None:
+    assert pair_of(name=name).name == expected
+
+
+def test_case_names_are_unique_on_every_system(scene: Any) -> None:
+    pairs = [pair_of(name=name) for name in ("A", "a", "b", "A", "a_2")]
+
+    assert caseNames(pairs) == ["A", "a_2", "b", "A_3", "a_2_2"]

@@ -1,0 +1,133 @@
+"""Segments find their class by name, terminology and number, or are left to people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.SegmentClasses import SegmentUse, labelsOf, segmentNames, suggestClasses
+from GenSegSlicerLib.TrainingPair import TrainingPair
+from mrml_nodes import (
+    GRIDS,
+    add_label_map,
+    add_segmentation,
+    add_volume,
+    noise,
+    oriented,
+    two_parts,
+)
+
+from GenSegLib.presets import load_preset
+
+HIPPOCAMPUS = load_preset("hippocampus-mri")
+LIVER = load_preset("liver-ct")
+CUSTOM = load_preset("generic-ct")
+LIVER_CODE = LIVER.terminology[1]
+
+
+def pair_of(name: str, segments: Any) -> TrainingPair:
+    volume = add_volume(noise(), GRIDS["RAS"], name)
+    image = oriented(two_parts(), GRIDS["RAS"])
+    return TrainingPair(volume, add_segmentation([(image, segments)]))
+
+
+def suggested(name: str, preset: Any, terminology: str = "") -> str:
+    return suggestClasses([SegmentUse(name, terminology, 1)], preset)[name]
+
+
+def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
+    pairs = [
+        pair_of("first", {1: "Liver", 2: "Tumor"}),
+        pair_of("second", {1: "Liver"}),
+        pair_of("third", {1: "Spleen"}),
+    ]
+
+    uses = segmentNames(pairs)
+
+    assert [(use.name, use.count, use.missingIn) for use in uses] == [
+        ("Liver", 2, ["third"]),
+        ("Tumor", 1, ["second", "third"]),
+        ("Spleen", 1, ["first", "second"]),
+    ]
+
+
+def test_terminology_is_that_of_the_segment(scene: Any) -> None:
+    pair = pair_of("first", {1: "Leber"})
+    pair.segmentationNode.GetSegmentation().GetNthSegment(0).SetTag("TerminologyEntry", LIVER_CODE)
+
+    assert segmentNames([pair])[0].terminology == LIVER_CODE
+
+
+def test_segments_of_a_label_map_are_its_values(scene: Any) -> None:
+    label_map = add_label_map(two_parts() * np.uint8(2), GRIDS["RAS"])
+    pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
+
+    assert [use.name for use in segmentNames([pair])] == ["Label 2", "Label 4"]
+
+
+def test_segments_of_a_label_map_are_named_by_its_own_color_table(scene: Any) -> None:
+    label_map = add_label_map(two_parts(), GRIDS["RAS"])
+    label_map.CreateDefaultDisplayNodes()
+    colors = scene.AddNewNodeByClass("vtkMRMLColorTableNode", "my colors")
+    colors.SetTypeToUser()
+    colors.SetNumberOfColors(3)
+    colors.SetColor(1, "Leber", 1, 0, 0, 1)
+    colors.SetColor(2, "Milz", 0, 1, 0, 1)
+    label_map.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
+    pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
+
+    assert [use.name for use in segmentNames([pair])] == ["Leber", "Milz"]
+
+
+def test_custom_preset_has_the_segments_as_classes() -> None:
+    uses = [SegmentUse("Leber", "", 2), SegmentUse("Milz", "", 1)]
+
+    assert suggestClasses(uses, CUSTOM) == {"Leber": "Leber", "Milz": "Milz"}
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "expected"),
+    [
+        ("Liver", LIVER, "Liver"),
+        ("liver", LIVER, "Liver"),
+        ("Liver_left", LIVER, "Liver"),
+        ("liver segmentation", LIVER, "Liver"),
+        ("liver tumor", LIVER, ""),
+        ("Spleen", LIVER, ""),
+        ("Hippocampus anterior (R)", HIPPOCAMPUS, "Anterior"),
+        ("left posterior", HIPPOCAMPUS, "Posterior"),
+        ("Anterior and posterior", HIPPOCAMPUS, ""),
+        ("Label 2", HIPPOCAMPUS, "Posterior"),
+        ("Segment_1", HIPPOCAMPUS, "Anterior"),
+        ("Label 3", HIPPOCAMPUS, ""),
+        ("Anterior commissure", HIPPOCAMPUS, ""),
+    ],
+)
+def test_name_says_the_class(name: str, preset: Any, expected: str) -> None:
+    assert suggested(name, preset) == expected
+
+
+def test_terminology_says_the_class_where_the_name_does_not() -> None:
+    assert suggested("Leber", LIVER, LIVER_CODE) == "Liver"
+    assert suggested("Leber", LIVER, slicer.vtkSegment().GetTerminologyEntryTagName()) == ""
+
+
+def test_terminology_that_two_classes_share_says_nothing() -> None:
+    assert suggested("Kopf", HIPPOCAMPUS, HIPPOCAMPUS.terminology[1]) == ""
+
+
+def test_labels_keep_the_values_of_the_preset() -> None:
+    preset = replace(LIVER, labels={5: "Liver", 2: "Tumor"})
+    mapped = {"a": "Kidney", "b": "Tumor", "c": "", "d": "Spleen"}
+
+    assert labelsOf(mapped, preset) == {5: "Liver", 2: "Tumor", 6: "Kidney", 7: "Spleen"}
+
+
+def test_labels_without_preset_go_by_first_appearance() -> None:
+    mapped = {"a": "Spleen", "b": "", "c": "Liver", "d": "Spleen"}
+
+    assert labelsOf(mapped) == {1: "Spleen", 2: "Liver"}
+    assert labelsOf(mapped, CUSTOM) == {1: "Spleen", 2: "Liver"}

@@ -1,0 +1,125 @@
+"""Volumes of segments and scores become tables of Slicer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.Tables import scoresTable, volumesTable
+from mrml_nodes import (
+    GRIDS,
+    MIRRORING,
+    add_ball,
+    add_segmentation,
+    add_transform,
+    add_volume,
+    nodes_in,
+    oriented,
+    state_of,
+    two_parts,
+)
+
+from GenSegLib.errors import GenSegError
+
+NAMES = {1: "Anterior", 2: "Posterior"}
+
+
+def rows_of(table: Any) -> list[list[str]]:
+    columns = range(table.GetNumberOfColumns())
+    return [[table.GetCellText(row, c) for c in columns] for row in range(table.GetNumberOfRows())]
+
+
+def titles_of(table: Any) -> list[str]:
+    return [table.GetColumnName(k) for k in range(table.GetNumberOfColumns())]
+
+
+def test_volumes_are_counted(scene: Any) -> None:
+    label = two_parts()
+    node = add_segmentation([(oriented(label, GRIDS["anisotropic"]), NAMES)])
+
+    table = volumesTable(node, "Volumes of segments")
+
+    assert table.GetName() == "Volumes of segments"
+    assert titles_of(table) == ["Segment", "Volume (ml)", "Voxels"]
+    for row, (value, name) in enumerate(NAMES.items()):
+        count = int((label == value).sum())
+        assert rows_of(table)[row][0] == name
+        assert float(rows_of(table)[row][1]) == pytest.approx(
+            count * 0.7 * 1.1 * 3 / 1000, abs=1e-4
+        )
+        assert rows_of(table)[row][2] == str(count)
+
+
+def test_scaling_parent_transform_counts(scene: Any) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
+    plain = float(rows_of(volumesTable(node, "t"))[0][1])
+    add_transform(MIRRORING, node)
+
+    assert float(rows_of(volumesTable(node, "t"))[0][1]) == pytest.approx(8 * plain, abs=1e-3)
+
+
+def test_surfaces_are_counted_in_their_reference_volume(scene: Any) -> None:
+    volume = add_volume(np.zeros((40, 40, 40), np.int16), np.eye(4))
+    ball = add_ball((20, 20, 20), 10)
+    ball.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+
+    table = volumesTable(ball, "t")
+
+    assert float(rows_of(table)[0][1]) == pytest.approx(4 / 3 * math.pi, rel=0.02)
+
+
+def test_surfaces_without_reference_volume_are_said(scene: Any) -> None:
+    ball = add_ball((20, 20, 20), 10)
+    nodes = nodes_in(scene)
+
+    with pytest.raises(GenSegError, match="Ball surface has closed surfaces and no reference"):
+        volumesTable(ball, "t")
+
+    assert nodes_in(scene) == nodes
+
+
+def test_segmentation_is_not_changed(scene: Any) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
+    before = state_of(node)
+
+    volumesTable(node, "t")
+
+    assert state_of(node) == before
+
+
+def test_table_lies_beside_its_segmentation(scene: Any) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "results")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)
+
+    table = volumesTable(node, "t")
+
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table)) == folder
+
+
+def test_scores_have_titles_texts_and_numbers(scene: Any) -> None:
+    scores = [
+        {"name": "Anterior", "dice": 0.9, "hd95_mm": 1.5, "surface_dice": 1, "volume_error_ml": -2},
+        {"name": "Mitte", "dice": None, "hd95_mm": None, "surface_dice": 0.5, "volume_error_ml": 0},
+    ]
+
+    table = scoresTable(scores, "Scores")
+
+    assert titles_of(table) == [
+        *("Segment", "Dice", "HD95 (mm)", "Surface Dice at 1 mm", "Volume difference (ml)"),
+    ]
+    assert slicer.util.arrayFromTableColumn(table, "Dice") == pytest.approx(
+        [0.9, np.nan], nan_ok=True
+    )
+    assert [row[0] for row in rows_of(table)] == ["Anterior", "Mitte"]
+    assert slicer.util.arrayFromTableColumn(table, "Surface Dice at 1 mm") == pytest.approx(
+        [1, 0.5]
+    )
+
+
+def test_no_scores_are_an_empty_table(scene: Any) -> None:
+    assert scoresTable([], "Scores").GetNumberOfRows() == 0
