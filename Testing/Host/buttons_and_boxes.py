@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -37,6 +38,7 @@ class ctkComboBox(QComboBox):
 
     returnRelease = Signal()
     defaultText = stored("QString", "defaultText", "")
+    defaultIcon = stored("QIcon", "defaultIcon", QIcon())
     forceDefault = stored("bool", "forceDefault", False)
     elideMode = stored("int", "elideMode", 3)
     scrollWheelEffect = stored("int", "scrollWheelEffect", 1)
@@ -51,51 +53,17 @@ class ctkComboBox(QComboBox):
 
 
 @offered
-class ctkCheckableComboBox(QComboBox):
-    """A combo box whose items can be ticked."""
-
-    returnRelease = Signal()
-    checkedIndexesChanged = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model().rowsInserted.connect(self._make_checkable)
-        self.model().dataChanged.connect(self.onDataChanged)
-
-    def _make_checkable(self, parent: QModelIndex, first: int, last: int) -> None:
-        for row in range(first, last + 1):
-            item = self.model().item(row)
-            item.setCheckable(True)
-            item.setCheckState(Qt.Unchecked)
-
-    def onDataChanged(self, first: QModelIndex, last: QModelIndex) -> None:
-        self.checkedIndexesChanged.emit()
-
-    def checkableModel(self) -> object:
-        return self.model()
-
-    def checkedIndexes(self) -> tuple[QModelIndex, ...]:
-        indexes = (self.model().index(row, 0) for row in range(self.count))
-        return tuple(each for each in indexes if self.checkState(each) == Qt.Checked)
-
-    def checkState(self, index: QModelIndex) -> Qt.CheckState:
-        return self.model().itemFromIndex(index).checkState()
-
-    def setCheckState(self, index: QModelIndex, state: Qt.CheckState) -> None:
-        self.model().itemFromIndex(index).setCheckState(state)
-
-    def allChecked(self) -> bool:
-        return len(self.checkedIndexes()) == self.count
-
-    def noneChecked(self) -> bool:
-        return not self.checkedIndexes()
-
-
-@offered
 class ctkSearchBox(QLineEdit):
     """A line to search with."""
 
     showSearchIcon = stored("bool", "showSearchIcon", False)
+    searchIcon = stored("QIcon", "searchIcon", QIcon())
+    clearIcon = stored("QIcon", "clearIcon", QIcon())
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText("Search...")
+        self.setClearButtonEnabled(True)
 
 
 @offered
@@ -103,6 +71,7 @@ class ctkExpandableWidget(QFrame):
     """A frame that the user can make larger."""
 
     sizeGripInside = stored("bool", "sizeGripInside", True)
+    sizeGripMargins = stored("QSize", "sizeGripMargins", QSize())
     orientations = stored("int", "orientations", 3)
 
 
@@ -129,8 +98,13 @@ class ctkFittedTextBrowser(QTextBrowser):
 
     minimumSizeHint = sizeHint
 
-    def setCollapsibleText(self, text: str) -> None:
+    def setCollapsibleHtml(self, text: str) -> None:
         self.setHtml(text)
+
+    setCollapsibleText = setCollapsibleHtml
+
+    def setCollapsiblePlainText(self, text: str) -> None:
+        self.setPlainText(text)
 
 
 @offered

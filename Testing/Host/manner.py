@@ -19,6 +19,9 @@ from . import signals
 # PySide's own way to look attributes up, class by class: some have one of their own
 _plain: dict[type, Callable[[QObject, str], Any]] = {}
 
+# Properties that a function of the same name hides: QTimer.singleShot
+_HIDDEN = frozenset({"singleShot"})
+
 # PythonQt's name -> PySide's, where they differ
 _PYSIDE_NAMES = {"name": "objectName", "raise": "raise_"}
 
@@ -69,7 +72,7 @@ def _properties(kind: type) -> dict[str, bool]:
     """Names of a class's Qt properties, and whether each can be written."""
     meta = kind.staticMetaObject
     found = (meta.property(index) for index in range(meta.propertyCount()))
-    return {each.name(): each.isWritable() for each in found}
+    return {each.name(): each.isWritable() for each in found if each.name() not in _HIDDEN}
 
 
 def _get(self: QObject, name: str) -> Any:

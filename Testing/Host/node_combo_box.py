@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import vtk
 from PySide6.QtCore import Signal
@@ -38,6 +38,8 @@ class qMRMLNodeComboBox(QWidget):
         "nodeAddedByUserAction(vtkMRMLNode*)": "nodeAddedByUserAction",
     }
 
+    list_class: ClassVar[type[QComboBox]] = QComboBox
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: Any = None
@@ -48,7 +50,7 @@ class qMRMLNodeComboBox(QWidget):
         self._node_tags: dict[Any, int] = {}
         self._commands: dict[int, Any] = {}
         self._filters: dict[str, tuple[str, str | None]] = {}
-        self._list = QComboBox(self)
+        self._list = self.list_class(self)
         self._list.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

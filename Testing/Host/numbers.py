@@ -108,6 +108,8 @@ class ctkSliderWidget(Number):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("ctkSliderWidget")
+        self.setWindowTitle("Set value")
         self._slider = QSlider(Qt.Horizontal, self)
         self._slider.setRange(0, 1000)
         self._layout.insertWidget(0, self._slider)

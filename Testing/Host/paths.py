@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -62,7 +63,7 @@ class ctkPathLineEdit(QWidget):
     label = stored("QString", "label", "")
     filters = stored("int", "filters", 24663)
     options = stored("int", "options", 0)
-    settingKey = stored("QString", "settingKey", "")
+    settingKey = stored("QString", "settingKey", "", lambda self: self.retrieveHistory())
     showBrowseButton = stored("bool", "showBrowseButton", True, _show_buttons)
     showHistoryButton = stored("bool", "showHistoryButton", True)
     sizeAdjustPolicy = stored("int", "sizeAdjustPolicy", 2)
@@ -98,11 +99,12 @@ class ctkPathLineEdit(QWidget):
             QSettings().setValue(self.settingKey, texts)
 
     def retrieveHistory(self) -> None:
+        """Offer the paths used before; the last one becomes the path where there is none yet."""
         path = self.currentPath
+        used = QSettings().value(self.settingKey) or []
         self._line.clear()
-        for each in QSettings().value(self.settingKey) or []:
-            self._line.addItem(each)
-        self.setCurrentPath(path)
+        self._line.addItems([used] if isinstance(used, str) else list(used))
+        self.setCurrentPath(path or self._line.itemText(0))
 
     def updateHasValidInput(self) -> None:
         path = Path(self.currentPath)
@@ -136,6 +138,7 @@ class ctkDirectoryButton(QWidget):
         return vars(self).get("_directory", ".")
 
     def setDirectory(self, path: str) -> None:
+        """Choose a folder, without `directorySelected`: that is for the user's choice."""
         path = str(Path(path).absolute())
         if path != self.directory:
             self._directory = path
@@ -147,6 +150,7 @@ class ctkDirectoryButton(QWidget):
 
     directory = Property("QString", _get_directory, setDirectory)
     text = stored("QString", "text", "", _show)
+    icon = stored("QIcon", "icon", QIcon())
     caption = stored("QString", "caption", "")
     acceptMode = stored("int", "acceptMode", 0)
     elideMode = stored("int", "elideMode", 2)

@@ -132,6 +132,14 @@ class qMRMLPlotWidget(SceneHolder, QWidget):
         self._view.setMRMLScene(scene)
         super().setMRMLScene(scene)
 
+    def pauseRender(self) -> None:
+        """The host's views draw only when Qt asks them to."""
+
+    resumeRender = pauseRender
+
+    def setRenderPaused(self, paused: bool) -> None:
+        """See `pauseRender`."""
+
     def plotView(self) -> qMRMLPlotView:
         return self._view
 

@@ -174,6 +174,8 @@ class qMRMLSegmentsTableView(SceneHolder, QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("qMRMLSegmentsTableView")
+        self.setWindowTitle("qMRMLSegmentsTableView")
         self._node: Any = None
         self._observers: list[tuple[Any, int]] = []
         self._filling = False

@@ -2,6 +2,7 @@
 
 from . import (
     buttons_and_boxes,
+    checkable,
     collapsible,
     mrml_widgets,
     node_combo_box,
@@ -14,6 +15,7 @@ from .ui_loader import widget_classes
 
 __all__ = [
     "buttons_and_boxes",
+    "checkable",
     "collapsible",
     "mrml_widgets",
     "node_combo_box",
