@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-import Host
 import pytest
 
-_host = Host.install()
+
+def _start() -> tuple[Any, list[BaseException]]:
+    """Give the 3D Slicer that runs this, or else the desktop host, and where it notes errors."""
+    if "PythonQt" in sys.modules:
+        from InSlicer.running_slicer import RunningSlicer
+
+        application = RunningSlicer()
+        return application, application.slot_errors
+    import Host
+
+    return Host.install(), Host.signals.slot_errors
+
+
+_host, _slot_errors = _start()
 
 
 @pytest.fixture
 def host() -> Any:
-    """The desktop host: `host.wait_until(condition, timeout_s)`, `host.process_events()`."""
+    """The application: `host.wait_until(condition, timeout_s)`, `host.process_events()`."""
     return _host
 
 
@@ -31,8 +44,6 @@ def scene(host: Any) -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _no_error_in_a_slot() -> Iterator[None]:
     """PythonQt prints what goes wrong in a slot and goes on; a test shall fail of it."""
-    from Host import signals
-
-    signals.slot_errors.clear()
+    _slot_errors.clear()
     yield
-    assert not signals.slot_errors
+    assert not _slot_errors

@@ -1,0 +1,60 @@
+"""The running application, with the manner in which the tests drive the desktop host."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import slicer
+
+
+class RunningSlicer:
+    """The 3D Slicer that runs this; see `Host.Host`, whose tests it serves.
+
+    Attributes:
+        app: the application.
+        slot_errors: what slots let through; PythonQt prints it and goes on.
+    """
+
+    def __init__(self) -> None:
+        self.app = slicer.app
+        self.slot_errors: list[BaseException] = []
+        self._print = sys.excepthook
+        sys.excepthook = self._note
+
+    def process_events(self) -> None:
+        """Let Qt do what is due."""
+        self.app.processEvents()
+
+    def wait_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+        """Process events until the condition holds.
+
+        Raises:
+            AssertionError: it does not within the time.
+        """
+        end = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"Still not so after {timeout_s:g} s")
+            self.process_events()
+            time.sleep(0.002)
+
+    def open_module(self, path: str | Path) -> Any:
+        """Show the panel of a scripted module that the application has loaded; gives its widget."""
+        name = Path(path).stem
+        slicer.util.selectModule(name)
+        return slicer.util.getModuleWidget(name)
+
+    def close_module(self, name: str) -> None:
+        """Make the module's panel anew, which cleans the old one up."""
+        slicer.util.reloadScriptedModule(name)
+
+    def _note(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self.slot_errors.append(error)
+        self._print(kind, error, trace)
