@@ -41,6 +41,13 @@ def _facts(record: dict[str, Any]) -> Facts:
     )
 
 
+@cache
+def facts_of(kind: type) -> Facts | None:
+    """The recording of a class, or None where it was not recorded."""
+    fitting = (f"{module}.{kind.__name__}" for module in ("qt", "ctk", "slicer"))
+    return next((recorded()[each] for each in fitting if each in recorded()), None)
+
+
 #: Recorded classes that the host does not have.
 ABSENT = frozenset(
     {

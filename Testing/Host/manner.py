@@ -15,6 +15,7 @@ from PySide6.QtCore import Property, QObject, SignalInstance
 from shiboken6 import delete
 
 from . import signals
+from .facts import facts_of
 
 # PySide's own way to look attributes up, class by class: some have one of their own
 _plain: dict[type, Callable[[QObject, str], Any]] = {}
@@ -69,10 +70,16 @@ def _pyside_class(kind: type) -> type:
 
 @cache
 def _properties(kind: type) -> dict[str, bool]:
-    """Names of a class's Qt properties, and whether each can be written."""
+    """Names of a class's Qt properties, and whether each can be written.
+
+    Properties that only Qt 6 has are none: the recording is of Qt 5, and the product is for both.
+    """
     meta = kind.staticMetaObject
-    found = (meta.property(index) for index in range(meta.propertyCount()))
-    return {each.name(): each.isWritable() for each in found if each.name() not in _HIDDEN}
+    found = [meta.property(index) for index in range(meta.propertyCount())]
+    facts = facts_of(kind)
+    known = facts.properties if facts is not None else {each.name() for each in found}
+    names = set(known) - _HIDDEN
+    return {each.name(): each.isWritable() for each in found if each.name() in names}
 
 
 def _get(self: QObject, name: str) -> Any:
@@ -84,6 +91,8 @@ def _get(self: QObject, name: str) -> Any:
     with pyside_at_work():
         value = _plain_get(self, name)
     if isinstance(value, SignalInstance):
+        if not signals.is_known(type(self), name):
+            raise AttributeError(f"{_class_name(self)} has no signal '{name}' in Qt 5")
         return signals.SignalOf(self, name, value)
     return value
 

@@ -12,6 +12,8 @@ from typing import Any
 from PySide6.QtCore import SIGNAL, QMetaObject, QObject, SignalInstance
 from shiboken6 import getCppPointer
 
+from .facts import facts_of
+
 _qt_connect = QObject.connect
 _qt_disconnect = QObject.disconnect
 
@@ -31,15 +33,23 @@ class SignalOf:
         self._instance = instance
 
     def connect(self, slot: Callable) -> bool:
-        return connect(self._sender, self._signature, slot)
+        return _connect(self._sender, self._signature, slot)
 
     def disconnect(self, slot: Callable | None = None) -> bool:
-        return disconnect(self._sender, self._signature, slot)
+        return _disconnect(self._sender, self._signature, slot)
 
     def emit(self, *arguments: Any) -> None:
         self._instance.emit(*arguments)
 
     __call__ = emit
+
+
+def is_known(kind: type, name: str) -> bool:
+    """Whether a class has the signal in Qt 5 as well; every one where it was not recorded."""
+    facts = facts_of(kind)
+    if facts is None or name in getattr(kind, "signatures", {}).values():
+        return True
+    return any(each.partition("(")[0] == name for each in facts.signals)
 
 
 def connect(
@@ -54,6 +64,10 @@ def connect(
         return False
     if method is not None:
         slot = getattr(slot, method.partition("(")[0])
+    return _connect(sender, known, slot)
+
+
+def _connect(sender: QObject, known: str, slot: Callable) -> bool:
     if isinstance(slot, SignalOf):
         slot = slot.emit
 
@@ -72,7 +86,11 @@ def connect(
 def disconnect(sender: QObject, signature: str, slot: Callable | None = None, *_: Any) -> bool:
     """Undo `connect` for one slot, or for all. False where there was nothing to undo."""
     known = _known_signature(sender, signature)
-    made = _connections.get((_address(sender), known or ""), [])
+    return known is not None and _disconnect(sender, known, slot)
+
+
+def _disconnect(sender: QObject, known: str, slot: Callable | None) -> bool:
+    made = _connections.get((_address(sender), known), [])
     undone = [each for each in made if slot is None or each[0] == slot]
     for each in undone:
         _qt_disconnect(each[2])
@@ -84,6 +102,9 @@ def _known_signature(sender: QObject, signature: str) -> str | None:
     """The signature by which PySide knows a signal that was named as in C++."""
     normalized = QMetaObject.normalizedSignature(signature)
     normalized = normalized if isinstance(normalized, str) else bytes(normalized).decode()
+    facts = facts_of(type(sender))
+    if facts is not None and normalized not in facts.signals:
+        return None
     aliases = getattr(type(sender), "signatures", {})
     if normalized in aliases:
         return _signature_of(sender, aliases[normalized])
