@@ -61,7 +61,7 @@ def writeLabel(
             )
         )
     grid = fileGrid(volumeNode)
-    writeImage(orientedImage(painted, np.eye(4)), grid, Path(path))
+    writeImage(orientedImage(painted, np.eye(4)), grid, Path(path), compress=True)
     return grid
 
 

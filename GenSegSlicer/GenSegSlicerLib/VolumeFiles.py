@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,6 +85,7 @@ def writeImage(
     Raises:
         GenSegError: the folder cannot be written, or the disk is full.
     """
+    path = path.absolute()  # relative ones would start at the scene's folder
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetAndObserveImageData(image)
     node.SetIJKToRASMatrix(matrixFromArray(grid))
@@ -94,6 +96,7 @@ def writeImage(
             temporary = Path(folder) / path.name
             storage = _storageFor(temporary)
             storage.SetUseCompression(compress)
+            storage.SetCompressionParameter("gzip_fastest")
             if not storage.WriteData(node) or not _isWhole(temporary, image):
                 raise GenSegError(
                     _("{path}: cannot be written whole; is the disk full? Make room").format(
@@ -120,6 +123,7 @@ def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStora
     """
     if not path.exists():
         raise GenSegError(_("{path}: no such file").format(path=path))
+    path = path.absolute()
     if path.is_file():
         require_intact(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -149,7 +153,7 @@ def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
 
 
 def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
-    if path.name.lower().endswith(".nrrd"):  # three times as fast as ITK
+    if _isNrrd(path):  # three times as fast as ITK
         storage = slicer.vtkMRMLNRRDStorageNode()
     else:
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -159,15 +163,24 @@ def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
 
 def _isWhole(path: Path, image: vtk.vtkImageData) -> bool:
     """Whether a file has all voxels: not every writer notices a full disk."""
+    voxels = image.GetNumberOfPoints() * image.GetScalarSize()
     if not path.is_file():
         return False
-    if path.stat().st_size > image.GetNumberOfPoints() * image.GetScalarSize():
+    if path.stat().st_size > voxels:
         return True
-    try:  # it is packed, or cut off
+    if _isNrrd(path):  # packed by gzip, which ends with the length of what it packed
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(), "little") == voxels % 2**32
+    try:
         readImage(slicer.vtkMRMLScalarVolumeNode(), path)
     except GenSegError:
         return False
     return True
+
+
+def _isNrrd(path: Path) -> bool:
+    return path.name.lower().endswith(".nrrd")
 
 
 def _firstSlice(path: Path) -> Path:

@@ -145,6 +145,19 @@ def test_any_path_will_do(scene: Any, tmp_path: Path, name: str) -> None:
     assert read_image(path).shape == noise().shape[::-1]
 
 
+def test_relative_path_starts_where_the_process_is(
+    scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    scene.SetRootDirectory(str(tmp_path / "elsewhere"))
+    monkeypatch.chdir(tmp_path)
+
+    writeVolume(add_volume(noise(), GRIDS["RAS"]), Path("image.nrrd"))
+
+    assert (tmp_path / "image.nrrd").is_file()
+    assert loadVolume(Path("image.nrrd"), "again").GetImageData() is not None
+
+
 def test_neither_the_volume_nor_the_scene_is_changed(scene: Any, tmp_path: Path) -> None:
     node = add_volume(noise(), GRIDS["oblique"])
     add_transform(RIGID, node)
