@@ -1,0 +1,96 @@
+"""Writes pairs of the scene into a new run folder, from which the library trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.config import TrainConfig
+from GenSegLib.errors import GenSegError
+from GenSegLib.files import atomic_folder
+from GenSegLib.presets import Preset
+from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.PairChecks import OK, checkPair
+from GenSegSlicerLib.SegmentationFiles import writeLabel
+from GenSegSlicerLib.SegmentClasses import labelsOf
+from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
+from GenSegSlicerLib.Turns import Steps
+from GenSegSlicerLib.VolumeFiles import writeVolume
+
+_IMAGES, _LABELS = "inputs/images", "inputs/labels"
+
+
+class CaseWriter:
+    """A run folder that is to be made; nothing is written before `steps` is run.
+
+    Args:
+        pairs: those with the role "ignore" are left out.
+        preset: what is in the images.
+        config: how to train.
+        classMap: the class of each segment name, "" for none.
+
+    Raises:
+        GenSegError: the pairs cannot be trained on.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[TrainingPair],
+        preset: Preset,
+        config: TrainConfig,
+        classMap: Mapping[str, str],
+    ) -> None:
+        self._pairs = [pair for pair in pairs if pair.role != "ignore"]
+        if not any(pair.role == "train" for pair in self._pairs):
+            raise GenSegError(
+                _("No pair has the role Train; add pairs of a volume and its segmentation")
+            )
+        self._names = caseNames(self._pairs)
+        self._preset, self._config, self._classMap = preset, config, dict(classMap)
+        self._labels = labelsOf(classMap, preset)
+        if not any(self._classMap.values()):
+            raise GenSegError(_("No segment is mapped to a class; choose a class for one"))
+
+    def steps(self, folder: Path) -> Steps:
+        """Write everything, a file a step; the folder appears when it is complete.
+
+        Raises:
+            GenSegError: a pair cannot be learned from, or the folder cannot be written.
+        """
+        with atomic_folder(folder) as target:
+            RunFolder.create(target, self._config, self._preset, self._cases(target))
+            for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
+                yield index / len(self._pairs)
+                self._check(pair)
+                writeVolume(pair.volumeNode, target / _IMAGES / f"{name}.nrrd")
+                yield (index + 0.5) / len(self._pairs)
+                self._writeLabel(pair, target / _LABELS / f"{name}.nrrd")
+
+    def _check(self, pair: TrainingPair) -> None:
+        if pair.volumeNode.GetScene() is None or pair.segmentationNode.GetScene() is None:
+            raise GenSegError(
+                _("The scene was closed before all cases were written; load them and train again")
+            )
+        status = checkPair(pair, self._classMap, self._pairs)
+        if status != OK:
+            raise GenSegError(status)
+
+    def _writeLabel(self, pair: TrainingPair, path: Path) -> None:
+        nodes = pair.segmentationNode, pair.volumeNode
+        writeLabel(*nodes, self._classMap, self._labels, path)
+
+    def _cases(self, target: Path) -> CaseSet:
+        cases = (
+            Case(
+                name,
+                target / _IMAGES / f"{name}.nrrd",
+                target / _LABELS / f"{name}.nrrd",
+                Role(pair.role),
+            )
+            for name, pair in zip(self._names, self._pairs)
+        )
+        made = CaseSet(tuple(cases), self._labels, self._preset.modality)
+        return made.with_validation(self._config.validation_share, self._config.seed)
