@@ -9,6 +9,7 @@ import torch
 
 from ..presets import Preset
 from .intensity import (
+    Strength,
     bias_field,
     contrast,
     gamma,
@@ -25,10 +26,10 @@ class Policy:
     """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples."""
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
-    contrast: float = 0.15
-    gamma: float = 0.25
-    noise: float = 0.2
-    bias_field: float = 0.0
+    contrast: Strength = 0.15
+    gamma: Strength = 0.25
+    noise: Strength = 0.2
+    bias_field: Strength = 0.0
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
     probability: float = 0.3

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from ..augmentation.intensity import bias_field, contrast, gamma, noise
-from ..augmentation.policy import Policy
+from ..augmentation.policy import Policy, recolor
 from ..augmentation.randomness import Randomness
 
 _CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
@@ -37,6 +38,7 @@ class UpperVariables(nn.Module):
         self.changes = tuple(name for name, strength in strengths.items() if strength > 0)
         self.weight_logit = nn.Parameter(torch.zeros(()))
         self.residual_logit = nn.Parameter(torch.zeros(()))
+        self.policy = policy
         self.log_strengths = nn.Parameter(
             torch.tensor([math.log(strengths[name]) for name in self.changes])
         )
@@ -50,11 +52,13 @@ class UpperVariables(nn.Module):
     def forward(
         self, source: torch.Tensor, generated: torch.Tensor, rng: Randomness
     ) -> torch.Tensor:
-        """Return generated images with their share of the residual and a changed appearance."""
+        """Return generated images with their share of the residual and a changed appearance.
+
+        The appearance changes as that of real images does, but for the learned strengths.
+        """
         images = source + share(self.residual_logit) * (generated - source)
-        for name in self.changes:
-            images = self.changed(images, name, rng)
-        return images
+        strengths = dict(zip(self.changes, self._strengths(), strict=True))
+        return recolor(images, replace(self.policy, **strengths), rng)
 
     def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
         """Return images with one change of appearance."""
