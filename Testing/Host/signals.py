@@ -56,6 +56,8 @@ def connect(
     sender: QObject, signature: str, slot: Callable | QObject, method: str | None = None
 ) -> bool:
     """Call a slot on every signal. False where the object has no such signal."""
+    if isinstance(signature, QObject):  # PySide's own `QTimer.singleShot` names the sender again
+        return connect(signature, slot.removeprefix("2"), method)
     known = _known_signature(sender, signature)
     if known is None:
         print(
