@@ -50,6 +50,7 @@ class ApplySection(Section):
 
     def cleanup(self) -> None:
         """Let go of the job."""
+        super().cleanup()
         self._leave()
 
     def sceneClosed(self) -> None:
@@ -114,7 +115,7 @@ class ApplySection(Section):
             self.job.cancel()
 
     def _fault(self) -> str:
-        if self.logic.missingPackages():
+        if self.missing:
             return _("Install the missing packages first (above)")
         if self._isActive():
             return _("A segmentation is running")

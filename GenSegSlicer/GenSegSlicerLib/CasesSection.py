@@ -51,6 +51,7 @@ class CasesSection(Section):
 
     def cleanup(self) -> None:
         """Stop checking."""
+        super().cleanup()
         self._checking.stop()
         self._rebuilding.stop()
 

@@ -36,6 +36,7 @@ class EvaluateSection(Section):
 
     def cleanup(self) -> None:
         """Let go of the job."""
+        super().cleanup()
         self._leave()
 
     def evaluate(self) -> None:
@@ -52,7 +53,7 @@ class EvaluateSection(Section):
 
     def _fault(self) -> str:
         p = self.parameters
-        if self.logic.missingPackages():
+        if self.missing:
             return _("Install the missing packages first (above)")
         if self.job is not None and self.job.isActive:
             return _("The comparison is running")

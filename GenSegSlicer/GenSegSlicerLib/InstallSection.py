@@ -25,20 +25,21 @@ class InstallSection:
         self._ui = ui
         self._logic = logic
         self._onInstalled = onInstalled
+        self.missing: list[str] = []
         self.message = InlineMessage(ui.dependencyLabel)
         ui.installButton.connect("clicked(bool)", lambda checked: self.install())
         self.show()
 
     def show(self) -> None:
         """Show the frame where something is missing."""
-        missing = self._logic.missingPackages()
-        self._ui.dependencyFrame.setVisible(bool(missing))
-        if missing:
+        self.missing = self._logic.missingPackages()
+        self._ui.dependencyFrame.setVisible(bool(self.missing))
+        if self.missing:
             text = _(
                 "Training and applying need {names}, which Slicer's Python lacks. PyTorch is "
                 "a download of several hundred megabytes."
             )
-            self.message.info(text.format(names=", ".join(missing)))
+            self.message.info(text.format(names=", ".join(self.missing)))
 
     def install(self) -> None:
         """Install what is missing; the button that names it is the consent."""
@@ -49,7 +50,6 @@ class InstallSection:
         except GenSegError as fault:
             self.message.error(str(fault))
         else:
-            self.show()
             self._onInstalled()
         finally:
             self._ui.installButton.enabled = True

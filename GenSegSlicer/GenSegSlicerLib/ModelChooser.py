@@ -9,10 +9,10 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.model_folder import ModelMetadata
-from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ModelCard import modelCard
+from GenSegSlicerLib.RunHistory import modelFolder
 
 
 class ModelChooser:
@@ -61,11 +61,6 @@ class ModelChooser:
     def forget(self) -> None:
         """Read the folder anew the next time: a training may have written it meanwhile."""
         self._shown = None
-
-
-def modelFolder(folder: Path) -> Path:
-    """Give the model folder of a run, or the model folder itself."""
-    return RunFolder(folder).model if RunFolder.is_run(folder) else folder
 
 
 def modelTitle(folder: Path) -> str:

@@ -41,6 +41,7 @@ class Panel:
             *(self.cases, self.runs, self.training),
             *(self.review, self.apply, self.evaluate),
         ]
+        self._lookForPackages()
         self.cases.onChanged = self.training.update
         self.runs.onChanged = self._onRunChanged
 
@@ -58,7 +59,9 @@ class Panel:
 
     def enter(self) -> None:
         """Look anew at what may have changed while the panel was not shown."""
-        self.install.show()
+        if self.install.missing:  # they may have been installed meanwhile
+            self.install.show()
+            self._lookForPackages()
         self.cases.reload()
         for section in (self.runs, self.training, self.apply):
             section.enter()
@@ -92,6 +95,10 @@ class Panel:
         self._disconnect()
         self.parameters = None
 
+    def _lookForPackages(self) -> None:
+        for section in self._sections:
+            section.missing = self.install.missing
+
     def _disconnect(self) -> None:
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
@@ -104,6 +111,6 @@ class Panel:
         self.training.update()
         if self.parameters is not None:
             self.review.refresh()
-            if self.runs.justFinished():
+            if not self.runs.isTraining():
                 self.apply.enter()
                 self.apply.refresh()

@@ -37,6 +37,7 @@ class ReviewSection(Section):
 
     def cleanup(self) -> None:
         """Take the nodes out of the scene."""
+        super().cleanup()
         self.views.forget()
 
     def sceneClosed(self) -> None:

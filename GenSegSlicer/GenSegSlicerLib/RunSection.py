@@ -16,6 +16,8 @@ from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingMonitor import CLOSING_KEY, TrainingMonitor, closingAnswer
 
+_RESUMABLE = ("stopped", "failed", "running", "queued")
+
 
 class RunSection(Section):
     """Follows a training, stops and resumes it; `onChanged` is called at each change."""
@@ -27,6 +29,7 @@ class RunSection(Section):
         self.monitor = TrainingMonitor(ui)
         self.job: TrainingJob | None = None
         self._outlivedScene = False
+        self._announced: Path | None = None  # the user may look at another run meanwhile
         self._selector = ChoiceBinding(ui.runSelector, "runFolder")
         self._bindings = [self._selector]
         for answer, text in (
@@ -42,6 +45,7 @@ class RunSection(Section):
 
     def cleanup(self) -> None:
         """Let go of the job, which goes on without the panel."""
+        super().cleanup()
         self._leave()
 
     def enter(self) -> None:
@@ -56,12 +60,12 @@ class RunSection(Section):
     def slicerCloses(self) -> None:
         """Do with a running training what the user answered; without an answer it goes on."""
         if self.isTraining() and closingAnswer() == "stop":
-            self.logic.stop()
+            self.job.stop()
 
     def refresh(self) -> None:
         """Show the run that the parameters name, or the one that is being trained."""
         present = self.logic.trainingJob
-        if self.job is None and present is not None:
+        if present is not None and present is not self.job and self._isWanted(present):
             self.follow(present)
         elif not self.isTraining():
             self._attach()
@@ -81,19 +85,22 @@ class RunSection(Section):
         self._leave()
         self.job = job
         self._outlivedScene = False
+        self._announced = None
         job.observers.append(self._onJobChanged)
         self.monitor.follow(job)
         self._onJobChanged(job)
 
     def stop(self) -> None:
-        """Ask the training to save and end; when asked again, end it at once."""
+        """Ask the training to save and end, or end it at once where it did not obey."""
         if self.job is None:
             return
-        if self.job.state == "stopping":
-            self.job.kill()
-        else:
-            self.logic.stop()
-        self.update()
+        try:
+            if self.job.stopIsOverdue:
+                self.job.kill()
+            else:
+                self.job.stop()
+        except GenSegError as fault:
+            self.message.error(str(fault))
 
     def resume(self) -> None:
         """Go on with the chosen run."""
@@ -111,11 +118,11 @@ class RunSection(Section):
     def update(self) -> None:
         """Enable what is possible now, and say how the run stands."""
         ui, active = self.ui, self.isTraining()
-        ui.stopButton.enabled = active
-        again = active and self.job.state == "stopping"
-        ui.stopButton.text = _("End now") if again else _("Stop")
-        ui.stopButton.toolTip = _stopToolTip(active, again)
-        canResume = not active and self._savedState() in ("stopped", "failed", "running")
+        overdue = active and self.job.stopIsOverdue
+        ui.stopButton.enabled = overdue or (active and self.job.state != "stopping")
+        ui.stopButton.text = _("End now") if overdue else _("Stop")
+        ui.stopButton.toolTip = _stopToolTip(active, overdue)
+        canResume = not active and self._savedState() in _RESUMABLE
         ui.resumeButton.enabled = canResume
         ui.resumeButton.toolTip = (
             _("Go on with the chosen run from where it was saved")
@@ -138,17 +145,21 @@ class RunSection(Section):
         """Say how the run stands where the progress bar does not say it."""
         job = self.job
         state = job.state if job is not None else self._savedState()
-        if job is not None and job.state == "failed":
-            self.message.error(job.message)
+        if state == "finished":
+            self.message.good(_("The model is ready: use it in Apply, below"))
         elif self.isTraining() and self._outlivedScene:
             text = _("The scene was closed; the training goes on in {folder}")
             self.message.info(text.format(folder=job.runFolder))
-        elif state == "finished":
-            self.message.good(_("The model is ready: use it in Apply, below"))
-        elif state in ("stopped", "failed", "running") and not self.isTraining():
+        elif job is not None and job.message:
+            tell = self.message.error if state == "failed" else self.message.info
+            tell(job.message)
+        elif job is None and state in _RESUMABLE:
             self.message.info(_("This run is not finished; Resume goes on with it"))
         else:
             self.message.clear()
+
+    def _isWanted(self, job: TrainingJob) -> bool:
+        return job.isActive or job.runFolder == self.runFolder()
 
     def _attach(self) -> None:
         """Follow the chosen run when another process trains it: Slicer was closed meanwhile."""
@@ -172,11 +183,10 @@ class RunSection(Section):
         self._selector.setChoices(none + runs)
 
     def _onJobChanged(self, job: TrainingJob) -> None:
-        if self.parameters is not None and job.runFolder is not None:
-            shown = str(job.runFolder)
-            if self.parameters.runFolder != shown:
-                self.parameters.runFolder = shown
-                self._offerRuns()
+        if self.parameters is not None and job.runFolder not in (None, self._announced):
+            self._announced = job.runFolder
+            self._offerRuns()
+            self.parameters.runFolder = str(job.runFolder)
         self.update()
         self.onChanged()
 
@@ -191,8 +201,8 @@ class RunSection(Section):
         self.monitor.show()
 
 
-def _stopToolTip(active: bool, again: bool) -> str:
-    if again:
+def _stopToolTip(active: bool, overdue: bool) -> str:
+    if overdue:
         return _("End the training at once; what came after the last checkpoint is lost")
     if active:
         return _("Finish the step, save, and end; Resume goes on later")

@@ -15,11 +15,15 @@ class Section:
     Args:
         ui: the named widgets of the panel, as `slicer.util.childWidgetVariables` gives them.
         logic: what does the work.
+
+    Attributes:
+        missing: the Python packages that are not installed; looked up once for all sections.
     """
 
     def __init__(self, ui: Any, logic: GenSegSlicerLogic) -> None:
         self.ui = ui
         self.logic = logic
+        self.missing: list[str] = []
         self.parameters: GenSegSlicerParameterNode | None = None
         self._bindings: list[Binding] = []
 
@@ -44,4 +48,7 @@ class Section:
         """Let go of the nodes of a scene that is about to be closed."""
 
     def cleanup(self) -> None:
-        """Let go of timers, observers and nodes."""
+        """Let go of timers, observers and nodes; the widgets are about to be deleted."""
+        self.parameters = None
+        for binding in self._bindings:
+            binding.parameters = None

@@ -41,7 +41,7 @@ class TrainingSection(Section):
 
     def enter(self) -> None:
         """Ask the training's Python for the devices; PyTorch is never imported into Slicer."""
-        if not self.logic.missingPackages():
+        if not self.missing:
             self.logic.devices(self._offerDevices)
 
     def refresh(self) -> None:
@@ -70,7 +70,7 @@ class TrainingSection(Section):
 
     def fault(self) -> str:
         """Tell in one line why no training can start; "" where one can."""
-        if self.logic.missingPackages():
+        if self.missing:
             return _("install the missing packages first (above)")
         if self.runs.isTraining():
             return _("a training is running; stop it or wait for its end")
@@ -94,9 +94,21 @@ class TrainingSection(Section):
             self.ui.outputFolderEdit.addCurrentPathToHistory()
             self.runs.follow(job)
 
-    def _offerDevices(self, devices: Any) -> None:
-        automatic = ("auto", _("Automatic: the fastest"), "")
-        self._device.setChoices([automatic, *((d["name"], d["title"], "") for d in devices)])
+    def _offerDevices(self, devices: list[dict[str, Any]]) -> None:
+        if self.parameters is None:  # the panel was closed meanwhile
+            return
+        automatic = _("Automatic: the fastest")
+        if devices:
+            automatic = _("Automatic: {title}").format(title=devices[0]["title"])
+        listed = [(each["name"], _deviceText(each), each["name"]) for each in devices]
+        self._device.setChoices([("auto", automatic, ""), *listed])
+
+
+def _deviceText(device: dict[str, Any]) -> str:
+    memory = device.get("memory_gb")
+    if memory is None:
+        return str(device["title"])
+    return _("{title}, {memory:.0f} GB").format(title=device["title"], memory=memory)
 
 
 def _folderFault(folder: str) -> str:

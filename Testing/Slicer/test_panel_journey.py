@@ -1,0 +1,278 @@
+"""From *Add pairs from scene* to scores, through the panel, on real volumes and a real training."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import Host
+import numpy as np
+import pytest
+import qt
+import slicer
+from panel_driver import PanelDriver
+from panel_scenes import load_hippocampi, tiny_preset
+
+CASES = 5
+
+
+@dataclass
+class Journey:
+    """What a user saw on the way."""
+
+    panel: PanelDriver
+    folder: Path
+    volume: Any
+    reference: Any
+    seen: dict[str, list[str]] = field(default_factory=dict)
+    train_tool_tip: str = ""
+    longest_s: float = 0.0
+    result: Any = None
+
+    def watch(self, job: Any, timeout_s: float) -> None:
+        """Wait for a job's end; note what the panel reads and how long it was busy at most."""
+        ui = self.panel.ui
+        watched = {
+            "bar": lambda: ui.trainProgressBar.format.replace("%p", str(ui.trainProgressBar.value)),
+            "remaining": lambda: ui.remainingLabel.text,
+            "dice": lambda: ui.diceLabel.text,
+        }
+        end = time.monotonic() + timeout_s
+        while job.isActive and time.monotonic() < end:
+            before = time.thread_time()  # of this thread alone: others may have the core
+            self.panel.host.process_events()
+            self.longest_s = max(self.longest_s, time.thread_time() - before)
+            for name, read in watched.items():
+                texts = self.seen.setdefault(name, [])
+                if not texts or texts[-1] != read():
+                    texts.append(read())
+            time.sleep(0.002)
+        assert not job.isActive
+
+
+@pytest.fixture(scope="module")
+def journey(hippocampus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """The whole way, once: train on five real cases, segment a sixth one, compare."""
+    host = Host.install()
+    slicer.mrmlScene.Clear(0)
+    qt.QSettings().clear()
+    panel, ui = PanelDriver(host), None
+    ui = panel.ui
+    *_, (volume, reference) = load_hippocampi(hippocampus, CASES + 1)
+    folder = tmp_path_factory.mktemp("Läufe mit Leerzeichen")
+    way = Journey(panel, folder, volume, reference)
+    panel.press(ui.addFromSceneButton)
+    panel.parameters.preset = str(tiny_preset(folder))
+    panel.select_rows(ui.casesTable, [CASES])
+    panel.press(ui.removePairsButton)
+    panel.select_rows(ui.casesTable, [CASES - 1])
+    panel.press(ui.roleValidateButton)
+    ui.outputFolderEdit.currentPath = str(folder)
+    panel.wait_for_checks()
+    panel.choose(ui.effortSelector, "Quick")
+    panel.press(ui.trainButton)
+    way.train_tool_tip = ui.trainButton.toolTip
+    way.watch(panel.widget.panel.runs.job, 300)
+    yield way
+    host.close_module("GenSegSlicer")
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture(scope="module")
+def applied(journey: Journey) -> Journey:
+    """The journey after *Apply*."""
+    ui = journey.panel.ui
+    journey.panel.choose(ui.modelSelector, ui.modelSelector.itemText(1))
+    ui.inputVolumeSelector.setCurrentNode(journey.volume)
+    journey.panel.press(ui.uncertaintyCheckBox)
+    journey.panel.press(ui.applyButton)
+    job = journey.panel.widget.panel.apply.job
+    journey.watch(job, 120)
+    assert job.state == "finished", job.message
+    journey.result = job.segmentationNodes[0]
+    return journey
+
+
+def run_of(journey: Journey) -> Path:
+    return Path(journey.panel.parameters.runFolder)
+
+
+def test_the_run_gets_a_folder_of_its_own_in_the_chosen_one(journey: Journey) -> None:
+    run = run_of(journey)
+    assert run.parent == journey.folder
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+
+
+def test_the_roles_and_classes_of_the_table_reach_the_training(journey: Journey) -> None:
+    cases = json.loads((run_of(journey) / "cases.json").read_text(encoding="utf-8"))
+    assert [case["role"] for case in cases["cases"]] == ["train"] * 4 + ["validate"]
+    assert cases["labels"] == {"1": "Anterior", "2": "Posterior"}
+
+
+def test_while_it_trains_a_second_training_is_refused_with_the_reason(journey: Journey) -> None:
+    assert "a training is running" in journey.train_tool_tip
+
+
+def test_the_progress_bar_names_what_is_done_and_never_goes_back(journey: Journey) -> None:
+    texts = journey.seen["bar"]
+    values = [int(text.split()[-1].rstrip("%")) for text in texts]
+    assert values == sorted(values)
+    assert values[-1] == 1000
+    assert any("Final training" in text for text in texts)
+
+
+def test_remaining_time_and_validation_dice_are_shown(journey: Journey) -> None:
+    assert any(text.endswith("left") for text in journey.seen["remaining"])
+    assert any(text.startswith("Validation Dice: 0.") for text in journey.seen["dice"])
+
+
+def test_the_panel_is_never_busy_for_long_while_it_trains(journey: Journey) -> None:
+    assert journey.longest_s < 0.1
+
+
+def test_the_end_is_told_and_the_report_can_be_opened(journey: Journey) -> None:
+    ui = journey.panel.ui
+    assert "model is ready" in ui.trainMessage.text
+    assert ui.reportButton.enabled
+    assert (run_of(journey) / "report.html").is_file()
+
+
+def test_the_log_tells_the_story(journey: Journey) -> None:
+    log = journey.panel.ui.logText.plainText
+    assert "validation Dice" in log
+    assert log.rstrip().endswith("The training is finished")
+
+
+def test_the_curves_are_shown_in_a_plot(journey: Journey) -> None:
+    journey.panel.press(journey.panel.ui.chartButton)
+    chart = slicer.app.applicationLogic().GetSelectionNode().GetActivePlotChartID()
+    assert slicer.mrmlScene.GetNodeByID(chart).GetNumberOfPlotSeriesNodes() > 0
+
+
+def test_a_generated_pair_is_reviewed_beside_a_real_one(journey: Journey) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    panel.host.process_events()
+    assert ui.reviewSelector.count > 6
+    left = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed").GetBackgroundVolumeID()
+    right = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeYellow").GetBackgroundVolumeID()
+    names = [slicer.mrmlScene.GetNodeByID(each).GetName() for each in (left, right)]
+    assert names == ["GenSeg real (image)", "GenSeg generated (image)"]
+
+
+def test_rejections_are_written_into_the_run_and_can_be_withdrawn(journey: Journey) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    panel.host.process_events()
+    feedback = run_of(journey) / "feedback.json"
+    ui.reviewSelector.setCurrentIndex(0)
+    panel.press(ui.rejectButton)
+    panel.press(ui.rejectKindButton)
+    written = json.loads(feedback.read_text())
+    assert len(written["rejected_pairs"]) == 1 and len(written["rejected_kinds"]) == 1
+    assert ui.rejectButton.text == "Rejected"
+    assert "kept out of the training" in ui.reviewDescription.text
+    panel.press(ui.rejectButton)
+    panel.press(ui.withdrawKindButton)
+    written = json.loads(feedback.read_text())
+    assert written == {"rejected_pairs": [], "rejected_kinds": {}}
+
+
+def test_stepping_goes_round(journey: Journey) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    panel.host.process_events()
+    ui.reviewSelector.setCurrentIndex(0)
+    panel.press(ui.reviewPreviousButton)
+    assert ui.reviewSelector.currentIndex == ui.reviewSelector.count - 1
+    assert not ui.rejectButton.enabled  # a prediction is not generated
+    panel.press(ui.reviewNextButton)
+    assert ui.reviewSelector.currentIndex == 0
+
+
+def test_the_model_card_says_what_the_model_is(applied: Journey) -> None:
+    card = applied.panel.ui.modelCardLabel.text
+    for part in ("hippocampus", "MR", "Anterior", "Posterior", "5"):
+        assert part in card
+
+
+def test_the_result_lies_on_the_voxels_of_its_volume(applied: Journey) -> None:
+    volume, result = applied.volume, applied.result
+    for segment in ("Anterior", "Posterior"):
+        identifier = result.GetSegmentation().GetSegmentIdBySegmentName(segment)
+        assert identifier
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(result, identifier, volume)
+        assert voxels.shape == slicer.util.arrayFromVolume(volume).shape
+    assert result.GetNodeReference("referenceImageGeometryRef") is volume
+
+
+def test_the_result_overlaps_the_truth_far_more_than_chance(applied: Journey) -> None:
+    def foreground(node: Any) -> np.ndarray:
+        segmentation = node.GetSegmentation()
+        identifiers = [segmentation.GetNthSegmentID(k) for k in range(2)]
+        return np.any(
+            [
+                slicer.util.arrayFromSegmentBinaryLabelmap(node, each, applied.volume) > 0
+                for each in identifiers
+            ],
+            axis=0,
+        )
+
+    found, truth = foreground(applied.result), foreground(applied.reference)
+    dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
+    chance = 2 * truth.mean() * found.mean() / (truth.mean() + found.mean())
+    assert dice > max(0.2, 2 * chance)
+
+
+def test_the_result_is_shown_in_3d_with_the_colors_of_the_anatomy(applied: Journey) -> None:
+    result = applied.result
+    assert result.GetDisplayNode().GetVisibility3D()
+    assert result.GetSegmentation().ContainsRepresentation("Closed surface")
+    color = result.GetSegmentation().GetNthSegment(0).GetColor()
+    assert np.allclose(np.array(color) * 255, (230, 120, 70), atol=1)
+
+
+def test_the_volumes_stand_in_a_table(applied: Journey) -> None:
+    view = applied.panel.ui.volumesTableView
+    assert not view.isHidden()
+    table = view.mrmlTableNode()
+    assert table.GetNumberOfRows() == 2
+    assert [table.GetCellText(row, 0) for row in range(2)] == ["Anterior", "Posterior"]
+
+
+def test_the_uncertainty_is_a_volume_of_the_scene(applied: Journey) -> None:
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+    assert any("ncertainty" in name for name in names)
+
+
+def test_a_volume_that_does_not_fit_is_warned_of(applied: Journey) -> None:
+    ui = applied.panel.ui
+    assert ui.fitMessage.text == ""
+    ct = slicer.modules.volumes.logic().CloneVolume(applied.volume, "CT")
+    array = slicer.util.arrayFromVolume(ct)
+    slicer.util.updateVolumeFromArray(ct, array.astype(np.int16) - 1000)
+    ui.inputVolumeSelector.setCurrentNode(ct)
+    applied.panel.host.process_events()
+    assert "CT" in ui.fitMessage.text
+    ui.inputVolumeSelector.setCurrentNode(applied.volume)
+    applied.panel.host.process_events()
+    assert ui.fitMessage.text == ""
+
+
+def test_the_result_is_compared_with_its_reference(applied: Journey) -> None:
+    panel, ui = applied.panel, applied.panel.ui
+    assert ui.predictionSelector.currentNode() is applied.result  # offered by itself
+    ui.referenceSelector.setCurrentNode(applied.reference)
+    panel.press(ui.evaluateButton)
+    job = panel.widget.panel.evaluate.job
+    applied.watch(job, 120)
+    assert job.state == "finished", job.message
+    table = ui.scoresTableView.mrmlTableNode()
+    assert not ui.scoresTableView.isHidden()
+    assert table.GetNumberOfRows() >= 2
+    names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
+    assert any("Dice" in name for name in names)

@@ -1,0 +1,118 @@
+"""Opening, closing and reloading the panel: fast, light, and without a trace."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from panel_driver import MODULE, PanelDriver
+
+ROOT = Path(__file__).resolve().parents[2]
+OPEN = """
+import json, sys, time
+sys.path[:0] = [{root!r}, {testing!r}]
+import Host
+host = Host.install()
+started = time.process_time()  # not those of others who have the core
+host.open_module({module!r})
+host.process_events()
+seconds = time.process_time() - started
+heavy = [n for n in ("torch", "monai", "SimpleITK", "scipy") if n in sys.modules]
+print(json.dumps([seconds, heavy]))
+"""
+
+
+def open_in_new_process() -> tuple[float, list[str]]:
+    code = OPEN.format(root=str(ROOT), testing=str(ROOT / "Testing"), module=str(MODULE))
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    seconds, heavy = json.loads(output.splitlines()[-1])
+    return seconds, heavy
+
+
+def test_the_panel_opens_at_once_and_without_pytorch() -> None:
+    seconds, heavy = open_in_new_process()
+    assert heavy == []
+    assert seconds < 0.5
+
+
+def test_at_450_pixels_nothing_is_cut_off(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    for section in ("cases", "training", "advanced", "review", "apply", "evaluate"):
+        getattr(panel.ui, f"{section}Section").collapsed = False
+    host.process_events()
+    widest = panel.ui.casesSection.parentWidget().minimumSizeHint.width()
+    host.close_module("GenSegSlicer")
+    assert widest <= 450
+
+
+def test_a_closed_panel_leaves_no_observer_and_no_timer(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    opened = panel.widget.panel
+    host.close_module("GenSegSlicer")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    slicer.mrmlScene.Clear(0)
+    host.process_events()
+    assert opened.parameters is None
+    assert not panel.widget.Observations
+
+
+def test_the_module_can_be_reloaded(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    panel.ui.seedSpinBox.setValue(11)
+    panel.widget.onReload()
+    host.process_events()
+    reopened = PanelDriver(host)
+    assert reopened.widget is not panel.widget
+    assert reopened.ui.seedSpinBox.value == 11
+    reopened.ui.seedSpinBox.setValue(12)
+    assert reopened.parameters.seed == 12
+    host.close_module("GenSegSlicer")
+
+
+def test_choices_are_bound_to_the_parameter_node(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    for box, name in (
+        (panel.ui.presetSelector, "preset"),
+        (panel.ui.segmenterSelector, "segmenter"),
+        (panel.ui.effortSelector, "effort"),
+        (panel.ui.generatorSelector, "generator"),
+        (panel.ui.hypergradientSelector, "hypergradient"),
+        (panel.ui.outputModeSelector, "outputMode"),
+    ):
+        assert box.count > 1
+        for index in range(box.count):
+            box.setCurrentIndex(index)
+            assert getattr(panel.parameters, name) == box.itemData(index)
+    host.close_module("GenSegSlicer")
+
+
+def test_a_change_of_the_parameter_node_shows_in_the_panel(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    panel.parameters.effort = "budget"
+    panel.parameters.outputFolder = "/some where/é"
+    panel.parameters.augmentation = 0.5
+    host.process_events()
+    assert panel.ui.effortSelector.currentText == "Time budget"
+    assert not panel.ui.timeBudgetSpinBox.isHidden()
+    assert panel.ui.outputFolderEdit.currentPath == "/some where/é"
+    assert panel.ui.augmentationSlider.value == 0.5
+    host.close_module("GenSegSlicer")
+
+
+def test_what_happens_when_slicer_closes_is_remembered(host: Any, scene: Any) -> None:
+    panel = PanelDriver(host)
+    panel.choose(panel.ui.closingSelector, "The training is saved and stops")
+    panel.ui.closingSelector.activated.emit(panel.ui.closingSelector.currentIndex)
+    assert qt.QSettings().value("GenSegSlicer/trainingWhenClosing") == "stop"
+    host.close_module("GenSegSlicer")
+    reopened = PanelDriver(host)
+    assert reopened.ui.closingSelector.currentText == "The training is saved and stops"
+    host.close_module("GenSegSlicer")
+    qt.QSettings().remove("GenSegSlicer/trainingWhenClosing")
