@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
@@ -63,7 +64,7 @@ def install(
 
 
 def _installTorch() -> None:
-    if find_spec("PyTorchUtils") is None:
+    if not _isThere("PyTorchUtils"):
         raise GenSegError(
             _(
                 "PyTorch is missing: install the extension PyTorch in the Extensions Manager, "
@@ -124,10 +125,15 @@ def _requirements() -> list[str]:
 
 def _isMet(requirement: str) -> bool:
     name, _sign, least = requirement.partition(">=")
-    if find_spec(name) is None:
+    if not _isThere(name):
         return False
     found = _versionOf(name)
     return not found or _numbers(found) >= _numbers(least)
+
+
+def _isThere(name: str) -> bool:
+    """Whether a module can be imported, or is already: Slicer's own modules have no spec."""
+    return sys.modules.get(name) is not None or find_spec(name) is not None
 
 
 def _versionOf(name: str) -> str:

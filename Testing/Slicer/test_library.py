@@ -1,0 +1,85 @@
+"""Where the library is, and the Python that runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_library_is_the_one_that_belongs_to_the_module() -> None:
+    from GenSegSlicerLib.Library import libraryFolder
+
+    assert libraryFolder() == ROOT
+
+
+def test_installed_side_by_side_the_library_is_found_too(tmp_path: Path) -> None:
+    installed = tmp_path / "qt-scripted-modules"
+    (installed / "GenSegSlicerLib").mkdir(parents=True)
+    source = ROOT / "GenSegSlicer" / "GenSegSlicerLib" / "Library.py"
+    copy = installed / "GenSegSlicerLib" / "Library.py"
+    copy.write_bytes(source.read_bytes())
+    (installed / "GenSegLib").mkdir()
+    (installed / "GenSegLib" / "__init__.py").touch()
+    assert _library_of(copy) == installed
+
+
+def test_an_extension_installed_in_part_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    copy = tmp_path / "a" / "b" / "Library.py"
+    source = ROOT / "GenSegSlicer" / "GenSegSlicerLib" / "Library.py"
+    copy.write_bytes(source.read_bytes())
+    with pytest.raises(ImportError, match="install the extension GenSeg anew"):
+        _library_of(copy)
+
+
+def test_python_slicer_is_taken_before_any_other_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
+) -> None:
+    from GenSegSlicerLib.Library import pythonProgram
+
+    for name in ("SlicerApp-real", "PythonSlicer"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
+    assert pythonProgram() == str(tmp_path / "PythonSlicer")
+
+
+def test_without_any_python_a_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
+) -> None:
+    from GenSegSlicerLib.Library import pythonProgram
+
+    from GenSegLib.errors import GenSegError
+
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GenSegError, match="install Slicer anew"):
+        pythonProgram()
+
+
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer has imported much")
+def test_importing_the_logic_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.path[:0] = ['Testing', 'GenSegSlicer']; import Host; Host.install();"
+        "import GenSegSlicerLib.Logic;"
+        "print([name for name in ('torch', 'monai', 'SimpleITK', 'scipy') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout.splitlines()[-1] == "[]"
+
+
+def _library_of(file: Path) -> Path:
+    """What `libraryFolder` gives in a copy of its module."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("CopiedLibrary", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.libraryFolder()
