@@ -12,8 +12,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import LARGEST_LABEL
 from GenSegSlicerLib.Geometry import cornersOf, localGrid, matrixFromArray
+from GenSegSlicerLib.ImageFiles import readImage
 from GenSegSlicerLib.Segments import voxelsOf
-from GenSegSlicerLib.VolumeFiles import readImage
 
 _OF_A_VOXEL = 0.05
 

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.model_folder import ModelMetadata
 from GenSegSlicerLib.Geometry import fileGrid
+from GenSegSlicerLib.ImageFiles import writeImage
 from GenSegSlicerLib.LabelFiles import orientedImage, readLabelImage
 from GenSegSlicerLib.LabelImages import paint
 from GenSegSlicerLib.SegmentNodes import (
@@ -22,7 +23,7 @@ from GenSegSlicerLib.SegmentNodes import (
     newSegmentation,
 )
 from GenSegSlicerLib.Segments import Segment, segmentsOf
-from GenSegSlicerLib.VolumeFiles import requireScalar, writeImage
+from GenSegSlicerLib.VolumeFiles import requireScalar
 
 
 def writeLabel(
@@ -31,6 +32,7 @@ def writeLabel(
     classMap: Mapping[str, str],
     labels: Mapping[int, str],
     path: Path,
+    allowEmpty: bool = False,
 ) -> np.ndarray:
     """Write segments as a label volume that has, voxel for voxel, the grid of the volume's file.
 
@@ -43,18 +45,19 @@ def writeLabel(
         classMap: the class of each segment name; "" or no entry leaves a segment out.
         labels: voxel values to class names.
         path: of the file to write; its ending says the format.
+        allowEmpty: write a label volume of zeros where no voxel of a segment lies in the volume.
 
     Returns:
         The grid matrix (4, 4) of the file, from voxel indices to RAS mm.
 
     Raises:
-        GenSegError: no segment is mapped, no voxel of one lies in the volume, or the file cannot
-            be written.
+        GenSegError: no segment is mapped, no voxel of one lies in the volume (unless
+            `allowEmpty`), or the file cannot be written.
     """
     requireScalar(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
     painted = paint(segmentationNode, volumeNode, chosen)
-    if not painted.any():
+    if not allowEmpty and not painted.any():
         raise GenSegError(
             _("{segmentation}: no voxel of its segments lies in {volume}; pair it rightly").format(
                 segmentation=segmentationNode.GetName(), volume=volumeNode.GetName()

@@ -146,14 +146,20 @@ def noise(shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-500, 1500, shape).astype(np.int16)
 
 
+def local_grid(node: Any) -> np.ndarray:
+    """The matrix from voxel indices to RAS, without the parent transform."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
 def world_grid(node: Any) -> np.ndarray:
     """The matrix from voxel indices to the world, for a linear parent transform."""
-    matrix, to_world = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
+    to_world = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
         node.GetParentTransformNode(), None, to_world
     )
-    return slicer.util.arrayFromVTKMatrix(to_world) @ slicer.util.arrayFromVTKMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(to_world) @ local_grid(node)
 
 
 def segment_array(node: Any, name: str, volume: Any) -> np.ndarray:

@@ -296,6 +296,15 @@ def test_segments_of_another_place_are_said(scene: Any, tmp_path: Path) -> None:
         writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
 
 
+def test_nothing_may_be_written_where_that_is_an_answer(scene: Any, tmp_path: Path) -> None:
+    """A prediction that found nothing is to be scored as well."""
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), np.zeros_like(two_parts()))
+
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd", allowEmpty=True)
+
+    assert not read_label(tmp_path / "label.nrrd").array.any()
+
+
 class TestLoading:
     """A result as segments: names, colors and terminology of the model, beside its volume."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.VolumeFiles import loadVolume, writeVolume
+from GenSegSlicerLib.VolumeFiles import loadVolume, loadVolumeOver, writeVolume
 from mrml_nodes import (
     GRIDS,
     MIRRORING,
@@ -19,6 +19,7 @@ from mrml_nodes import (
     add_transform,
     add_volume,
     add_warp,
+    local_grid,
     nodes_in,
     noise,
     state_of,
@@ -115,6 +116,32 @@ def test_volume_comes_back_to_the_voxel(scene: Any, tmp_path: Path, grid: str) -
         there = np.rint(back @ [i, j, k, 1])[:3].astype(int)
         assert slicer.util.arrayFromVolume(node)[tuple(there[::-1])] == voxels[k, j, i]
         np.testing.assert_allclose(back @ [i, j, k, 1], [*there, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("parent", ["none", "rigid", "shear", "warp", "moved meanwhile"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_map_made_from_a_volume_lies_over_it(
+    scene: Any, tmp_path: Path, grid: str, parent: str
+) -> None:
+    volume = add_volume(noise(), GRIDS[grid])
+    if parent == "warp":
+        add_warp(volume)
+    elif parent in ("rigid", "shear"):
+        add_transform(RIGID if parent == "rigid" else turned((1, 1, 1), skew=0.3), volume)
+    written = writeVolume(volume, tmp_path / "map.nrrd")
+    if parent == "moved meanwhile":
+        add_transform(MIRRORING, volume)
+
+    node = loadVolumeOver(tmp_path / "map.nrrd", "uncertainty", volume, written)
+
+    assert node.GetParentTransformNode() is volume.GetParentTransformNode()
+    assert node.GetStorageNode() is None
+    back = np.linalg.inv(local_grid(node)) @ GRIDS[grid]
+    for k, j, i in ((0, 0, 0), (3, 5, 7), (13, 11, 9)):
+        there = back @ [i, j, k, 1]
+        np.testing.assert_allclose(there, np.rint(there), atol=1e-6)
+        place = tuple(np.rint(there)[2::-1].astype(int))
+        assert slicer.util.arrayFromVolume(node)[place] == noise()[k, j, i]
 
 
 def test_loaded_volume_is_named_and_knows_its_file(scene: Any, tmp_path: Path) -> None:
@@ -217,36 +244,39 @@ def test_folder_that_cannot_be_made_is_said(scene: Any, tmp_path: Path) -> None:
         writeVolume(add_volume(noise(), GRIDS["RAS"]), tmp_path / "file" / "image.nrrd")
 
 
+FULL_DISK = """
+import sys; sys.path[:0] = sys.argv[2:]
+import resource, numpy, Host; Host.install()
+from pathlib import Path
+from mrml_nodes import add_volume, GRIDS
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.VolumeFiles import writeVolume
+voxels = numpy.random.default_rng(0).integers(0, 9999, (40, 40, 40)).astype("int16")
+node = add_volume(voxels, GRIDS["RAS"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
+for suffix, compress in ((".nrrd", 0), (".nrrd", 1), (".nii", 0), (".nii.gz", 1), (".mha", 0)):
+    try:
+        writeVolume(node, Path(sys.argv[1]) / f"image{suffix}", compress=compress)
+    except GenSegError as fault:
+        print("said:", fault)
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-@pytest.mark.parametrize(
-    ("suffix", "compress"), [(".nrrd", False), (".nrrd", True), (".nii.gz", True), (".mha", False)]
-)
-def test_full_disk_leaves_nothing_behind(tmp_path: Path, suffix: str, compress: bool) -> None:
-    """A limit on the size of files stops the writer where a full disk would."""
-    program = (
-        "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "import resource, numpy, Host; Host.install()\n"
-        "from pathlib import Path\n"
-        "from mrml_nodes import add_volume, GRIDS\n"
-        "from GenSegLib.errors import GenSegError\n"
-        "from GenSegSlicerLib.VolumeFiles import writeVolume\n"
-        "voxels = numpy.random.default_rng(0).integers(0, 9999, (40, 40, 40)).astype('int16')\n"
-        "node = add_volume(voxels, GRIDS['RAS'])\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))\n"
-        f"try:\n    writeVolume(node, Path(sys.argv[1]), compress={compress})\n"
-        "except GenSegError as fault:\n    sys.exit(f'said: {fault}')\n"
-    )
-    path = tmp_path / "out" / f"image{suffix}"
+def test_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A limit on the size of files stops the writers where a full disk would."""
     result = subprocess.run(
-        [sys.executable, "-c", program, str(path), *sys.path],
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "out"), *sys.path],
         capture_output=True,
         text=True,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-        check=False,
+        check=True,
     )
 
-    assert "cannot be written whole; is the disk full?" in result.stderr
-    assert list(path.parent.iterdir()) == []
+    said = [line for line in result.stdout.splitlines() if line.startswith("said:")]
+    assert len(said) == 5
+    assert all("cannot be written whole; is the disk full?" in line for line in said)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_damaged_file_is_said_and_no_node_stays(scene: Any, tmp_path: Path) -> None:
