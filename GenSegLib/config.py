@@ -41,7 +41,7 @@ class TrainConfig:
     joint_steps: int = 300
     final_steps: int = 1200
     batch_size: int = 2
-    generated_batch_size: int = 1
+    generated_batch_size: int = 2
     upper_every: int = 4
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3

@@ -2,8 +2,10 @@
 
 A morph at t in [0, 1] lies between subject i (t = 0) and subject j (t = 1). Its point x is the
 point x = (1 - t) y + t (y + u(y)) on the way from y in subject i to its counterpart y + u(y) in
-subject j. The mask is the blend of both signed distance maps at these counterparts, so that shapes
-change without tearing; the source image is a mix of both images that varies smoothly in space.
+subject j. Signed distance maps and images of both are mixed at these counterparts by one map that
+varies in space, mostly one subject here and the other there: so shapes change without tearing, each
+border lies where its own image has it, and the image keeps the texture and the noise of real ones,
+which an even mix would average away.
 """
 
 from __future__ import annotations
@@ -57,14 +59,14 @@ class MorphSettings:
 
     Attributes:
         reach: how far beyond either subject a blend may lie, as a share of the way between them.
-        mixing: standard deviation of the spatial variation of the image mix, in logits.
+        mixing: standard deviation of the spatial variation of the mix, in logits.
         partners: subjects that each subject is registered to, at the most.
         limit_mm: distance at which signed distance maps are capped.
         coarse: voxels of the longest side at which pairs are registered.
     """
 
     reach: float = 0.15
-    mixing: float = 1.5
+    mixing: float = 6.0
     partners: int = 5
     limit_mm: float = 12.0
     coarse: int = 26
@@ -185,7 +187,7 @@ class Morphs:
     def blends(
         self, rng: Randomness, batch: int, spatial: SpatialStrength, strength: float = 1.0
     ) -> Pairs:
-        """Draw blended masks with their mixed source images (which stand for the images too).
+        """Draw blended masks with their source images (which stand for the images too).
 
         ``strength`` is the share of the way that blends go from the nearer of their two subjects.
         """
@@ -219,9 +221,7 @@ class Morphs:
         counterpart = origin + self._displacement(pair, origin)
         here = self._at(first, self._fine(origin))
         there = self._at(second, self._fine(counterpart))
-        shape = (1 - way) * here[:, : self.classes] + way * there[:, : self.classes]
-        image = (1 - mix) * here[:, self.classes :] + mix * there[:, self.classes :]
-        return torch.cat([shape, image], dim=1)
+        return torch.lerp(here, there, mix)
 
     def _displacement(self, pair: int, points: torch.Tensor) -> torch.Tensor:
         return sample(self.knots[pair : pair + 1], points).movedim(1, -1)
