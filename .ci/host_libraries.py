@@ -1,0 +1,34 @@
+"""Prints the Debian packages that the tests of the Slicer module need and this system lacks.
+
+The desktop host shows Qt's widgets without a screen and renders VTK's views in software.
+"""
+
+import ctypes
+import sys
+
+PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libEGL_mesa.so.0": "libegl-mesa0",
+    "libGL.so.1": "libgl1",
+    "libX11.so.6": "libx11-6",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0",
+}
+# Libraries come with nothing to draw: Mesa's drivers, and a font.
+COMPANIONS = ("libgl1-mesa-dri", "fonts-dejavu-core")
+
+
+def is_missing(library: str) -> bool:
+    """Whether the system cannot load a library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return True
+    return False
+
+
+if __name__ == "__main__" and sys.platform == "linux":
+    missing = [package for library, package in PACKAGES.items() if is_missing(library)]
+    print(*(missing and [*missing, *COMPANIONS]))
