@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import slicer
 
+from GenSegLib.layouts import image_stem
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.PairNames import longKey, shortKey
 from GenSegSlicerLib.SegmentNodes import MADE_BY
@@ -22,10 +24,10 @@ def findPairs(scene: slicer.vtkMRMLScene, known: Sequence[TrainingPair] = ()) ->
     """Find the volumes in the scene that have a segmentation.
 
     A segmentation's reference volume decides first, then the study in the subject hierarchy that
-    has one volume and one segmentation, then the names ("patient1_T1" and "patient1_seg"). Where
-    several nodes would do, no pair is made. Label map volumes count only for volumes without a
-    segmentation node. What a model of GenSeg segmented is nobody's reference and is left out, and
-    so are hidden nodes.
+    has one volume and one segmentation, then the names ("patient1_T1" and "patient1_seg") of nodes
+    and files. Where several nodes would do, no pair is made. Label map volumes count only for
+    volumes without a segmentation node. What a model of GenSeg segmented is nobody's reference and
+    is left out, and so are hidden nodes.
 
     Args:
         scene: the scene to search.
@@ -36,7 +38,7 @@ def findPairs(scene: slicer.vtkMRMLScene, known: Sequence[TrainingPair] = ()) ->
     matches: list[_Match] = []
     for className in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"):
         candidates = [node for node in _nodesIn(scene, className) if _isOfUser(node)]
-        for rule in (_byReference, _byStudy, _byLongName, _byShortName):
+        for rule in (_byReference, _byStudy, _byLongName, _byShortName, _byFileName):
             new = [m for m in rule(volumes, candidates) if not taken & {id(node) for node in m}]
             matches += new
             taken |= {id(node) for match in new for node in match}
@@ -86,7 +88,26 @@ def _byLongName(
 def _byShortName(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    return _single(volumes, candidates, lambda node: shortKey(node.GetName() or ""))
+    matches = _single(volumes, candidates, lambda node: shortKey(node.GetName() or ""))
+    return [match for match in matches if not all(map(_saysSequence, match))]
+
+
+def _saysSequence(node: slicer.vtkMRMLNode) -> bool:
+    """Whether the name says how it was imaged; two that do and differ are no pair."""
+    return longKey(node.GetName()) != shortKey(node.GetName())
+
+
+def _byFileName(
+    volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
+) -> list[_Match]:
+    """Pairs of files such as images/a.nrrd and labels/a.nrrd: Slicer names the second one a_1."""
+    return _single(volumes, candidates, _fileKey)
+
+
+def _fileKey(node: slicer.vtkMRMLStorableNode) -> tuple[str, ...]:
+    storage = node.GetStorageNode()
+    path = storage.GetFileName() if storage is not None else None
+    return longKey(image_stem(Path(path))) if path else ()
 
 
 def _referenceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,7 +111,9 @@ def test_channel_number_of_nnunet_is_no_difference(scene: Any) -> None:
     assert found(scene) == [("liver_007_0000", "liver_007")]
 
 
-@pytest.mark.parametrize("name", ["Segmentation", "seg", "T1 label", "patient2_seg", "patient"])
+@pytest.mark.parametrize(
+    "name", ["Segmentation", "T1 label", "patient2_seg", "patient", "patient1_T2_seg"]
+)
 def test_other_names_are_no_pair(scene: Any, name: str) -> None:
     volume("patient1_T1")
     segmentation(name)
@@ -147,6 +150,30 @@ def test_two_segmentations_of_one_name_are_doubtful(scene: Any) -> None:
     volume("patient1")
     segmentation("patient1_seg")
     segmentation("patient1 label")
+
+    assert found(scene) == []
+
+
+def load(node: Any, path: Path) -> Any:
+    """Let a node have come from a file, as Slicer notes it."""
+    node.AddDefaultStorageNode()
+    node.GetStorageNode().SetFileName(str(path))
+    return node
+
+
+def test_files_of_one_name_are_a_pair_whatever_slicer_called_the_second_node(
+    scene: Any, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        load(volume(f"case_{number}"), tmp_path / "images" / f"case_{number}.nii.gz")
+        load(segmentation(f"case_{number}_1"), tmp_path / "labels" / f"case_{number}.seg.nrrd")
+
+    assert found(scene) == [("case_1", "case_1_1"), ("case_2", "case_2_1")]
+
+
+def test_number_behind_a_name_alone_says_nothing(scene: Any) -> None:
+    volume("patient")
+    segmentation("patient_1")
 
     assert found(scene) == []
 
