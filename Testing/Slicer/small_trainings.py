@@ -1,0 +1,66 @@
+"""Trainings of seconds on phantoms, and what the tests of them look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from panel_scenes import phantom_folder, tiny_preset
+
+from GenSegLib.config import TrainConfig
+from GenSegLib.layouts import read_cases
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder
+
+TINY = {"threads": 1, "warmup_steps": 2, "joint_steps": 4, "final_steps": 4, "validate_every": 2}
+ENDLESS = 1_000_000
+
+
+def small_run(folder: Path, **settings: Any) -> RunFolder:
+    """A run folder as the command line makes it, of a training of seconds on phantoms."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = read_cases(phantom_folder(folder, cases=2, test=0)).with_validation(0.5, 0)
+    preset = load_preset(tiny_preset(folder))
+    config = TrainConfig.for_preset(preset, **{**TINY, **settings})
+    return RunFolder.create(folder / "run", config, preset, cases)
+
+
+class Watch:
+    """What a job told, and how long Slicer was kept waiting at most."""
+
+    def __init__(self, host: Any, job: Any) -> None:
+        self.host, self.job = host, job
+        self.states = [job.state]
+        self.phases: list[str] = []
+        self.fractions: list[float] = []
+        self.longest_turn_s = 0.0
+        job.observers.append(self._note)
+
+    def until(self, condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+        """Let Slicer's events go on until the condition holds."""
+
+        def turn() -> bool:
+            start = time.perf_counter()
+            self.host.process_events()
+            self.longest_turn_s = max(self.longest_turn_s, time.perf_counter() - start)
+            return bool(condition())
+
+        self.host.wait_until(turn, timeout_s)
+
+    def until_ended(self, timeout_s: float = 120.0) -> None:
+        """Wait for the end of the job."""
+        self.until(lambda: not self.job.isActive, timeout_s)
+
+    def until_phase(self, phase: str) -> None:
+        """Wait until the training is in a phase."""
+        self.until(lambda: self.job.phase == phase or not self.job.isActive)
+        assert self.job.isActive, f"{self.job.state}: {self.job.message}\n{self.job.details}"
+
+    def _note(self, job: Any) -> None:
+        self.fractions.append(job.fraction)
+        if job.state != self.states[-1]:
+            self.states.append(job.state)
+        if job.phase and job.phase not in self.phases[-1:]:
+            self.phases.append(job.phase)
