@@ -1,0 +1,32 @@
+"""The module's own test of the application, run in the desktop host."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+import pytest
+from GenSegSlicerLib import Dependencies, SelfTest
+
+
+def run_by_unittest(scene: Any) -> unittest.TestResult:
+    """Run it as CTest does, through slicer.testing.runUnitTest."""
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(SelfTest.GenSegSlicerTest)
+    result = unittest.TestResult()
+    suite.run(result)
+    return result
+
+
+def test_a_model_is_trained_on_phantoms_and_applied_in_the_application(scene: Any) -> None:
+    result = run_by_unittest(scene)
+    assert [trace for _, trace in result.errors + result.failures] == []
+    assert result.skipped == []
+    assert result.testsRun == 1
+
+
+def test_it_says_what_is_missing_where_pytorch_is_not_installed(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dependencies, "missing", lambda: ["torch", "monai"])
+    result = run_by_unittest(scene)
+    assert [reason for _, reason in result.skipped] == ["not installed in Slicer yet: torch, monai"]
