@@ -66,7 +66,7 @@ def journey(hippocampus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("Läufe mit Leerzeichen")
     way = Journey(panel, folder, volume, reference)
     panel.press(ui.addFromSceneButton)
-    panel.parameters.preset = str(tiny_preset(folder))
+    panel.parameters.preset = str(tiny_preset(folder, final_steps=150))
     panel.select_rows(ui.casesTable, [CASES])
     panel.press(ui.removePairsButton)
     panel.select_rows(ui.casesTable, [CASES - 1])
@@ -225,7 +225,7 @@ def test_the_result_overlaps_the_truth_far_more_than_chance(applied: Journey) ->
     found, truth = foreground(applied.result), foreground(applied.reference)
     dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
     chance = 2 * truth.mean() * found.mean() / (truth.mean() + found.mean())
-    assert dice > max(0.2, 2 * chance)
+    assert dice > max(0.4, 3 * chance)
 
 
 def test_the_result_is_shown_in_3d_with_the_colors_of_the_anatomy(applied: Journey) -> None:
