@@ -57,7 +57,7 @@ class UpperVariables(nn.Module):
         The appearance changes as that of real images does, but for the learned strengths.
         """
         images = source + share(self.residual_logit) * (generated - source)
-        strengths = dict(zip(self.changes, self._strengths(), strict=True))
+        strengths = dict(zip(self.changes, self._strengths()))
         return recolor(images, replace(self.policy, **strengths), rng)
 
     def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:

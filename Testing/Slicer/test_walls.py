@@ -18,7 +18,9 @@ OTHERS = {"numpy", "GenSegLib", "GenSegSlicerLib"}
 DEFINITIONS = (
     *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign),
 )
-HARMLESS = {"Path", "frozenset", "dict", "set", "tuple", "slice", "zeros", "compile", "TypeVar"}
+HARMLESS = {
+    *("Path", "resolve", "frozenset", "dict", "set", "tuple", "slice", "range", "zeros", "compile"),
+}
 CONSTANTS_OF_SLICER = "RepresentationName"
 FINDS_THE_LIBRARY = "ensureImportable()"  # a folder more in sys.path, where that is needed
 
