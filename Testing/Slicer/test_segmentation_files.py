@@ -344,6 +344,15 @@ class TestLoading:
         assert node.GetNodeReference("referenceImageGeometryRef") is volume
         assert node.GetDisplayNode() is not None
 
+    def test_volume_is_not_changed(self, scene: Any, volume: Any, result: Path) -> None:
+        add_transform(RIGID, volume)
+        before = state_of(volume)
+
+        node = loadSegmentation(result, metadata(), volume)
+        loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+        assert state_of(volume) == before
+
     def test_class_that_was_not_found_is_an_empty_segment(
         self, scene: Any, volume: Any, tmp_path: Path
     ) -> None:
