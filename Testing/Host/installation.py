@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import slicer
+from driving import Driver
 
 _host: Host | None = None
 
 
-class Host:
+class Host(Driver):
     """The running host: the application, and how tests drive it."""
 
-    def __init__(self, application: Any) -> None:
-        self.app = application
-
     def process_events(self) -> None:
-        """Let Qt do what is due."""
-        self.app.processEvents()
+        """Let Qt do what is due, deferred deletions too."""
+        super().process_events()
         self.app.sendPostedEvents(None, 52)  # QEvent::DeferredDelete: `deleteLater` is due as well
-
-    def wait_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
-        """Process events until the condition holds.
-
-        Raises:
-            AssertionError: it does not within the time.
-        """
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > end:
-                raise AssertionError(f"Still not so after {timeout_s:g} s")
-            self.process_events()
-            time.sleep(0.002)
 
     def open_module(self, path: str | Path) -> Any:
         """The panel (the module's widget object) of a scripted module, loaded and entered."""

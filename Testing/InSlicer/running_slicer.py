@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import slicer
+from driving import Driver
 
 
-class RunningSlicer:
+class RunningSlicer(Driver):
     """The 3D Slicer that runs this; see `Host.Host`, whose tests it serves.
 
     Attributes:
-        app: the application.
         slot_errors: what slots let through; PythonQt prints it and goes on.
     """
 
     def __init__(self) -> None:
-        self.app = slicer.app
+        super().__init__(slicer.app)
         self.slot_errors: list[BaseException] = []
         self._print = sys.excepthook
         sys.excepthook = self._note
-
-    def process_events(self) -> None:
-        """Let Qt do what is due."""
-        self.app.processEvents()
-
-    def wait_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
-        """Process events until the condition holds.
-
-        Raises:
-            AssertionError: it does not within the time.
-        """
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > end:
-                raise AssertionError(f"Still not so after {timeout_s:g} s")
-            self.process_events()
-            time.sleep(0.002)
 
     def open_module(self, path: str | Path) -> Any:
         """Show the panel of a scripted module that the application has loaded; gives its widget."""
