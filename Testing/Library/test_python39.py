@@ -15,7 +15,7 @@ from imports import LIGHT, ROOT
 FILES = [file for room in ("GenSegLib", "GenSegSlicer") for file in (ROOT / room).rglob("*.py")]
 NEWER_ARGUMENTS = {"zip": {"strict"}, "dataclass": {"slots", "kw_only"}, "field": {"kw_only"}}
 NEWER_NAMES = {"pairwise", "get_type_hints", "TypeAlias", "ParamSpec", "Self", "StrEnum", "tomllib"}
-TYPES = {"bool", "bytes", "dict", "float", "int", "list", "str", "tuple", "type", "object"}
+TYPES = {"bool", "bytes", "dict", "float", "int", "list", "str", "tuple", "type", "object", "None"}
 
 USE_THE_LIGHT_PART = """
 import importlib, pathlib, sys, tempfile
@@ -58,7 +58,7 @@ def newer_features(source: str) -> Iterator[str]:
             given = {keyword.arg for keyword in node.keywords}
             yield from (f"{called}({name}=)" for name in given & NEWER_ARGUMENTS.get(called, set()))
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            named = {getattr(side, "id", "") for side in (node.left, node.right)}
+            named = {ast.unparse(side) for side in (node.left, node.right)}
             if id(node) not in annotations and named & TYPES:
                 yield f"{ast.unparse(node)} at run time"
         elif isinstance(node, ast.ImportFrom):
@@ -76,6 +76,7 @@ def test_a_file_uses_nothing_that_is_newer_than_python_3_9(file: Path) -> None:
         "zip(a, b, strict=True)",
         "isinstance(a, float | int)",
         "Radius = float | Array",
+        "Found = Node | None",
         "from itertools import pairwise",
         "@dataclass(frozen=True, slots=True)\nclass A: ...",
     ],
