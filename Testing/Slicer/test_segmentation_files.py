@@ -345,7 +345,6 @@ class TestLoading:
         assert node.GetDisplayNode() is not None
 
     def test_volume_is_not_changed(self, scene: Any, volume: Any, result: Path) -> None:
-        add_transform(RIGID, volume)
         before = state_of(volume)
 
         node = loadSegmentation(result, metadata(), volume)
