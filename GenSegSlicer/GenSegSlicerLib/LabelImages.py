@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import slicer
@@ -57,12 +57,14 @@ def paint(
 
 
 def _onGrid(
-    node: slicer.vtkMRMLNode, volumeNode: slicer.vtkMRMLScalarVolumeNode, keys: Sequence[str | int]
+    node: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    keys: Collection[str | int],
 ) -> Iterator[tuple[str | int, int, _Layer]]:
     """Give, in the order of the list, each key, the value that its voxels have, and the voxels."""
     if not isSegmentation(node):
         layer = _align(_oriented(node), node, volumeNode)
-        yield from ((key, key, layer) for key in keys)
+        yield from ((key, int(key), layer) for key in keys)
         return
     aligned: dict[slicer.vtkOrientedImageData, _Layer] = {}
     for key in (segment.key for segment in segmentsOf(node) if segment.key in keys):
