@@ -171,6 +171,5 @@ def test_fifty_pairs_are_handed_over_within_five_seconds(
     start = time.process_time()
     for _ in writer.steps(tmp_path / "run"):
         host.process_events()
-    print(time.process_time() - start)
     assert time.process_time() - start < 5
     assert len(list((tmp_path / "run" / "inputs" / "images").iterdir())) == 50

@@ -1,0 +1,212 @@
+"""A training that goes on by itself: stopped, resumed, found again, ended, one at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import qt
+import slicer
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.ProcessTree import killTree
+from panel_scenes import phantom_folder, tiny_preset
+from small_trainings import ENDLESS, TINY, Watch, small_run
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.files import read_json, write_json
+from GenSegLib.runs import RunFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Another Slicer: it resumes a run and waits.
+OTHER_SLICER = """
+import sys
+sys.path[:0] = ["Testing", "GenSegSlicer"]
+import Host
+host = Host.install()
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+GenSegSlicerLogic().resume(sys.argv[1])
+print("resumed", flush=True)
+host.wait_until(lambda: False, 600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _settings() -> Iterator[None]:
+    """No run is remembered from another test."""
+    qt.QSettings().remove("GenSegSlicer")
+    yield
+    qt.QSettings().remove("GenSegSlicer")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder as users have them; what still trains in it is ended."""
+    path = tmp_path / "Läufe 2026"
+    path.mkdir()
+    yield path
+    for config in path.rglob("config.json"):
+        run = RunFolder(config.parent)
+        if run.is_running():
+            killTree(int(run.read_status()["process"]))
+
+
+def test_a_stopped_training_goes_on_where_it_stopped(
+    host: Any, scene: Any, folder: Path, tmp_path: Path
+) -> None:
+    logic = GenSegSlicerLogic()
+    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
+    settings = {**TINY, "generator": "none", "joint_steps": ENDLESS}
+    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=settings)
+    watch = Watch(host, job)
+    watch.until_phase("joint")
+
+    with pytest.raises(GenSegError, match="A training is running already") as refused:
+        logic.train(pairs, tiny_preset(folder), folder / "runs")
+    assert str(job.runFolder) in str(refused.value)
+    slicer.mrmlScene.Clear(0)
+    host.process_events()
+    assert job.state == "running"
+
+    logic.stop()
+    assert job.state == "stopping"
+    watch.until_ended()
+    assert (job.state, watch.states[1:]) == ("stopped", ["running", "stopping", "stopped"])
+    assert "Resume goes on" in job.message
+    run = RunFolder(job.runFolder)
+    assert list(run.checkpoints.iterdir())
+    assert not run.is_running()
+
+    step = run.read_status()["step"]
+    shorten(run, joint_steps=step + 2)
+    resumed = logic.resume(run.path)
+    Watch(host, resumed).until_ended()
+    assert resumed.state == "finished", resumed.message
+    told = [event["text"] for event in resumed.events if event["kind"] == "log"]
+    assert f"goes on from step {step} of {step + 6}" in told
+    assert resumed.events[: len(job.events)] == job.events
+
+
+def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) -> None:
+    run = small_run(folder, generator="none", joint_steps=ENDLESS)
+    script = ["-c", OTHER_SLICER, str(run.path)]
+    slicer_process = subprocess.Popen([sys.executable, *script], cwd=ROOT, stdout=subprocess.PIPE)
+    with slicer_process:
+        assert slicer_process.stdout is not None
+        assert slicer_process.stdout.readline() == b"resumed\n"
+        slicer_process.send_signal(signal.SIGKILL)
+    host.wait_until(run.is_running, 60)
+
+    qt.QSettings().setValue("GenSegSlicer/runs", json.dumps([str(run.path)]))
+    logic = GenSegSlicerLogic()
+    job = logic.trainingJob
+    assert job.runFolder == run.path
+    Watch(host, job).until_phase("joint")
+    with pytest.raises(GenSegError, match="A training is running already"):
+        GenSegSlicerLogic().resume(small_run(folder / "second").path)
+    assert logic.resume(run.path) is job
+
+    reloaded = GenSegSlicerLogic()
+    again = reloaded.trainingJob
+    watch = Watch(host, again)
+    reloaded.stop()
+    watch.until_ended()
+    assert again.state == "stopped"
+    host.wait_until(lambda: not job.isActive, 10)
+    assert job.state == "stopped"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
+def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, folder: Path) -> None:
+    run = small_run(folder, warmup_steps=ENDLESS, checkpoint_every_s=0.2)
+    logic = GenSegSlicerLogic()
+    stages = {
+        "": {},
+        "warm-up": {"warmup_steps": 3, "joint_steps": ENDLESS},
+        "joint": {"joint_steps": 3, "final_steps": ENDLESS},
+        "final": {},
+    }
+    for stage, changes in stages.items():
+        job = logic.resume(run.path)
+        killed_in(stage, job, Watch(host, job), run)
+        assert job.state == "failed"
+        assert "ended from outside" in job.message
+        assert ("last checkpoint" if stage else "starts it anew") in job.message
+        assert run.read_status()["state"] == "failed"
+        assert logic.attach(run.path).message == job.message
+        shorten(run, **changes)
+
+
+def killed_in(stage: str, job: Any, watch: Watch, run: RunFolder) -> None:
+    """Kill the training in a phase ("" is before the first one), and wait for the job's end."""
+    if stage:
+        watch.until_phase(stage)
+        watch.until(lambda: any(run.checkpoints.glob("*")))
+    killTree(job._process._process.pid)
+    watch.until_ended()
+
+
+def test_ended_at_once_by_the_user_it_is_stopped_and_can_be_resumed(
+    host: Any, folder: Path
+) -> None:
+    run = small_run(folder, generator="none", joint_steps=ENDLESS)
+    job = GenSegSlicerLogic().resume(run.path)
+    watch = Watch(host, job)
+    watch.until(run.is_running)
+    job.kill()
+    watch.until_ended()
+    assert job.state == "stopped"
+    assert "Ended at once; Resume starts it anew" in job.message
+    assert run.read_status()["state"] == "stopped"
+    host.wait_until(lambda: not run.is_running(), 10)
+
+
+def test_a_stop_while_the_library_is_still_loading_is_not_lost(host: Any, folder: Path) -> None:
+    run = small_run(folder, generator="none", joint_steps=ENDLESS)
+    job = GenSegSlicerLogic().resume(run.path)
+    job.stop()
+    Watch(host, job).until_ended()
+    assert job.state == "stopped"
+    assert run.read_status()["step"] < 100
+
+
+def test_stopped_while_the_cases_are_written_nothing_is_left(
+    host: Any, scene: Any, folder: Path
+) -> None:
+    logic = GenSegSlicerLogic()
+    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
+    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
+    Watch(host, job).until(lambda: job.fraction > 0)
+    job.stop()
+    assert job.state == "stopped"
+    assert "nothing was written" in job.message
+    assert list((folder / "runs").iterdir()) == []
+    assert logic.runs() == []
+
+
+def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason(
+    host: Any, scene: Any, folder: Path
+) -> None:
+    logic = GenSegSlicerLogic()
+    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
+    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
+    watch = Watch(host, job)
+    watch.until(lambda: job.fraction > 0)
+    slicer.mrmlScene.Clear(0)
+    watch.until_ended()
+    assert job.state == "failed"
+    assert "The scene was closed" in job.message
+    assert list((folder / "runs").iterdir()) == []
+
+
+def shorten(run: RunFolder, **steps: int) -> None:
+    """Ask less, or more, of a run than it was made for."""
+    asked = read_json(run.path / "config.json")
+    write_json(run.path / "config.json", asked | {"train": asked["train"] | steps})
