@@ -22,25 +22,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run_in_application(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", APPLICATION, "Testing/InSlicer/run_tests.py", *arguments],
+def test_the_same_tests_run_in_the_application_which_ends_with_their_code(tmp_path: Path) -> None:
+    fault = tmp_path / "test_fault.py"
+    fault.write_text("def test_offered() -> None:\n    assert False\n", encoding="utf-8")
+    asked = ["Testing/Slicer/test_sample_data.py", str(fault), "-k", "offered or damaged"]
+    done = subprocess.run(
+        [sys.executable, "-c", APPLICATION, "Testing/InSlicer/run_tests.py", *asked],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "Testing")},
         capture_output=True,
         text=True,
         timeout=120,
     )
-
-
-def test_the_same_tests_run_in_the_application() -> None:
-    done = run_in_application("Testing/Slicer/test_sample_data.py", "-k", "offered or damaged")
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
-    assert done.returncode == 0
-
-
-def test_the_application_ends_with_the_code_of_the_tests(tmp_path: Path) -> None:
-    (tmp_path / "test_fault.py").write_text("def test_fault() -> None:\n    assert False\n")
-    done = run_in_application(str(tmp_path / "test_fault.py"))
-    assert "1 failed" in done.stdout
+    assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 1
