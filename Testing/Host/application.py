@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QProcessEnvironment, QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
+from . import signals
 from .io_manager import IoManager
 from .layout_manager import LayoutManager
 from .main_window import MainWindow
@@ -114,6 +115,11 @@ class Application(QApplication):
     def translate(self, context: str, text: str) -> str:
         return text
 
-    def closing(self) -> None:
-        """Remove the application's files."""
+    def shut_down(self) -> None:
+        """What the application does when it ends: say so, close the modules' panels, clean up."""
+        self.aboutToQuit.emit()
+        for name in self._modules.modulesNames():
+            if self._modules.is_scripted(name):
+                self._modules.unload(name)
+        signals.end()
         self._folder.cleanup()

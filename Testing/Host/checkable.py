@@ -98,27 +98,31 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
             setattr(self, name, False)
         self._list.checkedIndexesChanged.connect(self._on_ticked)
 
-    def _fill(self) -> None:
+    def on_reset(self) -> None:
         """List the nodes anew; the ticks stay with their nodes."""
         self._restoring = True
-        super()._fill()
-        gone = [each for each in self._checked if each not in self._nodes]
-        self._checked = [each for each in self._checked if each in self._nodes]
+        super().on_reset()
         for node in self._checked:
             self.setCheckState(node, Qt.Checked)
         self._restoring = False
-        if gone:
-            self.checkedNodesChanged.emit()
+        self._on_ticked()
+
+    def on_removed(self, node: Any, row: int) -> None:
+        super().on_removed(node, row)
+        self._on_ticked()
 
     def _on_ticked(self) -> None:
-        if not self._restoring:
-            self._checked = [e for e in self._nodes if self.checkState(e) == Qt.Checked]
+        if self._restoring:
+            return
+        checked = [each for each in self.nodes() if self.checkState(each) == Qt.Checked]
+        if checked != self._checked:
+            self._checked = checked
             self.checkedNodesChanged.emit()
 
     def _index(self, node: Any) -> QModelIndex | None:
-        if node not in self._nodes:
+        if node not in self.nodes():
             return None
-        return self._list.model().index(self._nodes.index(node) + bool(self.noneEnabled), 0)
+        return self._list.model().index(self.nodes().index(node) + self._first_row(), 0)
 
     def checkState(self, node: Any) -> Qt.CheckState:
         index = self._index(node)
@@ -139,10 +143,10 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
         return tuple(self._checked)
 
     def uncheckedNodes(self) -> tuple[Any, ...]:
-        return tuple(each for each in self._nodes if each not in self._checked)
+        return tuple(each for each in self.nodes() if each not in self._checked)
 
     def allChecked(self) -> bool:
-        return len(self._checked) == len(self._nodes)
+        return len(self._checked) == self.nodeCount()
 
     def noneChecked(self) -> bool:
         return not self._checked

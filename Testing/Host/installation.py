@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,7 @@ def _install() -> Host:
     _make_scripted_modules()
     _add_core_modules(application)
     application.start()
+    atexit.register(application.shut_down)
     return Host(application)
 
 

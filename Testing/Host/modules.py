@@ -151,6 +151,9 @@ class ModuleManager(QObject):
                 delattr(slicer.modules, name + ending)
         module.unload()
 
+    def is_scripted(self, name: str) -> bool:
+        return isinstance(self._modules.get(name), qSlicerScriptedLoadableModule)
+
     def module(self, name: str) -> Any:
         return self._modules.get(name)
 

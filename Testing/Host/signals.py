@@ -20,6 +20,8 @@ _qt_disconnect = QObject.disconnect
 #: Exceptions that slots let through. PythonQt prints them and goes on; a test wants to know.
 slot_errors: list[BaseException] = []
 
+_ended = False
+
 # (address of the sender, signature) -> [(slot as given, what Qt calls, connection)]
 _connections: dict[tuple[int, str], list[tuple[Any, Callable, Any]]] = {}
 
@@ -121,7 +123,15 @@ def _signature_of(sender: QObject, name: str) -> str:
     return max(found, key=lambda each: (each.count(","), not each.endswith("()")))
 
 
+def end() -> None:
+    """Call no slot any more: Python goes before Qt does, as in the application."""
+    global _ended
+    _ended = True
+
+
 def _call(slot: Callable, arguments: tuple) -> None:
+    if _ended:
+        return
     try:
         slot(*arguments[: _accepted_arguments(slot)])
     except Exception as error:
