@@ -61,7 +61,7 @@ def _ownGrid(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkOrientedImageDat
         return None
     mode = segmentation.EXTENT_UNION_OF_SEGMENTS
     image = slicer.vtkOrientedImageData()
-    text = segmentation.DetermineCommonLabelmapGeometry(mode)
+    text = segmentation.DetermineCommonLabelmapGeometry(mode, None)
     if not slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, image, False):
         return None
     return image

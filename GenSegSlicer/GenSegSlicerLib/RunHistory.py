@@ -64,7 +64,8 @@ def _read(key: str) -> list[Path]:
         listed = json.loads(str(qt.QSettings().value(key, "[]")))
     except ValueError:
         return []
-    return [Path(text) for text in listed if isinstance(text, str)] if listed else []
+    texts = listed if isinstance(listed, list) else []
+    return [Path(text) for text in texts if isinstance(text, str)]
 
 
 def _remember(key: str, folder: Path) -> None:

@@ -1,0 +1,149 @@
+"""A model segments volumes of the scene, however they lie and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib import LibraryProcess
+from GenSegSlicerLib.Library import libraryFolder, pythonProgram
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform, add_volume
+from small_trainings import Watch
+
+from GenSegLib.errors import GenSegError
+
+LIBRARY_TESTS = Path(__file__).resolve().parents[1] / "Library"
+
+# A model that labels what is clearly brighter than the mean of the image.
+MAKE_MODEL = """
+import sys
+from pathlib import Path
+from tiny_models import PRESET, replace, save_bright_model
+bright = {"labels": {1: "Bright"}, "colors": {1: (250, 120, 40)}, "terminology": {}}
+preset = replace(PRESET, spacing=None, **bright)
+save_bright_model(Path(sys.argv[1]), preset)
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose answers are known. PyTorch makes it, in another process than Slicer."""
+    folder = tmp_path_factory.mktemp("models") / "hëll und dunkel"
+    start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
+    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A function that puts a script in the place of GenSegLib."""
+
+    def replace(script: str) -> None:
+        package = tmp_path / "other library" / "GenSegLib"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "__main__.py").write_text(script, encoding="utf-8")
+        monkeypatch.setattr(LibraryProcess, "libraryFolder", lambda: package.parent)
+
+    return replace
+
+
+def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:
+    """A volume with a bright block, and where it is."""
+    bright = np.zeros(SHAPE[::-1], bool)
+    bright[2:6, 3:8, 4:9] = True
+    return add_volume(np.where(bright, 900, 10).astype(np.int16), grid, name), bright
+
+
+def temporary_folders() -> list[Path]:
+    return list(Path(slicer.app.temporaryPath).glob("GenSeg-*"))
+
+
+def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
+    host: Any, scene: Any, model: Path
+) -> None:
+    blocks = [bright_block(name, grid) for name, grid in GRIDS.items()]
+    moved = blocks[0][0]
+    moved.SetAndObserveTransformNodeID(add_transform(RIGID).GetID())
+    volumes = [volume for volume, _ in blocks]
+    job = GenSegSlicerLogic().apply(model, volumes, uncertainty=True)
+    watch = Watch(host, job)
+    watch.until_ended()
+    assert job.state == "finished", job.message
+    for (volume, bright), segmentation in zip(blocks, job.segmentationNodes):
+        (segment,) = segmentation.GetSegmentation().GetSegmentIDs()
+        found = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, volume)
+        assert np.array_equal(found > 0, bright), volume.GetName()
+        assert segmentation.GetParentTransformNode() is volume.GetParentTransformNode()
+        assert segmentation.GetSegmentation().GetSegment(segment).GetName() == "Bright"
+    for volume, uncertainty in zip(volumes, job.uncertaintyNodes):
+        values = slicer.util.arrayFromVolume(uncertainty)
+        assert values.size == np.prod(SHAPE)
+        assert 0 <= values.min() <= values.max() <= 1
+        assert uncertainty.GetName() == f"{volume.GetName()} uncertainty"
+        assert uncertainty.GetStorageNode() is None
+    assert temporary_folders() == []
+    assert GenSegSlicerLogic().models()[0] == model
+
+
+def test_cancelled_nothing_is_changed_and_nothing_left(host: Any, scene: Any, model: Path) -> None:
+    volume, _ = bright_block("volume", GRIDS["RAS"])
+    before = scene.GetNumberOfNodes()
+    job = GenSegSlicerLogic().apply(model, volume)
+    watch = Watch(host, job)
+    watch.until(lambda: job.state == "running")
+    job.cancel()
+    assert job.state == "cancelled"
+    host.wait_until(lambda: not temporary_folders(), 10)
+    assert scene.GetNumberOfNodes() == before
+    assert watch.states == ["preparing", "running", "cancelled"]
+
+
+def test_a_volume_that_left_the_scene_is_not_segmented(
+    host: Any, scene: Any, model: Path, library: Callable[[str], None]
+) -> None:
+    library("import time; time.sleep(0.3)")
+    volume, _ = bright_block("volume", GRIDS["RAS"])
+    job = GenSegSlicerLogic().apply(model, volume)
+    watch = Watch(host, job)
+    watch.until(lambda: job.state == "running")
+    slicer.mrmlScene.Clear(0)
+    watch.until_ended()
+    assert job.state == "failed"
+    assert "no longer in the scene" in job.message
+    assert temporary_folders() == []
+
+
+def test_a_fault_of_the_process_is_its_one_line_with_details_on_demand(
+    host: Any, scene: Any, model: Path, library: Callable[[str], None]
+) -> None:
+    library("import sys; sys.exit('Traceback...\\ngenseg: error: the card is too small; use cpu')")
+    volume, _ = bright_block("volume", GRIDS["RAS"])
+    job = GenSegSlicerLogic().apply(model, volume, wait=True)
+    assert (job.state, job.message) == ("failed", "the card is too small; use cpu")
+    assert job.details.startswith("Traceback...")
+
+
+def test_what_cannot_be_applied_is_refused_at_once(
+    host: Any, scene: Any, model: Path, tmp_path: Path
+) -> None:
+    logic = GenSegSlicerLogic()
+    volume, _ = bright_block("volume", GRIDS["RAS"])
+    empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "output")
+    with pytest.raises(GenSegError):
+        logic.apply(tmp_path, volume)
+    with pytest.raises(GenSegError, match="empty has no voxels"):
+        logic.apply(model, empty)
+    with pytest.raises(GenSegError, match="Choose a volume"):
+        logic.apply(model, [])
+    with pytest.raises(GenSegError, match="several volumes"):
+        logic.apply(model, [volume, volume], output)
+    assert temporary_folders() == []

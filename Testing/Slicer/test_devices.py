@@ -1,0 +1,40 @@
+"""What a training can run on, asked of the Python that would train."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from GenSegSlicerLib import Devices, LibraryProcess
+
+
+@pytest.fixture(autouse=True)
+def _unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known from another test."""
+    monkeypatch.setattr(Devices, "_known", [])
+
+
+def ask(host: Any) -> list[dict[str, Any]]:
+    answers: list[list[dict[str, Any]]] = []
+    Devices.askDevices(answers.append)
+    host.wait_until(lambda: answers, 60)
+    return answers[0]
+
+
+def test_the_processor_is_always_there_and_asked_for_once(host: Any) -> None:
+    devices = ask(host)
+    assert devices[-1]["name"] == "cpu"
+    assert "threads" in devices[-1]["title"]
+    start = time.monotonic()
+    assert ask(host) == devices
+    assert time.monotonic() - start < 0.1
+
+
+def test_without_an_answer_there_are_no_devices_and_it_is_asked_again(
+    host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(LibraryProcess, "pythonProgram", lambda: str(tmp_path / "none"))
+    assert ask(host) == []
+    assert Devices._known == []

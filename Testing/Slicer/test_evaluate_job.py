@@ -1,0 +1,77 @@
+"""Scores of a segmentation against a reference, whichever nodes they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.CommonGrid import commonGrid
+from GenSegSlicerLib.LabelImages import paint
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.Segments import segmentsOf
+from mrml_nodes import GRIDS, RIGID, SHAPE, add_label_map, add_transform, add_volume, oriented
+from small_trainings import Watch
+
+from GenSegLib.errors import GenSegError
+
+
+def block(start: int) -> np.ndarray:
+    """A block of 4 x 4 x 4 voxels that begins at `start` along i."""
+    voxels = np.zeros(SHAPE[::-1], np.uint8)
+    voxels[3:7, 4:8, start : start + 4] = 1
+    return voxels
+
+
+def add_blocks(name: str, starts: dict[str, int], volume: Any = None) -> Any:
+    """A segmentation of blocks, drawn on a volume or on none."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    for segment, start in starts.items():
+        image = oriented(block(start), GRIDS["oblique"])
+        node.AddSegmentFromBinaryLabelmapRepresentation(image, segment)
+    if volume is not None:
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def test_half_of_a_block_away_is_half_the_dice(host: Any, scene: Any) -> None:
+    volume = add_volume(block(2).astype(np.int16), GRIDS["oblique"])
+    reference = add_blocks("truth", {"Tumor": 3, "Cyst": 9}, volume)
+    prediction = add_blocks("guess", {"tumor": 5, "Extra": 1}, volume)
+    job = GenSegSlicerLogic().evaluate(prediction, reference)
+    Watch(host, job).until_ended()
+    assert job.state == "finished", job.message
+    tumor, cyst = job.rows
+    assert (tumor["segment"], tumor["dice"]) == ("Tumor", pytest.approx(0.5))
+    assert tumor["volume_error_ml"] == pytest.approx(0)
+    assert tumor["hd95_mm"] == pytest.approx(2 * 0.7, rel=0.01)
+    assert (cyst["segment"], cyst["dice"]) == ("Cyst", 0)
+    assert "guess" in job.tableNode.GetName()
+
+
+def test_without_a_volume_the_references_own_voxels_count(scene: Any) -> None:
+    reference = add_blocks("truth", {"Tumor": 3})
+    prediction = add_blocks("guess", {"Tumor": 8})
+    for node in (reference, prediction):
+        node.SetAndObserveTransformNodeID(add_transform(RIGID).GetID())
+    grid = commonGrid(reference, prediction)
+    assert grid.GetScene() is None
+    for node in (reference, prediction):
+        painted = paint(node, grid, [(segmentsOf(node)[0], 1)])
+        assert painted.sum() == 64
+
+
+def test_label_map_volumes_are_compared_by_their_values(scene: Any) -> None:
+    reference = add_label_map(block(3), GRIDS["RAS"], "truth")
+    assert commonGrid(reference, add_blocks("guess", {"Label 1": 3})) is reference
+
+
+def test_without_a_common_name_or_a_second_node_nothing_is_compared(scene: Any) -> None:
+    reference = add_blocks("truth", {"Tumor": 3})
+    logic = GenSegSlicerLogic()
+    with pytest.raises(GenSegError, match=r"no segment name in common \(Tumor\)"):
+        logic.evaluate(add_blocks("guess", {"Liver": 3}), reference)
+    for other in (reference, None):
+        with pytest.raises(GenSegError, match="another one as its reference"):
+            logic.evaluate(other, reference)

@@ -1,0 +1,71 @@
+"""The runs and models of late, remembered in Slicer's settings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import qt
+from GenSegSlicerLib.RunHistory import RunHistory, modelFolder
+from small_trainings import small_run
+
+from GenSegLib.files import write_json
+
+
+@pytest.fixture(autouse=True)
+def _settings(host: Any) -> Iterator[None]:
+    """Nothing is remembered from another test."""
+    qt.QSettings().remove("GenSegSlicer")
+    yield
+    qt.QSettings().remove("GenSegSlicer")
+
+
+def test_runs_are_listed_newest_first_and_once(tmp_path: Path) -> None:
+    one, two = (small_run(tmp_path / name).path for name in ("ä 1", "海馬 2"))
+    history = RunHistory()
+    for run in (one, two, one):
+        history.addRun(run)
+    assert history.runs() == [one, two]
+    assert isinstance(qt.QSettings().value("GenSegSlicer/runs"), str)
+
+
+def test_what_is_gone_is_no_longer_listed(tmp_path: Path) -> None:
+    run = small_run(tmp_path).path
+    RunHistory().addRun(run)
+    shutil.rmtree(run)
+    assert RunHistory().runs() == []
+
+
+def test_models_are_those_of_finished_runs_and_those_that_were_used(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    RunHistory().addRun(run.path)
+    assert RunHistory().models() == []
+    used = tmp_path / "from a friend"
+    for folder in (run.model, used):
+        write_json(folder / "configs" / "metadata.json", {})
+    RunHistory().addModel(used)
+    assert RunHistory().models() == [used, run.model]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"a": 1}', "[1, null]", "null", "12"])
+def test_damaged_settings_are_no_history(text: str) -> None:
+    qt.QSettings().setValue("GenSegSlicer/runs", text)
+    assert RunHistory().runs() == []
+
+
+def test_the_model_of_a_run_is_in_it_and_a_model_is_its_own(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    assert modelFolder(run.path) == run.model
+    assert modelFolder(run.model) == run.model
+
+
+def test_no_run_is_running_unless_a_process_trains_it(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    RunHistory().addRun(run.path)
+    assert RunHistory().runningRun() is None
+    with run.lock():
+        run.write_status("running", 3)
+        assert RunHistory().runningRun() == run.path
