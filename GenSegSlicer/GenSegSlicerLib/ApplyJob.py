@@ -13,9 +13,8 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.model_folder import ModelMetadata
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
-from GenSegSlicerLib.SubjectHierarchy import placeBeside
 from GenSegSlicerLib.Turns import Steps
-from GenSegSlicerLib.VolumeFiles import loadVolume, requireScalar, writeVolume
+from GenSegSlicerLib.VolumeFiles import loadVolumeOver, requireScalar, writeVolume
 
 
 class ApplyJob(ProcessJob):
@@ -98,10 +97,8 @@ class ApplyJob(ProcessJob):
     ) -> slicer.vtkMRMLScalarVolumeNode:
         name = _("{volume} uncertainty").format(volume=node.GetName())
         path = self.folder / "out" / f"{_stem(index)}_uncertainty.nii.gz"
-        loaded = loadVolume(path, slicer.mrmlScene.GenerateUniqueName(name))
-        slicer.mrmlScene.RemoveNode(loaded.GetStorageNode())  # its file goes with the job
-        placeBeside(loaded, node)
-        return loaded
+        unique = slicer.mrmlScene.GenerateUniqueName(name)
+        return loadVolumeOver(path, unique, node, self._grids[index])
 
     def _image(self, index: int) -> Path:
         return self.folder / "in" / f"{_stem(index)}.nrrd"

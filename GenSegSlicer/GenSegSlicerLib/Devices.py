@@ -10,10 +10,12 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 
 Devices = list[dict[str, Any]]
+Answer = Callable[[Devices], None]
 _known: Devices = []
+_waiting: list[Answer] = []
 
 
-def askDevices(onAnswer: Callable[[Devices], None]) -> None:
+def askDevices(onAnswer: Answer) -> None:
     """Find the devices without importing PyTorch into Slicer; asked once, then remembered.
 
     Args:
@@ -23,12 +25,22 @@ def askDevices(onAnswer: Callable[[Devices], None]) -> None:
     if _known:
         onAnswer(list(_known))
         return
+    _waiting.append(onAnswer)
+    if len(_waiting) > 1:  # the same question has been asked and is not answered yet
+        return
     process = LibraryProcess()
-    process.onFinished = lambda code, message: onAnswer(_read(process.output))
+    process.onFinished = lambda code, message: _answer(_read(process.output))
     try:
         process.start(["devices", "--json"])
     except GenSegError:
-        onAnswer([])
+        _answer([])
+
+
+def _answer(devices: Devices) -> None:
+    answers = list(_waiting)
+    _waiting.clear()
+    for onAnswer in answers:
+        onAnswer(list(devices))
 
 
 def _read(output: str) -> Devices:

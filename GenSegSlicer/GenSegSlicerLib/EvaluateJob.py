@@ -63,7 +63,7 @@ class EvaluateJob(ProcessJob):
             yield index / 2
             self._requirePresent()
             path = self.folder / ("predictions", "references")[index] / "case.nrrd"
-            writeLabel(node, grid, classMap, self._labels, path)
+            writeLabel(node, grid, classMap, self._labels, path, allowEmpty=True)
 
     def _arguments(self) -> list[object]:
         folders = [self.folder / "predictions", "--references", self.folder / "references"]

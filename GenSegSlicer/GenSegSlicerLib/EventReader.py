@@ -11,7 +11,7 @@ from GenSegLib.events import parse_line
 _LINES_KEPT = 200
 _LONGEST_LINE = 1 << 20
 _LONGEST_KEPT = 2000
-_ENTRIES = {
+_ENTRIES: dict[str, dict[str, type]] = {
     "progress": {"phase": str, "step": Real, "total": Real},
     "metrics": {"phase": str, "step": Real},
     "preview": {"step": Real, "folder": str},

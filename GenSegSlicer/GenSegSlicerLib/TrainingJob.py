@@ -24,7 +24,7 @@ from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.TrainingProgress import TrainingProgress
 from GenSegSlicerLib.Turns import Turns
 
-STOP_PATIENCE_S = 60.0
+STOP_PATIENCE_S = 30.0
 _POLL_MS = 200
 _LOOK_EVERY_S = 1.0
 _PREPARING = 0.03  # share of the whole job

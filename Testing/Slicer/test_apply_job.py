@@ -89,6 +89,7 @@ def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
         assert 0 <= values.min() <= values.max() <= 1
         assert uncertainty.GetName() == f"{volume.GetName()} uncertainty"
         assert uncertainty.GetStorageNode() is None
+        assert uncertainty.GetParentTransformNode() is volume.GetParentTransformNode()
     assert temporary_folders() == []
     assert GenSegSlicerLogic().models()[0] == model
 

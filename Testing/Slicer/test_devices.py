@@ -14,6 +14,7 @@ from GenSegSlicerLib import Devices, LibraryProcess
 def _unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known from another test."""
     monkeypatch.setattr(Devices, "_known", [])
+    monkeypatch.setattr(Devices, "_waiting", [])
 
 
 def ask(host: Any) -> list[dict[str, Any]]:
@@ -30,6 +31,24 @@ def test_the_processor_is_always_there_and_asked_for_once(host: Any) -> None:
     start = time.monotonic()
     assert ask(host) == devices
     assert time.monotonic() - start < 0.1
+
+
+def test_asked_again_before_the_answer_one_process_answers_all(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+
+    class Counted(LibraryProcess.LibraryProcess):
+        def start(self, arguments: Any) -> None:
+            started.append(arguments)
+            super().start(arguments)
+
+    monkeypatch.setattr(Devices, "LibraryProcess", Counted)
+    answers: list[object] = []
+    for _ in range(3):
+        Devices.askDevices(answers.append)
+    host.wait_until(lambda: len(answers) == 3, 60)
+    assert len(started) == 1
 
 
 def test_without_an_answer_there_are_no_devices_and_it_is_asked_again(
