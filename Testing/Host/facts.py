@@ -27,9 +27,18 @@ class Facts:
 @cache
 def recorded() -> dict[str, Facts]:
     """The recording, by the class's full name: `qt.QLabel`, `slicer.qMRMLWidget`."""
+    return {name: _facts(each) for name, each in _recording()["classes"].items()}
+
+
+def recorded_behavior() -> dict[str, Any]:
+    """Expressions and situations, and what they gave in the running application."""
+    return _recording()["python"]
+
+
+@cache
+def _recording() -> dict[str, Any]:
     path = Path(__file__).with_name("slicer-facts.json")
-    classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
-    return {name: _facts(each) for name, each in classes.items()}
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _facts(record: dict[str, Any]) -> Facts:

@@ -74,7 +74,6 @@ class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
         self.setLayout(QVBoxLayout())
         self._path = path
         self._instance: Any = None
-        self._entered = False
         self.setMRMLScene(slicer.mrmlScene)
         self.reload()
 
@@ -85,20 +84,16 @@ class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
         self._instance = getattr(source, name + "Widget")(self)
         setattr(slicer.modules, name + "Widget", self._instance)
         self._instance.setup()
-        if self._entered:
-            self._call("enter")
 
     def self(self) -> Any:
         return self._instance
 
     def enter(self) -> None:
         """The user opens the module."""
-        self._entered = True
         self._call("enter")
 
     def exit(self) -> None:
         """The user opens another module."""
-        self._entered = False
         self._call("exit")
 
     def _call(self, method: str) -> None:

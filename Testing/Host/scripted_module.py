@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
 
 import slicer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout
 
 from .collapsible import ctkCollapsibleButton
@@ -30,17 +32,27 @@ class ScriptedLoadableModule:
         parent.contributors = []
         parent.helpText = ""
         parent.acknowledgementText = ""
+        icons = Path(parent.path).parent / "Resources" / "Icons"
+        for icon in (icons / f"{self.moduleName}{ending}" for ending in (".svg", ".png")):
+            if icon.is_file():
+                parent.icon = QIcon(str(icon))
+                break
+        if not hasattr(slicer, "selfTests"):
+            slicer.selfTests = {}
+        slicer.selfTests[self.moduleName] = self.runTest
 
     def resourcePath(self, filename: str) -> str:
         return str(Path(self.parent.path).parent / "Resources" / filename)
 
     def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
-        page = docPage or self.moduleName
-        address = f"https://slicer.readthedocs.io/en/latest/user_guide/modules/{page.lower()}.html"
-        return f'<p>For more information see the <a href="{address}">online documentation</a>.</p>'
+        app = slicer.app
+        address = app.moduleDocumentationUrl(self.moduleName)
+        if docPage:
+            address = app.documentationBaseUrl + docPage
+        return f'<p>For more information, see the <a href="{address}">online documentation</a>.</p>'
 
     def runTest(self, msec: int = 100, **kwargs: Any) -> None:
-        module = __import__(self.moduleName)
+        module = sys.modules[type(self).__module__]
         test = getattr(module, self.moduleName + "Test")()
         test.messageDelay = msec
         test.runTest(**kwargs)
@@ -96,7 +108,7 @@ class ScriptedLoadableModuleWidget:
         slicer.util.reloadScriptedModule(self.moduleName)
 
     def onTest(self, **kwargs: Any) -> None:
-        getattr(slicer.modules, self.moduleName.lower() + "Instance").runTest(**kwargs)
+        slicer.selfTests[self.moduleName](**kwargs)
 
     def onReloadAndTest(self, **kwargs: Any) -> None:
         self.onReload()
@@ -118,12 +130,13 @@ class ScriptedLoadableModuleLogic:
         if self.isSingletonParameterNode:
             found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
             if found is not None:
+                found.SetAttribute("ModuleName", self.moduleName)  # closing the scene took it
                 return found
         else:
             found = self.getAllParameterNodes()
             if found:
                 return found[0]
-        return self.createParameterNode()
+        return slicer.mrmlScene.AddNode(self.createParameterNode())
 
     def getAllParameterNodes(self) -> list[Any]:
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
@@ -134,9 +147,9 @@ class ScriptedLoadableModuleLogic:
         node.UnRegister(None)
         if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
-        node.SetModuleName(self.moduleName)
+        node.SetAttribute("ModuleName", self.moduleName)
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
-        return slicer.mrmlScene.AddNode(node)
+        return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
@@ -146,8 +159,19 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         super().__init__(*args, **kwargs)
         self.messageDelay = 0
 
+    def setUp(self) -> None:
+        """For the module to prepare each test."""
+
+    def tearDown(self) -> None:
+        """For the module to tidy up after each test."""
+
     def runTest(self) -> None:
-        """For the module's tests."""
+        """Run every method with `test` in its name, unless the module says otherwise."""
+        names = [name for name in dir(self) if "test" in name and callable(getattr(self, name))]
+        for name in names:
+            self.setUp()
+            getattr(self, name)()
+            self.tearDown()
 
     def delayDisplay(
         self, message: str, requestedDelay: int | None = None, msec: int | None = None

@@ -25,16 +25,15 @@ class qMRMLSliceView(RenderedView):
     def __init__(self, logic: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._logic = logic
-        self._mapper = vtk.vtkImageMapper()
+        self._mapper, self._picture = vtk.vtkImageMapper(), vtk.vtkActor2D()
         self._group: Any = None
 
     def _fill(self, renderer: Any) -> None:
         self._mapper.SetColorWindow(255)
         self._mapper.SetColorLevel(127.5)
-        actor = vtk.vtkActor2D()
-        actor.SetMapper(self._mapper)
-        actor.SetLayerNumber(0)
-        renderer.AddViewProp(actor)
+        self._picture.SetMapper(self._mapper)
+        self._picture.SetLayerNumber(0)
+        renderer.AddViewProp(self._picture)
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
         factory.SetMRMLApplicationLogic(slicer.app.applicationLogic())
         for name in _MANAGERS:
@@ -48,11 +47,17 @@ class qMRMLSliceView(RenderedView):
         logic.GetSliceNode().SetDimensions(width, height, 1)
         logic.ResizeSliceNode(width, height)
         logic.UpdatePipeline()
-        connection = logic.GetImageDataConnection()
-        self._mapper.SetInputConnection(connection)
-        for prop in self.renderer().GetViewProps():
-            if isinstance(prop, vtk.vtkActor2D) and prop.GetMapper() is self._mapper:
-                prop.SetVisibility(connection is not None)
+        composite = logic.GetSliceCompositeNode()
+        shown = any(
+            (
+                composite.GetBackgroundVolumeID(),
+                composite.GetForegroundVolumeID(),
+                composite.GetLabelVolumeID(),
+            )
+        )
+        self._picture.SetVisibility(shown)
+        if shown:
+            self._mapper.SetInputConnection(logic.GetImageDataConnection())
 
 
 class qMRMLSliceWidget(SceneHolder, QWidget):
