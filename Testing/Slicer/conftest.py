@@ -37,7 +37,7 @@ def _start() -> tuple[Any, list[BaseException]]:
 _host, _slot_errors = _start() if CAN_RUN else (None, [])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def host() -> Any:
     """The application: `host.wait_until(condition, timeout_s)`, `host.process_events()`."""
     return _host

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import Host
 import numpy as np
 import pytest
 import qt
@@ -55,9 +54,10 @@ class Journey:
 
 
 @pytest.fixture(scope="module")
-def journey(hippocampus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+def journey(
+    host: Any, hippocampus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Journey]:
     """The whole way, once: train on five real cases, segment a sixth one, compare."""
-    host = Host.install()
     slicer.mrmlScene.Clear(0)
     qt.QSettings().clear()
     panel, ui = PanelDriver(host), None

@@ -94,6 +94,8 @@ def test_a_stopped_training_goes_on_where_it_stopped(
     assert resumed.events[: len(job.events)] == job.events
 
 
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="starts a desktop host")
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="starts another Slicer as desktop host")
 def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) -> None:
     run = small_run(folder, generator="none", joint_steps=ENDLESS)
     script = ["-c", OTHER_SLICER, str(run.path)]
@@ -204,6 +206,39 @@ def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason
     assert job.state == "failed"
     assert "The scene was closed" in job.message
     assert list((folder / "runs").iterdir()) == []
+
+
+def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
+    host: Any, scene: Any, folder: Path
+) -> None:
+    logic = GenSegSlicerLogic()
+    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
+    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
+    Watch(host, job).until(lambda: job.fraction > 0)
+    host.app.aboutToQuit.emit()
+    assert list((folder / "runs").iterdir()) == []
+
+
+def test_a_training_on_another_machine_can_be_stopped_but_not_ended_from_here(
+    host: Any, folder: Path
+) -> None:
+    run = small_run(folder)
+    with run.lock():
+        run.write_status("running", 3)
+        write_json(run.path / "status.json", {**run.read_status(), "host": "the server"})
+        logic = GenSegSlicerLogic()
+        job = logic.attach(run.path)
+        job.kill()
+        assert "runs on the server" in job.message
+        assert job.state == "running"
+        logic.stop()
+        assert run.stop_requested()
+        run.write_status("stopped", 4)
+    Watch(host, job).until_ended()
+    assert (job.state, job.message) == (
+        "stopped",
+        "Stopped after step 4; Resume goes on from there",
+    )
 
 
 def shorten(run: RunFolder, **steps: int) -> None:

@@ -262,6 +262,7 @@ for suffix, compress in ((".nrrd", 0), (".nrrd", 1), (".nii", 0), (".nii.gz", 1)
 """
 
 
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="starts a desktop host")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """A limit on the size of files stops the writers where a full disk would."""
