@@ -137,6 +137,8 @@ def _derived_in_python(kind: type) -> bool:
 
 
 def _write(self: QObject, name: str, value: Any) -> None:
+    if type(value).__module__ == "numpy" and not isinstance(value, (int, float, str)):
+        raise ValueError(f"Property '{name}' does not accept a {type(value).__name__} of NumPy")
     if isinstance(value, tuple):
         value = list(value)
     declared = getattr(type(self), name, None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from .facts import ABSENT, LEFT_OUT, QT5_ONLY, Facts, recorded
@@ -17,6 +19,11 @@ _SIGNALS_OF_OTHERS = frozenset(
         "moduleAboutToBeUnloaded(QString)",
         "startupCompleted()",
     }
+)
+
+# Signals that have the same name and other arguments: which one a name alone means is chance
+_OVERLOADED = frozenset(
+    {"activated", "currentIndexChanged", "currentNodeChanged", "highlighted", "valueChanged"}
 )
 
 # What Qt's loader of `.ui` files understands beside properties
@@ -81,9 +88,10 @@ def python_faults(path: Path, classes: dict[str, str]) -> Iterator[str]:
 
 
 def _call_faults(call: ast.Call, classes: dict[str, str]) -> Iterator[str]:
-    """A signal that does not exist, or a property that is called."""
+    """A signal that does not exist or is not clear, a property that is called, a keyword."""
     if not isinstance(call.func, ast.Attribute):
         return
+    yield from _keyword_faults(call, call.func, classes)
     facts = _facts_of_widget(call.func.value, classes)
     first = call.args[0] if call.args else None
     if call.func.attr in ("connect", "disconnect") and isinstance(first, ast.Constant):
@@ -91,14 +99,27 @@ def _call_faults(call: ast.Call, classes: dict[str, str]) -> Iterator[str]:
         known = facts.signals if facts is not None else _all_signals()
         if signature not in known or signature in QT5_ONLY:
             yield f"no signal {signature}"
+    elif call.func.attr == "connect" and isinstance(call.func.value, ast.Attribute):
+        if call.func.value.attr in _OVERLOADED:
+            yield f"{call.func.value.attr} has several signatures: connect one by its signature"
     elif facts is not None and call.func.attr in set(facts.properties) - _names(facts.slots):
         yield f"{call.func.attr} is a property and no method"
+
+
+def _keyword_faults(
+    call: ast.Call, method: ast.Attribute, classes: dict[str, str]
+) -> Iterator[str]:
+    """PythonQt drops what is handed to Qt by keyword, without a word."""
+    name = ast.unparse(method)
+    is_qt = name.startswith(("qt.", "ctk.", "slicer.q"))
+    if call.keywords and (is_qt or _facts_of_widget(method.value, classes) is not None):
+        yield f"{name} takes no arguments by keyword"
 
 
 def _attribute_faults(attribute: ast.Attribute, classes: dict[str, str]) -> Iterator[str]:
     """A class of widgets that the host cannot show, or a name that it leaves out."""
     name = ast.unparse(attribute)
-    if name in ABSENT:
+    if name in ABSENT or (name.startswith("qt.") and not _is_in_qt(name)):
         yield f"the desktop host has no {name}"
     widget = _widget_name(attribute.value)
     kind = classes.get(widget or "")
@@ -126,6 +147,14 @@ def _widget_name(node: ast.expr) -> str | None:
         return None
     holder = ast.unparse(node.value).rpartition(".")[2]
     return node.attr if holder in ("ui", "_ui") else None
+
+
+def _is_in_qt(name: str) -> bool:
+    """Whether Qt 6 has a class, a static method or an enumerator, such as `qt.Qt.AlignLeft`."""
+    found: Any = sys.modules["qt"]
+    for part in name.partition("(")[0].split(".")[1:]:
+        found = getattr(found, part, None)
+    return found is not None
 
 
 def _names(signatures: frozenset[str]) -> set[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ctk
+import numpy as np
 import pytest
 import qt
 import slicer
@@ -37,6 +38,11 @@ def test_an_unknown_attribute_cannot_be_set() -> None:
 def test_a_property_refuses_a_value_of_another_type() -> None:
     with pytest.raises(ValueError, match="Property 'text' of QLabel does not accept a int"):
         qt.QLabel().text = 3
+
+
+def test_a_property_refuses_the_integers_of_numpy() -> None:
+    with pytest.raises(ValueError, match="does not accept a int64 of NumPy"):
+        qt.QSpinBox().value = np.int64(3)
 
 
 def test_a_class_derived_in_python_may_have_attributes() -> None:

@@ -52,6 +52,21 @@ def test_an_unknown_property_that_is_set_is_found(tmp_path: Path) -> None:
     assert faults == ["ui.line.caption is set, but there is no such property"]
 
 
+def test_a_signal_of_several_signatures_is_connected_by_one_of_them(tmp_path: Path) -> None:
+    faults = _faults_of("box.currentIndexChanged.connect(f)", tmp_path, {})
+    assert faults == ["currentIndexChanged has several signatures: connect one by its signature"]
+
+
+@pytest.mark.parametrize("call", ["qt.QLabel(text='x')", "self.ui.line.insert(text='x')"])
+def test_an_argument_by_keyword_is_found(call: str, tmp_path: Path) -> None:
+    faults = _faults_of(call, tmp_path, {"line": "QLineEdit"})
+    assert faults == [f"{call.partition('(')[0]} takes no arguments by keyword"]
+
+
+def test_a_name_that_qt_6_has_no_more_is_found(tmp_path: Path) -> None:
+    assert _faults_of("qt.QRegExp('x')", tmp_path, {}) == ["the desktop host has no qt.QRegExp"]
+
+
 def test_a_widget_that_the_host_lacks_is_found(tmp_path: Path) -> None:
     faults = _faults_of("w = ctk.ctkRangeWidget()", tmp_path, {})
     assert faults == ["the desktop host has no ctk.ctkRangeWidget"]
