@@ -17,6 +17,7 @@ from GenSegSlicerLib.ModelChooser import ModelChooser
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SliceViews import showIn3D, showPair
 from GenSegSlicerLib.Tables import volumesTable
+from GenSegSlicerLib.TableSizes import showTableNode
 
 
 class ApplySection(Section):
@@ -166,11 +167,10 @@ class ApplySection(Section):
         for node in nodes if p.show3D else ():
             showIn3D(node)
         showPair(p.inputVolume, nodes[0])
-        self.ui.volumesTableView.setVisible(p.makeVolumesTable)
+        self.ui.volumesTableView.setVisible(False)
         if p.makeVolumesTable:
             tables = [volumesTable(node, _tableName(node)) for node in nodes]
-            self.ui.volumesTableView.setMRMLTableNode(tables[0])
-            self.ui.volumesTableView.resizeColumnsToContents()
+            showTableNode(self.ui.volumesTableView, tables[0])
         if p.predictionNode is None:
             p.predictionNode = nodes[0]
         self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))

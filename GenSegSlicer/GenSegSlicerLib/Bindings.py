@@ -6,7 +6,7 @@ choices changes; a path box holds a text, since an empty `pathlib.Path` reads as
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import ctk
@@ -25,10 +25,19 @@ class Binding(Protocol):
 
 
 class ChoiceBinding:
-    """A combo box and the text parameter that holds the identifier of the chosen item."""
+    """A combo box and the text parameter that holds the identifier of the chosen item.
 
-    def __init__(self, comboBox: qt.QComboBox, name: str) -> None:
+    Args:
+        comboBox: the combo box.
+        name: of the parameter.
+        describe: gives what the user reads for a value that is not among the choices.
+    """
+
+    def __init__(
+        self, comboBox: qt.QComboBox, name: str, describe: Callable[[str], str] = str
+    ) -> None:
         self.parameters: GenSegSlicerParameterNode | None = None
+        self._describe = describe
         self._comboBox = comboBox
         self._name = name
         comboBox.connect("currentIndexChanged(int)", self._onChosen)
@@ -43,13 +52,13 @@ class ChoiceBinding:
         self.show()
 
     def show(self) -> None:
-        """Show the parameter's value; one that is not offered is shown as it is."""
+        """Show the parameter's value, even one that is not offered."""
         if self.parameters is None:
             return
         value = getattr(self.parameters, self._name)
         blocked = self._comboBox.blockSignals(True)
         if self._comboBox.findData(value) < 0 and value:
-            self._add(value, value, "")
+            self._add(value, self._describe(value), value)
         self._comboBox.setCurrentIndex(self._comboBox.findData(value))
         self._comboBox.blockSignals(blocked)
 

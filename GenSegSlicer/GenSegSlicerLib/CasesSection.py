@@ -14,6 +14,7 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
+from GenSegSlicerLib.PairSummary import faultOf, tellAbout, usedPairs
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.Section import Section
@@ -39,7 +40,15 @@ class CasesSection(Section):
         self._rebuilding = qt.QTimer()
         self._rebuilding.setSingleShot(True)
         self._rebuilding.connect("timeout()", self.reload)
+        self._toolTips = [
+            (button, button.toolTip)
+            for button in (
+                *(ui.roleTrainButton, ui.roleValidateButton, ui.roleIgnoreButton),
+                *(ui.showPairButton, ui.removePairsButton),
+            )
+        ]
         self._connect()
+        self._enableButtons()
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Work on these parameters; without any there are no pairs."""
@@ -81,23 +90,11 @@ class CasesSection(Section):
 
     def used(self) -> list[TrainingPair]:
         """Give the pairs that a training would use."""
-        return [pair for pair in self.pairs if pair.role != "ignore"]
+        return usedPairs(self.pairs)
 
     def fault(self) -> str:
         """Tell in one line why these pairs cannot be learned from; "" where they can."""
-        used = self.used()
-        bad = [pair for pair in used if pair.status not in ("", "ok")]
-        if len(used) < 2:
-            return _("Add at least two pairs of a volume and its segmentation")
-        if not any(pair.role == "train" for pair in used):
-            return _("Set the role of at least one pair to Train")
-        if bad:
-            return bad[0].status
-        if not self.segments.hasClasses():
-            return _("Choose a class of the model for at least one segment")
-        if any(pair.status == "" for pair in used):
-            return _("The pairs are being checked")
-        return ""
+        return faultOf(self.pairs, self.segments.hasClasses())
 
     def addFromScene(self) -> None:
         """Add every pair that the scene holds and the table does not."""
@@ -120,7 +117,7 @@ class CasesSection(Section):
 
     def setRole(self, role: str) -> None:
         """Give the selected pairs a role."""
-        rows = self._selected()
+        rows = self._table.selectedRows()
         for row in rows:
             self.pairs[row].role = role
         if rows:
@@ -129,7 +126,7 @@ class CasesSection(Section):
 
     def removeSelected(self) -> None:
         """Take the selected pairs out of the table."""
-        rows = set(self._selected())
+        rows = set(self._table.selectedRows())
         if rows:
             self.pairs = [pair for row, pair in enumerate(self.pairs) if row not in rows]
             self._save()
@@ -137,11 +134,12 @@ class CasesSection(Section):
 
     def showSelected(self) -> None:
         """Show the first selected pair in the slice views."""
-        for row in self._selected()[:1]:
+        for row in self._table.selectedRows()[:1]:
             showPair(self.pairs[row].volumeNode, self.pairs[row].segmentationNode)
 
     def _connect(self) -> None:
         ui = self.ui
+        ui.casesTable.connect("itemSelectionChanged()", self._enableButtons)
         ui.addFromSceneButton.connect("clicked(bool)", lambda checked: self.addFromScene())
         ui.importFolderButton.connect("directorySelected(QString)", self.importFolder)
         ui.addPairButton.connect("clicked(bool)", lambda checked: self.addChosen())
@@ -151,11 +149,12 @@ class CasesSection(Section):
         ui.roleValidateButton.connect("clicked(bool)", lambda checked: self.setRole("validate"))
         ui.roleIgnoreButton.connect("clicked(bool)", lambda checked: self.setRole("ignore"))
 
-    def _selected(self) -> list[int]:
-        rows = self._table.selectedRows()
-        if not rows:
-            self.message.warning(_("Select one or more rows of the table first"))
-        return rows
+    def _enableButtons(self) -> None:
+        """Enable what works on selected pairs, or say that none is selected."""
+        selected = bool(self._table.selectedRows())
+        for button, toolTip in self._toolTips:
+            button.enabled = selected
+            button.toolTip = toolTip if selected else _("Select one or more pairs first")
 
     def _try(self, action: Any) -> None:
         try:
@@ -202,22 +201,7 @@ class CasesSection(Section):
         self._table.showStatus(waiting[0])
 
     def _tell(self) -> None:
-        """Say how many pairs do what, or which one is at fault."""
-        counts = {role: sum(p.role == role for p in self.pairs) for role in ("train", "validate")}
-        bad = [pair for pair in self.used() if pair.status not in ("", "ok")]
-        if not self.pairs:
-            self.message.hint(_("No pairs yet: load volumes with segmentations, then add them."))
-        elif bad:
-            more = _(" (and {count} more)").format(count=len(bad) - 1) if len(bad) > 1 else ""
-            self.message.error(bad[0].status + more)
-        elif counts["validate"]:
-            self.message.hint(
-                _("{train} pairs to learn from, {validate} held back.").format(**counts)
-            )
-        else:
-            self.message.hint(
-                _("{train} pairs; about a third of them is held back by itself.").format(**counts)
-            )
+        tellAbout(self.pairs, self.message)
         self.onChanged()
 
     def _save(self) -> None:

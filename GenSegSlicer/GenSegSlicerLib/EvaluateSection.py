@@ -10,6 +10,7 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Section import Section
+from GenSegSlicerLib.TableSizes import showTableNode
 
 
 class EvaluateSection(Section):
@@ -70,9 +71,7 @@ class EvaluateSection(Section):
             self.message.error(job.message)
         elif job.tableNode is not None:
             self.message.clear()
-            self.ui.scoresTableView.setMRMLTableNode(job.tableNode)
-            self.ui.scoresTableView.resizeColumnsToContents()
-            self.ui.scoresTableView.setVisible(True)
+            showTableNode(self.ui.scoresTableView, job.tableNode)
         if self.parameters is not None:
             self.refresh()
 

@@ -29,7 +29,9 @@ class ModelChooser:
         self.fault = ""
         self._logic = logic
         self._card = InlineMessage(ui.modelCardLabel)
-        self._selector = ChoiceBinding(ui.modelSelector, "modelFolder")
+        self._selector = ChoiceBinding(
+            ui.modelSelector, "modelFolder", lambda path: modelTitle(Path(path))
+        )
         self.bindings = [self._selector, PathBinding(ui.modelFolderEdit, "modelFolder")]
         self._shown: str | None = None
 

@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegSlicerLib.TableSizes import fitHeight
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 VOLUME, SEGMENTATION, ROLE, STATUS = range(4)
@@ -50,6 +51,7 @@ class PairTable:
             self._setText(row, ROLE, "")
             self._table.setCellWidget(row, ROLE, self._roleBox(pair))
             self.showStatus(row)
+        fitHeight(self._table, len(self._pairs), least=3)
         if selected and selected[-1] < len(self._pairs):
             self.select(selected)
 

@@ -26,7 +26,7 @@ class ReviewSection(Section):
         self.views = ReviewViews()
         self._feedback: ReviewFeedback | None = None
         self._items: list[ReviewItem] = []
-        self._shown: object = None
+        self._shown: Any = None  # the run, and how many previews it had
         ui.reviewSelector.connect("currentIndexChanged(int)", lambda index: self.showItem())
         ui.reviewPreviousButton.connect("clicked(bool)", lambda checked: self.step(-1))
         ui.reviewNextButton.connect("clicked(bool)", lambda checked: self.step(1))
@@ -36,9 +36,9 @@ class ReviewSection(Section):
         ui.reviewSection.connect("contentsCollapsed(bool)", lambda collapsed: self.refresh())
 
     def cleanup(self) -> None:
-        """Take the nodes out of the scene."""
+        """Give the views back."""
         super().cleanup()
-        self.views.forget()
+        self.views.leave()
 
     def sceneClosed(self) -> None:
         """Read everything anew in the next scene."""
@@ -47,7 +47,11 @@ class ReviewSection(Section):
 
     def refresh(self) -> None:
         """List what the run has to show; nothing is read while the section is closed."""
-        if self.parameters is None or self.ui.reviewSection.collapsed:
+        if self.parameters is None:
+            return
+        if self.ui.reviewSection.collapsed:
+            self.views.leave()
+            self._shown = None
             return
         run = self.runs.runFolder()
         count = len(list((run / "previews").glob("*"))) if run is not None else 0
@@ -74,7 +78,7 @@ class ReviewSection(Section):
         if item is None or self.parameters is None:
             return
         try:
-            self.views.show(item, self.parameters.reviewOutlines)
+            self.views.show(self._shown[0], item, self.parameters.reviewOutlines)
         except GenSegError as fault:
             self.message.error(str(fault))
 

@@ -14,7 +14,7 @@ from GenSegSlicerLib.Bindings import ChoiceBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.TrainingJob import TrainingJob
-from GenSegSlicerLib.TrainingMonitor import CLOSING_KEY, TrainingMonitor, closingAnswer
+from GenSegSlicerLib.TrainingMonitor import TrainingMonitor, closingAnswer
 
 _RESUMABLE = ("stopped", "failed", "running", "queued")
 
@@ -30,15 +30,8 @@ class RunSection(Section):
         self.job: TrainingJob | None = None
         self._outlivedScene = False
         self._announced: Path | None = None  # the user may look at another run meanwhile
-        self._selector = ChoiceBinding(ui.runSelector, "runFolder")
+        self._selector = ChoiceBinding(ui.runSelector, "runFolder", lambda path: Path(path).name)
         self._bindings = [self._selector]
-        for answer, text in (
-            ("", _("Ask at the next training")),
-            ("continue", _("The training goes on")),
-            ("stop", _("The training is saved and stops")),
-        ):
-            ui.closingSelector.addItem(text, answer)
-        ui.closingSelector.connect("activated(int)", self._onClosingChosen)
         ui.stopButton.connect("clicked(bool)", lambda checked: self.stop())
         ui.resumeButton.connect("clicked(bool)", lambda checked: self.resume())
         ui.reportButton.connect("clicked(bool)", lambda checked: self.openReport())
@@ -137,7 +130,6 @@ class RunSection(Section):
             if hasReport
             else _("The report is written when the training is finished")
         )
-        ui.closingSelector.setCurrentIndex(ui.closingSelector.findData(closingAnswer()))
         self.monitor.show()
         self._tell()
 
@@ -195,10 +187,6 @@ class RunSection(Section):
             self.job.observers.remove(self._onJobChanged)
         self.monitor.leave()
         self.job = None
-
-    def _onClosingChosen(self, index: int) -> None:
-        qt.QSettings().setValue(CLOSING_KEY, self.ui.closingSelector.itemData(index))
-        self.monitor.show()
 
 
 def _stopToolTip(active: bool, overdue: bool) -> str:

@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from GenSegSlicerLib.SegmentClasses import SegmentUse
+from GenSegSlicerLib.TableSizes import fitHeight
 
 SEGMENT, FOUND, CLASS = range(3)
 
@@ -48,6 +49,7 @@ class SegmentTable:
             self._setText(row, CLASS, "", "")
             box = self._classBox(use.name, classMap.get(use.name) or "", classes)
             self._table.setCellWidget(row, CLASS, box)
+        fitHeight(self._table, len(uses), least=2, most=12)
 
     def _setText(self, row: int, column: int, text: str, toolTip: str) -> None:
         item = self._table.item(row, column)

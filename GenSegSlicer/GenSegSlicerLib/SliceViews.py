@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import slicer
@@ -10,11 +9,12 @@ import slicer
 LEFT, RIGHT = "Red", "Yellow"
 
 
-def showPair(volumeNode: Any, segmentationNode: Any, others: Iterable[Any] = ()) -> None:
-    """Show a volume with its segmentation in all slice views; `others` are hidden."""
+def showPair(volumeNode: Any, segmentationNode: Any) -> None:
+    """Show a volume with its segmentation in all slice views, without those of other volumes."""
     isLabelMap = segmentationNode.IsA("vtkMRMLLabelMapVolumeNode")
-    for other in others:
-        if other is not segmentationNode and other.IsA("vtkMRMLSegmentationNode"):
+    for other in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        reference = other.GetNodeReference(other.GetReferenceImageGeometryReferenceRole())
+        if other is not segmentationNode and reference not in (None, volumeNode):
             _setVisible(other, False)
     for compositeNode in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         compositeNode.SetBackgroundVolumeID(volumeNode.GetID())
@@ -27,9 +27,6 @@ def showPair(volumeNode: Any, segmentationNode: Any, others: Iterable[Any] = ())
 
 def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool = False) -> None:
     """Show two volumes, each with its label map, beside each other in the same orientation."""
-    layoutNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if layoutNode is not None:
-        layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutSideBySideView)
     for view, (imageNode, labelNode) in ((LEFT, left), (RIGHT, right)):
         compositeNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
         sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
@@ -59,6 +56,7 @@ def showIn3D(segmentationNode: Any) -> None:
     segmentationNode.CreateClosedSurfaceRepresentation()
     segmentationNode.CreateDefaultDisplayNodes()
     segmentationNode.GetDisplayNode().SetVisibility3D(True)
+    slicer.util.resetThreeDViews()
 
 
 def showChart(chartNode: Any) -> None:

@@ -26,8 +26,16 @@ class TrainingMonitor:
         self._ui = ui
         self.job: TrainingJob | None = None
         self.charts: TrainingCharts | None = None
+        self._hasLoggedDetails = False
         self._question = InlineMessage(ui.closingQuestion)
         ui.chartButton.connect("clicked(bool)", lambda checked: self.showCurves())
+        for answer, text in (
+            ("", _("Ask at the next training")),
+            ("continue", _("The training goes on")),
+            ("stop", _("The training is saved and stops")),
+        ):
+            ui.closingSelector.addItem(text, answer)
+        ui.closingSelector.connect("activated(int)", self._onClosingChosen)
         ui.closingContinueButton.connect("clicked(bool)", lambda c: self.answer("continue"))
         ui.closingStopButton.connect("clicked(bool)", lambda c: self.answer("stop"))
         ui.progressFrame.setVisible(False)
@@ -37,6 +45,7 @@ class TrainingMonitor:
         """Show this job from now on."""
         self.leave()
         self.job = job
+        self._hasLoggedDetails = False
         self._ui.logText.clear()
         self._clearCurves()
         for event in job.events:
@@ -58,11 +67,13 @@ class TrainingMonitor:
         """Show how far the job is."""
         job = self.job
         ui = self._ui
+        ui.closingSelector.setCurrentIndex(ui.closingSelector.findData(closingAnswer()))
         ui.progressFrame.setVisible(job is not None)
         ui.closingFrame.setVisible(job is not None and job.isActive and closingAnswer() == "")
         ui.chartButton.enabled = job is not None and any(e["kind"] == "metrics" for e in job.events)
         if job is None:
             return
+        self._logDetails()
         self._question.info(_("If Slicer is closed while a training runs:"))
         ui.trainProgressBar.setValue(round(1000 * job.fraction))
         ui.trainProgressBar.format = f"{phaseText(job)}  %p%"
@@ -86,12 +97,21 @@ class TrainingMonitor:
         qt.QSettings().setValue(CLOSING_KEY, answer)
         self.show()
 
+    def _onClosingChosen(self, index: int) -> None:
+        self.answer(self._ui.closingSelector.itemData(index))
+
     def _take(self, event: dict[str, Any]) -> None:
         if self.charts is not None:
             self.charts.add(event)
         text = logLine(event)
         if text:
             self._ui.logText.appendPlainText(text)
+
+    def _logDetails(self) -> None:
+        """Put what the process said into the log, once, where the training failed."""
+        if self.job.state == "failed" and not self._hasLoggedDetails:
+            self._hasLoggedDetails = True
+            self._ui.logText.appendPlainText(self.job.details)
 
     def _clearCurves(self) -> None:
         if self.charts is not None:

@@ -27,8 +27,10 @@ class TrainingSection(Section):
         self._device = ChoiceBinding(ui.deviceSelector, "device")
         self._bindings = [self._device, PathBinding(ui.outputFolderEdit, "outputFolder")]
         self._device.setChoices([("auto", _("Automatic: the fastest"), "")])
+        preset = ChoiceBinding(ui.presetSelector, "preset", TrainingSettings.presetText)
+        preset.setChoices(TrainingSettings.presetChoices())
+        self._bindings.append(preset)
         for box, name, choices in (
-            (ui.presetSelector, "preset", TrainingSettings.presetChoices()),
             (ui.segmenterSelector, "segmenter", TrainingSettings.segmenterChoices()),
             (ui.effortSelector, "effort", TrainingSettings.effortChoices()),
             (ui.generatorSelector, "generator", TrainingSettings.generatorChoices()),

@@ -7,6 +7,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from GenSegLib.config import GENERATORS, HYPERGRADIENTS, SEGMENTERS, TrainConfig
+from GenSegLib.errors import GenSegError
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
@@ -19,6 +20,14 @@ def presetChoices() -> Choices:
     presets = [load_preset(name) for name in list_presets()]
     presets.sort(key=lambda preset: not preset.labels)
     return [(p.name, _presetTitle(p), _presetToolTip(p)) for p in presets]
+
+
+def presetText(nameOrPath: str) -> str:
+    """Give the title of a preset, also of one from a file of the user's own."""
+    try:
+        return _presetTitle(load_preset(nameOrPath))
+    except GenSegError:
+        return nameOrPath
 
 
 def segmenterChoices() -> Choices:

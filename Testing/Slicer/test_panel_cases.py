@@ -23,7 +23,7 @@ def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
 def test_without_pairs_the_panel_says_what_to_do(panel: PanelDriver) -> None:
     assert "No pairs yet" in panel.ui.casesMessage.text
     assert not panel.ui.trainButton.enabled
-    assert "Add at least two pairs" in panel.ui.trainButton.toolTip
+    assert "add at least two pairs" in panel.ui.trainButton.toolTip
 
 
 def test_add_pairs_from_scene_finds_the_segmented_volumes(
@@ -102,7 +102,7 @@ def test_the_role_of_one_pair_is_set_in_its_row(panel: PanelDriver, hippocampus:
     panel.choose(panel.ui.casesTable.cellWidget(0, 2), "Ignore")
     panel.host.process_events()
     assert list(panel.parameters.pairRoles) == ["ignore", "train"]
-    assert "Add at least two pairs" in panel.ui.trainButton.toolTip
+    assert "add at least two pairs" in panel.ui.trainButton.toolTip
 
 
 def test_pairs_are_removed_from_the_table_and_stay_in_the_scene(

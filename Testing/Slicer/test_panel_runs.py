@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import Host
 import pytest
 import qt
 import slicer
@@ -13,30 +14,102 @@ from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
 
 
-@pytest.fixture
-def panel(host: Any, scene: Any, tmp_path: Path) -> Iterator[PanelDriver]:
+def ready_panel(folder: Path) -> PanelDriver:
     """The panel with four phantoms, ready for a training that lasts until it is stopped."""
     qt.QSettings().clear()
-    driver = PanelDriver(host)
-    driver.parameters.preset = str(tiny_preset(tmp_path, final_steps=5000))
-    driver.parameters.outputFolder = str(tmp_path / "runs")
-    driver.ui.importFolderButton.directorySelected.emit(str(phantom_folder(tmp_path)))
-    driver.wait_for_checks()
-    yield driver
-    job = driver.widget.logic.trainingJob
-    if job is not None and job.isActive:
-        job.kill()
-        host.wait_until(lambda: not job.isActive, 60)
-    host.close_module("GenSegSlicer")
+    slicer.mrmlScene.Clear(0)
+    panel = PanelDriver(Host.install())
+    panel.parameters.preset = str(tiny_preset(folder, final_steps=20000))
+    panel.parameters.outputFolder = str(folder / "runs")
+    panel.ui.importFolderButton.directorySelected.emit(str(phantom_folder(folder)))
+    panel.wait_for_checks()
+    return panel
 
 
 def start(panel: PanelDriver) -> Any:
     """Press *Train* and wait for the first steps."""
     panel.press(panel.ui.trainButton)
     job = panel.widget.panel.runs.job
+    wait_for_steps(panel, job)
+    return job
+
+
+def wait_for_steps(panel: PanelDriver, job: Any) -> None:
     panel.host.wait_until(lambda: not job.isActive or job.phase == "final", 120)
     assert job.isActive, job.message
-    return job
+
+
+def end(panel: PanelDriver) -> None:
+    """End what still runs, and close the panel and the scene."""
+    job = panel.widget.logic.trainingJob
+    if job is not None and job.isActive:
+        job.kill()
+        panel.host.wait_until(lambda: not job.isActive, 60)
+    panel.host.close_module("GenSegSlicer")
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture(scope="module")
+def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The run folder of a training that goes on during these tests, its panel closed."""
+    panel = ready_panel(tmp_path_factory.mktemp("going"))
+    run = start(panel).runFolder
+    panel.host.close_module("GenSegSlicer")
+    slicer.mrmlScene.Clear(0)
+    yield run
+    end(PanelDriver(Host.install()))
+
+
+@pytest.fixture
+def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
+    """The panel, opened in an empty scene while that training goes on."""
+    panel = PanelDriver(host)
+    yield panel
+    host.close_module("GenSegSlicer")
+
+
+@pytest.fixture
+def panel(tmp_path: Path) -> Iterator[PanelDriver]:
+    """A panel that is ready to train."""
+    ready = ready_panel(tmp_path)
+    yield ready
+    end(ready)
+
+
+def test_a_training_that_outlived_its_panel_is_found_again(
+    reopened: PanelDriver, going: Path
+) -> None:
+    found = reopened.widget.panel.runs.job
+    assert found.runFolder == going and found.isActive
+    assert reopened.ui.runSelector.currentText == going.name
+    assert reopened.ui.stopButton.enabled
+    assert "a training is running" in reopened.ui.trainButton.toolTip
+
+
+def test_a_reloaded_module_finds_its_training_again(reopened: PanelDriver, going: Path) -> None:
+    reopened.widget.onReload()
+    reopened.host.process_events()
+    panel = PanelDriver(reopened.host)
+    assert panel.widget is not reopened.widget
+    assert panel.widget.panel.runs.job.runFolder == going
+    assert panel.ui.stopButton.enabled
+
+
+def test_a_training_outlives_its_scene_and_the_panel_says_so(reopened: PanelDriver) -> None:
+    slicer.mrmlScene.Clear(0)
+    reopened.host.process_events()
+    assert reopened.widget.panel.runs.job.isActive
+    assert "The scene was closed; the training goes on" in reopened.ui.trainMessage.text
+    assert reopened.ui.stopButton.enabled
+
+
+def test_what_closing_slicer_does_is_asked_once(reopened: PanelDriver) -> None:
+    assert not reopened.ui.closingFrame.isHidden()
+    reopened.press(reopened.ui.closingContinueButton)
+    assert reopened.ui.closingFrame.isHidden()
+    assert reopened.ui.closingSelector.currentText == "The training goes on"
+    reopened.widget.panel.slicerCloses()
+    assert reopened.widget.panel.runs.job.state == "running"
 
 
 def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
@@ -49,51 +122,12 @@ def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
     assert "Resume" in panel.ui.trainMessage.text
     panel.press(panel.ui.resumeButton)
     resumed = panel.widget.panel.runs.job
-    panel.host.wait_until(lambda: not resumed.isActive or resumed.phase == "final", 120)
-    assert resumed.isActive and resumed.runFolder == job.runFolder
-
-
-def test_the_question_what_closing_does_is_asked_once(panel: PanelDriver) -> None:
-    job = start(panel)
-    assert not panel.ui.closingFrame.isHidden()
-    panel.press(panel.ui.closingStopButton)
-    assert panel.ui.closingFrame.isHidden()
+    wait_for_steps(panel, resumed)
+    assert resumed.runFolder == job.runFolder
+    panel.press(panel.ui.closingStopButton)  # the answer to the question that is asked once
     panel.widget.panel.slicerCloses()
-    panel.host.wait_until(lambda: not job.isActive, 60)
-    assert job.state == "stopped"
-
-
-def test_a_training_outlives_its_scene_and_the_panel_says_so(panel: PanelDriver) -> None:
-    job = start(panel)
-    slicer.mrmlScene.Clear(0)
-    panel.host.process_events()
-    assert job.isActive
-    assert "The scene was closed; the training goes on" in panel.ui.trainMessage.text
-    assert panel.ui.stopButton.enabled
-
-
-def test_a_reloaded_module_finds_its_training_again(panel: PanelDriver) -> None:
-    job = start(panel)
-    panel.widget.onReload()
-    panel.host.process_events()
-    reopened = PanelDriver(panel.host)
-    found = reopened.widget.panel.runs.job
-    assert found is not None and found.isActive
-    assert found.runFolder == job.runFolder
-    assert reopened.ui.stopButton.enabled
-    panel.widget = reopened.widget
-
-
-def test_a_training_is_found_again_by_another_slicer(panel: PanelDriver) -> None:
-    job = start(panel)
-    run = job.runFolder
-    panel.host.close_module("GenSegSlicer")
-    slicer.mrmlScene.Clear(0)
-    panel.widget = PanelDriver(panel.host).widget
-    panel.host.process_events()
-    found = panel.widget.panel.runs.job
-    assert found is not None and found.runFolder == run and found.isActive
-    assert panel.ui.runSelector.currentText == run.name
+    panel.host.wait_until(lambda: not resumed.isActive, 60)
+    assert resumed.state == "stopped"
 
 
 def test_a_failed_training_says_why_in_one_line(panel: PanelDriver) -> None:
@@ -105,6 +139,7 @@ def test_a_failed_training_says_why_in_one_line(panel: PanelDriver) -> None:
     assert job.state == "failed"
     assert "cuda:7" in panel.ui.trainMessage.text
     assert "\n" not in panel.ui.trainMessage.text
+    assert "cuda:7" in panel.ui.logText.plainText  # the details
     assert panel.ui.trainButton.enabled
 
 

@@ -1,0 +1,53 @@
+"""What the panel says of the training pairs: what is missing, what is wrong, what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slicer.i18n import tr as _
+
+from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+
+def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
+    """Give the pairs that a training would use."""
+    return [pair for pair in pairs if pair.role != "ignore"]
+
+
+def faultOf(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
+    """Tell in one line why pairs cannot be learned from; "" where they can."""
+    used = usedPairs(pairs)
+    bad = _badPairs(pairs)
+    if len(used) < 2:
+        return _("add at least two pairs of a volume and its segmentation")
+    if not any(pair.role == "train" for pair in used):
+        return _("set the role of at least one pair to Train")
+    if bad:
+        return bad[0].status
+    if not hasClasses:
+        return _("choose a class of the model for at least one segment")
+    if any(pair.status == "" for pair in used):
+        return _("the pairs are being checked")
+    return ""
+
+
+def tellAbout(pairs: Sequence[TrainingPair], message: InlineMessage) -> None:
+    """Say how many pairs do what, or which one is at fault."""
+    bad = _badPairs(pairs)
+    train, validate = (sum(p.role == role for p in pairs) for role in ("train", "validate"))
+    if not pairs:
+        message.hint(_("No pairs yet: load volumes with segmentations, then add them."))
+    elif bad:
+        more = _(" (and {count} more)").format(count=len(bad) - 1) if len(bad) > 1 else ""
+        message.error(bad[0].status + more)
+    elif validate:
+        text = _("{train} pairs to learn from, {validate} held back.")
+        message.hint(text.format(train=train, validate=validate))
+    else:
+        text = _("{train} pairs; about a third of them is held back by itself.")
+        message.hint(text.format(train=train))
+
+
+def _badPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
+    return [pair for pair in usedPairs(pairs) if pair.status not in ("", "ok")]
