@@ -103,8 +103,7 @@ class LayoutManager(QObject):
     def _arranged(self, element: ElementTree.Element) -> QWidget:
         """The widget of a `layout` or `view` element."""
         if element.tag == "view":
-            node = self._logic.GetViewNodes
-            return self._widget_of(element) if node else QWidget()
+            return self._widget_of(element)
         parts = [self._arranged(item[0]) for item in element.findall("item")]
         if element.get("type") == "tab":
             holder: Any = QTabWidget()

@@ -9,6 +9,7 @@ from . import (
     numbers,
     paths,
     plot_view,
+    segments_view,
     table_views,
 )
 from .ui_loader import widget_classes
@@ -22,6 +23,7 @@ __all__ = [
     "numbers",
     "paths",
     "plot_view",
+    "segments_view",
     "table_views",
     "widget_classes",
 ]
