@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from Host.facts import recorded_behavior
 
 _PARAMETER_NODE = "vtkMRMLScriptedModuleNode"
 
@@ -127,6 +130,23 @@ def test_the_application_has_what_the_recording_names() -> None:
         assert isinstance(getattr(app, name), str)
 
 
+def test_the_application_and_slicer_util_have_the_recorded_names() -> None:
+    behavior = recorded_behavior()
+    names = behavior["slicer.app.pythonConsole etc: attributes of slicer.app"]
+    assert [each for each in names if not hasattr(slicer.app, each)] == []
+    names = behavior["slicer.util names"]
+    assert [each for each in names if not hasattr(slicer.util, each)] == []
+
+
+def test_the_functions_of_packages_take_the_recorded_parameters() -> None:
+    left_out = {"load_pyproject_dependencies"}
+    for name, signature in recorded_behavior()["slicer.packaging functions"].items():
+        if name in left_out or "blocking" in signature:  # pip_install and pip_uninstall refuse all
+            continue
+        wanted = re.findall(r"(\w+): ", signature)
+        assert list(inspect.signature(getattr(slicer.packaging, name)).parameters) == wanted
+
+
 def test_no_package_is_installed_or_removed() -> None:
     with pytest.raises(RuntimeError, match="installs no packages"):
         slicer.util.pip_install("no-such-package")
@@ -145,6 +165,16 @@ def test_a_text_stays_as_it_is_without_translations() -> None:
     from slicer.i18n import translate
 
     assert (_("Train"), translate("GenSeg", "Stop")) == ("Train", "Stop")
+
+
+@pytest.mark.parametrize("name", ["", "Widget", "Logic", "Test"])
+def test_the_base_classes_of_modules_have_the_recorded_methods(name: str) -> None:
+    base = f"ScriptedLoadableModule{name}"
+    kind = getattr(slicer.ScriptedLoadableModule, base)
+    for method, signature in recorded_behavior()[f"{base} methods"].items():
+        parameters = inspect.signature(getattr(kind, method)).parameters.values()
+        bare = [str(each.replace(annotation=inspect.Parameter.empty)) for each in parameters]
+        assert f"({', '.join(bare)})" == signature, method
 
 
 _MODULE = """

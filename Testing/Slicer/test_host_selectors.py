@@ -131,11 +131,15 @@ def test_create_new_adds_a_node_and_chooses_it(selector: Any) -> None:
     assert selector.currentNode().GetName() == "Prediction"
 
 
-def test_a_deleted_selector_hears_no_more_of_the_scene(selector: Any, host: Any) -> None:
+def test_a_deleted_selector_hears_no_more_of_the_scene(
+    selector: Any, host: Any, capfd: pytest.CaptureFixture
+) -> None:
     selector.setMRMLScene(slicer.mrmlScene)
+    _add("before")
     selector.deleteLater()
     host.process_events()
-    _add("volume").SetName("renamed")
+    _add("after").SetName("renamed")
+    assert capfd.readouterr().err == ""
 
 
 def test_several_nodes_are_ticked(scene: Any) -> None:
