@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from slicer.i18n import tr as _
@@ -94,3 +95,10 @@ class CaseWriter:
         )
         made = CaseSet(tuple(cases), self._labels, self._preset.modality)
         return made.with_validation(self._config.validation_share, self._config.seed)
+
+
+def newRunFolder(parent: Path, name: str) -> Path:
+    """A path in `parent` at which nothing is yet, named by preset and time."""
+    stem = f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    candidates = (stem, *(f"{stem}-{k}" for k in range(2, 1000)))
+    return next(parent / each for each in candidates if not (parent / each).exists())

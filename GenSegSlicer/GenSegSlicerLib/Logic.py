@@ -13,7 +13,6 @@ the start is raised as GenSegError.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib import Dependencies, PairFinder
 from GenSegSlicerLib.ApplyJob import ApplyJob
-from GenSegSlicerLib.CaseWriter import CaseWriter
+from GenSegSlicerLib.CaseWriter import CaseWriter, newRunFolder
 from GenSegSlicerLib.Devices import Devices, askDevices
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.PairChecks import checkPair
@@ -109,7 +108,7 @@ class GenSegSlicerLogic(ScriptedLoadableModuleLogic):
             classMap = suggestClasses(segmentNames(pairs), wanted)
         writer = CaseWriter(pairs, wanted, config, classMap)
         self._job = TrainingJob()
-        self._job.train(writer, _newFolder(Path(outputFolder).absolute(), wanted.name))
+        self._job.train(writer, newRunFolder(Path(outputFolder).absolute(), wanted.name))
         return _awaited(self._job, wait)
 
     def resume(self, runFolder: str | Path, wait: bool = False) -> TrainingJob:
@@ -146,8 +145,8 @@ class GenSegSlicerLogic(ScriptedLoadableModuleLogic):
         Raises:
             GenSegError: the request cannot be written into the run folder.
         """
-        if self._job is not None:
-            self._job.stop()
+        if self.trainingJob is not None:
+            self.trainingJob.stop()
 
     def apply(
         self,
@@ -232,10 +231,3 @@ def _awaited(job: Any, wait: bool) -> Any:
     if wait:
         job.wait()
     return job
-
-
-def _newFolder(parent: Path, name: str) -> Path:
-    """A folder that is not there yet, named by preset and time."""
-    stem = f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}"
-    candidates = (stem, *(f"{stem}-{k}" for k in range(2, 1000)))
-    return next(parent / each for each in candidates if not (parent / each).exists())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,16 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder, State
 from GenSegSlicerLib.CaseWriter import CaseWriter
-from GenSegSlicerLib.DetachedProcess import DetachedProcess, readTail
 from GenSegSlicerLib.EventTail import EventTail
 from GenSegSlicerLib.Job import Job
-from GenSegSlicerLib.ProcessText import lastFault
-from GenSegSlicerLib.ProcessTree import killTree
 from GenSegSlicerLib.RunEnding import settle
 from GenSegSlicerLib.RunHistory import RunHistory
+from GenSegSlicerLib.Trainer import Trainer
 from GenSegSlicerLib.TrainingProgress import TrainingProgress
 from GenSegSlicerLib.Turns import Turns
 
 STOP_PATIENCE_S = 30.0
 _POLL_MS = 200
-_LOOK_EVERY_S = 1.0
 _PREPARING = 0.03  # share of the whole job
 
 
@@ -52,12 +49,9 @@ class TrainingJob(Job):
         self.stopIsOverdue = False
         self._progress = TrainingProgress()
         self._turns: Turns | None = None
-        self._process: DetachedProcess | None = None
+        self._trainer: Trainer | None = None
         self._tail: EventTail | None = None
-        self._startedAt = 0.0
-        self._lookedAt = 0.0
         self._askedAt = 0.0
-        self._killed = False
         self._timer = qt.QTimer()
         self._timer.connect("timeout()", self._follow)
 
@@ -69,9 +63,7 @@ class TrainingJob(Job):
     @property
     def details(self) -> str:
         """The last lines that the training's process said."""
-        if self._process is not None:
-            return self._process.output
-        return "" if self.runFolder is None else readTail(self.runFolder / "process.log")
+        return "" if self._trainer is None else self._trainer.output
 
     def train(self, writer: CaseWriter, runFolder: Path) -> None:
         """Write the cases and train on them.
@@ -90,16 +82,14 @@ class TrainingJob(Job):
         Raises:
             GenSegError: the process cannot be started.
         """
-        self._process = _startProcess(["resume", str(runFolder)], runFolder)
-        self._observe(runFolder)
+        self._observe(runFolder, Trainer(runFolder, ["resume", str(runFolder)]))
 
     def follow(self, runFolder: Path) -> None:
         """Follow a run that a process trains that this Slicer did not start.
 
         A run that nobody trains is read to its end at once.
         """
-        self._observe(runFolder)
-        self._startedAt = 0.0
+        self._observe(runFolder, Trainer(runFolder))
         if not self._run.is_running():
             while self._takeNext():
                 pass
@@ -124,10 +114,9 @@ class TrainingJob(Job):
         if self.state == "preparing":
             self.stop()
         elif self.isActive:
-            self._killed = True
-            if self._process is not None:
-                self._process.kill()
-            self._killTrainer()
+            impossible = self._trainer.kill()
+            if impossible:
+                self._change(self.state, impossible)
 
     @property
     def _run(self) -> RunFolder:
@@ -142,25 +131,25 @@ class TrainingJob(Job):
             self._change("failed", fault)
             return
         try:
-            self._process = _startProcess(["train", str(runFolder)], runFolder)
+            trainer = Trainer(runFolder, ["train", str(runFolder)])
         except GenSegError as error:
             self.runFolder = runFolder
             self._change("failed", str(error))
         else:
-            self._observe(runFolder)
+            self._observe(runFolder, trainer)
 
-    def _observe(self, runFolder: Path) -> None:
+    def _observe(self, runFolder: Path, trainer: Trainer) -> None:
         self.runFolder = runFolder
+        self._trainer = trainer
         RunHistory().addRun(runFolder)
         self._tail = EventTail(self._run.events_file)
-        self._startedAt = time.time()
         self.fraction = _PREPARING
         self._timer.start(_POLL_MS)
         self._change("running")
 
     def _follow(self) -> None:
         """Take in what is new; called again and again."""
-        ended = self._hasEnded()
+        ended = self._trainer.hasEnded()
         known = len(self.events)
         more = self._takeNext()
         self._timer.setInterval(0 if more else _POLL_MS)
@@ -185,21 +174,13 @@ class TrainingJob(Job):
         for observer in list(self.eventObservers):
             observer(event)
 
-    def _hasEnded(self) -> bool:
-        if self._process is not None:
-            return self._process.exitCode is not None
-        now = time.monotonic()
-        if now - self._lookedAt < _LOOK_EVERY_S:
-            return False
-        self._lookedAt = now
-        return not self._run.is_running()
-
     def _pressStop(self) -> bool:
         """Ask again where a training that was just resumed forgot it; tells what is overdue."""
         if self.state != "stopping":
             return False
         if self._progress.state == State.RUNNING.value and not self._run.stop_requested():
-            self._run.request_stop()
+            with suppress(GenSegError):  # it is said to be overdue after a while
+                self._run.request_stop()
         late = time.monotonic() - self._askedAt > STOP_PATIENCE_S
         if not late or self.stopIsOverdue:
             return False
@@ -208,26 +189,9 @@ class TrainingJob(Job):
         self.message = text.format(s=STOP_PATIENCE_S)
         return True
 
-    def _killTrainer(self) -> None:
-        """End the process that the run names, where it is one of this machine."""
-        if not self._run.is_running():
-            return
-        status = self._run.read_status()
-        if status.get("host") == socket.gethostname():
-            killTree(int(status.get("process", 0)))
-        else:
-            text = _("The training runs on {host}; it can only be stopped there")
-            self.message = text.format(host=status.get("host"))
-
     def _end(self) -> None:
         self._timer.stop()
-        told = self._progress.error if self._progress.errorTime >= self._startedAt else ""
-        exitCode = None
-        if self._process is not None:
-            exitCode = self._process.exitCode
-            told = told or lastFault(self._process.output)
-        self._change(*settle(self._run, exitCode, told, self._killed))
-
-
-def _startProcess(arguments: list[str], runFolder: Path) -> DetachedProcess:
-    return DetachedProcess(arguments, runFolder / "process.log")
+        trainer, progress = self._trainer, self._progress
+        told = progress.error if progress.errorTime >= trainer.startedAt else ""
+        ending = settle(self._run, trainer.exitCode, told or trainer.fault, trainer.wasKilled)
+        self._change(*ending)

@@ -43,7 +43,9 @@ class TrainingProgress:
             self._takeProgress(event)
 
     def _takeState(self, state: str) -> None:
-        self.state = state
+        self.state, self.remainingS = state, None
+        if state != "stopping":
+            self.phase = ""
         if state == "running":  # begun or resumed: what was between does not count
             self._last, self.share, self.error = None, 0.0, ""
 

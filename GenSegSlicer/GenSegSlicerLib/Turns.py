@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 import qt
+import slicer
+from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 
@@ -12,7 +14,7 @@ Steps = Generator[float, None, None]
 
 
 class Turns:
-    """Runs a generator to its end.
+    """Runs a generator to its end, or until Slicer is closed.
 
     Args:
         steps: does a little, yields the share that is done, and so on.
@@ -29,11 +31,12 @@ class Turns:
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._turn)
+        slicer.app.connect("aboutToQuit()", self.cancel)
         self._timer.start()
 
     def cancel(self) -> None:
         """Leave the work as it is; the generator tidies up, and `onEnd` is not called."""
-        self._timer.stop()
+        self._rest()
         self._steps.close()
 
     def _turn(self) -> None:
@@ -44,11 +47,16 @@ class Turns:
         except GenSegError as fault:
             self._end(str(fault))
         except Exception as fault:
-            self._end(f"this is a bug in GenSeg, please report it ({fault!r})")
+            text = _("this is a bug in GenSeg, please report it ({fault})")
+            self._end(text.format(fault=repr(fault)))
             raise
         else:
             self._onStep(share)
 
     def _end(self, fault: str) -> None:
-        self._timer.stop()
+        self._rest()
         self._onEnd(fault)
+
+    def _rest(self) -> None:
+        self._timer.stop()
+        slicer.app.disconnect("aboutToQuit()", self.cancel)

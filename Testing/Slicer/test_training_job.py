@@ -133,7 +133,6 @@ def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, fo
         "": {},
         "warm-up": {"warmup_steps": 3, "joint_steps": ENDLESS},
         "joint": {"joint_steps": 3, "final_steps": ENDLESS},
-        "final": {},
     }
     for stage, changes in stages.items():
         job = logic.resume(run.path)
@@ -145,29 +144,22 @@ def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, fo
         assert logic.attach(run.path).message == job.message
         shorten(run, **changes)
 
+    job = logic.resume(run.path)
+    watch = Watch(host, job)
+    watch.until_phase("final")
+    job.kill()  # by the user
+    watch.until_ended()
+    assert job.state == run.read_status()["state"] == "stopped"
+    assert "Ended at once; Resume goes on from the last checkpoint" in job.message
+
 
 def killed_in(stage: str, job: Any, watch: Watch, run: RunFolder) -> None:
     """Kill the training in a phase ("" is before the first one), and wait for the job's end."""
     if stage:
         watch.until_phase(stage)
         watch.until(lambda: any(run.checkpoints.glob("*")))
-    killTree(job._process._process.pid)
+    killTree(job._trainer._process._process.pid)
     watch.until_ended()
-
-
-def test_ended_at_once_by_the_user_it_is_stopped_and_can_be_resumed(
-    host: Any, folder: Path
-) -> None:
-    run = small_run(folder, generator="none", joint_steps=ENDLESS)
-    job = GenSegSlicerLogic().resume(run.path)
-    watch = Watch(host, job)
-    watch.until(run.is_running)
-    job.kill()
-    watch.until_ended()
-    assert job.state == "stopped"
-    assert "Ended at once; Resume starts it anew" in job.message
-    assert run.read_status()["state"] == "stopped"
-    host.wait_until(lambda: not run.is_running(), 10)
 
 
 def test_a_stop_while_the_library_is_still_loading_is_not_lost(host: Any, folder: Path) -> None:

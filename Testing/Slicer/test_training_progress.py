@@ -43,6 +43,11 @@ def test_time_between_stop_and_resume_does_not_count() -> None:
     assert followed.share == pytest.approx(0.5)
 
 
+def test_a_training_that_begins_anew_tells_no_old_time_or_phase() -> None:
+    followed = follow(state(0, "running"), progress(20, 2, 80.0), state(9000, "running"))
+    assert (followed.phase, followed.remainingS, followed.share) == ("", None, 0)
+
+
 def test_a_resumed_training_forgets_the_fault_that_ended_it() -> None:
     fault = {"kind": "error", "time": 5, "text": "the disk is full"}
     assert follow(fault).error == "the disk is full"
