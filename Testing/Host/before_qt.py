@@ -6,8 +6,8 @@ import sys
 
 # PythonQt's enumerations are integers, so PySide's are asked to be the same.
 sys.pyside6_option_python_enum = 0x3
-if not os.environ.get("DISPLAY"):
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if sys.platform == "linux":
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 if sys.version_info < (3, 12):
     # PySide 6.12 takes a reference from None at each call that returns nothing; from Python 3.12

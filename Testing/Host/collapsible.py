@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -16,19 +16,48 @@ from PySide6.QtWidgets import (
 from .properties import Property, stored
 from .ui_loader import offered
 
+_FOLDED = "hiddenByFolding"
 
-def show_contents(container: QWidget, shown: bool) -> None:
-    """Show or hide a container's children; what was hidden before stays hidden after."""
-    for child in container.children():
-        if not isinstance(child, QWidget) or child.isWindow():
-            continue
-        if shown:
-            if child.property("hiddenByFolding"):
-                child.setVisible(True)
-            child.setProperty("hiddenByFolding", None)
-        elif not child.isHidden():
-            child.setProperty("hiddenByFolding", True)
-            child.setVisible(False)
+
+class Folding(QObject):
+    """Hides a container's children while it is collapsed, and shows them again.
+
+    What was hidden before stays hidden; what is shown meanwhile appears when the container opens.
+    """
+
+    def __init__(self, container: QWidget) -> None:
+        super().__init__(container)
+        self._container = container
+        self._at_work = False
+
+    def adopt(self) -> None:
+        """Take children in that are new."""
+        for child in self._children():
+            child.installEventFilter(self)
+        if self._container.collapsed:
+            self.show_contents(False)
+
+    def show_contents(self, shown: bool) -> None:
+        self._at_work = True
+        for child in self._children():
+            if shown:
+                if child.property(_FOLDED):
+                    child.setVisible(True)
+                child.setProperty(_FOLDED, None)
+            elif not child.isHidden():
+                child.setProperty(_FOLDED, True)
+                child.setVisible(False)
+        self._at_work = False
+
+    def _children(self) -> list[QWidget]:
+        children = self._container.children()
+        return [each for each in children if isinstance(each, QWidget) and not each.isWindow()]
+
+    def eventFilter(self, child: QObject, event: QEvent) -> bool:
+        shown_meanwhile = event.type() == QEvent.ShowToParent and not self._at_work
+        if shown_meanwhile and self._container.collapsed:
+            self.show_contents(False)
+        return False
 
 
 class Collapsible(QAbstractButton):
@@ -44,7 +73,12 @@ class Collapsible(QAbstractButton):
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
+        self._folding = Folding(self)
         self.toggled.connect(self._fold)
+
+    def adopt_children(self) -> None:
+        """Take in the children that a `.ui` file gave."""
+        self._folding.adopt()
 
     def _get_collapsed(self) -> bool:
         return not self.isChecked()
@@ -69,15 +103,15 @@ class Collapsible(QAbstractButton):
         self.setChecked(checked)
 
     def _fold(self, checked: bool) -> None:
-        show_contents(self, checked)
+        self._folding.adopt()
+        self._folding.show_contents(checked)
         self.setMaximumHeight(16777215 if checked else self._header_height() + 6)
         self.updateGeometry()
         self.contentsCollapsed.emit(not checked)
 
     def childEvent(self, event: QEvent) -> None:
-        child = event.child()
-        if event.type() == QEvent.ChildPolished and self.collapsed and isinstance(child, QWidget):
-            show_contents(self, False)
+        if event.type() == QEvent.ChildPolished:
+            self._folding.adopt()
         super().childEvent(event)
 
     def hitButton(self, position: object) -> bool:
@@ -131,7 +165,12 @@ class ctkCollapsibleGroupBox(QGroupBox):
             self.setTitle(parent)
         self.setCheckable(True)
         self.setChecked(True)
+        self._folding = Folding(self)
         self.toggled.connect(self.expand)
+
+    def adopt_children(self) -> None:
+        """Take in the children that a `.ui` file gave."""
+        self._folding.adopt()
 
     def _get_collapsed(self) -> bool:
         return not self.isChecked()
@@ -143,6 +182,7 @@ class ctkCollapsibleGroupBox(QGroupBox):
     collapsedHeight = stored("int", "collapsedHeight", 14)
 
     def expand(self, expanded: bool) -> None:
-        show_contents(self, expanded)
+        self._folding.adopt()
+        self._folding.show_contents(expanded)
         self.setMaximumHeight(16777215 if expanded else self.fontMetrics().height() + 12)
         self.updateGeometry()

@@ -67,13 +67,16 @@ class ScriptedLoadableModuleWidget:
         self.developerMode = slicer.util.settingsValue(
             "Developer/DeveloperMode", False, converter=slicer.util.toBool
         )
-        if parent is None:
+        is_alone = parent is None
+        if is_alone:
             parent = slicer.qMRMLWidget()
             parent.setLayout(QVBoxLayout())
             parent.setMRMLScene(slicer.mrmlScene)
         self.parent = parent
         self.layout = parent.layout()
-        setattr(slicer.modules, name, self)
+        if is_alone:
+            self.setup()
+            parent.show()
         slicer.app.moduleManager().connect(
             "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
         )

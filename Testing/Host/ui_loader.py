@@ -47,6 +47,9 @@ class UiLoader(QUiLoader):
             raise RuntimeError(f"The .ui file cannot be loaded: {self.errorString()}")
         for connection in connections:
             _connect(widget, connection)
+        for each in self._made:
+            if hasattr(each, "adopt_children"):
+                each.adopt_children()
         return widget
 
     def createWidget(self, name: str, parent: QWidget | None = None, called: str = "") -> QWidget:

@@ -192,6 +192,36 @@ def test_a_section_folds_and_keeps_hidden_what_was_hidden() -> None:
     assert (shown.isHidden(), hidden.isHidden()) == (False, True)
 
 
+def test_what_is_shown_in_a_folded_section_appears_when_it_opens() -> None:
+    section = ctk.ctkCollapsibleButton()
+    label = qt.QLabel("late")
+    label.setVisible(False)
+    qt.QVBoxLayout(section).addWidget(label)
+    section.collapsed = True
+    label.setVisible(True)
+    assert label.isHidden()
+    section.collapsed = False
+    assert not label.isHidden()
+
+
+def test_a_section_that_is_folded_in_a_ui_file_hides_its_widgets(tmp_path: Path) -> None:
+    path = tmp_path / "panel.ui"
+    path.write_text(
+        """<ui version="4.0"><widget class="qMRMLWidget" name="panel">
+             <layout class="QVBoxLayout"><item><widget class="ctkCollapsibleButton" name="section">
+               <property name="collapsed"><bool>true</bool></property>
+               <layout class="QVBoxLayout"><item>
+                 <widget class="QLabel" name="inner"/>
+               </item></layout>
+             </widget></item></layout>
+           </widget></ui>"""
+    )
+    ui = slicer.util.childWidgetVariables(slicer.util.loadUI(str(path)))
+    assert ui.inner.isHidden()
+    ui.section.click()
+    assert not ui.inner.isHidden()
+
+
 def test_a_path_line_takes_text_and_tells_of_changes() -> None:
     got: list[str] = []
     line = ctk.ctkPathLineEdit()
