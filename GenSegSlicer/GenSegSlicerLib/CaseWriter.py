@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.presets import Preset
+from GenSegLib.run_lock import process_lives
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.PairChecks import OK, checkPair
 from GenSegSlicerLib.SegmentationFiles import writeLabel
@@ -61,6 +64,7 @@ class CaseWriter:
         Raises:
             GenSegError: a pair cannot be learned from, or the folder cannot be written.
         """
+        _removeLeftovers(folder.parent)
         with atomic_folder(folder) as target:
             RunFolder.create(target, self._config, self._preset, self._cases(target))
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
@@ -102,3 +106,15 @@ def newRunFolder(parent: Path, name: str) -> Path:
     stem = f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     candidates = (stem, *(f"{stem}-{k}" for k in range(2, 1000)))
     return next(parent / each for each in candidates if not (parent / each).exists())
+
+
+def _removeLeftovers(parent: Path) -> None:
+    """Remove what a Slicer of this machine left that was killed while it wrote cases."""
+    for path in parent.glob(".*.tmp"):
+        try:
+            status = RunFolder.open(path).read_status()
+        except GenSegError:
+            continue
+        here = status.get("host") == socket.gethostname()
+        if here and not process_lives(int(status.get("process", 0))):
+            shutil.rmtree(path, ignore_errors=True)

@@ -37,7 +37,7 @@ def ensureImportable() -> None:
 
 
 def pythonProgram() -> str:
-    """Slicer's own Python as a program: PythonSlicer, or the Python that runs this already.
+    """Slicer's own Python as a program: PythonSlicer, else the Python that this runs in.
 
     Raises:
         GenSegError: Slicer is installed without it.
@@ -52,8 +52,10 @@ def pythonProgram() -> str:
     onPath = shutil.which("PythonSlicer")
     if onPath:
         return onPath
-    if present.stem.lower().startswith("python"):
-        return str(present)
+    root = Path(sys.exec_prefix)
+    for path in (present, root / "bin" / "python3", root / "python.exe"):
+        if path.stem.lower().startswith("python") and path.is_file():
+            return str(path)
     raise GenSegError(_("PythonSlicer is not beside Slicer; install Slicer anew"))
 
 

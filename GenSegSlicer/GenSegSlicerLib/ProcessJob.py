@@ -27,7 +27,10 @@ class ProcessJob(Job):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="GenSeg-", dir=slicer.app.temporaryPath))
+        parent = Path(slicer.app.temporaryPath)
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="GenSeg-", dir=parent if parent.is_dir() else None)
+        )
         self._removeFolder = weakref.finalize(self, shutil.rmtree, self.folder, True)
         self._turns: Turns | None = None
         self._process: LibraryProcess | None = None

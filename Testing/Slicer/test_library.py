@@ -49,6 +49,19 @@ def test_python_slicer_is_taken_before_any_other_python(
     assert pythonProgram() == str(tmp_path / "PythonSlicer")
 
 
+def test_without_python_slicer_the_python_that_slicer_was_built_with_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
+) -> None:
+    from GenSegSlicerLib.Library import pythonProgram
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
+    monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pythonProgram() == str(tmp_path / "bin" / "python3")
+
+
 def test_without_any_python_a_line_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
@@ -57,6 +70,7 @@ def test_without_any_python_a_line_says_what_to_do(
     from GenSegLib.errors import GenSegError
 
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
+    monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GenSegError, match="install Slicer anew"):
         pythonProgram()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def test_without_a_program_the_end_comes_all_the_same(
     assert "no Python cannot be started" in message
 
 
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
 def test_when_slicer_quits_the_process_is_ended(host: Any, library: Any) -> None:
     library("import time; time.sleep(600)")
     followed = Followed(host, [])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import qt
 import slicer
+from GenSegSlicerLib.Library import pythonProgram
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.ProcessTree import killTree
 from panel_scenes import phantom_folder, tiny_preset
@@ -31,6 +32,7 @@ import sys
 sys.path[:0] = ["Testing", "GenSegSlicer"]
 import Host
 host = Host.install()
+from GenSegSlicerLib.Library import pythonProgram
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 GenSegSlicerLogic().resume(sys.argv[1])
 print("resumed", flush=True)
@@ -200,6 +202,7 @@ def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason
     assert list((folder / "runs").iterdir()) == []
 
 
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
 def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
     host: Any, scene: Any, folder: Path
 ) -> None:
@@ -209,6 +212,26 @@ def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
     Watch(host, job).until(lambda: job.fraction > 0)
     host.app.aboutToQuit.emit()
     assert list((folder / "runs").iterdir()) == []
+
+
+def test_what_a_killed_slicer_left_half_written_is_removed_by_the_next_one(
+    host: Any, scene: Any, folder: Path
+) -> None:
+    ended = subprocess.Popen([pythonProgram(), "-c", ""])
+    ended.wait(10)
+    runs = folder / "runs"
+    for name, process in ((".old.tmp", ended.pid), (".of another Slicer.tmp", os.getppid())):
+        run = small_run(folder / name)
+        status = {**run.read_status(), "process": process}
+        write_json(run.path / "status.json", status)
+        runs.mkdir(exist_ok=True)
+        run.path.rename(runs / name)
+    logic = GenSegSlicerLogic()
+    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
+    job = logic.train(pairs, tiny_preset(folder), runs, settings=TINY)
+    Watch(host, job).until(lambda: job.fraction > 0)
+    job.stop()
+    assert [path.name for path in runs.iterdir()] == [".of another Slicer.tmp"]
 
 
 def test_a_training_on_another_machine_can_be_stopped_but_not_ended_from_here(
