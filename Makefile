@@ -1,7 +1,8 @@
 # make demo   the whole job on phantoms, about five minutes
 # make test   all the tests
 # make lint   style and types
-# make clean  removes what the other three made (not your runs)
+# make screenshots   the pictures of the Slicer panel, about five minutes
+# make clean  removes what the others made (not your runs)
 #
 # Everything is installed into .venv. Another Python: make demo PYTHON=python3.12
 
@@ -10,7 +11,7 @@ BIN := .venv/bin
 GENSEG := $(BIN)/genseg
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint screenshots clean
 
 demo: $(INSTALLED)
 	$(GENSEG) demo
@@ -22,6 +23,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(INSTALLED)
+	$(BIN)/python Testing/Tools/screenshots.py
 
 $(INSTALLED): pyproject.toml constraints.txt .ci/setup
 	sh .ci/setup "$(PYTHON)" .venv

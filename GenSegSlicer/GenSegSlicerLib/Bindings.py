@@ -1,7 +1,8 @@
-"""Binds widgets to text parameters that `parameterNodeWrapper` itself cannot connect.
+"""Binds widgets to parameters that `parameterNodeWrapper` itself cannot connect.
 
 A combo box shows translated words while the parameter holds an identifier, and the list of its
-choices changes; a path box holds a text, since an empty `pathlib.Path` reads as ".".
+choices changes; a path box holds a text, since an empty `pathlib.Path` reads as "."; a node may be
+of several types.
 """
 
 from __future__ import annotations
@@ -94,6 +95,32 @@ class PathBinding:
     def _onChosen(self, path: str) -> None:
         if self.parameters is not None:
             setattr(self.parameters, self._name, path.strip())
+
+
+class NodeBinding:
+    """A `qMRMLNodeComboBox` for nodes of several types, and the parameter that holds the node.
+
+    Slicer's own connection would offer all nodes whose type the parameter has.
+    """
+
+    def __init__(self, comboBox: Any, name: str) -> None:
+        self.parameters: GenSegSlicerParameterNode | None = None
+        self._comboBox = comboBox
+        self._name = name
+        self._isShowing = False
+        comboBox.connect("currentNodeChanged(vtkMRMLNode*)", self._onChosen)
+
+    def show(self) -> None:
+        """Show the parameter's node."""
+        if self.parameters is None:
+            return
+        self._isShowing = True
+        self._comboBox.setCurrentNode(getattr(self.parameters, self._name))
+        self._isShowing = False
+
+    def _onChosen(self, node: Any) -> None:
+        if self.parameters is not None and not self._isShowing:
+            setattr(self.parameters, self._name, node)
 
 
 class CheckedNodesBinding:

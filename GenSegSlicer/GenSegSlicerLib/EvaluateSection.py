@@ -7,6 +7,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Section import Section
@@ -20,6 +21,10 @@ class EvaluateSection(Section):
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.evaluateMessage)
         self.job: EvaluateJob | None = None
+        self._bindings = [
+            NodeBinding(ui.predictionSelector, "predictionNode"),
+            NodeBinding(ui.referenceSelector, "referenceNode"),
+        ]
         ui.scoresTableView.setVisible(False)
         ui.evaluateButton.connect("clicked(bool)", lambda checked: self.evaluate())
 

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.model_folder import ModelMetadata
-from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
+from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ModelCard import modelCard
 from GenSegSlicerLib.RunHistory import modelFolder
@@ -32,7 +32,10 @@ class ModelChooser:
         self._selector = ChoiceBinding(
             ui.modelSelector, "modelFolder", lambda path: modelTitle(Path(path))
         )
-        self.bindings = [self._selector, PathBinding(ui.modelFolderEdit, "modelFolder")]
+        self.bindings: list[Binding] = [
+            self._selector,
+            PathBinding(ui.modelFolderEdit, "modelFolder"),
+        ]
         self._shown: str | None = None
 
     def offer(self) -> None:

@@ -44,7 +44,8 @@ class ReviewViews:
         labelNodes = [self._read(_LABEL, *each) for each in labels]
         for node in labelNodes:
             node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
-        showSideBySide(*zip(imageNodes, labelNodes), outlines=outlines)
+        pairs = list(zip(imageNodes, labelNodes))
+        showSideBySide(pairs[0], pairs[1], outlines)
 
     def showOutlines(self, outlines: bool) -> None:
         """Show the labels as outlines, or filled."""

@@ -45,14 +45,18 @@ def phantom_folder(folder: Path, cases: int = 4, test: int = 1) -> Path:
     return folder / "phantoms"
 
 
-def tiny_preset(folder: Path, title: str = "Tiny hippocampus", **steps: int) -> Path:
+def tiny_preset(
+    folder: Path,
+    name: str = "tiny",
+    patch_size: tuple[int, int, int] = (16, 24, 16),
+    **steps: int,
+) -> Path:
     """Write a preset whose quick training takes seconds on one core."""
     counts = {"warmup_steps": 2, "joint_steps": 4, "final_steps": 40, **steps}
     preset = replace(
         load_preset("hippocampus-mri"),
-        name="tiny",
-        title=title,
-        patch_size=(16, 24, 16),
+        name=name,
+        patch_size=patch_size,
         segmenter="unet",
         steps={name: Steps(**counts) for name in ("quick", "standard", "thorough")},
     )

@@ -27,12 +27,10 @@ import slicer  # noqa: E402
 from panel_driver import PanelDriver  # noqa: E402
 from panel_scenes import load_pair, phantom_folder, tiny_preset  # noqa: E402
 
-from GenSegLib.presets import load_preset  # noqa: E402
-
 PANEL_WIDTH = 450
 WINDOW = 1280, 860
 SECTIONS = ("cases", "training", "review", "apply", "evaluate")
-STEPS = {"warmup_steps": 20, "joint_steps": 120, "final_steps": 400}
+STEPS = {"warmup_steps": 10, "joint_steps": 110, "final_steps": 150}
 
 
 class Photographer:
@@ -53,7 +51,8 @@ class Photographer:
         """Open these sections and close the others."""
         for name in SECTIONS:
             getattr(self.panel.ui, f"{name}Section").collapsed = name not in sections
-        host.process_events()
+        for _ in range(10):  # layouts within layouts settle one after the other
+            host.process_events()
 
     def take_section(self, section: str, name: str) -> None:
         """Take one section at the panel's usual width."""
@@ -87,7 +86,7 @@ def main() -> None:
         take_training(photographer, work)
         take_review(photographer)
         take_apply(photographer, phantoms)
-        take_evaluate(photographer)
+        take_evaluate(photographer, phantoms)
         take_error(photographer)
         host.close_module("GenSegSlicer")
     finally:
@@ -112,8 +111,7 @@ def take_cases(photographer: Photographer, phantoms: Path) -> None:
 def take_training(photographer: Photographer, work: Path) -> None:
     """A training under way, with its curves, and when it is finished."""
     panel, ui = photographer.panel, photographer.panel.ui
-    title = load_preset("hippocampus-mri").title
-    panel.parameters.preset = str(tiny_preset(work, title, **STEPS))
+    panel.parameters.preset = str(tiny_preset(work, "hippocampus-mri", (24, 40, 24), **STEPS))
     panel.parameters.augmentation = 1.0
     ui.outputFolderEdit.currentPath = str(work / "GenSeg runs")
     panel.wait_for_checks()
@@ -147,11 +145,11 @@ def take_review(photographer: Photographer) -> None:
 def take_apply(photographer: Photographer, phantoms: Path) -> None:
     """The model's card, the result in slices and 3D, and the volumes."""
     panel, ui = photographer.panel, photographer.panel.ui
+    image = next((phantoms / "imagesTs").iterdir())
+    volume = slicer.util.loadVolume(str(image), {"name": "New patient"})
+    photographer.open("apply")
     layout = slicer.app.layoutManager()
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    image = next((phantoms / "imagesTs").iterdir())
-    volume, _ = load_pair(image, phantoms / "labelsTs" / image.name, "New patient")
-    photographer.open("apply")
     panel.parameters.modelFolder = ui.modelSelector.itemData(1)
     ui.inputVolumeSelector.setCurrentNode(volume)
     panel.press(ui.applyButton)
@@ -162,11 +160,14 @@ def take_apply(photographer: Photographer, phantoms: Path) -> None:
     photographer.take_window("window_result", "apply")
 
 
-def take_evaluate(photographer: Photographer) -> None:
+def take_evaluate(photographer: Photographer, phantoms: Path) -> None:
     """The scores of the result against the truth."""
     panel, ui = photographer.panel, photographer.panel.ui
+    image = next((phantoms / "imagesTs").iterdir())
+    _, reference = load_pair(image, phantoms / "labelsTs" / image.name, "New patient")
+    reference.SetName("Drawn by hand")
     photographer.open("evaluate")
-    ui.referenceSelector.setCurrentNode(slicer.util.getNode("New patient segmentation"))
+    ui.referenceSelector.setCurrentNode(reference)
     panel.press(ui.evaluateButton)
     job = panel.widget.panel.evaluate.job
     host.wait_until(lambda: not job.isActive, 300)
