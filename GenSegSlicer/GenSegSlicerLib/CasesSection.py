@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
@@ -102,9 +103,12 @@ class CasesSection(Section):
 
     def importFolder(self, folder: str) -> None:
         """Load the cases of a folder and add them."""
-        self.message.info(_("Loading the cases of {folder}…").format(folder=folder))
-        slicer.app.processEvents()
-        self._try(lambda: self._add(self.logic.importFolder(Path(folder)), _("in the folder")))
+        self.ui.importFolderButton.enabled = False  # events are handled while it loads
+        self._tellLoading(0, 0)
+        self._try(
+            lambda: self._add(importFolder(Path(folder), self._tellLoading), _("in the folder"))
+        )
+        self.ui.importFolderButton.enabled = True
 
     def addChosen(self) -> None:
         """Add the volume and the segmentation of the two boxes below the table."""
@@ -155,6 +159,11 @@ class CasesSection(Section):
         for button, toolTip in self._toolTips:
             button.enabled = selected
             button.toolTip = toolTip if selected else _("Select one or more pairs first")
+
+    def _tellLoading(self, done: int, count: int) -> None:
+        text = _("Loading: {done} of {count} cases") if count else _("Loading the cases…")
+        self.message.info(text.format(done=done, count=count))
+        slicer.app.processEvents()
 
     def _try(self, action: Any) -> None:
         try:

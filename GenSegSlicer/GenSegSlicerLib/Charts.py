@@ -81,9 +81,9 @@ class TrainingCharts:
         if not self._chartId or slicer.mrmlScene.GetNodeByID(self._chartId) is None:
             return
         series = slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, ""))
-        if series is None:
+        if series is None and len(self._curves[name]) > 1:  # a line needs two points
             self._show(name)
-        else:
+        elif series is not None:
             series.GetTableNode().SetAndObserveTable(self._tableOf(name))
 
     def _show(self, name: str) -> None:
