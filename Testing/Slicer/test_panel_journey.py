@@ -194,6 +194,21 @@ def test_stepping_goes_round(journey: Journey) -> None:
     assert ui.reviewSelector.currentIndex == 0
 
 
+def test_closing_the_review_gives_the_views_back(journey: Journey) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    panel.host.process_events()
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    assert layout.GetViewArrangement() == layout.SlicerLayoutSideBySideView
+    assert not journey.reference.GetDisplayNode().GetVisibility()
+    ui.reviewSection.collapsed = True
+    panel.host.process_events()
+    assert layout.GetViewArrangement() != layout.SlicerLayoutSideBySideView
+    assert journey.reference.GetDisplayNode().GetVisibility()
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")]
+    assert not any(name.startswith("GenSeg ") for name in names)
+
+
 def test_the_model_card_says_what_the_model_is(applied: Journey) -> None:
     card = applied.panel.ui.modelCardLabel.text
     for part in ("hippocampus", "MR", "Anterior", "Posterior", "5"):

@@ -1,0 +1,92 @@
+"""The sections *Apply* and *Evaluate* before anything runs: what is missing, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import qt
+import slicer
+from panel_driver import PanelDriver
+
+
+@pytest.fixture
+def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
+    """The panel of somebody who has trained nothing yet."""
+    qt.QSettings().clear()
+    driver = PanelDriver(host)
+    yield driver
+    host.close_module("GenSegSlicer")
+
+
+def add_volume(name: str) -> Any:
+    node = slicer.util.addVolumeFromArray(np.arange(27, dtype=np.int16).reshape(3, 3, 3))
+    node.SetName(name)
+    return node
+
+
+def add_segmentation(name: str) -> Any:
+    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+
+
+def test_without_a_model_the_button_says_so(panel: PanelDriver) -> None:
+    assert not panel.ui.applyButton.enabled
+    assert panel.ui.applyButton.toolTip == "Choose a model"
+    assert panel.ui.modelSelector.currentText == "No model yet: train one, or choose a folder"
+
+
+def test_a_folder_that_is_no_model_is_refused_in_one_line(
+    panel: PanelDriver, tmp_path: Path
+) -> None:
+    panel.ui.modelFolderEdit.currentPath = str(tmp_path)
+    panel.host.process_events()
+    assert "is no model folder" in panel.ui.modelCardLabel.text
+    assert not panel.ui.applyButton.enabled
+    assert panel.ui.applyButton.toolTip == panel.ui.modelCardLabel.text
+
+
+def test_several_volumes_get_new_segmentations(panel: PanelDriver) -> None:
+    first, second = add_volume("first"), add_volume("second")
+    panel.ui.inputVolumeSelector.setCurrentNode(first)
+    panel.ui.furtherVolumesSelector.check(second)
+    panel.host.process_events()
+    assert list(panel.parameters.furtherVolumes) == [second]
+    assert not panel.ui.outputSegmentationSelector.enabled
+    assert "new segmentation" in panel.ui.outputSegmentationSelector.toolTip
+    panel.ui.furtherVolumesSelector.uncheck(second)
+    panel.host.process_events()
+    assert panel.ui.outputSegmentationSelector.enabled
+
+
+def test_replace_or_add_is_asked_for_an_existing_segmentation_alone(panel: PanelDriver) -> None:
+    assert not panel.ui.outputModeSelector.enabled
+    panel.ui.outputSegmentationSelector.setCurrentNode(add_segmentation("mine"))
+    panel.host.process_events()
+    assert panel.ui.outputModeSelector.enabled
+    panel.choose(panel.ui.outputModeSelector, "Keep them and add")
+    assert panel.parameters.outputMode == "add"
+
+
+def test_evaluation_needs_two_different_segmentations(panel: PanelDriver) -> None:
+    first, second = add_segmentation("first"), add_segmentation("second")
+    ui = panel.ui
+    assert ui.evaluateButton.toolTip == "Choose a segmentation and a reference"
+    ui.predictionSelector.setCurrentNode(first)
+    ui.referenceSelector.setCurrentNode(first)
+    panel.host.process_events()
+    assert ui.evaluateButton.toolTip == "Choose two different segmentations"
+    ui.referenceSelector.setCurrentNode(second)
+    panel.host.process_events()
+    assert ui.evaluateButton.enabled
+
+
+def test_evaluation_offers_segmentations_and_label_maps_alone(panel: PanelDriver) -> None:
+    add_volume("image")
+    label_map = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label map")
+    segmentation = add_segmentation("segmentation")
+    selector = panel.ui.predictionSelector
+    offered = [selector.nodeFromIndex(index) for index in range(selector.nodeCount())]
+    assert set(offered) == {label_map, segmentation}
