@@ -73,10 +73,10 @@ def choose_device(name: str) -> torch.device:
         if (device.index or 0) >= cards:
             raise GenSegError(
                 f"the device {name} was asked for and PyTorch finds {cards} CUDA cards here; "
-                "use --device auto or --device cpu"
+                "choose the device auto or cpu"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise GenSegError("the device mps is not there; use --device auto or --device cpu")
+        raise GenSegError("the device mps is not there; choose the device auto or cpu")
     return device
 
 
