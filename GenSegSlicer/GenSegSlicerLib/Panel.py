@@ -95,6 +95,14 @@ class Panel:
         self._disconnect()
         self.parameters = None
 
+    def _offerModel(self) -> None:
+        """Let Apply know of a model that has just been trained, and choose it if none is."""
+        self.apply.enter()
+        model = self.runs.newModel()
+        if model is not None and not self.parameters.modelFolder:
+            self.parameters.modelFolder = str(model)
+        self.apply.refresh()
+
     def _lookForPackages(self) -> None:
         for section in self._sections:
             section.missing = self.install.missing
@@ -112,5 +120,4 @@ class Panel:
         if self.parameters is not None:
             self.review.refresh()
             if not self.runs.isTraining():
-                self.apply.enter()
-                self.apply.refresh()
+                self._offerModel()

@@ -73,6 +73,11 @@ class RunSection(Section):
         path = self.parameters.runFolder if self.parameters is not None else ""
         return Path(path) if path and RunFolder.is_run(Path(path)) else None
 
+    def newModel(self) -> Path | None:
+        """Give the model of the training that has just been finished."""
+        finished = self.job is not None and self.job.state == "finished"
+        return RunFolder(self.job.runFolder).model if finished else None
+
     def follow(self, job: TrainingJob) -> None:
         """Show this job from now on."""
         self._leave()

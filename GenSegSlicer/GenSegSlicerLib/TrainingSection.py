@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
@@ -13,8 +14,11 @@ from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
 from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
+
+_FOLDER_KEY = "GenSegSlicer/outputFolder"
 
 
 class TrainingSection(Section):
@@ -40,6 +44,12 @@ class TrainingSection(Section):
             binding.setChoices(choices)
             self._bindings.append(binding)
         ui.trainButton.connect("clicked(bool)", lambda checked: self.train())
+
+    def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
+        """Work on these parameters; a new scene starts with the folder that was used last."""
+        if parameters is not None and not parameters.outputFolder:
+            parameters.outputFolder = str(qt.QSettings().value(_FOLDER_KEY, "") or "")
+        super().setParameters(parameters)
 
     def enter(self) -> None:
         """Ask the training's Python for the devices; PyTorch is never imported into Slicer."""
@@ -94,6 +104,7 @@ class TrainingSection(Section):
             self.runs.message.error(str(fault))
         else:
             self.ui.outputFolderEdit.addCurrentPathToHistory()
+            qt.QSettings().setValue(_FOLDER_KEY, p.outputFolder)
             self.runs.follow(job)
 
     def _offerDevices(self, devices: list[dict[str, Any]]) -> None:

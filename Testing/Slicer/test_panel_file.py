@@ -48,6 +48,12 @@ def test_every_control_says_what_it_is_for() -> None:
         and widget.get("class") != "ctkCollapsibleButton"
         and widget.find("property[@name='toolTip']/string") is None
     ]
+    silent += [
+        widget.get("name")
+        for widget in widgets()
+        if widget.find("property[@name='buddy']") is not None
+        and widget.find("property[@name='toolTip']/string") is None
+    ]
     assert not silent
 
 

@@ -86,7 +86,7 @@ def journey(
 def applied(journey: Journey) -> Journey:
     """The journey after *Apply*."""
     ui = journey.panel.ui
-    journey.panel.choose(ui.modelSelector, ui.modelSelector.itemText(1))
+    ui.applySection.collapsed = ui.evaluateSection.collapsed = False
     ui.inputVolumeSelector.setCurrentNode(journey.volume)
     journey.panel.press(ui.uncertaintyCheckBox)
     journey.panel.press(ui.applyButton)
@@ -139,6 +139,11 @@ def test_the_end_is_told_and_the_report_can_be_opened(journey: Journey) -> None:
     assert "model is ready" in ui.trainMessage.text
     assert ui.reportButton.enabled
     assert (run_of(journey) / "report.html").is_file()
+
+
+def test_the_new_model_is_chosen_for_apply(journey: Journey) -> None:
+    assert Path(journey.panel.parameters.modelFolder) == run_of(journey) / "model"
+    assert journey.panel.ui.modelSelector.currentText == run_of(journey).name
 
 
 def test_the_log_tells_the_story(journey: Journey) -> None:

@@ -128,6 +128,9 @@ def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
     panel.widget.panel.slicerCloses()
     panel.host.wait_until(lambda: not resumed.isActive, 60)
     assert resumed.state == "stopped"
+    used = panel.parameters.outputFolder
+    slicer.mrmlScene.Clear(0)
+    assert panel.parameters.outputFolder == used  # for the next scene
 
 
 def test_a_failed_training_says_why_in_one_line(panel: PanelDriver) -> None:

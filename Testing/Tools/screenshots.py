@@ -150,7 +150,6 @@ def take_apply(photographer: Photographer, phantoms: Path) -> None:
     photographer.open("apply")
     layout = slicer.app.layoutManager()
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    panel.parameters.modelFolder = ui.modelSelector.itemData(1)
     ui.inputVolumeSelector.setCurrentNode(volume)
     panel.press(ui.applyButton)
     job = panel.widget.panel.apply.job
