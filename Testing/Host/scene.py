@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,24 @@ class ApplicationScene:
         self.scene = slicer.vtkMRMLScene()
         self.application_logic = slicer.vtkSlicerApplicationLogic()
         self.application_logic.SetTemporaryPath(str(temporary))
+        self._add_color_files(temporary)
         self.application_logic.SetMRMLScene(self.scene)
         self._add_cache(temporary)
         self.logics = {module: self._attach(module) for module in _LOGICS}
         self.application_logic.SetColorLogic(self.logics["Colors"])
         self._follower = SubjectHierarchyFollower(self.scene)
+
+    def _add_color_files(self, folder: Path) -> None:
+        """The color table of label maps, which Slicer reads from a file that the packages lack."""
+        colors = folder / "share" / "ColorFiles"
+        colors.mkdir(parents=True)
+        lines = ["0 background 0 0 0 0"]
+        for index in range(1, 257):  # hues a golden angle apart are told from their neighbors
+            rgb = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.45 + 0.5 * (index % 2), 0.9)
+            lines.append(f"{index} {index} {' '.join(str(round(255 * c)) for c in rgb)} 255")
+        (colors / "GenericColors.txt").write_text("\n".join(lines) + "\n")
+        self.application_logic.SetHomeDirectory(str(folder))
+        self.application_logic.SetShareDirectory("share")
 
     def _add_cache(self, temporary: Path) -> None:
         """Scenes in one file (.mrb) are unpacked into the cache."""
@@ -58,7 +72,7 @@ class ApplicationScene:
 
     def _attach(self, module: str) -> Any:
         logic = getattr(slicer, _LOGICS[module])()
-        with _silence():  # the packages bring no color and terminology files
+        with _silence():  # the packages bring no terminology files
             logic.SetMRMLApplicationLogic(self.application_logic)
             logic.SetMRMLScene(self.scene)
         self.application_logic.SetModuleLogic(module, logic)

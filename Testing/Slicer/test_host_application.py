@@ -67,6 +67,14 @@ def test_a_volume_goes_to_a_file_and_back(scene: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded.GetOrigin(), node.GetOrigin())
 
 
+def test_a_loaded_label_map_has_the_colors_that_slicer_gives_it(scene: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "label.nrrd")
+    assert slicer.util.saveNode(_volume(), path)
+    colors = slicer.util.loadLabelVolume(path).GetDisplayNode().GetColorNode()
+    assert colors.GetID() == "vtkMRMLColorTableNodeFileGenericColors.txt"
+    assert len({colors.GetLookupTable().GetTableValue(value)[:3] for value in range(1, 9)}) == 8
+
+
 def test_a_segmentation_goes_to_a_file_and_back(scene: Any, tmp_path: Path) -> None:
     node = _segmentation(_volume())
     path = str(tmp_path / "segments.seg.nrrd")
