@@ -6,10 +6,10 @@ and its panel run without the application. It is for tests and screenshots; noth
 installed, and none of Slicer's code is copied.
 
 Its widgets are held to `slicer-facts.json`, which was recorded in a running Slicer; `facts.py`
-lists what is left out. Beside that: no terminology files, no segment items in the subject hierarchy, no
-interaction in slice and 3D views (they render), no parameter packs and no generated panels in
-`parameterNodeWrapper`, no command line modules, no extensions manager, no DICOM database; packages
-are never installed.
+lists what is left out. Beside that: no terminology files, no segment items in the subject
+hierarchy, no interaction in slice and 3D views (they render), no parameter packs and no generated
+panels in `parameterNodeWrapper`, no command line modules, no extensions manager, no DICOM database;
+packages are never installed.
 """
 
 from . import before_qt
