@@ -16,11 +16,12 @@ QUICK = {  # through all three levels, and far enough to find the place
     "segmenter": "unet",
     "warmup_steps": 2,
     "joint_steps": 4,
-    "final_steps": 40,
+    "final_steps": 90,
     "validate_every": 4,
     "segmenter_rate": 6e-3,
     "ema_decay": 0.7,
 }
+PATCH_SIZE = [16, 24, 16]
 LEAST_DICE = 0.4
 
 
@@ -81,9 +82,19 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         pairs = logic.importFolder(cases)
         self.assertEqual(len(pairs), SEGMENTED)
         runs = self.folder / "runs"
-        job = logic.train(pairs, "hippocampus-mri", runs, settings=QUICK, wait=True)
+        job = logic.train(pairs, self._writePreset(), runs, settings=QUICK, wait=True)
         self.assertEqual(job.state, "finished", job.message)
         return job.runFolder / "model"
+
+    def _writePreset(self) -> Path:
+        """Write the preset of the hippocampus with patches that a laptop trains on in seconds."""
+        from GenSegLib.files import write_json
+        from GenSegLib.presets import load_preset
+
+        preset = load_preset("hippocampus-mri").to_json()
+        path = self.folder / "tiny.json"
+        write_json(path, {**preset, "name": "tiny", "patch_size": PATCH_SIZE})
+        return path
 
     def _apply(self, logic: Any, model: Path, volume: Any) -> Any:
         self.delayDisplay("Applying the model")
