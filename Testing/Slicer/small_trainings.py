@@ -38,18 +38,18 @@ class Watch:
         self.longest_turn_s = 0.0
         job.observers.append(self._note)
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    def until(self, condition: Callable[[], object], timeout_s: float = 300.0) -> None:
         """Let Slicer's events go on until the condition holds."""
 
         def turn() -> bool:
-            start = time.perf_counter()
+            start = own_time_s()
             self.host.process_events()
-            self.longest_turn_s = max(self.longest_turn_s, time.perf_counter() - start)
+            self.longest_turn_s = max(self.longest_turn_s, own_time_s() - start)
             return bool(condition())
 
         self.host.wait_until(turn, timeout_s)
 
-    def until_ended(self, timeout_s: float = 120.0) -> None:
+    def until_ended(self, timeout_s: float = 300.0) -> None:
         """Wait for the end of the job."""
         self.until(lambda: not self.job.isActive, timeout_s)
 
@@ -64,3 +64,13 @@ class Watch:
             self.states.append(job.state)
         if job.phase and job.phase not in self.phases[-1:]:
             self.phases.append(job.phase)
+
+
+def own_time_s() -> float:
+    """A clock that stands still while other processes of a busy machine have the processor."""
+    now = time.perf_counter()
+    try:
+        _, waited_ns, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    except OSError:
+        return now
+    return now - int(waited_ns) / 1e9

@@ -106,7 +106,7 @@ def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) 
         assert slicer_process.stdout is not None
         assert slicer_process.stdout.readline() == b"resumed\n"
         slicer_process.send_signal(signal.SIGKILL)
-    host.wait_until(run.is_running, 60)
+    host.wait_until(run.is_running, 300)
 
     qt.QSettings().setValue("GenSegSlicer/runs", json.dumps([str(run.path)]))
     logic = GenSegSlicerLogic()
