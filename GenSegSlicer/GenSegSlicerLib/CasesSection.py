@@ -14,7 +14,14 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
+from GenSegSlicerLib.PairStorage import (
+    contentOf,
+    identity,
+    isInScene,
+    loadPairs,
+    nodeIDs,
+    savePairs,
+)
 from GenSegSlicerLib.PairSummary import faultOf, tellAbout, usedPairs
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
@@ -31,6 +38,7 @@ class CasesSection(Section):
         super().__init__(ui, logic)
         self.pairs: list[TrainingPair] = []
         self.onChanged = lambda: None
+        self._checked: dict[tuple[str, str], tuple[object, ...]] = {}  # as they were then
         self.message = InlineMessage(ui.casesMessage)
         self._table = PairTable(ui.casesTable, self._onPairEdited)
         self.segments = SegmentMapping(ui, self._onMappingEdited)
@@ -77,17 +85,18 @@ class CasesSection(Section):
         """Look at nodes anew that may have been renamed, edited or removed meanwhile."""
         if self.parameters is None:
             return
-        present = [pair for pair in self.pairs if isInScene(pair)]
-        for pair in present:
-            pair.status = ""
-        self.pairs = present
+        self.pairs = [pair for pair in self.pairs if isInScene(pair)]
+        for pair in self.pairs:
+            if self._checked.get(nodeIDs(pair)) != contentOf(pair):
+                pair.status = ""
         self.segments.forget()
         self._save()
         self._showPairs()
 
-    def reloadSoon(self) -> None:
-        """Do the same when Slicer has time for it, once for any number of calls."""
-        self._rebuilding.start(0)
+    def dropRemoved(self) -> None:
+        """Drop pairs whose nodes are gone, when Slicer has time for it."""
+        if not all(isInScene(pair) for pair in self.pairs):
+            self._rebuilding.start(0)
 
     def used(self) -> list[TrainingPair]:
         """Give the pairs that a training would use."""
@@ -186,7 +195,7 @@ class CasesSection(Section):
         pair.status = ""
         self._save()
         # The edited box must not be replaced while its own signal is being handled.
-        self.reloadSoon()
+        self._rebuilding.start(0)
 
     def _onMappingEdited(self) -> None:
         for pair in self.pairs:
@@ -206,6 +215,7 @@ class CasesSection(Section):
             self._tell()
             return
         pair = self.pairs[waiting[0]]
+        self._checked[nodeIDs(pair)] = contentOf(pair)
         pair.status = checkPair(pair, self.segments.classMap(), self.pairs)
         self._table.showStatus(waiting[0])
 
@@ -214,5 +224,10 @@ class CasesSection(Section):
         self.onChanged()
 
     def _save(self) -> None:
+        """Keep the pairs; faults, and volumes that are there twice, are judged anew."""
+        volumes = [pair.volumeNode for pair in self.used()]
+        for pair in self.pairs:
+            if pair.status != "ok" or volumes.count(pair.volumeNode) > 1:
+                pair.status = ""
         if self.parameters is not None:
             savePairs(self.parameters, self.pairs)

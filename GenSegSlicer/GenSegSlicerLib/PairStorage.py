@@ -38,6 +38,22 @@ def identity(pair: TrainingPair) -> tuple[str, str, str]:
     return (*nodeIDs(pair), pair.role)
 
 
+def contentOf(pair: TrainingPair) -> tuple[object, ...]:
+    """Give what changes whenever the voxels or the segments of a pair do."""
+    node = pair.segmentationNode
+    parts = [pair.volumeNode.GetImageData()]
+    if node.IsA("vtkMRMLSegmentationNode"):
+        segmentation = node.GetSegmentation()
+        source = segmentation.GetSourceRepresentationName()
+        count = segmentation.GetNumberOfSegments()
+        segments = [segmentation.GetNthSegment(index) for index in range(count)]
+        parts += [*segments, *(segment.GetRepresentation(source) for segment in segments)]
+    else:
+        parts.append(node.GetImageData())
+    transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
+    return (*(0 if part is None else part.GetMTime() for part in parts), *transforms)
+
+
 def isInScene(pair: TrainingPair) -> bool:
     """Tell whether both nodes of a pair are still there."""
     nodes = (pair.volumeNode, pair.segmentationNode)

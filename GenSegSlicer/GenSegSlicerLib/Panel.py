@@ -86,7 +86,7 @@ class Panel:
     def nodeRemoved(self) -> None:
         """Forget what was removed from the scene."""
         if self.parameters is not None:
-            self.cases.reloadSoon()
+            self.cases.dropRemoved()
 
     def cleanup(self) -> None:
         """Let go of everything."""

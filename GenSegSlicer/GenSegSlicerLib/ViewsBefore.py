@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+import vtk
 
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID", "LabelOpacity")
 
 
 class ViewsBefore:
-    """Remembers layout, layers, orientations and visible segmentations when it is made."""
+    """Remembers layout, layers, slice positions and visible segmentations when it is made."""
 
     def __init__(self) -> None:
         self._layout = _layoutNode().GetViewArrangement() if _layoutNode() is not None else None
@@ -19,7 +20,7 @@ class ViewsBefore:
             for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
         ]
         self._slices = [
-            (node, node.GetOrientation(), node.GetUseLabelOutline())
+            (node, _copy(node.GetSliceToRAS()), node.GetFieldOfView(), node.GetUseLabelOutline())
             for node in slicer.util.getNodesByClass("vtkMRMLSliceNode")
         ]
         displays = slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")
@@ -35,16 +36,22 @@ class ViewsBefore:
         for node, layers in self._layers:
             for name, value in layers.items():
                 getattr(node, f"Set{name}")(value)
-        for node, orientation, outlines in self._slices:
-            if orientation:
-                node.SetOrientation(orientation)
+        if self._layout is not None and _layoutNode() is not None:
+            _layoutNode().SetViewArrangement(self._layout)
+        for node, sliceToRAS, fieldOfView, outlines in self._slices:
+            node.GetSliceToRAS().DeepCopy(sliceToRAS)
+            node.SetFieldOfView(*fieldOfView)
             node.SetUseLabelOutline(outlines)
+            node.UpdateMatrices()
         for display in self._visible:
             if slicer.mrmlScene.IsNodePresent(display):
                 display.SetVisibility(True)
-        if self._layout is not None and _layoutNode() is not None:
-            _layoutNode().SetViewArrangement(self._layout)
-        slicer.util.resetSliceViews()
+
+
+def _copy(matrix: vtk.vtkMatrix4x4) -> vtk.vtkMatrix4x4:
+    copy = vtk.vtkMatrix4x4()
+    copy.DeepCopy(matrix)
+    return copy
 
 
 def showTwoViews() -> None:

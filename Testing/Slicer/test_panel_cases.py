@@ -174,6 +174,35 @@ def test_a_pair_whose_volume_is_deleted_leaves_the_table(
     assert [row[0] for row in panel.rows(panel.ui.casesTable)] == [pairs[1][0].GetName()]
 
 
+def test_a_volume_that_is_there_twice_is_a_fault_until_one_is_ignored(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    pairs = load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.ui.pairVolumeSelector.setCurrentNode(pairs[0][0])
+    panel.ui.pairSegmentationSelector.setCurrentNode(pairs[1][1])
+    panel.press(panel.ui.addPairButton)
+    panel.wait_for_checks()
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below", "OK", "see below"]
+    panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
+    panel.wait_for_checks()
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK", "OK", "not used"]
+
+
+def test_what_was_edited_is_checked_again_and_nothing_else(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    pairs = load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.wait_for_checks()
+    pairs[1][1].GetSegmentation().GetNthSegment(0).SetName("Head")
+    panel.widget.panel.cases.reload()
+    waiting = [pair.volumeNode for pair in panel.widget.panel.cases.pairs if not pair.status]
+    assert waiting == [pairs[1][0]]
+    panel.wait_for_checks()
+    assert "Head" in [row[0] for row in panel.rows(panel.ui.segmentsTable)]
+
+
 def test_the_scene_can_be_closed(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
