@@ -20,6 +20,8 @@ def ready_panel(folder: Path) -> PanelDriver:
     slicer.mrmlScene.Clear(0)
     panel = PanelDriver(Host.install())
     panel.parameters.preset = str(tiny_preset(folder, final_steps=20000))
+    panel.parameters.effort = "budget"
+    panel.parameters.timeBudgetMin = 8  # so that nothing goes on for long if these tests are killed
     panel.parameters.outputFolder = str(folder / "runs")
     panel.ui.importFolderButton.directorySelected.emit(str(phantom_folder(folder)))
     panel.wait_for_checks()
@@ -35,13 +37,13 @@ def start(panel: PanelDriver) -> Any:
 
 
 def wait_for_steps(panel: PanelDriver, job: Any) -> None:
-    panel.host.wait_until(lambda: not job.isActive or job.phase == "final", 120)
+    panel.host.wait_until(lambda: not job.isActive or job.phase == "final", 300)
     assert job.isActive, job.message
 
 
-def end(panel: PanelDriver) -> None:
+def end(panel: PanelDriver, job: Any = None) -> None:
     """End what still runs, and close the panel and the scene."""
-    job = panel.widget.logic.trainingJob
+    job = job or panel.widget.logic.trainingJob
     if job is not None and job.isActive:
         job.kill()
         panel.host.wait_until(lambda: not job.isActive, 60)
@@ -53,11 +55,14 @@ def end(panel: PanelDriver) -> None:
 def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The run folder of a training that goes on during these tests, its panel closed."""
     panel = ready_panel(tmp_path_factory.mktemp("going"))
-    run = start(panel).runFolder
-    panel.host.close_module("GenSegSlicer")
-    slicer.mrmlScene.Clear(0)
-    yield run
-    end(PanelDriver(Host.install()))
+    job = None
+    try:
+        job = start(panel)
+        panel.host.close_module("GenSegSlicer")
+        slicer.mrmlScene.Clear(0)
+        yield job.runFolder
+    finally:
+        end(PanelDriver(Host.install()), job)  # other tests have cleared the list of runs
 
 
 @pytest.fixture
