@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 
 import pytest
 import torch
 from small_runs import small_run
+from torch import nn
 
 from GenSegLib.learner import Learner
 from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
@@ -16,16 +18,33 @@ from GenSegLib.session import load_session
 SEGMENTERS = ("unet", "dynunet", "segresnet")
 
 
-@pytest.fixture(scope="module", params=SEGMENTERS)
-def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Learner:
-    folder = tmp_path_factory.mktemp("problem") / "run"
-    run = small_run(folder, segmenter=request.param, precision="fp32")
-    found = load_session(run).learner
-    torch.nn.init.normal_(found.problem.generator.head.weight, std=0.05)
+def made(folder: Path, segmenter: str, *, smoothed: bool = False) -> Learner:
+    """A learner that has trained a little."""
+    found = load_session(small_run(folder, segmenter=segmenter, precision="fp32")).learner
+    problem = found.problem
+    if smoothed:
+        for network in (problem.segmenter, problem.generator, problem.discriminator):
+            smooth(network)
+        problem.__post_init__()
+    torch.nn.init.normal_(problem.generator.head.weight, std=0.05)
     found.set_segmenter_rate(1.0)
     for step in range(20):
         found.joint_step(2 * step)
     return found
+
+
+def smooth(network: nn.Module) -> None:
+    """Put smooth activations in place of those with a kink."""
+    for name, child in network.named_children():
+        if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
+            setattr(network, name, nn.SiLU())
+        else:
+            smooth(child)
+
+
+@pytest.fixture(scope="module", params=SEGMENTERS)
+def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    return made(tmp_path_factory.mktemp("problem") / "run", request.param)
 
 
 def trilevel(learner: Learner) -> Trilevel:
@@ -62,14 +81,20 @@ def test_every_upper_level_variable_is_heard(learner: Learner) -> None:
     assert all(torch.isfinite(g).all() and g.abs().sum() > 0 for g in found)
 
 
-def test_finite_differences_point_where_exact_unrolling_does(learner: Learner) -> None:
+@pytest.mark.parametrize("segmenter", ["dynunet", "segresnet"])
+def test_finite_differences_point_where_exact_unrolling_does(
+    tmp_path: Path, segmenter: str
+) -> None:
+    # Smooth networks: at the kinks of a ReLU the exact second derivative is zero, while the loss,
+    # and a difference of it with it, does bend.
+    learner = made(tmp_path / "run", segmenter, smoothed=True)
     cosines = []
     for _ in range(5):
         problem = trilevel(learner)
         found, exact = finite_difference(problem, size=1e-3), unroll(problem)
         sides = [torch.cat([g.flatten() for g in side]) for side in (found, exact)]
         cosines.append(float(torch.cosine_similarity(*sides, dim=0)))
-    assert statistics.median(cosines) > 0.9
+    assert statistics.median(cosines) > 0.95
 
 
 def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:
