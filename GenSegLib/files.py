@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ _CLOSED = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
+_READERS_TRIES, _READERS_WAIT_S = 50, 0.02
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one stroke: a reader sees the old content or the new, never a part.
@@ -48,10 +51,22 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.chmod(_file_mode())
-            temporary.replace(path)
+            _replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename over a file; Windows refuses while another process reads it, which does not last."""
+    for _ in range(_READERS_TRIES if os.name == "nt" else 0):
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(_READERS_WAIT_S)
+        else:
+            return
+    temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
