@@ -60,3 +60,13 @@ def _no_error_in_a_slot() -> Iterator[None]:
     _slot_errors.clear()
     yield
     assert not _slot_errors
+
+
+@pytest.fixture
+def fresh_settings(host: Any) -> Iterator[None]:
+    """No run is remembered from another test."""
+    import qt
+
+    qt.QSettings().remove("GenSegSlicer")
+    yield
+    qt.QSettings().remove("GenSegSlicer")

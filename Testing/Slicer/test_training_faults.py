@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import qt
 from GenSegSlicerLib import DetachedProcess, RunEnding
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from panel_scenes import phantom_folder, tiny_preset
@@ -19,13 +18,7 @@ from small_trainings import TINY, Watch, small_run
 from GenSegLib.events import to_line
 from GenSegLib.runs import RunFolder, State
 
-
-@pytest.fixture(autouse=True)
-def _settings() -> Iterator[None]:
-    """No run is remembered from another test."""
-    qt.QSettings().remove("GenSegSlicer")
-    yield
-    qt.QSettings().remove("GenSegSlicer")
+pytestmark = pytest.mark.usefixtures("fresh_settings")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import slicer
 from GenSegSlicerLib.Library import pythonProgram
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.ProcessTree import killTree
+from GenSegSlicerLib.TrainingJob import TrainingJob
 from panel_scenes import phantom_folder, tiny_preset
 from small_trainings import ENDLESS, TINY, Watch, small_run
 
@@ -40,12 +41,7 @@ host.wait_until(lambda: False, 600)
 """
 
 
-@pytest.fixture(autouse=True)
-def _settings() -> Iterator[None]:
-    """No run is remembered from another test."""
-    qt.QSettings().remove("GenSegSlicer")
-    yield
-    qt.QSettings().remove("GenSegSlicer")
+pytestmark = pytest.mark.usefixtures("fresh_settings")
 
 
 @pytest.fixture
@@ -173,13 +169,20 @@ def test_a_stop_while_the_library_is_still_loading_is_not_lost(host: Any, folder
     assert run.read_status()["step"] < 100
 
 
-def test_stopped_while_the_cases_are_written_nothing_is_left(
-    host: Any, scene: Any, folder: Path
-) -> None:
+@pytest.fixture
+def writing(host: Any, scene: Any, folder: Path) -> tuple[GenSegSlicerLogic, TrainingJob]:
+    """A training whose cases are being written."""
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
     Watch(host, job).until(lambda: job.fraction > 0)
+    return logic, job
+
+
+def test_stopped_while_the_cases_are_written_nothing_is_left(
+    writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
+) -> None:
+    logic, job = writing
     job.stop()
     assert job.state == "stopped"
     assert "nothing was written" in job.message
@@ -188,15 +191,11 @@ def test_stopped_while_the_cases_are_written_nothing_is_left(
 
 
 def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason(
-    host: Any, scene: Any, folder: Path
+    host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
-    logic = GenSegSlicerLogic()
-    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
-    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
-    watch = Watch(host, job)
-    watch.until(lambda: job.fraction > 0)
+    _, job = writing
     slicer.mrmlScene.Clear(0)
-    watch.until_ended()
+    Watch(host, job).until_ended()
     assert job.state == "failed"
     assert "The scene was closed" in job.message
     assert list((folder / "runs").iterdir()) == []
@@ -204,12 +203,8 @@ def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
 def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
-    host: Any, scene: Any, folder: Path
+    host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
-    logic = GenSegSlicerLogic()
-    pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
-    job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
-    Watch(host, job).until(lambda: job.fraction > 0)
     host.app.aboutToQuit.emit()
     assert list((folder / "runs").iterdir()) == []
 
