@@ -53,6 +53,7 @@ class InlineMessage:
     def _show(self, kind: str, text: str) -> None:
         if self._label.text != text:
             self._label.text = text
+            self._label.toolTip = text  # whole, where the panel is too narrow for a long path
         if self._label.styleSheet != _STYLES[kind]:
             self._label.styleSheet = _STYLES[kind]
         self._label.setVisible(bool(text))

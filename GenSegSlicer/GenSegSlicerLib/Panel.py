@@ -53,9 +53,12 @@ class Panel:
         self.parameters = None if node is None else GenSegSlicerParameterNode(node)
         if self.parameters is not None:
             self._guiTag = self.parameters.connectGui(self.ui)
-            self._observerTag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onModified)
         for section in self._sections:
             section.setParameters(self.parameters)
+        if self.parameters is not None:
+            # Only now: a section that changes a choice must not refresh one that has none yet.
+            self._observerTag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onModified)
+            self.refresh()
 
     def enter(self) -> None:
         """Look anew at what may have changed while the panel was not shown."""

@@ -62,8 +62,16 @@ def _no_error_in_a_slot() -> Iterator[None]:
     assert not _slot_errors
 
 
-@pytest.fixture
-def fresh_settings(host: Any) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _own_modules() -> Iterator[None]:
+    """A module that a test reloads is another one; the other tests go on with theirs."""
+    ours = {name: sys.modules[name] for name in sys.modules if name.startswith("GenSegSlicerLib")}
+    yield
+    sys.modules.update(ours)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings(host: Any) -> Iterator[None]:
     """No run is remembered from another test."""
     import qt
 

@@ -80,7 +80,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [cmake, "-S", ROOT, "-B", build, f"-DSlicer_DIR={slicer}", "-Wno-dev"],
         [cmake, "--install", build, "--prefix", prefix],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
         assert done.returncode == 0, done.stderr
     return prefix / "qt-scripted-modules"
 
@@ -94,7 +94,7 @@ def test_module_and_library_are_installed_side_by_side(installed: Path) -> None:
 
 def test_the_installed_library_runs_from_the_folder_of_the_module(installed: Path) -> None:
     command = [sys.executable, "-m", "GenSegLib", "presets"]
-    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=installed, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
     assert "liver-ct" in done.stdout
 
@@ -151,7 +151,7 @@ def test_the_catalog_entry_has_what_the_index_demands() -> None:
 def test_the_catalog_entry_is_valid_against_the_schema() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     show = ["git", "-C", str(MIRROR), "show", f"HEAD:schemas/{SCHEMA}"]
-    found = subprocess.run(show, capture_output=True, text=True)
+    found = subprocess.run(show, capture_output=True, encoding="utf-8")
     if found.returncode:
         pytest.skip("no copy of the Extensions Index here")
     jsonschema.validate(catalog_entry(), json.loads(found.stdout))

@@ -46,6 +46,7 @@ def test_at_450_pixels_nothing_is_cut_off(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     for section in ("cases", "training", "advanced", "review", "apply", "evaluate"):
         getattr(panel.ui, f"{section}Section").collapsed = False
+    panel.widget.panel.runs.message.error("/no/blank/in/a/long/path" * 10)
     host.process_events()
     widest = panel.ui.casesSection.parentWidget().minimumSizeHint.width()
     host.close_module("GenSegSlicer")

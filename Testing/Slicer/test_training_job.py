@@ -41,9 +41,6 @@ host.wait_until(lambda: False, 600)
 """
 
 
-pytestmark = pytest.mark.usefixtures("fresh_settings")
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder as users have them; what still trains in it is ended."""
