@@ -70,11 +70,21 @@ def _own_modules() -> Iterator[None]:
     sys.modules.update(ours)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_settings(host: Any) -> Iterator[None]:
-    """No run is remembered from another test."""
+def _forget_runs() -> None:
     import qt
 
     qt.QSettings().remove("GenSegSlicer")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _settings_of_the_file(host: Any) -> None:
+    """No run is remembered from the tests of another file."""
+    _forget_runs()
+
+
+@pytest.fixture
+def fresh_settings(host: Any) -> Iterator[None]:
+    """No run is remembered from another test."""
+    _forget_runs()
     yield
-    qt.QSettings().remove("GenSegSlicer")
+    _forget_runs()

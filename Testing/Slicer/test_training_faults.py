@@ -18,6 +18,8 @@ from small_trainings import TINY, Watch, small_run
 from GenSegLib.events import to_line
 from GenSegLib.runs import RunFolder, State
 
+pytestmark = pytest.mark.usefixtures("fresh_settings")
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

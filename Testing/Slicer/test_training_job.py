@@ -27,6 +27,8 @@ from GenSegLib.runs import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.usefixtures("fresh_settings")
+
 # Another Slicer: it resumes a run and waits.
 OTHER_SLICER = """
 import sys
