@@ -20,6 +20,9 @@ from .intensity import (
 from .randomness import Randomness
 from .spatial import SpatialStrength, deform, random_grid
 
+# The changes that have a strength, which a policy names as they are named here.
+CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -49,13 +52,17 @@ class Policy:
 
     def scaled(self, factor: float) -> Policy:
         """Return a policy whose changes are ``factor`` times as strong; with 0 nothing changes."""
-        strengths = ("contrast", "gamma", "noise", "bias_field")
         return replace(
             self,
             spatial=self.spatial.scaled(factor),
             probability=self.probability if factor > 0 else 0.0,
-            **{name: getattr(self, name) * factor for name in strengths},
+            **{name: getattr(self, name) * factor for name in CHANGES},
         )
+
+
+def changed(images: torch.Tensor, name: str, policy: Policy, rng: Randomness) -> torch.Tensor:
+    """Return images with one of the ``CHANGES``, in the policy's strength."""
+    return CHANGES[name](images, getattr(policy, name), rng)
 
 
 def augment(
@@ -72,14 +79,14 @@ def recolor(images: torch.Tensor, policy: Policy, rng: Randomness) -> torch.Tens
     blur = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
     factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
     changes: list[Callable[[torch.Tensor], torch.Tensor]] = [
-        lambda x: contrast(x, policy.contrast, rng),
-        lambda x: gamma(x, policy.gamma, rng),
+        lambda x: changed(x, "contrast", policy, rng),
+        lambda x: changed(x, "gamma", policy, rng),
         lambda x: gaussian_blur(x, blur),
         lambda x: low_resolution(x, factor),
-        lambda x: noise(x, policy.noise, rng),
+        lambda x: changed(x, "noise", policy, rng),
     ]
     if policy.bias_field > 0:
-        changes.append(lambda x: bias_field(x, policy.bias_field, rng))
+        changes.append(lambda x: changed(x, "bias_field", policy, rng))
     for change in changes:
         gate = rng.gate(images.shape[0], policy.probability, images.ndim - 2)
         if gate.any():

@@ -9,11 +9,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..augmentation.intensity import bias_field, contrast, gamma, noise
-from ..augmentation.policy import Policy, recolor
+from ..augmentation.policy import CHANGES, Policy, changed, recolor
 from ..augmentation.randomness import Randomness
-
-_CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
 
 
 def share(logit: torch.Tensor) -> torch.Tensor:
@@ -34,7 +31,7 @@ class UpperVariables(nn.Module):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
-        strengths = {name: getattr(policy, name) for name in _CHANGES}
+        strengths = {name: getattr(policy, name) for name in CHANGES}
         self.changes = tuple(name for name, strength in strengths.items() if strength > 0)
         self.weight_logit = nn.Parameter(torch.zeros(()))
         self.residual_logit = nn.Parameter(torch.zeros(()))
@@ -57,17 +54,19 @@ class UpperVariables(nn.Module):
         The appearance changes as that of real images does, but for the learned strengths.
         """
         images = source + share(self.residual_logit) * (generated - source)
-        strengths = dict(zip(self.changes, self._strengths()))
-        return recolor(images, replace(self.policy, **strengths), rng)
+        return recolor(images, self._learned(), rng)
 
     def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
         """Return images with one change of appearance."""
-        return _CHANGES[name](images, self._strengths()[self.changes.index(name)], rng)
+        return changed(images, name, self._learned(), rng)
 
     def allow(self, shares: Mapping[str, float]) -> None:
         """Leave these shares of the strengths, by the names of the changes."""
         for place, name in enumerate(self.changes):
             self.allowed[place] = shares[name]
+
+    def _learned(self) -> Policy:
+        return replace(self.policy, **dict(zip(self.changes, self._strengths())))
 
     def _strengths(self) -> torch.Tensor:
         return self.log_strengths.exp() * self.allowed
