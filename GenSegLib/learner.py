@@ -125,7 +125,7 @@ class Learner:
 
     def warm_up_step(self) -> dict[str, float]:
         """Take a step of the generator and its adversary."""
-        batches = self._batches()
+        batches = self.sampling.batches()
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         problem = self._trilevel(batches)
         loss = self.engine.lower.descend(problem.lower_loss(problem.lower, problem.upper))
@@ -136,7 +136,7 @@ class Learner:
         """Take a step of every level that is due."""
         if not self.has_generator:
             return self._real_step(held_back=False)
-        batches = self._batches()
+        batches = self.sampling.batches()
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         losses = self.engine.iterate(step, self._trilevel(batches))
         self.average.update(self.problem.middle_parameters())
@@ -166,10 +166,6 @@ class Learner:
         value = self.engine.middle.descend(self.problem.real_loss(images, labels))
         self.average.update(self.problem.middle_parameters())
         return {"segmenter_loss": value}
-
-    @torch.no_grad()
-    def _batches(self) -> Batches:
-        return self.sampling.batches()
 
     def _trilevel(self, batches: Batches) -> Trilevel:
         return self.problem.trilevel(

@@ -73,6 +73,7 @@ class Sampling:
         count = self.config.generated_batch_size
         return morphs.blends(self.rng, count, self.spatial, self.blending)
 
+    @torch.no_grad()
     def batches(self) -> Batches:
         """Draw one iteration's data for all three levels."""
         return Batches(

@@ -55,7 +55,7 @@ def agreement(learner: Learner, batches: int) -> list[float]:
     """Return the cosine of the hypergradient with the exact one on fresh batches."""
     cosines = []
     for _ in range(batches):
-        problem = learner._trilevel(learner._batches())
+        problem = learner._trilevel(learner.sampling.batches())
         found, exact = (
             torch.cat([g.flatten() for g in method(problem)])
             for method in (finite_difference, unroll)

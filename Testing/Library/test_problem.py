@@ -48,7 +48,7 @@ def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def trilevel(learner: Learner) -> Trilevel:
-    return learner._trilevel(learner._batches())
+    return learner._trilevel(learner.sampling.batches())
 
 
 @pytest.mark.parametrize("method", [finite_difference, unroll, neumann])
