@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from GenSegSlicerLib.Turns import Steps, Turns
 _WRITTEN, _COMPUTED = 0.1, 0.9  # shares of the whole job at which its parts are done
 
 
-class ProcessJob(Job):
+class ProcessJob(Job, ABC):
     """Goes through the three parts, which the classes derived from it say.
 
     Attributes:
@@ -56,17 +57,17 @@ class ProcessJob(Job):
             self._process.kill()
         self._finish("cancelled", "")
 
+    @abstractmethod
     def _writeInputs(self) -> Steps:
         """Write the inputs, a file a step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _arguments(self) -> list[object]:
         """The arguments of the command line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _readOutputs(self) -> Steps:
         """Read the outputs into nodes, a file a step."""
-        raise NotImplementedError
 
     def _compute(self, fault: str) -> None:
         if fault:

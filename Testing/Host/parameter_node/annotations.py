@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,11 +70,11 @@ class FloatRange:
     maximum: float
 
 
-class Validator:
+class Validator(ABC):
     """Refuses values: `validate` raises."""
 
-    def validate(self, value: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def validate(self, value: Any) -> None: ...
 
 
 class NotNone(Validator):
