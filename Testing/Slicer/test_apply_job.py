@@ -14,6 +14,7 @@ from GenSegSlicerLib import LibraryProcess
 from GenSegSlicerLib.Library import libraryFolder, pythonProgram
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform, add_volume
+from other_library import replacing_library
 from small_trainings import Watch
 
 from GenSegLib.errors import GenSegError
@@ -42,17 +43,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib."""
-
-    def replace(script: str) -> None:
-        package = tmp_path / "other library" / "GenSegLib"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        (package / "__main__.py").write_text(script, encoding="utf-8")
-        monkeypatch.setattr(LibraryProcess, "libraryFolder", lambda: package.parent)
-
-    return replace
+    return replacing_library(LibraryProcess, tmp_path, monkeypatch)
 
 
 def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:

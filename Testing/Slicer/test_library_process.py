@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from GenSegSlicerLib import LibraryProcess as Module
 from GenSegSlicerLib.Library import pythonProgram
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
+from other_library import replacing_library
 
 from GenSegLib.events import to_line
 from GenSegLib.run_lock import process_lives
@@ -37,18 +39,9 @@ class Followed:
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib: what the real one never does."""
-
-    def replace(script: str) -> Path:
-        package = tmp_path / "other lïbrary" / "GenSegLib"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        (package / "__main__.py").write_text(script, encoding="utf-8")
-        monkeypatch.setattr(Module, "libraryFolder", lambda: package.parent)
-        return package
-
-    return replace
+    return replacing_library(Module, tmp_path, monkeypatch)
 
 
 def test_a_verb_does_its_work_in_a_folder_with_any_name(host: Any, tmp_path: Path) -> None:

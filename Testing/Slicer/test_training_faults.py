@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from GenSegSlicerLib import DetachedProcess, RunEnding
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from other_library import replacing_library
 from panel_scenes import phantom_folder, tiny_preset
 from small_trainings import TINY, Watch, small_run
 
@@ -38,18 +39,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib; `run` is its run folder."""
-
-    def replace(script: str) -> None:
-        package = tmp_path / "other library" / "GenSegLib"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        start = "import pathlib, sys\nrun = pathlib.Path(sys.argv[2])\n"
-        (package / "__main__.py").write_text(start + script, encoding="utf-8")
-        monkeypatch.setattr(DetachedProcess, "libraryFolder", lambda: package.parent)
-
-    return replace
+    start = "import pathlib, sys\nrun = pathlib.Path(sys.argv[2])\n"
+    return replacing_library(DetachedProcess, tmp_path, monkeypatch, start)
 
 
 def ended(host: Any, run: RunFolder) -> Any:
