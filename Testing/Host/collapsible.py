@@ -60,7 +60,21 @@ class Folding(QObject):
         return False
 
 
-class Collapsible(QAbstractButton):
+class Foldable:
+    """What a container that folds has: it is collapsed while it is not checked."""
+
+    def adopt_children(self) -> None:
+        """Take in the children that a `.ui` file gave."""
+        self._folding.adopt()
+
+    def _get_collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+
+class Collapsible(Foldable, QAbstractButton):
     """The header of a section with the section's widgets below it."""
 
     contentsCollapsed = Signal(bool)
@@ -76,17 +90,7 @@ class Collapsible(QAbstractButton):
         self._folding = Folding(self)
         self.toggled.connect(self._fold)
 
-    def adopt_children(self) -> None:
-        """Take in the children that a `.ui` file gave."""
-        self._folding.adopt()
-
-    def _get_collapsed(self) -> bool:
-        return not self.isChecked()
-
-    def setCollapsed(self, collapsed: bool) -> None:
-        self.setChecked(not collapsed)
-
-    collapsed = Property("bool", _get_collapsed, setCollapsed)
+    collapsed = Property("bool", Foldable._get_collapsed, Foldable.setCollapsed)
     collapsedHeight = stored("int", "collapsedHeight", 14)
     flat = stored("bool", "flat", False)
     contentsFrameShape = stored("int", "contentsFrameShape", 0)
@@ -156,7 +160,7 @@ class ctkCollapsibleButton(Collapsible):
 
 
 @offered
-class ctkCollapsibleGroupBox(QGroupBox):
+class ctkCollapsibleGroupBox(Foldable, QGroupBox):
     """A group box that folds away when its title is clicked."""
 
     def __init__(self, parent: QWidget | str | None = None) -> None:
@@ -168,17 +172,7 @@ class ctkCollapsibleGroupBox(QGroupBox):
         self._folding = Folding(self)
         self.toggled.connect(self.expand)
 
-    def adopt_children(self) -> None:
-        """Take in the children that a `.ui` file gave."""
-        self._folding.adopt()
-
-    def _get_collapsed(self) -> bool:
-        return not self.isChecked()
-
-    def setCollapsed(self, collapsed: bool) -> None:
-        self.setChecked(not collapsed)
-
-    collapsed = Property("bool", _get_collapsed, setCollapsed)
+    collapsed = Property("bool", Foldable._get_collapsed, Foldable.setCollapsed)
     collapsedHeight = stored("int", "collapsedHeight", 14)
 
     def expand(self, expanded: bool) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from .mrml_widgets import SceneHolder
-from .rendering import RenderedView
+from .rendering import RenderedView, displayable_managers
 
 _MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
@@ -29,12 +29,7 @@ class qMRMLThreeDView(RenderedView):
 
     def _fill(self, renderer: Any) -> None:
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
-        factory.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-        for name in _MANAGERS:
-            if not factory.IsDisplayableManagerRegistered(name):
-                factory.RegisterDisplayableManager(name)
-        self._group = factory.InstantiateDisplayableManagers(renderer)
-        self._group.SetMRMLDisplayableNode(self._node)
+        self._group = displayable_managers(factory, _MANAGERS, renderer, self._node)
         renderer.ResetCamera()
 
     def mrmlViewNode(self) -> Any:

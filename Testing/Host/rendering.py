@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import slicer
 import vtk
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
+
+
+def displayable_managers(factory: Any, names: Sequence[str], renderer: Any, node: Any) -> Any:
+    """Let Slicer's displayable managers of these names draw the node's view."""
+    factory.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+    for name in names:
+        if not factory.IsDisplayableManagerRegistered(name):
+            factory.RegisterDisplayableManager(name)
+    group = factory.InstantiateDisplayableManagers(renderer)
+    group.SetMRMLDisplayableNode(node)
+    return group
 
 
 class RenderedView(QWidget):

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from .mrml_widgets import SceneHolder
-from .rendering import RenderedView
+from .rendering import RenderedView, displayable_managers
 
 _MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -35,12 +35,8 @@ class qMRMLSliceView(RenderedView):
         self._picture.SetLayerNumber(0)
         renderer.AddViewProp(self._picture)
         factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
-        factory.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-        for name in _MANAGERS:
-            if not factory.IsDisplayableManagerRegistered(name):
-                factory.RegisterDisplayableManager(name)
-        self._group = factory.InstantiateDisplayableManagers(renderer)
-        self._group.SetMRMLDisplayableNode(self._logic.GetSliceNode())
+        node = self._logic.GetSliceNode()
+        self._group = displayable_managers(factory, _MANAGERS, renderer, node)
 
     def _prepare(self, width: int, height: int) -> None:
         logic = self._logic
