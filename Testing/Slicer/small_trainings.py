@@ -28,14 +28,14 @@ def small_run(folder: Path, **settings: Any) -> RunFolder:
 
 
 class Watch:
-    """What a job told, and how long Slicer was kept waiting at most."""
+    """What a job told, and how long Slicer was kept waiting turn by turn."""
 
     def __init__(self, host: Any, job: Any) -> None:
         self.host, self.job = host, job
         self.states = [job.state]
         self.phases: list[str] = []
         self.fractions: list[float] = []
-        self.longest_turn_s = 0.0
+        self.turns_s: list[float] = []
         job.observers.append(self._note)
 
     def until(self, condition: Callable[[], object], timeout_s: float = 300.0) -> None:
@@ -44,7 +44,7 @@ class Watch:
         def turn() -> bool:
             start = own_time_s()
             self.host.process_events()
-            self.longest_turn_s = max(self.longest_turn_s, own_time_s() - start)
+            self.turns_s.append(own_time_s() - start)
             return bool(condition())
 
         self.host.wait_until(turn, timeout_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,9 @@ def test_the_processor_is_always_there_and_asked_for_once(host: Any) -> None:
     devices = ask(host)
     assert devices[-1]["name"] == "cpu"
     assert "threads" in devices[-1]["title"]
-    start = time.monotonic()
-    assert ask(host) == devices
-    assert time.monotonic() - start < 0.1
+    answers: list[list[dict[str, Any]]] = []
+    Devices.askDevices(answers.append)
+    assert answers == [devices]
 
 
 def test_asked_again_before_the_answer_one_process_answers_all(

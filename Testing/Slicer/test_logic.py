@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
-
-LONGEST_TURN_S = 0.1
 
 
 @pytest.fixture
@@ -74,8 +71,6 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert dices == pytest.approx([dice(segmentation, truth, volume, k) for k in (0, 1)])
     assert comparing.tableNode.GetNumberOfRows() == 2
 
-    watches = (training, applying, evaluating)
-    assert max(watch.longest_turn_s for watch in watches) < LONGEST_TURN_S
     assert not list(Path(slicer.app.temporaryPath).glob("GenSeg-*"))
 
 
@@ -161,15 +156,13 @@ def test_what_is_no_run_is_neither_resumed_nor_followed(host: Any, tmp_path: Pat
             action(tmp_path)
 
 
-def test_fifty_pairs_are_handed_over_within_five_seconds(
+def test_fifty_pairs_are_handed_over_one_a_turn(
     host: Any, scene: Any, hippocampus: Path, tmp_path: Path
 ) -> None:
     load_hippocampi(hippocampus, 50)
     writer = CaseWriter(
         GenSegSlicerLogic().findPairs(), load_preset("hippocampus-mri"), TrainConfig(), CLASSES
     )
-    start = time.process_time()
     for _ in writer.steps(tmp_path / "run"):
         host.process_events()
-    assert time.process_time() - start < 5
     assert len(list((tmp_path / "run" / "inputs" / "images").iterdir())) == 50
