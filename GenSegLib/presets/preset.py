@@ -63,7 +63,13 @@ class Preset:
     `labels` maps voxel values to names (empty: taken from the cases), `spacing` is None where
     the images keep their own, `multiple` is what image sizes are padded to a multiple of,
     `colors` are RGB from 0 to 255, `terminology` holds 3D Slicer's terminology strings, `steps`
-    has one entry for each of `EFFORTS`.
+    has one entry for each of `EFFORTS`. `foreground_share` of the patches are centered on a voxel
+    of a class, each class as often.
+
+    With a `coarse_spacing` (None: without) the network also learns that spacing, from
+    `coarse_share` of the patches: prediction finds the organ at it first, and segments at
+    `spacing` only what lies within `coarse_margin_mm` of what was found. With `coordinates` the
+    generator also sees where a patch lies.
 
     Raises:
         GenSegError: a value does not fit; the message names the setting.
@@ -88,6 +94,11 @@ class Preset:
     segmenter: str = "unet"
     colors: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     terminology: dict[int, str] = field(default_factory=dict)
+    foreground_share: float = 0.5
+    coarse_spacing: tuple[float, ...] | None = None
+    coarse_share: float = 0.25
+    coarse_margin_mm: float = 20.0
+    coordinates: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
@@ -100,14 +111,21 @@ class Preset:
         _require(self.multiple >= 1, "multiple", "1 or more")
         fits = len(self.patch_size) == dims and all(map(self._is_patch_edge, self.patch_size))
         _require(fits, "patch_size", f"{dims} multiples of {self.multiple}")
-        if self.spacing is not None:
-            positive = len(self.spacing) == dims and all(size > 0 for size in self.spacing)
-            _require(positive, "spacing", f"{dims} lengths in mm above 0")
+        for name in ("spacing", "coarse_spacing"):
+            _require(self._is_spacing(getattr(self, name)), name, f"{dims} lengths in mm above 0")
+        for name in ("foreground_share", "coarse_share"):
+            _require(0 <= getattr(self, name) <= 1, name, "from 0 to 1")
+        _require(self.coarse_margin_mm >= 0, "coarse_margin_mm", "0 or more")
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
         _require(set(self.steps) == set(EFFORTS), "steps", f"entries for {', '.join(EFFORTS)}")
 
     def _is_patch_edge(self, size: object) -> bool:
         return isinstance(size, int) and size > 0 and size % self.multiple == 0
+
+    def _is_spacing(self, spacing: tuple[float, ...] | None) -> bool:
+        if spacing is None:
+            return True
+        return len(spacing) == self.spatial_dims and all(size > 0 for size in spacing)
 
     def to_json(self) -> dict[str, Any]:
         """Give the preset as JSON values; `from_json` reads it back unchanged."""
@@ -158,6 +176,7 @@ _READERS: dict[str, Any] = {
     "terminology": _names,
     "colors": _colors,
     "spacing": _spacing,
+    "coarse_spacing": _spacing,
     "patch_size": tuple,
     "intensity": lambda values: Intensity(**values),
     "steps": lambda values: {effort: Steps(**counts) for effort, counts in values.items()},
