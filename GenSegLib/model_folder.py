@@ -3,33 +3,29 @@
 MODEL/configs/metadata.json   what the model is and needs (`ModelMetadata`)
 MODEL/configs/inference.json  the network and its pipeline, for `monai.bundle`
 MODEL/models/model.pt         the weights (see `model_weights`)
-MODEL/manifest.json           SHA-256 of each of them
+MODEL/manifest.json           SHA-256 of each of them (see `manifest`)
 
 Light: the standard library alone, so that a panel can list models before PyTorch is installed.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, manifest
 from .bundle_config import inference_config, network_data_format
 from .errors import GenSegError
 from .files import read_json, write_json
 from .presets import Preset
 
-FORMAT_VERSION = 1
 METADATA = "configs/metadata.json"
 INFERENCE = "configs/inference.json"
 WEIGHTS = "models/model.pt"
-MANIFEST = "manifest.json"
-
-_CHUNK = 1 << 20
+FILES = (METADATA, INFERENCE, WEIGHTS)
 
 
 def library_versions() -> dict[str, str]:
@@ -87,7 +83,7 @@ class ModelMetadata:
             GenSegError: the folder is none, its metadata was changed or damaged, or it was
                 written by a newer GenSeg.
         """
-        verify(folder, METADATA)
+        manifest.verify(folder, METADATA)
         return cls.from_json(read_json(folder / METADATA), folder)
 
     def to_json(self) -> dict[str, Any]:
@@ -106,7 +102,7 @@ class ModelMetadata:
             "copyright": "",
             "network_data_format": network_data_format(self.preset, self._class_names()),
             "genseg": {
-                "format_version": FORMAT_VERSION,
+                "format_version": manifest.format_version(),
                 "preset": self.preset.to_json(),
                 "labels": {str(value): name for value, name in self.labels.items()},
                 "network": self.network,
@@ -127,8 +123,7 @@ class ModelMetadata:
             GenSegError: entries are missing or unsound, or of a newer GenSeg.
         """
         try:
-            own = dict(values["genseg"])
-            _require_known_format(own.pop("format_version"), folder)
+            own = manifest.migrate(values["genseg"], folder)
             own["preset"] = Preset.from_json(own["preset"])
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
@@ -157,45 +152,5 @@ def write_bundle(folder: Path, metadata: ModelMetadata) -> None:
 
 
 def seal(folder: Path) -> None:
-    """Write the manifest: the checksum of each of the model's files that is there."""
-    names = [name for name in (METADATA, INFERENCE, WEIGHTS) if (folder / name).is_file()]
-    checksums = {name: _checksum(folder / name) for name in names}
-    write_json(folder / MANIFEST, {"format_version": FORMAT_VERSION, "sha256": checksums})
-
-
-def verify(folder: Path, *names: str) -> None:
-    """Hold files of a model folder to its manifest.
-
-    This finds damage and careless edits; it is no signature. What protects from a malicious model
-    is that nothing in the folder is ever run: the network is built by its name, and the weights
-    are read as plain tensors.
-
-    Raises:
-        GenSegError: the folder is none, or one of the files is missing, changed or damaged.
-    """
-    if not (folder / MANIFEST).is_file():
-        raise GenSegError(f"{folder} is no model folder: it has no {MANIFEST}; check the path")
-    manifest = read_json(folder / MANIFEST)
-    _require_known_format(manifest.get("format_version"), folder)
-    known = manifest.get("sha256")
-    for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise GenSegError(f"{path} is missing; copy the whole model folder again")
-        if not isinstance(known, dict) or known.get(name) != _checksum(path):
-            raise GenSegError(f"{path} was changed or damaged; copy the whole model folder again")
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _require_known_format(version: object, folder: Path) -> None:
-    if not isinstance(version, int):
-        raise GenSegError(f"{folder} does not tell its format's version; copy the folder again")
-    if version > FORMAT_VERSION:
-        raise GenSegError(f"{folder} was written by a newer GenSeg; update GenSeg to use it")
+    """Write the manifest of those of the model's files that are there; raises as `save` does."""
+    manifest.seal(folder, FILES)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
 
 from .errors import GenSegError
 from .files import atomic_folder, write_bytes
-from .model_folder import MANIFEST, WEIGHTS, ModelMetadata, seal, verify, write_bundle
+from .manifest import MANIFEST, verify
+from .model_folder import FILES, METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
 from .networks import build_segmenter
 from .outputs import discard
+from .weight_limit import weights_within
 
 
 def save_model(folder: Path, metadata: ModelMetadata, state: Mapping[str, Tensor]) -> None:
@@ -56,12 +58,14 @@ def load_segmenter(
             tensors, or tensors that do not fit the network.
     """
     metadata = ModelMetadata.load(folder)
-    verify(folder, WEIGHTS)
-    network = build_segmenter(metadata.network, metadata.network_args)
+    verify(folder, *FILES)
+    size = (folder / WEIGHTS).stat().st_size
+    with weights_within(size, f"{folder / METADATA}"):
+        network = build_segmenter(metadata.network, metadata.network_args)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except (pickle.UnpicklingError, RuntimeError, TypeError, AttributeError, EOFError) as fault:
+    except (UnpicklingError, RuntimeError, TypeError, AttributeError, EOFError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise GenSegError(
             f"{folder / WEIGHTS} does not hold the weights of {metadata.network!r} ({reason}); "

@@ -17,7 +17,8 @@ from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_st
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume
-from GenSegLib.model_folder import MANIFEST, METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
+from GenSegLib.manifest import MANIFEST
+from GenSegLib.model_folder import METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
 from GenSegLib.model_weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter
 from GenSegLib.preprocessing import Preprocessor
@@ -61,7 +62,7 @@ def test_a_folder_with_other_things_in_it_is_not_replaced(tmp_path: Path) -> Non
     assert (tmp_path / "model" / "thesis.txt").read_text(encoding="utf-8") == "irreplaceable"
 
 
-@pytest.mark.parametrize("name", [METADATA, WEIGHTS])
+@pytest.mark.parametrize("name", FILES)
 def test_a_changed_byte_is_found(tmp_path: Path, name: str) -> None:
     save_tiny_model(tmp_path / "model")
     path = tmp_path / "model" / name
@@ -72,7 +73,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, name: str) -> None:
         load_segmenter(tmp_path / "model")
 
 
-@pytest.mark.parametrize("name", [METADATA, WEIGHTS])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     save_tiny_model(tmp_path / "model")
     (tmp_path / "model" / name).unlink()
