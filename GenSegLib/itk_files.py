@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
+from .claimed_sizes import require_plausible
+from .dicom_series import load_series
 from .errors import GenSegError
 from .intact_files import require_intact
+from .quiet import quiet
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _SOP_CLASS = "0008|0016"
 _DICOM_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _RIGHT_ANGLE = 1e-3
-_UNEVEN = 0.05
-_stderr_lock = threading.RLock()
 
 
 def load(path: Path) -> sitk.Image:
@@ -30,7 +30,7 @@ def load(path: Path) -> sitk.Image:
         GenSegError: it cannot be read, is truncated, is not three-dimensional, or its grid has no
             valid spacing or no right angles.
     """
-    image = _load_series(path) if path.is_dir() else _load_file(path)
+    image = load_series(path) if path.is_dir() else _load_file(path)
     _check_grid(path, image)
     return image
 
@@ -82,7 +82,7 @@ def save(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None)
 def _write_verified(image: sitk.Image, temporary: Path, path: Path) -> None:
     """Write and read back: ITK does not notice every write that a full disk cut short."""
     try:
-        with _quiet():
+        with quiet():
             sitk.WriteImage(image, str(temporary), useCompression=True)
         load(temporary)
     except (RuntimeError, GenSegError):
@@ -101,7 +101,7 @@ def _open(path: Path) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        with _quiet():
+        with quiet():
             reader.ReadImageInformation()
     except RuntimeError as error:
         raise GenSegError(f"{path}: not an image that can be read ({_reason(error)})") from None
@@ -111,15 +111,25 @@ def _open(path: Path) -> sitk.ImageFileReader:
 def _load_file(path: Path) -> sitk.Image:
     reader = _open(path)
     _check_kind(path, reader)
+    _require_plausible(path, reader)
     size = reader.GetSize()
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *(0 for _ in size[3:])])
     return _execute(path, reader)
 
 
-def _execute(path: Path, reader: sitk.ImageFileReader | sitk.ImageSeriesReader) -> sitk.Image:
+def _require_plausible(path: Path, reader: sitk.ImageFileReader) -> None:
+    """Hold the size in a header to what the file, or the detached ones beside it, can hold."""
+    voxel = sitk.Image([1] * 3, reader.GetPixelID())
+    width = voxel.GetSizeOfPixelComponent() * reader.GetNumberOfComponents()
+    detached = path.name.lower().endswith((".mhd", ".nhdr", ".hdr"))
+    sources = path.parent.iterdir() if detached else [path]
+    require_plausible(path, math.prod(reader.GetSize()) * width, sources)
+
+
+def _execute(path: Path, reader: sitk.ImageFileReader) -> sitk.Image:
     try:
-        with _quiet():
+        with quiet():
             return reader.Execute()
     except RuntimeError:
         raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from None
@@ -131,6 +141,8 @@ def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     if sop_class.strip("\0 ") == _DICOM_SEGMENTATION:
         raise GenSegError(f"{path}: DICOM SEG is not read; export it from Slicer as .seg.nrrd")
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
+    if sop_class and math.prod(size[2:]) == 1:
+        raise GenSegError(f"{path}: one slice of a DICOM series; give the folder of its slices")
     if len(size) < 3:
         raise GenSegError(f"{path}: a {len(size)}-D image; a 3-D volume is needed")
     if any(length > 1 for length in size[3:]):
@@ -141,36 +153,6 @@ def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     if not all(np.isfinite(step) and step > 0 for step in spacing):
         shown = " x ".join(f"{step:g}" for step in spacing)
         raise GenSegError(f"{path}: the spacing {shown} mm is not above zero; mend the header")
-
-
-def _load_series(folder: Path) -> sitk.Image:
-    with _quiet():
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-        files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), s) for s in series]
-    if len(series) != 1:
-        found = f"{len(series)} DICOM series are" if series else "no DICOM series is"
-        raise GenSegError(f"{folder}: {found} in this folder; give a folder of one series")
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(files[0])
-    reader.MetaDataDictionaryArrayUpdateOn()
-    image = _execute(folder, reader)
-    _check_slices(folder, reader, image)
-    return image
-
-
-def _check_slices(folder: Path, reader: sitk.ImageSeriesReader, image: sitk.Image) -> None:
-    """Refuse a series with missing or doubled slices, which ITK would stretch to fit."""
-    direction = np.reshape(image.GetDirection(), (3, 3))
-    normal = np.cross(direction[:, 0], direction[:, 1])
-    count = len(reader.GetFileNames()) if image.GetDepth() > 2 else 0
-    texts = [reader.GetMetaData(k, "0020|0032") for k in range(count)]
-    heights = np.array([np.array(text.split("\\"), float) @ normal for text in texts])
-    steps = np.abs(np.diff(heights))
-    if steps.size and np.ptp(steps) > _UNEVEN * np.median(steps):
-        raise GenSegError(
-            f"{folder}: slices are missing, doubled or uneven ({steps.min():.2f} to "
-            f"{steps.max():.2f} mm apart); give the whole series"
-        )
 
 
 def _check_grid(path: Path, image: sitk.Image) -> None:
@@ -189,26 +171,3 @@ def _reason(error: RuntimeError) -> str:
     found = re.search(r"ERROR: (?:\w+\(0x[0-9a-f]+\): )?(.*)", str(error))
     text = found.group(1) if found else str(error).strip().splitlines()[-1]
     return text.strip().rstrip(":.")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep file descriptor 2 to ourselves: ITK, MetaIO and HDF5 print there from C++.
-
-    What they print is in the exception as well, or is found by the checks here. A line that
-    another thread prints meanwhile is lost.
-    """
-    with _stderr_lock:
-        try:
-            kept = os.dup(2)
-        except OSError:  # a process without a standard error, such as pythonw's
-            kept = None
-        if kept is not None:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            if kept is not None:
-                os.dup2(kept, 2)
-                os.close(kept)

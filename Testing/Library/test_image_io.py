@@ -28,7 +28,6 @@ from Testing.volume_files import (
     numbered_volume,
     oblique_affine,
     write_array,
-    write_dicom_series,
 )
 
 
@@ -108,19 +107,6 @@ def test_a_dicom_series_folder_is_one_volume(abdomen: Path) -> None:
     first = sitk.GetArrayFromImage(sitk.ReadImage(str(abdomen / "dicom_ct3" / "01.dcm")))
     slices = [volume.array[0, :, :, k].T for k in range(3)]
     assert any(np.array_equal(first[0], one) for one in slices)
-
-
-def test_a_dicom_series_with_a_missing_slice_is_refused(tmp_path: Path) -> None:
-    write_dicom_series(tmp_path / "ct", [0, 2, 6, 8])
-    with pytest.raises(GenSegError, match=r"slices are missing.*2\.00 to 4\.00 mm"):
-        read_image(tmp_path / "ct")
-
-
-def test_two_dicom_series_in_a_folder_are_refused(tmp_path: Path) -> None:
-    write_dicom_series(tmp_path / "ct", [0, 2], "1.2.3")
-    write_dicom_series(tmp_path / "ct", [0, 2], "1.2.4")
-    with pytest.raises(GenSegError, match="2 DICOM series"):
-        read_image(tmp_path / "ct")
 
 
 def test_a_folder_without_dicom_is_no_image(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Made-up DICOM series: slices of the real CT, cropped, moved and changed at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.uid import generate_uid
+
+Change = Callable[[int, pydicom.Dataset], None]
+
+ROWS, COLUMNS = 56, 64
+
+
+def write_ct(
+    folder: Path,
+    source: Path,
+    heights: Sequence[float] = (0, 2, 4, 6),
+    change: Change = lambda k, slice_: None,
+    series: str = "1.2.3",
+) -> Path:
+    """Write a slice for each height; `change` is called with each before it is saved."""
+    folder.mkdir(parents=True, exist_ok=True)
+    originals = sorted(source.glob("*.dcm"))
+    for k, height in enumerate(heights):
+        one = pydicom.dcmread(originals[k % len(originals)])
+        voxels = one.pixel_array[200 : 200 + ROWS, 150 : 150 + COLUMNS]
+        one.Rows, one.Columns, one.PixelData = ROWS, COLUMNS, voxels.tobytes()
+        one.SeriesInstanceUID, one.SeriesNumber = series, int(series.rpartition(".")[2])
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        one.ImagePositionPatient = [-100, -50, height]
+        change(k, one)
+        one.save_as(folder / f"{series}_{k}.dcm")
+    return folder
+
+
+def turn(one: pydicom.Dataset, angles: tuple[float, float], height: float) -> None:
+    """Lay a slice obliquely, `height` mm along its own normal."""
+    a, b = angles
+    rows = np.array([np.cos(a), np.sin(a), 0])
+    columns = np.array([-np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), np.sin(b)])
+    one.ImageOrientationPatient = [round(float(part), 10) for part in (*rows, *columns)]
+    place = np.array([-100, -50, 0]) + height * np.cross(rows, columns)
+    one.ImagePositionPatient = [round(float(part), 6) for part in place]
