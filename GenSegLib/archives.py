@@ -17,18 +17,21 @@ class ArchiveError(GenSegError):
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Unpack the files of a tar archive into a folder.
+    """Unpack the files of a tar archive, which must not be packed further, into a folder.
 
+    Such an archive cannot be larger inside than outside, and one that claims to be is refused.
     Owners, permissions and times are not taken over, and macOS resource forks (`._name`), which
     the Decathlon's archives are full of, are left out.
 
     Raises:
-        ArchiveError: it is not a sound tar archive, or an entry is a link, a device, or leads out
-            of the folder. Nothing of such an archive is unpacked.
+        ArchiveError: it is not a sound tar archive, an entry is a link, a device, or leads out
+            of the folder, or there are more or larger ones than an archive of its size can hold.
+            Nothing of such an archive is unpacked.
     """
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, "r:") as tar:
             members = [member for member in tar if not member.isdir()]
+            _require_size(archive, members)
             targets = [_target(archive, member, folder) for member in members]
             for member, target in zip(members, targets):
                 if not target.name.startswith("._"):
@@ -38,6 +41,14 @@ def extract(archive: Path, folder: Path) -> None:
         raise ArchiveError(f"{archive.name} is not a sound tar archive ({reason})") from fault
 
 
+def _require_size(archive: Path, members: list[tarfile.TarInfo]) -> None:
+    """Refuse sparse entries, which a few bytes make as large as one likes."""
+    if sum(member.size for member in members) > archive.stat().st_size:
+        raise ArchiveError(
+            f"{archive.name} claims to hold more than its own size; do not use this archive"
+        )
+
+
 def _target(archive: Path, member: tarfile.TarInfo, folder: Path) -> Path:
     if not member.isreg():
         raise ArchiveError(
@@ -45,7 +56,7 @@ def _target(archive: Path, member: tarfile.TarInfo, folder: Path) -> Path:
             "archive"
         )
     path = PurePosixPath(member.name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or ":" in member.name or not path.parts:
         raise ArchiveError(
             f"{archive.name}: the entry {member.name!r} leads out of the folder; do not use this "
             "archive"

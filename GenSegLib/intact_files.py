@@ -17,7 +17,9 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
+from .claimed_sizes import HARMLESS, require_plausible
 from .errors import GenSegError
+from .intact_metaimage import require_sound_metaimage
 
 _CHUNK = 1 << 20
 _LAST_START = 1 << 31
@@ -44,6 +46,11 @@ class _Header(NamedTuple):
     start: int
     order: str
 
+    @property
+    def end(self) -> int:
+        """The byte after the last voxel."""
+        return self.start + math.prod(self.shape) * self.bits // 8
+
 
 _LAYOUTS = (
     _Layout(348, dim=(40, "8h"), kind=70, spacing=(76, "8f"), start=(108, "f")),
@@ -55,7 +62,8 @@ _FLOATS = {16: "f4", 64: "f8"}
 def require_intact(path: Path) -> None:
     """Read a file to its end and compare its length and spacing with its NIfTI header.
 
-    Other formats are only unpacked where they are packed; their readers notice missing voxels.
+    A MetaImage is held to its header as well. Other formats are only unpacked where they are
+    packed; their readers notice missing voxels.
 
     Raises:
         GenSegError: the file cannot be read, is truncated or damaged, or its spacing is not above
@@ -63,11 +71,23 @@ def require_intact(path: Path) -> None:
     """
     with _unpacked(path) as stream:
         head = stream.read(_LONGEST_HEADER)
+        header = _parse(path, head) if _is_nifti(path) else None
+        if header is not None:
+            require_plausible(path, header.end, [path])
         length = len(head)
         while chunk := stream.read(_CHUNK):
             length += len(chunk)
-    if _is_nifti(path):
-        _check_header(path, _parse(path, head), length)
+            _stop_bombs(path, length, header)
+        if path.name.lower().endswith((".mha", ".mhd")):
+            require_sound_metaimage(path)
+    if header is not None:
+        _check_header(path, header, length)
+
+
+def _stop_bombs(path: Path, length: int, header: _Header | None) -> None:
+    """Unpack no file of a stranger for ever."""
+    if header is not None and length > header.end + HARMLESS:
+        raise GenSegError(f"{path}: longer than its header says; copy or export it again")
 
 
 def find_not_finite(path: Path) -> np.ndarray:
@@ -136,10 +156,9 @@ def _parse_as(layout: _Layout, order: str, path: Path, head: bytes) -> _Header:
 
 
 def _check_header(path: Path, header: _Header, length: int) -> None:
-    expected = header.start + math.prod(header.shape) * header.bits // 8
-    if length < expected:
+    if length < header.end:
         raise GenSegError(
-            f"{path}: truncated, {length} of {expected} bytes are there; copy or export it again"
+            f"{path}: truncated, {length} of {header.end} bytes are there; copy or export it again"
         )
     if not all(math.isfinite(step) and step > 0 for step in header.spacing):
         shown = " x ".join(f"{step:g}" for step in header.spacing)

@@ -11,10 +11,11 @@ import http.client
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .errors import GenSegError
 
@@ -70,12 +71,30 @@ def require_md5(path: Path, expected: str) -> None:
 
 def _open(url: str, present: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": "GenSeg"} | ({"Range": f"bytes={present}-"} if present else {})
-    try:
-        request = urllib.request.Request(url, headers=headers)
-    except ValueError:
-        raise GenSegError(f"{url!r} is not a web address; it starts with https://") from None
-    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    _require_safe(url)
+    request = urllib.request.Request(url, headers=headers)
+    opener = urllib.request.build_opener(_SafeRedirects)
+    response: http.client.HTTPResponse = opener.open(request, timeout=TIMEOUT_S)
     return response
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server that sends us elsewhere, as long as nobody can listen or change there."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Refuse another address than the user could have given."""
+        _require_safe(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _require_safe(url: str) -> None:
+    """Allow TLS, and this machine without it: no file:, no ftp:, nothing in the clear."""
+    parts = urllib.parse.urlsplit(url)
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not (here or (parts.scheme == "https" and parts.hostname)):
+        raise GenSegError(f"{url!r} is no safe web address; it starts with https://")
 
 
 def _receive(

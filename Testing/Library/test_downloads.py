@@ -29,6 +29,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     ranges = True
     hang_up_after: int | None = None
+    moved_to: str | None = None
     requests: list[str]
 
     @property
@@ -45,6 +46,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range", "")
         self.server.requests.append(asked)
+        if self.server.moved_to:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved_to)
+            self.end_headers()
+            return
         path = Path(self.translate_path(self.path))
         if not path.is_file():
             self.send_error(404)
@@ -188,9 +194,18 @@ def test_a_missing_file_gives_the_servers_answer(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_an_address_that_is_none_is_refused(tmp_path):
-    with pytest.raises(GenSegError, match="is not a web address"):
-        download("liver", tmp_path / "data", source="nonsense")
+@pytest.mark.parametrize(
+    "address", ["nonsense", "file:///etc/passwd", "ftp://127.0.0.1/a", "http://example.org/a.tar"]
+)
+def test_an_address_without_tls_is_refused(tmp_path, address):
+    with pytest.raises(GenSegError, match="is no safe web address; it starts with https"):
+        download("liver", tmp_path / "data", source=address)
+
+
+def test_a_server_that_sends_us_where_others_can_listen_is_not_followed(server, tmp_path):
+    server.moved_to = "http://example.org/a.tar"
+    with pytest.raises(GenSegError, match=r"'http://example\.org/a\.tar' is no safe web address"):
+        download("hippocampus", tmp_path / "data", source=server.url)
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_transferred(server, md5, tmp_path):
@@ -244,6 +259,26 @@ def test_an_entry_outside_the_folder_is_refused(tmp_path, name):
     with pytest.raises(GenSegError, match="leads out of the folder"):
         extract(tmp_path / "a.tar", tmp_path / "out")
     assert names(tmp_path) == ["a.tar"], "not even the good entries are unpacked"
+
+
+def test_an_archive_that_claims_more_than_it_holds_is_refused(tmp_path):
+    header = tarfile.TarInfo("bomb")
+    header.type, header.size = tarfile.GNUTYPE_SPARSE, 512
+    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    block[386:410] = b"%011o\0%011o\0" % (0, 512)  # one piece of data
+    block[483:495] = b"%011o\0" % (1 << 32)  # in 4 GB of nothing
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
+    (tmp_path / "a.tar").write_bytes(bytes(block) + bytes(512 * 3))
+    with pytest.raises(GenSegError, match="claims to hold more than its own size"):
+        extract(tmp_path / "a.tar", tmp_path / "out")
+    assert names(tmp_path) == ["a.tar"]
+
+
+def test_a_packed_archive_is_refused_since_nothing_bounds_what_is_in_it(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("good.txt"))
+    with pytest.raises(GenSegError, match="not a sound tar archive"):
+        extract(tmp_path / "a.tar", tmp_path / "out")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
