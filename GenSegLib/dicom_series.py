@@ -6,6 +6,7 @@ leave out truncated files; here each is found by the headers and told with place
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from .dicom_headers import Slice, read_slices
 from .errors import GenSegError
 from .quiet import quiet
 
+_FLOAT_BYTES = 4
 _UNEVEN = 0.05
 _SIDEWAYS = 0.05
 _PARALLEL = 1e-3
@@ -194,6 +196,8 @@ def _count_unlike(steps: np.ndarray, step: float) -> int:
 def _read(folder: Path, slices: Sequence[Slice]) -> sitk.Image:
     """Read the voxels as floats: each slice may have a rescale slope of its own."""
     files = [str(one.file) for one in slices]
+    claimed = math.prod(slices[0].size) * _FLOAT_BYTES * len(files)
+    require_plausible(folder, claimed, [one.file for one in slices])
     try:
         with quiet():
             if len(files) == 1:
