@@ -27,7 +27,7 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
         network: the network's `_target_` and its arguments.
     """
     return {
-        "imports": ["$import numpy as np", "$import torch"],
+        "imports": ["$import monai", "$import numpy as np", "$import torch"],
         "bundle_root": ".",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "network_def": network,
@@ -108,11 +108,21 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
     ]
     classes = list(range(len(label_values)))
     if preset.largest_component:
-        steps.append(_on("pred", "KeepLargestConnectedComponentd", applied_labels=classes[1:]))
+        optional = preset.optional_labels
+        single = [index for index in classes[1:] if label_values[index] not in optional]
+        steps.append(_on("pred", "KeepLargestConnectedComponentd", applied_labels=single))
+    if preset.fill_holes:
+        steps += [_on("pred", "Lambdad", func=_filler(index)) for index in reversed(classes[1:])]
     if list(label_values) != classes:
         values = list(label_values)
         steps.append(_on("pred", "MapLabelValued", orig_labels=classes, target_labels=values))
     return steps
+
+
+def _filler(index: int) -> str:
+    """Write a function that fills the holes of a class with it, where there is background."""
+    holes = f"FillHoles(applied_labels=[{index}], connectivity=1)(label.clone())"
+    return f"$lambda label: torch.where(label == 0, monai.transforms.{holes}, label)"
 
 
 def _on(key: str, transform: str, /, **arguments: Any) -> Config:

@@ -18,7 +18,7 @@ from .image_io import Volume, read_image, write_image, write_label
 from .layouts import image_stem
 from .model_folder import ModelMetadata
 from .model_weights import load_segmenter
-from .postprocessing import largest_components
+from .postprocessing import clean
 from .preprocessing import Preprocessor
 from .sliding import segment
 from .uncertainty import NAME_ENDING, normalized_entropy
@@ -94,8 +94,7 @@ class Predictor:
         else:
             classes = self._preprocessor.restore_classes(prepared, shares)
         label = np.asarray(values, np.int16)[classes]
-        if preset.largest_component:
-            label = largest_components(label, values[1:])
+        label = clean(label, preset, values[1:])
         warnings = self._warnings(image, label)
         return Prediction(Volume(label[np.newaxis], image.affine), warnings, **extras)
 

@@ -6,7 +6,7 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import permutations, product
 from typing import Any
@@ -64,7 +64,9 @@ class Preset:
     the images keep their own, `multiple` is what image sizes are padded to a multiple of,
     `colors` are RGB from 0 to 255, `terminology` holds 3D Slicer's terminology strings, `steps`
     has one entry for each of `EFFORTS`. `foreground_share` of the patches are centered on a voxel
-    of a class, each class as often.
+    of a class, each class as often. Cases may lack `optional_labels` (lesions, which may also come
+    in any number): one that no case has is left out of the model. With `largest_component` and
+    `fill_holes` predictions are cleaned, see `postprocessing`.
 
     With a `coarse_spacing` (None: without) the network also learns that spacing, from
     `coarse_share` of the patches: prediction finds the organ at it first, and segments at
@@ -90,6 +92,7 @@ class Preset:
     crop_foreground: bool = False
     multiple: int = 8
     largest_component: bool = False
+    fill_holes: bool = False
     bias_field: bool = False
     segmenter: str = "unet"
     colors: dict[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Preset:
     coarse_share: float = 0.25
     coarse_margin_mm: float = 20.0
     coordinates: bool = False
+    optional_labels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
@@ -117,6 +121,8 @@ class Preset:
             _require(0 <= getattr(self, name) <= 1, name, "from 0 to 1")
         _require(self.coarse_margin_mm >= 0, "coarse_margin_mm", "0 or more")
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
+        needed = not self.labels or bool(self.single_labels)
+        _require(needed, "optional_labels", "some of the labels, not all")
         _require(set(self.steps) == set(EFFORTS), "steps", f"entries for {', '.join(EFFORTS)}")
 
     def _is_patch_edge(self, size: object) -> bool:
@@ -126,6 +132,16 @@ class Preset:
         if spacing is None:
             return True
         return len(spacing) == self.spatial_dims and all(size > 0 for size in spacing)
+
+    @property
+    def single_labels(self) -> tuple[int, ...]:
+        """The labels that are one piece where `largest_component` says so: no optional ones."""
+        return tuple(value for value in self.labels if value not in self.optional_labels)
+
+    def labels_of(self, values: Collection[int]) -> dict[int, str]:
+        """Give the labels of cases that have these values: all but the optional ones they lack."""
+        lacking = set(self.optional_labels) - set(values)
+        return {value: name for value, name in self.labels.items() if value not in lacking}
 
     def to_json(self) -> dict[str, Any]:
         """Give the preset as JSON values; `from_json` reads it back unchanged."""
@@ -178,6 +194,7 @@ _READERS: dict[str, Any] = {
     "spacing": _spacing,
     "coarse_spacing": _spacing,
     "patch_size": tuple,
+    "optional_labels": tuple,
     "intensity": lambda values: Intensity(**values),
     "steps": lambda values: {effort: Steps(**counts) for effort, counts in values.items()},
 }

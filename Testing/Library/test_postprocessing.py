@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from GenSegLib.postprocessing import largest_components
+import numpy as np
+from tiny_models import PRESET
+
+from GenSegLib.postprocessing import clean, fill_holes, largest_components
 
 
 def test_only_the_largest_piece_of_a_label_stays() -> None:
@@ -43,3 +46,49 @@ def test_an_empty_label_stays_empty_and_the_input_is_not_modified() -> None:
     before = label.copy()
     largest_components(label, [1])
     assert (label == before).all()
+
+
+def shell(outer: int, inner: int, size: int = 14) -> np.ndarray:
+    """A cube of ones with a hole in its middle."""
+    label = np.zeros((size,) * 3, np.int16)
+    for edge, value in ((outer, 1), (inner, 0)):
+        label[(slice((size - edge) // 2, (size + edge) // 2),) * 3] = value
+    return label
+
+
+def test_a_hole_becomes_the_label_around_it_and_the_input_is_not_modified() -> None:
+    label = shell(8, 4)
+    filled = fill_holes(label, [1])
+    assert (filled == shell(8, 0)).all()
+    assert (label == shell(8, 4)).all()
+
+
+def test_a_hole_that_is_open_to_the_outside_stays() -> None:
+    label = shell(8, 4)
+    label[7, 7, 7:] = 0
+    assert (fill_holes(label, [1]) == label).all()
+
+
+def test_a_lesion_in_an_organ_stays_and_its_own_hole_becomes_lesion() -> None:
+    label = shell(12, 8)
+    label[shell(6, 2) == 1] = 2
+    filled = fill_holes(label, [1, 2])
+    assert (filled[shell(6, 0) == 1] == 2).all()
+    assert (filled[(shell(12, 0) == 1) & (shell(6, 0) == 0)] == 1).all()
+
+
+def test_labels_that_are_not_named_keep_their_holes() -> None:
+    assert (fill_holes(shell(8, 4), [2]) == shell(8, 4)).all()
+
+
+def test_the_preset_says_what_is_cleaned() -> None:
+    label = shell(8, 4)
+    label[0, 0, 0] = label[13, 13, 13] = 2
+    lesions = replace(PRESET, labels={1: "Liver", 2: "Lesion"}, optional_labels=(2,))
+    assert (clean(label, lesions, [1, 2]) == label).all()
+    label[0, 0, 13] = 1
+    single = replace(lesions, largest_component=True)
+    cleaned = clean(label, single, [1, 2])
+    assert cleaned[0, 0, 13] == 0
+    assert cleaned[0, 0, 0] == cleaned[13, 13, 13] == 2
+    assert clean(label, replace(single, fill_holes=True), [1, 2])[7, 7, 7] == 1
