@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .errors import GenSegError
 
@@ -40,25 +40,32 @@ def check_labels(labels: Mapping[int, str]) -> None:
             )
 
 
-def require_fitting_labels(found: Mapping[int, str], expected: Mapping[int, str]) -> None:
+def require_fitting_labels(
+    found: Mapping[int, str], expected: Mapping[int, str], optional: Collection[int] = ()
+) -> None:
     """Check that the cases' label map fits the preset's; an empty map fits any.
 
-    The values have to be equal. The names may differ, since people call one structure many names,
-    but not as a permutation of each other: that is a swap of labels.
+    The values have to be equal, but for the optional ones, which may be missing. The names may
+    differ, since people call one structure many names, but not as a permutation of each other:
+    that is a swap of labels.
 
     Raises:
         GenSegError: they do not fit.
     """
     if not found or not expected:
         return
-    keys = [name.strip().casefold() for _, name in sorted(found.items())]
-    wanted = [name.strip().casefold() for _, name in sorted(expected.items())]
-    swapped = keys != wanted and sorted(keys) == sorted(wanted)
-    if found.keys() != expected.keys() or swapped:
+    needed = expected.keys() - (set(optional) - found.keys())
+    value_of = {_plain(name): value for value, name in expected.items()}
+    swapped = any(value_of.get(_plain(name), value) != value for value, name in found.items())
+    if found.keys() != needed or swapped:
         raise GenSegError(
             f"the cases have the labels {show_labels(found)} and the preset expects "
             f"{show_labels(expected)}; relabel the cases or choose another preset"
         )
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def show_labels(labels: Mapping[int, str]) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from ..label_maps import require_fitting_labels
 from ..presets import Preset
-
-if TYPE_CHECKING:
-    from ..checks import CaseCheck
 
 
 def choose_cases(
@@ -25,14 +21,15 @@ def choose_cases(
     """
     from ..checks import check_cases, require_sound
 
-    require_fitting_labels(cases.labels, preset.labels)
+    require_fitting_labels(cases.labels, preset.labels, preset.optional_labels)
     _require_modality(cases, preset)
     if labelled is not None:
         cases = cases.low_data(labelled, seed)
     cases = cases.with_validation(validation_share, seed)
     checks = check_cases(cases, preset.labels or None)
     require_sound(checks)
-    labels = preset.labels or cases.labels or _labels_found(checks)
+    values = {value for check in checks for value in check.voxels}
+    labels = preset.labels_of(values) or cases.labels or _labels_found(values)
     return dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
 
 
@@ -44,7 +41,6 @@ def _require_modality(cases: CaseSet, preset: Preset) -> None:
         )
 
 
-def _labels_found(checks: Sequence[CaseCheck]) -> dict[int, str]:
+def _labels_found(values: Collection[int]) -> dict[int, str]:
     """Name the labels that nobody named."""
-    values = sorted({value for check in checks for value in check.voxels})
-    return {value: f"Label {value}" for value in values}
+    return {value: f"Label {value}" for value in sorted(values)}

@@ -28,8 +28,9 @@ def run(args: argparse.Namespace) -> None:
     from ..label_maps import require_fitting_labels
 
     cases = read_data(args)
-    expected = load_preset(args.preset).labels if args.preset else {}
-    checks = check_cases(cases, expected or None)
+    preset = load_preset(args.preset) if args.preset else None
+    checks = check_cases(cases, preset.labels if preset else None)
     print(format_table(checks))
-    require_fitting_labels(cases.labels, expected)
+    if preset is not None:
+        require_fitting_labels(cases.labels, preset.labels, preset.optional_labels)
     require_sound(checks)

@@ -93,11 +93,13 @@ def _numberOf(name: str) -> int:
 def labelsOf(classMap: Mapping[str, str], preset: Preset | None = None) -> dict[int, str]:
     """Voxel values and the classes they stand for.
 
-    All classes of the preset keep their values, even those that no segment is mapped to; further
-    ones follow in the order in which the map names them.
+    All classes of the preset keep their values, even those that no segment is mapped to, unless
+    they are optional; further ones follow in the order in which the map names them.
     """
     labels = dict(preset.labels) if preset else {}
     for name in classMap.values():
         if name and name not in labels.values():
             labels[max(labels, default=0) + 1] = name
-    return labels
+    optional = preset.optional_labels if preset else ()
+    used = set(classMap.values())
+    return {value: name for value, name in labels.items() if value not in optional or name in used}

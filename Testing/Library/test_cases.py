@@ -158,3 +158,17 @@ def test_label_maps_of_equal_values_fit(found: dict[int, str]) -> None:
 def test_other_values_or_swapped_names_do_not_fit(found: dict[int, str]) -> None:
     with pytest.raises(GenSegError, match="expects 1 Anterior, 2 Posterior"):
         require_fitting_labels(found, {1: "Anterior", 2: "Posterior"})
+
+
+LIVER = {1: "Liver", 2: "Lesion"}
+
+
+@pytest.mark.parametrize("found", [{1: "liver"}, {1: "liver", 2: "cancer"}])
+def test_an_optional_label_may_be_missing(found: dict[int, str]) -> None:
+    require_fitting_labels(found, LIVER, optional=[2])
+
+
+@pytest.mark.parametrize("found", [{2: "cancer"}, {1: "Lesion"}, {1: "liver", 3: "vessel"}])
+def test_what_is_not_optional_may_not(found: dict[int, str]) -> None:
+    with pytest.raises(GenSegError, match="expects 1 Liver, 2 Lesion"):
+        require_fitting_labels(found, LIVER, optional=[2])

@@ -161,7 +161,7 @@ def test_phantoms_are_refused_in_the_place_of_others(
     [
         ([], "say what is in the images: --preset generic-ct, "),
         (["--preset", "kidney-us"], "no preset 'kidney-us'; choose generic-ct"),
-        (["--preset", "liver-ct"], "the preset expects 1 Liver"),
+        (["--preset", "liver-ct"], "the cases are MR and preset liver-ct is for CT"),
         (["--preset", "generic-ct"], "the cases are MR and preset generic-ct is for CT"),
         (["--preset", "hippocampus-mri", "--labelled", "9"], "9 labelled cases are asked for"),
         (["--preset", "hippocampus-mri", "--device", "cuda:99"], "the device cuda:99"),

@@ -17,8 +17,9 @@ def hippocampus(**changes: Any) -> dict[str, Any]:
     return load_preset("hippocampus-mri").to_json() | changes
 
 
-def test_four_presets_are_shipped() -> None:
-    assert list_presets() == ("generic-ct", "generic-mri", "hippocampus-mri", "liver-ct")
+def test_the_presets_that_are_shipped() -> None:
+    generic, livers = ("generic-ct", "generic-mri"), ("liver-ct", "liver-mr")
+    assert list_presets() == (*generic, "hippocampus-mri", *livers)
 
 
 @pytest.mark.parametrize("name", list_presets())
@@ -53,6 +54,22 @@ def test_the_hippocampus_preset_is_that_of_the_decathlon() -> None:
     assert preset.intensity.kind == "zscore"
 
 
+def test_a_preset_from_before_coarse_spacings_has_none() -> None:
+    values = hippocampus()
+    for name in ("coarse_spacing", "coarse_share", "coarse_margin_mm", "foreground_share"):
+        del values[name]
+    del values["coordinates"], values["optional_labels"]
+    assert Preset.from_json(values) == load_preset("hippocampus-mri")
+
+
+@pytest.mark.parametrize("name", ["liver-ct", "liver-mr"])
+def test_a_model_of_the_liver_has_lesions_where_cases_have_them(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.labels_of({1}) == {1: "Liver"}
+    assert preset.labels_of({1, 2}) == {1: "Liver", 2: "Lesion"}
+    assert preset.single_labels == (1,), "a liver is one piece, lesions are any number"
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(GenSegError, match=r"no preset 'kidney'; choose generic-ct, .*liver-ct"):
         load_preset("kidney")
@@ -76,6 +93,11 @@ def test_a_missing_file_is_named() -> None:
         ({"intensity": {"kind": "percentile"}}, "intensity.kind must be"),
         ({"labels": {"0": "Background"}}, "labels must be values of 1 or more"),
         ({"labels": ["Liver"]}, "cannot be read"),
+        ({"coarse_spacing": [4, 4]}, "coarse_spacing must be 3 lengths in mm above 0"),
+        ({"coarse_share": 1.5}, "coarse_share must be from 0 to 1"),
+        ({"foreground_share": -0.1}, "foreground_share must be from 0 to 1"),
+        ({"coarse_margin_mm": -1}, "coarse_margin_mm must be 0 or more"),
+        ({"optional_labels": [1, 2]}, "optional_labels must be some of the labels, not all"),
         ({"steps": {}}, "steps must be entries for quick, standard, thorough"),
     ],
 )

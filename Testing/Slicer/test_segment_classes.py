@@ -126,6 +126,13 @@ def test_labels_keep_the_values_of_the_preset() -> None:
     assert labelsOf(mapped, preset) == {5: "Liver", 2: "Tumor", 6: "Kidney", 7: "Spleen"}
 
 
+@pytest.mark.parametrize("lesion", ["Lesion", ""])
+def test_an_optional_label_is_a_class_where_a_segment_is_mapped_to_it(lesion: str) -> None:
+    found = labelsOf({"a": "Liver", "b": lesion}, LIVER)
+
+    assert found == ({1: "Liver", 2: "Lesion"} if lesion else {1: "Liver"})
+
+
 def test_labels_without_preset_go_by_first_appearance() -> None:
     mapped = {"a": "Spleen", "b": "", "c": "Liver", "d": "Spleen"}
 
