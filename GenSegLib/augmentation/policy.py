@@ -29,9 +29,9 @@ class Policy:
     """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples."""
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
-    contrast: Strength = 0.15
-    gamma: Strength = 0.25
-    noise: Strength = 0.2
+    contrast: Strength = 0.22
+    gamma: Strength = 0.38
+    noise: Strength = 0.3
     bias_field: Strength = 0.0
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
@@ -45,9 +45,9 @@ class Policy:
         """
         spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
         return cls(
-            contrast=0.15 * spread,
-            noise=0.2 * spread,
-            bias_field=0.2 if preset.bias_field else 0.0,
+            contrast=0.22 * spread,
+            noise=0.3 * spread,
+            bias_field=0.3 if preset.bias_field else 0.0,
         )
 
     def scaled(self, factor: float) -> Policy:

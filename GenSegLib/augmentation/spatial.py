@@ -31,10 +31,10 @@ class SpatialStrength:
         probability: the share of samples that are deformed at all.
     """
 
-    rotation: float = 0.15
-    scale: float = 0.12
-    translation: float = 0.03
-    elastic: float = 0.035
+    rotation: float = 0.22
+    scale: float = 0.18
+    translation: float = 0.045
+    elastic: float = 0.052
     knots: int = 6
     flip_axes: tuple[int, ...] = ()
     probability: float = 0.9
