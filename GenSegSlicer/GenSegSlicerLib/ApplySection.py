@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from GenSegSlicerLib.ModelChooser import ModelChooser
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SliceViews import showIn3D, showPair
 from GenSegSlicerLib.Tables import volumesTable
-from GenSegSlicerLib.TableSizes import showTableNode
+from GenSegSlicerLib.ResultTable import showTableNode
 
 
 class ApplySection(Section):
@@ -39,7 +40,7 @@ class ApplySection(Section):
         )
         further = CheckedNodesBinding(ui.furtherVolumesSelector, "furtherVolumes")
         self._bindings = [*self.models.bindings, mode, further]
-        ui.volumesTableView.setVisible(False)
+        ui.volumesTable.setVisible(False)
         ui.applyProgressBar.setVisible(False)
         ui.applyButton.connect("clicked(bool)", lambda checked: self.apply())
         ui.cancelApplyButton.connect("clicked(bool)", lambda checked: self.cancel())
@@ -60,7 +61,7 @@ class ApplySection(Section):
         self._leave()
         self._judged = None
         self.message.clear()
-        self.ui.volumesTableView.setVisible(False)
+        self.ui.volumesTable.setVisible(False)
 
     def refresh(self) -> None:
         """Show the chosen model, whether the volume suits it, and what can be done."""
@@ -167,10 +168,9 @@ class ApplySection(Section):
         for node in nodes if p.show3D else ():
             showIn3D(node)
         showPair(p.inputVolume, nodes[0])
-        self.ui.volumesTableView.setVisible(False)
+        self.ui.volumesTable.setVisible(False)
         if p.makeVolumesTable:
-            tables = [volumesTable(node, _tableName(node)) for node in nodes]
-            showTableNode(self.ui.volumesTableView, tables[0])
+            showTableNode(self.ui.volumesTable, volumesTable(nodes, _tableName(nodes)))
         if p.predictionNode is None:
             p.predictionNode = nodes[0]
         self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))
@@ -181,6 +181,8 @@ class ApplySection(Section):
         self.job = None
 
 
-def _tableName(node: Any) -> str:
-    name = _("Volumes of {name}").format(name=node.GetName())
+def _tableName(nodes: Sequence[Any]) -> str:
+    name = _("Volumes of {name}").format(name=nodes[0].GetName())
+    if len(nodes) > 1:
+        name = _("Volumes of {count} segmentations").format(count=len(nodes))
     return slicer.mrmlScene.GenerateUniqueName(name)

@@ -39,9 +39,10 @@ class CasesSection(Section):
         self.pairs: list[TrainingPair] = []
         self.onChanged = lambda: None
         self._checked: dict[tuple[str, str], tuple[object, ...]] = {}  # as they were then
+        self._classes: dict[str, str] = {}  # of each segment name, as they were then
         self.message = InlineMessage(ui.casesMessage)
         self._table = PairTable(ui.casesTable, self._onPairEdited)
-        self.segments = SegmentMapping(ui, self._onMappingEdited)
+        self.segments = SegmentMapping(ui, self.refresh)
         # One pair is checked at each tick, so that Slicer stays responsive.
         self._checking = qt.QTimer()
         self._checking.setInterval(0)
@@ -79,7 +80,8 @@ class CasesSection(Section):
         if [identity(pair) for pair in saved] != [identity(pair) for pair in self.pairs]:
             self.pairs = saved
             self._showPairs()
-        self.segments.show(self.pairs)
+        elif self._hasOtherClasses():
+            self._showPairs()
 
     def reload(self) -> None:
         """Look at nodes anew that may have been renamed, edited or removed meanwhile."""
@@ -197,14 +199,19 @@ class CasesSection(Section):
         # The edited box must not be replaced while its own signal is being handled.
         self._rebuilding.start(0)
 
-    def _onMappingEdited(self) -> None:
-        for pair in self.pairs:
+    def _hasOtherClasses(self) -> bool:
+        """Show the segments; where one has another class now, every pair is to be judged anew."""
+        self.segments.show(self.pairs)
+        classes = self.segments.classMap()
+        changed = any(self._classes.get(name, found) != found for name, found in classes.items())
+        self._classes.update(classes)
+        for pair in self.pairs if changed else ():
             pair.status = ""
-        self._showPairs()
+        return changed
 
     def _showPairs(self) -> None:
+        self._hasOtherClasses()
         self._table.show(self.pairs)
-        self.segments.show(self.pairs)
         self._checking.start()
         self._tell()
 

@@ -11,7 +11,7 @@ from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Section import Section
-from GenSegSlicerLib.TableSizes import showTableNode
+from GenSegSlicerLib.ResultTable import showTableNode
 
 
 class EvaluateSection(Section):
@@ -25,7 +25,7 @@ class EvaluateSection(Section):
             NodeBinding(ui.predictionSelector, "predictionNode"),
             NodeBinding(ui.referenceSelector, "referenceNode"),
         ]
-        ui.scoresTableView.setVisible(False)
+        ui.scoresTable.setVisible(False)
         ui.evaluateButton.connect("clicked(bool)", lambda checked: self.evaluate())
 
     def refresh(self) -> None:
@@ -38,7 +38,7 @@ class EvaluateSection(Section):
         """Forget the table, which went with the scene."""
         self._leave()
         self.message.clear()
-        self.ui.scoresTableView.setVisible(False)
+        self.ui.scoresTable.setVisible(False)
 
     def cleanup(self) -> None:
         """Let go of the job."""
@@ -76,7 +76,7 @@ class EvaluateSection(Section):
             self.message.error(job.message)
         elif job.tableNode is not None:
             self.message.clear()
-            showTableNode(self.ui.scoresTableView, job.tableNode)
+            showTableNode(self.ui.scoresTable, job.tableNode)
         if self.parameters is not None:
             self.refresh()
 

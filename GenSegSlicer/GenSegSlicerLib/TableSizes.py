@@ -10,10 +10,10 @@ _FRAME = 4
 
 
 def fitHeight(table: Any, rows: int, least: int = 1, most: int = 8) -> None:
-    """Make a table view as high as its rows, though never lower or higher than so many of them.
+    """Make a table as high as its rows, though never lower or higher than so many of them.
 
     Args:
-        table: a QTableWidget or a qMRMLTableView.
+        table: a QTableWidget.
         rows: how many it has.
         least: rows for which there is room in any case.
         most: rows from which on the table scrolls.
@@ -24,15 +24,3 @@ def fitHeight(table: Any, rows: int, least: int = 1, most: int = 8) -> None:
     height = top + rowHeight * min(max(rows, least), most) + _FRAME
     table.minimumHeight = height
     table.maximumHeight = height
-
-
-def showTableNode(view: Any, node: Any) -> None:
-    """Show a table node in a `qMRMLTableView` that is as wide as the panel."""
-    view.setMRMLTableNode(node)
-    hasTitlesAbove = not view.transposed
-    view.verticalHeader().setVisible(not hasTitlesAbove)
-    view.horizontalHeader().setVisible(hasTitlesAbove)
-    view.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
-    rows = node.GetNumberOfRows() if hasTitlesAbove else node.GetNumberOfColumns()
-    view.setVisible(True)
-    fitHeight(view, rows)

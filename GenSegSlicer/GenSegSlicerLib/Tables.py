@@ -21,24 +21,28 @@ _DIGITS = 4
 
 
 def volumesTable(
-    segmentationNode: slicer.vtkMRMLSegmentationNode, name: str
+    segmentationNodes: Sequence[slicer.vtkMRMLSegmentationNode], name: str
 ) -> slicer.vtkMRMLTableNode:
-    """Make a table of the segments' volumes in ml and voxels, beside the segmentation.
+    """Make a table of the segments' volumes in ml and voxels, beside the first segmentation.
 
     Volumes are those in the world: a parent transform that scales counts. Closed surfaces are
-    measured in the voxels of their reference volume.
+    measured in the voxels of their reference volume. Of several segmentations each row names its
+    own.
 
     Raises:
         GenSegError: there are closed surfaces and no reference volume, or a segment without
             voxels.
     """
-    segments = segmentsOf(segmentationNode)
-    measured = _measure(segmentationNode, segments)
-    table = _newTable(segmentationNode.GetScene(), name)
-    table.AddColumn(_column(_("Segment"), [segment.name for segment in segments]))
-    table.AddColumn(_column(_("Volume (ml)"), [volume for volume, _count in measured]))
-    table.AddColumn(_column(_("Voxels"), [count for _volume, count in measured]))
-    placeBeside(table, segmentationNode)
+    rows = [
+        (node.GetName(), segment.name, volume, count)
+        for node in segmentationNodes
+        for segment, (volume, count) in _measured(node)
+    ]
+    titles = (_("Segmentation"), _("Segment"), _("Volume (ml)"), _("Voxels"))
+    table = _newTable(segmentationNodes[0].GetScene(), name)
+    for k in range(0 if len(segmentationNodes) > 1 else 1, len(titles)):
+        table.AddColumn(_column(titles[k], [row[k] for row in rows]))
+    placeBeside(table, segmentationNodes[0])
     return table
 
 
@@ -54,7 +58,7 @@ def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRM
         "label": _("Label"),
         "dice": _("Dice"),
         "hd95_mm": _("HD95 (mm)"),
-        "surface_dice": _("Surface Dice at 1 mm"),
+        "surface_dice": _("Surface Dice (1 mm)"),
         "volume_error_ml": _("Volume difference (ml)"),
     }
     table = _newTable(slicer.mrmlScene, name)
@@ -86,12 +90,18 @@ def _column(title: str, values: Sequence[Any]) -> vtk.vtkAbstractArray:
     return column
 
 
-def _measure(
+def _measured(
+    node: slicer.vtkMRMLSegmentationNode,
+) -> list[tuple[Segment, tuple[float, int]]]:
+    """Each segment with its volume in ml and its voxels."""
+    segments = segmentsOf(node)
+    measure = _measureSurfaces if isSurface(node) else _measureVoxels
+    return list(zip(segments, measure(node, segments)))
+
+
+def _measureVoxels(
     node: slicer.vtkMRMLSegmentationNode, segments: Sequence[Segment]
 ) -> list[tuple[float, int]]:
-    """The volume in ml and the voxels of each segment."""
-    if isSurface(node):
-        return _measureSurfaces(node, segments)
     measured = []
     counts: dict[slicer.vtkOrientedImageData, dict[int, int]] = {}
     for segment in segments:

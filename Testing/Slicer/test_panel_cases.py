@@ -87,6 +87,24 @@ def test_another_anatomy_offers_its_own_classes(panel: PanelDriver, hippocampus:
     assert panel.parameters.classMap["Anterior"] == "Hippocampus"
 
 
+def test_segments_of_any_name_become_classes_of_a_custom_model(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    for _, segmentation in load_hippocampi(hippocampus, 2):
+        for index, name in enumerate(("Tête gauche", "尾部")):
+            segmentation.GetSegmentation().GetNthSegment(index).SetName(name)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.wait_for_checks()
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below"] * 2
+    panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
+    panel.wait_for_checks()
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK"] * 2
+    assert dict(panel.parameters.classMap) == {"Tête gauche": "Tête gauche", "尾部": "尾部"}
+    panel.choose(panel.ui.presetSelector, "Hippocampus, T1 MRI")
+    panel.wait_for_checks()
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below"] * 2
+
+
 def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 4)
     panel.press(panel.ui.addFromSceneButton)

@@ -250,11 +250,13 @@ def test_the_result_is_shown_in_3d_with_the_colors_of_the_anatomy(applied: Journ
 
 
 def test_the_volumes_stand_in_a_table(applied: Journey) -> None:
-    view = applied.panel.ui.volumesTableView
-    assert not view.isHidden()
-    table = view.mrmlTableNode()
-    assert table.GetNumberOfRows() == 2
-    assert [table.GetCellText(row, 0) for row in range(2)] == ["Anterior", "Posterior"]
+    shown = applied.panel.ui.volumesTable
+    assert not shown.isHidden()
+    rows = applied.panel.rows(shown)
+    assert [row[0] for row in rows] == ["Anterior", "Posterior"]
+    table = slicer.util.getNode(f"Volumes of {applied.result.GetName()}")
+    volumes = slicer.util.arrayFromTableColumn(table, "Volume (ml)")
+    assert [row[1] for row in rows] == [f"{volume:.3f}" for volume in volumes]
 
 
 def test_the_uncertainty_is_a_volume_of_the_scene(applied: Journey) -> None:
@@ -284,8 +286,8 @@ def test_the_result_is_compared_with_its_reference(applied: Journey) -> None:
     job = panel.widget.panel.evaluate.job
     applied.watch(job, 120)
     assert job.state == "finished", job.message
-    table = ui.scoresTableView.mrmlTableNode()
-    assert not ui.scoresTableView.isHidden()
-    assert table.GetNumberOfRows() >= 2
-    names = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
-    assert any("Dice" in name for name in names)
+    assert not ui.scoresTable.isHidden()
+    rows = panel.rows(ui.scoresTable)
+    assert [row[0] for row in rows] == ["Anterior", "Posterior"]
+    assert job.tableNode.GetColumnName(1) == "Dice"
+    assert [row[1] for row in rows] == [f"{row['dice']:.3f}" for row in job.rows]

@@ -40,7 +40,7 @@ def test_volumes_are_counted(scene: Any) -> None:
     label = two_parts()
     node = add_segmentation([(oriented(label, GRIDS["anisotropic"]), NAMES)])
 
-    table = volumesTable(node, "Volumes of segments")
+    table = volumesTable([node], "Volumes of segments")
 
     assert table.GetName() == "Volumes of segments"
     assert titles_of(table) == ["Segment", "Volume (ml)", "Voxels"]
@@ -53,12 +53,23 @@ def test_volumes_are_counted(scene: Any) -> None:
         assert rows_of(table)[row][2] == str(count)
 
 
+def test_of_several_segmentations_each_row_names_its_own(scene: Any) -> None:
+    nodes = [add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)]) for _ in range(2)]
+    nodes[1].SetName("second")
+
+    table = volumesTable(nodes, "Volumes")
+
+    assert titles_of(table)[:2] == ["Segmentation", "Segment"]
+    owners = [nodes[0].GetName()] * len(NAMES) + ["second"] * len(NAMES)
+    assert [row[0] for row in rows_of(table)] == owners
+
+
 def test_scaling_parent_transform_counts(scene: Any) -> None:
     node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
-    plain = float(rows_of(volumesTable(node, "t"))[0][1])
+    plain = float(rows_of(volumesTable([node], "t"))[0][1])
     add_transform(MIRRORING, node)
 
-    assert float(rows_of(volumesTable(node, "t"))[0][1]) == pytest.approx(8 * plain, abs=1e-3)
+    assert float(rows_of(volumesTable([node], "t"))[0][1]) == pytest.approx(8 * plain, abs=1e-3)
 
 
 def test_surfaces_are_counted_in_their_reference_volume(scene: Any) -> None:
@@ -66,7 +77,7 @@ def test_surfaces_are_counted_in_their_reference_volume(scene: Any) -> None:
     ball = add_ball((20, 20, 20), 10)
     ball.SetReferenceImageGeometryParameterFromVolumeNode(volume)
 
-    table = volumesTable(ball, "t")
+    table = volumesTable([ball], "t")
 
     assert float(rows_of(table)[0][1]) == pytest.approx(4 / 3 * math.pi, rel=0.02)
 
@@ -76,7 +87,7 @@ def test_surfaces_without_reference_volume_are_said(scene: Any) -> None:
     nodes = nodes_in(scene)
 
     with pytest.raises(GenSegError, match="Ball surface has closed surfaces and no reference"):
-        volumesTable(ball, "t")
+        volumesTable([ball], "t")
 
     assert nodes_in(scene) == nodes
 
@@ -85,7 +96,7 @@ def test_segmentation_is_not_changed(scene: Any) -> None:
     node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
     before = state_of(node)
 
-    volumesTable(node, "t")
+    volumesTable([node], "t")
 
     assert state_of(node) == before
 
@@ -96,7 +107,7 @@ def test_table_lies_beside_its_segmentation(scene: Any) -> None:
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "results")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)
 
-    table = volumesTable(node, "t")
+    table = volumesTable([node], "t")
 
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table)) == folder
 
@@ -110,15 +121,13 @@ def test_scores_have_titles_texts_and_numbers(scene: Any) -> None:
     table = scoresTable(scores, "Scores")
 
     assert titles_of(table) == [
-        *("Segment", "Dice", "HD95 (mm)", "Surface Dice at 1 mm", "Volume difference (ml)"),
+        *("Segment", "Dice", "HD95 (mm)", "Surface Dice (1 mm)", "Volume difference (ml)"),
     ]
     assert slicer.util.arrayFromTableColumn(table, "Dice") == pytest.approx(
         [0.9, np.nan], nan_ok=True
     )
     assert [row[0] for row in rows_of(table)] == ["Anterior", "Mitte"]
-    assert slicer.util.arrayFromTableColumn(table, "Surface Dice at 1 mm") == pytest.approx(
-        [1, 0.5]
-    )
+    assert slicer.util.arrayFromTableColumn(table, "Surface Dice (1 mm)") == pytest.approx([1, 0.5])
 
 
 def test_no_scores_are_an_empty_table(scene: Any) -> None:
