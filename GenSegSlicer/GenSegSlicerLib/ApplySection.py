@@ -15,10 +15,10 @@ from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ModelCard import misfits
 from GenSegSlicerLib.ModelChooser import ModelChooser
+from GenSegSlicerLib.ResultTable import showTableNode
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SliceViews import showIn3D, showPair
 from GenSegSlicerLib.Tables import volumesTable
-from GenSegSlicerLib.ResultTable import showTableNode
 
 
 class ApplySection(Section):

@@ -10,8 +10,8 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.ResultTable import showTableNode
+from GenSegSlicerLib.Section import Section
 
 
 class EvaluateSection(Section):

@@ -15,7 +15,7 @@ import vtk
 from GenSegSlicerLib.TableSizes import fitHeight
 
 _TITLE_WIDTH = 14
-_NONE = "–"
+_NONE = "-"
 
 
 def showTableNode(widget: qt.QTableWidget, node: slicer.vtkMRMLTableNode) -> None:

@@ -27,7 +27,7 @@ def test_numbers_have_equally_many_digits(shown: Any) -> None:
     assert columns == [
         ["Tête", "Corps"],
         ["0.888", "0.000"],
-        ["2.000", "–"],
+        ["2.000", "-"],
         ["1.000", "0.500"],
     ]
 
