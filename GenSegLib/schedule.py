@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from .config import TrainConfig
 
 PHASES = ("warm-up", "joint", "final")
-_COST_OF_A_STEP = {"warm-up": 0.6, "joint": 2.6, "final": 1.0}
+# What steps cost, in final steps of the same training, measured in the runs of
+# Testing/Benchmarks/core_accuracy.py.
+_WARM_UP_COST = 1.2
+_JOINT_COST = 1.9  # without feedback
+_FEEDBACK_COST = 4.0  # of each update of the upper level
 _RISE = 50
 _DECAY_POWER = 0.9
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The phases' steps and, under a time budget, their shares of the time."""
+    """The phases' steps, what one of each costs, and a time budget in s.
+
+    Attributes:
+        costs: of a step of each phase, in steps of the final phase.
+    """
 
     steps: dict[str, int]
+    costs: dict[str, float]
     time_budget_s: float | None = None
 
     @classmethod
@@ -24,7 +33,8 @@ class Schedule:
         """Return the schedule of a training; without a generator there is no warm-up."""
         warm_up = config.warmup_steps if has_generator else 0
         counts = (warm_up, config.joint_steps, config.final_steps)
-        return cls(dict(zip(PHASES, counts)), config.time_budget_s)
+        costs = (_WARM_UP_COST, _cost_of_joint(config) if has_generator else 1.0, 1.0)
+        return cls(dict(zip(PHASES, counts)), dict(zip(PHASES, costs)), config.time_budget_s)
 
     @property
     def total(self) -> int:
@@ -54,16 +64,22 @@ class Schedule:
 
     def remaining_s(self, phase: str, step: int, rate_s: float, elapsed_s: float) -> float:
         """Estimate the time to the end from the present phase's seconds a step."""
-        unit = rate_s / _COST_OF_A_STEP[phase]
+        unit = rate_s / self.costs[phase]
         left = (self.steps[phase] - step) * rate_s
         for name in PHASES[PHASES.index(phase) + 1 :]:
-            left += self.steps[name] * unit * _COST_OF_A_STEP[name]
+            left += self.steps[name] * unit * self.costs[name]
         if self.time_budget_s is None:
             return left
         return max(0.0, min(left, self.time_budget_s - elapsed_s))
 
     def _ends_at(self, phase: str) -> float:
         assert self.time_budget_s is not None
-        work = {name: self.steps[name] * _COST_OF_A_STEP[name] for name in PHASES}
+        work = {name: self.steps[name] * self.costs[name] for name in PHASES}
         until = sum(work[name] for name in PHASES[: PHASES.index(phase) + 1])
         return self.time_budget_s * until / max(1e-9, sum(work.values()))
+
+
+def _cost_of_joint(config: TrainConfig) -> float:
+    if config.hypergradient == "none":
+        return _JOINT_COST
+    return _JOINT_COST + _FEEDBACK_COST / config.upper_every

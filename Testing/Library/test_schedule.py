@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from GenSegLib.config import TrainConfig
 from GenSegLib.schedule import Schedule
 
@@ -55,5 +57,14 @@ def test_under_a_time_budget_the_rate_falls_with_the_time() -> None:
 def test_the_remaining_time_counts_the_later_phases() -> None:
     schedule = Schedule.of(CONFIG, has_generator=True)
     assert schedule.remaining_s("final", 100, 2.0, 0.0) == 200.0
-    assert schedule.remaining_s("joint", 100, 2.6, 0.0) == 200.0
+    cost = schedule.costs["joint"]
+    assert schedule.remaining_s("joint", 100, cost, 0.0) == pytest.approx(200.0)
     assert Schedule.of(TIMED, has_generator=True).remaining_s("final", 0, 2.0, 50.0) == 10.0
+
+
+def test_a_joint_step_costs_more_the_more_it_does() -> None:
+    apart = TrainConfig(hypergradient="none")
+    arms = [(CONFIG, False), (apart, True), (CONFIG, True), (TrainConfig(upper_every=1), True)]
+    costs = [Schedule.of(config, has_generator=on).costs["joint"] for config, on in arms]
+    assert costs[0] == 1.0
+    assert costs == sorted(set(costs))
