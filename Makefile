@@ -7,6 +7,8 @@
 # Everything is installed into .venv. Another Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3
+# tests run side by side, each with one thread
+WORKERS ?= 2
 BIN := .venv/bin
 GENSEG := $(BIN)/genseg
 INSTALLED := .venv/installed
@@ -17,7 +19,7 @@ demo: $(INSTALLED)
 	$(GENSEG) demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
