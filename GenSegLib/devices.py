@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .errors import GenSegError
+from .networks.instance_norm import normalize_sample_by_sample
 
 Precision = Callable[[], AbstractContextManager[object]]
 
@@ -97,6 +98,8 @@ def choose_precision(device: torch.device, precision: str) -> Precision:
 
 def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> None:
     """Move a network, its weights laid out channels last, which convolutions are faster on."""
+    if device.type == "cpu":
+        normalize_sample_by_sample(network)
     last = torch.channels_last_3d if spatial_dims == 3 else torch.channels_last
     for parameter in network.parameters():
         if parameter.ndim == spatial_dims + 2:
