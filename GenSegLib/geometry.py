@@ -76,7 +76,10 @@ class Reorient:
 
 @dataclass(frozen=True)
 class Window:
-    """A box of the grid, `size` voxels from `start`; beyond the `source` it is padding."""
+    """A box of the grid, `size` voxels from `start`; beyond the `source` it is padding.
+
+    A box within the source is given as a view: it shares its memory.
+    """
 
     start: Size
     size: Size
@@ -161,18 +164,6 @@ class Route:
         """Take the (x, y, z) label to the grid at the start, class by class if that mixes."""
         return self._move_label(label, self.backward)
 
-    def backward_classes(self, probabilities: Array) -> Array:
-        """Take (class, x, y, z) probabilities to the start and give the likeliest class there.
-
-        Only one class at a time is held on the grid at the start. What the route had cut off is
-        class 0.
-        """
-        moved = (
-            (index, self.backward(probabilities[index : index + 1], float(index == 0))[0])
-            for index in range(len(probabilities))
-        )
-        return _likeliest(moved, np.dtype(np.int16))
-
     def _move_label(self, label: Array, move: Callable[[Array, float], Array]) -> Array:
         if not any(step.interpolates for step in self.steps):
             return move(label[np.newaxis], 0)[0]
@@ -180,7 +171,7 @@ class Route:
             (value, move((label == value)[np.newaxis].astype(np.float32), float(value == 0))[0])
             for value in np.union1d(label, 0)
         )
-        return _likeliest(moved, label.dtype)
+        return likeliest(moved, label.dtype)
 
 
 def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:
@@ -248,12 +239,14 @@ def _window(array: Array, start: Sequence[int], size: Size, outside: float) -> A
     high = [min(n, old - begin) for n, old, begin in zip(size, source, start)]
     box = [slice(a, b) for a, b in zip(low, high)]
     taken = [slice(a + s, b + s) for a, b, s in zip(low, high, start)]
+    if not any(low) and tuple(high) == tuple(size):
+        return array[(slice(None), *taken)]
     result = np.full((array.shape[0], *size), outside, dtype=array.dtype)
     result[(slice(None), *box)] = array[(slice(None), *taken)]
     return result
 
 
-def _likeliest(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
+def likeliest(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
     """Give each voxel the value of its largest share; the first one wins a tie."""
     moving = iter(shares)
     value, best = next(moving)

@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
+from numpy.typing import DTypeLike
 
 from . import itk_files
 from .errors import GenSegError
@@ -57,8 +59,14 @@ def on_same_grid(one: Volume, other: Volume) -> bool:
     return bool(apart <= 0.05 * min(one.spacing))
 
 
-def read_image(path: Path, *, finite: bool = True) -> Volume:
-    """Read a scalar volume as float32 (1, x, y, z) from a file or a DICOM series folder.
+def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
+    """Read a scalar volume (1, x, y, z) from a file or a DICOM series folder.
+
+    Args:
+        path: of the file or folder.
+        finite: refuse voxels that are NaN or infinite.
+        dtype: type of the voxels; None for that of the file, which a large volume takes less
+            memory in. The array then lies in memory as it does in the file, x fastest.
 
     Raises:
         GenSegError: it is missing, unreadable, truncated, 4-D, of several values a voxel, or its
@@ -66,7 +74,9 @@ def read_image(path: Path, *, finite: bool = True) -> Volume:
     """
     image = itk_files.load(path)
     _require_scalar(path, image)
-    volume = _from_itk(image, np.dtype(np.float32))
+    volume = _from_itk(image, dtype, "C" if dtype is not None else "F")
+    if volume.array.dtype.kind != "f":
+        return volume
     _restore_not_finite(path, volume.array)
     if finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
         raise GenSegError(f"{path}: {count} voxels are NaN or infinite; mend or leave out the case")
@@ -161,14 +171,16 @@ def _require_scalar(path: Path, image: sitk.Image) -> None:
         raise GenSegError(f"{path}: complex voxels; a scalar volume is needed, take the magnitude")
 
 
-def _from_itk(image: sitk.Image, dtype: np.dtype | None = None) -> Volume:
+def _from_itk(
+    image: sitk.Image, dtype: DTypeLike | None = None, order: Literal["C", "F"] = "C"
+) -> Volume:
     array = sitk.GetArrayViewFromImage(image)
     if array.ndim == image.GetDimension():
         array = array[..., None]
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return Volume(np.array(array.T, dtype, order="C"), _LPS_TO_RAS @ affine)
+    return Volume(np.array(array.T, dtype, order=order), _LPS_TO_RAS @ affine)
 
 
 def _restore_not_finite(path: Path, array: np.ndarray) -> None:
@@ -189,10 +201,11 @@ def _to_itk(volume: Volume) -> sitk.Image:
 
 
 def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
-    if not np.isfinite(array).all() or (array != np.rint(array)).any():
+    whole = array.dtype.kind in "iub"
+    if not whole and (not np.isfinite(array).all() or (array != np.rint(array)).any()):
         raise GenSegError(f"{path}: not a label volume, some voxels are no whole numbers")
     low, high = array.min(initial=0), array.max(initial=0)
     if low < 0 or high > LARGEST_LABEL:
         value = low if low < 0 else high
         raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
-    return array.astype(np.int16)
+    return array.astype(np.int16, copy=False)

@@ -1,109 +1,26 @@
-"""Applies a trained model to images: the segmentation lands on the image's own grid."""
+"""Segments image files with a trained model, and writes what was found."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from .devices import choose_device
+from . import dicom_seg
 from .errors import GenSegError
 from .events import EventLog
-from .image_fit import find_misfits
 from .image_io import Volume, read_image, write_image, write_label
 from .layouts import image_stem
+from .measurements import FILE_NAME, Measurement, measure, write_measurements
 from .model_folder import ModelMetadata
-from .model_weights import load_segmenter
-from .postprocessing import clean
-from .preprocessing import Preprocessor
+from .predictor import Prediction, Predictor
 from .sliding import segment
-from .uncertainty import NAME_ENDING, normalized_entropy
+from .uncertainty import NAME_ENDING, describe_least_sure, write_expected_dice
+from .window_watch import WindowWatch
 
 __all__ = ["Prediction", "Predictor", "predict_files", "segment"]
 
 PROBABILITIES = "probabilities"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A segmentation on the image's own grid.
-
-    `label` is (1, x, y, z) int16, `warnings` say why the result is to be looked at with care.
-    Where they were asked for, `probabilities` is (class, x, y, z) float32 and `uncertainty`
-    (1, x, y, z) float32, see `normalized_entropy`.
-    """
-
-    label: Volume
-    warnings: tuple[str, ...]
-    probabilities: Volume | None = None
-    uncertainty: Volume | None = None
-
-
-class Predictor:
-    """A trained model, loaded and ready.
-
-    Args:
-        model_folder: see `model_folder`.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        mirror: also segment the image mirrored along its axes, and average.
-
-    Raises:
-        GenSegError: the model cannot be read, or the device is not there.
-    """
-
-    def __init__(self, model_folder: Path, device: str = "auto", mirror: bool = False) -> None:
-        self._device = choose_device(device)
-        self._network, self.metadata = load_segmenter(model_folder, self._device)
-        self._preprocessor = Preprocessor(self.metadata.preset)
-        self._mirror = mirror
-
-    def predict(
-        self, image: Volume, probabilities: bool = False, uncertainty: bool = False
-    ) -> Prediction:
-        """Segment an image.
-
-        Args:
-            image: (channel, x, y, z), of any orientation and spacing; it is not modified.
-            probabilities: give those of all classes as well.
-            uncertainty: give the normalized entropy of the probabilities as well.
-
-        Raises:
-            GenSegError: the image has other channels than the model, or voxels that are NaN.
-        """
-        preset, values = self.metadata.preset, self.metadata.label_values
-        if len(image.array) != preset.channels:
-            raise GenSegError(
-                f"the image has {len(image.array)} channels, the model needs {preset.channels}"
-            )
-        prepared = self._preprocessor.apply(image)
-        batch = torch.from_numpy(prepared.image)[np.newaxis].to(self._device)
-        shares = segment(self._network, preset.patch_size, batch, self._mirror)[0].cpu().numpy()
-        extras: dict[str, Volume] = {}
-        if probabilities or uncertainty:
-            dense = self._preprocessor.restore_probabilities(prepared, shares)
-            classes = dense.argmax(axis=0)
-            if probabilities:
-                extras["probabilities"] = Volume(dense, image.affine)
-            if uncertainty:
-                entropy = normalized_entropy(dense)[np.newaxis]
-                extras["uncertainty"] = Volume(entropy, image.affine)
-        else:
-            classes = self._preprocessor.restore_classes(prepared, shares)
-        label = np.asarray(values, np.int16)[classes]
-        label = clean(label, preset, values[1:])
-        warnings = self._warnings(image, label)
-        return Prediction(Volume(label[np.newaxis], image.affine), warnings, **extras)
-
-    def _warnings(self, image: Volume, label: np.ndarray) -> tuple[str, ...]:
-        doubts = find_misfits(image, self.metadata)
-        if not label.any():
-            names = ", ".join(self.metadata.labels.values())
-            doubts.append(f"the segmentation is empty: the model found no {names}")
-        return tuple(doubts)
+EXPECTED_DICE = "uncertainty.csv"
 
 
 def predict_files(
@@ -113,9 +30,12 @@ def predict_files(
     *,
     device: str = "auto",
     mirror: bool = False,
+    others: Sequence[Path] = (),
+    max_memory: int | None = None,
     probabilities: bool = False,
     uncertainty: bool = False,
     suffix: str = ".nii.gz",
+    measured: list[Measurement] | None = None,
     events: EventLog | None = None,
 ) -> list[Path]:
     """Segment image files and write a label file for each into a folder.
@@ -127,9 +47,15 @@ def predict_files(
             `probabilities/<image's name>_<label>.nii.gz`, a file for each label.
         device: see `Predictor`.
         mirror: see `Predictor`.
+        others: see `Predictor`.
+        max_memory: see `Predictor`.
         probabilities: write them as well.
-        uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy.
-        suffix: the format; a `.seg.nrrd` carries the labels' names, colors and terminology.
+        uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy, and
+            `uncertainty.csv`, the images with their expected Dice, the least sure one first.
+        suffix: the format; a `.seg.nrrd` carries the labels' names, colors and terminology, and so
+            does a `.dcm`, a DICOM SEG of its series.
+        measured: where given, takes what is measured of all classes, which is then written to
+            `measurements.csv` as well.
         events: is told the progress and why a result is to be looked at with care.
 
     Returns:
@@ -140,18 +66,38 @@ def predict_files(
             would replace an image.
     """
     events = events or EventLog(None)
+    if suffix == dicom_seg.SUFFIX:
+        dicom_seg.require_series(images)
     targets = _targets(images, out, suffix, uncertainty)
     asked = {"probabilities": probabilities, "uncertainty": uncertainty}
-    predictor = Predictor(model, device, mirror)
-    start = time.monotonic()
-    events.progress("predict", 0, len(images))
-    for done, (image, target) in enumerate(zip(images, targets), 1):
-        prediction = _predict_file(predictor, image, **asked)
+    predictor = Predictor(
+        model,
+        device,
+        mirror,
+        others=others,
+        max_memory=max_memory,
+        tell=lambda text: events.log(text, "warning"),
+    )
+    names = predictor.metadata.labels
+    watch = WindowWatch(events, len(images))
+    expected: dict[str, Mapping[int, float]] = {}
+    for path, target in zip(images, targets):
+        watch.start_image(path.name)
+        image = read_image(path, dtype=None)
+        prediction = _predict_image(predictor, path, image, watch, **asked)
         for warning in prediction.warnings:
-            events.log(f"{image}: {warning}", "warning")
-        _write(prediction, target, predictor.metadata)
-        remaining = (time.monotonic() - start) / done * (len(images) - done)
-        events.progress("predict", done, len(images), remaining)
+            events.log(f"{path}: {warning}", "warning")
+        _write(prediction, target, path, predictor.metadata)
+        if measured is not None:
+            measured += measure(image_stem(path), image, prediction.label, names)
+        if prediction.expected_dice is not None:
+            expected[image_stem(path)] = prediction.expected_dice
+        watch.finish_image()
+    if measured is not None:
+        write_measurements(out / FILE_NAME, measured)
+    if expected:
+        write_expected_dice(out / EXPECTED_DICE, expected, names)
+        events.log(describe_least_sure(expected, EXPECTED_DICE))
     return targets
 
 
@@ -175,17 +121,21 @@ def _uncertainty_file(target: Path) -> Path:
     return target.parent / f"{image_stem(target)}{NAME_ENDING}.nii.gz"
 
 
-def _predict_file(predictor: Predictor, path: Path, **asked: bool) -> Prediction:
-    image = read_image(path)
+def _predict_image(
+    predictor: Predictor, path: Path, image: Volume, watch: WindowWatch, **asked: bool
+) -> Prediction:
     try:
-        return predictor.predict(image, **asked)
+        return predictor.predict(image, **asked, watch=watch)
     except GenSegError as fault:
         raise GenSegError(f"{path}: {fault}") from fault
 
 
-def _write(prediction: Prediction, target: Path, metadata: ModelMetadata) -> None:
+def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMetadata) -> None:
     preset = metadata.preset
-    write_label(target, prediction.label, metadata.labels, preset.colors, preset.terminology)
+    if target.suffix == dicom_seg.SUFFIX:
+        dicom_seg.write_segmentation(target, prediction.label, image, metadata)
+    else:
+        write_label(target, prediction.label, metadata.labels, preset.colors, preset.terminology)
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from .errors import GenSegError
 from .foreground import CROP_MARGIN, foreground
-from .geometry import Route, Step, plan_crop, plan_padding, plan_reorient, plan_resample
+from .geometry import Route, Step, Window, plan_crop, plan_padding, plan_reorient, plan_resample
 from .image_io import Volume, on_same_grid
-from .presets import Intensity, Preset
+from .normalization import Spread, measure, normalize, slabs_of
+from .presets import Preset
 
 Array = NDArray[Any]
 
@@ -55,42 +56,65 @@ class Preprocessor:
             raise GenSegError(f"preset {preset.name!r} is 2-D, but cases are volumes; use another")
         self._preset = preset
 
-    def apply(self, image: Volume, label: Volume | None = None) -> Prepared:
+    def apply(
+        self, image: Volume, label: Volume | None = None, spread: Spread | None = None
+    ) -> Prepared:
         """Prepare an image, and its label along with it.
 
         Voxels that the padding adds are 0 (the mean of an MR, the low end of a CT's window) and
-        background. Oblique directions are kept: the axes are only swapped and flipped.
+        background. Oblique directions are kept: the axes are only swapped and flipped. The voxels
+        keep their type up to the resampling.
+
+        Args:
+            image: (channel, x, y, z) of any voxel type.
+            label: of the same grid.
+            spread: of an image that this one is a part of; without it the image's own is taken.
 
         Raises:
             GenSegError: voxels are NaN or infinite, label and image lie on different grids, or
                 the spacing would make the image too large to hold.
         """
-        if not np.isfinite(image.array).all():
-            raise GenSegError("voxels are NaN or infinite; replace them and save the image again")
+        _require_finite(image.array)
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label are on different grids; resample the label")
         values = None if label is None else label.array[0]
         route = self._to_spacing(image, values)
-        array = normalize(route.forward(image.array).astype(np.float32), self._preset.intensity)
+        array = route.forward(image.array)
         padding = plan_padding(_size(array), self._preset.multiple)
         route = route.then(padding)
         return Prepared(
-            np.ascontiguousarray(padding.forward(array, 0)),
-            None if values is None else np.ascontiguousarray(route.forward_label(values)),
+            self._normalize(array, padding, spread),
+            None if values is None else np.array(route.forward_label(values), order="C"),
             route.affine(image.affine),
             route,
         )
 
+    def measure(self, image: Volume) -> Spread | None:
+        """Give the spread of an image as `apply` would find it; None where it needs none.
+
+        Raises:
+            GenSegError: as `apply`.
+        """
+        if self._preset.intensity.kind == "window":
+            return None
+        _require_finite(image.array)
+        array = self._to_spacing(image, None).forward(image.array)
+        return measure(slab for _, slab in slabs_of(array))
+
+    def _normalize(self, array: Array, padding: Window, spread: Spread | None) -> Array:
+        """Normalize an array and pad it, (channel, x, y, z) float32."""
+        intensity = self._preset.intensity
+        if spread is None and intensity.kind == "zscore":
+            spread = measure(slab for _, slab in slabs_of(array))
+        padded = np.zeros((len(array), *padding.size), np.float32)
+        inside = padding.backward(padded, 0)
+        for index, slab in slabs_of(array):
+            inside[index] = normalize(slab, intensity, spread)
+        return padded
+
     def restore_label(self, prepared: Prepared, label: Array) -> Array:
         """Bring a (x, y, z) label back to the input's own grid, class by class."""
-        return np.ascontiguousarray(prepared.route.backward_label(label))
-
-    def restore_classes(self, prepared: Prepared, probabilities: Array) -> Array:
-        """Bring (class, x, y, z) probabilities back and give the likeliest class, (x, y, z) int16.
-
-        It equals the arg max of `restore_probabilities`, but holds only one class at a time.
-        """
-        return np.ascontiguousarray(prepared.route.backward_classes(probabilities))
+        return np.array(prepared.route.backward_label(label), order="C")
 
     def restore_probabilities(self, prepared: Prepared, probabilities: Array) -> Array:
         """Bring (class, x, y, z) probabilities back to the input's own grid.
@@ -122,20 +146,10 @@ class Preprocessor:
         return route
 
 
-def normalize(array: Array, intensity: Intensity) -> Array:
-    """Normalize the values of a (channel, x, y, z) array, each channel by itself.
-
-    `zscore` gives mean 0 and standard deviation 1 (0 all over where the channel is constant);
-    `window` maps its low end to 0, its high end to 1 and clips the rest.
-    """
-    if intensity.kind == "window":
-        scaled = (array - intensity.low) / (intensity.high - intensity.low)
-        return np.clip(scaled, 0, 1).astype(np.float32)
-    axes = tuple(range(1, array.ndim))
-    centered = array - array.mean(axis=axes, keepdims=True, dtype=np.float64)
-    deviation = centered.std(axis=axes, keepdims=True, dtype=np.float64)
-    deviation[deviation == 0] = 1
-    return (centered / deviation).astype(np.float32)
+def _require_finite(array: Array) -> None:
+    """Look at the voxels slab by slab; whole numbers are finite by their type."""
+    if array.dtype.kind == "f" and not all(np.isfinite(slab).all() for _, slab in slabs_of(array)):
+        raise GenSegError("voxels are NaN or infinite; replace them and save the image again")
 
 
 def _size(array: Array) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
 LIGHT = (
     *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "outputs"),
     *("runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
-    *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "manifest"),
+    *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
 )
 
 IMPORT_WITH_BLOCKED = """

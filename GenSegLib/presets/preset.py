@@ -70,8 +70,9 @@ class Preset:
 
     With a `coarse_spacing` (None: without) the network also learns that spacing, from
     `coarse_share` of the patches: prediction finds the organ at it first, and segments at
-    `spacing` only what lies within `coarse_margin_mm` of what was found. With `coordinates` the
-    generator also sees where a patch lies.
+    `spacing` only what lies within `coarse_margin_mm` of what was found. Where nothing was found
+    the segmentation is empty, or with `search_finely` the whole image is segmented. With
+    `coordinates` the generator also sees where a patch lies.
 
     Raises:
         GenSegError: a value does not fit; the message names the setting.
@@ -101,6 +102,7 @@ class Preset:
     coarse_spacing: tuple[float, ...] | None = None
     coarse_share: float = 0.25
     coarse_margin_mm: float = 20.0
+    search_finely: bool = False
     coordinates: bool = False
     optional_labels: tuple[int, ...] = ()
 

@@ -180,7 +180,8 @@ def test_the_uncertainty_is_written_beside_the_segmentation_on_its_grid(
 ) -> None:
     out = tmp_path / "out"
     written = predict_files(bright_model, [image_file], out, device="cpu", uncertainty=True)
-    assert {path.name for path in out.iterdir()} == {"scan.nii.gz", "scan_uncertainty.nii.gz"}
+    names = {"scan.nii.gz", "scan_uncertainty.nii.gz", "uncertainty.csv"}
+    assert {path.name for path in out.iterdir()} == names
     uncertainty = read_image(out / "scan_uncertainty.nii.gz")
     assert on_same_grid(uncertainty, read_label(written[0]))
     assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
@@ -202,7 +203,9 @@ def test_entropy_is_one_for_a_guess_and_zero_for_certainty(classes: int) -> None
     np.testing.assert_allclose(normalized_entropy(shares).ravel(), [1, 0], atol=1e-6)
 
 
-def test_progress_is_told_image_by_image(bright_model: Path, tmp_path: Path) -> None:
+def test_progress_is_told_window_by_window_over_all_images(
+    bright_model: Path, tmp_path: Path
+) -> None:
     images = [tmp_path / f"{name}.nii.gz" for name in "ab"]
     for path in images:
         write_image(path, bright_ball())
@@ -210,7 +213,12 @@ def test_progress_is_told_image_by_image(bright_model: Path, tmp_path: Path) -> 
     events = EventLog(None, [told.append])
     predict_files(bright_model, images, tmp_path / "out", device="cpu", events=events)
     steps = [(event["step"], event["total"]) for event in told if event["kind"] == "progress"]
-    assert steps == [(0, 2), (1, 2), (2, 2)]
+    # a window and the writing of an image are a step each
+    assert steps == [(0, 2), (1, 4), (2, 4), (3, 4), (4, 4)]
+    remaining = [event["remaining_s"] for event in told if event["kind"] == "progress"]
+    assert remaining[0] is None
+    assert remaining[1] > 0
+    assert remaining[-1] == 0
 
 
 def test_a_warning_names_the_image(bright_model: Path, tmp_path: Path) -> None:

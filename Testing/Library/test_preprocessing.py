@@ -132,19 +132,6 @@ def test_beyond_the_foreground_crop_everything_is_background() -> None:
     np.testing.assert_allclose(restored.sum(axis=0), 1)
 
 
-@pytest.mark.parametrize("spacing", [None, (0.7, 1.4, 1.0)])
-def test_classes_are_those_of_the_restored_probabilities(
-    spacing: tuple[float, float, float] | None,
-) -> None:
-    preprocessor = Preprocessor(replace(PRESET, spacing=spacing, crop_foreground=True))
-    image, _ = volumes(make_affine("PIL", (1, 1, 2), (9, 3, 5)), (20, 22, 14))
-    prepared = preprocessor.apply(image)
-    shares = np.random.default_rng(3).dirichlet([1, 1, 1], prepared.image.shape[1:])
-    shares = np.moveaxis(shares, -1, 0).astype(np.float32)
-    dense = preprocessor.restore_probabilities(prepared, shares).argmax(axis=0)
-    assert (preprocessor.restore_classes(prepared, shares) == dense).all()
-
-
 def test_the_input_is_not_modified() -> None:
     image, label = volumes(np.eye(4), (16, 16, 16))
     before = image.array.copy(), label.array.copy()
