@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augmentation.morphs import Subject
 from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
+from .augmentation.subject import LabelledCase
 from .averages import Average
 from .config import TrainConfig
 from .devices import choose_device, choose_precision, to_device
@@ -45,7 +45,7 @@ class Learner:
         self,
         config: TrainConfig,
         preset: Preset,
-        subjects: Sequence[Subject],
+        subjects: Sequence[LabelledCase],
         held_back: int,
         classes: int,
     ) -> None:
@@ -66,7 +66,7 @@ class Learner:
         self.average = Average(self.problem.middle_parameters(), config.ema_decay)
         self.shown = Average(self.problem.lower_parameters(), config.ema_decay)
         self.sampling = Sampling(
-            config, self.policy, subjects, self.training, classes, self.patch_size, self.rng
+            config, self.policy, subjects, self.training, classes, preset, self.rng
         )
 
     @property
@@ -78,7 +78,14 @@ class Learner:
         dims, channels = preset.spatial_dims, preset.channels
         problem = SegmentationProblem(
             build_segmenter(self.config.segmenter, self.arguments),
-            Generator(self.classes, channels, dims, space=self.config.search_space),
+            Generator(
+                self.classes,
+                channels,
+                dims,
+                space=self.config.search_space,
+                coordinates=preset.coordinates,
+                bounded=preset.intensity.kind == "window",
+            ),
             Discriminator(self.classes, channels, dims),
             UpperVariables(self.policy),
             self.classes,

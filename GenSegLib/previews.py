@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .augmentation.morphs import Subject
+from .augmentation.subject import Subject
 from .feedback import write_preview_pairs
 from .files import atomic_folder
 from .generated import draw_pairs, kinds_of
@@ -18,16 +18,21 @@ from .validation import predict
 
 
 def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0) -> None:
-    """Write real pairs, a generated pair of each kind and all predictions of held-back cases."""
+    """Write real pairs, a generated pair of each kind and all predictions of held-back cases.
+
+    Of large cases that is the part around the labels.
+    """
     learner = session.learner
     spacing = learner.subjects[0].spacing
+    shown = [subject.close_up() for subject in learner.subjects[:real]]
+    held_back = [subject.close_up() for subject in learner.subjects[learner.training :]]
     with atomic_folder(folder) as target:
 
         def write(name: str, image: torch.Tensor, label: torch.Tensor) -> None:
             files = (target / f"{name}_image.nii.gz", target / f"{name}_label.nii.gz")
             write_pair(*files, image, session.original_values(label), spacing, session.names)
 
-        for place, subject in enumerate(learner.subjects[:real]):
+        for place, subject in enumerate(shown):
             write(f"real_{place}", subject.image, subject.label)
         if learner.has_generator:
             generated = draw_pairs(learner, kinds_of(learner), seed)
@@ -35,7 +40,7 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
                 write(f"generated_{place}", pair.image, pair.label)
             made_of = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
             write_preview_pairs(target, made_of)
-        for subject in learner.subjects[learner.training :]:
+        for subject in held_back:
             write(f"validation_{subject.name}", subject.image, subject.label)
             path = target / f"validation_{subject.name}_prediction.nii.gz"
             label = session.original_values(_predicted(learner, subject))

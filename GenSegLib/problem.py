@@ -107,8 +107,10 @@ class SegmentationProblem:
         parameters = _named(self.names["generator"], weights)
         parameters |= _named(self.names["architecture"], upper[:count])
         with self.autocast():
-            inputs = (dense(masks), dense(pairs.source), dense(rng.normal(*shape)))
-            drawn = applied(self.generator, parameters, inputs)
+            inputs = [dense(masks), dense(pairs.source), dense(rng.normal(*shape))]
+            if pairs.coordinates is not None:
+                inputs.append(dense(pairs.coordinates))
+            drawn = applied(self.generator, parameters, tuple(inputs))
         return drawn.float()
 
     def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:

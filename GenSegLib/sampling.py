@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import torch
 
-from .augmentation.morphs import Morphs, Pairs, Subject
-from .augmentation.patches import PatchSampler
+from .augmentation.morphs import Morphs, Pairs
+from .augmentation.patches import MixedPatches, Patches, PatchSampler
 from .augmentation.policy import Policy, augment
 from .augmentation.randomness import Randomness
+from .augmentation.subject import LabelledCase
 from .config import TrainConfig
 from .feedback import Feedback
+from .presets import Preset
 from .problem import Batches
 
 
@@ -24,7 +26,7 @@ class Sampling:
         subjects: training cases, then validation cases.
         training: how many of the subjects, the first ones, are training cases.
         classes: classes, background included.
-        patch_size: in voxels.
+        preset: the anatomy's.
         rng: where everything is drawn from.
     """
 
@@ -32,23 +34,25 @@ class Sampling:
         self,
         config: TrainConfig,
         policy: Policy,
-        subjects: Sequence[Subject],
+        subjects: Sequence[LabelledCase],
         training: int,
         classes: int,
-        patch_size: Sequence[int],
+        preset: Preset,
         rng: Randomness,
     ) -> None:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
         self.names = [subject.name for subject in subjects]
         self._training = range(training)
-        self._real = PatchSampler(subjects[:training], patch_size)
-        self._all_real = PatchSampler(subjects, patch_size)
+        self._real = _patches(subjects[:training], preset)
+        self._all_real = _patches(subjects, preset)
         held_back = subjects[training:]
-        self._held_back = PatchSampler(held_back, patch_size) if held_back else self._real
+        self._held_back = _patches(held_back, preset) if held_back else self._real
         if config.generator != "none":
             # of its own, since the registration is to depend on the seed alone
             own = Randomness(torch.Generator().manual_seed(config.seed), rng.device)
-            self._registered = Morphs(subjects, classes, patch_size, own)
+            self._registered = Morphs(
+                subjects, classes, preset.patch_size, own, coordinates=preset.coordinates
+            )
             self.follow(Feedback())
 
     def follow(self, feedback: Feedback) -> None:
@@ -87,3 +91,11 @@ class Sampling:
     def seed(self) -> int:
         """Draw a seed for what is to be repeated exactly."""
         return self.rng.integers(2**31 - 2, 1)[0]
+
+
+def _patches(subjects: Sequence[LabelledCase], preset: Preset) -> Patches:
+    """Return what draws patches of these cases, at both spacings where the preset has two."""
+    sizes = (preset.patch_size, preset.foreground_share)
+    fine = PatchSampler(subjects, *sizes)
+    coarse = [subject.coarse for subject in subjects if subject.coarse is not None]
+    return MixedPatches(fine, PatchSampler(coarse, *sizes), preset.coarse_share) if coarse else fine

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .augmentation.morphs import Subject
+from .augmentation.subject import Subject
 from .cases import Case
 from .errors import GenSegError
 from .image_io import read_image, read_label

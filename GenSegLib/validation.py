@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .augmentation.morphs import Subject
 from .augmentation.shapes import largest
+from .augmentation.subject import LabelledCase, Subject
 from .devices import Precision
 from .sliding import segment
 
@@ -36,16 +36,20 @@ def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> flo
 def validation_dice(
     network: nn.Module,
     patch_size: Sequence[int],
-    subjects: Sequence[Subject],
+    subjects: Sequence[LabelledCase],
     classes: int,
     autocast: Precision,
 ) -> float:
-    """Return the mean Dice over cases and classes, in evaluation mode."""
+    """Return the mean Dice over cases and classes, in evaluation mode.
+
+    Of large cases only the part around the labels counts: whole scans would take longer than the
+    steps between two validations.
+    """
     was_training = network.training
     network.eval()
     scores = [
         mean_dice(predict(network, patch_size, subject, autocast), subject.label, classes)
-        for subject in subjects
+        for subject in (each.close_up() for each in subjects)
     ]
     network.train(was_training)
     return sum(scores) / len(scores)

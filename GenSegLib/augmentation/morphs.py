@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .features import features_of
 from .randomness import Randomness
 from .registration import RegistrationSettings, interpolated, register
-from .shapes import nearest_class, signed_distances
+from .shapes import nearest_class
 from .spatial import (
     SpatialStrength,
     identity_grid,
@@ -27,16 +28,7 @@ from .spatial import (
     sample,
     smooth_noise,
 )
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A labelled case in memory: image (channel, *shape), label (*shape), spacing in mm."""
-
-    name: str
-    image: torch.Tensor
-    label: torch.Tensor
-    spacing: tuple[float, ...]
+from .subject import LabelledCase
 
 
 @dataclass(frozen=True)
@@ -45,12 +37,14 @@ class Pairs:
 
     Attributes:
         between: the places of the two subjects of each sample.
+        coordinates: where each voxel lies in the canonical frame (b, dims, *s), if asked for.
     """
 
     source: torch.Tensor
     labels: torch.Tensor
     images: torch.Tensor
     between: tuple[tuple[int, int], ...]
+    coordinates: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -81,24 +75,27 @@ class Morphs:
         patch_size: size of the drawn pairs in voxels.
         rng: the source of the choice of partners.
         settings: how far morphs go.
+        coordinates: give the pairs their coordinates.
     """
 
     def __init__(
         self,
-        subjects: Sequence[Subject],
+        subjects: Sequence[LabelledCase],
         classes: int,
         patch_size: Sequence[int],
         rng: Randomness,
         settings: MorphSettings | None = None,
+        coordinates: bool = False,
     ) -> None:
         self.settings = settings or MorphSettings()
         self.classes = classes
         self.patch_size = tuple(patch_size)
         self.device = rng.device
-        self.channels = subjects[0].image.shape[0]
-        self.volumes = [self._features(subject) for subject in subjects]
-        self.centers = [_center(subject.label, self.patch_size) for subject in subjects]
-        self.half = _half_extent([s.label.shape for s in subjects], self.patch_size)
+        self.coordinates = coordinates
+        limit = self.settings.limit_mm
+        self.features = [features_of(each, classes, limit, rng.device) for each in subjects]
+        self.centers = [_on_voxels(each.centroid(), self.patch_size) for each in subjects]
+        self.half = _half_extent([each.extent() for each in subjects], self.patch_size)
         self.partners = _partners(len(subjects), self.settings.partners, rng)
         self.knots = self._register()
 
@@ -121,31 +118,20 @@ class Morphs:
         view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
         return view
 
-    def _features(self, subject: Subject) -> torch.Tensor:
-        limit = self.settings.limit_mm
-        label = subject.label.cpu().numpy()
-        distances = signed_distances(label, self.classes, subject.spacing, limit) / limit
-        return torch.cat([distances.to(self.device), subject.image.to(self.device)])
-
     def _register(self) -> torch.Tensor:
         longest = float(self.half.max())
         shape = tuple(
             max(4, round(self.settings.coarse * float(half) / longest)) for half in self.half
         )
         points = identity_grid(shape, self.device)
-        coarse = torch.cat([self._at(index, points) for index in range(len(self.volumes))])
+        coarse = torch.cat([self._at(index, points) for index in range(len(self.features))])
         fixed = coarse[[first for first, _ in self.partners]]
         moving = coarse[[second for _, second in self.partners]]
         return register(fixed, moving, self.classes, RegistrationSettings())
 
     def _at(self, index: int, points: torch.Tensor) -> torch.Tensor:
         """Return the features of a subject at canonical points (batch, *shape, dims)."""
-        volume = self.volumes[index]
-        extent = torch.tensor(volume.shape[1:], device=self.device, dtype=torch.float32) - 1
-        scale = 2 * self.half.to(self.device) / extent
-        shift = 2 * self.centers[index].to(self.device) / extent - 1
-        grid = points * scale.flip(0) + shift.flip(0)
-        return sample(volume[None].expand(points.shape[0], *volume.shape), grid)
+        return self.features[index].at(points, self.centers[index], self.half)
 
     def _points(self, rng: Randomness, batch: int, spatial: SpatialStrength | None) -> torch.Tensor:
         """Return the canonical points of randomly placed, randomly deformed patches.
@@ -182,7 +168,8 @@ class Morphs:
             there.append(self._at(second, self._fine(moved)))
         real, other = torch.cat(here), torch.cat(there)
         labels = nearest_class(real[:, : self.classes])
-        return Pairs(other[:, self.classes :], labels, real[:, self.classes :], self._of(chosen))
+        source, image = other[:, self.classes :], real[:, self.classes :]
+        return Pairs(source, labels, image, self._of(chosen), self._coordinates(points))
 
     def blends(
         self, rng: Randomness, batch: int, spatial: SpatialStrength, strength: float = 1.0
@@ -209,7 +196,10 @@ class Morphs:
         blend = torch.cat(drawn)
         source = blend[:, self.classes :]
         labels = nearest_class(blend[:, : self.classes])
-        return Pairs(source, labels, source, self._of(chosen))
+        return Pairs(source, labels, source, self._of(chosen), self._coordinates(points))
+
+    def _coordinates(self, points: torch.Tensor) -> torch.Tensor | None:
+        return interpolated(points.movedim(-1, 1), self.patch_size) if self.coordinates else None
 
     def _of(self, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
         return tuple(self.partners[pair] for pair in chosen)
@@ -227,16 +217,13 @@ class Morphs:
         return sample(self.knots[pair : pair + 1], points).movedim(1, -1)
 
 
-def _center(label: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
-    """Return the foreground's centroid, moved so far that patches fall on voxels.
+def _on_voxels(center: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
+    """Return the place nearest to the foreground's centroid at which patches fall on voxels.
 
     So real pairs are not resampled, which would blur what the generator learns from.
     """
-    found = torch.nonzero(label > 0).cpu()
-    if len(found) == 0:
-        found = torch.tensor([[(size - 1) // 2 for size in label.shape]])
     reach = (torch.tensor(list(patch_size)) - 1) / 2
-    return (found.float().mean(dim=0) - reach).round() + reach
+    return (center - reach).round() + reach
 
 
 def _half_extent(shapes: Sequence[Sequence[int]], patch_size: Sequence[int]) -> torch.Tensor:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 
-from .morphs import Subject
 from .randomness import Randomness
+from .subject import Box, LabelledCase
 
 FOREGROUND_SHARE = 0.5
+
+
+class Patches(Protocol):
+    """Draws patches."""
+
+    def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images (batch, channel, *patch) and labels (batch, 1, *patch)."""
 
 
 class PatchSampler:
@@ -19,34 +26,30 @@ class PatchSampler:
     Args:
         subjects: the labelled cases; those smaller than a patch are padded with zeros.
         patch_size: in voxels.
+        foreground_share: the share of the patches that are centered on a class.
     """
 
-    def __init__(self, subjects: Sequence[Subject], patch_size: Sequence[int]) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[LabelledCase],
+        patch_size: Sequence[int],
+        foreground_share: float = FOREGROUND_SHARE,
+    ) -> None:
         self.patch_size = tuple(patch_size)
-        self.images = [self._padded(subject.image) for subject in subjects]
-        self.labels = [self._padded(subject.label[None]) for subject in subjects]
-        self.voxels = [_voxels_by_class(label[0]) for label in self.labels]
+        self.foreground_share = foreground_share
+        self.cases = [subject.patches(self.patch_size) for subject in subjects]
 
     def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return images (batch, channel, *patch) and labels (batch, 1, *patch)."""
-        boxes = [self._box(rng, case) for case in rng.integers(len(self.images), batch)]
-        images = torch.stack([_cut(self.images[case], box) for case, box in boxes])
-        labels = torch.stack([_cut(self.labels[case], box) for case, box in boxes])
-        return images, labels
+        """See `Patches`."""
+        boxes = [(case, self._box(rng, case)) for case in rng.integers(len(self.cases), batch)]
+        images, labels = zip(*(self.cases[case].cut(box) for case, box in boxes))
+        return torch.stack(images), torch.stack(labels)
 
-    def _padded(self, volume: torch.Tensor) -> torch.Tensor:
-        margins = []
-        for have, want in zip(volume.shape[1:], self.patch_size):
-            missing = max(0, want - have)
-            margins.append((missing // 2, missing - missing // 2))
-        return F.pad(volume, [value for pair in reversed(margins) for value in pair])
-
-    def _box(self, rng: Randomness, case: int) -> tuple[int, tuple[slice, ...]]:
-        shape = self.labels[case].shape[1:]
+    def _box(self, rng: Randomness, case: int) -> Box:
+        shape, kinds = self.cases[case].shape, self.cases[case].voxels
         places = rng.uniform(len(shape)).tolist()
-        kinds = self.voxels[case]
         center = None
-        if kinds and float(rng.uniform(1)) < FOREGROUND_SHARE:
+        if kinds and float(rng.uniform(1)) < self.foreground_share:
             voxels = kinds[rng.integers(len(kinds), 1)[0]]
             center = voxels[rng.integers(len(voxels), 1)[0]].tolist()
         box = []
@@ -55,13 +58,24 @@ class PatchSampler:
             if center is not None:
                 start = min(max(center[axis] - want // 2, 0), have - want)
             box.append(slice(start, start + want))
-        return case, tuple(box)
+        return tuple(box)
 
 
-def _cut(volume: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
-    return volume[(slice(None), *box)]
+class MixedPatches:
+    """Draws patches at two spacings, so that one network learns both.
 
+    Args:
+        fine: draws the others.
+        coarse: draws ``share`` of the patches on average.
+        share: from 0 to 1.
+    """
 
-def _voxels_by_class(label: torch.Tensor) -> list[torch.Tensor]:
-    values = [int(value) for value in label.unique() if value > 0]
-    return [torch.nonzero(label == value).cpu() for value in values]
+    def __init__(self, fine: Patches, coarse: Patches, share: float) -> None:
+        self.fine, self.coarse, self.share = fine, coarse, share
+
+    def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Patches`."""
+        count = int((rng.uniform(batch) < self.share).sum())
+        parts = ((self.fine, batch - count), (self.coarse, count))
+        images, labels = zip(*(sampler.draw(rng, many) for sampler, many in parts if many))
+        return torch.cat(images), torch.cat(labels)

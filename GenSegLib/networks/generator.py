@@ -26,6 +26,8 @@ class Generator(nn.Module):
         widths: channels at full size and after each halving; multiples of 16 are by far the
             fastest in bfloat16.
         space: the search space of the cells, ``light`` or ``paper``.
+        coordinates: also see where a voxel lies.
+        bounded: keep images from 0 to 1, as windowed ones are.
     """
 
     def __init__(
@@ -35,10 +37,13 @@ class Generator(nn.Module):
         spatial_dims: int = 3,
         widths: Sequence[int] = (16, 32, 64),
         space: str = "light",
+        coordinates: bool = False,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
+        self.bounded = bounded
         convolution = Conv[CONVOLUTION, spatial_dims]
-        inputs = classes + channels + 1
+        inputs = classes + channels + 1 + (spatial_dims if coordinates else 0)
         self.stem = nn.Sequential(
             convolution(inputs, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
         )
@@ -56,7 +61,11 @@ class Generator(nn.Module):
         self.multiple = 2 ** len(pairs)
 
     def forward(
-        self, masks: torch.Tensor, source: torch.Tensor, noise: torch.Tensor
+        self,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return images (batch, channel, *shape).
 
@@ -64,15 +73,18 @@ class Generator(nn.Module):
             masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
             source: real images moved onto the masks (batch, channel, *shape).
             noise: (batch, 1, *shape); another noise gives another image.
+            coordinates: (batch, dims, *shape), for a generator that sees them.
         """
-        features = self.stem(torch.cat([masks, source, noise], dim=1))
+        places = [] if coordinates is None else [coordinates]
+        features = self.stem(torch.cat([masks, source, noise, *places], dim=1))
         skips = []
         for cell in self.encoder:
             skips.append(features)
             features = cell(features)
         for cell in self.decoder:
             features = torch.cat([cell(features), skips.pop()], dim=1)
-        return source + self.head(features)
+        image = source + self.head(features)
+        return image.clamp(0, 1) if self.bounded else image
 
     def cells(self) -> dict[str, SearchableCell]:
         """Return the searchable cells by their place, coarse to fine in the decoder."""

@@ -7,10 +7,11 @@ import pytest
 import torch
 from scipy.ndimage import label as components
 
-from GenSegLib.augmentation.morphs import Morphs, Subject
+from GenSegLib.augmentation.morphs import Morphs
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.shapes import largest, nearest_class, signed_distances
 from GenSegLib.augmentation.spatial import SpatialStrength
+from GenSegLib.augmentation.subject import Subject
 
 STILL = SpatialStrength(0.0, 0.0, 0.0, 0.0)
 SHAPE = (28, 32, 24)

@@ -1,0 +1,185 @@
+"""A labelled case on disk, of which a training reads patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from ..array_file import ArrayFile
+from .shapes import signed_distances
+from .subject import Box, PatchSource, Subject, padding
+
+Array = NDArray[Any]
+
+MARGIN_MM = 20.0
+DISTANCES_STEP = 2
+_MOST_PLACES = 20_000
+
+
+def stored_arrays(
+    image: Array, label: Array, spacing: Sequence[float], classes: int, limit_mm: float
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return what `StoredSubject` needs of a prepared case: arrays, and plain values.
+
+    Args:
+        image: (channel, *shape), normalized.
+        label: (*shape) of classes.
+        spacing: in mm.
+        classes: classes, background included.
+        limit_mm: distance at which signed distances are capped.
+    """
+    kind = np.uint8 if classes <= 256 else np.int16
+    arrays = {"image": image.astype(np.float16), "label": label.astype(kind)}
+    low, high = _box(label)
+    reach = [int(np.ceil(limit_mm / step)) + 1 for step in spacing]
+    start = [max(0, a - r) for a, r in zip(low, reach)]
+    stop = [min(n, b + r) for n, b, r in zip(label.shape, high, reach)]
+    near = label[tuple(slice(a, b) for a, b in zip(start, stop))]
+    distances = signed_distances(near, classes, tuple(spacing), limit_mm).numpy()
+    every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
+    arrays["distances"] = distances[every].astype(np.float16)
+    total, count = np.zeros(label.ndim), 0
+    for value in range(1, classes):
+        places = np.argwhere(near == value) + start
+        total, count = total + places.sum(axis=0), count + len(places)
+        arrays[f"places_{value}"] = places[:: -(-len(places) // _MOST_PLACES) or 1].astype(np.int32)
+    center = total / count if count else (np.array(label.shape) - 1) // 2
+    values = {
+        "spacing": list(map(float, spacing)),
+        "centroid": [float(place) for place in center],
+        "low": low,
+        "high": high,
+        "distances_start": start,
+        "classes": classes,
+    }
+    return arrays, values
+
+
+def _box(label: Array) -> tuple[list[int], list[int]]:
+    """Return the first and the last place behind the foreground; all where there is none."""
+    low, high = [0] * label.ndim, list(label.shape)
+    mask = label > 0
+    for axis in range(label.ndim) if mask.any() else ():
+        inside = np.flatnonzero(mask.any(axis=tuple({*range(label.ndim)} - {axis})))
+        low[axis], high[axis] = int(inside[0]), int(inside[-1]) + 1
+    return low, high
+
+
+class StoredSubject:
+    """A labelled case on disk; see `LabelledCase`.
+
+    Args:
+        name: of the case.
+        file: of `stored_arrays`.
+        coarse: the case at the preset's coarse spacing, where it has one.
+        device: where tensors are wanted.
+    """
+
+    def __init__(
+        self, name: str, file: ArrayFile, coarse: Subject | None, device: torch.device
+    ) -> None:
+        self.name, self.coarse = name, coarse
+        self._file, self._device = file, device
+        values = file.values
+        self.spacing = tuple(values["spacing"])
+        self.distances_start = torch.tensor(values["distances_start"], dtype=torch.float32)
+        self.distances_step = DISTANCES_STEP
+        self._low, self._high = values["low"], values["high"]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @property
+    def image(self) -> torch.Tensor:
+        """All of the image, read anew."""
+        return self.read("image", self._everything())
+
+    @property
+    def label(self) -> torch.Tensor:
+        """All of the label, read anew."""
+        return self.read("label", self._everything())[0].long()
+
+    def size_of(self, name: str) -> tuple[int, ...]:
+        """Return the size of an array without its channels."""
+        shape = self._file.shape(name)
+        return shape if name == "label" else shape[1:]
+
+    def read(self, name: str, box: Box) -> torch.Tensor:
+        """Return a box of an array as float32 (channel, *size)."""
+        array = self._file.array(name)
+        part = array[box][np.newaxis] if name == "label" else array[(slice(None), *box)]
+        return torch.from_numpy(part.astype(np.float32)).to(self._device)
+
+    def centroid(self) -> torch.Tensor:
+        """See `LabelledCase`."""
+        return torch.tensor(self._file.values["centroid"], dtype=torch.float32)
+
+    def extent(self) -> tuple[int, ...]:
+        """Return the size of a box about the centroid that holds the foreground and a margin.
+
+        What lies further away is for real patches: maps between bodies as a whole are of no use to
+        blends of one organ.
+        """
+        center = self.centroid().tolist()
+        sides = zip(center, self._low, self._high, self.spacing)
+        return tuple(
+            round(2 * (max(middle - low, high - 1 - middle) + MARGIN_MM / step)) + 1
+            for middle, low, high, step in sides
+        )
+
+    def patches(self, size: Sequence[int]) -> PatchSource:
+        """See `LabelledCase`."""
+        return _StoredPatches(self, size, self._places())
+
+    def close_up(self) -> Subject:
+        """Return the part around the foreground."""
+        margins = [round(MARGIN_MM / step) for step in self.spacing]
+        sides = zip(self._low, self._high, margins, self.size_of("label"))
+        box = tuple(slice(max(0, a - m), min(n, b + m)) for a, b, m, n in sides)
+        label = self.read("label", box)[0].long()
+        return Subject(self.name, self.read("image", box), label, self.spacing)
+
+    def _everything(self) -> Box:
+        return tuple(slice(0, size) for size in self.size_of("label"))
+
+    def _places(self) -> list[torch.Tensor]:
+        names = [f"places_{value}" for value in range(1, self._file.values["classes"])]
+        found = [torch.from_numpy(np.array(self._file.array(name))) for name in names]
+        return [places for places in found if len(places)]
+
+
+class _StoredPatches:
+    """Reads patches of a stored case; see `PatchSource`."""
+
+    def __init__(
+        self, subject: StoredSubject, size: Sequence[int], places: list[torch.Tensor]
+    ) -> None:
+        own = subject.size_of("label")
+        margins = padding(own, size)
+        self._subject, self._own = subject, own
+        self._before = [before for before, _ in margins]
+        self.shape = tuple(n + sum(margin) for n, margin in zip(own, margins))
+        self.voxels = [found + torch.tensor(self._before) for found in places]
+
+    def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `PatchSource`."""
+        return self._cut("image", box), self._cut("label", box).long()
+
+    def _cut(self, name: str, box: Box) -> torch.Tensor:
+        sides = list(zip(box, self._before, self._own))
+        taken = tuple(slice(max(0, b.start - a), min(n, b.stop - a)) for b, a, n in sides)
+        part = self._subject.read(name, taken)
+        margins = [
+            count
+            for t, (b, a, _) in reversed(list(zip(taken, sides)))
+            for count in (t.start + a - b.start, b.stop - t.stop - a)
+        ]
+        return F.pad(part, margins)
