@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.ApplyJob import ApplyJob
 from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
+from GenSegSlicerLib.FaultDetails import FaultDetails
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ModelCard import misfits
 from GenSegSlicerLib.ModelChooser import ModelChooser
@@ -27,6 +28,7 @@ class ApplySection(Section):
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.applyMessage)
+        self._details = FaultDetails(ui.applyDetailsSection, ui.applyDetailsText)
         self.fit = InlineMessage(ui.fitMessage)
         self.models = ModelChooser(ui, logic)
         self.job: ApplyJob | None = None
@@ -61,6 +63,7 @@ class ApplySection(Section):
         self._leave()
         self._judged = None
         self.message.clear()
+        self._details.clear()
         self.ui.volumesTable.setVisible(False)
 
     def refresh(self) -> None:
@@ -146,6 +149,7 @@ class ApplySection(Section):
         self.fit.warning("\n".join(doubts))
 
     def _onJobChanged(self, job: ApplyJob) -> None:
+        self._details.show(job)
         bar = self.ui.applyProgressBar
         bar.setVisible(job.isActive)
         bar.setValue(round(1000 * job.fraction))

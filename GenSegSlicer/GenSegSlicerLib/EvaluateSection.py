@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
+from GenSegSlicerLib.FaultDetails import FaultDetails
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ResultTable import showTableNode
 from GenSegSlicerLib.Section import Section
@@ -20,6 +21,7 @@ class EvaluateSection(Section):
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.evaluateMessage)
+        self._details = FaultDetails(ui.evaluateDetailsSection, ui.evaluateDetailsText)
         self.job: EvaluateJob | None = None
         self._bindings = [
             NodeBinding(ui.predictionSelector, "predictionNode"),
@@ -38,6 +40,7 @@ class EvaluateSection(Section):
         """Forget the table, which went with the scene."""
         self._leave()
         self.message.clear()
+        self._details.clear()
         self.ui.scoresTable.setVisible(False)
 
     def cleanup(self) -> None:
@@ -70,6 +73,7 @@ class EvaluateSection(Section):
         return ""
 
     def _onJobChanged(self, job: EvaluateJob) -> None:
+        self._details.show(job)
         if job.isActive:
             self.message.info(_("Comparing…"))
         elif job.state == "failed":

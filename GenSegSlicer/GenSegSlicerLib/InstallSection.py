@@ -44,12 +44,15 @@ class InstallSection:
     def install(self) -> None:
         """Install what is missing; the button that names it is the consent."""
         self._ui.installButton.enabled = False
-        slicer.app.processEvents()
         try:
-            self._logic.installPackages(lambda question: True)
+            self._logic.installPackages(lambda question: True, self._tell)
         except GenSegError as fault:
             self.message.error(str(fault))
         else:
             self._onInstalled()
         finally:
             self._ui.installButton.enabled = True
+
+    def _tell(self, progress: str) -> None:
+        self.message.info(progress)
+        slicer.app.processEvents()

@@ -62,3 +62,10 @@ class Job:
     def _tell(self) -> None:
         for observer in list(self.observers):
             observer(self)
+
+
+def awaited(job: Any, wait: bool) -> Any:
+    """Give a job back: at once, or when it has ended."""
+    if wait:
+        job.wait()
+    return job

@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from GenSegLib.presets import load_preset
+from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.SegmentClasses import SegmentUse, segmentNames, suggestClasses
@@ -77,15 +77,16 @@ class SegmentMapping:
             self._parameters.classMap = {name: known[name] for name in names}
 
     def _fillTable(self) -> None:
-        classes = list(load_preset(self._parameters.preset).labels.values())
-        classMap = self.classMap()
-        self._table.show(self._uses, classMap, classes)
-        self._warn(classMap, classes)
+        preset = load_preset(self._parameters.preset)
+        self._table.show(self._uses, self.classMap(), list(preset.labels.values()))
+        self._warn(preset)
 
-    def _warn(self, classMap: dict[str, str], classes: Sequence[str]) -> None:
+    def _warn(self, preset: Preset) -> None:
         """Say which classes get nothing, or which segments not every case has."""
+        classMap = self.classMap()
         lacking = [use for use in self._uses if use.missingIn and classMap[use.name]]
-        unmapped = [name for name in classes if name not in classMap.values()]
+        needed = preset.labels_of(()).values()
+        unmapped = [name for name in needed if name not in classMap.values()]
         if self._uses and unmapped:
             names = ", ".join(unmapped)
             self._message.warning(_("No segment belongs to {names} yet").format(names=names))
@@ -100,5 +101,5 @@ class SegmentMapping:
         if self._parameters is None or self.classMap().get(segment) == name:
             return
         self._parameters.classMap = {**dict(self._parameters.classMap), segment: name}
-        self._warn(self.classMap(), list(load_preset(self._parameters.preset).labels.values()))
+        self._warn(load_preset(self._parameters.preset))
         self._onEdited()

@@ -122,7 +122,8 @@ def loadSegmentation(
     """
     grid = fileGrid(volumeNode) if writtenGrid is None else writtenGrid
     image = readLabelImage(Path(path), volumeNode, grid)
-    node = intoNode or newSegmentation(volumeNode, f"{volumeNode.GetName()} {metadata.name}")
+    name = _("{volume} by GenSeg").format(volume=volumeNode.GetName())
+    node = intoNode or newSegmentation(volumeNode, name)
     if intoNode is None or mode == "replace":
         emptyOver(node, volumeNode)
         node.SetAttribute(MADE_BY, metadata.name)

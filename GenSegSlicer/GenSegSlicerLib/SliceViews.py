@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import slicer
+
+from GenSegSlicerLib.Geometry import localGrid
+from GenSegSlicerLib.Segments import voxelsOf
 
 LEFT, RIGHT = "Red", "Yellow"
 
@@ -26,7 +30,12 @@ def showPair(volumeNode: Any, segmentationNode: Any) -> None:
 
 
 def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool = False) -> None:
-    """Show two volumes, each with its label map, beside each other in the same orientation."""
+    """Show two volumes, each with its label map, beside each other in the same orientation.
+
+    Both are shown at one scale with the labels in the middle, since what is generated is smaller
+    than a whole case and lies elsewhere; volumes of one grid are shown at one place.
+    """
+    shown = []
     for view, (imageNode, labelNode) in ((LEFT, left), (RIGHT, right)):
         compositeNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
         sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
@@ -35,10 +44,45 @@ def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool
         compositeNode.SetBackgroundVolumeID(imageNode.GetID())
         compositeNode.SetForegroundVolumeID(None)
         compositeNode.SetLabelVolumeID(labelNode.GetID())
-        compositeNode.SetLabelOpacity(1.0 if outlines else 0.5)
         sliceNode.SetOrientation("Axial")
-        sliceNode.SetUseLabelOutline(outlines)
+        shown.append((sliceNode, labelNode))
+    showOutlines(outlines)
     slicer.util.resetSliceViews()
+    if len(shown) == 2:
+        _showAlike(*shown)
+
+
+def _showAlike(left: tuple[Any, Any], right: tuple[Any, Any]) -> None:
+    (leftSlice, leftLabels), (rightSlice, rightLabels) = left, right
+    leftCenter, rightCenter = _centerOf(leftLabels), _centerOf(rightLabels)
+    if _haveOneGrid(leftLabels, rightLabels):
+        rightCenter = leftCenter
+    scale = max(_mmOfPixel(leftSlice), _mmOfPixel(rightSlice))
+    for sliceNode, center in ((leftSlice, leftCenter), (rightSlice, rightCenter)):
+        width, height, _depth = sliceNode.GetDimensions()
+        sliceNode.SetFieldOfView(scale * width, scale * height, sliceNode.GetFieldOfView()[2])
+        sliceNode.JumpSliceByCentering(*center)
+
+
+def _haveOneGrid(volumeNode: Any, other: Any) -> bool:
+    sizes = {node.GetImageData().GetDimensions() for node in (volumeNode, other)}
+    return len(sizes) == 1 and np.array_equal(localGrid(volumeNode), localGrid(other))
+
+
+def _mmOfPixel(sliceNode: Any) -> float:
+    return float(sliceNode.GetFieldOfView()[0] / max(sliceNode.GetDimensions()[0], 1))
+
+
+def _centerOf(labelNode: Any) -> list[float]:
+    """The middle, in RAS mm, of the box around all labels; of the volume where there are none."""
+    labelled = voxelsOf(labelNode.GetImageData()) > 0
+    middle = []
+    for axis in (2, 1, 0):  # i, j, k
+        others = tuple(other for other in range(3) if other != axis)
+        found = np.flatnonzero(labelled.any(axis=others))
+        ends = (found[0], found[-1]) if found.size else (0, labelled.shape[axis] - 1)
+        middle.append(sum(ends) // 2)
+    return [float(part) for part in (localGrid(labelNode) @ [*middle, 1.0])[:3]]
 
 
 def showOutlines(outlines: bool) -> None:

@@ -22,7 +22,8 @@ _FOLDED = "hiddenByFolding"
 class Folding(QObject):
     """Hides a container's children while it is collapsed, and shows them again.
 
-    What was hidden before stays hidden; what is shown meanwhile appears when the container opens.
+    What was hidden before stays hidden, and so does what is hidden meanwhile; what is shown
+    meanwhile appears when the container opens.
     """
 
     def __init__(self, container: QWidget) -> None:
@@ -47,6 +48,8 @@ class Folding(QObject):
             elif not child.isHidden():
                 child.setProperty(_FOLDED, True)
                 child.setVisible(False)
+                # Else Qt says nothing where the module hides what is hidden by folding.
+                child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
         self._at_work = False
 
     def _children(self) -> list[QWidget]:
@@ -54,9 +57,12 @@ class Folding(QObject):
         return [each for each in children if isinstance(each, QWidget) and not each.isWindow()]
 
     def eventFilter(self, child: QObject, event: QEvent) -> bool:
-        shown_meanwhile = event.type() == QEvent.ShowToParent and not self._at_work
-        if shown_meanwhile and self._container.collapsed:
+        if self._at_work or not self._container.collapsed:
+            return False
+        if event.type() == QEvent.ShowToParent:
             self.show_contents(False)
+        elif event.type() == QEvent.HideToParent:
+            child.setProperty(_FOLDED, None)
         return False
 
 

@@ -168,6 +168,7 @@ class LayoutManager(QObject):
     def resetThreeDViews(self) -> None:
         for each in self._of_class("vtkMRMLViewNode"):
             each.threeDView().resetFocalPoint()
+            each.threeDView().resetCamera()
 
     def pauseRender(self) -> None:
         """The host's views draw only when Qt asks them to."""

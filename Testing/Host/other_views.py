@@ -36,10 +36,25 @@ class qMRMLThreeDView(RenderedView):
         return self._node
 
     def resetFocalPoint(self) -> None:
-        self.resetCamera()
+        """Look at what is shown; box and labels do not count, and then follow it."""
+        node, renderer = self._node, self.renderer()
+        shown = node.GetBoxVisible(), node.GetAxisLabelsVisible()
+        node.SetBoxVisible(False)
+        node.SetAxisLabelsVisible(False)
+        bounds = [0.0] * 6
+        renderer.ComputeVisiblePropBounds(bounds)
+        if bounds[0] <= bounds[1]:
+            center = [(bounds[k] + bounds[k + 1]) / 2 for k in (0, 2, 4)]
+            renderer.GetActiveCamera().SetFocalPoint(*center)
+        node.SetBoxVisible(shown[0])
+        node.SetAxisLabelsVisible(shown[1])
+        node.InvokeEvent(node.ResetFocalPointRequestedEvent)
+        self.update()
 
-    def resetCamera(self, *_: Any) -> None:
-        self.renderer().ResetCamera()
+    def resetCamera(
+        self, rotation: bool = True, translation: bool = True, distance: bool = True
+    ) -> None:
+        self.cameraNode().Reset(rotation, translation, distance, self.renderer())
         self.update()
 
     def cameraNode(self) -> Any:

@@ -204,6 +204,17 @@ def test_what_is_shown_in_a_folded_section_appears_when_it_opens() -> None:
     assert not label.isHidden()
 
 
+def test_what_is_hidden_in_a_folded_section_stays_hidden_when_it_opens() -> None:
+    section = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(section)
+    label = qt.QLabel("Reason")
+    layout.addWidget(label)
+    section.collapsed = True
+    label.setVisible(False)
+    section.collapsed = False
+    assert label.isHidden()
+
+
 def test_a_section_that_is_folded_in_a_ui_file_hides_its_widgets(tmp_path: Path) -> None:
     path = tmp_path / "panel.ui"
     path.write_text(

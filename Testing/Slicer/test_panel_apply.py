@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from GenSegSlicerLib import LibraryProcess
+from other_library import replacing_library
 from panel_driver import PanelDriver
+from panel_scenes import load_hippocampi
 
 
 @pytest.fixture
@@ -90,3 +93,24 @@ def test_evaluation_offers_segmentations_and_label_maps_alone(panel: PanelDriver
     selector = panel.ui.predictionSelector
     offered = [selector.nodeFromIndex(index) for index in range(selector.nodeCount())]
     assert set(offered) == {label_map, segmentation}
+
+
+def test_a_fault_is_one_line_and_what_the_process_said_is_there_to_open(
+    panel: PanelDriver, hippocampus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = replacing_library(LibraryProcess, tmp_path, monkeypatch)
+    replace("import sys; sys.exit('Traceback...\\ngenseg: error: no voxel agrees; look at both')")
+    (_, first), (_, second) = load_hippocampi(hippocampus, 2)
+    ui = panel.ui
+    ui.evaluateSection.collapsed = False
+    assert ui.evaluateDetailsSection.isHidden()
+    ui.predictionSelector.setCurrentNode(first)
+    ui.referenceSelector.setCurrentNode(second)
+    panel.press(ui.evaluateButton)
+    job = panel.widget.panel.evaluate.job
+    panel.host.wait_until(lambda: not job.isActive, 60)
+    assert ui.evaluateMessage.text == "no voxel agrees; look at both"
+    assert not ui.evaluateDetailsSection.isHidden() and ui.evaluateDetailsSection.collapsed
+    assert ui.evaluateDetailsText.plainText.startswith("Traceback...")
+    slicer.mrmlScene.Clear(0)
+    assert ui.evaluateDetailsSection.isHidden()

@@ -105,6 +105,20 @@ def test_segments_of_any_name_become_classes_of_a_custom_model(
     assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below"] * 2
 
 
+def test_a_class_that_cases_may_lack_is_not_asked_for(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    for _, segmentation in load_hippocampi(hippocampus, 2):
+        segmentation.GetSegmentation().RemoveSegment(
+            segmentation.GetSegmentation().GetNthSegmentID(1)
+        )
+        segmentation.GetSegmentation().GetNthSegment(0).SetName("Liver")
+    panel.press(panel.ui.addFromSceneButton)
+    assert "No segment belongs to Anterior" in panel.ui.segmentsMessage.text
+    panel.choose(panel.ui.presetSelector, "Liver, CT")  # whose lesions are optional
+    assert panel.ui.segmentsMessage.text == ""
+
+
 def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 4)
     panel.press(panel.ui.addFromSceneButton)

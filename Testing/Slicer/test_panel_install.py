@@ -33,6 +33,17 @@ def test_an_installation_that_fails_says_why_in_the_panel(panel: PanelDriver) ->
     assert panel.ui.installButton.enabled
 
 
+def test_while_it_installs_the_panel_says_what(
+    panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        Dependencies, "_installTorch", lambda: read.append(panel.ui.dependencyLabel.text)
+    )
+    panel.press(panel.ui.installButton)
+    assert read == ["Installing PyTorch (several hundred megabytes)..."]
+
+
 def test_the_frame_goes_when_everything_is_there(
     panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -340,7 +340,7 @@ class TestLoading:
         node = loadSegmentation(result, metadata(), volume)
 
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
-        assert node.GetName() == "patient 1 hippo"
+        assert node.GetName() == "patient 1 by GenSeg"
         assert node.GetNodeReference("referenceImageGeometryRef") is volume
         assert node.GetDisplayNode() is not None
 

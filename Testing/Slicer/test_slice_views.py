@@ -1,0 +1,64 @@
+"""Two volumes beside each other: comparable, whatever their size and place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from GenSegSlicerLib.SliceViews import showSideBySide
+from mrml_nodes import add_label_map, add_volume, turned
+
+
+def add_pair(size: int, start: int, millimeters: float) -> tuple[Any, Any]:
+    """A cube of `size` voxels with a label of 4 x 4 x 4 voxels from `start` on."""
+    grid = turned((millimeters,) * 3)
+    voxels = np.zeros((size,) * 3, np.int16)
+    voxels[start : start + 4, start : start + 4, start : start + 4] = 2
+    pair = add_volume(voxels, grid), add_label_map(voxels, grid)
+    for node in pair:
+        node.CreateDefaultDisplayNodes()
+    return pair
+
+
+def slice_nodes() -> list[Any]:
+    return [slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}") for name in ("Red", "Yellow")]
+
+
+def shown_place(slice_node: Any) -> list[float]:
+    """What is in the middle of a slice view, in RAS mm."""
+    return [slice_node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
+
+
+def place_of(node: Any, voxel: int) -> list[float]:
+    """Where the voxel (voxel, voxel, voxel) of a volume is, in RAS mm."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return list(matrix.MultiplyPoint((voxel, voxel, voxel, 1))[:3])
+
+
+def test_both_are_shown_at_one_scale_with_their_labels_in_the_middle(scene: Any) -> None:
+    whole, part = add_pair(40, 30, 1.0), add_pair(12, 2, 0.5)
+    showSideBySide(whole, part)
+    left, right = slice_nodes()
+    sizes = [node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in (left, right)]
+    assert sizes[0] == pytest.approx(sizes[1])
+    assert shown_place(left) == pytest.approx(place_of(whole[0], 31))
+    assert shown_place(right) == pytest.approx(place_of(part[0], 3))
+
+
+def test_a_prediction_is_shown_at_the_place_of_its_reference(scene: Any) -> None:
+    reference, prediction = add_pair(20, 4, 1.0), add_pair(20, 12, 1.0)
+    showSideBySide(reference, prediction)
+    left, right = slice_nodes()
+    assert shown_place(right) == pytest.approx(shown_place(left))
+    assert shown_place(left) == pytest.approx(place_of(reference[0], 5))
+
+
+def test_without_any_label_the_middle_of_the_volume_is_shown(scene: Any) -> None:
+    case, empty = add_pair(20, 4, 1.0), add_pair(21, 4, 1.0)
+    slicer.util.updateVolumeFromArray(empty[1], np.zeros((21,) * 3, np.int16))
+    showSideBySide(case, empty)
+    assert shown_place(slice_nodes()[1]) == pytest.approx(place_of(empty[0], 10))
