@@ -36,6 +36,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    deterministic: bool = False
     threads: int = 0
     warmup_steps: int = 100
     joint_steps: int = 300

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -94,6 +94,36 @@ def choose_precision(device: torch.device, precision: str) -> Precision:
     if precision == "fp32" or (precision == "auto" and not fitting[device.type]()):
         return nullcontext
     return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def deterministic(asked: bool) -> Iterator[None]:
+    """Let the same seed give the same result to the bit on a graphics card, too, for a while.
+
+    On the CPU it does so anyway. On CUDA what can be computed in order is, at some cost in time
+    (https://docs.pytorch.org/docs/stable/notes/randomness.html).
+
+    Raises:
+        GenSegError: in the block, something is computed that the device has no such way for.
+    """
+    if not asked:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as fault:
+        if "deterministic" not in str(fault):
+            raise
+        what = str(fault).split()[0]
+        raise GenSegError(
+            f"this device has no deterministic way to compute {what}; train with --device cpu, or "
+            "without --deterministic"
+        ) from fault
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> None:

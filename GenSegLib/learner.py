@@ -55,6 +55,7 @@ class Learner:
         self.training = len(subjects) - held_back
         self.policy = Policy.of(preset).scaled(config.augmentation)
         self.feedback = Feedback()
+        self.slowness = 1.0
         self.patch_size = preset.patch_size
         torch.manual_seed(config.seed)
         self.rng = Randomness(torch.Generator().manual_seed(config.seed), self.device)
@@ -128,7 +129,22 @@ class Learner:
     def set_segmenter_rate(self, factor: float) -> None:
         """Scale the segmenter's rate of the settings."""
         for group in self.engine.middle.optimizer.param_groups:
-            group["lr"] = self.config.segmenter_rate * factor
+            group["lr"] = self.config.segmenter_rate * factor * self.slowness
+
+    def slow_down(self, factor: float) -> None:
+        """Scale the rates of the settings on all levels, the segmenter's from its next step on."""
+        self.slowness = factor
+        rates = (self.config.generator_rate, self.config.upper_rate, self.config.generator_rate)
+        for level, rate in zip((self.engine.lower, self.engine.upper, self.adversary), rates):
+            for group in level.optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def is_finite(self) -> bool:
+        """Tell whether all weights are numbers."""
+        problem = self.problem
+        networks = (problem.segmenter, problem.generator, problem.discriminator, problem.variables)
+        norms = [p.detach().float().norm() for network in networks for p in network.parameters()]
+        return bool(torch.isfinite(torch.stack([norm.cpu() for norm in norms])).all())
 
     def warm_up_step(self) -> dict[str, float]:
         """Take a step of the generator and its adversary."""

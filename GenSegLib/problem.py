@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
 
 from .augmentation.morphs import Pairs
 from .augmentation.randomness import Randomness
@@ -51,7 +52,14 @@ class Batches:
 
 @dataclass
 class SegmentationProblem:
-    """The networks of one training and the losses that tie them together."""
+    """The networks of one training and the losses that tie them together.
+
+    Where memory is short, `micro_batch` samples at a time go through generator and segmenter (0:
+    all). Their activations are computed anew for the gradient (Chen et al., "Training deep nets
+    with sublinear memory cost", arXiv:1604.06174), so that losses over a whole batch, as Dice is,
+    and their gradients stay the same but for the rounding of sums. `largest_batch` is how many
+    samples went through one of them at once so far.
+    """
 
     segmenter: nn.Module
     generator: Generator
@@ -60,6 +68,8 @@ class SegmentationProblem:
     classes: int
     adversarial_weight: float
     autocast: Precision
+    micro_batch: int = 0
+    largest_batch: int = 0
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
@@ -110,7 +120,7 @@ class SegmentationProblem:
             inputs = [dense(masks), dense(pairs.source), dense(rng.normal(*shape))]
             if pairs.coordinates is not None:
                 inputs.append(dense(pairs.coordinates))
-            drawn = applied(self.generator, parameters, tuple(inputs))
+            drawn = self._in_pieces(self.generator, parameters, inputs)
         return drawn.float()
 
     def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
@@ -183,7 +193,21 @@ class SegmentationProblem:
     def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
-            return applied(self.segmenter, parameters, (dense(images),))
+            return self._in_pieces(self.segmenter, parameters, (dense(images),))
+
+    def _in_pieces(
+        self, network: nn.Module, parameters: dict[str, torch.Tensor], inputs: Tensors
+    ) -> torch.Tensor:
+        """Return the network's output, of `micro_batch` samples at a time."""
+        whole = len(inputs[0])
+        self.largest_batch = max(self.largest_batch, whole)
+        if not 0 < self.micro_batch < whole:
+            return applied(network, parameters, tuple(inputs))
+        pieces = zip(*(tensor.split(self.micro_batch) for tensor in inputs))
+        drawn = [
+            checkpoint(applied, network, parameters, piece, use_reentrant=False) for piece in pieces
+        ]
+        return torch.cat(drawn)
 
 
 def coarse(images: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from .checkpoints import load_checkpoint, save_checkpoint
+from .devices import deterministic
 from .errors import GenSegError
 from .events import EventLog
 from .feedback import Feedback
@@ -18,6 +19,13 @@ from .previews import write_previews
 from .runs import RunFolder, State
 from .schedule import PHASES, Schedule
 from .session import load_session
+from .setbacks import (
+    LossDiverged,
+    halved_again,
+    is_out_of_memory,
+    require_numbers,
+    smaller_batch,
+)
 from .trained_model import write_model
 from .validation import validation_dice
 
@@ -41,7 +49,7 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     Raises:
         GenSegError: the data, the device or the disk does not allow it.
     """
-    with run.lock():
+    with run.lock(), deterministic(run.config.deterministic):
         if resume:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
@@ -67,7 +75,11 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
 
 @dataclass
 class Progress:
-    """Where a training stands: what a checkpoint keeps beside the learner's state."""
+    """Where a training stands: what a checkpoint keeps beside the learner's state.
+
+    `halvings` counts how often the steps became smaller, `micro_batch` is how many samples go
+    through a network at a time (0: all); see `setbacks`.
+    """
 
     phase: str = PHASES[0]
     step: int = 0
@@ -75,6 +87,8 @@ class Progress:
     best_dice: float = -1.0
     last_dice: float | None = None
     waited: int = 0
+    halvings: int = 0
+    micro_batch: int = 0
 
 
 class Training:
@@ -99,13 +113,57 @@ class Training:
         """Run all phases from where the training stands, then write the model."""
         if resume:
             self._restore()
+        while (setback := self._run_phases()) is not None:
+            self._go_back(setback)
+        self._save()
+        dice = self.progress.last_dice
+        write_model(self.run_folder, self.learner, self.session.names, dice)
+
+    def _run_phases(self) -> LossDiverged | MemoryError | None:
+        """Run the phases to their end, or to what the training can go back from."""
+        try:
+            self._run_phases_through()
+        except LossDiverged as fault:
+            return fault.with_traceback(None)
+        except (RuntimeError, MemoryError) as fault:
+            if not is_out_of_memory(fault):
+                raise
+            return MemoryError()
+        return None
+
+    def _run_phases_through(self) -> None:
         for phase in PHASES[PHASES.index(self.progress.phase) :]:
             if phase != self.progress.phase:
                 self.progress.phase, self.progress.step = phase, 0
             self._run_phase(phase)
+        self._require_sound()
+
+    def _go_back(self, setback: LossDiverged | MemoryError) -> None:
+        """Go on from the last checkpoint, or the start, with smaller steps or smaller batches."""
+        before, at = self.progress, self.done
+        halvings, micro_batch = before.halvings, before.micro_batch
+        if isinstance(setback, LossDiverged):
+            halvings = halved_again(halvings, str(setback), at)
+            told = f"{setback} is no number after step {at}; the steps are halved"
+        else:
+            micro_batch = smaller_batch(micro_batch, self.learner.problem.largest_batch)
+            told = (
+                f"the memory ran out after step {at}; from here on {micro_batch} of a batch's "
+                "samples are computed at a time, which gives the same result and takes longer"
+            )
+        self.events.log(told, "warning")
+        if not self._restore():
+            self.session = load_session(self.run_folder)
+            self.learner, self.progress = self.session.learner, Progress()
+        self.progress.elapsed_s = before.elapsed_s
+        self.progress.halvings, self.progress.micro_batch = halvings, micro_batch
+        self._adapt()
         self._save()
-        dice = self.progress.last_dice
-        write_model(self.run_folder, self.learner, self.session.names, dice)
+
+    def _adapt(self) -> None:
+        """Make steps and batches as small as the setbacks so far ask for."""
+        self.learner.slow_down(0.5**self.progress.halvings)
+        self.learner.problem.micro_batch = self.progress.micro_batch
 
     def _run_phase(self, phase: str) -> None:
         progress, schedule = self.progress, self.schedule
@@ -185,12 +243,7 @@ class Training:
 
     def _tell(self, phase: str, losses: dict[str, float]) -> None:
         progress = self.progress
-        if not all(map(_is_number, losses.values())):
-            bad = ", ".join(name for name, value in losses.items() if not _is_number(value))
-            raise GenSegError(
-                f"{bad} is no number after step {self.done}; train with --set precision=fp32 "
-                "or a smaller segmenter_rate"
-            )
+        require_numbers(losses)
         if progress.step % _TELL_EVERY and progress.step != self.schedule.steps[phase]:
             return
         elapsed = self._elapsed()
@@ -222,24 +275,29 @@ class Training:
             self.run_folder.write_status(State.RUNNING, self.done)
             self._beaten = now
         if now - self._saved > self.config.checkpoint_every_s:
+            self._require_sound()
             self._save()
+
+    def _require_sound(self) -> None:
+        """Raise LossDiverged where weights are no numbers: the next loss would not be one."""
+        if not self.learner.is_finite():
+            raise LossDiverged("a weight")
 
     def _save(self) -> None:
         state = {"progress": vars(self.progress), "learner": self.learner.state()}
         save_checkpoint(self.run_folder.checkpoints, self.done, state)
         self._saved = time.monotonic()
 
-    def _restore(self) -> None:
+    def _restore(self) -> bool:
+        """Go back to the last sound checkpoint; tell whether there is one."""
         state, damaged = load_checkpoint(self.run_folder.checkpoints)
         for path in damaged:
             self.events.log(f"{path.name} is damaged; an earlier checkpoint is used", "warning")
         if state is None:
             self.events.log("there is no checkpoint yet: the training starts anew")
-            return
+            return False
         self.learner.restore(state["learner"])
         self.progress = Progress(**state["progress"])
+        self._adapt()
         self.events.log(f"goes on from step {self.done} of {self.schedule.total}")
-
-
-def _is_number(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
+        return True

@@ -69,6 +69,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add_device(group)
     group.add_argument(
+        "--deterministic",
+        action="store_const",
+        const=True,
+        help="the same result to the bit each time on a graphics card, too; slower there",
+    )
+    group.add_argument(
         "--set",
         metavar="NAME=VALUE",
         dest="settings",
@@ -126,7 +132,10 @@ def _require_device(name: str) -> None:
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:
     """Give the settings that the user named; those of --set win."""
-    names = ("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device")
+    names = (
+        *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
+        "deterministic",
+    )
     named = {name: getattr(args, name) for name in names if _is_given(args, name)}
     return named | dict(args.settings or ())
 

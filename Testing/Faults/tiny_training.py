@@ -1,0 +1,93 @@
+"""The smallest training that still goes through all three levels, for the programs and tests here.
+
+The networks are the product's own, with as few channels as they take: most of the time of a tiny
+training would go into writing checkpoints of weights that play no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from GenSegLib.cases import CaseSet
+from GenSegLib.checkpoints import load_checkpoint
+from GenSegLib.config import TrainConfig
+from GenSegLib.events import EventLog, read_events
+from GenSegLib.image_io import write_image, write_label
+from GenSegLib.layouts import read_cases
+from GenSegLib.networks import segmenters
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder
+from GenSegLib.training import train
+from Testing.conftest import draw_tiny_pair
+
+STEPS = {"warmup_steps": 4, "joint_steps": 6, "final_steps": 6, "upper_every": 3}
+SETTINGS = {**STEPS, "validate_every": 6, "segmenter": "unet", "threads": 1, "precision": "fp32"}
+EVERY_STEP_S = 1e-9
+
+
+def _few_channels(request: segmenters.Request) -> dict[str, Any]:
+    common = segmenters._channels(request)
+    return {**common, "channels": [4, 8], "strides": [2], "num_res_units": 1}
+
+
+@contextmanager
+def few_channels() -> Iterator[None]:
+    """Let the registry's U-Net be built with two levels of a few channels."""
+    known = segmenters._REGISTRY["unet"]
+    segmenters._REGISTRY["unet"] = replace(known, arguments=_few_channels)
+    try:
+        yield
+    finally:
+        segmenters._REGISTRY["unet"] = known
+
+
+def tiny_cases(folder: Path, count: int = 3) -> CaseSet:
+    """Noise with two bright blocks, one case held back."""
+    for k in range(count):
+        image, label = draw_tiny_pair(seed=k, shape=(16, 16, 16))
+        write_image(folder / "images" / f"case_{k}.nii.gz", image)
+        write_label(folder / "labels" / f"case_{k}.nii.gz", label)
+    return read_cases(folder).with_validation(0.3, 0)
+
+
+def tiny_run(folder: Path, cases: CaseSet, **changes: Any) -> RunFolder:
+    """A run folder for a training of a second."""
+    preset = replace(load_preset("hippocampus-mri"), patch_size=(16, 16, 16), segmenter="unet")
+    return RunFolder.create(folder, TrainConfig(**{**SETTINGS, **changes}), preset, cases)
+
+
+def trained(run: RunFolder, *, resume: bool = False) -> RunFolder:
+    """Train in this process."""
+    with few_channels():
+        train(run, EventLog(run.events_file), resume=resume)
+    return run
+
+
+def final_learner(run: RunFolder) -> dict[str, Any]:
+    """What the last checkpoint holds of networks, optimizers and random numbers."""
+    state, damaged = load_checkpoint(run.checkpoints)
+    assert state is not None and not damaged
+    return dict(state["learner"])
+
+
+def logs(run: RunFolder) -> list[str]:
+    """What the run told in words."""
+    return [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
+
+
+def differing(first: Any, second: Any, path: str = "") -> list[str]:
+    """The places at which two nested states differ, in any bit."""
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    if isinstance(first, dict):
+        return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
+    if isinstance(first, (list, tuple)):
+        pairs = enumerate(zip(first, second))
+        return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
+    return [] if first == second else [path]
