@@ -44,6 +44,8 @@ def tellAbout(pairs: Sequence[TrainingPair], message: InlineMessage) -> None:
     elif validate:
         text = _("{train} pairs to learn from, {validate} held back.")
         message.hint(text.format(train=train, validate=validate))
+    elif train == 1:
+        message.hint(_("One pair to learn from; a training needs two or more."))
     else:
         text = _("{train} pairs; about a third of them is held back by itself.")
         message.hint(text.format(train=train))

@@ -39,6 +39,17 @@ def segmentNames(pairs: Sequence[TrainingPair]) -> list[SegmentUse]:
     return uses
 
 
+def classesLacking(uses: Sequence[SegmentUse], classMap: Mapping[str, str]) -> dict[str, int]:
+    """Classes that some cases have no segment of, with the number of these cases."""
+    lacking: dict[str, set[str]] = {}
+    for use in uses:
+        name = classMap.get(use.name, "")
+        if name:
+            missing = set(use.missingIn)
+            lacking[name] = lacking.get(name, missing) & missing
+    return {name: len(missing) for name, missing in lacking.items() if missing}
+
+
 def suggestClasses(uses: Sequence[SegmentUse], preset: Preset) -> dict[str, str]:
     """Suggest a class for each segment name, "" (ignored) where none is certain.
 

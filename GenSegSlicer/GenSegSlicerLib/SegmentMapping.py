@@ -10,7 +10,12 @@ from slicer.i18n import tr as _
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
-from GenSegSlicerLib.SegmentClasses import SegmentUse, segmentNames, suggestClasses
+from GenSegSlicerLib.SegmentClasses import (
+    SegmentUse,
+    classesLacking,
+    segmentNames,
+    suggestClasses,
+)
 from GenSegSlicerLib.SegmentTable import SegmentTable
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -82,20 +87,22 @@ class SegmentMapping:
         self._warn(preset)
 
     def _warn(self, preset: Preset) -> None:
-        """Say which classes get nothing, or which segments not every case has."""
-        classMap = self.classMap()
-        lacking = [use for use in self._uses if use.missingIn and classMap[use.name]]
+        """Say which classes get nothing, or which of them not every case has."""
+        found = set(self.classMap().values())
         needed = preset.labels_of(()).values()
-        unmapped = [name for name in needed if name not in classMap.values()]
-        if self._uses and unmapped:
+        unmapped = [name for name in needed if name not in found]
+        if not self._uses:
+            self._message.clear()
+        elif needed and not self.hasClasses():
+            text = _("No segment is a class of {preset}; choose another anatomy in Training")
+            self._message.warning(text.format(preset=preset.title))
+        elif unmapped:
             names = ", ".join(unmapped)
             self._message.warning(_("No segment belongs to {names} yet").format(names=names))
-        elif lacking:
-            parts = _("{name} is missing in {count} of the cases")
-            texts = [parts.format(name=u.name, count=len(u.missingIn)) for u in lacking]
-            self._message.info("; ".join(texts))
         else:
-            self._message.clear()
+            parts = _("{name} is missing in {count} of the cases")
+            lacking = classesLacking(self._uses, self.classMap()).items()
+            self._message.info("; ".join(parts.format(name=n, count=c) for n, c in lacking))
 
     def _onClassChosen(self, segment: str, name: str) -> None:
         if self._parameters is None or self.classMap().get(segment) == name:

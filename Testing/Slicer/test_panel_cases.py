@@ -114,9 +114,29 @@ def test_a_class_that_cases_may_lack_is_not_asked_for(
         )
         segmentation.GetSegmentation().GetNthSegment(0).SetName("Liver")
     panel.press(panel.ui.addFromSceneButton)
-    assert "No segment belongs to Anterior" in panel.ui.segmentsMessage.text
+    assert "No segment is a class of Hippocampus" in panel.ui.segmentsMessage.text
     panel.choose(panel.ui.presetSelector, "Liver, CT")  # whose lesions are optional
     assert panel.ui.segmentsMessage.text == ""
+
+
+def test_one_pair_alone_is_too_few(panel: PanelDriver, hippocampus: Path) -> None:
+    load_hippocampi(hippocampus, 1)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.wait_for_checks()
+    assert panel.ui.casesMessage.text == "One pair to learn from; a training needs two or more."
+    assert "at least two pairs" in panel.ui.trainButton.toolTip
+
+
+def test_segments_of_another_anatomy_point_to_its_choice(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    for _, segmentation in load_hippocampi(hippocampus, 2):
+        segmentation.GetSegmentation().GetNthSegment(0).SetName("Kidney")
+        segmentation.GetSegmentation().GetNthSegment(1).SetName("Cyst")
+    panel.press(panel.ui.addFromSceneButton)
+    assert panel.ui.segmentsMessage.text == (
+        "No segment is a class of Hippocampus, T1 MRI; choose another anatomy in Training"
+    )
 
 
 def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampus: Path) -> None:

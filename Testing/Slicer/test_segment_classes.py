@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.SegmentClasses import SegmentUse, labelsOf, segmentNames, suggestClasses
+from GenSegSlicerLib.SegmentClasses import (
+    SegmentUse,
+    classesLacking,
+    labelsOf,
+    segmentNames,
+    suggestClasses,
+)
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import (
     GRIDS,
@@ -52,6 +58,17 @@ def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
         ("Tumor", 1, ["second", "third"]),
         ("Spleen", 1, ["first", "second"]),
     ]
+
+
+def test_a_case_lacks_a_class_that_no_segment_of_it_belongs_to() -> None:
+    uses = [
+        SegmentUse("Liver", "", 2, ["third"]),
+        SegmentUse("Leber", "", 1, ["first", "second"]),
+        SegmentUse("Tumor", "", 1, ["second", "third"]),
+        SegmentUse("Spleen", "", 1, ["first", "second"]),
+    ]
+    classes = {"Liver": "Liver", "Leber": "Liver", "Tumor": "Lesion", "Spleen": ""}
+    assert classesLacking(uses, classes) == {"Lesion": 2}
 
 
 def test_terminology_is_that_of_the_segment(scene: Any) -> None:
