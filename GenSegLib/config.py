@@ -56,6 +56,7 @@ class TrainConfig:
     reduce_cells: bool = False
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
+    cache_gb: float = 100.0
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
@@ -156,6 +157,7 @@ _POSITIVE = (
     "upper_rate",
     "time_budget_s",
     "checkpoint_every_s",
+    "cache_gb",
 )
 _SHARES = ("validation_share", "ema_decay")
 

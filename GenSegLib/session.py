@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from .case_cache import FOLDER, CaseCache
 from .cases import Role
 from .devices import choose_device
 from .errors import GenSegError
+from .events import EventLog
 from .learner import Learner
 from .runs import RunFolder
 from .subjects import load_subjects
@@ -27,8 +29,10 @@ class Session:
         return values[classes.long()]
 
 
-def load_session(run: RunFolder) -> Session:
+def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     """Read the labelled cases of a run and make its learner.
+
+    Large cases are kept in a cache beside the run, which its neighbors share; `events` is told.
 
     Raises:
         GenSegError: no case trains, a file cannot be read, or the device is not there.
@@ -41,5 +45,8 @@ def load_session(run: RunFolder) -> Session:
         torch.set_num_threads(config.threads)
     names = dict(sorted((cases.labels or run.preset.labels).items()))
     device = choose_device(config.device)
-    subjects = load_subjects([*training, *held_back], run.preset, list(names), device)
+    cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
+    told = (events or EventLog(None)).log
+    labelled = [*training, *held_back]
+    subjects = load_subjects(labelled, run.preset, list(names), device, cache, told)
     return Session(Learner(config, run.preset, subjects, len(held_back), len(names) + 1), names)

@@ -1,44 +1,156 @@
-"""Labelled cases in memory, prepared as the preset says."""
+"""Labelled cases, prepared as the preset says: small ones in memory, large ones on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from .augmentation.subject import Subject
+from .array_file import ArrayFile
+from .augmentation.morphs import MorphSettings
+from .augmentation.stored import StoredSubject, stored_arrays
+from .augmentation.subject import LabelledCase, Subject
+from .case_cache import CaseCache, content_key
 from .cases import Case
 from .errors import GenSegError
-from .image_io import read_image, read_label
+from .image_io import Volume, read_image, read_label
 from .preprocessing import Preprocessor
 from .presets import Preset
 
+Array = NDArray[Any]
+
+LARGE = 2**21  # voxels of a prepared case that is read from disk patch by patch
+
+_PREPARING = (
+    *("orientation", "spacing", "coarse_spacing", "intensity", "crop_foreground", "multiple"),
+)
+
 
 def load_subjects(
-    cases: Sequence[Case], preset: Preset, labels: Sequence[int], device: torch.device
-) -> list[Subject]:
-    """Read and prepare cases; label values become classes 1, 2, ... in the order of ``labels``."""
-    preprocessor = Preprocessor(preset)
-    classes = {value: place + 1 for place, value in enumerate(labels)}
-    return [_load(case, preprocessor, classes, device) for case in cases]
+    cases: Sequence[Case],
+    preset: Preset,
+    labels: Sequence[int],
+    device: torch.device,
+    cache: CaseCache | None = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> list[LabelledCase]:
+    """Read and prepare cases; label values become classes 1, 2, ... in the order of ``labels``.
+
+    Args:
+        cases: the cases, each with a label.
+        preset: how they are prepared.
+        labels: the label values.
+        device: where tensors are wanted.
+        cache: where cases of more than ``LARGE`` voxels go; without it they stay in memory.
+        told: told of each case that goes there.
+
+    Raises:
+        GenSegError: a case cannot be read or prepared, or the disk has no room for it.
+    """
+    loader = _Loader(preset, labels, device, cache)
+    subjects = []
+    for place, case in enumerate(cases, 1):
+        subject, is_new = loader.load(case)
+        if is_new:
+            told(f"case {case.name} is prepared and kept on disk ({place} of {len(cases)})")
+        subjects.append(subject)
+    return subjects
 
 
-def _load(
-    case: Case, preprocessor: Preprocessor, classes: dict[int, int], device: torch.device
-) -> Subject:
-    assert case.label is not None
-    try:
-        prepared = preprocessor.apply(read_image(case.image), read_label(case.label))
-    except GenSegError as error:
-        raise GenSegError(f"case {case.name}: {error}") from error
-    assert prepared.label is not None
-    label = np.zeros(prepared.label.shape, dtype=np.int64)
-    for value, place in classes.items():
-        label[prepared.label == value] = place
-    return Subject(
-        case.name,
-        torch.from_numpy(prepared.image).to(device),
-        torch.from_numpy(label).to(device),
-        prepared.spacing,
-    )
+@dataclass(frozen=True)
+class _Prepared:
+    """An image (channel, *shape), its label of classes (*shape), and the spacing in mm."""
+
+    image: Array
+    label: Array
+    spacing: tuple[float, ...]
+
+
+class _Loader:
+    def __init__(
+        self, preset: Preset, labels: Sequence[int], device: torch.device, cache: CaseCache | None
+    ) -> None:
+        self._preset, self._device, self._cache = preset, device, cache
+        self._labels = list(labels)
+
+    def load(self, case: Case) -> tuple[LabelledCase, bool]:
+        """Give a case, and whether it was put on disk just now."""
+        assert case.label is not None
+        if self._cache is None:
+            return self._in_memory(case, *self._prepare(case)), False
+        known = self._preset.to_json()
+        settings = {name: known[name] for name in _PREPARING} | {"labels": self._labels}
+        key = content_key((case.image, case.label), settings)
+        file = self._cache.find(key)
+        if file is not None:
+            return self._stored(case, file), False
+        fine, coarse = self._prepare(case)
+        if fine.image[0].size <= LARGE:
+            return self._in_memory(case, fine, coarse), False
+        return self._stored(case, self._cache.store(key, *self._arrays(fine, coarse))), True
+
+    def _prepare(self, case: Case) -> tuple[_Prepared, _Prepared | None]:
+        assert case.label is not None
+        preset = self._preset
+        try:
+            image, label = read_image(case.image), read_label(case.label)
+            fine = self._prepared(preset, image, label)
+            if preset.coarse_spacing is None:
+                return fine, None
+            coarse = replace(preset, spacing=preset.coarse_spacing)
+            return fine, self._prepared(coarse, image, label)
+        except GenSegError as error:
+            raise GenSegError(f"case {case.name}: {error}") from error
+
+    def _prepared(self, preset: Preset, image: Volume, label: Volume) -> _Prepared:
+        prepared = Preprocessor(preset).apply(image, label)
+        assert prepared.label is not None
+        classes = np.zeros(prepared.label.shape, np.uint8 if len(self._labels) < 256 else np.int16)
+        for place, value in enumerate(self._labels, 1):
+            classes[prepared.label == value] = place
+        return _Prepared(prepared.image, classes, prepared.spacing)
+
+    def _in_memory(self, case: Case, fine: _Prepared, coarse: _Prepared | None) -> Subject:
+        label = fine.label.astype(np.int64)
+        return self._subject(case, fine.image, label, fine.spacing, self._coarse(case, coarse))
+
+    def _coarse(self, case: Case, prepared: _Prepared | None) -> Subject | None:
+        if prepared is None:
+            return None
+        return self._subject(case, prepared.image, prepared.label, prepared.spacing, None)
+
+    def _subject(
+        self,
+        case: Case,
+        image: Array,
+        label: Array,
+        spacing: tuple[float, ...],
+        coarse: Subject | None,
+    ) -> Subject:
+        tensors = [torch.from_numpy(array).to(self._device) for array in (image, label)]
+        return Subject(case.name, tensors[0], tensors[1], spacing, coarse)
+
+    def _arrays(
+        self, fine: _Prepared, coarse: _Prepared | None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        limit_mm = MorphSettings().limit_mm
+        classes = 1 + len(self._labels)
+        arrays, values = stored_arrays(fine.image, fine.label, fine.spacing, classes, limit_mm)
+        if coarse is not None:
+            arrays["coarse_image"] = coarse.image.astype(np.float16)
+            arrays["coarse_label"] = coarse.label
+            values["coarse_spacing"] = list(coarse.spacing)
+        return arrays, values
+
+    def _stored(self, case: Case, file: ArrayFile) -> StoredSubject:
+        coarse = None
+        if "coarse_spacing" in file.values:
+            image = file.array("coarse_image").astype(np.float32)
+            label = np.array(file.array("coarse_label"))
+            spacing = tuple(file.values["coarse_spacing"])
+            coarse = self._subject(case, image, label, spacing, None)
+        return StoredSubject(case.name, file, coarse, self._device)

@@ -97,7 +97,7 @@ class Training:
     def __init__(self, run: RunFolder, events: EventLog) -> None:
         self.run_folder, self.events = run, events
         self.config = run.config
-        self.session = load_session(run)
+        self.session = load_session(run, events)
         self.learner = self.session.learner
         self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
         self.progress = Progress()
@@ -153,7 +153,7 @@ class Training:
             )
         self.events.log(told, "warning")
         if not self._restore():
-            self.session = load_session(self.run_folder)
+            self.session = load_session(self.run_folder, self.events)
             self.learner, self.progress = self.session.learner, Progress()
         self.progress.elapsed_s = before.elapsed_s
         self.progress.halvings, self.progress.micro_batch = halvings, micro_batch

@@ -30,7 +30,7 @@ def features_of(
 ) -> Features:
     """Return the features of a case: in memory, or read piece by piece where the case is large."""
     if isinstance(subject, StoredSubject):
-        return StoredFeatures(subject, limit_mm, device)
+        return StoredFeatures(subject, device)
     label = subject.label.cpu().numpy()
     distances = signed_distances(label, classes, subject.spacing, limit_mm) / limit_mm
     return MemoryFeatures(torch.cat([distances.to(device), subject.image.to(device)]))
@@ -55,15 +55,15 @@ class MemoryFeatures:
 class StoredFeatures:
     """Features of a case on disk; only the box around the points is read. See `Features`."""
 
-    def __init__(self, subject: StoredSubject, limit_mm: float, device: torch.device) -> None:
-        self._subject, self._limit_mm, self._device = subject, limit_mm, device
+    def __init__(self, subject: StoredSubject, device: torch.device) -> None:
+        self._subject, self._device = subject, device
 
     def at(self, points: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> torch.Tensor:
         """See `Features`."""
         subject = self._subject
         voxels = points.flip(-1) * half.to(self._device) + center.to(self._device)
         knots = (voxels - subject.distances_start.to(self._device)) / subject.distances_step
-        distances = self._sampled("distances", knots) / self._limit_mm
+        distances = self._sampled("distances", knots) / subject.limit_mm
         return torch.cat([distances, self._sampled("image", voxels)], dim=1)
 
     def _sampled(self, name: str, voxels: torch.Tensor) -> torch.Tensor:

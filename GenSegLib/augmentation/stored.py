@@ -57,6 +57,7 @@ def stored_arrays(
         "high": high,
         "distances_start": start,
         "classes": classes,
+        "limit_mm": limit_mm,
     }
     return arrays, values
 
@@ -89,7 +90,7 @@ class StoredSubject:
         values = file.values
         self.spacing = tuple(values["spacing"])
         self.distances_start = torch.tensor(values["distances_start"], dtype=torch.float32)
-        self.distances_step = DISTANCES_STEP
+        self.distances_step, self.limit_mm = DISTANCES_STEP, float(values["limit_mm"])
         self._low, self._high = values["low"], values["high"]
 
     @property
