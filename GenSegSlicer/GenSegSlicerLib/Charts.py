@@ -96,7 +96,8 @@ class TrainingCharts:
         series.SetXColumnName(_("Step"))
         series.SetYColumnName(title)
         series.SetPlotType(series.PlotTypeScatter)
-        series.SetMarkerStyle(series.MarkerStyleNone)
+        isRare = name == "validation_dice"  # measured once a round: its points are to be seen
+        series.SetMarkerStyle(series.MarkerStyleCircle if isRare else series.MarkerStyleNone)
         series.SetColor(*_COLORS[name])
         self._seriesIds[name] = series.GetID()
         slicer.mrmlScene.GetNodeByID(self._chartId).AddAndObservePlotSeriesNodeID(series.GetID())

@@ -30,7 +30,8 @@ from panel_scenes import load_pair, phantom_folder, tiny_preset  # noqa: E402
 PANEL_WIDTH = 450
 WINDOW = 1280, 860
 SECTIONS = ("cases", "training", "review", "apply", "evaluate")
-STEPS = {"warmup_steps": 10, "joint_steps": 110, "final_steps": 150}
+STEPS = {"warmup_steps": 10, "joint_steps": 104, "final_steps": 110}
+LONG_S = 1800  # a busy machine takes that long for what is said to take minutes
 
 
 class Photographer:
@@ -117,20 +118,24 @@ def take_training(photographer: Photographer, work: Path) -> None:
     panel.wait_for_checks()
     panel.press(ui.trainButton)
     job = panel.widget.panel.runs.job
-    host.wait_until(lambda: not job.isActive or job.lastDice is not None, 600)
-    host.wait_until(lambda: not job.isActive or job.fraction > 0.55, 600)
+    host.wait_until(lambda: not job.isActive or has_dice_curve(job), LONG_S)
     ui.logSection.collapsed = False
     photographer.take_section("training", "training")
     ui.logSection.collapsed = True
     panel.press(ui.chartButton)
     photographer.take_window("window_training", "training")
     panel.press(ui.closingContinueButton)
-    host.wait_until(lambda: not job.isActive, 600)
+    host.wait_until(lambda: not job.isActive, LONG_S)
     assert job.state == "finished", job.message
     photographer.take_section("training", "training_finished")
     ui.advancedSection.collapsed = False
     photographer.take_section("training", "training_advanced")
     ui.advancedSection.collapsed = True
+
+
+def has_dice_curve(job: Any) -> bool:
+    """Whether the validation Dice was measured twice, which makes a line."""
+    return sum(event.get("validation_dice") is not None for event in job.events) > 1
 
 
 def take_review(photographer: Photographer) -> None:
@@ -153,7 +158,7 @@ def take_apply(photographer: Photographer, phantoms: Path) -> None:
     ui.inputVolumeSelector.setCurrentNode(volume)
     panel.press(ui.applyButton)
     job = panel.widget.panel.apply.job
-    host.wait_until(lambda: not job.isActive, 300)
+    host.wait_until(lambda: not job.isActive, LONG_S)
     assert job.state == "finished", job.message
     photographer.take_section("apply", "apply")
     photographer.take_window("window_result", "apply")
@@ -169,7 +174,7 @@ def take_evaluate(photographer: Photographer, phantoms: Path) -> None:
     ui.referenceSelector.setCurrentNode(reference)
     panel.press(ui.evaluateButton)
     job = panel.widget.panel.evaluate.job
-    host.wait_until(lambda: not job.isActive, 300)
+    host.wait_until(lambda: not job.isActive, LONG_S)
     photographer.take_section("evaluate", "evaluate")
 
 
@@ -180,7 +185,7 @@ def take_error(photographer: Photographer) -> None:
     host.process_events()
     panel.press(panel.ui.trainButton)
     job = panel.widget.panel.runs.job
-    host.wait_until(lambda: not job.isActive, 120)
+    host.wait_until(lambda: not job.isActive, LONG_S)
     photographer.take_section("training", "error")
 
 
