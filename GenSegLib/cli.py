@@ -7,6 +7,7 @@ Light, as every module in `commands` is: what is heavy is imported by the verb t
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; gives the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     stdout = sys.stdout
+    _spell_out_what_terminals_lack(sys.stdout, sys.stderr)
     with _only_events_on_stdout(_wants_json(arguments)):
         try:
             args = build_parser().parse_args(arguments)
@@ -87,6 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _tell(text, text, arguments, stdout)
             return 1
     return 0
+
+
+def _spell_out_what_terminals_lack(*streams: TextIO) -> None:
+    """Let a letter that a terminal's encoding has not (a Windows pipe, LANG=C) end no work."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

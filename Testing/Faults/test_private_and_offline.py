@@ -1,0 +1,187 @@
+"""A whole use of GenSeg, without a network and with patients' names in every header.
+
+Check, train, predict, evaluate and report run once with sockets that cannot be made; then every
+byte that they wrote or printed is searched for the names.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import socket
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from tiny_training import STEPS, few_channels
+
+from GenSegLib import presets
+from GenSegLib.cli import main
+from GenSegLib.image_io import write_label
+from Testing.conftest import draw_tiny_pair
+
+PLANTED = ("Ermintrude", "Quackenbush", "MRN-7731904", "19530217")
+NAME = f"{PLANTED[1]}^{PLANTED[0]}"
+PERSONAL = {
+    "0010|0010": NAME,
+    "0010|0020": PLANTED[2],
+    "0010|0030": PLANTED[3],
+    "0008|0090": f"Dr^{NAME}",
+    "0008|103e": f"scan of {NAME}",
+    "0020|4000": f"{NAME} {PLANTED[2]}",
+}
+PRESET = Path(presets.__file__).with_name("hippocampus-mri.json")
+NIFTI_TEXTS = {14: 17, 148: 79, 228: 23, 328: 15}  # db_name, descrip, aux_file, intent_name
+
+
+class Use(NamedTuple):
+    """What a use wrote and said."""
+
+    outputs: tuple[Path, ...]
+    said: str
+    codes: dict[str, int]
+
+
+def to_itk(array: np.ndarray) -> sitk.Image:
+    return sitk.GetImageFromArray(array[0].T.astype(np.int16))
+
+
+def write_nrrd(path: Path, array: np.ndarray) -> Path:
+    image = to_itk(array)
+    for key, value in {"patient": NAME, "comment": PLANTED[2], "born": PLANTED[3]}.items():
+        image.SetMetaData(key, value)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def write_nifti(path: Path, array: np.ndarray) -> Path:
+    sitk.WriteImage(to_itk(array), str(path))
+    data = bytearray(path.read_bytes())
+    for place, length in NIFTI_TEXTS.items():
+        data[place : place + length] = f"{NAME} {PLANTED[2]}".encode()[:length].ljust(length, b" ")
+    path.write_bytes(data)
+    return path
+
+
+def write_dicom(folder: Path, array: np.ndarray) -> Path:
+    folder.mkdir()
+    place = {"0020|0037": "1\\0\\0\\0\\1\\0", "0008|0060": "MR", "0020|000e": "1.2.3"}
+    for k, values in enumerate(np.moveaxis(array[0], 2, 0).astype(np.int16)):
+        image = sitk.GetImageFromArray(values.T[np.newaxis])
+        own = {"0020|0032": f"0\\0\\{k}", "0008|0018": f"1.2.3.{k + 1}", "0020|0013": str(k + 1)}
+        for key, value in {**place, **own, **PERSONAL}.items():
+            image.SetMetaData(key, value)
+        writer = sitk.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetFileName(str(folder / f"{k:03d}.dcm"))
+        writer.Execute(image)
+    return folder
+
+
+def write_cases(folder: Path) -> list[Path]:
+    """Three cases, one of each format, listed in a cases.json; give their images."""
+    folder.mkdir()
+    pairs = [draw_tiny_pair(seed=k, shape=(16, 16, 16)) for k in range(3)]
+    images = [
+        write_nrrd(folder / "a.nrrd", pairs[0][0].array),
+        write_nifti(folder / "b.nii", pairs[1][0].array),
+        write_dicom(folder / "c", pairs[2][0].array),
+    ]
+    entries = []
+    for image, (_, label) in zip(images, pairs):
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        name = image.name.split(".")[0]
+        write_label(folder / f"{name}_label.nii.gz", label.__class__(label.array, affine))
+        entries.append({"name": name, "image": image.name, "label": f"{name}_label.nii.gz"})
+    labels = {"1": "Anterior", "2": "Posterior"}
+    content = {"cases": entries, "labels": labels, "modality": "MR"}
+    (folder / "cases.json").write_text(json.dumps(content))
+    return images
+
+
+def no_network(*_: Any, **__: Any) -> NoReturn:
+    raise AssertionError("somebody reached for the network")
+
+
+@pytest.fixture(scope="module")
+def use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Use]:
+    """Check, train, predict, evaluate and report, with sockets that cannot be made."""
+    folder = tmp_path_factory.mktemp("use")
+    images = write_cases(folder / "cases")
+    references = folder / "labels"
+    references.mkdir()
+    for image in images:
+        name = image.name.split(".")[0]
+        data = (folder / "cases" / f"{name}_label.nii.gz").read_bytes()
+        (references / f"{name}.nii.gz").write_bytes(data)
+    run, out = folder / "run", folder / "predictions"
+    steps = {**STEPS, "validate_every": 6, "threads": 1}
+    small = json.loads(PRESET.read_text(encoding="utf-8"))
+    preset = folder / "small.json"
+    preset.write_text(json.dumps({**small, "patch_size": [16, 16, 16], "segmenter": "unet"}))
+    settings = [part for item in steps.items() for part in ("--set", "{}={}".format(*item))]
+    verbs: dict[str, list[object]] = {
+        "check": [folder / "cases"],
+        "train": [folder / "cases", "--preset", preset, "--out", run, *settings],
+        "predict": [run, *images, "--out", out, "--uncertainty"],
+        "evaluate": ["--predictions", out, "--references", references, "--report", run],
+    }
+    codes, said = {}, folder / "said.txt"
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        few_channels(),
+        said.open("w", encoding="ascii") as stream,
+    ):
+        patch.setattr(socket, "socket", no_network)
+        patch.setattr(socket, "getaddrinfo", no_network)
+        patch.setattr("sys.stdout", stream)
+        patch.setattr("sys.stderr", stream)
+        for verb, arguments in verbs.items():
+            codes[verb] = main([verb, *map(str, arguments)])
+    yield Use((run, out, said), said.read_text(encoding="ascii"), codes)
+
+
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """The bytes of a file, and of whatever is packed in it with deflate."""
+    yield data
+    if data[:2] == b"\x1f\x8b":
+        yield gzip.decompress(data)
+    for found in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", data[:100_000]):
+        unpacker = zlib.decompressobj(wbits=47)
+        try:
+            yield unpacker.decompress(data[found.start() :], 1 << 24)
+        except zlib.error:
+            continue
+
+
+def found_in(data: bytes) -> set[str]:
+    texts = [(name, name.encode(code)) for name in PLANTED for code in ("ascii", "utf-16-le")]
+    return {name for piece in unpacked(data) for name, text in texts if text in piece}
+
+
+def test_the_names_are_in_every_image_that_is_read(tmp_path: Path) -> None:
+    for image in write_cases(tmp_path / "cases"):
+        for file in image.iterdir() if image.is_dir() else [image]:
+            assert PLANTED[1] in found_in(file.read_bytes()), f"{file} is no test"
+
+
+def test_a_whole_use_needs_no_network(use: Use) -> None:
+    assert use.codes == dict.fromkeys(("check", "train", "predict", "evaluate"), 0), use.said
+    assert (use.outputs[0] / "report.html").is_file()
+
+
+def test_no_byte_that_is_written_or_said_holds_a_patients_name(use: Use) -> None:
+    files = [
+        file
+        for output in use.outputs
+        for file in (output.rglob("*") if output.is_dir() else [output])
+        if file.is_file()
+    ]
+    assert len(files) > 20
+    found = {str(file): names for file in files if (names := found_in(file.read_bytes()))}
+    assert found == {}
