@@ -13,15 +13,8 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairStorage import (
-    contentOf,
-    identity,
-    isInScene,
-    loadPairs,
-    nodeIDs,
-    savePairs,
-)
+from GenSegSlicerLib.PairChecker import PairChecker
+from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
 from GenSegSlicerLib.PairSummary import faultOf, tellAbout, usedPairs
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
@@ -38,15 +31,10 @@ class CasesSection(Section):
         super().__init__(ui, logic)
         self.pairs: list[TrainingPair] = []
         self.onChanged = lambda: None
-        self._checked: dict[tuple[str, str], tuple[object, ...]] = {}  # as they were then
-        self._classes: dict[str, str] = {}  # of each segment name, as they were then
         self.message = InlineMessage(ui.casesMessage)
         self._table = PairTable(ui.casesTable, self._onPairEdited)
         self.segments = SegmentMapping(ui, self.refresh)
-        # One pair is checked at each tick, so that Slicer stays responsive.
-        self._checking = qt.QTimer()
-        self._checking.setInterval(0)
-        self._checking.connect("timeout()", self._checkNext)
+        self._checker = PairChecker(self.segments.classMap, self._table.showStatus, self._tell)
         self._rebuilding = qt.QTimer()
         self._rebuilding.setSingleShot(True)
         self._rebuilding.connect("timeout()", self.reload)
@@ -71,7 +59,7 @@ class CasesSection(Section):
     def cleanup(self) -> None:
         """Stop checking."""
         super().cleanup()
-        self._checking.stop()
+        self._checker.stop()
         self._rebuilding.stop()
 
     def refresh(self) -> None:
@@ -80,7 +68,7 @@ class CasesSection(Section):
         if [identity(pair) for pair in saved] != [identity(pair) for pair in self.pairs]:
             self.pairs = saved
             self._showPairs()
-        elif self._hasOtherClasses():
+        elif self._showSegments():
             self._showPairs()
 
     def reload(self) -> None:
@@ -88,9 +76,7 @@ class CasesSection(Section):
         if self.parameters is None:
             return
         self.pairs = [pair for pair in self.pairs if isInScene(pair)]
-        for pair in self.pairs:
-            if self._checked.get(nodeIDs(pair)) != contentOf(pair):
-                pair.status = ""
+        self._checker.forgetEdited(self.pairs)
         self.segments.forget()
         self._save()
         self._showPairs()
@@ -199,32 +185,16 @@ class CasesSection(Section):
         # The edited box must not be replaced while its own signal is being handled.
         self._rebuilding.start(0)
 
-    def _hasOtherClasses(self) -> bool:
-        """Show the segments; where one has another class now, every pair is to be judged anew."""
+    def _showSegments(self) -> bool:
+        """Show the segments; tells whether one has another class now, which counts for all."""
         self.segments.show(self.pairs)
-        classes = self.segments.classMap()
-        changed = any(self._classes.get(name, found) != found for name, found in classes.items())
-        self._classes.update(classes)
-        for pair in self.pairs if changed else ():
-            pair.status = ""
-        return changed
+        return self._checker.forgetIfMapped(self.pairs)
 
     def _showPairs(self) -> None:
-        self._hasOtherClasses()
+        self._showSegments()
         self._table.show(self.pairs)
-        self._checking.start()
+        self._checker.check(self.pairs)
         self._tell()
-
-    def _checkNext(self) -> None:
-        waiting = [row for row, pair in enumerate(self.pairs) if pair.status == ""]
-        if not waiting or self.parameters is None:
-            self._checking.stop()
-            self._tell()
-            return
-        pair = self.pairs[waiting[0]]
-        self._checked[nodeIDs(pair)] = contentOf(pair)
-        pair.status = checkPair(pair, self.segments.classMap(), self.pairs)
-        self._table.showStatus(waiting[0])
 
     def _tell(self) -> None:
         tellAbout(self.pairs, self.message)
