@@ -35,6 +35,7 @@ class RunSection(Section):
         ui.stopButton.connect("clicked(bool)", lambda checked: self.stop())
         ui.resumeButton.connect("clicked(bool)", lambda checked: self.resume())
         ui.reportButton.connect("clicked(bool)", lambda checked: self.openReport())
+        ui.openRunButton.connect("directorySelected(QString)", self.openRun)
 
     def cleanup(self) -> None:
         """Let go of the job, which goes on without the panel."""
@@ -106,6 +107,17 @@ class RunSection(Section):
             self.follow(self.logic.resume(self.runFolder()))
         except GenSegError as fault:
             self.message.error(str(fault))
+
+    def openRun(self, folder: str) -> None:
+        """Choose a run that was made elsewhere; one that goes on there is followed."""
+        try:
+            self.logic.addRun(folder)
+        except GenSegError as fault:
+            self.message.error(str(fault))
+            return
+        self._offerRuns()
+        self.parameters.runFolder = str(Path(folder).absolute())
+        self.onChanged()
 
     def openReport(self) -> None:
         """Open the report of the chosen run in the web browser."""

@@ -101,6 +101,14 @@ class TrainingLogic:
             self._job = _follow(run.path)
         return self._job
 
+    def addRun(self, runFolder: str | Path) -> None:
+        """Remember a run that was made elsewhere, so that `runs` and `models` name it.
+
+        Raises:
+            GenSegError: there is no run.
+        """
+        RunHistory().addRun(RunFolder.open(Path(runFolder).absolute()).path)
+
     def stop(self) -> None:
         """Ask the training to finish its step, save and end; nothing happens without one.
 
