@@ -129,7 +129,8 @@ class SteadfastClassifier(Classifier):
     def _retreat(self) -> None:
         if self.windows_at_once > 1:
             self.windows_at_once //= 2
-            self._say(f"going on with {self.windows_at_once} windows at once")
+            many = "windows" if self.windows_at_once > 1 else "window"
+            self._say(f"going on with {self.windows_at_once} {many} at once")
         elif self.collect_on != CPU:
             self.collect_on = CPU
             self._say("the result is now collected in main memory")

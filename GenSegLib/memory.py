@@ -20,6 +20,7 @@ _UNKNOWN = 4 << 30
 _SHARE_OF_FREE = 0.8
 _GROUPS = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
+_MEMINFO = Path("/proc/meminfo")
 
 
 def parse_memory(text: str) -> int:
@@ -68,7 +69,7 @@ def peak_resident() -> int:
 
 
 def _of_the_system() -> Iterator[int]:
-    available = _field(Path("/proc/meminfo"), "MemAvailable")
+    available = _field(_MEMINFO, "MemAvailable")
     if available:
         yield available
     elif sys.platform == "win32":
