@@ -1,8 +1,10 @@
 """What `monai.bundle` reads of a model folder: the network and the pipeline around it, as data.
 
-The pipeline names MONAI's own transforms, so that a bundle runs where GenSeg is not installed.
-They do what `preprocessing` does, except that `Spacingd` lays its grid from the first voxel and
-does not average where voxels grow: where an image is resampled, results differ slightly.
+`python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir
+PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline names MONAI's own
+transforms, so that a bundle runs where GenSeg is not installed. They do what `preprocessing` does,
+except that `Spacingd` lays its grid from the first voxel and does not average where voxels grow:
+where an image is resampled, results differ slightly. There is no coarse pass either.
 
 Light: the standard library alone.
 """
@@ -17,6 +19,13 @@ from .presets import Preset
 
 Config = dict[str, Any]
 
+REQUIRED_PACKAGES = {
+    "fire": "0.6.0",
+    "nibabel": "5.0.0",
+    "pytorch-ignite": "0.5.0",
+    "scikit-image": "0.22.0",
+}
+
 
 def inference_config(preset: Preset, label_values: Sequence[int], network: Config) -> Config:
     """Give the content of a bundle's `inference.json`.
@@ -27,13 +36,22 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
         network: the network's `_target_` and its arguments.
     """
     return {
-        "imports": ["$import monai", "$import numpy as np", "$import torch"],
+        "imports": [f"$import {name}" for name in ("glob", "monai", "numpy as np", "torch")],
         "bundle_root": ".",
+        "dataset_dir": "$@bundle_root + '/images'",
+        "output_dir": "$@bundle_root + '/predictions'",
+        "datalist": "$sorted(glob.glob(@dataset_dir + '/*.nii*'))",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "network_def": network,
-        "network": "$@network_def.to(@device).eval()",
+        "network": "$torch.nn.Sequential(@network_def, torch.nn.Softmax(dim=1)).to(@device).eval()",
         "checkpoint": "$torch.load(@bundle_root + '/models/model.pt', weights_only=True)",
         "preprocessing": _compose(_preprocessing(preset)),
+        "dataset": {
+            "_target_": "Dataset",
+            "data": "$[{'image': path} for path in @datalist]",
+            "transform": "@preprocessing",
+        },
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
         "inferer": {
             "_target_": "SlidingWindowInferer",
             "roi_size": list(preset.patch_size),
@@ -41,7 +59,17 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
             "overlap": 0.5,
             "mode": "gaussian",
         },
-        "postprocessing": _compose(_postprocessing(preset, label_values)),
+        "postprocessing": _compose([*_postprocessing(preset, label_values), _saving()]),
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+        },
+        "initialize": ["$@network_def.load_state_dict(@checkpoint)"],
+        "run": ["$@evaluator.run()"],
     }
 
 
@@ -102,7 +130,6 @@ def _normalization(preset: Preset) -> Config:
 
 def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]:
     steps = [
-        _on("pred", "Activationsd", softmax=True),
         _on("pred", "Invertd", transform="@preprocessing", orig_keys="image", nearest_interp=False),
         _on("pred", "AsDiscreted", argmax=True),
     ]
@@ -117,6 +144,12 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
         values = list(label_values)
         steps.append(_on("pred", "MapLabelValued", orig_labels=classes, target_labels=values))
     return steps
+
+
+def _saving() -> Config:
+    """Write `<image's name>_seg.nii.gz` beside each other, on the image's own grid."""
+    where = {"output_dir": "@output_dir", "separate_folder": False, "resample": False}
+    return _on("pred", "SaveImaged", output_postfix="seg", output_dtype="$np.int16", **where)
 
 
 def _filler(index: int) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, manifest
-from .bundle_config import inference_config, network_data_format
+from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
 from .errors import GenSegError
 from .files import read_json, write_json
 from .presets import Preset
@@ -94,7 +94,7 @@ class ModelMetadata:
             "monai_version": self.versions.get("monai", ""),
             "pytorch_version": self.versions.get("torch", ""),
             "numpy_version": self.versions.get("numpy", ""),
-            "required_packages_version": {},
+            "required_packages_version": REQUIRED_PACKAGES,
             "name": self.name,
             "task": f"Segmentation of {', '.join(self.labels.values())}",
             "description": f"Trained by GenSeg from {self.cases} labelled cases. Research use.",

@@ -23,6 +23,7 @@ from GenSegLib.model_weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter
 from GenSegLib.preprocessing import Preprocessor
 from GenSegLib.presets import load_preset
+from GenSegLib.sliding import segment
 
 FILES = ("configs/inference.json", METADATA, WEIGHTS)
 
@@ -178,12 +179,12 @@ def test_monai_builds_the_network_of_the_bundle_and_loads_its_weights(tmp_path: 
     parser["bundle_root"] = str(tmp_path / "model")
     parser["device"] = "$torch.device('cpu')"
     network = parser.get_parsed_content("network")
-    network.load_state_dict(parser.get_parsed_content("checkpoint"))
+    parser.get_parsed_content("initialize")
     image = torch.randn(1, 1, 24, 16, 16)
     with torch.no_grad():
-        logits = parser.get_parsed_content("inferer")(image, network)
-    assert logits.shape == (1, 3, 24, 16, 16)
-    assert len(parser.get_parsed_content("postprocessing").transforms) == 3
+        probabilities = parser.get_parsed_content("inferer")(image, network)
+    ours = segment(load_segmenter(tmp_path / "model")[0], PRESET.patch_size, image)
+    torch.testing.assert_close(torch.as_tensor(probabilities), ours)
 
 
 @pytest.mark.parametrize("name", ["hippocampus-mri", "generic-mri", "generic-ct"])

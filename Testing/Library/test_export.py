@@ -1,0 +1,166 @@
+"""Models for other programs: what is exported does what the model does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from grids import make_affine
+from tiny_models import PRESET, tiny_metadata, tiny_state
+
+from GenSegLib import export_bundle, export_onnx
+from GenSegLib.cli import main
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, on_same_grid, read_label, write_image
+from GenSegLib.model_weights import load_segmenter, save_model
+from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
+
+SHORT = {
+    "unet": {"channels": [4, 8, 16, 32], "num_res_units": 1},
+    "dynunet": {"filters": [4, 8, 16, 32]},
+    "segresnet": {"init_filters": 8},
+    "attention-unet": {"channels": [4, 8, 16, 32]},
+    "unetr": {"feature_size": 4, "hidden_size": 24, "mlp_dim": 48, "num_heads": 2},
+    "deeplab": {"widths": [8, 8, 16, 16]},
+}
+CLEANED = replace(PRESET, largest_component=True, fill_holes=True)
+
+
+def save_model_of(name: str, folder: Path, **changes: Any) -> Path:
+    """A model of a registry's network, made narrow, with random weights."""
+    args = {**segmenter_args(name, 1, 3, 3, CLEANED.patch_size), **SHORT[name]}
+    torch.manual_seed(0)
+    metadata = tiny_metadata(
+        CLEANED, network=name, network_target=segmenter_target(name), network_args=args, **changes
+    )
+    save_model(folder, metadata, build_segmenter(name, args).state_dict())
+    return folder
+
+
+def export(*arguments: object) -> int:
+    return main(["export", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_onnxruntime_gives_what_the_model_gives(tmp_path: Path, name: str) -> None:
+    model = save_model_of(name, tmp_path / "model")
+    difference, any_size = export_onnx.export_onnx(model, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    network, _ = load_segmenter(model)
+    image = torch.randn(2, 1, 24 if any_size else 16, 16, 16)
+    (found,) = session.run(None, {"image": image.numpy()})
+    with torch.no_grad():
+        wanted = torch.softmax(network(image), dim=1)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert difference < 1e-4
+    assert any_size == (name != "unetr")
+
+
+def test_an_onnx_file_tells_how_images_are_prepared(tmp_path: Path) -> None:
+    model = save_model_of("unet", tmp_path / "model")
+    export_onnx.export_onnx(model, tmp_path / "a.onnx")
+    written = onnx.load(tmp_path / "a.onnx")
+    own = json.loads({prop.key: prop.value for prop in written.metadata_props}["genseg"])
+    assert own["labels"] == {"1": "Anterior", "2": "Posterior"}
+    assert own["preset"]["spacing"] == [1.0, 1.0, 1.0]
+    assert own["preset"]["intensity"] == {"kind": "zscore"}
+
+
+def test_a_file_that_differs_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_model_of("unet", tmp_path / "model")
+    run = export_onnx._Session.__call__
+    monkeypatch.setattr(export_onnx._Session, "__call__", lambda *args: run(*args) + 0.01)
+    assert export(model, "--format", "onnx", "--out", tmp_path / "a.onnx") == 2
+    assert "differs from the model by 0.01 and was not kept" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_bundle_that_differs_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_model_of("unet", tmp_path / "model")
+    other = tiny_metadata(network_args=load_segmenter(model)[1].network_args)
+    weights = tiny_state(other.network_args, seed=1)
+    copy = export_bundle.shutil.copyfile
+
+    def spoil(source: Path, target: Path) -> None:
+        copy(source, target)
+        torch.save(weights, target)
+
+    monkeypatch.setattr(export_bundle.shutil, "copyfile", spoil)
+    assert export(model, "--out", tmp_path / "bundle") == 2
+    assert "was not kept" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+@pytest.mark.parametrize("name", ["unetr", "deeplab"])
+def test_networks_that_are_not_in_monai_come_along(tmp_path: Path, name: str) -> None:
+    model = save_model_of(name, tmp_path / "model")
+    (tmp_path / "bundle").mkdir()
+    assert export_bundle.export_bundle(model, tmp_path / "bundle") == 0
+    config = json.loads((tmp_path / "bundle/configs/inference.json").read_text(encoding="utf-8"))
+    assert config["network_def"]["_target_"].startswith("scripts.")
+    assert "GenSegLib" not in json.dumps(config)
+    assert "scripts" not in sys.modules
+
+
+def test_monai_runs_a_bundle_as_it_is_and_finds_what_genseg_finds(tmp_path: Path) -> None:
+    model = save_model_of("dynunet", tmp_path / "model", labels={2: "Anterior", 5: "Posterior"})
+    image = np.random.default_rng(0).normal(100, 20, (1, 26, 17, 22)).astype(np.float32)
+    affine = make_affine("PIR", (1, 1, 1), (10, -20, 15), (12, -34, 56))
+    write_image(tmp_path / "images" / "scan.nii.gz", Volume(image, affine))
+    assert export(model, "--out", tmp_path / "bundle") == 0
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file"]
+    where = ["--dataset_dir", tmp_path / "images", "--output_dir", tmp_path / "theirs"]
+    done = subprocess.run(
+        [*command, "configs/inference.json", *where],
+        cwd=tmp_path / "bundle",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    arguments = ["predict", model, tmp_path / "images", "--out", tmp_path / "ours"]
+    assert main([*map(str, arguments), "--device", "cpu"]) == 0
+    ours = read_label(tmp_path / "ours" / "scan.nii.gz")
+    theirs = read_label(tmp_path / "theirs" / "scan_seg.nii.gz")
+    assert set(np.unique(ours.array)) == {0, 2, 5}
+    assert on_same_grid(ours, theirs)
+    assert np.count_nonzero(ours.array != theirs.array) <= 5
+
+
+def test_a_bundle_is_a_model_folder_still(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_model_of("unet", tmp_path / "model")
+    assert export(model, "--out", tmp_path / "bundle") == 0
+    assert load_segmenter(tmp_path / "bundle")[1] == load_segmenter(model)[1]
+    assert "differ from the model's by 0.0e+00 at most" in capsys.readouterr().out
+    readme = (tmp_path / "bundle" / "docs" / "README.md").read_text(encoding="utf-8")
+    assert "python -m monai.bundle run" in readme
+    assert "1 Anterior, 2 Posterior" in readme
+
+
+def test_faults_are_told_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there.onnx").write_bytes(b"old")
+    assert export(tmp_path, "--format", "onnx", "--out", tmp_path / "a.pt") == 2
+    assert "must end with .onnx" in capsys.readouterr().err
+    assert export(tmp_path, "--format", "onnx", "--out", tmp_path / "there.onnx") == 2
+    assert "exists already" in capsys.readouterr().err
+    assert export(tmp_path, "--out", tmp_path / "bundle") == 2
+    assert "is no model folder" in capsys.readouterr().err
+    monkeypatch.setattr(export_onnx, "find_spec", lambda name: None)
+    with pytest.raises(GenSegError, match=r"onnx and onnxruntime; .*'genseg\[onnx\]'"):
+        export_onnx.export_onnx(tmp_path, tmp_path / "a.onnx")
