@@ -12,6 +12,10 @@ import qt
 import slicer
 from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
+from small_trainings import small_run
+
+from GenSegLib.files import write_json
+from GenSegLib.runs import State
 
 
 def ready_panel(folder: Path) -> PanelDriver:
@@ -157,3 +161,37 @@ def test_without_an_output_folder_the_button_says_what_is_missing(panel: PanelDr
     assert not panel.ui.trainButton.enabled
     assert panel.ui.trainButton.toolTip == "choose an output folder"
     assert panel.ui.trainReason.text == "To train: choose an output folder"
+
+
+def test_a_run_of_a_server_is_opened_followed_and_stopped(
+    host: Any, scene: Any, fresh_settings: None, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path / "sérver")
+    panel = PanelDriver(host)
+    ui = panel.ui
+    assert not ui.stopButton.enabled
+    with run.lock():
+        run.write_status(State.RUNNING, 3)
+        write_json(run.path / "status.json", {**run.read_status(), "host": "the server"})
+        ui.openRunButton.directorySelected.emit(str(run.path))
+        host.process_events()
+        assert ui.runSelector.currentText == run.path.name
+        job = panel.widget.panel.runs.job
+        assert job.runFolder == run.path and job.isActive
+        panel.press(ui.stopButton)
+        assert run.stop_requested()
+        run.write_status(State.STOPPED, 4)
+    host.wait_until(lambda: not job.isActive, 60)
+    assert ui.resumeButton.enabled
+    assert panel.widget.logic.runs() == [run.path]
+    host.close_module("GenSegSlicer")
+
+
+def test_a_folder_that_is_no_run_is_refused_in_one_line(
+    host: Any, scene: Any, fresh_settings: None, tmp_path: Path
+) -> None:
+    panel = PanelDriver(host)
+    panel.ui.openRunButton.directorySelected.emit(str(tmp_path))
+    assert "is no run folder" in panel.ui.trainMessage.text
+    assert panel.ui.runSelector.currentText == "No training yet"
+    host.close_module("GenSegSlicer")
