@@ -87,11 +87,12 @@ class _Loader:
         key = content_key((case.image, case.label), settings)
         file = self._cache.find(key)
         if file is not None:
-            return self._stored(case, file), False
+            return open_case(case.name, file, self._device), False
         fine, coarse = self._prepare(case)
         if fine.image[0].size <= LARGE:
             return self._in_memory(case, fine, coarse), False
-        return self._stored(case, self._cache.store(key, *self._arrays(fine, coarse))), True
+        file = self._cache.store(key, *self._arrays(fine, coarse))
+        return open_case(case.name, file, self._device), True
 
     def _prepare(self, case: Case) -> tuple[_Prepared, _Prepared | None]:
         assert case.label is not None
@@ -115,24 +116,9 @@ class _Loader:
         return _Prepared(prepared.image, classes, prepared.spacing)
 
     def _in_memory(self, case: Case, fine: _Prepared, coarse: _Prepared | None) -> Subject:
-        label = fine.label.astype(np.int64)
-        return self._subject(case, fine.image, label, fine.spacing, self._coarse(case, coarse))
-
-    def _coarse(self, case: Case, prepared: _Prepared | None) -> Subject | None:
-        if prepared is None:
-            return None
-        return self._subject(case, prepared.image, prepared.label, prepared.spacing, None)
-
-    def _subject(
-        self,
-        case: Case,
-        image: Array,
-        label: Array,
-        spacing: tuple[float, ...],
-        coarse: Subject | None,
-    ) -> Subject:
-        tensors = [torch.from_numpy(array).to(self._device) for array in (image, label)]
-        return Subject(case.name, tensors[0], tensors[1], spacing, coarse)
+        whole = _Prepared(fine.image, fine.label.astype(np.int64), fine.spacing)
+        small = None if coarse is None else _subject(case.name, coarse, self._device)
+        return _subject(case.name, whole, self._device, small)
 
     def _arrays(
         self, fine: _Prepared, coarse: _Prepared | None
@@ -146,11 +132,22 @@ class _Loader:
             values["coarse_spacing"] = list(coarse.spacing)
         return arrays, values
 
-    def _stored(self, case: Case, file: ArrayFile) -> StoredSubject:
-        coarse = None
-        if "coarse_spacing" in file.values:
-            image = file.array("coarse_image").astype(np.float32)
-            label = np.array(file.array("coarse_label"))
-            spacing = tuple(file.values["coarse_spacing"])
-            coarse = self._subject(case, image, label, spacing, None)
-        return StoredSubject(case.name, file, coarse, self._device)
+
+def open_case(name: str, file: ArrayFile, device: torch.device) -> StoredSubject:
+    """Give the case of a file; its coarse version, where it has one, comes into memory."""
+    coarse = None
+    if "coarse_spacing" in file.values:
+        prepared = _Prepared(
+            file.array("coarse_image").astype(np.float32),
+            np.array(file.array("coarse_label")),
+            tuple(file.values["coarse_spacing"]),
+        )
+        coarse = _subject(name, prepared, device)
+    return StoredSubject(name, file, coarse, device)
+
+
+def _subject(
+    name: str, prepared: _Prepared, device: torch.device, coarse: Subject | None = None
+) -> Subject:
+    image, label = (torch.from_numpy(a).to(device) for a in (prepared.image, prepared.label))
+    return Subject(name, image, label, prepared.spacing, coarse)
