@@ -69,6 +69,18 @@ def trained(run: RunFolder, *, resume: bool = False) -> RunFolder:
     return run
 
 
+def stopped(run: RunFolder, at: int) -> RunFolder:
+    """Train in this process until a step, as a user stops it."""
+
+    def ask(event: dict[str, Any]) -> None:
+        if event["kind"] == "metrics" and event["step"] >= at:
+            run.request_stop()
+
+    with few_channels():
+        train(run, EventLog(run.events_file, [ask]))
+    return run
+
+
 def final_learner(run: RunFolder) -> dict[str, Any]:
     """What the last checkpoint holds of networks, optimizers and random numbers."""
     state, damaged = load_checkpoint(run.checkpoints)
