@@ -30,6 +30,13 @@ _CLOSED = {
     errno.EEXIST: "a part of the path is a file; choose another folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+_AWAY = dict.fromkeys(
+    (
+        *(errno.ENOENT, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN),
+        *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNRESET),
+    ),
+    "its drive does not answer; connect it again",
+)
 
 _READERS_TRIES, _READERS_WAIT_S = 50, 0.02
 
@@ -41,7 +48,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         GenSegError: the disk is full, or the folder cannot be written.
     """
     path = Path(path)
-    with _mendable(path, _FULL | _CLOSED):
+    with _mendable(path, _FULL | _CLOSED | _AWAY):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
@@ -52,9 +59,24 @@ def write_bytes(path: Path, data: bytes) -> None:
                 os.fsync(stream.fileno())
             temporary.chmod(_file_mode())
             _replace(temporary, path)
+            settle(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def settle(path: Path) -> None:
+    """Let what was written to a file, or the names in a folder, outlast a loss of power.
+
+    Windows opens no folders, and settles names by itself.
+    """
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _replace(temporary: Path, path: Path) -> None:
@@ -89,7 +111,7 @@ def append_line(path: Path, line: str) -> None:
         GenSegError: the disk is full, or the file cannot be written.
     """
     path = Path(path)
-    with _mendable(path, _FULL | _CLOSED), path.open("a+b") as stream:
+    with _mendable(path, _FULL | _CLOSED | _AWAY), path.open("a+b") as stream:
         if stream.tell() > 0:
             stream.seek(-1, os.SEEK_END)
             line = line if stream.read(1) == b"\n" else f"\n{line}"
@@ -147,6 +169,7 @@ def atomic_folder(path: Path, make_room: Callable[[], None] | None = None) -> It
             if path.exists():
                 path.rmdir()
             temporary.replace(path)
+            settle(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

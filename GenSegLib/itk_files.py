@@ -14,6 +14,7 @@ import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from .claimed_sizes import require_plausible
 from .dicom_series import load_series
 from .errors import GenSegError
+from .files import settle
 from .intact_files import require_intact
 from .quiet import quiet
 
@@ -72,7 +73,9 @@ def save(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
         _write_verified(image, temporary, path)
+        settle(temporary)
         temporary.replace(path)
+        settle(path.parent)
     except OSError as error:
         raise GenSegError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:

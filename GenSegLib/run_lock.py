@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ class RunLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._owner = {
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "token": uuid.uuid4().hex,
+        }
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._touch_until_ended, daemon=True)
 
@@ -46,10 +52,22 @@ class RunLock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
+        """Give the lock back; where its drive is away it grows stale."""
         self._ended.set()
         self._beat.join()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if self._read() == self._owner:
+                self._path.unlink()
+
+    def require_held(self) -> None:
+        """Make sure that nobody took the lock over, as after a sleep of this machine.
+
+        Raises:
+            GenSegError: another process did.
+        """
+        owner = self._read()
+        if owner != self._owner:
+            self._refuse(owner)
 
     def is_held(self) -> bool:
         """Tell whether a living process holds the lock."""
@@ -57,10 +75,9 @@ class RunLock:
         return owner is not None and self._lives(owner)
 
     def _create(self) -> bool:
-        owner = {"process": os.getpid(), "host": socket.gethostname(), "token": uuid.uuid4().hex}
         try:
             with self._path.open("x", encoding="utf-8") as stream:
-                json.dump(owner, stream)
+                json.dump(self._owner, stream)
         except FileExistsError:
             return False
         except OSError as fault:

@@ -101,6 +101,8 @@ class RunFolder:
             GenSegError: there is none.
         """
         if not cls.is_run(path):
+            if (path / "config.json").is_file():
+                read_json(path / "config.json")  # where it is damaged, this says so
             raise GenSegError(
                 f"{path} is no run folder; make one with: genseg train DATA --out RUN"
             )
@@ -160,7 +162,13 @@ class RunFolder:
         return self.path / "stop"
 
     def write_status(self, state: State, step: int, **more: Any) -> None:
-        """Write where the run stands, with this process and the time as its heartbeat."""
+        """Write where the run stands, with this process and the time as its heartbeat.
+
+        Raises:
+            GenSegError: the disk is full, or the run folder is gone; it is not made anew.
+        """
+        if not self.path.is_dir():
+            raise GenSegError(f"{self.path} is gone; bring its drive back, then resume")
         status = {
             "state": State(state).value,
             "step": step,
@@ -171,10 +179,17 @@ class RunFolder:
         write_json(self.path / "status.json", status | more)
 
     def read_status(self) -> dict[str, Any]:
-        """Give what `write_status` wrote last; a run without a status is queued."""
+        """Give what `write_status` wrote last.
+
+        A run without a status is queued, one whose status a crash damaged has failed.
+        """
         if not (self.path / "status.json").exists():
             return {"state": State.QUEUED.value, "step": 0}
-        return read_json(self.path / "status.json")
+        failed = {"state": State.FAILED.value, "step": 0}
+        try:
+            return failed | read_json(self.path / "status.json")
+        except GenSegError:
+            return failed
 
     def request_stop(self) -> None:
         """Ask the training to finish its step, write a checkpoint and end."""
@@ -197,7 +212,7 @@ class RunFolder:
         return RunLock(self.path / "lock").is_held()
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[RunLock]:
         """Keep every other process out of this run.
 
         The lock of a process that died is taken over.
@@ -205,8 +220,8 @@ class RunFolder:
         Raises:
             GenSegError: another process trains this run.
         """
-        with RunLock(self.path / "lock"):
-            yield
+        with RunLock(self.path / "lock") as lock:
+            yield lock
 
     @cached_property
     def _asked(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ the found recipe trains the segmenter on all labelled cases, those held back inc
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .checkpoints import load_checkpoint, save_checkpoint
@@ -16,6 +17,7 @@ from .errors import GenSegError
 from .events import EventLog
 from .feedback import Feedback
 from .previews import write_previews
+from .run_lock import RunLock
 from .runs import RunFolder, State
 from .schedule import PHASES, Schedule
 from .session import load_session
@@ -49,14 +51,14 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     Raises:
         GenSegError: the data, the device or the disk does not allow it.
     """
-    with run.lock(), deterministic(run.config.deterministic):
+    with run.lock() as lock, deterministic(run.config.deterministic):
         if resume:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
         done = 0
         try:
-            training = Training(run, events)
+            training = Training(run, events, lock)
             try:
                 training.run(resume=resume)
             finally:
@@ -64,8 +66,9 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
         except StopRequested:
             ending = State.STOPPED
         except BaseException:
-            run.write_status(State.FAILED, done)
-            events.state(State.FAILED)
+            with suppress(GenSegError):  # a drive that is away would hide what happened
+                run.write_status(State.FAILED, done)
+                events.state(State.FAILED)
             raise
         else:
             ending = State.FINISHED
@@ -94,8 +97,8 @@ class Progress:
 class Training:
     """Runs the phases of one training; see :func:`train`."""
 
-    def __init__(self, run: RunFolder, events: EventLog) -> None:
-        self.run_folder, self.events = run, events
+    def __init__(self, run: RunFolder, events: EventLog, lock: RunLock) -> None:
+        self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
         self.session = load_session(run, events)
         self.learner = self.session.learner
@@ -272,6 +275,7 @@ class Training:
     def _keep_alive(self) -> None:
         now = time.monotonic()
         if now - self._beaten > _HEARTBEAT_S:
+            self.lock.require_held()
             self.run_folder.write_status(State.RUNNING, self.done)
             self._beaten = now
         if now - self._saved > self.config.checkpoint_every_s:
@@ -284,6 +288,8 @@ class Training:
             raise LossDiverged("a weight")
 
     def _save(self) -> None:
+        if not self.run_folder.path.is_dir():
+            raise GenSegError(f"{self.run_folder.path} is gone; bring its drive back, then resume")
         state = {"progress": vars(self.progress), "learner": self.learner.state()}
         save_checkpoint(self.run_folder.checkpoints, self.done, state)
         self._saved = time.monotonic()
