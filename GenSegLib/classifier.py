@@ -48,6 +48,7 @@ class Classifier:
         self.windows_at_once = windows_at_once
         self.collect_on = collect_on or device
 
+    @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
         """Give the probabilities (batch, class, *patch_size) of windows, on `collect_on`."""
         axes = range(2, windows.ndim) if self._mirror else range(0)

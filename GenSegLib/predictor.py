@@ -126,10 +126,15 @@ class Predictor:
         return self._prediction(image, canvas)
 
     def _require_room(self, image: Volume, asked: Mapping[str, bool]) -> None:
-        needed = canvas_bytes(image.shape, len(self.metadata.label_values), **asked)
+        needed = canvas_bytes(image.shape, self._classes, **asked) + self._prepared_bytes(image)
         what = " and ".join(name for name, on in asked.items() if on) or "segmentation"
         size = " x ".join(str(count) for count in image.shape)
         self._budget.require(needed, f"the {what} of an image of {size} voxels")
+
+    def _prepared_bytes(self, image: Volume) -> int:
+        """Give the bytes of the image at the spacing that all of it is prepared at."""
+        spacing = self._preset.coarse_spacing or self._preset.spacing or image.spacing
+        return int(4 * image.array.size * np.prod(image.spacing) / np.prod(spacing))
 
     def _fine_preprocessor(self) -> Preprocessor:
         """Give the preprocessor; what a coarse pass found is no further cropped."""
@@ -171,27 +176,24 @@ class Predictor:
         """Give the class probabilities of a prepared image, slab by slab."""
         windows = self._windows(prepared)
         image = torch.from_numpy(prepared.image)[np.newaxis]
+        classifier = self._classifier
         self._tune(image, windows)
+        if not self._budget.collects_on_device(self._classes, windows):
+            classifier.collect_on = CPU
         precision = self._budget.precision(self._classes, windows)
-        watch.start_pass(windows.count, is_coarse, on_cpu=self._classifier.device == CPU)
-        with torch.no_grad():
-            for start, stop, shares in sweep(
-                self._classifier, image, windows, precision, watch.add
-            ):
-                yield start, stop, shares.cpu().numpy()
+        watch.start_pass(windows.count, is_coarse, on_cpu=classifier.device == CPU)
+        for start, stop, shares in sweep(classifier, image, windows, precision, watch.add):
+            yield start, stop, shares.cpu().numpy()
 
     def _tune(self, image: torch.Tensor, windows: Windows) -> None:
-        """Fit the windows at once, and where they are collected, to a card's free memory."""
+        """Fit the windows at once to a card's free memory, by what one of them takes."""
         if self._is_tuned:
             return
         self._is_tuned = True
         device = self._classifier.device
-        if not self._budget.collects_on_device(self._classes, windows):
-            self._classifier.collect_on = CPU
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        with torch.no_grad():
-            self._classifier(windows.pad(image)[(slice(None), slice(None), *windows.row(0)[0])])
+        self._classifier(windows.pad(image)[(slice(None), slice(None), *windows.row(0)[0])])
         per_window = torch.cuda.max_memory_allocated(device) - before
         if self._classifier.device == device:
             self._classifier.windows_at_once = self._budget.windows_at_once(per_window)

@@ -17,7 +17,6 @@ from .windows import Windows
 Slab = tuple[int, int, Tensor]
 
 
-@torch.no_grad()
 def segment(
     network: nn.Module | Callable[[Tensor], Tensor],
     patch_size: Sequence[int],
