@@ -11,6 +11,7 @@ import numpy as np
 
 from .cases import Case, CaseSet
 from .check_tables import format_table
+from .dicom_patient import ADVICE, find_identifying
 from .errors import GenSegError
 from .image_io import Volume, on_same_grid, read_image, read_label, read_segment_names
 from .label_maps import show_labels
@@ -103,7 +104,7 @@ class _Inspector:
             path = case.label
             label = _read(lambda: read_label(path), faults)
         if image is not None:
-            faults += _image_faults(image) + self._repetitions(case, image)
+            faults += _image_faults(image) + self._repetitions(case, image) + _privacy_faults(case)
         if label is not None and case.label is not None:
             faults += self._label_faults(label) + self._renamed(case, case.label)
         if image is not None and label is not None and not on_same_grid(image, label):
@@ -177,6 +178,14 @@ def _grid_fault(image: Volume, label: Volume) -> str:
         spacings = " and ".join(_show_spacing(volume) for volume in (image, label))
         return f"image and label are on different grids (spacing {spacings} mm); resample the label"
     return "image and label are on different grids (shifted or turned); resample the label"
+
+
+def _privacy_faults(case: Case) -> list[str]:
+    """Find a DICOM folder that bears the patient's name, which would go into the run."""
+    if not case.image.is_dir():
+        return []
+    name = find_identifying((case.name, *case.image.absolute().parts[-3:]), case.image)
+    return [f"{name!r} {ADVICE}"] if name else []
 
 
 def _show_spacing(volume: Volume) -> str:

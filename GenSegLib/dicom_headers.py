@@ -9,19 +9,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
+from .dicom_preamble import holds_image, is_dicom, read_head
 from .errors import GenSegError
 from .quiet import quiet
 
 _CT = "1.2.840.10008.5.1.4.1.1.2"
 _DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
-# Objects that lie beside images and hold none: DICOM PS3.6, table A-1.
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-_NO_IMAGES = (
-    "1.2.840.10008.1.3.10",
-    *(f"{_STORAGE}{number}" for number in ("9.", "11.", "66", "67", "68", "77.1.5.4", "88.")),
-    *(f"{_STORAGE}{number}" for number in ("104.", "481.3", "481.5", "481.8", "130")),
-)
-_HEAD = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,45 +66,36 @@ def read_slices(folder: Path) -> list[Slice]:
         GenSegError: the folder or a file cannot be read; GDCM alone would leave out truncated
             files without a word.
     """
+    with quiet():
+        return list(_images(_files(folder)))
+
+
+def read_first(folder: Path) -> Slice | None:
+    """Read the header of one image in a DICOM folder, if there is any; raises as `read_slices`."""
+    with quiet():
+        return next(_images(_files(folder)), None)
+
+
+def _files(folder: Path) -> list[Path]:
     try:
-        files = sorted(path for path in folder.iterdir() if path.is_file())
+        return sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
         raise GenSegError(f"{folder}: cannot be read ({error.strerror or error})") from None
-    with quiet():
-        return list(_images(files))
 
 
 def _images(files: list[Path]) -> Iterator[Slice]:
     for file in files:
         if file.name.startswith("."):
             continue
-        head = _head(file)
-        named_dicom = head[128:132] == b"DICM" or file.name.lower().endswith(_DICOM_ENDINGS)
-        if _holds_no_image(head):
+        head = read_head(file)
+        named_dicom = is_dicom(head) or file.name.lower().endswith(_DICOM_ENDINGS)
+        if not holds_image(head):
             continue
         header = _header(file)
         if header is not None:
             yield _slice(file, header)
         elif named_dicom:
             raise GenSegError(f"{file}: truncated or damaged; copy or export it again")
-
-
-def _head(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(_HEAD)
-    except OSError as error:
-        raise GenSegError(f"{file}: cannot be read ({error.strerror or error})") from None
-
-
-def _holds_no_image(head: bytes) -> bool:
-    """Look up the class of object in the file meta information (PS3.10, 7.1)."""
-    place = head.find(b"\x02\x00\x02\x00UI")
-    if place < 0:
-        return False
-    length = int.from_bytes(head[place + 6 : place + 8], "little")
-    name = head[place + 8 : place + 8 + length].decode("ascii", "replace").strip("\0 ")
-    return name.startswith(_NO_IMAGES)
 
 
 def _header(file: Path) -> sitk.ImageFileReader | None:

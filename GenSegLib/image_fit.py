@@ -19,6 +19,7 @@ _COARSER_OR_FINER = 4.0
 _LEAST_VIEW = 0.5
 _AIR_HU = -500.0
 _HU_SPAN = 100.0
+_MOST_HU = 32767.0
 
 
 def find_misfits(image: Volume, metadata: ModelMetadata) -> list[str]:
@@ -53,6 +54,8 @@ def misfits_of(
 
 def _modality_doubt(modality: str, low: float, high: float) -> str:
     values = f"its values run from {low:g} to {high:g}"
+    if modality == "CT" and high > _MOST_HU:
+        return f"the model is for CT in Hounsfield units, but {values}; did 16-bit values overflow?"
     if modality == "CT" and (low >= 0 or high - low < _HU_SPAN):
         return f"the model is for CT in Hounsfield units, but {values}; is it a CT, and rescaled?"
     if modality == "MR" and low < _AIR_HU:

@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from .claimed_sizes import require_plausible
+from .dicom_preamble import SEGMENTATION
 from .dicom_series import load_series
 from .errors import GenSegError
 from .files import settle
@@ -20,7 +21,6 @@ from .quiet import quiet
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _SOP_CLASS = "0008|0016"
-_DICOM_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _RIGHT_ANGLE = 1e-3
 
 
@@ -141,8 +141,10 @@ def _execute(path: Path, reader: sitk.ImageFileReader) -> sitk.Image:
 def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     """Refuse by its header what is no volume, before its voxels are read."""
     sop_class = reader.GetMetaData(_SOP_CLASS) if reader.HasMetaDataKey(_SOP_CLASS) else ""
-    if sop_class.strip("\0 ") == _DICOM_SEGMENTATION:
-        raise GenSegError(f"{path}: DICOM SEG is not read; export it from Slicer as .seg.nrrd")
+    if sop_class.strip("\0 ") == SEGMENTATION:
+        raise GenSegError(
+            f"{path}: a DICOM SEG is not read as a label; export it from Slicer as .seg.nrrd"
+        )
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
     if sop_class and math.prod(size[2:]) == 1:
         raise GenSegError(f"{path}: one slice of a DICOM series; give the folder of its slices")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .cases import Case, CaseSet, Role
+from .dicom_preamble import SEGMENTATION, holds_image, is_dicom, object_class, read_head
 from .errors import GenSegError
 from .files import read_json
 from .label_maps import parse_labels
@@ -39,14 +40,18 @@ def is_dicom_folder(path: Path) -> bool:
 
 
 def _is_dicom_file(path: Path) -> bool:
-    """Whether the file has the preamble of DICOM PS3.10, section 7.1."""
+    return holds_image(head) if (head := _dicom_head(path)) else False
+
+
+def _dicom_head(path: Path) -> bytes:
+    """Read the first bytes of a DICOM file; none of any other file."""
     if path.name.startswith(".") or not path.is_file():
-        return False
+        return b""
     try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+        head = read_head(path)
+    except GenSegError:
+        return b""
+    return head if is_dicom(head) else b""
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -71,9 +76,19 @@ def list_images(path: Path) -> list[Path]:
         raise GenSegError(f"{path}: no such file or folder")
     found = [p for p in _entries(path) if is_image_file(p) or is_dicom_folder(p)]
     if not found:
+        _refuse_segmentations(path)
         known = ", ".join(IMAGE_SUFFIXES)
         raise GenSegError(f"{path}: no image is in this folder ({known} or folders of DICOM files)")
     return found
+
+
+def _refuse_segmentations(folder: Path) -> None:
+    for path in _entries(folder):
+        if object_class(_dicom_head(path)) == SEGMENTATION:
+            raise GenSegError(
+                f"{path}: a DICOM SEG is not read as a label; export it from Slicer as .seg.nrrd, "
+                "or predict with --format nii.gz"
+            )
 
 
 def read_cases(path: Path) -> CaseSet:

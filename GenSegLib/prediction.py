@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import dicom_seg
+from .dicom_patient import ADVICE, find_identifying
 from .errors import GenSegError
 from .events import EventLog
 from .image_io import Volume, read_image, write_image, write_label
@@ -85,7 +86,7 @@ def predict_files(
         watch.start_image(path.name)
         image = read_image(path, dtype=None)
         prediction = _predict_image(predictor, path, image, watch, **asked)
-        for warning in prediction.warnings:
+        for warning in (*prediction.warnings, *_privacy_warnings(path)):
             events.log(f"{path}: {warning}", "warning")
         _write(prediction, target, path, predictor.metadata)
         if measured is not None:
@@ -128,6 +129,11 @@ def _predict_image(
         return predictor.predict(image, **asked, watch=watch)
     except GenSegError as fault:
         raise GenSegError(f"{path}: {fault}") from fault
+
+
+def _privacy_warnings(path: Path) -> tuple[str, ...]:
+    """Warn where the name of an output, that of its DICOM folder, tells who the patient is."""
+    return (ADVICE,) if path.is_dir() and find_identifying([path.name], path) else ()
 
 
 def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMetadata) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
+HEAVY |= {"highdicom", "pydicom", "onnx", "onnxruntime"}
 LIGHT = (
     *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "outputs"),
     *("runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
     *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
-    *("array_file", "case_cache"),
+    *("array_file", "case_cache", "dicom_preamble", "terminology"),
 )
 
 IMPORT_WITH_BLOCKED = """

@@ -115,7 +115,7 @@ def test_a_folder_without_dicom_is_no_image(tmp_path: Path) -> None:
 
 
 def test_a_dicom_segmentation_is_refused_with_advice(abdomen: Path) -> None:
-    with pytest.raises(GenSegError, match=r"DICOM SEG is not read.*\.seg\.nrrd"):
+    with pytest.raises(GenSegError, match=r"DICOM SEG is not read as a label.*\.seg\.nrrd"):
         read_label(abdomen / "dicom_ct3_liver_seg.dcm")
 
 

@@ -14,6 +14,7 @@ from GenSegLib.cases import Role
 from GenSegLib.errors import GenSegError
 from GenSegLib.layouts import (
     image_stem,
+    is_dicom_folder,
     is_image_file,
     list_images,
     read_cases,
@@ -232,3 +233,14 @@ def test_cases_and_layouts_are_light() -> None:
     blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in heavy)
     program = f"import sys; {blocked}; import GenSegLib.cases, GenSegLib.layouts"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_folder_of_dicom_segmentations_is_no_series_and_is_refused_with_advice(
+    tmp_path: Path, abdomen: Path
+) -> None:
+    copy = tmp_path / "labels" / "case_1.dcm"
+    copy.parent.mkdir()
+    copy.write_bytes((abdomen / "dicom_ct3_liver_seg.dcm").read_bytes())
+    assert not is_dicom_folder(copy.parent)
+    with pytest.raises(GenSegError, match=r"case_1\.dcm: a DICOM SEG is not read as a label"):
+        list_images(copy.parent)
