@@ -106,10 +106,20 @@ def find_not_finite(path: Path) -> np.ndarray:
         header = _parse(path, head)
         if header.kind not in _FLOATS:
             return np.empty(0, np.intp)
-        data = head + stream.read()
+        stream.read(max(0, header.start - len(head)))
+        return _not_finite(stream, head[header.start :], header)
+
+
+def _not_finite(stream: IO[bytes], ahead: bytes, header: _Header) -> np.ndarray:
+    """Look at the voxels piece by piece; `ahead` are those that were read with the header."""
     kind = np.dtype(header.order + _FLOATS[header.kind])
-    voxels = np.frombuffer(data, kind, count=math.prod(header.shape), offset=header.start)
-    return np.flatnonzero(~np.isfinite(voxels))
+    count, seen = math.prod(header.shape), 0
+    places = [np.empty(0, np.intp)]
+    while seen < count and len(data := ahead + stream.read(_CHUNK)) >= kind.itemsize:
+        voxels = np.frombuffer(data, kind, min(len(data) // kind.itemsize, count - seen))
+        places.append(seen + np.flatnonzero(~np.isfinite(voxels)))
+        seen, ahead = seen + len(voxels), data[voxels.nbytes :]
+    return np.concatenate(places)
 
 
 def _is_nifti(path: Path) -> bool:
