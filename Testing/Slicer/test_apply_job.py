@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,49 +9,26 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import LibraryProcess
-from GenSegSlicerLib.Library import libraryFolder, pythonProgram
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform, add_volume
+from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform
 from other_library import replacing_library
 from small_trainings import Watch
 
 from GenSegLib.errors import GenSegError
 
-LIBRARY_TESTS = Path(__file__).resolve().parents[1] / "Library"
-
-# A model that labels what is clearly brighter than the mean of the image.
-MAKE_MODEL = """
-import sys
-from pathlib import Path
-from tiny_models import PRESET, replace, save_bright_model
-bright = {"labels": {1: "Bright"}, "colors": {1: (250, 120, 40)}, "terminology": {}}
-preset = replace(PRESET, spacing=None, **bright)
-save_bright_model(Path(sys.argv[1]), preset)
-"""
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose answers are known. PyTorch makes it, in another process than Slicer."""
-    folder = tmp_path_factory.mktemp("models") / "hëll und dunkel"
-    start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
-    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder)]
-    subprocess.run(command, check=True)
-    return folder
+    """A model that labels what is bright."""
+    return make_bright_model(tmp_path_factory.mktemp("models") / "hëll und dunkel")
 
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib."""
     return replacing_library(LibraryProcess, tmp_path, monkeypatch)
-
-
-def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:
-    """A volume with a bright block, and where it is."""
-    bright = np.zeros(SHAPE[::-1], bool)
-    bright[2:6, 3:8, 4:9] = True
-    return add_volume(np.where(bright, 900, 10).astype(np.int16), grid, name), bright
 
 
 def temporary_folders() -> list[Path]:

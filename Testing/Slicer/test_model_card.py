@@ -65,3 +65,10 @@ def test_spacing_is_that_of_the_world(scene: Any) -> None:
     add_transform(np.diag([1 / 9, 1 / 9, 1 / 9, 1]), node)
 
     assert misfits(node, metadata()) == []
+
+
+def test_volume_that_shows_too_little_does_not_fit(scene: Any) -> None:
+    voxels = np.arange(512, dtype=np.int16).reshape(8, 8, 8)
+    (doubt,) = misfits(add_volume(voxels, turned((1, 1, 1))), metadata())
+
+    assert "8 mm" in doubt

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import LibraryProcess
+from mrml_nodes import GRIDS
 from other_library import replacing_library
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi
@@ -114,3 +116,55 @@ def test_a_fault_is_one_line_and_what_the_process_said_is_there_to_open(
     assert ui.evaluateDetailsText.plainText.startswith("Traceback...")
     slicer.mrmlScene.Clear(0)
     assert ui.evaluateDetailsSection.isHidden()
+
+
+def segments_of(node: Any) -> list[str]:
+    segmentation = node.GetSegmentation()
+    count = segmentation.GetNumberOfSegments()
+    return [segmentation.GetNthSegment(k).GetName() for k in range(count)]
+
+
+def press_apply(panel: PanelDriver) -> Any:
+    """Press *Apply* and wait for the result."""
+    panel.press(panel.ui.applyButton)
+    job = panel.widget.panel.apply.job
+    panel.host.wait_until(lambda: not job.isActive, 300)
+    assert job.state == "finished", job.message
+    return job
+
+
+@pytest.fixture
+def ready(panel: PanelDriver, tmp_path: Path) -> PanelDriver:
+    """The panel with a model that labels what is bright, and two volumes."""
+    ui = panel.ui
+    ui.applySection.collapsed = False
+    ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "modèle"))
+    for name in ("first", "second"):
+        bright_block(name, GRIDS["oblique"])
+    panel.press(ui.show3DCheckBox)
+    ui.inputVolumeSelector.setCurrentNode(slicer.util.getNode("first"))
+    panel.host.process_events()
+    return panel
+
+
+def test_volumes_are_applied_to_one_by_one_or_at_once_and_results_kept_or_replaced(
+    ready: PanelDriver,
+) -> None:
+    ui = ready.ui
+    ui.furtherVolumesSelector.check(slicer.util.getNode("second"))
+    nodes = press_apply(ready).segmentationNodes
+    assert [node.GetName() for node in nodes] == ["first by GenSeg", "second by GenSeg"]
+    assert [row[:2] for row in ready.rows(ui.volumesTable)] == [
+        ["first by GenSeg", "Bright"],
+        ["second by GenSeg", "Bright"],
+    ]
+    ui.furtherVolumesSelector.uncheck(slicer.util.getNode("second"))
+    ui.outputSegmentationSelector.setCurrentNode(nodes[0])
+    ready.host.process_events()
+    ready.choose(ui.outputModeSelector, "Keep them and add")
+    assert press_apply(ready).segmentationNodes == [nodes[0]]
+    assert segments_of(nodes[0]) == ["Bright", "Bright_1"]
+    ready.choose(ui.outputModeSelector, "Replace them")
+    press_apply(ready)
+    assert segments_of(nodes[0]) == ["Bright"]
+    assert ui.applyMessage.text == "Done: first by GenSeg"

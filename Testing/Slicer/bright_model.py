@@ -1,0 +1,38 @@
+"""A model whose answers are known, and volumes for it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from GenSegSlicerLib.Library import libraryFolder, pythonProgram
+from mrml_nodes import SHAPE, add_volume
+
+LIBRARY_TESTS = Path(__file__).resolve().parents[1] / "Library"
+
+# A model that labels what is clearly brighter than the mean of the image.
+MAKE_MODEL = """
+import sys
+from pathlib import Path
+from tiny_models import PRESET, replace, save_bright_model
+bright = {"labels": {1: "Bright"}, "colors": {1: (250, 120, 40)}, "terminology": {}}
+preset = replace(PRESET, spacing=None, **bright)
+save_bright_model(Path(sys.argv[1]), preset)
+"""
+
+
+def make_bright_model(folder: Path) -> Path:
+    """Make the model. PyTorch does it, in another process than Slicer."""
+    start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
+    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:
+    """A volume with a bright block, and where it is."""
+    bright = np.zeros(SHAPE[::-1], bool)
+    bright[2:6, 3:8, 4:9] = True
+    return add_volume(np.where(bright, 900, 10).astype(np.int16), grid, name), bright
