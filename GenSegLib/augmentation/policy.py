@@ -26,7 +26,10 @@ CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": b
 
 @dataclass(frozen=True)
 class Policy:
-    """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples."""
+    """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples.
+
+    Where images are `bounded` they stay from 0 to 1, as a window of HU leaves them.
+    """
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
     contrast: Strength = 0.22
@@ -36,6 +39,7 @@ class Policy:
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
     probability: float = 0.3
+    bounded: bool = False
 
     @classmethod
     def of(cls, preset: Preset) -> Policy:
@@ -48,6 +52,7 @@ class Policy:
             contrast=0.22 * spread,
             noise=0.3 * spread,
             bias_field=0.3 if preset.bias_field else 0.0,
+            bounded=preset.intensity.kind == "window",
         )
 
     def scaled(self, factor: float) -> Policy:
@@ -62,7 +67,8 @@ class Policy:
 
 def changed(images: torch.Tensor, name: str, policy: Policy, rng: Randomness) -> torch.Tensor:
     """Return images with one of the ``CHANGES``, in the policy's strength."""
-    return CHANGES[name](images, getattr(policy, name), rng)
+    found = CHANGES[name](images, getattr(policy, name), rng)
+    return found.clamp(0, 1) if policy.bounded else found
 
 
 def augment(

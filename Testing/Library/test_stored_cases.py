@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +20,7 @@ from GenSegLib import case_cache, subjects
 from GenSegLib.array_file import ArrayFile, write_arrays
 from GenSegLib.augmentation.morphs import Morphs
 from GenSegLib.augmentation.patches import MixedPatches, PatchSampler
+from GenSegLib.augmentation.policy import Policy, recolor
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.spatial import SpatialStrength
 from GenSegLib.augmentation.stored import StoredSubject, stored_arrays
@@ -29,6 +32,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.image_io import Volume, write_image, write_label
 from GenSegLib.layouts import read_cases
+from GenSegLib.networks.generator import Generator
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.subjects import load_subjects
@@ -38,6 +42,7 @@ CPU = torch.device("cpu")
 SHAPE = (36, 40, 32)
 PATCH = (16, 16, 16)
 ROOM = 1e12
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def randomness(seed: int = 0) -> Randomness:
@@ -120,6 +125,19 @@ def test_coordinates_tell_where_in_the_frame_a_patch_lies(tmp_path: Path) -> Non
     assert pairs.coordinates is not None
     assert pairs.coordinates.shape == (2, 3, *PATCH)
     assert float(pairs.coordinates.abs().max()) <= 1 + 1e-5
+
+
+def test_windowed_images_stay_in_their_window() -> None:
+    images = torch.rand(4, 1, *PATCH, generator=torch.Generator().manual_seed(0))
+    generator = Generator(2, coordinates=True, bounded=True)
+    torch.nn.init.normal_(generator.head.weight)
+    masks, places = torch.zeros(4, 2, *PATCH), torch.zeros(4, 3, *PATCH)
+    policy = replace(Policy.of(load_preset("liver-ct")), probability=1.0)
+    with torch.no_grad():
+        drawn = generator(masks, images, images, places)
+    for found in (drawn, recolor(images, policy, randomness())):
+        assert 0 <= float(found.min()) <= float(found.max()) <= 1
+        assert not torch.equal(found, images)
 
 
 def test_a_share_of_the_patches_is_coarse() -> None:
@@ -276,3 +294,16 @@ def test_a_stop_in_a_training_from_disk_costs_nothing(
     assert differing(final_state(whole)["learner"], final_state(stopped)["learner"]) == []
     assert len(list((tmp_path / FOLDER).glob("*.case"))) == 3, "both runs share the entries"
     assert any(whole.previews.glob("*/generated_0_image.nii.gz"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux alone")
+def test_many_large_cases_take_the_memory_of_patches(tmp_path: Path) -> None:
+    shape, limit = (160, 160, 160), 300_000_000
+    image, label = np.zeros((1, *shape), np.float32), np.zeros(shape, np.uint8)
+    label[60:100, 60:100, 60:100] = 1
+    write_arrays(tmp_path / "case", *stored_arrays(image, label, (1.5, 1.5, 1.5), 2, 12.0))
+    script = Path(__file__).with_name("limited_training.py")
+    command = [sys.executable, script, tmp_path / "case", "20", str(limit)]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 5 * limit
