@@ -62,6 +62,18 @@ def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
     Its SegResNet has one level whose residual block adds nothing, so that the image itself reaches
     the last normalization and its threshold.
     """
+    return _save_threshold(folder, preset, {})
+
+
+def save_threshold_model(folder: Path, preset: Preset) -> ModelMetadata:
+    """A model that labels every voxel above the middle of its CT window, wherever it looks.
+
+    It is the bright model with batch normalization, which in evaluation changes nothing.
+    """
+    return _save_threshold(folder, preset, {"norm": "batch"})
+
+
+def _save_threshold(folder: Path, preset: Preset, changes: dict[str, Any]) -> ModelMetadata:
     args: dict[str, Any] = {
         "spatial_dims": 3,
         "in_channels": 1,
@@ -69,6 +81,7 @@ def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
         "blocks_down": [1],
         "blocks_up": [],
         "out_channels": 2,
+        **changes,
     }
     metadata = tiny_metadata(
         preset,
@@ -82,5 +95,8 @@ def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
     state["conv_final.0.weight"][:] = 1
     state["conv_final.2.conv.weight"][1, 0] = 20
     state["conv_final.2.conv.bias"][0] = 10
+    for name, value in state.items():
+        if name.endswith("running_var"):
+            value[...] = 1
     save_model(folder, metadata, state)
     return metadata

@@ -1,0 +1,196 @@
+"""How long prediction takes, and how much memory, against the number of slices.
+
+    python Testing/Benchmarks/prediction_size.py [--slices 100 300 1000] [--threads 2]
+
+The volumes are made: the real CT of TotalSegmentator's test files (3 mm), continued along the body
+by its mirror image, brought to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. The model has
+the preset liver-ct with its network; a short training of its own on that one CT, at both spacings,
+teaches it where the liver is, so that the fine pass has its usual size. It is no measure of
+accuracy. Each prediction is a process of its own, `genseg predict` on the CPU.
+What else ran on the machine meanwhile slows the
+seconds; `processor_s` is what the process itself took of one core, its start included.
+Writes results/prediction_size.json and two charts beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from core_accuracy import RESULTS, ROOT, write_findings
+from monai.losses import DiceCELoss
+
+from GenSegLib.devices import choose_precision
+from GenSegLib.files import write_text
+from GenSegLib.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.model_weights import save_model
+from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
+from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.presets import Preset, load_preset
+from GenSegLib.reports.charts import line_chart
+from GenSegLib.reports.curves import Curve
+from GenSegLib.resampling import resample
+
+SPACING = (0.8, 0.8, 1.5)
+ACROSS = 512
+AIR = -1000.0
+NOISE = 15.0
+
+MEASURED = """
+import json, sys, time
+from GenSegLib.cli import main
+from GenSegLib.memory import peak_resident
+start = time.monotonic()
+code = main(sys.argv[1:])
+found = {"seconds": time.monotonic() - start, "processor_s": time.process_time()}
+print(json.dumps({"code": code, **found, "peak_bytes": peak_resident()}))
+"""
+
+
+def make_volume(ct: Volume, slices: int) -> Volume:
+    """Continue a CT by its mirror image along z, pad it with air, and give it fine voxels."""
+    scale = np.array(SPACING) / ct.spacing
+    needed = np.ceil(np.array([ACROSS, ACROSS, slices]) * scale).astype(int)
+    body = ct.array[0]
+    body = np.pad(body, [(0, 0), (0, 0), (0, max(0, needed[2] - body.shape[2]))], "symmetric")
+    body = body[:, :, : needed[2]]
+    sides = [(0, 0) if axis == 2 else split(needed[axis] - body.shape[axis]) for axis in range(3)]
+    body = np.pad(body, sides, constant_values=AIR)[np.newaxis]
+    fine = resample(body, (ACROSS, ACROSS, slices), scale)
+    random = np.random.default_rng(slices)
+    for index in range(slices):
+        fine[..., index] += random.normal(0, NOISE, fine.shape[1:3])
+    affine = np.diag([*SPACING, 1.0])
+    return Volume(np.rint(fine).astype(np.int16), affine)
+
+
+def split(count: int) -> tuple[int, int]:
+    return max(count, 0) // 2, max(count, 0) - max(count, 0) // 2
+
+
+def teach(data: Path, folder: Path, steps: int) -> None:
+    """Show the preset's network random patches of the CT at both spacings."""
+    preset = replace(load_preset("liver-ct"), labels={1: "Liver"}, optional_labels=())
+    args = segmenter_args(preset.segmenter, 1, 2, 3, preset.patch_size)
+    torch.manual_seed(0)
+    network = build_segmenter(preset.segmenter, args)
+    cases = prepared_cases(data, preset)
+    random = np.random.default_rng(0)
+    autocast = choose_precision(torch.device("cpu"), "auto")
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    loss = DiceCELoss(softmax=True, to_onehot_y=True)
+    for _ in range(steps):
+        patches = [draw(cases[index % 2], preset.patch_size, random) for index in range(2)]
+        images, labels = (torch.stack(parts) for parts in zip(*patches))
+        optimizer.zero_grad()
+        with autocast():
+            logits = network(images).float()
+        loss(logits, labels).backward()
+        optimizer.step()
+    metadata = ModelMetadata(
+        name="prediction_size",
+        preset=preset,
+        labels=preset.labels,
+        network=preset.segmenter,
+        network_target=segmenter_target(preset.segmenter),
+        network_args=args,
+        cases=1,
+    )
+    save_model(folder, metadata, network.eval().state_dict())
+
+
+def prepared_cases(data: Path, preset: Preset) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    image = read_image(data / "ct_full.nii.gz")
+    label = read_label(data / "ct_full_liver.nii.gz")
+    cases = []
+    for spacing in (preset.spacing, preset.coarse_spacing):
+        prepared = Preprocessor(replace(preset, spacing=spacing)).apply(image, label)
+        assert prepared.label is not None
+        cases.append((torch.from_numpy(prepared.image), torch.from_numpy(prepared.label)[None]))
+    return cases
+
+
+def draw(
+    case: tuple[torch.Tensor, torch.Tensor], size: tuple[int, ...], random: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut a patch out: about a voxel of the liver, or anywhere."""
+    image, label = case
+    middle = [random.integers(0, count) for count in label.shape[1:]]
+    if random.random() < 0.5:
+        middle = random.choice(np.argwhere(label[0].numpy()))
+    box = [slice(None)]
+    for place, edge, count in zip(middle, size, label.shape[1:]):
+        start = int(np.clip(place - edge // 2, 0, count - edge))
+        box.append(slice(start, start + edge))
+    return image[tuple(box)], label[tuple(box)]
+
+
+def measure(model: Path, image: Path, out: Path, options: list[str], threads: int) -> dict:
+    """Run `genseg predict` in a process of its own; give its time, its memory, and its windows."""
+    threaded = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    arguments = ["predict", str(model), str(image), "--out", str(out), "--overwrite"]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments, "--device", "cpu", *options],
+        env={**os.environ, **threaded},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    print(done.stderr, file=sys.stderr)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "seconds": round(found["seconds"], 1),
+        "processor_s": round(found["processor_s"], 1),
+        "peak_gb": round(found["peak_bytes"] / 2**30, 2),
+        "exit_code": found["code"],
+    }
+
+
+def draw_charts(rows: list[dict]) -> None:
+    slices = tuple(float(row["slices"]) for row in rows)
+    for name, title in (("seconds", "Seconds"), ("peak_gb", "Peak memory, GB")):
+        values = tuple(float(row[name]) for row in rows)
+        curve = Curve(title, slices, values)
+        chart = line_chart(f"{title} against slices", [curve], y_limits=(0, 1.1 * max(values)))
+        write_text(RESULTS / f"prediction_size_{name}.svg", chart)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/abdomen")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs/prediction_size")
+    parser.add_argument("--slices", type=int, nargs="+", default=[100, 300, 1000])
+    parser.add_argument("--steps", type=int, default=100, help="of the short training")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--options", nargs="*", default=[], help="further options of predict")
+    args = parser.parse_args()
+    model = args.work / "model"
+    if not model.is_dir():
+        teach(args.data, model, args.steps)
+    ct = read_image(args.data / "ct_full.nii.gz")
+    rows = []
+    for slices in args.slices:
+        image = args.work / f"ct_{slices}.nii.gz"
+        if not image.is_file():
+            write_image(image, make_volume(ct, slices))
+        started = time.strftime("%H:%M")
+        row = measure(model, image, args.work / f"out_{slices}", args.options, args.threads)
+        rows.append({"slices": slices, **row, "started": started, "load": os.getloadavg()[0]})
+        draw_charts(rows)
+        print(rows[-1], flush=True)
+    found = {"rows": rows, "threads": args.threads, "image": [ACROSS, ACROSS], "spacing": SPACING}
+    print(write_findings("prediction_size", found))
+
+
+if __name__ == "__main__":
+    main()
