@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from InSlicer.run_tests import NOT_HERE, SUITE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +24,27 @@ slicer.util.exit = sys.exit
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+
+RUN_THERE = sorted(
+    path for path in SUITE.glob("test_*.py") if not any(path.match(name) for name in NOT_HERE)
+)
+
+
+@pytest.mark.parametrize("path", RUN_THERE, ids=lambda path: path.name)
+def test_tests_for_the_application_neither_need_the_host_nor_harm_the_users_settings(
+    path: Path,
+) -> None:
+    source = path.read_text(encoding="utf-8")
+    imports = [
+        n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.Import, ast.ImportFrom))
+    ]
+    named = {name for n in imports for name in (getattr(n, "module", ""), *_names_of(n))}
+    assert not named & {"Host", "PySide6"}
+    assert "QSettings().clear()" not in source
+
+
+def _names_of(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
 
 
 def test_the_same_tests_run_in_the_application_which_ends_with_their_code(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from panel_scenes import load_hippocampi
 @pytest.fixture
 def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
     """The panel of somebody who has trained nothing yet."""
-    qt.QSettings().clear()
+    qt.QSettings().remove("GenSegSlicer")
     driver = PanelDriver(host)
     yield driver
     host.close_module("GenSegSlicer")

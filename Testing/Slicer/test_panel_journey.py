@@ -56,7 +56,7 @@ def journey(
 ) -> Iterator[Journey]:
     """The whole way, once: train on five real cases, segment a sixth one, compare."""
     slicer.mrmlScene.Clear(0)
-    qt.QSettings().clear()
+    qt.QSettings().remove("GenSegSlicer")
     panel, ui = PanelDriver(host), None
     ui = panel.ui
     *_, (volume, reference) = load_hippocampi(hippocampus, CASES + 1)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import Host
 import pytest
 import qt
 import slicer
@@ -18,11 +17,11 @@ from GenSegLib.files import write_json
 from GenSegLib.runs import State
 
 
-def ready_panel(folder: Path) -> PanelDriver:
+def ready_panel(host: Any, folder: Path) -> PanelDriver:
     """The panel with four phantoms, ready for a training that lasts until it is stopped."""
-    qt.QSettings().clear()
+    qt.QSettings().remove("GenSegSlicer")
     slicer.mrmlScene.Clear(0)
-    panel = PanelDriver(Host.install())
+    panel = PanelDriver(host)
     panel.parameters.preset = str(tiny_preset(folder, final_steps=20000))
     panel.parameters.effort = "budget"
     panel.parameters.timeBudgetMin = 8  # so that nothing goes on for long if these tests are killed
@@ -56,9 +55,9 @@ def end(panel: PanelDriver, job: Any = None) -> None:
 
 
 @pytest.fixture(scope="module")
-def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def going(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The run folder of a training that goes on during these tests, its panel closed."""
-    panel = ready_panel(tmp_path_factory.mktemp("going"))
+    panel = ready_panel(host, tmp_path_factory.mktemp("going"))
     job = None
     try:
         job = start(panel)
@@ -66,7 +65,7 @@ def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         slicer.mrmlScene.Clear(0)
         yield job.runFolder
     finally:
-        end(PanelDriver(Host.install()), job)  # other tests have cleared the list of runs
+        end(PanelDriver(host), job)  # other tests have cleared the list of runs
 
 
 @pytest.fixture
@@ -78,9 +77,9 @@ def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
 
 
 @pytest.fixture
-def panel(tmp_path: Path) -> Iterator[PanelDriver]:
+def panel(host: Any, tmp_path: Path) -> Iterator[PanelDriver]:
     """A panel that is ready to train."""
-    ready = ready_panel(tmp_path)
+    ready = ready_panel(host, tmp_path)
     yield ready
     end(ready)
 
