@@ -244,6 +244,7 @@ SPACED = replace(BRIGHT, spacing=(1.0, 1.0, 1.0))
         (CT, 0, 900, 1, "Hounsfield"),
         (CT, -3, 3, 1, "Hounsfield"),
         (CT, -1000, 900, 1, ""),
+        (CT, -1000, 64511, 1, "did 16-bit values overflow"),
         (BRIGHT, -1000, 900, 1, "as in a CT"),
         (BRIGHT, 0, 900, 1, ""),
         (SPACED, 0, 900, 5.5, "is the spacing right"),
