@@ -1,9 +1,10 @@
 """Takes the pictures of the panel that the README's tutorial shows.
 
-    python Testing/Tools/screenshots.py [FOLDER]
+    python Testing/Tools/screenshots.py [FOLDER] [--run RUN]
 
-The panel runs in the desktop host, on phantoms, with a real training of about two minutes. FOLDER
-is Testing/Screenshots where it is not given.
+The panel runs in the desktop host, on phantoms, with a real training of some minutes, or with a
+finished one that is shown again as it went: the run of `make demo`. FOLDER is Testing/Screenshots
+where it is not given.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from GenSegSlicerLib import TrainingSettings  # noqa: E402
 from panel_driver import PanelDriver  # noqa: E402
 from panel_scenes import load_pair, phantom_folder, tiny_preset  # noqa: E402
 
+from GenSegLib.runs import RunFolder, State  # noqa: E402
+
 PANEL_WIDTH = 450
 WINDOW = 1280, 860
 SECTIONS = ("cases", "training", "review", "apply", "evaluate")
 STEPS = {"warmup_steps": 6, "joint_steps": 30, "final_steps": 120}
 PATCH_SIZE = 16, 32, 16
 FAST = {"validate_every": 10, "segmenter_rate": 4e-3, "ema_decay": 0.9}  # no widget sets these
+FROM_THE_END = "model", "report.html", "checkpoints", "tensorboard"
 LONG_S = 1800  # a busy machine takes that long for what is said to take minutes
 
 
@@ -80,14 +84,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     folder = ROOT / "Testing" / "Screenshots"
     parser.add_argument("folder", nargs="?", type=Path, default=folder)
-    folder = parser.parse_args().folder
+    parser.add_argument("--run", type=Path, help="a finished run on hippocampus phantoms")
+    asked = parser.parse_args()
+    folder = asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="genseg-screenshots-"))
     try:
         photographer = Photographer(folder)
         phantoms = phantom_folder(work, cases=6, test=1)
         take_cases(photographer, phantoms)
-        take_training(photographer, work)
+        if asked.run is None:
+            take_training(photographer, work)
+        else:
+            take_training_again(photographer, work, asked.run)
         take_review(photographer)
         take_apply(photographer, phantoms)
         take_evaluate(photographer, phantoms)
@@ -123,14 +132,47 @@ def take_training(photographer: Photographer, work: Path) -> None:
     panel.wait_for_checks()
     panel.press(ui.trainButton)
     job = panel.widget.panel.runs.job
-    host.wait_until(lambda: not job.isActive or has_dice_curve(job), LONG_S)
+    host.wait_until(lambda: not job.isActive or has_dice(job, 2), LONG_S)
+    take_while_it_trains(photographer)
+    host.wait_until(lambda: not job.isActive, LONG_S)
+    take_when_it_has_trained(photographer, job)
+
+
+def take_training_again(photographer: Photographer, work: Path, finished: Path) -> None:
+    """The same with a run that was finished before: it is opened while it seems to go on."""
+    panel, ui = photographer.panel, photographer.panel.ui
+    ui.outputFolderEdit.currentPath = str(work / "GenSeg runs")
+    panel.wait_for_checks()
+    run = RunFolder(work / "GenSeg runs" / "hippocampus-mri")
+    shutil.copytree(finished, run.path, ignore=shutil.ignore_patterns(*FROM_THE_END))
+    events = run.events_file.read_bytes().splitlines(keepends=True)
+    measured = next(k for k, line in enumerate(events) if b"validation_dice" in line)
+    run.events_file.write_bytes(b"".join(events[: measured + 8]))
+    with run.lock():
+        run.write_status(State.RUNNING, 0)
+        ui.openRunButton.directorySelected.emit(str(run.path))
+        job = panel.widget.panel.runs.job
+        host.wait_until(lambda: has_dice(job), LONG_S)
+        take_while_it_trains(photographer)
+        shutil.copytree(finished, run.path, dirs_exist_ok=True)
+    host.wait_until(lambda: not job.isActive, LONG_S)
+    take_when_it_has_trained(photographer, job)
+
+
+def take_while_it_trains(photographer: Photographer) -> None:
+    """The progress of a training, with its log and with its curves."""
+    panel, ui = photographer.panel, photographer.panel.ui
     ui.logSection.collapsed = False
     photographer.take_section("training", "training")
     ui.logSection.collapsed = True
     panel.press(ui.chartButton)
     photographer.take_window("window_training", "training")
     panel.press(ui.closingContinueButton)
-    host.wait_until(lambda: not job.isActive, LONG_S)
+
+
+def take_when_it_has_trained(photographer: Photographer, job: Any) -> None:
+    """The end of a training, and what can be chosen for the next one."""
+    ui = photographer.panel.ui
     assert job.state == "finished", job.message
     photographer.take_section("training", "training_finished")
     ui.advancedSection.collapsed = False
@@ -138,9 +180,9 @@ def take_training(photographer: Photographer, work: Path) -> None:
     ui.advancedSection.collapsed = True
 
 
-def has_dice_curve(job: Any) -> bool:
-    """Whether the validation Dice was measured twice, which makes a line."""
-    return sum(event.get("validation_dice") is not None for event in job.events) > 1
+def has_dice(job: Any, times: int = 1) -> bool:
+    """Whether the validation Dice was measured so often."""
+    return sum(event.get("validation_dice") is not None for event in job.events) >= times
 
 
 def take_review(photographer: Photographer) -> None:
