@@ -142,7 +142,7 @@ def _add(digest: Any, path: Path) -> None:
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if not file.is_file():
             continue
-        digest.update(f"{file.name} {file.stat().st_size} ".encode())
+        digest.update(f"{file.stat().st_size} ".encode())
         with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)

@@ -198,6 +198,8 @@ def test_another_preset_or_another_label_is_another_entry(livers: CaseSet, tmp_p
     files = (case.image, case.label)
     assert content_key(files, {"spacing": 1}) != content_key(files, {"spacing": 2})
     assert content_key(files, {}) != content_key((case.image, livers.cases[1].label), {})
+    copies = [Path(shutil.copy(file, tmp_path / f"copy {k}")) for k, file in enumerate(files)]
+    assert content_key(files, {}) == content_key(copies, {}), "names are no content"
 
 
 def test_a_damaged_entry_is_made_anew(livers: CaseSet, tmp_path: Path, all_are_large: None) -> None:
