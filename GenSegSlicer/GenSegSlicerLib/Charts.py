@@ -81,9 +81,9 @@ class TrainingCharts:
         if not self._chartId or slicer.mrmlScene.GetNodeByID(self._chartId) is None:
             return
         series = slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, ""))
-        if series is None and len(self._curves[name]) > 1:  # a line needs two points
+        if series is None:
             self._show(name)
-        elif series is not None:
+        else:
             series.GetTableNode().SetAndObserveTable(self._tableOf(name))
 
     def _show(self, name: str) -> None:
@@ -104,10 +104,13 @@ class TrainingCharts:
 
     def _tableOf(self, name: str) -> vtk.vtkTable:
         table = vtk.vtkTable()
+        points = sorted(self._curves[name].items())
+        if len(points) == 1:  # VTK complains in the error log of a line with a single point
+            points *= 2
         for title, k in ((_("Step"), 0), (_titles()[name], 1)):
             column = vtk.vtkDoubleArray()
             column.SetName(title)
-            for point in sorted(self._curves[name].items()):
+            for point in points:
                 column.InsertNextValue(point[k])
             table.AddColumn(column)
         return table

@@ -107,12 +107,14 @@ class ReviewSection(Section):
             self.message.error(str(fault))
         else:
             self._describe(self.item())
-            active = self.runs.isTraining()
-            self.message.info(
-                _("Noted; the training follows it from its next round on")
-                if active
-                else _("Noted; it counts when the training is resumed")
-            )
+            self.message.info(self._consequence())
+
+    def _consequence(self) -> str:
+        if self.runs.savedState() == "finished":
+            return _("Noted in the run; its training is finished, so the model stays as it is")
+        if self.runs.isTraining():
+            return _("Noted; the training follows it from its next round on")
+        return _("Noted; it counts when the training is resumed")
 
     def _read(self, run: Any) -> None:
         self.message.clear()

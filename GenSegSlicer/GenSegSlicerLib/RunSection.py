@@ -132,7 +132,7 @@ class RunSection(Section):
         ui.stopButton.enabled = overdue or (active and self.job.state != "stopping")
         ui.stopButton.text = _("End now") if overdue else _("Stop")
         ui.stopButton.toolTip = _stopToolTip(active, overdue)
-        canResume = not active and self._savedState() in _RESUMABLE
+        canResume = not active and self.savedState() in _RESUMABLE
         ui.resumeButton.enabled = canResume
         ui.resumeButton.toolTip = (
             _("Go on with the chosen run from where it was saved")
@@ -153,7 +153,7 @@ class RunSection(Section):
     def _tell(self) -> None:
         """Say how the run stands where the progress bar does not say it."""
         job = self.job
-        state = job.state if job is not None else self._savedState()
+        state = job.state if job is not None else self.savedState()
         if state == "finished":
             self.message.good(_("The model is ready: use it in Apply, below"))
         elif self.isTraining() and self._outlivedScene:
@@ -182,7 +182,8 @@ class RunSection(Section):
             except GenSegError as fault:
                 self.message.error(str(fault))
 
-    def _savedState(self) -> str:
+    def savedState(self) -> str:
+        """Give the state that the chosen run was last in, "" without a run."""
         run = self.runFolder()
         return str(RunFolder(run).read_status()["state"]) if run is not None else ""
 

@@ -34,8 +34,8 @@ def test_losses_and_dice_are_drawn_over_the_steps(scene: Any) -> None:
 
     assert curves(charts.chartNode) == {
         "Segmenter loss": [(10, 0.9), (20, 0.7)],
-        "Generator loss": [(10, 1.5)],
-        "Dice of the held-back cases": [(20, 0.6)],
+        "Generator loss": [(10, 1.5)] * 2,  # VTK draws no line of a single point
+        "Dice of the held-back cases": [(20, 0.6)] * 2,
     }
 
 
@@ -47,7 +47,7 @@ def test_curves_grow_while_they_are_shown(scene: Any) -> None:
 
     assert charts.chartNode is chart
     assert curves(chart)["Segmenter loss"] == [(10, 0.9), (20, 0.7)]
-    assert curves(chart)["Dice of the held-back cases"] == [(20, 0.5)]
+    assert curves(chart)["Dice of the held-back cases"] == [(20, 0.5)] * 2
 
 
 def test_step_that_comes_again_after_a_resume_counts_as_later_measured(scene: Any) -> None:
@@ -107,7 +107,6 @@ def test_clearing_leaves_an_empty_chart(scene: Any) -> None:
     assert charts.chartNode is chart
     assert curves(chart) == {}
     charts.add(metrics(10, segmenter_loss=0.4))
-    assert curves(chart) == {}  # a line needs two points, as VTK would say in the error log
     charts.add(metrics(15, segmenter_loss=0.3))
     assert curves(chart) == {"Segmenter loss": [(10, 0.4), (15, 0.3)]}
 

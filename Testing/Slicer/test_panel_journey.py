@@ -174,6 +174,7 @@ def test_rejections_are_written_into_the_run_and_can_be_withdrawn(journey: Journ
     assert len(written["rejected_pairs"]) == 1 and len(written["rejected_kinds"]) == 1
     assert ui.rejectButton.text == "Rejected"
     assert "kept out of the training" in ui.reviewDescription.text
+    assert "is finished, so the model stays as it is" in ui.reviewMessage.text
     panel.press(ui.rejectButton)
     panel.press(ui.withdrawKindButton)
     written = json.loads(feedback.read_text())
