@@ -24,8 +24,9 @@ class Slice:
     `position` is the center of the first voxel and `rows`, `columns` are the directions in which
     a row and a column run, all LPS in mm and empty where the header does not say; `size` counts
     columns, rows and frames, `spacing` is that of columns and rows. `rescaled` tells whether there
-    are a rescale slope and intercept. `patient` holds name and ID, `anonymous` is what the header
-    says of them.
+    are a rescale slope and intercept, `is_short` whether all values that its bits can hold are
+    whole numbers of 16 bits after rescaling. `patient` holds name and ID, `anonymous` tells
+    whether the header says that they are no real ones.
     """
 
     file: Path
@@ -38,6 +39,7 @@ class Slice:
     spacing: tuple[float, ...]
     is_ct: bool
     rescaled: bool
+    is_short: bool
     patient: tuple[str, str]
     anonymous: bool
 
@@ -131,6 +133,18 @@ def _slice(file: Path, header: sitk.ImageFileReader) -> Slice:
         spacing=tuple(header.GetSpacing()[:2]),
         is_ct=text("0008|0016") == _CT,
         rescaled=slope.size == intercept.size == 1,
+        is_short=_is_short(numbers("0028|0101"), numbers("0028|0103"), slope, intercept),
         patient=(text("0010|0010"), text("0010|0020")),
         anonymous=text("0012|0062").upper() == "YES",
     )
+
+
+def _is_short(bits: np.ndarray, signed: np.ndarray, slope: np.ndarray, start: np.ndarray) -> bool:
+    if not bits.size == signed.size == 1:
+        return False
+    scale = float(slope[0]) if slope.size else 1.0
+    shift = float(start[0]) if start.size else 0.0
+    low = -(2 ** (bits[0] - 1)) * signed[0]
+    ends = sorted(scale * end + shift for end in (low, low + 2 ** bits[0] - 1))
+    whole = scale.is_integer() and shift.is_integer()
+    return bool(whole and ends[0] >= -(2**15) and ends[1] < 2**15)

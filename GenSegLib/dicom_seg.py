@@ -1,7 +1,7 @@
 """Writes a label volume as a DICOM Segmentation object of the series that it was made from.
 
 It has the patient and the study of its source, as DICOM demands, and the model's terminology codes.
-highdicom and pydicom are an extra (`pip install 'genseg[dicom]'`).
+highdicom and pydicom are an extra, `dicom`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def require_series(images: Sequence[Path]) -> None:
     missing = [name for name in ("highdicom", "pydicom") if find_spec(name) is None]
     if missing:
         raise GenSegError(
-            f"DICOM SEG needs {' and '.join(missing)}; install with: pip install 'genseg[dicom]'"
+            f"DICOM SEG needs more packages; install them with: pip install {' '.join(missing)}"
         )
     for image in images:
         if not is_dicom_folder(image):

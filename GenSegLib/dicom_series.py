@@ -27,7 +27,7 @@ _LEAST_HU, _MOST_HU = -10240.0, 32767.0
 
 
 def load_series(folder: Path) -> sitk.Image:
-    """Read the one DICOM series of a folder as a 3-D image of floats.
+    """Read the one DICOM series of a folder as a 3-D image of floats or 16-bit numbers.
 
     Raises:
         GenSegError: the folder holds no series or several, a file is truncated, slices are missing,
@@ -194,15 +194,16 @@ def _count_unlike(steps: np.ndarray, step: float) -> int:
 
 
 def _read(folder: Path, slices: Sequence[Slice]) -> sitk.Image:
-    """Read the voxels as floats: each slice may have a rescale slope of its own."""
+    """Read the voxels: as floats unless 16 bits do, since slices may have slopes of their own."""
     files = [str(one.file) for one in slices]
+    kind = sitk.sitkInt16 if all(one.is_short for one in slices) else sitk.sitkFloat32
     claimed = math.prod(slices[0].size) * _FLOAT_BYTES * len(files)
     require_plausible(folder, claimed, [one.file for one in slices])
     try:
         with quiet():
             if len(files) == 1:
-                return sitk.ReadImage(files[0], sitk.sitkFloat32, "GDCMImageIO")
-            return sitk.ReadImage(files, sitk.sitkFloat32, "GDCMImageIO")
+                return sitk.ReadImage(files[0], kind, "GDCMImageIO")
+            return sitk.ReadImage(files, kind, "GDCMImageIO")
     except RuntimeError:
         damaged = _find_damaged(files) or folder
         raise GenSegError(f"{damaged}: truncated or damaged; copy or export it again") from None

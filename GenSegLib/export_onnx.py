@@ -2,7 +2,7 @@
 
 PyTorch's older exporter is used: for these networks it is some twenty times as fast as the newer
 one, needs no further package, and its result takes images of other sizes than the patch. onnx and
-onnxruntime are an extra (`pip install 'genseg[onnx]'`).
+onnxruntime are an extra, `onnx`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def require_packages() -> None:
     missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise GenSegError(
-            f"ONNX needs {' and '.join(missing)}; install with: pip install 'genseg[onnx]'"
+            f"ONNX needs more packages; install them with: pip install {' '.join(missing)}"
         )
 
 

@@ -63,6 +63,19 @@ def test_each_slice_keeps_its_own_rescale_slope(tmp_path: Path, ct3: Path) -> No
     np.testing.assert_array_equal(volume.array[0, :, :, 1].T, raw[1] * 0.5 - 1024.0)
 
 
+def test_twelve_bits_take_no_more_than_two_bytes_a_voxel(tmp_path: Path, ct3: Path) -> None:
+    def shorten(k: int, one: pydicom.Dataset) -> None:
+        values = np.clip(np.frombuffer(one.PixelData, np.int16), 0, 4095).astype(np.uint16)
+        one.PixelData = values.tobytes()
+        one.BitsStored, one.HighBit, one.PixelRepresentation = 12, 11, 0
+        del one.PixelPaddingValue
+
+    short = read_image(write_ct(tmp_path / "short", ct3, change=shorten), dtype=None).array
+    whole = read_image(write_ct(tmp_path / "ct", ct3), dtype=None).array
+    assert (short.dtype, whole.dtype) == (np.int16, np.float32)
+    np.testing.assert_array_equal(short, whole)
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
 def test_a_truncated_file_is_named(tmp_path: Path, ct3: Path, share: float) -> None:
     folder = write_ct(tmp_path / "ct", ct3)
