@@ -148,14 +148,14 @@ class Predictor:
         Gives the box to segment, None where there is none, and the spread of the whole image,
         which the box is normalized by.
         """
-        preset = self._preset
+        preset, values = self._preset, self.metadata.label_values
         coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
         along = self._windows(coarse).along
         found = [
-            likeliest(enumerate(shares), np.dtype(np.int16))
+            likeliest(zip(values, shares), np.dtype(np.int16))
             for _, _, shares in self._slabs(coarse, watch, is_coarse=True)
         ]
-        label = clean(np.concatenate(found, axis=along), preset, range(1, self._classes))
+        label = clean(np.concatenate(found, axis=along), preset, values[1:])
         box = box_around(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.search_finely:
             box = whole(image)

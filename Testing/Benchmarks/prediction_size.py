@@ -7,8 +7,8 @@ by its mirror image, brought to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noi
 the preset liver-ct with its network; a short training of its own on that one CT, at both spacings,
 teaches it where the liver is, so that the fine pass has its usual size. It is no measure of
 accuracy. Each prediction is a process of its own, `genseg predict` on the CPU.
-What else ran on the machine meanwhile slows the
-seconds; `processor_s` is what the process itself took of one core, its start included.
+What else runs on the machine meanwhile
+adds to the seconds; `processor_s` is what the process itself computed, its start included.
 Writes results/prediction_size.json and two charts beside it.
 """
 
