@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .augmentation.subject import Subject
+from .augmentation.subject import LabelledCase, Subject
 from .feedback import write_preview_pairs
 from .files import atomic_folder
 from .generated import draw_pairs, kinds_of
@@ -24,15 +25,13 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
     """
     learner = session.learner
     spacing = learner.subjects[0].spacing
-    shown = [subject.close_up() for subject in learner.subjects[:real]]
-    held_back = [subject.close_up() for subject in learner.subjects[learner.training :]]
     with atomic_folder(folder) as target:
 
         def write(name: str, image: torch.Tensor, label: torch.Tensor) -> None:
             files = (target / f"{name}_image.nii.gz", target / f"{name}_label.nii.gz")
             write_pair(*files, image, session.original_values(label), spacing, session.names)
 
-        for place, subject in enumerate(shown):
+        for place, subject in enumerate(_close_up(learner.subjects[:real])):
             write(f"real_{place}", subject.image, subject.label)
         if learner.has_generator:
             generated = draw_pairs(learner, kinds_of(learner), seed)
@@ -40,11 +39,16 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
                 write(f"generated_{place}", pair.image, pair.label)
             made_of = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
             write_preview_pairs(target, made_of)
-        for subject in held_back:
+        for subject in _close_up(learner.subjects[learner.training :]):
             write(f"validation_{subject.name}", subject.image, subject.label)
             path = target / f"validation_{subject.name}_prediction.nii.gz"
             label = session.original_values(_predicted(learner, subject))
             write_label(path, _label_volume(label, spacing), session.names)
+
+
+def _close_up(subjects: Sequence[LabelledCase]) -> Iterator[Subject]:
+    """Give one case after the other in memory, large ones around their label alone."""
+    return (subject.close_up() for subject in subjects)
 
 
 def _predicted(learner: Learner, subject: Subject) -> torch.Tensor:
