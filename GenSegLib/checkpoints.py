@@ -47,7 +47,13 @@ def load_checkpoint(folder: Path) -> tuple[State | None, list[Path]]:
         content = path.read_bytes()
         if hashlib.sha256(content[_DIGEST_BYTES:]).digest() == content[:_DIGEST_BYTES]:
             buffer = io.BytesIO(content[_DIGEST_BYTES:])
-            return torch.load(buffer, map_location="cpu", weights_only=True), damaged
+            try:
+                return torch.load(buffer, map_location="cpu", weights_only=True), damaged
+            except Exception as fault:  # whatever PyTorch's readers stumble over
+                raise GenSegError(
+                    f"{path} holds something else than tensors and plain values, and is not used; "
+                    "do not trust this run"
+                ) from fault
         damaged.append(path)
     if damaged:
         raise GenSegError(f"all checkpoints in {folder} are damaged; train again with --overwrite")

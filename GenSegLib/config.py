@@ -98,6 +98,8 @@ class TrainConfig:
         Raises:
             GenSegError: a setting is unknown, or a value is outside its range.
         """
+        if not isinstance(values, Mapping):
+            raise GenSegError(f"the settings of the training are {values!r}, not an object")
         _refuse_unknown(values)
         return cls(**values)
 

@@ -87,7 +87,7 @@ class Feedback:
             return cls()
         try:
             return cls.from_json(read_json(path))
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
             raise GenSegError(f"{path} is damaged; remove it to reject nothing") from fault
 
     def save(self, run: Path) -> None:
@@ -105,7 +105,7 @@ class Feedback:
     def from_json(cls, values: Mapping[str, Any]) -> Feedback:
         """Read what `to_json` gives; kinds that are not known are left out."""
         pairs = {frozenset(map(str, pair)) for pair in values["rejected_pairs"]}
-        kinds = {str(kind): int(count) for kind, count in values["rejected_kinds"].items()}
+        kinds = {str(kind): max(0, int(count)) for kind, count in values["rejected_kinds"].items()}
         return cls(pairs, {kind: count for kind, count in kinds.items() if kind in KINDS})
 
     def reject(self, pair: PreviewPair) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +64,7 @@ def load_segmenter(
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except (UnpicklingError, RuntimeError, TypeError, AttributeError, EOFError) as fault:
+    except Exception as fault:  # whatever PyTorch's readers stumble over in a damaged file
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise GenSegError(
             f"{folder / WEIGHTS} does not hold the weights of {metadata.network!r} ({reason}); "

@@ -302,8 +302,14 @@ class Training:
         if state is None:
             self.events.log("there is no checkpoint yet: the training starts anew")
             return False
-        self.learner.restore(state["learner"])
-        self.progress = Progress(**state["progress"])
+        try:
+            self.learner.restore(state["learner"])
+            self.progress = Progress(**state["progress"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
+            raise GenSegError(
+                f"the checkpoint in {self.run_folder.checkpoints} is not of this training; train "
+                "again with --overwrite"
+            ) from fault
         self._adapt()
         self.events.log(f"goes on from step {self.done} of {self.schedule.total}")
         return True

@@ -159,6 +159,8 @@ class Preset:
         Raises:
             GenSegError: a setting is missing, unknown or of the wrong kind.
         """
+        if not isinstance(values, Mapping):
+            raise GenSegError(f"the preset is {values!r}, not an object")
         name = str(values.get("name", "?"))
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(values) - known)

@@ -18,7 +18,6 @@ NEVER_CALLED = {
     *("os.system", "os.popen", "yaml.load", "tempfile.mktemp", "marshal.loads", "shelve.open"),
 }
 NEVER_IMPORTED = ("pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "telnetlib", "ftplib")
-THE_FAULT_OF_REFUSED_WEIGHTS = "pickle.UnpicklingError"
 
 
 def called(node: ast.expr) -> str:
@@ -53,7 +52,7 @@ def violations(file: Path) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.module in NEVER_IMPORTED:
             found += [f"{node.module}.{alias.name}" for alias in node.names]
     found += [name for name in imports_of(file) if name in NEVER_IMPORTED and not found]
-    return [name for name in found if name != THE_FAULT_OF_REFUSED_WEIGHTS]
+    return found
 
 
 def test_no_file_unpickles_evaluates_or_runs_a_shell() -> None:

@@ -1,0 +1,205 @@
+"""The kinds of files that come from elsewhere, each with a way to harm and to read one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from mutations import mutate_bytes, mutate_values
+from tiny_training import tiny_cases, tiny_run
+
+from GenSegLib import manifest
+from GenSegLib.archives import extract
+from GenSegLib.events import parse_line, read_events, to_line
+from GenSegLib.feedback import Feedback
+from GenSegLib.files import write_json
+from GenSegLib.image_io import (
+    Volume,
+    read_image,
+    read_label,
+    read_segment_names,
+    write_image,
+    write_label,
+)
+from GenSegLib.layouts import read_cases
+from GenSegLib.model_folder import FILES, METADATA, WEIGHTS
+from GenSegLib.model_weights import load_segmenter
+from GenSegLib.runs import RunFolder
+from Testing.volume_files import write_dicom_series
+
+MODEL = Path(__file__).parents[1] / "Models" / "format-1"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One kind of input: `make` writes a sound one, `harm` damages it, `read` reads it."""
+
+    name: str
+    make: Callable[[Path], None]
+    harm: Callable[[Path, Random], None]
+    read: Callable[[Path], object]
+
+    def attempt(self, folder: Path, random: Random) -> object:
+        """Make, harm and read one input in an empty folder."""
+        self.make(folder)
+        self.harm(folder, random)
+        return self.read(folder)
+
+
+def _image(name: str) -> Input:
+    def make(folder: Path) -> None:
+        voxels = np.arange(6 * 5 * 4).reshape(1, 6, 5, 4) % 3
+        label = Volume(voxels.astype(np.int16), np.diag([1, 1, 2, 1.0]))
+        if "seg" in name:
+            write_label(folder / name, label, {1: "Liver", 2: "Lesion"})
+        else:
+            write_image(folder / name, label)
+
+    def read(folder: Path) -> object:
+        for reader in (read_image, read_label, read_segment_names):
+            reader(folder / name)
+        return None
+
+    return Input(name, make, _damage(name), read)
+
+
+def _damage(name: str) -> Callable[[Path, Random], None]:
+    def harm(folder: Path, random: Random) -> None:
+        path = folder / name
+        path.write_bytes(mutate_bytes(path.read_bytes(), random))
+
+    return harm
+
+
+def _dicom() -> Input:
+    def make(folder: Path) -> None:
+        write_dicom_series(folder / "ct", [0, 2, 4])
+
+    def harm(folder: Path, random: Random) -> None:
+        path = random.choice(sorted((folder / "ct").iterdir()))
+        path.write_bytes(mutate_bytes(path.read_bytes(), random, head=1200))
+
+    return Input("DICOM", make, harm, lambda folder: read_image(folder / "ct"))
+
+
+def _list(name: str, values: dict[str, Any]) -> Input:
+    def make(folder: Path) -> None:
+        for part in ("imagesTr", "labelsTr"):
+            (folder / part).mkdir()
+            (folder / part / "a_0000.nii.gz").touch()
+            (folder / part / "b.nii.gz").touch()
+
+    def harm(folder: Path, random: Random) -> None:
+        text = json.dumps(mutate_values(values, random)).encode()
+        if random.random() < 0.3:
+            text = mutate_bytes(json.dumps(values).encode(), random)
+        (folder / name).write_bytes(text)
+
+    return Input(f"{name} of {next(iter(values))}", make, harm, read_cases)
+
+
+DECATHLON: dict[str, Any] = {
+    "modality": {"0": "MRI"},
+    "labels": {"0": "background", "1": "Anterior"},
+    "training": [{"image": "./imagesTr/b.nii.gz", "label": "./labelsTr/b.nii.gz"}],
+}
+NNUNET: dict[str, Any] = {
+    "channel_names": {"0": "CT"},
+    "labels": {"background": 0, "liver": 1},
+    "numTraining": 1,
+    "file_ending": ".nii.gz",
+}
+CASES: dict[str, Any] = {
+    "cases": [{"name": "a", "image": "a.nii.gz", "label": "b.nii.gz", "role": "train"}],
+    "labels": {"1": "Anterior"},
+    "modality": "MR",
+}
+
+
+def _model(name: str) -> Input:
+    def make(folder: Path) -> None:
+        shutil.copytree(MODEL, folder / "model")
+
+    def harm(folder: Path, random: Random) -> None:
+        path = folder / "model" / name
+        if name.endswith(".json") and random.random() < 0.8:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if name == METADATA and random.random() < 0.8:
+                values["genseg"] = mutate_values(values["genseg"], random)
+            path.write_text(json.dumps(mutate_values(values, random)), encoding="utf-8")
+        else:
+            path.write_bytes(mutate_bytes(path.read_bytes(), random))
+        if name != manifest.MANIFEST:
+            manifest.seal(folder / "model", FILES)
+
+    return Input(f"model: {name}", make, harm, lambda folder: load_segmenter(folder / "model"))
+
+
+def _run(name: str) -> Input:
+    sound = {"rejected_pairs": [["a", "b"]], "rejected_kinds": {"blending": 1}}
+
+    def make(folder: Path) -> None:
+        known = folder.parent / "sound-run"
+        if not known.exists():
+            tiny_run(known / "run", tiny_cases(known / "cases"))
+        shutil.copytree(known / "run", folder / "run")
+        write_json(folder / "run" / "feedback.json", sound)
+
+    def harm(folder: Path, random: Random) -> None:
+        path = folder / "run" / name
+        values = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(mutate_values(values, random)), encoding="utf-8")
+        if random.random() < 0.3:
+            path.write_bytes(mutate_bytes(path.read_bytes(), random))
+
+    def read(folder: Path) -> object:
+        run = RunFolder.open(folder / "run")
+        return (
+            *(run.config, run.preset, run.cases, run.read_status(), run.is_running()),
+            Feedback.load(run.path).strength("blending"),
+        )
+
+    return Input(f"run: {name}", make, harm, read)
+
+
+def _events() -> Input:
+    event = {"time": 1.5, "kind": "metrics", "phase": "joint", "step": 5, "gamma": 0.5}
+
+    def make(folder: Path) -> None:
+        (folder / "events.jsonl").write_text(f"{to_line(event)}\n" * 3, encoding="utf-8")
+
+    def read(folder: Path) -> object:
+        parse_line((folder / "events.jsonl").read_bytes())
+        return read_events(folder / "events.jsonl")
+
+    return Input("event lines", make, _damage("events.jsonl"), read)
+
+
+def _archive() -> Input:
+    def make(folder: Path) -> None:
+        (folder / "a.txt").write_text("hello")
+        with tarfile.open(folder / "a.tar", "w") as tar:
+            for name in ("task/a.txt", "task/images/b.txt"):
+                tar.add(folder / "a.txt", arcname=name)
+
+    return Input(
+        "tar", make, _damage("a.tar"), lambda folder: extract(folder / "a.tar", folder / "out")
+    )
+
+
+INPUTS = (
+    *map(_image, ("a.nii", "a.nii.gz", "a.nrrd", "a.seg.nrrd", "a.mha")),
+    _dicom(),
+    *(_list("dataset.json", DECATHLON), _list("dataset.json", NNUNET), _list("cases.json", CASES)),
+    *map(_model, (METADATA, "configs/inference.json", manifest.MANIFEST, WEIGHTS)),
+    *map(_run, ("config.json", "cases.json", "status.json", "feedback.json")),
+    _events(),
+    _archive(),
+)
