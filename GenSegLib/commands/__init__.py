@@ -19,6 +19,7 @@ from . import (
     predict,
     presets,
     resume,
+    support,
     synthesize,
     train,
 )
@@ -51,4 +52,5 @@ COMMANDS: tuple[Command, ...] = (
     download,
     presets,
     devices,
+    support,
 )

@@ -107,16 +107,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
-    found = {}
     with TemporaryDirectory(prefix="genseg-fuzz-") as temporary:
         for number, kind in enumerate(INPUTS):
             if args.only in kind.name:
                 folder = Path(temporary) / str(number)
                 folder.mkdir()
-                found[kind.name] = asdict(fuzz(kind, args.count, args.seconds, folder))
-                print(kind.name, found[kind.name], flush=True)
-    if not args.only:
-        write_counts("fuzz", {"inputs": sum(each["tried"] for each in found.values()), **found})
+                counts = fuzz(kind, args.count, args.seconds, folder)
+                write_counts(f"fuzz, {kind.name}", asdict(counts))
 
 
 if __name__ == "__main__":
