@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .errors import GenSegError
 
-LARGEST_DIFFERENCE = 1e-3
+LARGEST_DIFFERENCE = 1e-4
 
 
 class Probabilities(nn.Module):

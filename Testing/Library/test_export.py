@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from grids import make_affine
-from tiny_models import PRESET, tiny_metadata, tiny_state
+from tiny_models import PRESET, save_tiny_model, tiny_metadata, tiny_state
 
 from GenSegLib import export_bundle, export_onnx
 from GenSegLib.cli import main
@@ -73,6 +73,13 @@ def test_an_onnx_file_tells_how_images_are_prepared(tmp_path: Path) -> None:
     assert own["labels"] == {"1": "Anterior", "2": "Posterior"}
     assert own["preset"]["spacing"] == [1.0, 1.0, 1.0]
     assert own["preset"]["intensity"] == {"kind": "zscore"}
+
+
+def test_a_network_that_onnx_changes_is_refused_at_once(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model", network="swin-unetr")
+    with pytest.raises(GenSegError, match="is not exported; export it as a bundle"):
+        export_onnx.export_onnx(tmp_path / "model", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_file_that_differs_is_not_left(
