@@ -75,3 +75,10 @@ def test_every_bound_parameter_exists_in_the_parameter_node() -> None:
     assert bound
     assert set(bound) <= set(GenSegSlicerParameterNode.allParameters)
     assert len(bound) == len(set(bound))
+
+
+def test_no_table_stretches_its_section() -> None:
+    tables = [widget for widget in widgets() if widget.get("class") == "QTableWidget"]
+    policies = [table.find("property[@name='sizePolicy']/sizepolicy") for table in tables]
+    assert len(tables) == 4
+    assert all(policy.get("vsizetype") == "Fixed" for policy in policies)
