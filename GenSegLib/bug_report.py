@@ -35,9 +35,8 @@ def write_bug_report(run: RunFolder, path: Path) -> list[str]:
         GenSegError: the archive cannot be written. A damaged file of the run is told in its place
             in the archive instead, since it may be what the report is about.
     """
-    cases, kinds = _cases(run), KINDS
-    if not cases.cases:
-        kinds = tuple(kind for kind in KINDS if kind not in _IN_WORDS)
+    cases = _cases(run)
+    kinds = [kind for kind in KINDS if cases.cases or kind not in _IN_WORDS]
     scrubber = Scrubber(cases, run.path)
     roles = [{"name": f"case-{k}", "role": c.role.value} for k, c in enumerate(cases.cases, 1)]
     entries: dict[str, Any] = {
