@@ -9,7 +9,7 @@ teaches it where the liver is, so that the fine pass has its usual size. It is n
 accuracy. Each prediction is a process of its own, `genseg predict` on the CPU.
 What else runs on the machine meanwhile
 adds to the seconds; `processor_s` is what the process itself computed, its start included.
-Writes results/prediction_size.json and two charts beside it.
+Writes results/prediction_size.json and, with charts, prediction_size.html.
 """
 
 from __future__ import annotations
@@ -157,12 +157,22 @@ def measure(model: Path, image: Path, out: Path, options: list[str], threads: in
 
 
 def draw_charts(rows: list[dict]) -> None:
+    """Write a page with the measured seconds and memory against the slices."""
     slices = tuple(float(row["slices"]) for row in rows)
-    for name, title in (("seconds", "Seconds"), ("peak_gb", "Peak memory, GB")):
+    titles = {
+        "seconds": "Seconds",
+        "processor_s": "Seconds of one core",
+        "peak_gb": "Peak memory, GB",
+    }
+    charts = []
+    for name, title in titles.items():
         values = tuple(float(row[name]) for row in rows)
         curve = Curve(title, slices, values)
-        chart = line_chart(f"{title} against slices", [curve], y_limits=(0, 1.1 * max(values)))
-        write_text(RESULTS / f"prediction_size_{name}.svg", chart)
+        top = 1.1 * max(values)
+        charts.append(line_chart(f"{title} against slices", [curve], y_limits=(0, top)))
+    style = (ROOT / "GenSegLib/reports/page.css").read_text()
+    page = f'<!doctype html><meta charset="utf-8"><style>{style}</style>{"".join(charts)}'
+    write_text(RESULTS / "prediction_size.html", page)
 
 
 def main() -> None:
@@ -186,8 +196,8 @@ def main() -> None:
         started = time.strftime("%H:%M")
         row = measure(model, image, args.work / f"out_{slices}", args.options, args.threads)
         rows.append({"slices": slices, **row, "started": started, "load": os.getloadavg()[0]})
-        draw_charts(rows)
         print(rows[-1], flush=True)
+    draw_charts(rows)
     found = {"rows": rows, "threads": args.threads, "image": [ACROSS, ACROSS], "spacing": SPACING}
     print(write_findings("prediction_size", found))
 
