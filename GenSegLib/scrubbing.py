@@ -14,7 +14,8 @@ from typing import Any
 from .cases import CaseSet
 from .layouts import image_stem
 
-_PATH = re.compile(r"""(?:[A-Za-z]:|~)?(?:[\\/][^\s\\/:;,'"<>()]+){2,}[\\/]?""")
+_PART = r"""[\\/][^\s\\/:;,'"<>()]+"""
+_PATH = re.compile(rf"(?<![\w.])(?:~(?:{_PART})+|(?:[A-Za-z]:|\.{{1,2}})?(?:{_PART}){{2,}})[\\/]?")
 
 
 class Scrubber:
@@ -33,8 +34,8 @@ class Scrubber:
                 words |= dict.fromkeys((path.name, image_stem(path)), f"case-{number}")
             words[case.name] = f"case-{number}"
         for folder in {case.image.parent for case in cases.cases} | {run.absolute()}:
-            words |= dict.fromkeys((str(folder), folder.as_posix(), folder.name), "folder")
-        words |= {str(Path.home()): "home", socket.gethostname(): "host", _user(): "user"}
+            words |= {folder.name: "folder", str(folder): "~", folder.as_posix(): "~"}
+        words |= {str(Path.home()): "~", socket.gethostname(): "host", _user(): "user"}
         longest = sorted(filter(None, words), key=len, reverse=True)
         self._words = words
         known = "|".join(map(re.escape, longest))

@@ -49,6 +49,7 @@ def test_the_archive_holds_versions_settings_and_events(run: RunFolder, tmp_path
     assert json.loads(found["cases.json"])["cases"] == [{"name": "case-1", "role": "train"}]
     assert '"segmenter_loss": 0.5' in found["events.jsonl"]
     assert "case case-1 is left out" in found["events.jsonl"]
+    assert json.loads(found["files.json"])["previews/000005"] == len(b"voxels")
 
 
 def test_nothing_in_it_names_a_patient_a_person_or_a_machine(
