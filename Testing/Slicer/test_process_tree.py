@@ -92,7 +92,7 @@ def test_as_on_windows_the_system_is_asked_to_end_the_tree(
     assert asked == [["taskkill", "/F", "/T", "/PID", "4711"]]
 
 
-@pytest.mark.parametrize("pid", [0, -1, os.getpid()])
+@pytest.mark.parametrize("pid", [0, -1, os.getpid()], ids=["0", "-1", "own"])
 def test_neither_this_process_nor_a_group_is_ever_ended(pid: int) -> None:
     ProcessTree.killTree(pid)
 
