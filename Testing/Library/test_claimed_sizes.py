@@ -62,7 +62,8 @@ def dicom(folder: Path, name: str) -> Path:
     for path in (folder / name).iterdir():
         data = path.read_bytes()
         rows_and_columns = rb"(\x28\x00[\x10\x11]\x00(?:US\x02\x00|\x02\x00\x00\x00))(..)"
-        path.write_bytes(re.sub(rows_and_columns, lambda found: found[1] + b"\xff\xff", data, flags=re.DOTALL))
+        harmed = re.sub(rows_and_columns, lambda one: one[1] + b"\xff\xff", data, flags=re.DOTALL)
+        path.write_bytes(harmed)
     return folder / name
 
 

@@ -81,7 +81,8 @@ def test_each_verb_explains_itself_with_an_example(verb: str, capsys: Capture) -
 def test_the_verbs_are_those_of_the_manual() -> None:
     assert [command.VERB for command in COMMANDS] == [
         *("demo", "check", "train", "resume", "predict"),
-        *("evaluate", "synthesize", "phantom", "download", "presets", "devices"),
+        *("evaluate", "export", "synthesize", "phantom", "download"),
+        *("presets", "devices", "support"),
     ]
 
 
