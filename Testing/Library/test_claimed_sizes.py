@@ -30,20 +30,20 @@ def nifti(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def nrrd(folder: Path, name: str) -> Path:
+def with_text_header(folder: Path, name: str, key: bytes) -> Path:
     write_array(folder / name, np.zeros((4, 4, 4), np.int16))
     text = (folder / name).read_bytes()
     sizes = " ".join(map(str, EDGES)).encode()
-    (folder / name).write_bytes(text.replace(b"sizes: 4 4 4", b"sizes: " + sizes))
+    (folder / name).write_bytes(text.replace(key + b"4 4 4", key + sizes))
     return folder / name
+
+
+def nrrd(folder: Path, name: str) -> Path:
+    return with_text_header(folder, name, b"sizes: ")
 
 
 def metaimage(folder: Path, name: str) -> Path:
-    write_array(folder / name, np.zeros((4, 4, 4), np.int16))
-    text = (folder / name).read_bytes()
-    sizes = " ".join(map(str, EDGES)).encode()
-    (folder / name).write_bytes(text.replace(b"DimSize = 4 4 4", b"DimSize = " + sizes))
-    return folder / name
+    return with_text_header(folder, name, b"DimSize = ")
 
 
 def gipl(folder: Path, name: str) -> Path:
