@@ -20,7 +20,6 @@ sys.path[:0] = [str(ROOT)]
 from findings import write_counts  # noqa: E402 - as the next ones, found by the path above
 from tiny_training import (  # noqa: E402
     EVERY_STEP_S,
-    differing,
     final_learner,
     logs,
     stopped,
@@ -32,6 +31,7 @@ from tiny_training import (  # noqa: E402
 from GenSegLib.errors import GenSegError  # noqa: E402
 from GenSegLib.reports import write_report  # noqa: E402
 from GenSegLib.runs import RunFolder  # noqa: E402
+from Testing.training_states import differing  # noqa: E402
 
 HARMS = ("cut in half", "last 40 bytes cut", "last 40 bytes zero", "last half zero", "emptied")
 

@@ -26,7 +26,6 @@ from findings import write_counts  # noqa: E402 - as the next ones, found by the
 from lives import live  # noqa: E402
 from tiny_training import (  # noqa: E402
     EVERY_STEP_S,
-    differing,
     final_learner,
     logs,
     tiny_cases,
@@ -36,6 +35,7 @@ from tiny_training import (  # noqa: E402
 from GenSegLib.cases import CaseSet  # noqa: E402
 from GenSegLib.events import read_events  # noqa: E402
 from GenSegLib.runs import RunFolder  # noqa: E402
+from Testing.training_states import differing  # noqa: E402
 
 
 @dataclass

@@ -17,7 +17,6 @@ from damage_run import outcome
 from kill_training import Counts, kill_until_finished
 from tiny_training import (
     EVERY_STEP_S,
-    differing,
     few_channels,
     final_learner,
     logs,
@@ -33,6 +32,8 @@ from GenSegLib.events import EventLog
 from GenSegLib.run_lock import RunLock
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import train
+from Testing.disks import mounted_disk
+from Testing.training_states import differing
 
 SMALL: dict[str, Any] = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="trainings are forked to be killed")
@@ -67,17 +68,8 @@ def run(halfway: Path, tmp_path: Path) -> RunFolder:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own; skips where none may be mounted."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a disk can only be mounted by the superuser of a Linux system")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    with mounted_disk(tmp_path / "disk", "64m") as path:
+        yield path
 
 
 def at_first_metrics(action: Any) -> EventLog:

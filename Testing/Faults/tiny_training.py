@@ -12,10 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from GenSegLib.cases import CaseSet
-from GenSegLib.checkpoints import load_checkpoint
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.image_io import write_image, write_label
@@ -25,6 +22,7 @@ from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import train
 from Testing.conftest import draw_tiny_pair
+from Testing.training_states import final_state
 
 STEPS = {"warmup_steps": 4, "joint_steps": 6, "final_steps": 6, "upper_every": 3}
 SETTINGS = {**STEPS, "validate_every": 6, "segmenter": "unet", "threads": 1, "precision": "fp32"}
@@ -83,23 +81,9 @@ def stopped(run: RunFolder, at: int) -> RunFolder:
 
 def final_learner(run: RunFolder) -> dict[str, Any]:
     """What the last checkpoint holds of networks, optimizers and random numbers."""
-    state, damaged = load_checkpoint(run.checkpoints)
-    assert state is not None and not damaged
-    return dict(state["learner"])
+    return dict(final_state(run)["learner"])
 
 
 def logs(run: RunFolder) -> list[str]:
     """What the run told in words."""
     return [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
-
-
-def differing(first: Any, second: Any, path: str = "") -> list[str]:
-    """The places at which two nested states differ, in any bit."""
-    if isinstance(first, torch.Tensor):
-        return [] if torch.equal(first, second) else [path]
-    if isinstance(first, dict):
-        return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
-    if isinstance(first, (list, tuple)):
-        pairs = enumerate(zip(first, second))
-        return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
-    return [] if first == second else [path]

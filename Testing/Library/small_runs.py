@@ -8,10 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import torch
-
 from GenSegLib.cases import CaseSet
-from GenSegLib.checkpoints import load_checkpoint
 from GenSegLib.config import TrainConfig
 from GenSegLib.layouts import read_cases
 from GenSegLib.phantoms import make_cases
@@ -38,21 +35,3 @@ def small_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> Run
     settings = {**STEPS, "validate_every": 3, "segmenter": "unet", **changes}
     cases = (cases or phantom_cases()).with_validation(0.25, 0)
     return RunFolder.create(folder, TrainConfig(**settings), small_preset(), cases)
-
-
-def final_state(run: RunFolder) -> dict[str, Any]:
-    state, damaged = load_checkpoint(run.checkpoints)
-    assert state is not None and not damaged
-    return state
-
-
-def differing(first: Any, second: Any, path: str = "") -> list[str]:
-    """The places at which two nested states differ, in any bit."""
-    if isinstance(first, torch.Tensor):
-        return [] if torch.equal(first, second) else [path]
-    if isinstance(first, dict):
-        return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
-    if isinstance(first, (list, tuple)):
-        pairs = enumerate(zip(first, second))
-        return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
-    return [] if first == second else [path]

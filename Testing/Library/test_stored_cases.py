@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_runs import differing, final_state
 
 from GenSegLib import case_cache, subjects
 from GenSegLib.array_file import ArrayFile, write_arrays
@@ -37,6 +36,7 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.subjects import load_subjects
 from GenSegLib.training import train
+from Testing.training_states import differing, final_state
 
 CPU = torch.device("cpu")
 SHAPE = (36, 40, 32)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import differing, final_state, phantom_cases, small_run
+from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
@@ -19,6 +19,7 @@ from GenSegLib.prediction import predict_files
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import train
+from Testing.training_states import differing, final_state
 
 FAR_ABOVE_CHANCE = 0.5
 

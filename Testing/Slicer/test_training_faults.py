@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from disks import mounted_disk
 from GenSegSlicerLib import DetachedProcess, RunEnding
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from other_library import replacing_library
@@ -26,17 +26,8 @@ pytestmark = pytest.mark.usefixtures("fresh_settings")
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 400 kB; skips where none may be mounted."""
-    path = tmp_path / "small disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(path)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a small disk can only be mounted by the superuser of a Linux system")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    with mounted_disk(tmp_path / "small disk", "400k") as path:
+        yield path
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""What trainings leave in their last checkpoint, compared to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from GenSegLib.checkpoints import load_checkpoint
+from GenSegLib.runs import RunFolder
+
+
+def final_state(run: RunFolder) -> dict[str, Any]:
+    """The last checkpoint; none may be damaged."""
+    state, damaged = load_checkpoint(run.checkpoints)
+    assert state is not None and not damaged
+    return state
+
+
+def differing(first: Any, second: Any, path: str = "") -> list[str]:
+    """The places at which two nested states differ, in any bit."""
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    if isinstance(first, dict):
+        return [d for key in first for d in differing(first[key], second[key], f"{path}/{key}")]
+    if isinstance(first, (list, tuple)):
+        pairs = enumerate(zip(first, second))
+        return [d for place, (a, b) in pairs for d in differing(a, b, f"{path}/{place}")]
+    return [] if first == second else [path]
