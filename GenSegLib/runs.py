@@ -161,14 +161,22 @@ class RunFolder:
         """The file whose presence asks the training to stop."""
         return self.path / "stop"
 
+    def require_present(self) -> None:
+        """Make sure that the folder is still there, before something would make it anew.
+
+        Raises:
+            GenSegError: it is gone.
+        """
+        if not self.path.is_dir():
+            raise GenSegError(f"{self.path} is gone; bring its drive back, then resume")
+
     def write_status(self, state: State, step: int, **more: Any) -> None:
         """Write where the run stands, with this process and the time as its heartbeat.
 
         Raises:
             GenSegError: the disk is full, or the run folder is gone; it is not made anew.
         """
-        if not self.path.is_dir():
-            raise GenSegError(f"{self.path} is gone; bring its drive back, then resume")
+        self.require_present()
         status = {
             "state": State(state).value,
             "step": step,
