@@ -9,13 +9,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from .devices import is_out_of_memory
 from .errors import GenSegError
 
 T = TypeVar("T")
 Network = Callable[[Tensor], Tensor]
 
 CPU = torch.device("cpu")
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
 
 
 class Classifier:
@@ -123,7 +123,7 @@ class SteadfastClassifier(Classifier):
             try:
                 return action()
             except (RuntimeError, MemoryError) as fault:
-                if not _is_out_of_memory(fault):
+                if not is_out_of_memory(fault):
                     raise
             self._retreat()
 
@@ -150,9 +150,3 @@ class SteadfastClassifier(Classifier):
 
     def _say(self, what_next: str) -> None:
         self._tell(f"out of memory on the device {self._device}: {what_next}")
-
-
-def _is_out_of_memory(fault: BaseException) -> bool:
-    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return any(sign in str(fault) for sign in _OUT_OF_MEMORY)

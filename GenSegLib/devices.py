@@ -17,6 +17,8 @@ from .networks.instance_norm import normalize_sample_by_sample
 Precision = Callable[[], AbstractContextManager[object]]
 
 _GIB = 2**30
+# how PyTorch's allocators say it, which raise plain errors on CPUs
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,13 @@ def deterministic(asked: bool) -> Iterator[None]:
         ) from fault
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+def is_out_of_memory(fault: BaseException) -> bool:
+    """Tell whether a device or the processor had no memory left."""
+    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(fault, RuntimeError) and any(s in str(fault) for s in _OUT_OF_MEMORY)
 
 
 def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> None:

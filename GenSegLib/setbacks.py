@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
-
 from .errors import GenSegError
 
 MOST_HALVINGS = 3
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 
 class LossDiverged(Exception):  # noqa: N818 - the training may well recover
@@ -26,13 +23,6 @@ def require_numbers(losses: Mapping[str, float]) -> None:
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise LossDiverged(", ".join(bad))
-
-
-def is_out_of_memory(fault: BaseException) -> bool:
-    """Tell whether a device or the processor had no memory left."""
-    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(fault, RuntimeError) and any(s in str(fault) for s in _OUT_OF_MEMORY)
 
 
 def smaller_batch(now: int, whole: int) -> int:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .checkpoints import load_checkpoint, save_checkpoint
-from .devices import deterministic
+from .devices import deterministic, is_out_of_memory
 from .errors import GenSegError
 from .events import EventLog
 from .feedback import Feedback
@@ -24,7 +24,6 @@ from .session import load_session
 from .setbacks import (
     LossDiverged,
     halved_again,
-    is_out_of_memory,
     require_numbers,
     smaller_batch,
 )
@@ -288,8 +287,7 @@ class Training:
             raise LossDiverged("a weight")
 
     def _save(self) -> None:
-        if not self.run_folder.path.is_dir():
-            raise GenSegError(f"{self.run_folder.path} is gone; bring its drive back, then resume")
+        self.run_folder.require_present()
         state = {"progress": vars(self.progress), "learner": self.learner.state()}
         save_checkpoint(self.run_folder.checkpoints, self.done, state)
         self._saved = time.monotonic()

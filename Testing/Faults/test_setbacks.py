@@ -20,12 +20,12 @@ from tiny_training import (
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
+from GenSegLib.devices import is_out_of_memory
 from GenSegLib.errors import GenSegError
 from GenSegLib.learner import Learner
 from GenSegLib.problem import SegmentationProblem
 from GenSegLib.runs import State
 from GenSegLib.session import load_session
-from GenSegLib.setbacks import is_out_of_memory
 
 
 @pytest.fixture(scope="module")
