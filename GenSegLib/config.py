@@ -16,8 +16,11 @@ from .errors import GenSegError
 from .presets import EFFORTS, Preset
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
-GENERATORS = ("searchable", "none")
+# "warped" finishes no image: blended masks come with the real images moved onto them
+GENERATORS = ("searchable", "warped", "none")
+GENERATORLESS = ("warped", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
+CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 SEARCH_SPACES = ("light", "paper")
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -43,6 +46,7 @@ class TrainConfig:
     final_steps: int = 1200
     batch_size: int = 2
     generated_batch_size: int = 2
+    blended_share: float = 0.5
     upper_every: int = 4
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3
@@ -54,6 +58,10 @@ class TrainConfig:
     ema_decay: float = 0.995
     search_space: str = "light"
     reduce_cells: bool = False
+    consistency: str = "none"
+    consistency_weight: float = 1.0
+    consistency_ramp: float = 0.4
+    unlabelled_batch_size: int = 2
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
     cache_gb: float = 100.0
@@ -71,6 +79,7 @@ class TrainConfig:
             _require(value is None or value > 0, name, "above 0")
         for name in _SHARES:
             _require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
+        _require(0 <= self.blended_share <= 1, "blended_share", "from 0 to 1")
         _require(self.seed < 2**32, "seed", "below 4294967296")
         sound = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None
         _require(sound, "device", "auto, cpu, mps, cuda or cuda:NUMBER")
@@ -139,6 +148,7 @@ _CHOICES = {
     "hypergradient": HYPERGRADIENTS,
     "precision": PRECISIONS,
     "search_space": SEARCH_SPACES,
+    "consistency": CONSISTENCIES,
 }
 _LEAST = {
     "seed": 0,
@@ -152,6 +162,8 @@ _LEAST = {
     "validate_every": 1,
     "patience": 0,
     "augmentation": 0,
+    "consistency_weight": 0,
+    "unlabelled_batch_size": 1,
 }
 _POSITIVE = (
     "segmenter_rate",
@@ -161,7 +173,7 @@ _POSITIVE = (
     "checkpoint_every_s",
     "cache_gb",
 )
-_SHARES = ("validation_share", "ema_decay")
+_SHARES = ("validation_share", "ema_decay", "consistency_ramp")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
 from .augmentation.subject import LabelledCase
 from .averages import Average
-from .config import TrainConfig
+from .consistency import Consistency, Term
+from .config import GENERATORLESS, TrainConfig
 from .devices import choose_device, choose_precision, to_device
 from .feedback import Feedback
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
@@ -24,7 +25,7 @@ from .networks.generator import Generator
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
 from .problem import Batches, SegmentationProblem
-from .sampling import Sampling
+from .sampling import Sampling, patches_of
 
 ADVERSARIAL_WEIGHT = 0.05
 _MOMENTA = (0.5, 0.99)
@@ -39,6 +40,7 @@ class Learner:
         subjects: training cases, then validation cases.
         held_back: how many of the subjects, the last ones, are validation cases.
         classes: classes, background included.
+        unlabelled: scans without a segmentation, where the settings ask for consistency in them.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Learner:
         subjects: Sequence[LabelledCase],
         held_back: int,
         classes: int,
+        unlabelled: Sequence[LabelledCase] = (),
     ) -> None:
         self.config, self.classes = config, classes
         self.device = choose_device(config.device)
@@ -56,6 +59,7 @@ class Learner:
         self.policy = Policy.of(preset).scaled(config.augmentation)
         self.feedback = Feedback()
         self.slowness = 1.0
+        self.passed = 0.0  # the share of the segmenter's training that is over
         self.patch_size = preset.patch_size
         torch.manual_seed(config.seed)
         self.rng = Randomness(torch.Generator().manual_seed(config.seed), self.device)
@@ -69,11 +73,16 @@ class Learner:
         self.sampling = Sampling(
             config, self.policy, subjects, self.training, classes, preset, self.rng
         )
+        self.consistency = self._consistency(unlabelled, preset) if unlabelled else None
+
+    def _consistency(self, unlabelled: Sequence[LabelledCase], preset: Preset) -> Consistency:
+        patches = patches_of(unlabelled, preset)
+        return Consistency(self.config, self.problem, self.average, patches, self.policy, self.rng)
 
     @property
     def has_generator(self) -> bool:
-        """Whether pairs are generated at all."""
-        return self.config.generator != "none"
+        """Whether a network finishes the images of new pairs."""
+        return self.config.generator not in GENERATORLESS
 
     def _problem(self, preset: Preset) -> SegmentationProblem:
         dims, channels = preset.spatial_dims, preset.channels
@@ -158,37 +167,64 @@ class Learner:
     def joint_step(self, step: int) -> dict[str, float]:
         """Take a step of every level that is due."""
         if not self.has_generator:
-            return self._real_step(held_back=False)
+            return self._generatorless_step(held_back=False)
         batches = self.sampling.batches()
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
-        losses = self.engine.iterate(step, self._trilevel(batches))
+        problem, term = self._trilevel(batches), self._term()
+        losses = self.engine.iterate(step, term.added_to(problem) if term else problem)
         self.average.update(self.problem.middle_parameters())
         self.shown.update(self.problem.lower_parameters())
         return {
             "generator_loss": losses["lower"],
             "segmenter_loss": losses["middle"],
             "discriminator_loss": adversary,
+            **(term.metrics() if term else {}),
         }
 
     def final_step(self) -> dict[str, float]:
         """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
         if not self.has_generator:
-            return self._real_step(held_back=True)
+            return self._generatorless_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
         with torch.no_grad():
             real = self.sampling.real(held_back=True)
             pairs = self.sampling.blends(held_back=True)
             upper = problem.upper_parameters()
             bridge = problem.bridge(pairs, self.shown.tensors, upper, self.sampling.seed())
-        value = self.engine.middle.descend(problem.middle_loss(real, pairs.labels, middle, bridge))
-        self.average.update(middle)
-        return {"segmenter_loss": value}
+        return self._descend(problem.middle_loss(real, pairs.labels, middle, bridge))
 
-    def _real_step(self, *, held_back: bool) -> dict[str, float]:
-        images, labels = self.sampling.real(held_back=held_back)
-        value = self.engine.middle.descend(self.problem.real_loss(images, labels))
-        self.average.update(self.problem.middle_parameters())
-        return {"segmenter_loss": value}
+    def _generatorless_step(self, *, held_back: bool) -> dict[str, float]:
+        real = self.sampling.real(held_back=held_back)
+        if self.config.generator == "warped":
+            loss = self._loss_with_warped(real, held_back=held_back)
+        else:
+            loss = self.problem.real_loss(*real)
+        return self._descend(loss)
+
+    def _descend(self, loss: torch.Tensor) -> dict[str, float]:
+        """Take a step of the segmenter down its loss on pairs and that on unlabelled scans."""
+        middle, term = self.problem.middle_parameters(), self._term()
+        value = self.engine.middle.descend(loss + term.loss(middle) if term else loss)
+        self.average.update(middle)
+        return {"segmenter_loss": value, **(term.metrics() if term else {})}
+
+    def _term(self) -> Term | None:
+        return self.consistency.draw(self.passed) if self.consistency else None
+
+    def _loss_with_warped(
+        self, real: tuple[torch.Tensor, torch.Tensor], *, held_back: bool
+    ) -> torch.Tensor:
+        """Return the loss on real pairs and on blended masks with real images moved onto them.
+
+        Their appearance changes as that of generated images does, and they weigh as much as real
+        pairs: all that pairs have without a generator and its feedback.
+        """
+        problem = self.problem
+        with torch.no_grad():
+            pairs = self.sampling.blends(held_back=held_back)
+            images = problem.variables(pairs.source, pairs.source, self.rng)
+            bridge = [images, problem.variables.weight()]
+        return problem.middle_loss(real, pairs.labels, problem.middle_parameters(), bridge)
 
     def _trilevel(self, batches: Batches) -> Trilevel:
         return self.problem.trilevel(

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from GenSegLib.config import GENERATORLESS
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
@@ -60,10 +61,11 @@ class TrainingSection(Section):
         """Show only what matters, and say whether a training can start."""
         p, ui = self.parameters, self.ui
         ui.timeBudgetSpinBox.setVisible(p.effort == TrainingSettings.BUDGET)
-        ui.hypergradientSelector.enabled = p.generator != "none"
+        hasGenerator = p.generator not in GENERATORLESS
+        ui.hypergradientSelector.enabled = hasGenerator
         ui.hypergradientSelector.toolTip = (
             _("How the error on the held-back cases steers the generator")
-            if p.generator != "none"
+            if hasGenerator
             else _("Without a generator there is nothing to steer")
         )
         self.update()

@@ -62,6 +62,10 @@ def generatorChoices() -> Choices:
             _("Learned, steered by held-back cases"),
             _("The shapes of real cases are blended and a network draws images for them"),
         ),
+        "warped": (
+            _("Warped: blended real pairs"),
+            _("The shapes of real cases are blended and real images moved onto them"),
+        ),
         "none": (_("None: real pairs only"), _("The plain training, for comparison")),
     }
     return [(name, *names.get(name, (name, ""))) for name in GENERATORS]

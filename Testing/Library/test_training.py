@@ -9,7 +9,7 @@ import pytest
 from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Role
-from GenSegLib.config import TrainConfig
+from GenSegLib.config import GENERATORLESS, TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation import evaluate_folders
 from GenSegLib.events import EventLog, read_events
@@ -93,10 +93,17 @@ def test_the_other_hypergradients_train_too(tmp_path: Path, method: str) -> None
     assert metrics(run, "gamma")[-1] != 1.0
 
 
-def test_without_a_generator_only_the_segmenter_trains(tmp_path: Path) -> None:
-    run = trained(small_run(tmp_path / "run", generator="none"))
+@pytest.mark.parametrize("generator", GENERATORLESS)
+def test_without_a_generator_only_the_segmenter_trains(tmp_path: Path, generator: str) -> None:
+    run = trained(small_run(tmp_path / "run", generator=generator))
     assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
     assert not list(run.previews.glob("*/generated_*"))
+
+
+def test_warped_pairs_take_part_in_the_training_of_the_segmenter(tmp_path: Path) -> None:
+    runs = (trained(small_run(tmp_path / name, generator=name)) for name in GENERATORLESS)
+    warped, plain = (final_state(run)["learner"]["segmenter"] for run in runs)
+    assert differing(warped, plain)
 
 
 def test_reduced_cells_are_one_operation_each(tmp_path: Path) -> None:
