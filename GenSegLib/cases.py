@@ -80,24 +80,28 @@ class CaseSet:
         """The cases that bring a label, training and validation ones alike."""
         return tuple(case for case in self.cases if case.is_labelled)
 
+    def in_protocol_order(self, seed: int) -> list[Case]:
+        """Give the labelled cases, sorted by name and permuted by `numpy.random.RandomState`."""
+        available = sorted(self.labelled, key=lambda case: case.name)
+        order = np.random.RandomState(seed).permutation(len(available))
+        return [available[k] for k in order]
+
     def low_data(self, labelled: int, seed: int) -> CaseSet:
         """Keep `labelled` of the labelled cases, drawn as the low-data protocol says.
 
-        The labelled cases are sorted by name and permuted with
-        `numpy.random.RandomState(seed)`; the first `labelled` stay, the other labelled ones are
-        dropped. So with one seed the smaller set is part of the larger one.
+        The first `labelled` of `in_protocol_order` stay, the other labelled ones are dropped. So
+        with one seed the smaller set is part of the larger one.
 
         Raises:
             GenSegError: fewer cases are labelled than asked for.
         """
-        available = sorted(self.labelled, key=lambda case: case.name)
+        available = self.in_protocol_order(seed)
         if not 1 <= labelled <= len(available):
             raise GenSegError(
                 f"{labelled} labelled cases are asked for and {len(available)} are there; "
                 f"ask for 1 to {len(available)}"
             )
-        order = np.random.RandomState(seed).permutation(len(available))
-        kept = {available[k].name for k in order[:labelled]}
+        kept = {case.name for case in available[:labelled]}
         cases = (case for case in self.cases if not case.is_labelled or case.name in kept)
         return dataclasses.replace(self, cases=tuple(cases))
 

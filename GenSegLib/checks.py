@@ -99,14 +99,13 @@ class _Inspector:
     def check(self, case: Case) -> CaseCheck:
         faults: list[str] = []
         image = _read(lambda: read_image(case.image, finite=False), faults)
-        label = None
-        if case.label is not None:
-            path = case.label
+        label, path = None, case.label if case.is_labelled else None
+        if path is not None:
             label = _read(lambda: read_label(path), faults)
         if image is not None:
             faults += _image_faults(image) + self._repetitions(case, image) + _privacy_faults(case)
-        if label is not None and case.label is not None:
-            faults += self._label_faults(label) + self._renamed(case, case.label)
+        if label is not None and path is not None:
+            faults += self._label_faults(label) + self._renamed(case, path)
         if image is not None and label is not None and not on_same_grid(image, label):
             faults.append(_grid_fault(image, label))
         return CaseCheck(

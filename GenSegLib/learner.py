@@ -14,8 +14,8 @@ from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
 from .augmentation.subject import LabelledCase
 from .averages import Average
-from .consistency import Consistency, Term
 from .config import GENERATORLESS, TrainConfig
+from .consistency import Consistency, Term
 from .devices import choose_device, choose_precision, to_device
 from .feedback import Feedback
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps

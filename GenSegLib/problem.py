@@ -176,21 +176,22 @@ class SegmentationProblem:
         """Return the segmenter's loss on real pairs plus the weighted one on generated pairs."""
         images, labels = real
         drawn, weight = bridge
-        logits = self._segment(segmenter, torch.cat([images, drawn]))
+        logits = self.segment(segmenter, torch.cat([images, drawn]))
         on_real, on_generated = logits.split([len(images), len(drawn)])
         generated_loss = segmentation_loss(on_generated, generated_labels)
         return segmentation_loss(on_real, labels) + weight * generated_loss
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its present weights."""
-        return segmentation_loss(self._segment(self.middle_parameters(), images), labels)
+        return segmentation_loss(self.segment(self.middle_parameters(), images), labels)
 
     def upper_loss(self, batches: Batches, segmenter: Tensors) -> torch.Tensor:
         """Return the segmenter's loss on pairs of held-back cases."""
         images, labels = batches.upper
-        return segmentation_loss(self._segment(segmenter, images), labels)
+        return segmentation_loss(self.segment(segmenter, images), labels)
 
-    def _segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
+    def segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits that the segmenter gives with these weights."""
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
             return self._in_pieces(self.segmenter, parameters, (dense(images),))

@@ -43,10 +43,10 @@ class Sampling:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
         self.names = [subject.name for subject in subjects]
         self._training = range(training)
-        self._real = _patches(subjects[:training], preset)
-        self._all_real = _patches(subjects, preset)
+        self._real = patches_of(subjects[:training], preset)
+        self._all_real = patches_of(subjects, preset)
         held_back = subjects[training:]
-        self._held_back = _patches(held_back, preset) if held_back else self._real
+        self._held_back = patches_of(held_back, preset) if held_back else self._real
         if config.generator != "none":
             # of its own, since the registration is to depend on the seed alone
             own = Randomness(torch.Generator().manual_seed(config.seed), rng.device)
@@ -93,7 +93,7 @@ class Sampling:
         return self.rng.integers(2**31 - 2, 1)[0]
 
 
-def _patches(subjects: Sequence[LabelledCase], preset: Preset) -> Patches:
+def patches_of(subjects: Sequence[LabelledCase], preset: Preset) -> Patches:
     """Return what draws patches of these cases, at both spacings where the preset has two."""
     sizes = (preset.patch_size, preset.foreground_share)
     fine = PatchSampler(subjects, *sizes)

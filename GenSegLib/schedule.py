@@ -53,14 +53,21 @@ class Schedule:
 
     def segmenter_rate(self, phase: str, step: int, elapsed_s: float) -> float:
         """Return the factor of the segmenter's rate: a short rise, then a fall to zero."""
-        segmenter_steps = max(1, self.steps["joint"] + self.steps["final"])
-        done = step + (self.steps["joint"] if phase == "final" else 0)
-        passed = done / segmenter_steps
-        if self.time_budget_s is not None:
-            start = self._ends_at("warm-up")
-            in_time = (elapsed_s - start) / max(1e-9, self.time_budget_s - start)
-            passed = max(passed, in_time)
-        return float(min(1.0, (done + 1) / _RISE) * max(0.01, 1 - passed) ** _DECAY_POWER)
+        passed = self.passed(phase, step, elapsed_s)
+        rise = min(1.0, (self._segmenter_steps(phase, step) + 1) / _RISE)
+        return float(rise * max(0.01, 1 - passed) ** _DECAY_POWER)
+
+    def passed(self, phase: str, step: int, elapsed_s: float) -> float:
+        """Return the share of the segmenter's training that is over, by its steps or its time."""
+        whole = max(1, self.steps["joint"] + self.steps["final"])
+        passed = self._segmenter_steps(phase, step) / whole
+        if self.time_budget_s is None:
+            return passed
+        start = self._ends_at("warm-up")
+        return max(passed, (elapsed_s - start) / max(1e-9, self.time_budget_s - start))
+
+    def _segmenter_steps(self, phase: str, step: int) -> int:
+        return step + (self.steps["joint"] if phase == "final" else 0)
 
     def remaining_s(self, phase: str, step: int, rate_s: float, elapsed_s: float) -> float:
         """Estimate the time to the end from the present phase's seconds a step."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from .case_cache import FOLDER, CaseCache
-from .cases import Role
+from .cases import Case, Role
 from .devices import choose_device
 from .errors import GenSegError
 from .events import EventLog
@@ -30,7 +30,7 @@ class Session:
 
 
 def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
-    """Read the labelled cases of a run and make its learner.
+    """Read the cases of a run that it learns from and make its learner.
 
     Large cases are kept in a cache beside the run, which its neighbors share; `events` is told.
 
@@ -49,4 +49,20 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     told = (events or EventLog(None)).log
     labelled = [*training, *held_back]
     subjects = load_subjects(labelled, run.preset, list(names), device, cache, told)
-    return Session(Learner(config, run.preset, subjects, len(held_back), len(names) + 1), names)
+    unlabelled = load_subjects(_unlabelled(run), run.preset, list(names), device, cache, told)
+    classes = len(names) + 1
+    learner = Learner(config, run.preset, subjects, len(held_back), classes, unlabelled)
+    return Session(learner, names)
+
+
+def _unlabelled(run: RunFolder) -> tuple[Case, ...]:
+    """Give the unlabelled cases that the training learns from."""
+    if run.config.consistency == "none":
+        return ()
+    found = run.cases.of_role(Role.UNLABELLED)
+    if not found:
+        raise GenSegError(
+            f"the training is to learn from unlabelled cases ({run.config.consistency}) and there "
+            "is none; give cases the role unlabelled, or set consistency to none"
+        )
+    return found

@@ -1,9 +1,10 @@
-"""Labelled cases, prepared as the preset says: small ones in memory, large ones on disk."""
+"""A training's cases, prepared as the preset says: small ones in memory, large ones on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def load_subjects(
     """Read and prepare cases; label values become classes 1, 2, ... in the order of ``labels``.
 
     Args:
-        cases: the cases, each with a label.
+        cases: the cases; an unlabelled one becomes background in all its voxels, unread its label.
         preset: how they are prepared.
         labels: the label values.
         device: where tensors are wanted.
@@ -79,26 +80,26 @@ class _Loader:
 
     def load(self, case: Case) -> tuple[LabelledCase, bool]:
         """Give a case, and whether it was put on disk just now."""
-        assert case.label is not None
         if self._cache is None:
             return self._in_memory(case, *self._prepare(case)), False
         known = self._preset.to_json()
         settings = {name: known[name] for name in _PREPARING} | {"labels": self._labels}
-        key = content_key((case.image, case.label), settings)
+        files = [path for path in (case.image, _label_of(case)) if path is not None]
+        key = content_key(files, settings)
         file = self._cache.find(key)
         if file is not None:
             return open_case(case.name, file, self._device), False
         fine, coarse = self._prepare(case)
         if fine.image[0].size <= LARGE:
             return self._in_memory(case, fine, coarse), False
-        file = self._cache.store(key, *self._arrays(fine, coarse))
+        file = self._cache.store(key, *self._arrays(case, fine, coarse))
         return open_case(case.name, file, self._device), True
 
     def _prepare(self, case: Case) -> tuple[_Prepared, _Prepared | None]:
-        assert case.label is not None
-        preset = self._preset
+        preset, path = self._preset, _label_of(case)
         try:
-            image, label = read_image(case.image), read_label(case.label)
+            image = read_image(case.image)
+            label = None if path is None else read_label(path)
             fine = self._prepared(preset, image, label)
             if preset.coarse_spacing is None:
                 return fine, None
@@ -107,30 +108,35 @@ class _Loader:
         except GenSegError as error:
             raise GenSegError(f"case {case.name}: {error}") from error
 
-    def _prepared(self, preset: Preset, image: Volume, label: Volume) -> _Prepared:
+    def _prepared(self, preset: Preset, image: Volume, label: Volume | None) -> _Prepared:
         prepared = Preprocessor(preset).apply(image, label)
-        assert prepared.label is not None
-        classes = np.zeros(prepared.label.shape, np.uint8 if len(self._labels) < 256 else np.int16)
-        for place, value in enumerate(self._labels, 1):
+        kind = np.uint8 if len(self._labels) < 256 else np.int16
+        classes = np.zeros(prepared.image.shape[1:], kind)
+        for place, value in enumerate(self._labels if prepared.label is not None else (), 1):
             classes[prepared.label == value] = place
         return _Prepared(prepared.image, classes, prepared.spacing)
 
     def _in_memory(self, case: Case, fine: _Prepared, coarse: _Prepared | None) -> Subject:
-        whole = _Prepared(fine.image, fine.label.astype(np.int64), fine.spacing)
+        kind = np.int64 if case.is_labelled else np.uint8  # of which there may be many
+        whole = _Prepared(fine.image, fine.label.astype(kind), fine.spacing)
         small = None if coarse is None else _subject(case.name, coarse, self._device)
         return _subject(case.name, whole, self._device, small)
 
     def _arrays(
-        self, fine: _Prepared, coarse: _Prepared | None
+        self, case: Case, fine: _Prepared, coarse: _Prepared | None
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         limit_mm = MorphSettings().limit_mm
-        classes = 1 + len(self._labels)
+        classes = 1 + len(self._labels) if case.is_labelled else 1
         arrays, values = stored_arrays(fine.image, fine.label, fine.spacing, classes, limit_mm)
         if coarse is not None:
             arrays["coarse_image"] = coarse.image.astype(np.float16)
             arrays["coarse_label"] = coarse.label
             values["coarse_spacing"] = list(coarse.spacing)
         return arrays, values
+
+
+def _label_of(case: Case) -> Path | None:
+    return case.label if case.is_labelled else None
 
 
 def open_case(name: str, file: ArrayFile, device: torch.device) -> StoredSubject:

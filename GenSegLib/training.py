@@ -184,8 +184,9 @@ class Training:
     def _step(self, phase: str, step: int) -> dict[str, float]:
         if phase == "warm-up":
             return self.learner.warm_up_step()
-        rate = self.schedule.segmenter_rate(phase, step, self._elapsed())
-        self.learner.set_segmenter_rate(rate)
+        elapsed = self._elapsed()
+        self.learner.set_segmenter_rate(self.schedule.segmenter_rate(phase, step, elapsed))
+        self.learner.passed = self.schedule.passed(phase, step, elapsed)
         if phase == "final":
             return self.learner.final_step()
         if self.config.reduce_cells and step == self.schedule.steps["joint"] // 2:

@@ -12,12 +12,14 @@ def signed_distances(
 ) -> torch.Tensor:
     """Return signed distances (class, *shape) in mm: negative inside, capped at ``limit``.
 
-    A class that the label lacks is ``limit`` away everywhere.
+    A class that the label lacks is ``limit`` away everywhere, and one that fills it as deep.
     """
     maps = np.full((classes, *label.shape), limit, dtype=np.float32)
     for value in range(classes):
         mask = label == value
-        if mask.any():
+        if mask.all():
+            maps[value] = -limit
+        elif mask.any():
             outside = distance_transform_edt(~mask, sampling=spacing)
             inside = distance_transform_edt(mask, sampling=spacing)
             maps[value] = np.clip(outside - inside, -limit, limit)

@@ -11,10 +11,8 @@ from ..label_maps import require_fitting_labels
 from ..presets import Preset
 
 
-def choose_cases(
-    cases: CaseSet, preset: Preset, labelled: int | None, validation_share: float, seed: int
-) -> CaseSet:
-    """Draw the cases, hold some back for validation, and read all of them to see they are sound.
+def choose_cases(cases: CaseSet, preset: Preset, validation_share: float, seed: int) -> CaseSet:
+    """Hold some cases back for validation, and read all of them to see that they are sound.
 
     Raises:
         GenSegError: the cases do not fit the preset, or one has a fault.
@@ -23,8 +21,6 @@ def choose_cases(
 
     require_fitting_labels(cases.labels, preset.labels, preset.optional_labels)
     _require_modality(cases, preset)
-    if labelled is not None:
-        cases = cases.low_data(labelled, seed)
     cases = cases.with_validation(validation_share, seed)
     checks = check_cases(cases, preset.labels or None)
     require_sound(checks)

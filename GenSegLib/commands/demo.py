@@ -76,7 +76,7 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
         preset, effort, seed=args.seed, device=args.device, time_budget_s=budget_s
     )
     found = read_cases(out / "cases")
-    cases = choose_cases(found, preset, None, config.validation_share, args.seed)
+    cases = choose_cases(found, preset, config.validation_share, args.seed)
     run_folder = RunFolder.create(out / "run", config, preset, cases)
     state = run_training(run_folder, args, resume=False)
     return run_folder if state is State.FINISHED else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..cases import CaseSet
 from ..config import (
+    CONSISTENCIES,
     GENERATORS,
     HYPERGRADIENTS,
     SEGMENTERS,
@@ -15,6 +17,7 @@ from ..config import (
 from ..errors import GenSegError
 from ..presets import list_presets, load_preset
 from ..runs import RunFolder
+from ..unlabelled import draw_cases
 from .case_choice import choose_cases
 from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
 from .training_job import run_training
@@ -24,6 +27,7 @@ SUMMARY = "train a model on segmented cases, helped by generated ones"
 EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labelled 10 --time-budget 2h --out runs/second
+  genseg train my-cases --preset hippocampus-mri --unlabelled mean-teacher --out runs/third
   genseg train runs/first --resume"""
 
 
@@ -67,6 +71,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         choices=HYPERGRADIENTS,
         help="how the segmenter's error steers the generator; none: not at all",
     )
+    _add_unlabelled(group)
     add_device(group)
     group.add_argument(
         "--deterministic",
@@ -85,6 +90,25 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.set_defaults(device=None)
 
 
+def _add_unlabelled(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--unlabelled",
+        dest="consistency",
+        choices=CONSISTENCIES,
+        help="learn from the scans without a segmentation, too: the model is to find the same in "
+        "them however they are deformed and recolored; uncertainty-aware: only where it is sure "
+        "(default: none)",
+    )
+    group.add_argument(
+        "--unlabelled-cases",
+        metavar="NUMBER",
+        type=int,
+        help="use this many of them (default: all); with --labelled the segmented cases that it "
+        "leaves out are among them, their segmentations unread, except for the last 48 of the "
+        "seed's order, which stay unseen for testing",
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Make the run folder, unless there is one, and train."""
     if RunFolder.is_run(args.data):
@@ -98,7 +122,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
-    given = [name for name in ("preset", "labelled", "out", "labels") if _is_given(args, name)]
+    given = [
+        name
+        for name in ("preset", "labelled", "unlabelled_cases", "out", "labels")
+        if _is_given(args, name)
+    ]
     given += _changes(args)
     if given:
         raise GenSegError(f"{args.data} says itself how to train; leave out {given[0]}")
@@ -117,10 +145,16 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     preset = load_preset(args.preset)
     config = TrainConfig.for_preset(preset, args.effort or "standard", **_changes(args))
     _require_device(config.device)
-    cases = choose_cases(
-        read_data(args), preset, args.labelled, config.validation_share, config.seed
-    )
+    cases = _draw(read_data(args), args, config)
+    cases = choose_cases(cases, preset, config.validation_share, config.seed)
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
+
+
+def _draw(cases: CaseSet, args: argparse.Namespace, config: TrainConfig) -> CaseSet:
+    unlabelled, limit = config.consistency != "none", args.unlabelled_cases
+    if limit is not None and not unlabelled:
+        raise GenSegError("--unlabelled-cases needs --unlabelled with a method: mean-teacher")
+    return draw_cases(cases, args.labelled, config.seed, unlabelled=unlabelled, limit=limit)
 
 
 def _require_device(name: str) -> None:
@@ -134,7 +168,7 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     """Give the settings that the user named; those of --set win."""
     names = (
         *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
-        "deterministic",
+        *("consistency", "deterministic"),
     )
     named = {name: getattr(args, name) for name in names if _is_given(args, name)}
     return named | dict(args.settings or ())

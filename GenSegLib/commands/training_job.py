@@ -14,6 +14,10 @@ from ..events import EventLog
 from ..runs import RunFolder, State
 from .options import watch
 
+_LEFT_ASIDE = (
+    "scans without a segmentation are there and left aside: {}; a training with "
+    "--unlabelled mean-teacher learns from them, too"
+)
 _NO_VALIDATION = (
     "no case is held back, so the training goes without validation, and the generator without "
     "feedback; two segmented cases or more allow both"
@@ -32,6 +36,9 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
         if not run.cases.of_role(Role.VALIDATE):
             events.log(_NO_VALIDATION, "warning")
+        unused = len(run.cases.of_role(Role.UNLABELLED))
+        if unused and run.config.consistency == "none":
+            events.log(_LEFT_ASIDE.format(unused))
         train(run, events, resume=resume)
     state = _state(run)
     if state is State.STOPPED:
