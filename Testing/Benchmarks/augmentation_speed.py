@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from core_accuracy import ROOT, write_findings
 from feedback_cost import make_learner
+from measuring import ROOT, write_findings
 from monai.transforms import (
     Compose,
     Rand3DElasticd,

@@ -13,20 +13,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
 import shutil
-import subprocess
-import sys
-import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import wilcoxon
+from comparing import gains, mean_by_case, mean_by_seed, paired_test
+from measuring import RESULTS, ROOT, genseg, timed_training, write_findings
+from protocol import test_images
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).parent / "results"
 ARMS = {
     "genseg": [],
     "augmented": ["--no-generator"],
@@ -34,30 +28,8 @@ ARMS = {
     # as many samples a step as genseg sees: what is left of its lead is not the larger batch
     "augmented-4": ["--no-generator", "--set", "batch_size=4"],
 }
-LABELLED, TEST_CASES = 10, 48
+LABELLED = 10
 COLUMNS = ("network", "arm", "labelled", "seed", "case", "label", "dice", "hd95_mm", "surface_dice")
-
-
-def genseg(*arguments: object) -> None:
-    command = [sys.executable, "-m", "GenSegLib", *map(str, arguments)]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
-def timed_training(command: list[object]) -> tuple[float, float]:
-    """Train; return the seconds it took and its peak memory in GB."""
-    start = time.monotonic()
-    arguments = [sys.executable, "-m", "GenSegLib", *map(str, command)]
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(arguments)}")
-    return time.monotonic() - start, usage.ru_maxrss / 2**20
-
-
-def test_images(data: Path, seed: int) -> list[Path]:
-    images = sorted((data / "imagesTr").glob("*.nii.gz"))
-    order = np.random.RandomState(seed).permutation(len(images))
-    return [images[k] for k in order[-TEST_CASES:]]
 
 
 def run_arm(data: Path, run: Path, arm: str, seed: int) -> None:
@@ -87,29 +59,23 @@ def read_rows(run: Path, arm: str, seed: int) -> list[dict[str, object]]:
     return [common | {name: row[name] for name in COLUMNS[4:]} for row in rows]
 
 
-def mean_by_case(rows: list[dict[str, object]], arm: str, name: str) -> dict[object, float]:
-    """Return each test case's mean over its labels, keyed by seed and case."""
-    found: dict[object, list[float]] = {}
-    for row in rows:
-        if row["arm"] == arm:
-            found.setdefault((row["seed"], row["case"]), []).append(float(row[name]))
-    return {key: float(np.mean(values)) for key, values in found.items()}
+def of_arm(rows: list[dict[str, object]], arm: str) -> list[dict[str, object]]:
+    return [row for row in rows if row["arm"] == arm]
 
 
 def summary(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float]]]) -> dict:
     arms = {}
     for arm in costs:
-        dice = mean_by_case(rows, arm, "dice")
-        seeds = sorted({seed for seed, _ in dice})
-        by_seed = [float(np.mean([v for (s, _), v in dice.items() if s == k])) for k in seeds]
+        means = {
+            name: mean_by_seed(mean_by_case(of_arm(rows, arm), name))
+            for name in ("dice", "hd95_mm", "surface_dice")
+        }
         arms[arm] = {
-            "seeds": seeds,
-            "dice_by_seed": [round(value, 4) for value in by_seed],
-            "dice": round(float(np.mean(by_seed)), 4),
-            "hd95_mm": round(float(np.mean([*mean_by_case(rows, arm, "hd95_mm").values()])), 3),
-            "surface_dice": round(
-                float(np.mean([*mean_by_case(rows, arm, "surface_dice").values()])), 4
-            ),
+            "seeds": [*means["dice"]],
+            "dice_by_seed": [round(value, 4) for value in means["dice"].values()],
+            "dice": round(float(np.mean([*means["dice"].values()])), 4),
+            "hd95_mm": round(float(np.mean([*means["hd95_mm"].values()])), 3),
+            "surface_dice": round(float(np.mean([*means["surface_dice"].values()])), 4),
             "train_s": [cost["train_s"] for cost in costs[arm]],
             "peak_gb": max(cost["peak_gb"] for cost in costs[arm]),
         }
@@ -118,37 +84,12 @@ def summary(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float
 
 def paired_tests(rows: list[dict[str, object]], others: list[str]) -> dict[str, dict[str, float]]:
     """Compare GenSeg's Dice with each other arm's, case by case."""
-    ours, tests = mean_by_case(rows, "genseg", "dice"), {}
+    ours, tests = mean_by_case(of_arm(rows, "genseg"), "dice"), {}
     for other in others:
-        theirs = mean_by_case(rows, other, "dice")
-        keys = [key for key in ours if key in theirs]
-        if keys:
-            gains = np.array([ours[key] - theirs[key] for key in keys])
-            tests[other] = {
-                "cases": len(keys),
-                "mean_gain": round(float(gains.mean()), 4),
-                "better_in": int((gains > 0).sum()),
-                "wilcoxon_p": float(wilcoxon(gains).pvalue),
-            }
+        found = gains(ours, mean_by_case(of_arm(rows, other), "dice"))
+        if found:
+            tests[other] = paired_test(found)
     return tests
-
-
-def commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
-def machine() -> dict[str, object]:
-    return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-
-
-def write_findings(name: str, found: dict) -> str:
-    """Write results/NAME.json with the machine, date and commit it is from; return its text."""
-    RESULTS.mkdir(exist_ok=True)
-    origin = {**machine(), "date": str(date.today()), "commit": commit()}
-    text = json.dumps({**found, **origin}, indent=1) + "\n"
-    (RESULTS / f"{name}.json").write_text(text)
-    return text
 
 
 def main() -> None:

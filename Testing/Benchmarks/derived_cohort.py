@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from core_accuracy import RESULTS, ROOT, genseg, timed_training, write_findings
+from measuring import RESULTS, ROOT, genseg, timed_training, write_findings
 from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 from scipy.stats import wilcoxon
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import torch
-from core_accuracy import ROOT, write_findings
+from measuring import ROOT, write_findings
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.layouts import read_cases

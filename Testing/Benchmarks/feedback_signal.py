@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from core_accuracy import ROOT, write_findings
 from feedback_cost import make_learner
+from measuring import ROOT, write_findings
 
 from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference

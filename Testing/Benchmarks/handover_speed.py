@@ -29,11 +29,11 @@ Host.install()
 
 import numpy as np  # noqa: E402
 import SimpleITK as sitk  # noqa: E402, N813
-from core_accuracy import write_findings  # noqa: E402
 from GenSegSlicerLib.PairFinder import importFolder  # noqa: E402
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation, writeLabel  # noqa: E402
 from GenSegSlicerLib.TrainingPair import caseNames  # noqa: E402
 from GenSegSlicerLib.VolumeFiles import writeVolume  # noqa: E402
+from measuring import write_findings  # noqa: E402
 from mrml_nodes import add_volume, metadata, turned  # noqa: E402
 
 from GenSegLib.image_io import Volume, write_label  # noqa: E402

@@ -14,7 +14,7 @@ import statistics
 import time
 
 import torch
-from core_accuracy import write_findings
+from measuring import write_findings
 from torch import nn
 
 from GenSegLib.devices import choose_precision, to_device

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from core_accuracy import RESULTS
+from measuring import RESULTS
 from scipy.ndimage import binary_erosion, zoom
 
 from GenSegLib.image_io import read_image, read_label

@@ -25,8 +25,8 @@ HOST = Host.install()
 
 import numpy as np  # noqa: E402
 import slicer  # noqa: E402
-from core_accuracy import write_findings  # noqa: E402
 from GenSegSlicerLib.Logic import GenSegSlicerLogic  # noqa: E402
+from measuring import write_findings  # noqa: E402
 from panel_driver import PanelDriver  # noqa: E402
 from panel_scenes import load_hippocampi, tiny_preset  # noqa: E402
 from small_trainings import TINY, Watch  # noqa: E402

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from core_accuracy import RESULTS, ROOT, write_findings
+from measuring import RESULTS, ROOT, write_findings
 from monai.losses import DiceCELoss
 
 from GenSegLib.devices import choose_precision

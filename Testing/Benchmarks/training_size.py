@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from core_accuracy import ROOT, write_findings
+from measuring import ROOT, write_findings
 
 SPACING = (0.7, 0.7, 1.0)
 CLASSES = 2

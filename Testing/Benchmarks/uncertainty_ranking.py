@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from core_accuracy import ROOT, genseg, test_images, write_findings
+from measuring import ROOT, genseg, write_findings
+from protocol import test_images
 from scipy.stats import spearmanr
 
 
