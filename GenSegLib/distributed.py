@@ -1,0 +1,184 @@
+"""Several processes that train one model together, each on its own share of every batch.
+
+PyTorch's engine carries the messages (gloo between CPUs, NCCL between CUDA cards); `torchrun`
+starts the processes. Each computes what a single process would, with two exceptions, and both
+differentiate as often as a hypergradient asks for:
+
+    in_common   weights that all processes hold alike; their gradients are averaged
+    summed      a sum over the whole batch, as Dice is made of, of which each has a part
+
+With L_r the loss of process r, everything is a derivative of the sum of all L_r, and the average
+of what the processes find for a common weight is the derivative of their mean: that of the whole
+batch. A process that is alone calls none of this engine, and computes what it always did.
+
+The leader (rank 0) alone writes, and its clock and its view of the run folder decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from .errors import GenSegError
+from .torchrun import local_rank
+
+
+@contextmanager
+def joined(device: str) -> Iterator[None]:
+    """Be one of the processes that torchrun started, for a while.
+
+    Args:
+        device: the name of the device that is asked for; every process of a machine takes a CUDA
+            card of its own where it may.
+
+    Raises:
+        GenSegError: there are fewer cards than processes.
+    """
+    if device == "cpu" or not torch.cuda.is_available():
+        backend = "gloo"
+    else:
+        _take_own_card(device)
+        backend = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _take_own_card(device: str) -> None:
+    cards, place = torch.cuda.device_count(), local_rank()
+    if ":" in device:
+        raise GenSegError(f"{device} is one card, for one process; with torchrun say --device cuda")
+    if place >= cards:
+        raise GenSegError(
+            f"torchrun started more processes on this machine than it has CUDA cards ({cards}); "
+            f"say --nproc-per-node {cards}, or --device cpu"
+        )
+    torch.cuda.set_device(place)
+
+
+def count() -> int:
+    """Give how many processes train together; 1 for one that is alone."""
+    return dist.get_world_size() if _are_several() else 1
+
+
+def rank() -> int:
+    """Give this process's place among them, from 0."""
+    return dist.get_rank() if _are_several() else 0
+
+
+def leads() -> bool:
+    """Tell whether this is the process that writes."""
+    return rank() == 0
+
+
+def share_of(whole: int, name: str) -> int:
+    """Give how many samples of a batch this process computes.
+
+    Raises:
+        GenSegError: the batch cannot be shared evenly; the message names its setting.
+    """
+    if whole % count():
+        raise GenSegError(
+            f"a batch of {whole} cannot be shared evenly by {count()} processes; say "
+            f"--set {name}={-(-whole // count()) * count()}, or start fewer processes"
+        )
+    return whole // count()
+
+
+def in_common(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return weights that all processes hold alike; gradients that reach them are averaged."""
+    if not _are_several() or not any(tensor.requires_grad for tensor in tensors):
+        return list(tensors)
+    found: tuple[torch.Tensor, ...] = _InCommon.apply(*tensors)
+    return list(found)
+
+
+def summed(part: torch.Tensor) -> torch.Tensor:
+    """Return the sum of all processes' tensors of this shape."""
+    if not _are_several():
+        return part
+    found: torch.Tensor = _Sum.apply(part)
+    return found
+
+
+def averaged(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean over all processes of each value; none is a number where one is not."""
+    if not _are_several():
+        return dict(values)
+    told = torch.tensor(list(values.values()), dtype=torch.double)
+    dist.all_reduce(told)
+    return dict(zip(values, (told / count()).tolist()))
+
+
+def agreed(value: Any) -> Any:
+    """Return the leader's value, so that all processes decide alike."""
+    if not _are_several():
+        return value
+    told = [value]
+    dist.broadcast_object_list(told, src=0)
+    return told[0]
+
+
+def wait() -> None:
+    """Go on when all processes have come here."""
+    if _are_several():
+        dist.barrier()
+
+
+def _are_several() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; its derivative is the same of the gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:
+        whole = part.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = _Sum.apply(*gradients)
+        return found
+
+
+class _InCommon(torch.autograd.Function):
+    """The average over all processes of tensors that are alike: themselves, for no message."""
+
+    @staticmethod
+    def forward(ctx: Any, *alike: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.view_as(tensor) for tensor in alike)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
+        return found
+
+
+class _Average(torch.autograd.Function):
+    """The average over all processes, of all tensors in one message."""
+
+    @staticmethod
+    def forward(ctx: Any, *own: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        message = torch.cat([tensor.reshape(-1) for tensor in own])
+        dist.all_reduce(message)
+        message /= dist.get_world_size()
+        pieces = message.split([tensor.numel() for tensor in own])
+        # laid out in memory as they came, since optimizers are faster on equal layouts
+        return tuple(
+            torch.empty_like(tensor).copy_(piece.view(tensor.shape))
+            for tensor, piece in zip(own, pieces)
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
+        return found

@@ -1,0 +1,27 @@
+"""The segmentation loss is MONAI's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.losses import DiceCELoss
+
+from GenSegLib.augmentation.spatial import one_hot
+from GenSegLib.losses import segmentation_loss
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (16, 24, 16)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize("seed", range(3))
+def test_value_and_gradient_are_those_of_monai_to_the_bit(
+    shape: tuple[int, ...], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    logits = (5 * torch.randn(3, 4, *shape)).requires_grad_()
+    labels = torch.randint(4, (3, 1, *shape))
+    monai = DiceCELoss(
+        softmax=True, include_background=False, batch=True, smooth_nr=1e-3, smooth_dr=1e-3
+    )
+    found = segmentation_loss(logits, labels), monai(logits, one_hot(labels, 4))
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in found]
+    assert torch.equal(*found)
+    assert torch.equal(*gradients)
