@@ -14,10 +14,11 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 
 from .cells import CONVOLUTION, TRANSPOSED, SearchableCell
+from .image_generator import ImageGenerator, zeroed
 
 
-class Generator(nn.Module):
-    """Maps masks, a source image and noise to an image.
+class Generator(ImageGenerator):
+    """Adds a learned residual to the source image.
 
     Args:
         classes: classes of the one-hot masks, background included.
@@ -29,6 +30,8 @@ class Generator(nn.Module):
         coordinates: also see where a voxel lies.
         bounded: keep images from 0 to 1, as windowed ones are.
     """
+
+    sees_source = True
 
     def __init__(
         self,
@@ -43,9 +46,10 @@ class Generator(nn.Module):
         super().__init__()
         self.bounded = bounded
         convolution = Conv[CONVOLUTION, spatial_dims]
-        inputs = classes + channels + 1 + (spatial_dims if coordinates else 0)
+        seen = classes + 1 + (channels if self.sees_source else 0)
+        seen += spatial_dims if coordinates else 0
         self.stem = nn.Sequential(
-            convolution(inputs, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
+            convolution(seen, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
         )
         pairs = list(zip(widths, widths[1:]))
         self.encoder = nn.ModuleList(
@@ -56,8 +60,8 @@ class Generator(nn.Module):
             for last, (fine, coarse) in zip([True, *[False] * (len(pairs) - 1)], reversed(pairs))
         )
         self.head = convolution(2 * widths[0], channels, kernel_size=3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        if self.sees_source:
+            zeroed(self.head)
         self.multiple = 2 ** len(pairs)
 
     def forward(
@@ -67,27 +71,23 @@ class Generator(nn.Module):
         noise: torch.Tensor,
         coordinates: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return images (batch, channel, *shape).
+        """See `ImageGenerator`."""
+        return self.within_bounds(source + self.decoded(masks, source, noise, coordinates))
 
-        Args:
-            masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
-            source: real images moved onto the masks (batch, channel, *shape).
-            noise: (batch, 1, *shape); another noise gives another image.
-            coordinates: (batch, dims, *shape), for a generator that sees them.
-        """
-        places = [] if coordinates is None else [coordinates]
-        features = self.stem(torch.cat([masks, source, noise, *places], dim=1))
+    def decoded(self, *seen: torch.Tensor | None) -> torch.Tensor:
+        """Return what encoder and decoder make of all that is seen."""
+        features = self.stem(torch.cat([each for each in seen if each is not None], dim=1))
         skips = []
         for cell in self.encoder:
             skips.append(features)
             features = cell(features)
         for cell in self.decoder:
             features = torch.cat([cell(features), skips.pop()], dim=1)
-        image = source + self.head(features)
-        return image.clamp(0, 1) if self.bounded else image
+        image: torch.Tensor = self.head(features)
+        return image
 
     def cells(self) -> dict[str, SearchableCell]:
-        """Return the searchable cells by their place, coarse to fine in the decoder."""
+        """See `ImageGenerator`; coarse to fine in the decoder."""
         parts = {"encoder": self.encoder, "decoder": self.decoder}
         return {
             f"{part} {place}": cell
@@ -96,16 +96,19 @@ class Generator(nn.Module):
             if isinstance(cell, SearchableCell)
         }
 
-    def architecture(self) -> dict[str, nn.Parameter]:
-        """Return the architecture weights, which belong to the upper level, by their name."""
-        named = self.named_parameters()
-        return {name: weight for name, weight in named if name.endswith("architecture")}
 
-    def weights(self) -> dict[str, nn.Parameter]:
-        """Return the generator's own weights, which belong to the lower level, by their name."""
-        named = self.named_parameters()
-        return {name: weight for name, weight in named if not name.endswith("architecture")}
+class MaskGenerator(Generator):
+    """Draws from masks and noise alone, as published, and knows nothing of a source image."""
 
-    def reduce(self) -> dict[str, str]:
-        """Reduce every cell to its best operation; return the operations' names by cell."""
-        return {place: cell.reduce() for place, cell in self.cells().items()}
+    sees_source = False
+
+    def forward(
+        self,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """See `ImageGenerator`; the source image goes unseen."""
+        drawn = self.decoded(masks, noise, coordinates)
+        return torch.sigmoid(drawn) if self.bounded else drawn

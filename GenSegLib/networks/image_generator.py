@@ -1,0 +1,103 @@
+"""What all generators have in common: the door through which levels 1 and 2 use them.
+
+Level 2 draws images (:meth:`ImageGenerator.forward`). Level 1 asks for an attempt at real images
+(:meth:`ImageGenerator.attempt`), compares it with them and has it judged by the adversary; what a
+kind of generator adds to that loss is the attempt's price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .cells import SearchableCell
+
+
+class ImageGenerator(nn.Module):
+    """Maps masks, a source image and noise to an image.
+
+    Attributes:
+        multiple: what image sizes are multiples of.
+        bounded: keep images from 0 to 1, as windowed ones are.
+    """
+
+    multiple: int
+    bounded: bool
+
+    def forward(
+        self,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return images (batch, channel, *shape).
+
+        Args:
+            masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
+            source: real images moved onto the masks (batch, channel, *shape).
+            noise: (batch, *noise_shape(shape)), normal; another noise gives another image.
+            coordinates: (batch, dims, *shape), for a generator that sees them.
+        """
+        raise NotImplementedError
+
+    def attempt(
+        self,
+        images: torch.Tensor,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return an attempt at real images (batch, channel, *shape) and its price (batch,).
+
+        For most generators that is what they draw, free of charge.
+        """
+        return self(masks, source, noise, coordinates), source.new_zeros(len(source))
+
+    def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape (channels, ...) of the noise for an image of a shape."""
+        return (1, *shape)
+
+    def within_bounds(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images, from 0 to 1 where they are bounded."""
+        return images.clamp(0, 1) if self.bounded else images
+
+    def cells(self) -> dict[str, SearchableCell]:
+        """Return the searchable cells by their place; most generators have none."""
+        return {}
+
+    def architecture(self) -> dict[str, nn.Parameter]:
+        """Return the architecture weights, which belong to the upper level, by their name."""
+        named = self.named_parameters()
+        return {name: weight for name, weight in named if name.endswith("architecture")}
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Return the generator's own weights, which belong to the lower level, by their name."""
+        named = self.named_parameters()
+        return {name: weight for name, weight in named if not name.endswith("architecture")}
+
+    def reduce(self) -> dict[str, str]:
+        """Reduce every cell to its best operation; return the operations' names by cell."""
+        return {place: cell.reduce() for place, cell in self.cells().items()}
+
+
+class Attempt(nn.Module):
+    """A generator's attempts as the output of a module, as functional calls need it."""
+
+    def __init__(self, generator: ImageGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`ImageGenerator.attempt`."""
+        return self.generator.attempt(*inputs)
+
+
+def zeroed(layer: nn.Module) -> nn.Module:
+    """Return the layer with weights of zero: what it adds is nothing before it has trained."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

@@ -1,0 +1,102 @@
+"""The conditional variational autoencoder as a generator.
+
+Sohn et al., "Learning structured output representation using deep conditional generative models",
+NeurIPS 2015. In level 1 an encoder sees the real image and its masks, and a decoder restores the
+image from the code, the masks and the source image; a Kullback-Leibler term keeps the codes
+standard normal, so that in level 2 normal noise stands for a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.blocks.convolutions import Convolution
+from monai.networks.layers.factories import Conv
+from torch import nn
+
+from .image_generator import ImageGenerator, zeroed
+from .pyramid import LEAKY, Pyramid, group_norm
+
+CODE_CHANNELS = 8
+DIVERGENCE_WEIGHT = 0.02
+
+
+class VaeGenerator(ImageGenerator):
+    """Adds a residual to the source image, decoded from a code under masks and source.
+
+    Args:
+        classes: classes of the one-hot masks, background included.
+        channels: image channels.
+        spatial_dims: 2 or 3.
+        widths: channels at full size and after each halving; codes are of the last size.
+        coordinates: also see where a voxel lies.
+        bounded: keep images from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        channels: int = 1,
+        spatial_dims: int = 3,
+        widths: Sequence[int] = (16, 32, 64),
+        coordinates: bool = False,
+        bounded: bool = False,
+    ) -> None:
+        super().__init__()
+        self.bounded = bounded
+        convolution = Conv[Conv.CONV, spatial_dims]
+        seen = classes + channels
+        self.encoder = Pyramid(spatial_dims, seen, widths)
+        self.to_code = convolution(widths[-1], 2 * CODE_CHANNELS, kernel_size=1)
+        self.condition = Pyramid(spatial_dims, seen + (spatial_dims if coordinates else 0), widths)
+        self.from_code = convolution(widths[-1] + CODE_CHANNELS, widths[-1], kernel_size=1)
+        self.decoder = nn.ModuleList(
+            Convolution(spatial_dims, coarse, fine, act=LEAKY, norm=group_norm(fine))
+            for fine, coarse in reversed(list(zip(widths, widths[1:])))
+        )
+        self.head = zeroed(convolution(widths[0], channels, kernel_size=3, padding=1))
+        self.multiple = 2 ** (len(widths) - 1)
+
+    def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape of a code."""
+        return (CODE_CHANNELS, *(size // self.multiple for size in shape))
+
+    def forward(
+        self,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """See `ImageGenerator`; the noise is the code."""
+        *skips, features = self.condition(masks, source, coordinates)
+        features = self.from_code(torch.cat([features, noise], dim=1))
+        for block in self.decoder:
+            skip = skips.pop()
+            features = F.interpolate(block(features), size=skip.shape[2:]) + skip
+        return self.within_bounds(source + self.head(features))
+
+    def attempt(
+        self,
+        images: torch.Tensor,
+        masks: torch.Tensor,
+        source: torch.Tensor,
+        noise: torch.Tensor,
+        coordinates: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `ImageGenerator`; the price is the divergence of the images' codes from normal."""
+        mean, log_variance = self.encoded(images, masks)
+        code = mean + (log_variance / 2).exp() * noise
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
+        price = DIVERGENCE_WEIGHT * divergence.flatten(1).mean(dim=1)
+        return self(masks, source, code, coordinates), price
+
+    def encoded(
+        self, images: torch.Tensor, masks: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and logarithm of the variance of the images' codes."""
+        coarse = self.encoder(masks, images)[-1]
+        mean, log_variance = self.to_code(coarse).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-10, 10)
