@@ -91,7 +91,7 @@ class RunLock:
             return
         if self._lives(stale):
             self._refuse(stale)
-        aside = self._path.with_name(f"lock.{uuid.uuid4().hex}")
+        aside = self._path.with_name(f".lock.{uuid.uuid4().hex}.tmp")
         try:
             self._path.rename(aside)
         except FileNotFoundError:

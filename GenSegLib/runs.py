@@ -19,7 +19,7 @@ from . import outputs
 from .cases import CaseSet
 from .config import TrainConfig
 from .errors import GenSegError
-from .files import atomic_folder, read_json, write_bytes, write_json
+from .files import atomic_folder, read_json, remove, write_bytes, write_json
 from .presets import Preset
 from .run_lock import RunLock
 
@@ -29,6 +29,11 @@ ENTRIES = (
     *("checkpoints", "previews", "tensorboard", "model"),
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of a run that was made in 3D Slicer
+)
+
+_LEFTOVERS = (
+    *(f".{name}.*.tmp" for name in ("status.json", "lock", "model", "report.html")),
+    *("checkpoints/.*.tmp", "previews/.*.tmp"),
 )
 
 
@@ -162,12 +167,14 @@ class RunFolder:
         return self.path / "stop"
 
     def require_present(self) -> None:
-        """Make sure that the folder is still there, before something would make it anew.
+        """Make sure that the run is still there, before something would make its folder anew.
+
+        Where a drive was mounted its empty mount point stays behind, and is no run.
 
         Raises:
             GenSegError: it is gone.
         """
-        if not self.path.is_dir():
+        if not (self.path / "config.json").is_file():
             raise GenSegError(f"{self.path} is gone; bring its drive back, then resume")
 
     def write_status(self, state: State, step: int, **more: Any) -> None:
@@ -210,6 +217,15 @@ class RunFolder:
     def clear_stop(self) -> None:
         """Forget a request to stop."""
         self.stop_file.unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a training that was killed had begun to write; for the lock's holder.
+
+        What others write here meanwhile, such as feedback, is left alone.
+        """
+        for pattern in _LEFTOVERS:
+            for path in self.path.glob(pattern):
+                remove(path)
 
     def has_begun(self) -> bool:
         """Tell whether a training left something here that another one would destroy."""

@@ -51,6 +51,7 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
         GenSegError: the data, the device or the disk does not allow it.
     """
     with run.lock() as lock, deterministic(run.config.deterministic):
+        run.remove_leftovers()
         if resume:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
@@ -289,6 +290,7 @@ class Training:
 
     def _save(self) -> None:
         self.run_folder.require_present()
+        self.lock.require_held()
         state = {"progress": vars(self.progress), "learner": self.learner.state()}
         save_checkpoint(self.run_folder.checkpoints, self.done, state)
         self._saved = time.monotonic()

@@ -7,14 +7,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from Testing.Benchmarks.core_accuracy import commit, machine
+from GenSegLib.files import read_json, write_json
+from Testing.Benchmarks.measuring import commit, machine
 
 RESULTS = Path(__file__).with_name("results.json")
 
 
 def write_counts(program: str, counts: dict[str, Any]) -> None:
     """Print the counts and put them into results.json, with where and when they are from."""
-    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    known = read_json(RESULTS) if RESULTS.is_file() else {}
     known[program] = {**counts, **machine(), "date": str(date.today()), "commit": commit()}
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(known[program], indent=1))
+    write_json(RESULTS, known)
+    print(json.dumps({program: known[program]}), flush=True)
+
+
+def counts_so_far(program: str, none: dict[str, Any]) -> dict[str, Any]:
+    """The counts that the program wrote at this commit, so that it can go on; else `none`."""
+    known = (read_json(RESULTS) if RESULTS.is_file() else {}).get(program, {})
+    here = known.get("commit") == commit() and known.keys() >= none.keys()
+    return {name: known[name] for name in none} if here else none

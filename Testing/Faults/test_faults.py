@@ -91,6 +91,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(
     counts = Counts()
     run = tiny_run(tmp_path / "run", cases, **SMALL)
     kill_until_finished(run, 1.0, 3, counts)
+    assert counts.leftovers == 0
     assert run.read_status()["state"] == State.FINISHED.value
     assert counts.resumed_from_an_older_checkpoint == 0
     assert differing(whole, final_learner(run)) == []
@@ -111,6 +112,16 @@ def test_a_file_that_a_loss_of_power_damaged_is_found(
     run: RunFolder, whole: dict[str, Any], name: str, how: str, expected: str
 ) -> None:
     assert outcome(run.path, name, how, whole) == expected
+
+
+def test_what_a_killed_training_had_begun_to_write_is_removed(run: RunFolder) -> None:
+    begun = run.checkpoints / ".step-00000012.pt.x1.tmp", run.path / ".status.json.x1.tmp"
+    for path in begun:
+        path.write_bytes(bytes(40))
+    (run.path / ".model.x1.tmp").mkdir()
+    (run.path / ".feedback.json.x1.tmp").touch()  # of a clinician who is at work
+    trained(run, resume=True)
+    assert [path.name for path in run.path.rglob("*.tmp")] == [".feedback.json.x1.tmp"]
 
 
 def test_a_damaged_status_is_that_of_a_run_that_broke_off(run: RunFolder) -> None:
