@@ -7,11 +7,11 @@ upper    the segmenter's loss on real cases that were held back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
@@ -20,14 +20,13 @@ from .augmentation.morphs import Pairs
 from .augmentation.randomness import Randomness
 from .augmentation.spatial import one_hot
 from .devices import Precision
+from .differences import DIFFERENCES
 from .losses import segmentation_loss
 from .multilevel import Trilevel
 from .multilevel.levels import Rates, Tensors
-from .networks.discriminator import Discriminator, adversarial_loss, discriminator_loss
-from .networks.generator import Generator
-from .networks.upper_variables import UpperVariables, share
-
-BLOCK = 4
+from .networks.discriminator import ADVERSARIES, Discriminator
+from .networks.image_generator import Attempt, ImageGenerator
+from .networks.upper_variables import PARAMETERS, UpperVariables, share
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,14 @@ class SegmentationProblem:
     with sublinear memory cost", arXiv:1604.06174), so that losses over a whole batch, as Dice is,
     and their gradients stay the same but for the rounding of sums. `largest_batch` is how many
     samples went through one of them at once so far.
+
+    To see what each part of the feedback gives, upper-level variables stay `frozen` ("architecture"
+    or a name of `PARAMETERS`), and the path by which they act in the segmenter's loss itself, or
+    the one through the generator's weights, is left out of the hypergradient.
     """
 
     segmenter: nn.Module
-    generator: Generator
+    generator: ImageGenerator
     discriminator: Discriminator
     variables: UpperVariables
     classes: int
@@ -70,14 +73,21 @@ class SegmentationProblem:
     autocast: Precision
     micro_batch: int = 0
     largest_batch: int = 0
+    difference: str = "coarse"
+    adversary: str = "hinge"
+    frozen: Collection[str] = ()
+    direct_path: bool = True
+    lower_path: bool = True
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
+        self.attempt = Attempt(self.generator)
+        architecture = () if "architecture" in self.frozen else self.generator.architecture()
         self.names = {
             "segmenter": tuple(name for name, _ in self.segmenter.named_parameters()),
             "generator": tuple(self.generator.weights()),
-            "architecture": tuple(self.generator.architecture()),
-            "variables": tuple(name for name, _ in self.variables.named_parameters()),
+            "architecture": tuple(architecture),
+            "variables": tuple(name for of, name in PARAMETERS.items() if of not in self.frozen),
         }
 
     def middle_parameters(self) -> list[torch.Tensor]:
@@ -89,8 +99,10 @@ class SegmentationProblem:
         return list(self.generator.weights().values())
 
     def upper_parameters(self) -> list[torch.Tensor]:
-        """Return the architecture weights and the other upper-level variables."""
-        return [*self.generator.architecture().values(), *self.variables.parameters()]
+        """Return the architecture weights and the other upper-level variables, but frozen ones."""
+        owners: tuple[tuple[nn.Module, str], ...]
+        owners = ((self.generator, "architecture"), (self.variables, "variables"))
+        return [owner.get_parameter(name) for owner, of in owners for name in self.names[of]]
 
     def trilevel(self, batches: Batches, lower_rate: Rates, middle_rate: Rates) -> Trilevel:
         """Return the three losses on these batches."""
@@ -99,7 +111,12 @@ class SegmentationProblem:
             middle=self.middle_parameters(),
             upper=self.upper_parameters(),
             lower_loss=lambda w, a: self.lower_loss(batches, w, a),
-            bridge=lambda w, a: self.bridge(batches.blends, w, a, batches.seed),
+            bridge=lambda w, a: self.bridge(
+                batches.blends,
+                w if self.lower_path else _detached(w),
+                a if self.direct_path else _detached(a),
+                batches.seed,
+            ),
             middle_loss=lambda s, bridge: self.middle_loss(
                 batches.middle, batches.blends.labels, s, bridge
             ),
@@ -110,33 +127,50 @@ class SegmentationProblem:
 
     def draw(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
         """Return the generator's images for the pairs' masks and sources."""
-        rng = Randomness(torch.Generator().manual_seed(seed), pairs.source.device)
-        shape = (pairs.source.shape[0], 1, *pairs.source.shape[2:])
-        masks = one_hot(pairs.labels, self.classes)
-        count = len(self.names["architecture"])
-        parameters = _named(self.names["generator"], weights)
-        parameters |= _named(self.names["architecture"], upper[:count])
         with self.autocast():
-            inputs = [dense(masks), dense(pairs.source), dense(rng.normal(*shape))]
-            if pairs.coordinates is not None:
-                inputs.append(dense(pairs.coordinates))
-            drawn = self._in_pieces(self.generator, parameters, inputs)
+            inputs = self._seen(pairs, seed)
+            drawn = self._in_pieces(self.generator, self._drawing(weights, upper), inputs)
         return drawn.float()
 
-    def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
-        """Return the generator's loss: coarse absolute difference and the adversary's verdict.
-
-        A difference voxel by voxel teaches blurring, since detail never registers exactly: the
-        difference is taken of means over blocks, and fine detail is the adversary's matter.
-        """
+    def _attempted(
+        self, batches: Batches, weights: Tensors, upper: Tensors
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the generator's attempts at real images, and their mean price."""
         pairs = batches.lower
-        drawn = self.draw(pairs, weights, upper, batches.seed)
-        loss = F.l1_loss(coarse(drawn), coarse(pairs.images))
+        parameters = self._drawing(weights, upper)
+        with self.autocast():
+            inputs = [dense(pairs.images), *self._seen(pairs, batches.seed)]
+            named = {f"generator.{name}": tensor for name, tensor in parameters.items()}
+            drawn, prices = self._in_pieces(self.attempt, named, inputs)
+        return drawn.float(), prices.float().mean()
+
+    def _drawing(self, weights: Tensors, upper: Tensors) -> dict[str, torch.Tensor]:
+        """Return the generator's parameters by their names; it has frozen ones of its own."""
+        count = len(self.names["architecture"])
+        parameters = _named(self.names["generator"], weights)
+        return parameters | _named(self.names["architecture"], upper[:count])
+
+    def _seen(self, pairs: Pairs, seed: int) -> list[torch.Tensor]:
+        """Return what the generator sees."""
+        rng = Randomness(torch.Generator().manual_seed(seed), pairs.source.device)
+        batch, _, *shape = pairs.source.shape
+        noise = rng.normal(batch, *self.generator.noise_shape(shape))
+        inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise]
+        if pairs.coordinates is not None:
+            inputs.append(pairs.coordinates)
+        return [dense(tensor) for tensor in inputs]
+
+    def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
+        """Return the generator's loss: difference, the attempts' price, the adversary's verdict."""
+        pairs = batches.lower
+        drawn, price = self._attempted(batches, weights, upper)
+        loss = DIFFERENCES[self.difference](drawn, pairs.images) + price
         if self.adversarial_weight > 0:
             masks = one_hot(pairs.labels, self.classes)
             with self.autocast():
                 scores = self.discriminator(masks, drawn)
-            loss = loss + self.adversarial_weight * adversarial_loss(scores.float())
+            verdict = ADVERSARIES[self.adversary].verdict(scores.float())
+            loss = loss + self.adversarial_weight * verdict
         return loss
 
     def adversary_loss(self, batches: Batches) -> torch.Tensor:
@@ -147,14 +181,15 @@ class SegmentationProblem:
         """
         pairs = batches.lower
         with torch.no_grad():
-            drawn = self.draw(pairs, self.lower_parameters(), self.upper_parameters(), batches.seed)
+            present = self.lower_parameters(), self.upper_parameters()
+            drawn, _ = self._attempted(batches, *present)
         masks = one_hot(pairs.labels, self.classes)
         both = torch.cat([pairs.images, drawn])
         with self.autocast():
             self.discriminator.train()
             scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
             self.discriminator.eval()
-        return discriminator_loss(*scores.chunk(2))
+        return ADVERSARIES[self.adversary].loss(*scores.chunk(2))
 
     def bridge(
         self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int
@@ -164,7 +199,8 @@ class SegmentationProblem:
         rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
         parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
         images = applied(self.variables, parameters, (pairs.source, drawn, rng))
-        return [images, share(parameters["weight_logit"])]
+        logit = parameters.get("weight_logit", self.variables.weight_logit)
+        return [images, share(logit)]
 
     def middle_loss(
         self,
@@ -198,8 +234,8 @@ class SegmentationProblem:
 
     def _in_pieces(
         self, network: nn.Module, parameters: dict[str, torch.Tensor], inputs: Tensors
-    ) -> torch.Tensor:
-        """Return the network's output, of `micro_batch` samples at a time."""
+    ) -> Any:
+        """Return the network's output, or outputs, of `micro_batch` samples at a time."""
         whole = len(inputs[0])
         self.largest_batch = max(self.largest_batch, whole)
         if not 0 < self.micro_batch < whole:
@@ -208,31 +244,30 @@ class SegmentationProblem:
         drawn = [
             checkpoint(applied, network, parameters, piece, use_reentrant=False) for piece in pieces
         ]
+        if isinstance(drawn[0], tuple):
+            return tuple(torch.cat(parts) for parts in zip(*drawn))
         return torch.cat(drawn)
-
-
-def coarse(images: torch.Tensor) -> torch.Tensor:
-    """Return the means of blocks of ``BLOCK`` voxels a side."""
-    pool = F.avg_pool3d if images.ndim == 5 else F.avg_pool2d
-    return pool(images, BLOCK)
 
 
 def applied(
     network: nn.Module, parameters: dict[str, torch.Tensor], inputs: tuple[object, ...]
-) -> torch.Tensor:
+) -> Any:
     """Return the network's output with these parameters in place of its own.
 
     Parameters are not tied by name: DynUNet holds its blocks under two names, and PyTorch would
     put the stand-ins back instead of the network's own parameters.
     """
-    output: torch.Tensor = functional_call(network, parameters, inputs, tie_weights=False)
-    return output
+    return functional_call(network, parameters, inputs, tie_weights=False)
 
 
 def dense(images: torch.Tensor) -> torch.Tensor:
     """Return images with their channels last in memory, which convolutions are faster on."""
     last = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
     return images.contiguous(memory_format=last)
+
+
+def _detached(tensors: Tensors) -> list[torch.Tensor]:
+    return [tensor.detach() for tensor in tensors]
 
 
 def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -49,3 +50,27 @@ def discriminator_loss(real: torch.Tensor, generated: torch.Tensor) -> torch.Ten
 def adversarial_loss(generated: torch.Tensor) -> torch.Tensor:
     """Return the generator's side of the hinge loss."""
     return -generated.mean()
+
+
+def discriminator_entropy(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross-entropy of taking real pairs for real, and generated ones for not."""
+    return (F.softplus(-real).mean() + F.softplus(generated).mean()) / 2
+
+
+def adversarial_entropy(generated: torch.Tensor) -> torch.Tensor:
+    """Return the generator's side: the cross-entropy of taking generated pairs for real."""
+    return F.softplus(-generated).mean()
+
+
+class Adversary(NamedTuple):
+    """What of the scores of real and generated pairs each side minimizes."""
+
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    verdict: Callable[[torch.Tensor], torch.Tensor]
+
+
+# by the names of TrainConfig.adversary
+ADVERSARIES = {
+    "hinge": Adversary(discriminator_loss, adversarial_loss),
+    "cross-entropy": Adversary(discriminator_entropy, adversarial_entropy),
+}

@@ -34,7 +34,7 @@ def build_generator(
         coordinates: also see where a voxel lies.
         bounded: keep images from 0 to 1, as windowed ones are.
     """
-    seen = {"coordinates": coordinates, "bounded": bounded}
+    sizes = (classes, channels, spatial_dims)
     if name in SEARCHABLE:
-        return SEARCHABLE[name](classes, channels, spatial_dims, space=space, **seen)
-    return FIXED[name](classes, channels, spatial_dims, **seen)
+        return SEARCHABLE[name](*sizes, space=space, coordinates=coordinates, bounded=bounded)
+    return FIXED[name](*sizes, coordinates=coordinates, bounded=bounded)

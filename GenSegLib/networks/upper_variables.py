@@ -12,6 +12,13 @@ from torch import nn
 from ..augmentation.policy import CHANGES, Policy, changed, recolor
 from ..augmentation.randomness import Randomness
 
+# what can be frozen, and the parameter that then stays as it is
+PARAMETERS = {
+    "weight": "weight_logit",
+    "residual": "residual_logit",
+    "appearance": "log_strengths",
+}
+
 
 def share(logit: torch.Tensor) -> torch.Tensor:
     """Return a share in (0, 2) that is 1 where the logit is 0."""
