@@ -91,6 +91,14 @@ def share_of(whole: int, name: str) -> int:
     return whole // count()
 
 
+def own_stream(common: torch.Generator) -> torch.Generator:
+    """Return what this process draws a step's samples from; alone, what all draw from in common."""
+    if not _are_several():
+        return common
+    seed = int(torch.randint(2**31 - 2, (1,), generator=common))
+    return torch.Generator().manual_seed(seed * count() + rank())
+
+
 def in_common(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Return weights that all processes hold alike; gradients that reach them are averaged."""
     if not _are_several() or not any(tensor.requires_grad for tensor in tensors):
