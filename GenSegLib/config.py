@@ -17,17 +17,26 @@ from .presets import EFFORTS, Preset
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
 # "warped" finishes no image: blended masks come with the real images moved onto them
-GENERATORS = ("searchable", "warped", "none")
+GENERATORS = ("searchable", "mask-only", "spade", "vae", "diffusion", "warped", "none")
 GENERATORLESS = ("warped", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 SEARCH_SPACES = ("light", "paper")
+MASKS = ("deformed", "affine")
+DIFFERENCES = ("coarse", "voxels")
+ADVERSARIES = ("hinge", "cross-entropy")
+UPPER_VARIABLES = ("architecture", "weight", "residual", "appearance")
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """The settings of one training; times in seconds, sizes in voxels, rates per step.
+
+    `masks` says how new masks are made: "deformed" as real pairs are, or by "affine" maps alone.
+    `difference` and `adversary` are what the generator's attempts at real images are held to.
+    Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
+    they are; without `direct_path` or `lower_path` the feedback lacks that path to them.
 
     Raises:
         GenSegError: a value is outside its range; the message names the setting.
@@ -58,6 +67,13 @@ class TrainConfig:
     ema_decay: float = 0.995
     search_space: str = "light"
     reduce_cells: bool = False
+    masks: str = "deformed"
+    difference: str = "coarse"
+    adversary: str = "hinge"
+    adversary_weight: float = 0.05
+    frozen: str = ""
+    direct_path: bool = True
+    lower_path: bool = True
     consistency: str = "none"
     consistency_weight: float = 1.0
     consistency_ramp: float = 0.4
@@ -80,9 +96,17 @@ class TrainConfig:
         for name in _SHARES:
             _require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
         _require(0 <= self.blended_share <= 1, "blended_share", "from 0 to 1")
+        known = set(UPPER_VARIABLES)
+        some = f"some of {', '.join(UPPER_VARIABLES)}, with commas between"
+        _require(self.frozen_variables <= known, "frozen", some)
         _require(self.seed < 2**32, "seed", "below 4294967296")
         sound = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None
         _require(sound, "device", "auto, cpu, mps, cuda or cuda:NUMBER")
+
+    @property
+    def frozen_variables(self) -> frozenset[str]:
+        """The upper-level variables that stay as they are."""
+        return frozenset(name.strip() for name in self.frozen.split(",") if name.strip())
 
     @classmethod
     def for_preset(cls, preset: Preset, effort: str = "standard", **changes: Any) -> TrainConfig:
@@ -148,6 +172,9 @@ _CHOICES = {
     "hypergradient": HYPERGRADIENTS,
     "precision": PRECISIONS,
     "search_space": SEARCH_SPACES,
+    "masks": MASKS,
+    "difference": DIFFERENCES,
+    "adversary": ADVERSARIES,
     "consistency": CONSISTENCIES,
 }
 _LEAST = {
@@ -162,6 +189,7 @@ _LEAST = {
     "validate_every": 1,
     "patience": 0,
     "augmentation": 0,
+    "adversary_weight": 0,
     "consistency_weight": 0,
     "unlabelled_batch_size": 1,
 }

@@ -21,13 +21,12 @@ from .feedback import Feedback
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
-from .networks.generator import Generator
+from .networks.generators import build_generator
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
 from .problem import Batches, SegmentationProblem
 from .sampling import Sampling, patches_of
 
-ADVERSARIAL_WEIGHT = 0.05
 _MOMENTA = (0.5, 0.99)
 
 
@@ -85,22 +84,29 @@ class Learner:
         return self.config.generator not in GENERATORLESS
 
     def _problem(self, preset: Preset) -> SegmentationProblem:
-        dims, channels = preset.spatial_dims, preset.channels
+        dims, channels, config = preset.spatial_dims, preset.channels, self.config
         problem = SegmentationProblem(
-            build_segmenter(self.config.segmenter, self.arguments),
-            Generator(
+            build_segmenter(config.segmenter, self.arguments),
+            build_generator(
+                # where none is asked for, one stands idle, so that all weights start alike
+                config.generator if self.has_generator else TrainConfig.generator,
                 self.classes,
                 channels,
                 dims,
-                space=self.config.search_space,
+                space=config.search_space,
                 coordinates=preset.coordinates,
                 bounded=preset.intensity.kind == "window",
             ),
             Discriminator(self.classes, channels, dims),
             UpperVariables(self.policy),
             self.classes,
-            ADVERSARIAL_WEIGHT,
-            choose_precision(self.device, self.config.precision),
+            config.adversary_weight,
+            choose_precision(self.device, config.precision),
+            difference=config.difference,
+            adversary=config.adversary,
+            frozen=config.frozen_variables,
+            direct_path=config.direct_path,
+            lower_path=config.lower_path,
         )
         for network in (problem.segmenter, problem.generator, problem.discriminator):
             to_device(network, self.device, dims)
@@ -116,15 +122,18 @@ class Learner:
         self.engine = Engine(
             lower=Level(lower, adam(lower)),
             middle=Level(middle, segmenter_optimizer),
-            upper=Level(upper, adam(upper, lr=config.upper_rate)),
+            upper=Level(upper, adam([{"params": upper}], lr=config.upper_rate)),  # or none at all
             hypergradient=self._hypergradient(),
             upper_every=config.upper_every,
         )
         self.adversary = Level(adversary, adam(adversary))
 
     def _hypergradient(self) -> Hypergradient | None:
-        """Return the method; without held-back cases there is no feedback to follow."""
-        if self.training == len(self.subjects):
+        """Return the method; without held-back cases there is no feedback to follow.
+
+        Nor is there where all that could follow it is frozen.
+        """
+        if self.training == len(self.subjects) or not self.problem.upper_parameters():
             return None
         return HYPERGRADIENTS.get(self.config.hypergradient)
 

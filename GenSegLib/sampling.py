@@ -10,6 +10,7 @@ from .augmentation.morphs import Morphs, Pairs
 from .augmentation.patches import MixedPatches, Patches, PatchSampler
 from .augmentation.policy import Policy, augment
 from .augmentation.randomness import Randomness
+from .augmentation.spatial import SpatialStrength
 from .augmentation.subject import LabelledCase
 from .config import TrainConfig
 from .feedback import Feedback
@@ -63,7 +64,10 @@ class Sampling:
         self.all_morphs = self._registered.among(range(len(self.names)), rejected)
         self.morphs = self._registered.among(self._training, rejected)
         self.blending = feedback.strength("blending")
-        self.spatial = self.policy.spatial.scaled(feedback.strength("deformation"))
+        # as published, new masks are as affine where real pairs are not augmented at all
+        affine = self.config.masks == "affine"
+        spatial = SpatialStrength(elastic=0.0) if affine else self.policy.spatial
+        self.spatial = spatial.scaled(feedback.strength("deformation"))
 
     def real(self, *, held_back: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw augmented real pairs of the training cases, or of all cases."""

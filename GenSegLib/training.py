@@ -191,8 +191,9 @@ class Training:
         if phase == "final":
             return self.learner.final_step()
         if self.config.reduce_cells and step == self.schedule.steps["joint"] // 2:
-            kept = self.learner.reduce_cells()
-            self.events.log("cells reduced to " + ", ".join(f"{k}: {v}" for k, v in kept.items()))
+            kept = [f"{cell}: {name}" for cell, name in self.learner.reduce_cells().items()]
+            none = "nothing, since this generator has none"
+            self.events.log(f"cells reduced to {', '.join(kept) or none}")
         return self.learner.joint_step(step)
 
     def _end_round(self, phase: str) -> bool:

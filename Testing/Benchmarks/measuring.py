@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,15 +22,33 @@ def genseg(*arguments: object) -> None:
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def timed_training(command: Sequence[object]) -> tuple[float, float]:
-    """Train; return the seconds it took and its peak memory in GB."""
+def timed(
+    command: Sequence[object], environment: Mapping[str, str] | None = None
+) -> tuple[float, float]:
+    """Run a program; return the seconds it took and the peak memory of one of its processes in GB.
+
+    Args:
+        command: the program and its arguments; what it prints is not shown, its faults are.
+        environment: variables beside those of this process.
+    """
     start = time.monotonic()
-    arguments = [sys.executable, "-m", "GenSegLib", *map(str, command)]
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL)
+    arguments = [*map(str, command)]
+    process = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+    )
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         raise SystemExit(f"failed: {' '.join(arguments)}")
     return time.monotonic() - start, usage.ru_maxrss / 2**20
+
+
+def timed_training(command: Sequence[object]) -> tuple[float, float]:
+    """Run `genseg`; return the seconds it took and its peak memory in GB."""
+    return timed([sys.executable, "-m", "GenSegLib", *command])
 
 
 def commit() -> str:

@@ -73,9 +73,9 @@ def write_cases(file: Path, data: Path, split: Split, *, with_unlabelled: bool) 
         image = str(data / "imagesTr" / f"{name}.nii.gz")
         return {"name": name, "image": image, "label": label, "role": role}
 
-    cases = [entry(name, "train") for name in split.labelled]
+    cases = [entry(name, "train") for name in sorted(split.labelled)]
     if with_unlabelled:
-        cases += [entry(name, "unlabelled") for name in split.unlabelled]
+        cases += [entry(name, "unlabelled") for name in sorted(split.unlabelled)]
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"modality": "MR", "labels": labels, "cases": cases}, indent=1)
     file.write_text(text, encoding="utf-8")

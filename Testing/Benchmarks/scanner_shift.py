@@ -1,111 +1,126 @@
-"""What the arms of core_accuracy.py are worth on scans that look otherwise than the labelled ones.
+"""What trained models are worth on scans that look otherwise than the labelled ones, and whether
+their probabilities are what they say.
 
-    python Testing/Benchmarks/scanner_shift.py [--runs DIR] [--seeds 0 1 2] [--arms genseg ...]
+    python Testing/Benchmarks/scanner_shift.py --runs DIR [--seeds 0 1 2] [--arms genseg ...]
 
-The protocol's 48 test cases are segmented as they are and as another scanner might have shown them:
+The protocol's test cases are segmented as they are and as another scanner might have shown them:
 noisier, smoother, in slices three times as thick, with a stronger coil field, with another
-contrast. The changes are drawn from one seed, the same for every arm. Reports the mean Dice by arm
-and change, and GenSeg's gains case by case with the paired test. Writes
-results/scanner_shift.json. Needs the runs of core_accuracy.py.
+contrast. The changes are drawn from one seed, the same for every arm. A model is looked for where
+low_data.py puts it; `--pattern {arm}-{seed}` finds those of core_accuracy.py. What is in the tables
+is not done again. Per case and change, Dice and expected calibration error go to
+results/scanner_shift.csv, the counts of the reliability diagram to results/calibration.csv, and
+what is made of them to results/scanner_shift.json (`--report` makes that alone).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from core_accuracy import ARMS, ROOT, test_images, write_findings
-from scipy.stats import wilcoxon
+from calibration import Histogram, case_histogram
+from low_data_parts.jobs import KEY, jobs_of
+from low_data_parts.shift_summary import shift_summary
+from low_data_parts.shifts import ShiftedCase, shifted_cases
+from low_data_parts.tables import Row, has_job, put_rows, read_table
+from measuring import RESULTS, ROOT, write_findings
+from quick_prediction import QuickPredictor
 
-from GenSegLib.augmentation.intensity import bias_field, gaussian_blur, low_resolution, noise
-from GenSegLib.augmentation.randomness import Randomness
-from GenSegLib.image_io import Volume, read_image, read_label
-from GenSegLib.metrics import case_scores
 from GenSegLib.predictor import Predictor
+from GenSegLib.validation import mean_dice
 
-Change = Callable[[torch.Tensor, Randomness], torch.Tensor]
-
-
-def other_contrast(images: torch.Tensor, rng: Randomness) -> torch.Tensor:
-    """Raise the range of each image to a power of one half or two."""
-    low, high = images.min(), images.max()
-    power = 0.5 if rng.integers(2, 1)[0] else 2.0
-    return ((images - low) / (high - low)) ** power
+SCORES = (*KEY, "shift", "case", "dice", "ece")
+BINS = (*KEY, "shift", "bin", "voxels", "probability", "right")
 
 
-SHIFTS: dict[str, Change] = {
-    "none": lambda images, rng: images,
-    "noise": lambda images, rng: noise(images, 1.0, rng),
-    "smooth": lambda images, rng: gaussian_blur(images, 1.2),
-    "thick slices": lambda images, rng: low_resolution(images, 3.0),
-    "coil": lambda images, rng: bias_field(images, 0.6, rng),
-    "contrast": other_contrast,
-}
+def score(predictor: QuickPredictor, cases: list[ShiftedCase]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of both tables for one model."""
+    rows: list[Row] = []
+    pooled: dict[str, Histogram] = {}
+    for case in cases:
+        shares, reference = predictor.probabilities(case.image), case.reference.array[0]
+        values = predictor.metadata.label_values
+        label = torch.from_numpy(predictor.label(shares))
+        dice = mean_dice(label, torch.from_numpy(reference), len(values))
+        found = case_histogram(shares, values, reference, case.reference.spacing)
+        pooled[case.shift] = pooled[case.shift] + found if case.shift in pooled else found
+        scores = {"dice": f"{dice:.5f}", "ece": f"{found.error:.5f}"}
+        rows.append({"shift": case.shift, "case": case.name, **scores})
+    return rows, [row for shift, found in pooled.items() for row in bin_rows(shift, found)]
 
 
-def shifted(image: Volume, shift: str, seed: int) -> Volume:
-    """Return an image with mean 0 and deviation 1, changed."""
-    voxels = torch.from_numpy(np.ascontiguousarray(image.array, np.float32))[None]
-    voxels = (voxels - voxels.mean()) / voxels.std()
-    rng = Randomness(torch.Generator().manual_seed(seed))
-    return Volume(SHIFTS[shift](voxels, rng)[0].numpy(), image.affine)
+def bin_rows(shift: str, found: Histogram) -> Iterator[Row]:
+    """Give a row for each bin of a reliability diagram."""
+    for place, counts in enumerate(zip(found.voxels, found.probability, found.right)):
+        voxels, probability, right = counts
+        yield {
+            "shift": shift,
+            "bin": str(place),
+            "voxels": str(int(voxels)),
+            "probability": f"{probability:.3f}",
+            "right": str(int(right)),
+        }
 
 
-def score(predictor: Predictor, data: Path, seed: int) -> dict[str, list[float]]:
-    """Return each test case's mean Dice, by shift."""
-    found: dict[str, list[float]] = {shift: [] for shift in SHIFTS}
-    for number, path in enumerate(test_images(data, seed)):
-        image, reference = read_image(path), read_label(data / "labelsTr" / path.name)
-        for shift in SHIFTS:
-            label = predictor.predict(shifted(image, shift, number)).label
-            scores = case_scores(label.array[0], reference.array[0], (1, 2), image.spacing)
-            found[shift].append(float(np.mean([each.dice for each in scores])))
-    return found
+def agreement(folder: Path, cases: list[ShiftedCase]) -> float:
+    """Return the share of voxels that `genseg predict` labels as the quick prediction does.
+
+    Only voxels that either calls foreground count.
+    """
+    quick, usual = QuickPredictor(folder), Predictor(folder)
+    same = total = 0
+    for case in cases:
+        one = quick.label(quick.probabilities(case.image))
+        other = usual.predict(case.image).label.array[0]
+        either = (one > 0) | (other > 0)
+        same, total = same + int((one == other)[either].sum()), total + int(either.sum())
+    return same / total
 
 
-def against(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    gains = np.subtract(ours, theirs)
-    return {
-        "mean_gain": round(float(gains.mean()), 4),
-        "better_in": int((gains > 0).sum()),
-        "cases": len(gains),
-        "wilcoxon_p": float(f"{wilcoxon(gains).pvalue:.3g}"),
-    }
+def run(args: argparse.Namespace) -> None:
+    """Score the models that are not in the tables yet."""
+    jobs = jobs_of([args.network], args.arms, [args.labelled], args.seeds)
+    for seed in args.seeds:
+        todo = [job for job in jobs if job.seed == seed and not has_job(args.table, job)]
+        cases = list(shifted_cases(args.data, seed)) if todo else []
+        for job in todo:
+            folder = job.folder(args.runs, args.pattern) / "model"
+            if not folder.is_dir():
+                print(f"{job}: no model in {folder}", flush=True)
+                continue
+            rows, bins = score(QuickPredictor(folder, args.device), cases)
+            put_rows(args.table.with_name("calibration.csv"), BINS, job, bins)
+            put_rows(args.table, SCORES, job, rows)
+            print(f"{job}: done", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs/core_accuracy")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs/low_data")
+    parser.add_argument("--pattern", default="{network}/{arm}-{labelled}-{seed}")
+    parser.add_argument("--network", default="dynunet")
+    parser.add_argument("--labelled", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["genseg", "augmented"])
-    args = parser.parse_args()
-    dice: dict[str, dict[str, list[float]]] = {
-        arm: {shift: [] for shift in SHIFTS} for arm in args.arms
-    }
-    for arm in args.arms:
-        for seed in args.seeds:
-            predictor = Predictor(args.runs / f"{arm}-{seed}" / "model", "cpu")
-            for shift, values in score(predictor, args.data, seed).items():
-                dice[arm][shift] += values
-            print(f"{arm} seed {seed} done", flush=True)
-    means = {
-        arm: {shift: round(float(np.mean(values)), 4) for shift, values in by_shift.items()}
-        for arm, by_shift in dice.items()
-    }
-    others = [arm for arm in args.arms if arm != "genseg"] if "genseg" in args.arms else []
-    tests = {
-        other: {shift: against(dice["genseg"][shift], dice[other][shift]) for shift in SHIFTS}
-        for other in others
-    }
-    print(
-        write_findings(
-            "scanner_shift", {"seeds": args.seeds, "dice": means, "genseg_against": tests}
-        )
+    parser.add_argument("--arms", nargs="+", default=["augmented", "separate", "genseg"])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--table", type=Path, default=RESULTS / "scanner_shift.csv")
+    parser.add_argument("--report", action="store_true", help="only read the tables")
+    parser.add_argument(
+        "--agreement", metavar="MODEL", type=Path, help="compare with `genseg predict`, and end"
     )
+    args = parser.parse_args()
+    if args.agreement:
+        cases = list(shifted_cases(args.data, args.seeds[0], test_cases=4))
+        print(f"labels agree in {agreement(args.agreement, cases):.5f} of the foreground")
+        return
+    if not args.report:
+        run(args)
+    found = shift_summary(
+        read_table(args.table), read_table(args.table.with_name("calibration.csv"))
+    )
+    print(write_findings("scanner_shift", found))
 
 
 if __name__ == "__main__":
