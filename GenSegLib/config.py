@@ -55,7 +55,7 @@ class TrainConfig:
     final_steps: int = 1200
     batch_size: int = 2
     generated_batch_size: int = 2
-    blended_share: float = 0.5
+    blended_share: float = 1.0
     upper_every: int = 4
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3

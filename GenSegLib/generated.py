@@ -44,7 +44,8 @@ def draw_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[Genera
 def _draw(learner: Learner, kind: str, rng: Randomness, seed: int) -> GeneratedPair:
     problem, sampling = learner.problem, learner.sampling
     spatial = sampling.spatial if kind == "deformation" else _STILL
-    blend = sampling.all_morphs.blends(rng, 1, spatial, sampling.blending)
+    share = 1.0 if sampling.blended_share > 0 else 0.0  # a preview shows what there is
+    blend = sampling.all_morphs.blends(rng, 1, spatial, share)
     upper = [tensor.detach() for tensor in problem.upper_parameters()]
     image = problem.draw(blend, learner.shown.tensors, upper, seed)
     if kind in problem.variables.changes:

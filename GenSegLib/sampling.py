@@ -63,7 +63,7 @@ class Sampling:
         rejected = {frozenset(places[name] for name in pair) for pair in known}
         self.all_morphs = self._registered.among(range(len(self.names)), rejected)
         self.morphs = self._registered.among(self._training, rejected)
-        self.blending = feedback.strength("blending")
+        self.blended_share = self.config.blended_share * feedback.strength("blending")
         # as published, new masks are as affine where real pairs are not augmented at all
         affine = self.config.masks == "affine"
         spatial = SpatialStrength(elastic=0.0) if affine else self.policy.spatial
@@ -76,10 +76,10 @@ class Sampling:
         return augment(images, labels, self.classes, self.policy, self.rng)
 
     def blends(self, *, held_back: bool) -> Pairs:
-        """Draw new masks between training cases, or between all cases."""
+        """Draw new masks of and between training cases, or all cases."""
         morphs = self.all_morphs if held_back else self.morphs
         count = self.config.generated_batch_size
-        return morphs.blends(self.rng, count, self.spatial, self.blending)
+        return morphs.blends(self.rng, count, self.spatial, self.blended_share)
 
     @torch.no_grad()
     def batches(self) -> Batches:

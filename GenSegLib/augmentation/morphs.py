@@ -172,27 +172,26 @@ class Morphs:
         return Pairs(source, labels, image, self._of(chosen), self._coordinates(points))
 
     def blends(
-        self, rng: Randomness, batch: int, spatial: SpatialStrength, strength: float = 1.0
+        self, rng: Randomness, batch: int, spatial: SpatialStrength, share: float = 1.0
     ) -> Pairs:
-        """Draw blended masks with their source images (which stand for the images too).
+        """Draw new masks with their source images (which stand for the images too).
 
-        ``strength`` is the share of the way that blends go from the nearer of their two subjects.
+        ``share`` of them, on average, are blends of two subjects; the others are deformed masks of
+        one subject.
         """
         points = self._points(rng, batch, spatial)
         chosen = rng.integers(len(self.partners), batch)
         reach = self.settings.reach
-        far = rng.uniform(batch, low=-reach, high=1 + reach)
-        nearer = far.round().clamp(0, 1)
-        ways = (nearer + strength * (far - nearer)).tolist()
+        ways = rng.uniform(batch, low=-reach, high=1 + reach).tolist()
+        blended = (rng.uniform(batch) < share).tolist()
         noise = smooth_noise(rng, batch, 1, self.patch_size, knots=4) * self.settings.mixing
         drawn = []
-        for sample_index, (pair, way) in enumerate(zip(chosen, ways)):
-            at = points[sample_index : sample_index + 1]
-            share = np.clip(way, 0.02, 0.98)
-            mix = torch.sigmoid(
-                noise[sample_index : sample_index + 1] + np.log(share / (1 - share))
-            )
-            drawn.append(self._blend(pair, at, way, mix))
+        for place, pair in enumerate(chosen):
+            at = points[place : place + 1]
+            if blended[place]:
+                drawn.append(self._blend(pair, at, ways[place], noise[place : place + 1]))
+            else:
+                drawn.append(self._at(self.partners[pair][0], self._fine(at)))
         blend = torch.cat(drawn)
         source = blend[:, self.classes :]
         labels = nearest_class(blend[:, : self.classes])
@@ -204,8 +203,10 @@ class Morphs:
     def _of(self, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
         return tuple(self.partners[pair] for pair in chosen)
 
-    def _blend(self, pair: int, at: torch.Tensor, way: float, mix: torch.Tensor) -> torch.Tensor:
+    def _blend(self, pair: int, at: torch.Tensor, way: float, noise: torch.Tensor) -> torch.Tensor:
         first, second = self.partners[pair]
+        even = np.clip(way, 0.02, 0.98)
+        mix = torch.sigmoid(noise + np.log(even / (1 - even)))
         origin = at - way * self._displacement(pair, at)
         origin = at - way * self._displacement(pair, origin)
         counterpart = origin + self._displacement(pair, origin)

@@ -89,7 +89,7 @@ def test_a_rejected_kind_is_half_as_strong_in_the_training(trained: RunFolder) -
     assert after["noise"] == pytest.approx(before["noise"] / 2)
     assert after["contrast"] == before["contrast"]
     assert learner.sampling.spatial.elastic == pytest.approx(learner.policy.spatial.elastic / 2)
-    assert learner.sampling.blending == 0.5
+    assert learner.sampling.blended_share == pytest.approx(learner.config.blended_share / 2)
 
 
 def test_a_training_hears_feedback_between_its_rounds(tmp_path: Path) -> None:

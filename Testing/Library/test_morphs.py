@@ -72,6 +72,12 @@ def test_blends_lie_between_the_subjects(morphs: Morphs) -> None:
     assert len(between) >= 6
 
 
+def test_what_is_not_blended_is_a_deformed_mask_of_one_subject(morphs: Morphs) -> None:
+    found = volumes(morphs.blends(randomness(), 24, STILL, share=0.0).labels)
+    whole = {int((s > 0).sum()) for s in (subject("", 5, 0).label, subject("", 9, 0).label)}
+    assert set(found) == whole
+
+
 def test_blends_never_tear_classes_apart(morphs: Morphs) -> None:
     for label in morphs.blends(randomness(2), 16, STILL).labels[:, 0].numpy():
         for mask in (label > 0, label == 1, label == 2):
