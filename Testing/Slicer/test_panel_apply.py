@@ -168,3 +168,11 @@ def test_volumes_are_applied_to_one_by_one_or_at_once_and_results_kept_or_replac
     press_apply(ready)
     assert segments_of(nodes[0]) == ["Bright"]
     assert ui.applyMessage.text == "Done: first by GenSeg"
+
+
+def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriver) -> None:
+    ready.press(ready.ui.applyButton)
+    job = ready.widget.panel.apply.job
+    ready.widget.onReload()
+    ready.host.wait_until(lambda: not job.isActive, 300)
+    assert segments_of(slicer.util.getNode("first by GenSeg")) == ["Bright"]
