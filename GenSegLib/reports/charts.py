@@ -183,7 +183,7 @@ def _phase_bands(frame: Frame, phases: Sequence[Phase]) -> str:
 def _axes(frame: Frame, y_count: int = 4) -> str:
     bottom = frame.height - frame.bottom
     parts = [_y_axis(frame, y_count)]
-    for tick in _ticks(frame.x_limits, 5):
+    for tick in ticks(frame.x_limits, 5):
         anchor = "end" if frame.x(tick) > frame.width - 20 else "middle"
         parts.append(
             f'<text x="{frame.x(tick):.1f}" y="{bottom + 15:.1f}" text-anchor="{anchor}">'
@@ -194,7 +194,7 @@ def _axes(frame: Frame, y_count: int = 4) -> str:
 
 def _y_axis(frame: Frame, count: int) -> str:
     parts = []
-    for tick in _ticks(frame.y_limits, count):
+    for tick in ticks(frame.y_limits, count):
         y = frame.y(tick)
         parts.append(
             f'<line class="grid" x1="{frame.left}" x2="{frame.width - frame.right}" '
@@ -204,7 +204,7 @@ def _y_axis(frame: Frame, count: int) -> str:
     return "".join(parts)
 
 
-def _ticks(limits: tuple[float, float], count: int) -> list[float]:
+def ticks(limits: tuple[float, float], count: int) -> list[float]:
     """About `count` round numbers within the limits."""
     low, high = limits
     raw = (high - low) / count

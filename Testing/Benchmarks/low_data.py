@@ -23,11 +23,19 @@ from pathlib import Path
 from low_data_parts.arms import EVERY_ARM, NNUNET_ARMS
 from low_data_parts.conditions import Conditions
 from low_data_parts.genseg_job import run_genseg_job
-from low_data_parts.imported import import_scores
+from low_data_parts.imported import import_runs
 from low_data_parts.jobs import Job
 from low_data_parts.nnunet_job import run_nnunet_job
 from low_data_parts.nnunet_schedule import NnunetSchedule
-from low_data_parts.plan import LABELLED, NETWORK, REDUCED, SEEDS, chosen_plan, full_plan, reduced_plan
+from low_data_parts.plan import (
+    LABELLED,
+    NETWORK,
+    REDUCED,
+    SEEDS,
+    chosen_plan,
+    full_plan,
+    reduced_plan,
+)
 from low_data_parts.report import write_report
 from low_data_parts.tables import COSTS, SCORES, has_job, put_rows
 from measuring import RESULTS, ROOT, commit, machine_title
@@ -90,8 +98,9 @@ def main() -> None:
     form.add_argument(
         "--import",
         dest="imported",
-        metavar="COMMIT",
-        help="take over results/core_accuracy.csv, trained at this commit",
+        metavar=("RUNS", "COMMIT"),
+        nargs=2,
+        help="take over runs of core_accuracy.py, which were trained at this commit",
     )
     parser.add_argument("--networks", nargs="+")
     parser.add_argument("--arms", nargs="+", choices=EVERY_ARM)
@@ -100,7 +109,8 @@ def main() -> None:
     args = parser.parse_args()
     conditions = conditions_asked_for(args)
     if args.imported:
-        import_scores(RESULTS / "core_accuracy", args.imported, conditions)
+        runs, trained_at = args.imported
+        import_runs(Path(runs), 10, trained_at, conditions)
     elif not args.report:
         if args.reduced:
             print(REDUCED)

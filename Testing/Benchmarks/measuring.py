@@ -62,6 +62,16 @@ def machine() -> dict[str, object]:
     return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 
+def machine_title(device: str) -> str:
+    """Say in one line what a training on this device runs on."""
+    from GenSegLib.devices import choose_device, list_devices
+
+    name = str(choose_device(device))
+    known = {each.name: each.title for each in list_devices()}
+    title = known.get("cuda:0" if name == "cuda" else name, name)
+    return f"{platform.machine()} {title}"
+
+
 def write_findings(name: str, found: dict) -> str:
     """Write results/NAME.json with the machine, date and commit it is from; return its text."""
     RESULTS.mkdir(exist_ok=True)

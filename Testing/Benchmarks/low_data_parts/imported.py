@@ -1,39 +1,49 @@
-"""Takes over what core_accuracy.py measured: three arms with ten labelled cases."""
+"""Takes over runs of core_accuracy.py: three arms with ten labelled cases."""
 
 from __future__ import annotations
 
+import csv
 import json
+from datetime import date
 from pathlib import Path
 
+from measuring import machine_title
+
+from GenSegLib.runs import RunFolder
+
+from .arms import GENSEG_ARMS
 from .conditions import Conditions
 from .jobs import Job
-from .tables import COSTS, SCORES, put_rows, read_table
+from .tables import COSTS, SCORES, put_rows
 
 
-def import_scores(found: Path, commit: str, conditions: Conditions) -> list[Job]:
-    """Put the rows of `found`.csv among those of low_data.csv, and their costs of `found`.json.
+def import_runs(runs: Path, labelled: int, commit: str, conditions: Conditions) -> list[Job]:
+    """Put the scores and costs of the runs `ARM-SEED` of a folder into the tables.
 
     Args:
-        found: path without its ending.
-        commit: at which the models were trained.
-        conditions: say where the tables are.
+        runs: folder of the runs, each with test-scores.csv and cost.json.
+        labelled: their labelled cases.
+        commit: at which they were trained.
+        conditions: say where the tables are, and which device was used.
     """
-    rows = read_table(found.with_suffix(".csv"))
-    known = json.loads(found.with_suffix(".json").read_text(encoding="utf-8"))
-    origin = {
-        "machine": f"{known['machine']}, {known['cores']} cores",
-        "date": known["date"],
-        "commit": commit,
-    }
-    jobs = sorted({Job.of(row) for row in rows})
-    for job in jobs:
-        arm = known["arms"][job.arm]
-        cost = {
-            "segmenter_steps": str(known["segmenter_steps"]),
-            "train_s": str(arm["train_s"][arm["seeds"].index(job.seed)]),
-            "peak_gb": str(arm["peak_gb"]),
+    found = []
+    for run in sorted(runs.glob("*-*")):
+        arm, _, seed = run.name.rpartition("-")
+        if arm not in GENSEG_ARMS or not (run / "cost.json").is_file():
+            continue
+        config = RunFolder.open(run).config
+        job = Job(config.segmenter, arm, labelled, int(seed))
+        origin = {
+            "segmenter_steps": str(config.joint_steps + config.final_steps),
+            "machine": machine_title(conditions.device),
+            "date": str(date.fromtimestamp((run / "cost.json").stat().st_mtime)),
+            "commit": commit,
         }
-        put_rows(conditions.costs, COSTS, job, [cost | origin])
-        own = [row for row in rows if Job.of(row) == job]
-        put_rows(conditions.scores, SCORES, job, own)
-    return jobs
+        cost = json.loads((run / "cost.json").read_text(encoding="utf-8"))
+        costs = {name: str(value) for name, value in cost.items()}
+        put_rows(conditions.costs, COSTS, job, [costs | origin])
+        with (run / "test-scores.csv").open(newline="", encoding="utf-8") as stream:
+            rows = [{name: row[name] for name in SCORES[4:]} for row in csv.DictReader(stream)]
+        put_rows(conditions.scores, SCORES, job, rows)
+        found.append(job)
+    return found
