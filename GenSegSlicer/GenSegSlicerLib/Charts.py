@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 _COLORS = {
     "validation_dice": (0.18, 0.56, 0.33),
     "segmenter_loss": (0.12, 0.40, 0.75),
+    "consistency_loss": (0.47, 0.33, 0.72),
     "generator_loss": (0.88, 0.52, 0.16),
     "discriminator_loss": (0.62, 0.62, 0.62),
 }
@@ -120,6 +121,7 @@ def _titles() -> dict[str, str]:
     return {
         "validation_dice": _("Dice of the held-back cases"),
         "segmenter_loss": _("Segmenter loss"),
+        "consistency_loss": _("Consistency loss, unlabelled scans"),
         "generator_loss": _("Generator loss"),
         "discriminator_loss": _("Discriminator loss"),
     }
