@@ -5,7 +5,7 @@
 A training writes a checkpoint after each step here, the shortest interval there is. So after each
 kill the next process must go on from the very step that the killed one had begun, or from a later
 one; and the weights of a finished training must equal an uninterrupted one's to the bit. Kills are
-spread evenly over the time that an uninterrupted training takes, its start included. The counts
+spread evenly over the time that an uninterrupted training computes, its start included. The counts
 are written after each training; called again at the same commit, the program goes on with them.
 """
 
@@ -101,8 +101,7 @@ def measure(
     settings = {"generator": args.generator, "checkpoint_every_s": EVERY_STEP_S}
     whole = tiny_run(folder / "whole", cases, **settings)
     began = time.monotonic()
-    live(whole, resume=False)
-    whole_s = time.monotonic() - began
+    whole_s = live(whole, resume=False).computed_s
     expected = final_learner(whole)
     while counts.kills < args.times and time.monotonic() - began < args.seconds:
         random.seed(f"{args.seed}, {counts.trainings_finished}")

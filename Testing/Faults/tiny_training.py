@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from torch.nn import Module
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
@@ -18,6 +22,8 @@ from GenSegLib.events import EventLog, read_events
 from GenSegLib.image_io import write_image, write_label
 from GenSegLib.layouts import read_cases
 from GenSegLib.networks import segmenters
+from GenSegLib.networks.discriminator import Discriminator
+from GenSegLib.networks.generator import Generator
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import train
@@ -36,13 +42,19 @@ def _few_channels(request: segmenters.Request) -> dict[str, Any]:
 
 @contextmanager
 def few_channels() -> Iterator[None]:
-    """Let the registry's U-Net be built with two levels of a few channels."""
+    """Let U-Net, generator and discriminator be built with two or three levels of few channels."""
     known = segmenters._REGISTRY["unet"]
     segmenters._REGISTRY["unet"] = replace(known, arguments=_few_channels)
     try:
-        yield
+        with _narrowed(Generator), _narrowed(Discriminator):
+            yield
     finally:
         segmenters._REGISTRY["unet"] = known
+
+
+def _narrowed(kind: type[Module]) -> Any:
+    """Let a network be built with few channels, whoever builds it."""
+    return patch.object(kind, "__init__", partialmethod(kind.__init__, widths=(4, 8, 8)))
 
 
 def tiny_cases(folder: Path, count: int = 3) -> CaseSet:
