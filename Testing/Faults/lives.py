@@ -1,6 +1,7 @@
 """Trainings in processes of their own, which can be killed at any moment.
 
-The processes are forked, so that none pays for importing PyTorch, and timed by /proc: on Linux only.
+The processes are forked, so that none pays for importing PyTorch, and timed by /proc: on Linux
+only.
 """
 
 from __future__ import annotations
