@@ -21,6 +21,7 @@ from .augmentation.randomness import Randomness
 from .augmentation.spatial import random_grid, sample
 from .averages import Average
 from .config import TrainConfig
+from .distributed import count, summed
 from .multilevel import Trilevel
 from .multilevel.levels import Tensors
 from .problem import SegmentationProblem
@@ -66,7 +67,8 @@ def consistency_loss(
     axes = (0, *range(2, wanted.ndim))
     apart = (mask * (found - wanted).square()).sum(dim=axes)
     size = (mask * (found.square() + wanted.square())).sum(dim=axes)
-    return (apart / (size + _SMOOTH * mask.numel()))[1:].mean()
+    apart, size = summed(torch.stack([apart, size]))  # of the whole batch
+    return (apart / (size + _SMOOTH * mask.numel() * count()))[1:].mean()
 
 
 @dataclass

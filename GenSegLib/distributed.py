@@ -28,38 +28,50 @@ from .torchrun import local_rank
 
 
 @contextmanager
-def joined(device: str) -> Iterator[None]:
+def joined() -> Iterator[None]:
     """Be one of the processes that torchrun started, for a while.
 
-    Args:
-        device: the name of the device that is asked for; every process of a machine takes a CUDA
-            card of its own where it may.
+    Each process of a machine takes a CUDA card of its own, where there are any.
 
     Raises:
-        GenSegError: there are fewer cards than processes.
+        GenSegError: in the block, another process has gone.
     """
-    if device == "cpu" or not torch.cuda.is_available():
-        backend = "gloo"
-    else:
-        _take_own_card(device)
-        backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    if local_rank() < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank())
     try:
         yield
+    except RuntimeError as fault:
+        if not _is_of_the_engine(fault):
+            raise
+        raise GenSegError(
+            "another process of this training has ended, and its own message says why; this one "
+            "cannot go on alone. `genseg resume RUN` goes on from the last checkpoint"
+        ) from fault
     finally:
         dist.destroy_process_group()
 
 
-def _take_own_card(device: str) -> None:
-    cards, place = torch.cuda.device_count(), local_rank()
-    if ":" in device:
+def _is_of_the_engine(fault: RuntimeError) -> bool:
+    return isinstance(fault, dist.DistError) or "gloo" in str(fault)
+
+
+def require_own_card(device: torch.device) -> None:
+    """Make sure that no other process beside this one computes on the same CUDA card.
+
+    Raises:
+        GenSegError: it does.
+    """
+    if count() == 1 or device.type != "cuda":
+        return
+    cards = torch.cuda.device_count()
+    if device.index is not None:
         raise GenSegError(f"{device} is one card, for one process; with torchrun say --device cuda")
-    if place >= cards:
+    if local_rank() >= cards:
         raise GenSegError(
             f"torchrun started more processes on this machine than it has CUDA cards ({cards}); "
             f"say --nproc-per-node {cards}, or --device cpu"
         )
-    torch.cuda.set_device(place)
 
 
 def count() -> int:

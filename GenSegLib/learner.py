@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from . import distributed
 from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
 from .augmentation.subject import LabelledCase
@@ -127,6 +128,20 @@ class Learner:
             upper_every=config.upper_every,
         )
         self.adversary = Level(adversary, adam(adversary))
+
+    @contextmanager
+    def own_draws(self) -> Iterator[None]:
+        """Let each of several processes draw samples of its own for one step.
+
+        What they draw from in common goes on alike in all of them, so that a checkpoint has one
+        state of it, for any number of processes. A process that is alone draws from it.
+        """
+        common = self.rng.generator
+        self.rng.generator = distributed.own_stream(common)
+        try:
+            yield
+        finally:
+            self.rng.generator = common
 
     def _hypergradient(self) -> Hypergradient | None:
         """Return the method; without held-back cases there is no feedback to follow.

@@ -21,6 +21,7 @@ from .augmentation.randomness import Randomness
 from .augmentation.spatial import one_hot
 from .devices import Precision
 from .differences import DIFFERENCES
+from .distributed import in_common
 from .losses import segmentation_loss
 from .multilevel import Trilevel
 from .multilevel.levels import Rates, Tensors
@@ -88,6 +89,7 @@ class SegmentationProblem:
             "generator": tuple(self.generator.weights()),
             "architecture": tuple(architecture),
             "variables": tuple(name for of, name in PARAMETERS.items() if of not in self.frozen),
+            "discriminator": tuple(name for name, _ in self.discriminator.named_parameters()),
         }
 
     def middle_parameters(self) -> list[torch.Tensor]:
@@ -187,7 +189,9 @@ class SegmentationProblem:
         both = torch.cat([pairs.images, drawn])
         with self.autocast():
             self.discriminator.train()
-            scores = self.discriminator(masks.repeat(2, *[1] * (masks.ndim - 1)), both).float()
+            inputs = (masks.repeat(2, *[1] * (masks.ndim - 1)), both)
+            own = _named(self.names["discriminator"], list(self.discriminator.parameters()))
+            scores = applied(self.discriminator, own, inputs).float()
             self.discriminator.eval()
         return ADVERSARIES[self.adversary].loss(*scores.chunk(2))
 
@@ -271,4 +275,5 @@ def _detached(tensors: Tensors) -> list[torch.Tensor]:
 
 
 def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
-    return dict(zip(names, tensors))
+    """Return weights by their names; all processes that train together hold them alike."""
+    return dict(zip(names, in_common(tensors)))

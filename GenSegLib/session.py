@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
+from . import distributed
+from .augmentation.subject import LabelledCase
 from .case_cache import FOLDER, CaseCache
 from .cases import Case, Role
+from .config import TrainConfig
 from .devices import choose_device
 from .errors import GenSegError
 from .events import EventLog
@@ -45,14 +50,38 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
         torch.set_num_threads(config.threads)
     names = dict(sorted((cases.labels or run.preset.labels).items()))
     device = choose_device(config.device)
+    distributed.require_own_card(device)
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
     told = (events or EventLog(None)).log
-    labelled = [*training, *held_back]
-    subjects = load_subjects(labelled, run.preset, list(names), device, cache, told)
-    unlabelled = load_subjects(_unlabelled(run), run.preset, list(names), device, cache, told)
+
+    def load(cases: Sequence[Case]) -> list[LabelledCase]:
+        return load_subjects(cases, run.preset, list(names), device, cache, told)
+
+    labelled, others = [*training, *held_back], _unlabelled(run)
+    _prepare_own_share([*labelled, *others], load)
+    subjects, unlabelled = load(labelled), load(others)
     classes = len(names) + 1
-    learner = Learner(config, run.preset, subjects, len(held_back), classes, unlabelled)
+    learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabelled)
     return Session(learner, names)
+
+
+def _prepare_own_share(cases: Sequence[Case], load: Callable[[Sequence[Case]], object]) -> None:
+    """Share the work of preparing large cases for the cache with the processes beside this one."""
+    if distributed.count() > 1:
+        load(cases[distributed.rank() :: distributed.count()])
+        distributed.wait()
+
+
+def _own_share(config: TrainConfig) -> TrainConfig:
+    """Give the settings with this process's share of every batch that is drawn."""
+    drawn = {
+        "batch_size": True,
+        "generated_batch_size": config.generator != "none",
+        "unlabelled_batch_size": config.consistency != "none",
+    }
+    names = [name for name, is_drawn in drawn.items() if is_drawn]
+    shares: dict[str, Any] = {n: distributed.share_of(getattr(config, n), n) for n in names}
+    return replace(config, **shares)
 
 
 def _unlabelled(run: RunFolder) -> tuple[Case, ...]:

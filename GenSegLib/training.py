@@ -3,6 +3,9 @@
 The warm-up trains the generator alone. In the joint phase generator and segmenter train together
 and the segmenter's loss on held-back cases steers the upper-level variables. In the final phase
 the found recipe trains the segmenter on all labelled cases, those held back included.
+
+Where several processes train together (see `distributed`) all of them take these steps. One leads:
+it writes, and its clock and its view of the run folder decide for all.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from . import distributed
 from .checkpoints import load_checkpoint, save_checkpoint
 from .devices import deterministic, is_out_of_memory
 from .errors import GenSegError
@@ -50,12 +54,17 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     Raises:
         GenSegError: the data, the device or the disk does not allow it.
     """
+    if not distributed.leads():
+        _train_along(run, resume)
+        return
     with run.lock() as lock, deterministic(run.config.deterministic):
         run.remove_leftovers()
         if resume:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
+        if distributed.count() > 1:
+            events.log(f"{distributed.count()} processes share each batch")
         done = 0
         try:
             training = Training(run, events, lock)
@@ -74,6 +83,12 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
             ending = State.FINISHED
         run.write_status(ending, done)
         events.state(ending)
+
+
+def _train_along(run: RunFolder, resume: bool) -> None:
+    """Compute a share of every batch, and write nothing."""
+    with deterministic(run.config.deterministic), suppress(StopRequested):
+        Training(run, EventLog(None), None).run(resume=resume)
 
 
 @dataclass
@@ -95,9 +110,15 @@ class Progress:
 
 
 class Training:
-    """Runs the phases of one training; see :func:`train`."""
+    """Runs the phases of one training; see :func:`train`.
 
-    def __init__(self, run: RunFolder, events: EventLog, lock: RunLock) -> None:
+    Args:
+        run: the run folder.
+        events: told of what happens.
+        lock: of the run folder; None for a process that does not write there.
+    """
+
+    def __init__(self, run: RunFolder, events: EventLog, lock: RunLock | None) -> None:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
         self.session = load_session(run, events)
@@ -119,8 +140,9 @@ class Training:
         while (setback := self._run_phases()) is not None:
             self._go_back(setback)
         self._save()
-        dice = self.progress.last_dice
-        write_model(self.run_folder, self.learner, self.session.names, dice)
+        if self.lock is not None:
+            dice = self.progress.last_dice
+            write_model(self.run_folder, self.learner, self.session.names, dice)
 
     def _run_phases(self) -> LossDiverged | MemoryError | None:
         """Run the phases to their end, or to what the training can go back from."""
@@ -129,8 +151,8 @@ class Training:
         except LossDiverged as fault:
             return fault.with_traceback(None)
         except (RuntimeError, MemoryError) as fault:
-            if not is_out_of_memory(fault):
-                raise
+            if not is_out_of_memory(fault) or distributed.count() > 1:
+                raise  # the other processes would wait for this one's part of the batch
             return MemoryError()
         return None
 
@@ -173,7 +195,8 @@ class Training:
         self._phase_start = progress.step, self._elapsed()
         while not schedule.is_over(phase, progress.step, self._elapsed()):
             self._stop_if_asked()
-            losses = self._step(phase, progress.step)
+            with self.learner.own_draws():
+                losses = distributed.averaged(self._step(phase, progress.step))
             progress.step += 1
             self._tell(phase, losses)
             if progress.step % self.config.validate_every == 0 and self._end_round(phase):
@@ -210,10 +233,8 @@ class Training:
 
     def _hear_feedback(self) -> None:
         """Follow what a clinician rejected since the last round."""
-        try:
-            feedback = Feedback.load(self.run_folder.path)
-        except GenSegError as fault:
-            self.events.log(f"feedback is left aside: {fault}", "warning")
+        feedback = distributed.agreed(self._read_feedback() if self.lock is not None else None)
+        if feedback is None:
             return
         if self.learner.has_generator and feedback != self.learner.feedback:
             self.learner.follow(feedback)
@@ -221,6 +242,13 @@ class Training:
                 f"feedback: {len(feedback.pairs)} pairs of cases are left out; "
                 f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
             )
+
+    def _read_feedback(self) -> Feedback | None:
+        try:
+            return Feedback.load(self.run_folder.path)
+        except GenSegError as fault:
+            self.events.log(f"feedback is left aside: {fault}", "warning")
+            return None
 
     def _validate(self) -> None:
         held_back = self.learner.subjects[self.learner.training :]
@@ -242,7 +270,7 @@ class Training:
 
     def _show(self) -> None:
         folder = self.run_folder.previews / f"{self.done:06d}"
-        if not folder.exists():
+        if self.lock is not None and not folder.exists():
             write_previews(self.session, folder, seed=self.done)
             self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
 
@@ -262,25 +290,27 @@ class Training:
     def _elapsed(self) -> float:
         """Return the seconds of training so far, those before a resume included."""
         now = time.monotonic()
-        self.progress.elapsed_s += now - self._since
+        self.progress.elapsed_s = distributed.agreed(self.progress.elapsed_s + now - self._since)
         self._since = now
         return self.progress.elapsed_s
 
     def _stop_if_asked(self) -> None:
-        if self.run_folder.stop_requested():
+        if not distributed.agreed(self.run_folder.stop_requested()):
+            return
+        if self.lock is not None:
             self.run_folder.write_status(State.STOPPING, self.done)
             self.events.state(State.STOPPING)
             self._save()
             self.run_folder.clear_stop()
-            raise StopRequested
+        raise StopRequested
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
-        if now - self._beaten > _HEARTBEAT_S:
+        if self.lock is not None and now - self._beaten > _HEARTBEAT_S:
             self.lock.require_held()
             self.run_folder.write_status(State.RUNNING, self.done)
             self._beaten = now
-        if now - self._saved > self.config.checkpoint_every_s:
+        if distributed.agreed(now - self._saved) > self.config.checkpoint_every_s:
             self._require_sound()
             self._save()
 
@@ -290,15 +320,18 @@ class Training:
             raise LossDiverged("a weight")
 
     def _save(self) -> None:
+        self._saved = time.monotonic()
+        if self.lock is None:
+            return
         self.run_folder.require_present()
         self.lock.require_held()
         state = {"progress": vars(self.progress), "learner": self.learner.state()}
         save_checkpoint(self.run_folder.checkpoints, self.done, state)
-        self._saved = time.monotonic()
 
     def _restore(self) -> bool:
         """Go back to the last sound checkpoint; tell whether there is one."""
         state, damaged = load_checkpoint(self.run_folder.checkpoints)
+        distributed.wait()  # before the leader writes the next one
         for path in damaged:
             self.events.log(f"{path.name} is damaged; an earlier checkpoint is used", "warning")
         if state is None:

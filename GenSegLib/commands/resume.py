@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..runs import RunFolder
 from .options import add_events
-from .training_job import run_training
+from .training_job import train_together
 
 VERB = "resume"
 SUMMARY = "go on with a training that was stopped, where it stopped"
@@ -22,4 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train on from the last checkpoint."""
-    run_training(RunFolder.open(args.run_folder), args, resume=True)
+    train_together(lambda: (RunFolder.open(args.run_folder), True), args)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from ..cases import Role
 from ..events import EventLog
 from ..runs import RunFolder, State
+from ..torchrun import is_one_of_several
 from .options import watch
 
 _LEFT_ASIDE = (
@@ -22,6 +23,42 @@ _NO_VALIDATION = (
     "no case is held back, so the training goes without validation, and the generator without "
     "feedback; two segmented cases or more allow both"
 )
+
+
+def train_together(prepare: Callable[[], tuple[RunFolder, bool]], args: argparse.Namespace) -> None:
+    """Train a run with all the processes that torchrun started, or alone where it did not.
+
+    Args:
+        prepare: gives the run, and whether to go on with it; the leading process alone calls it.
+        args: the command line.
+    """
+    if not is_one_of_several():
+        run, resume = prepare()
+        run_training(run, args, resume=resume)
+        return
+    from ..distributed import agreed, joined, leads
+
+    with joined():
+        asked = None
+        try:
+            asked = prepare() if leads() else None
+        finally:
+            told = agreed(asked and (asked[0].path, asked[1]))
+        if asked is not None:
+            run_training(asked[0], args, resume=asked[1])
+        elif told is not None:
+            _train_along(RunFolder.open(told[0]), resume=told[1])
+
+
+def _train_along(run: RunFolder, *, resume: bool) -> None:
+    """Compute a share of a training that another process leads; that one hears the signals."""
+    from ..training import train
+
+    if resume and _state(run) is State.FINISHED:
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    train(run, EventLog(None), resume=resume)
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:
