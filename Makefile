@@ -2,6 +2,10 @@
 # make test   all the tests
 # make lint   style and types
 # make screenshots   the pictures of the Slicer panel, about five minutes
+# make lock   requirements.lock anew: every package that is installed, pinned and hashed
+# make locked .venv from requirements.lock, each package held to its hash (torch for CUDA: large)
+# make audit  bandit over the code, pip-audit over requirements.lock (asks pypi.org)
+# make sbom   build/sbom.json: what is installed in .venv, as CycloneDX
 # make clean  removes what the others made (not your runs)
 #
 # Everything is installed into .venv. Another Python: make demo PYTHON=python3.12
@@ -12,8 +16,10 @@ WORKERS ?= 2
 BIN := .venv/bin
 GENSEG := $(BIN)/genseg
 INSTALLED := .venv/installed
+RELEASE := .venv/release
+BANDIT := $(BIN)/bandit -q -c pyproject.toml -r GenSegLib GenSegSlicer
 
-.PHONY: demo test lint screenshots clean
+.PHONY: demo test lint screenshots lock locked audit sbom clean
 
 demo: $(INSTALLED)
 	$(GENSEG) demo
@@ -25,9 +31,34 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BANDIT)
 
 screenshots: $(INSTALLED)
 	$(BIN)/python Testing/Tools/screenshots.py
+
+lock: $(RELEASE)
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal \
+		--python-version 3.10 --generate-hashes --custom-compile-command "make lock" \
+		--output-file requirements.lock -q
+
+locked:
+	"$(PYTHON)" -m venv --clear .venv
+	$(BIN)/pip install --require-hashes -r requirements.lock
+	$(BIN)/pip install --no-deps --no-build-isolation -e .
+	touch $(INSTALLED) $(RELEASE)
+
+audit: $(RELEASE)
+	$(BANDIT)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+
+sbom: $(RELEASE)
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment .venv --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json
+
+$(RELEASE): $(INSTALLED)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[release]'
+	touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt .ci/setup
 	sh .ci/setup "$(PYTHON)" .venv

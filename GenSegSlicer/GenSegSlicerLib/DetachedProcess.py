@@ -40,7 +40,7 @@ class DetachedProcess:
         try:
             with log.open("ab") as stream:
                 self._start = stream.tell()
-                self._process = subprocess.Popen(
+                self._process = subprocess.Popen(  # nosec B603
                     command,
                     cwd=libraryFolder(),
                     stdin=subprocess.DEVNULL,

@@ -31,8 +31,11 @@ def killTree(pid: int) -> None:
 
 
 def _killOnWindows(pid: int) -> None:
-    subprocess.Popen(
-        ["taskkill", "/F", "/T", "/PID", str(pid)],
+    # by its whole path: Windows would take one that lies in the working folder first; and a number
+    # is all that varies
+    program = Path(os.environ.get("SYSTEMROOT", "C:\\Windows")) / "System32" / "taskkill.exe"
+    subprocess.Popen(  # nosec B603
+        [str(program), "/F", "/T", "/PID", str(pid)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -63,7 +66,9 @@ def _parents() -> dict[int, int]:
     if sys.platform.startswith("linux"):
         return dict(_readStat(folder) for folder in Path("/proc").glob("[0-9]*"))
     command = ["ps", "-A", "-o", "pid=,ppid="]
-    listed = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
+    listed = subprocess.run(  # nosec B603
+        command, capture_output=True, timeout=_PATIENCE_S, check=False
+    )
     rows = (line.split() for line in listed.stdout.splitlines())
     return {int(row[0]): int(row[1]) for row in rows if len(row) == 2}
 
