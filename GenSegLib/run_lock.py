@@ -8,34 +8,44 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import GenSegError
+from .processes import process_lives, process_space, process_start
 
 BEAT_S = 10.0
 STALE_S = 120.0
+WATCH_S, LOOK_S = 3 * BEAT_S, 1.0
 
 
 class RunLock:
     """A file that names its process and machine and is touched every `BEAT_S` seconds.
 
-    It counts no more when its process has ended (on this machine) or when it was not touched
-    for `STALE_S` seconds (on another one).
+    On its own machine it counts as long as its process is there, however long that slept and
+    whatever the clock says. On another one it counts while it is touched: where the clocks leave a
+    doubt, whoever wants the lock watches it for `WATCH_S` seconds before taking it over.
+
+    Args:
+        path: the file.
+        tell: told in words when it has to be watched.
 
     Raises:
         GenSegError: on entering, another process holds the lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
         self._path = path
+        self._tell = tell or (lambda text: None)
         self._owner = {
             "process": os.getpid(),
+            "start": process_start(os.getpid()),
+            "space": process_space(),
             "host": socket.gethostname(),
             "token": uuid.uuid4().hex,
         }
@@ -89,7 +99,7 @@ class RunLock:
         stale = self._read()
         if stale is None:
             return
-        if self._lives(stale):
+        if self._lives(stale) or (not self._is_here(stale) and self._is_touched()):
             self._refuse(stale)
         aside = self._path.with_name(f".lock.{uuid.uuid4().hex}.tmp")
         try:
@@ -114,14 +124,43 @@ class RunLock:
         return owner if isinstance(owner, dict) else {}
 
     def _lives(self, owner: dict[str, Any]) -> bool:
+        process, start = owner.get("process"), owner.get("start")
+        if self._is_here(owner) and isinstance(process, int):
+            if start is not None:
+                return process_start(process) == start
+            return self._is_fresh() and process_lives(process)
+        return self._is_fresh()
+
+    def _is_here(self, owner: dict[str, Any]) -> bool:
+        """Tell whether the owner is, or was, a process that this one could see."""
+        here = owner.get("host") == self._owner["host"]
+        return here and owner.get("space", self._owner["space"]) == self._owner["space"]
+
+    def _is_fresh(self) -> bool:
+        """Tell whether the lock was touched a short time ago, by the clocks of both machines."""
+        touched = self._touched()
+        return touched is not None and abs(time.time() - touched) < STALE_S
+
+    def _is_touched(self) -> bool:
+        """Watch the lock of another machine, whose clock may be another: is it touched?"""
+        self._tell(
+            f"{self._path} is of another machine and seems old; watching it for {WATCH_S:.0f} "
+            "seconds before it is taken over"
+        )
+        before, end = self._touched(), time.monotonic() + WATCH_S
+        while time.monotonic() < end and before is not None:
+            time.sleep(LOOK_S)
+            if self._touched() != before:
+                return True
+        return False
+
+    def _touched(self) -> float | None:
+        """Give when the lock was touched; opened for it, since network drives remember times."""
         try:
-            age_s = time.time() - self._path.stat().st_mtime
+            with self._path.open("rb") as stream:
+                return os.fstat(stream.fileno()).st_mtime
         except FileNotFoundError:
-            return False
-        process = owner.get("process")
-        if owner.get("host") == socket.gethostname() and isinstance(process, int):
-            return age_s < STALE_S and process_lives(process)
-        return age_s < STALE_S
+            return None
 
     def _refuse(self, owner: dict[str, Any] | None) -> None:
         owner = owner or {}
@@ -132,36 +171,7 @@ class RunLock:
 
     def _touch_until_ended(self) -> None:
         while not self._ended.wait(BEAT_S):
-            now = time.time()
             try:
-                os.utime(self._path, (now, now))
+                os.utime(self._path)  # by the clock of the drive's server, where there is one
             except OSError:
                 continue  # a drive that is away for a moment; the next beat tries again
-
-
-def process_lives(process: int) -> bool:
-    """Tell whether a process of this machine is there."""
-    if sys.platform == "win32":
-        return _process_lives_on_windows(process)
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _process_lives_on_windows(process: int) -> bool:
-    """Ask Windows, where signal 0 would end the process."""
-    import ctypes
-
-    query_limited_information, still_active = 0x1000, 259
-    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
-    handle = kernel.OpenProcess(query_limited_information, False, process)
-    if not handle:
-        return False
-    code = ctypes.c_ulong()
-    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-    kernel.CloseHandle(handle)
-    return code.value == still_active

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
@@ -236,15 +236,15 @@ class RunFolder:
         return RunLock(self.path / "lock").is_held()
 
     @contextmanager
-    def lock(self) -> Iterator[RunLock]:
+    def lock(self, tell: Callable[[str], None] | None = None) -> Iterator[RunLock]:
         """Keep every other process out of this run.
 
-        The lock of a process that died is taken over.
+        The lock of a process that died is taken over; see `RunLock`, which `tell` is for.
 
         Raises:
             GenSegError: another process trains this run.
         """
-        with RunLock(self.path / "lock") as lock:
+        with RunLock(self.path / "lock", tell) as lock:
             yield lock
 
     @cached_property

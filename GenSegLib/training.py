@@ -57,7 +57,7 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     if not distributed.leads():
         _train_along(run, resume)
         return
-    with run.lock() as lock, deterministic(run.config.deterministic):
+    with run.lock(events.log) as lock, deterministic(run.config.deterministic):
         run.remove_leftovers()
         if resume:
             run.clear_stop()

@@ -13,7 +13,7 @@ LIGHT = (
     *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "outputs"),
     *("runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
     *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
-    *("array_file", "case_cache", "dicom_preamble", "terminology", "torchrun"),
+    *("array_file", "case_cache", "dicom_preamble", "terminology", "torchrun", "processes"),
 )
 
 IMPORT_WITH_BLOCKED = """

@@ -15,7 +15,7 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.presets import Preset
-from GenSegLib.run_lock import process_lives
+from GenSegLib.processes import process_lives
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.PairChecks import OK, checkPair
 from GenSegSlicerLib.SegmentationFiles import writeLabel

@@ -149,19 +149,13 @@ def test_the_lock_of_a_process_that_ended_is_taken_over(run: RunFolder) -> None:
     assert not run.is_running()
     with run.lock():
         assert run.is_running()
-    assert not list(run.path.glob("lock*"))
+    assert not list(run.path.glob("*lock*"))
 
 
 def test_the_lock_of_another_machine_holds_while_its_heart_beats(run: RunFolder) -> None:
     write_lock(run, 1, "another-machine", age_s=30)
     with pytest.raises(GenSegError, match="by process 1 on another-machine"), run.lock():
         pytest.fail("the other machine trains this run")
-
-
-def test_the_lock_of_another_machine_that_went_silent_is_taken_over(run: RunFolder) -> None:
-    write_lock(run, 1, "another-machine", age_s=600)
-    with run.lock():
-        assert json.loads((run.path / "lock").read_text(encoding="utf-8"))["process"] == os.getpid()
 
 
 def test_a_lock_that_is_being_written_is_respected(run: RunFolder) -> None:

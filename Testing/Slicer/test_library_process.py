@@ -16,7 +16,7 @@ from GenSegSlicerLib.LibraryProcess import LibraryProcess
 from other_library import replacing_library
 
 from GenSegLib.events import to_line
-from GenSegLib.run_lock import process_lives
+from GenSegLib.processes import process_lives
 
 
 class Followed:

@@ -13,7 +13,7 @@ import pytest
 from GenSegSlicerLib import ProcessTree
 from GenSegSlicerLib.Library import pythonProgram
 
-from GenSegLib.run_lock import process_lives
+from GenSegLib.processes import process_lives
 
 # A launcher that starts a child that starts a grandchild; each tells its number.
 TREE = """
@@ -89,7 +89,9 @@ def test_as_on_windows_the_system_is_asked_to_end_the_tree(
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: asked.append(command))
     ProcessTree.killTree(4711)
-    assert asked == [["taskkill", "/F", "/T", "/PID", "4711"]]
+    assert [command[1:] for command in asked] == [["/F", "/T", "/PID", "4711"]]
+    assert asked[0][0].endswith("taskkill.exe")
+    assert len(asked[0][0]) > len("taskkill.exe"), "none that lies about in the working folder"
 
 
 @pytest.mark.parametrize("pid", [0, -1, os.getpid()], ids=["0", "-1", "own"])
