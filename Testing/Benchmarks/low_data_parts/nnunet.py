@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from measuring import timed
@@ -15,7 +16,7 @@ from GenSegLib.devices import choose_device
 from .nnunet_data import DATASET
 from .nnunet_schedule import FOLDS, NnunetSchedule
 
-TRAINERS = Path(__file__).parent / "nnunet_trainers"
+TRAINER_FILE = Path(__file__).parent / "nnunet_trainer.py"
 _TRAINER = "nnUNetTrainerLowData"
 _CONFIGURATION = "3d_fullres"
 _PLANS = "nnUNetPlans"
@@ -37,7 +38,9 @@ class Nnunet:
     ) -> None:
         self.folder, self.schedule = folder, schedule
         self.device = _device(device)
-        self._commands = (python or peer_python("nnunet", NNUNET)).parent
+        python = python or peer_python("nnunet", NNUNET)
+        self._commands = python.parent
+        _install_trainer(python)
 
     @property
     def seconds(self) -> float:
@@ -109,7 +112,6 @@ class Nnunet:
         kept = {"raw": "raw", "preprocessed": "preprocessed", "results": "results"}
         return {
             **{f"nnUNet_{name}": str(self.folder / place) for name, place in kept.items()},
-            "nnUNet_extTrainer": str(TRAINERS),
             "nnUNet_n_proc_DA": _processes(),
             "nnUNet_def_n_proc": _processes(),
             "GENSEG_NNUNET_EPOCHS": str(self.schedule.epochs),
@@ -131,6 +133,19 @@ class Nnunet:
         if not self._costs.is_file():
             return {}
         return json.loads(self._costs.read_text(encoding="utf-8"))
+
+
+def _install_trainer(python: Path) -> None:
+    """Put the trainer beside nnU-Net's own, where it is looked for before anything else.
+
+    nnU-Net would find it elsewhere, too, but imports every network that it knows on the way there,
+    and one of them needs a torchvision that fits PyTorch, which there is none of for its CPU build.
+    """
+    ask = "import nnunetv2; print(nnunetv2.__path__[0])"
+    found = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout
+    shutil.copyfile(
+        TRAINER_FILE, Path(found.strip()) / "training/nnUNetTrainer" / TRAINER_FILE.name
+    )
 
 
 def _device(name: str) -> str:

@@ -3,7 +3,7 @@
 Planner, augmentation, network, optimizer and loss are its own. With its default schedule the arm
 is `nnunet:default`; `nnunet` has the time that `genseg` took for the same cases on the same
 machine: a short trial (not counted) measures an iteration, and epochs are set to fit
-(`nnunet_trainers/low_data_trainer.py`). Planning, start-up and validation count as its users wait
+(`nnunet_trainer.py`). Planning, start-up and validation count as its users wait
 for them.
 """
 

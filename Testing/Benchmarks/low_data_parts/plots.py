@@ -33,7 +33,7 @@ def dice_plot(summary: Summary, network: str) -> str:
     frame = Frame(720, 380, limits, (low - pad, high + pad), right=_LEGEND_WIDTH, top=34, bottom=42)
     parts = [*_value_axis(frame, "{:.3f}"), *_count_axis(frame, counts)]
     for place, curve in enumerate(curves.values()):
-        parts += _curve(frame, curve, _color(place), 3.0 * (place - (len(curves) - 1) / 2))
+        parts += _curve(frame, curve, place, 3.0 * (place - (len(curves) - 1) / 2))
     parts += _legend(frame, curves)
     title = (
         f"Mean Dice on the test cases against labelled cases ({network}; bars: the seeds' range)"
@@ -53,24 +53,29 @@ def difference_plot(summary: Summary) -> str:
         if gains
     }
     most = max((abs(gain) for gains in groups.values() for gain in gains), default=0.01) * 1.1
-    width = max(420, 110 * len(groups) + 70)
+    width = max(480, 110 * len(groups) + 70)
     frame = Frame(width, 380, (-0.5, max(len(groups), 1) - 0.5), (-most, most), top=34, bottom=42)
     parts = [*_value_axis(frame, "{:+.2f}")]
     parts.append(_line(frame.left, frame.y(0), frame.width - frame.right, frame.y(0), "zero"))
     for place, (name, gains) in enumerate(groups.items()):
         parts += _strip(frame, place, name, gains)
-    return _svg(frame, "Dice of genseg less that of another arm, a dot a test case", parts)
+    return _svg(frame, "Dice of genseg less another arm's, case by case", parts)
 
 
 def _is_other_arm(group: Group) -> bool:
     return group.arm != "genseg" and group.network in ("dynunet", NNUNET_NETWORK)
 
 
-def _curve(frame: Frame, curve: dict[int, Standing], color: str, aside: float) -> Iterable[str]:
+def _curve(frame: Frame, curve: dict[int, Standing], place: int, aside: float) -> Iterable[str]:
     """Draw an arm's line and the range of its seeds, a little aside so that bars stay apart."""
+    color = _color(place)
     points = [(frame.x(log2(count)) + aside, standing) for count, standing in sorted(curve.items())]
     way = " ".join(f"{x:.1f},{frame.y(standing.mean):.1f}" for x, standing in points)
-    yield f'<polyline points="{way}" fill="none" stroke="{color}" stroke-width="2"/>'
+    dashes = "none" if place < len(COLORS) else "6 3"
+    yield (
+        f'<polyline points="{way}" fill="none" stroke="{color}" stroke-width="2" '
+        f'stroke-dasharray="{dashes}"/>'
+    )
     for x, standing in points:
         low, high = (frame.y(edge(standing.dice.values())) for edge in (min, max))
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{color}"/>'

@@ -1,6 +1,6 @@
 """nnU-Net's own trainer with a number of epochs and iterations that fits a time.
 
-It runs in nnU-Net's environment, which finds it through the variable `nnUNet_extTrainer`.
+It runs in nnU-Net's environment, beside nnU-Net's own trainers.
 """
 
 from __future__ import annotations

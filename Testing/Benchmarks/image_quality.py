@@ -1,0 +1,192 @@
+"""How real generated volumes look, and how much they differ from each other.
+
+    python Testing/Benchmarks/image_quality.py RUN --judge MODEL [--count 60]
+
+FID compares the features of generated volumes with those of real ones that the run never saw: the
+protocol's cases that are neither labelled nor test cases. For scale, the same is told of as many
+other real ones (the least that so few volumes allow), of the labelled cases as they are, and of
+blends whose images no generator finished. Features are those of a segmenter of another
+training (`--judge`): networks trained on photographs know slices, not volumes of 35 x 50 x 35
+voxels, and are not at hand offline; a segmenter's encoder knows this anatomy in three dimensions.
+It was trained to overlook what augmentation changes, so that contrast and noise weigh little here.
+The features are the means over octants of the deepest features of each volume.
+
+Diversity is the multi-scale SSIM of pairs of volumes (Wang et al., 2003): the lower, the more they
+differ. Real cases give the scale.
+
+Both are MONAI's. Writes results/image_quality.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from measuring import ROOT, write_findings
+from monai.metrics import FIDMetric, MultiScaleSSIMMetric
+from protocol import case_names, split_cases
+from torch import Tensor, nn
+
+from GenSegLib.augmentation.randomness import Randomness
+from GenSegLib.augmentation.spatial import SpatialStrength
+from GenSegLib.checkpoints import load_checkpoint
+from GenSegLib.generated import draw_pairs
+from GenSegLib.image_io import read_image
+from GenSegLib.model_weights import load_segmenter
+from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.presets import Preset
+from GenSegLib.runs import RunFolder
+from GenSegLib.session import Session, load_session
+
+PAIRS = 200
+DATA_RANGE = 8.0  # of standardized volumes: four deviations on either side
+SSIM_WEIGHTS = (0.2, 0.4, 0.4)
+
+
+class Judge:
+    """Gives the features of volumes: means over octants of a segmenter's deepest layer.
+
+    Args:
+        model: model folder of a `dynunet`.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self.network, _ = load_segmenter(model)
+        self._found: Tensor | None = None
+        bottleneck = self.network.get_submodule("bottleneck")
+        bottleneck.register_forward_hook(self._keep)
+
+    def _keep(self, module: nn.Module, inputs: object, output: Tensor) -> None:
+        self._found = output
+
+    @torch.no_grad()
+    def features(self, volumes: Tensor) -> Tensor:
+        """Return features (8 x volume, channel) of volumes (volume, 1, *shape)."""
+        found = []
+        for volume in volumes.split(4):
+            self.network(volume)
+            assert self._found is not None
+            octants = F.adaptive_avg_pool3d(self._found.float(), 2)
+            found.append(octants.flatten(2).movedim(1, 2).flatten(0, 1))
+        return torch.cat(found)
+
+
+class Volumes:
+    """Draws patches of one size from real and from new images.
+
+    Args:
+        session: of a run with a generator.
+        preset: of that run.
+        data: cases in the Decathlon's layout.
+        seed: of everything that is drawn.
+    """
+
+    def __init__(self, session: Session, preset: Preset, data: Path, seed: int) -> None:
+        self._session, self._data, self._seed = session, data, seed
+        self._patch_size, self._preprocessor = preset.patch_size, Preprocessor(preset)
+        self._random = np.random.default_rng(seed)
+
+    def real(self, names: Sequence[str], count: int) -> Tensor:
+        """Return patches at random places of real cases, one of each case in turn."""
+        drawn = []
+        for name in (names[place % len(names)] for place in range(count)):
+            image = self._preprocessor.apply(read_image(self._data / f"imagesTr/{name}.nii.gz"))
+            drawn.append(self._patch(torch.from_numpy(image.image)))
+        return standardized(torch.stack(drawn))
+
+    def generated(self, count: int) -> Tensor:
+        """Return generated images of blended masks."""
+        pairs = draw_pairs(self._session.learner, ["blending"] * count, self._seed)
+        return standardized(torch.stack([pair.image for pair in pairs]))
+
+    def warped(self, count: int) -> Tensor:
+        """Return real images moved onto blended masks, which no generator finished."""
+        learner = self._session.learner
+        rng = Randomness(torch.Generator().manual_seed(self._seed), learner.device)
+        still = SpatialStrength(probability=0.0, elastic=0.0)
+        return standardized(learner.sampling.all_morphs.blends(rng, count, still).source)
+
+    def _patch(self, image: Tensor) -> Tensor:
+        """Return a patch (channel, *shape) of an image, with zeros around one that is smaller."""
+        for axis, wanted in enumerate(self._patch_size, 1):
+            spare = image.shape[axis] - wanted
+            if spare > 0:
+                image = image.narrow(axis, int(self._random.integers(spare + 1)), wanted)
+        missing = [wanted - size for wanted, size in zip(self._patch_size, image.shape[1:])]
+        around = [side for gap in reversed(missing) for side in (gap // 2, gap - gap // 2)]
+        return F.pad(image, around)
+
+
+def standardized(volumes: Tensor) -> Tensor:
+    """Return volumes with mean 0 and deviation 1 each, as prepared images have."""
+    axes = tuple(range(1, volumes.ndim))
+    deviation = volumes.std(dim=axes, keepdim=True)
+    return (volumes - volumes.mean(dim=axes, keepdim=True)) / deviation
+
+
+def similarity(volumes: Tensor, seed: int) -> float:
+    """Return the mean multi-scale SSIM of random pairs of different volumes."""
+    pairs = [*combinations(range(len(volumes)), 2)]
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:PAIRS]
+    first, second = (volumes[[pairs[k][side] for k in chosen]] for side in (0, 1))
+    metric = MultiScaleSSIMMetric(
+        spatial_dims=3, data_range=DATA_RANGE, kernel_size=5, weights=SSIM_WEIGHTS
+    )
+    return round(float(metric(first, second).mean()), 4)
+
+
+def compared(judge: Judge, sets: dict[str, Tensor], seed: int) -> dict[str, dict[str, float]]:
+    """Return the FID of each set to the first one, and how alike its volumes are."""
+    features = {name: judge.features(volumes) for name, volumes in sets.items()}
+    reference = next(iter(features.values()))
+    return {
+        name: {
+            "volumes": len(volumes),
+            "fid": round(float(FIDMetric()(features[name], reference)), 3),
+            "ms_ssim": similarity(volumes, seed),
+        }
+        for name, volumes in sets.items()
+    }
+
+
+def restored(run: RunFolder) -> Session:
+    """Return a training as its last checkpoint has it."""
+    state, _ = load_checkpoint(run.checkpoints)
+    if state is None:
+        raise SystemExit(f"{run.path} has no checkpoint; train it first")
+    session = load_session(run)
+    session.learner.restore(state["learner"])
+    return session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", metavar="RUN", type=Path)
+    parser.add_argument("--judge", metavar="MODEL", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
+    parser.add_argument("--count", type=int, default=60, help="volumes of each kind")
+    args = parser.parse_args()
+    run = RunFolder.open(args.run)
+    session, seed = restored(run), run.config.seed
+    labelled = session.learner.sampling.names
+    unseen = split_cases(case_names(args.data), len(labelled), seed).unlabelled
+    half, volumes = len(unseen) // 2, Volumes(session, run.preset, args.data, seed)
+    sets = {
+        "real, unseen (reference)": volumes.real(unseen[:half], args.count),
+        "real, unseen (others)": volumes.real(unseen[half:], args.count),
+        "real, labelled": volumes.real(labelled, args.count),
+        "blended, no generator": volumes.warped(args.count),
+        "generated": volumes.generated(args.count),
+    }
+    found = compared(Judge(args.judge), sets, seed)
+    origin = {"run": args.run.name, "judge": f"{args.judge.parent.name}/{args.judge.name}"}
+    print(write_findings("image_quality", {**origin, "sets": found}))
+
+
+if __name__ == "__main__":
+    main()
