@@ -16,6 +16,7 @@ from ..config import (
 )
 from ..errors import GenSegError
 from ..presets import list_presets, load_preset
+from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
 from ..unlabelled import draw_cases
 from .case_choice import choose_cases
@@ -56,9 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to train (the defaults are good ones)")
     group.add_argument("--seed", metavar="NUMBER", type=int, help="start of the random numbers")
+    group.add_argument(
+        "--recipe",
+        choices=tuple(list_recipes()),
+        help="settings of a published way to train, to compare with; those that you name win",
+    )
     add_effort(group, "standard", "none")
     group.add_argument("--segmenter", choices=SEGMENTERS, help="network that segments")
-    group.add_argument("--generator", choices=GENERATORS, help="network that makes images")
+    group.add_argument(
+        "--generator",
+        choices=GENERATORS,
+        help="network that makes the images of new pairs: of searchable cells (the default), the "
+        "same from masks alone, with SPADE normalization, a variational autoencoder, a diffusion "
+        "bridge of a few steps; warped: real images moved onto new masks, and no network; none: "
+        "no new pairs",
+    )
     group.add_argument(
         "--no-generator",
         dest="generator",
@@ -124,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
 def _existing_run(args: argparse.Namespace) -> RunFolder:
     given = [
         name
-        for name in ("preset", "labelled", "unlabelled_cases", "out", "labels")
+        for name in ("preset", "recipe", "labelled", "unlabelled_cases", "out", "labels")
         if _is_given(args, name)
     ]
     given += _changes(args)
@@ -143,7 +156,9 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
         raise GenSegError("say where the run shall go, such as --out runs/first")
     RunFolder.require_free(args.out, args.overwrite)
     preset = load_preset(args.preset)
-    config = TrainConfig.for_preset(preset, args.effort or "standard", **_changes(args))
+    recipe = load_recipe(args.recipe) if args.recipe else {}
+    changes = {**recipe, **_changes(args)}
+    config = TrainConfig.for_preset(preset, args.effort or "standard", **changes)
     _require_device(config.device)
     cases = _draw(read_data(args), args, config)
     cases = choose_cases(cases, preset, config.validation_share, config.seed)

@@ -62,6 +62,22 @@ def generatorChoices() -> Choices:
             _("Learned, steered by held-back cases"),
             _("The shapes of real cases are blended and a network draws images for them"),
         ),
+        "mask-only": (
+            _("Learned from masks alone"),
+            _("As first published: the network sees no real image, but the mask to draw for"),
+        ),
+        "spade": (
+            _("Learned, SPADE"),
+            _("The mask scales and shifts what a network makes of a real image"),
+        ),
+        "vae": (
+            _("Learned, variational autoencoder"),
+            _("A real image is changed as a random code says, which a network learned to read"),
+        ),
+        "diffusion": (
+            _("Learned, diffusion bridge"),
+            _("A real image is changed in three noisy steps; takes longer"),
+        ),
         "warped": (
             _("Warped: blended real pairs"),
             _("The shapes of real cases are blended and real images moved onto them"),

@@ -30,7 +30,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
     ("name", "value", "wanted"),
     [
         ("segmenter", "resnet", "one of unet, dynunet"),
-        ("generator", "", "one of searchable, none"),
+        ("generator", "", "one of searchable, mask-only, spade"),
         ("hypergradient", "exact", "one of finite-difference"),
         ("precision", "fp16", "one of auto"),
         ("seed", -1, "0 or more"),
@@ -47,6 +47,8 @@ def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
         ("ema_decay", 1.0, "at least 0 and below 1"),
         ("reduce_cells", 1, "true or false; it is 1"),
         ("time_budget_s", 0.0, "above 0"),
+        ("masks", "elastic", "one of deformed, affine"),
+        ("frozen", "weights", "some of architecture, weight, residual, appearance"),
     ],
 )
 def test_a_value_out_of_range_names_its_setting(name: str, value: Any, wanted: str) -> None:
@@ -77,6 +79,7 @@ def test_an_unknown_effort_is_refused() -> None:
         ("time_budget_s=none", ("time_budget_s", None)),
         ("time_budget_s=90", ("time_budget_s", 90.0)),
         ("segmenter=unetr", ("segmenter", "unetr")),
+        ("frozen=weight,residual", ("frozen", "weight,residual")),
     ],
 )
 def test_a_typed_setting_has_the_kind_of_its_field(text: str, setting: tuple[str, Any]) -> None:

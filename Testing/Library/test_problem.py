@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_learners import smooth, trilevel
 from small_runs import small_run
-from torch import nn
 
 from GenSegLib.learner import Learner
-from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
+from GenSegLib.multilevel import finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
 from GenSegLib.session import load_session
 
@@ -33,22 +33,9 @@ def made(folder: Path, segmenter: str, *, smoothed: bool = False) -> Learner:
     return found
 
 
-def smooth(network: nn.Module) -> None:
-    """Put smooth activations in place of those with a kink."""
-    for name, child in network.named_children():
-        if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
-            setattr(network, name, nn.SiLU())
-        else:
-            smooth(child)
-
-
 @pytest.fixture(scope="module", params=SEGMENTERS)
 def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Learner:
     return made(tmp_path_factory.mktemp("problem") / "run", request.param)
-
-
-def trilevel(learner: Learner) -> Trilevel:
-    return learner._trilevel(learner.sampling.batches())
 
 
 @pytest.mark.parametrize("method", [finite_difference, unroll, neumann])

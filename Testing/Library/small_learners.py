@@ -1,0 +1,49 @@
+"""Learners of small trainings on phantoms, and networks that are past their quiet start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from small_runs import phantom_cases, small_run
+from torch import nn
+
+from GenSegLib.learner import Learner
+from GenSegLib.multilevel import Trilevel
+from GenSegLib.networks.image_generator import ImageGenerator
+from GenSegLib.session import load_session
+
+
+def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Learner:
+    """A learner of a small run whose generator adds something to its sources."""
+    run = small_run(folder, phantom_cases(3), precision="fp32", **changes)
+    found = load_session(run).learner
+    problem = found.problem
+    if smoothed:
+        for network in (problem.segmenter, problem.generator, problem.discriminator):
+            smooth(network)
+        problem.__post_init__()
+    awaken(problem.generator, 0.05)
+    found.set_segmenter_rate(1.0)
+    return found
+
+
+def smooth(network: nn.Module) -> None:
+    """Put smooth activations in place of those with a kink."""
+    for name, child in network.named_children():
+        if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
+            setattr(network, name, nn.SiLU())
+        else:
+            smooth(child)
+
+
+def awaken(generator: ImageGenerator, spread: float) -> None:
+    """Give the weights that start at zero random ones."""
+    for weight in generator.weights().values():
+        if weight.ndim > 1 and not weight.any():
+            nn.init.normal_(weight, std=spread)
+
+
+def trilevel(learner: Learner) -> Trilevel:
+    """The three losses of a learner on fresh batches."""
+    return learner._trilevel(learner.sampling.batches())
