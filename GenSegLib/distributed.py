@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 
 from .errors import GenSegError
-from .torchrun import local_rank
+from .torchrun import local_rank, restarts
 
 
 @contextmanager
@@ -34,22 +34,31 @@ def joined() -> Iterator[None]:
     Each process of a machine takes a CUDA card of its own, where there are any.
 
     Raises:
-        GenSegError: in the block, another process has gone.
+        GenSegError: the processes cannot reach each other, or one has ended.
     """
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    if local_rank() < torch.cuda.device_count():
-        torch.cuda.set_device(local_rank())
     try:
+        _meet()
         yield
     except RuntimeError as fault:
         if not _is_of_the_engine(fault):
             raise
         raise GenSegError(
-            "another process of this training has ended, and its own message says why; this one "
-            "cannot go on alone. `genseg resume RUN` goes on from the last checkpoint"
+            "another process of this training cannot be reached or has ended; where it did, its "
+            "own message says why. `genseg resume RUN` goes on from the last checkpoint"
         ) from fault
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _meet() -> None:
+    if local_rank() < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank())
+    store, place, processes = next(dist.rendezvous("env://"))
+    # torchrun may keep the store for a restart, with the addresses of those that have ended
+    store = dist.PrefixStore(f"start {restarts()}", store)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, store=store, rank=place, world_size=processes)
 
 
 def _is_of_the_engine(fault: RuntimeError) -> bool:
@@ -65,7 +74,7 @@ def require_own_card(device: torch.device) -> None:
     if count() == 1 or device.type != "cuda":
         return
     cards = torch.cuda.device_count()
-    if device.index is not None:
+    if ":" in str(device):
         raise GenSegError(f"{device} is one card, for one process; with torchrun say --device cuda")
     if local_rank() >= cards:
         raise GenSegError(

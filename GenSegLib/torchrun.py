@@ -13,19 +13,14 @@ def is_one_of_several() -> bool:
     return _is_started_by_torchrun() and _number("WORLD_SIZE", 1) > 1
 
 
-def leads() -> bool:
-    """Tell whether this is the process that writes."""
-    return not is_one_of_several() or _number("RANK", 0) == 0
-
-
 def local_rank() -> int:
     """Give this process's place among those of its machine, from 0."""
     return _number("LOCAL_RANK", 0)
 
 
-def was_restarted() -> bool:
-    """Tell whether torchrun started this work anew after a process of it had failed."""
-    return _is_started_by_torchrun() and _number("TORCHELASTIC_RESTART_COUNT", 0) > 0
+def restarts() -> int:
+    """Give how often torchrun has started this work anew, after a process of it had failed."""
+    return _number("TORCHELASTIC_RESTART_COUNT", 0) if _is_started_by_torchrun() else 0
 
 
 def _is_started_by_torchrun() -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+torch.optim.Adam([torch.zeros(1)])  # imports seconds of PyTorch's code, here once for all processes
+
 
 def in_processes(count: int, function: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `function(rank)` returns in each of `count` processes of one gloo group.
