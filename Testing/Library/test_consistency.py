@@ -23,6 +23,7 @@ from GenSegLib.session import load_session
 from GenSegLib.training import train
 from Testing.training_states import differing, final_state
 
+FEW = {"warmup_steps": 1, "joint_steps": 6, "final_steps": 4, "validate_every": 6}
 METHODS = ("mean-teacher", "uncertainty-aware")
 SHAPE = (8, 8, 8)
 
@@ -40,7 +41,7 @@ def partly_segmented() -> CaseSet:
 
 
 def small_run_with_scans(folder: Path, method: str = "mean-teacher", **changes: Any) -> RunFolder:
-    return small_run(folder, partly_segmented(), consistency=method, **changes)
+    return small_run(folder, partly_segmented(), consistency=method, **{**FEW, **changes})
 
 
 def logits(seed: int, classes: int = 3) -> torch.Tensor:
@@ -199,7 +200,7 @@ def test_a_stopped_and_resumed_training_with_scans_equals_an_uninterrupted_one(
     halved = small_run_with_scans(tmp_path / "halved", "uncertainty-aware")
 
     def stop_there(event: dict[str, Any]) -> None:
-        if event["kind"] == "metrics" and event["step"] == 10:
+        if event["kind"] == "metrics" and event["step"] == 6:
             halved.request_stop()
 
     train(halved, EventLog(halved.events_file, [stop_there]))
@@ -212,7 +213,7 @@ def test_scans_change_nothing_unless_they_are_asked_for(tmp_path: Path) -> None:
     few = {"generator": "none", "joint_steps": 1, "final_steps": 2}
     without = trained(small_run(tmp_path / "without", phantom_cases(4), **few))
     unused = trained(small_run(tmp_path / "unused", partly_segmented(), **few))
-    used = trained(small_run_with_scans(tmp_path / "used", **few))
+    used = trained(small_run(tmp_path / "used", partly_segmented(), consistency=METHODS[0], **few))
     first = final_state(without)["learner"]
     assert differing(first, final_state(unused)["learner"]) == []
     assert differing(first, final_state(used)["learner"])
