@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
 HEAVY |= {"highdicom", "pydicom", "onnx", "onnxruntime"}
 LIGHT = (
-    *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "outputs"),
-    *("runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
+    *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "recipes"),
+    *("outputs", "runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
     *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
     *("array_file", "case_cache", "dicom_preamble", "terminology", "torchrun", "processes"),
 )
