@@ -10,8 +10,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .errors import GenSegError
 from .label_maps import check_labels, parse_labels
 
@@ -83,8 +81,7 @@ class CaseSet:
     def in_protocol_order(self, seed: int) -> list[Case]:
         """Give the labelled cases, sorted by name and permuted by `numpy.random.RandomState`."""
         available = sorted(self.labelled, key=lambda case: case.name)
-        order = np.random.RandomState(seed).permutation(len(available))
-        return [available[k] for k in order]
+        return [available[k] for k in permuted(len(available), seed)]
 
     def low_data(self, labelled: int, seed: int) -> CaseSet:
         """Keep `labelled` of the labelled cases, drawn as the low-data protocol says.
@@ -120,8 +117,7 @@ class CaseSet:
         if self.of_role(Role.VALIDATE) or len(training) == 1 or share <= 0:
             return self
         count = min(max(round(share * len(training)), 1), len(training) - 1)
-        order = np.random.RandomState(seed).permutation(len(training))
-        held_back = {training[k] for k in order[:count]}
+        held_back = {training[k] for k in permuted(len(training), seed)[:count]}
         cases = (
             dataclasses.replace(case, role=Role.VALIDATE) if case.name in held_back else case
             for case in self.cases
@@ -189,3 +185,11 @@ def _case_from_json(entry: object, base: Path) -> Case:
     if label is None and role is not Role.UNLABELLED:
         raise GenSegError(f"case {name}: the role is {role.value} but there is no label")
     return Case(name, base / image, None if label is None else base / label, role)
+
+
+def permuted(count: int, seed: int) -> list[int]:
+    """Give the numbers from 0 to `count` - 1 as `numpy.random.RandomState` permutes them."""
+    import numpy as np  # half of the time that `genseg --help` would take
+
+    order: list[int] = np.random.RandomState(seed).permutation(count).tolist()
+    return order

@@ -5,14 +5,14 @@ Light: numpy alone.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .presets import Intensity
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 CROP_MARGIN = 4
 DARK_SHARE = 0.1
@@ -24,6 +24,8 @@ def foreground(array: Array, intensity: Intensity) -> Array:
     With a window that is all above its low end (HU). MR has no unit: there it is all above a
     tenth of the way from the channel's darkest voxel to its 99th percentile.
     """
+    import numpy as np  # the command line needs the constants alone
+
     if intensity.kind == "window":
         return np.asarray((array > intensity.low).any(axis=0))
     dark = array.min(axis=(1, 2, 3), keepdims=True)

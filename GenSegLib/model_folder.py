@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ FILES = (METADATA, INFERENCE, WEIGHTS)
 
 def library_versions() -> dict[str, str]:
     """Give the versions of what a model is made with; a package that is absent is left out."""
+    from importlib import metadata as packages  # slow to import, and only trainings need it
+
     versions = {"genseg": __version__}
     for package in ("torch", "monai", "numpy", "SimpleITK"):
         try:

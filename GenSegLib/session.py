@@ -77,7 +77,6 @@ def _own_share(config: TrainConfig) -> TrainConfig:
     drawn = {
         "batch_size": True,
         "generated_batch_size": config.generator != "none",
-        "unlabelled_batch_size": config.consistency != "none",
     }
     names = [name for name, is_drawn in drawn.items() if is_drawn]
     shares: dict[str, Any] = {n: distributed.share_of(getattr(config, n), n) for n in names}

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
-from .cases import Case, CaseSet, Role
+from .cases import Case, CaseSet, Role, permuted
 from .errors import GenSegError
 
 TEST_CASES = 48
@@ -51,8 +49,7 @@ def draw_cases(
 
 def _own(cases: CaseSet, seed: int) -> list[Case]:
     there = sorted(cases.of_role(Role.UNLABELLED), key=lambda case: case.name)
-    order = np.random.RandomState(seed).permutation(len(there))
-    return [dataclasses.replace(there[k], label=None) for k in order]
+    return [dataclasses.replace(there[k], label=None) for k in permuted(len(there), seed)]
 
 
 def _hidden(cases: CaseSet, labelled: int, seed: int) -> list[Case]:

@@ -18,10 +18,11 @@ from ..errors import GenSegError
 from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
+from ..torchrun import restarts
 from ..unlabelled import draw_cases
 from .case_choice import choose_cases
 from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
-from .training_job import run_training
+from .training_job import train_together
 
 VERB = "train"
 SUMMARY = "train a model on segmented cases, helped by generated ones"
@@ -29,7 +30,8 @@ EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labelled 10 --time-budget 2h --out runs/second
   genseg train my-cases --preset hippocampus-mri --unlabelled mean-teacher --out runs/third
-  genseg train runs/first --resume"""
+  genseg train runs/first --resume
+  torchrun --nproc-per-node 2 -m GenSegLib train my-cases --preset liver-ct --out runs/fourth"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,14 +126,18 @@ def _add_unlabelled(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Make the run folder, unless there is one, and train."""
+    train_together(lambda: _asked_run(args), args)
+
+
+def _asked_run(args: argparse.Namespace) -> tuple[RunFolder, bool]:
+    """Give the run, made where it is new, and whether to go on with it."""
+    if restarts() and any(RunFolder.is_run(path) for path in (args.data, args.out) if path):
+        args.resume = True
     if RunFolder.is_run(args.data):
-        run_training(_existing_run(args), args, resume=args.resume)
-    elif args.resume:
-        if args.out is None:
-            raise GenSegError(f"{args.data} is no run folder; say with --out which run to resume")
-        run_training(RunFolder.open(args.out), args, resume=True)
-    else:
-        run_training(_new_run(args), args, resume=False)
+        return _existing_run(args), args.resume
+    if args.resume and args.out is None:
+        raise GenSegError(f"{args.data} is no run folder; say with --out which run to resume")
+    return (RunFolder.open(args.out) if args.resume else _new_run(args)), args.resume
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
