@@ -19,6 +19,7 @@ import argparse
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from low_data_parts.arms import EVERY_ARM, NNUNET_ARMS
 from low_data_parts.conditions import Conditions
@@ -43,18 +44,29 @@ from measuring import RESULTS, ROOT, commit, machine_title
 REHEARSAL = ("warmup_steps=2", "joint_steps=2", "final_steps=2", "validate_every=2")
 
 
-def run_jobs(jobs: Iterable[Job], conditions: Conditions) -> None:
-    """Run the jobs whose rows are not there yet; the tables grow by one job at a time."""
+def run_jobs(jobs: Iterable[Job], conditions: Conditions) -> list[Job]:
+    """Run the jobs whose rows are not there yet; the tables grow by one job at a time.
+
+    Returns:
+        Those that failed: one arm's fault does not keep the others from running.
+    """
     origin = {"machine": machine_title(conditions.device), "commit": commit()}
+    failed = []
     for job in jobs:
         if has_job(conditions.scores, job):
             continue
         print(f"{job} ...", flush=True)
         run_job = run_nnunet_job if job.arm in NNUNET_ARMS else run_genseg_job
-        scores, cost = run_job(job, conditions)
+        try:
+            scores, cost = run_job(job, conditions)
+        except (SystemExit, CalledProcessError) as fault:
+            print(f"{job}: {fault}", flush=True)
+            failed.append(job)
+            continue
         put_rows(conditions.costs, COSTS, job, [{**cost, **origin, "date": str(date.today())}])
         put_rows(conditions.scores, SCORES, job, scores)
         print(f"{job}: {cost['train_s']} s", flush=True)
+    return failed
 
 
 def jobs_asked_for(args: argparse.Namespace) -> list[Job]:
@@ -107,15 +119,17 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+")
     args = parser.parse_args()
-    conditions = conditions_asked_for(args)
+    conditions, failed = conditions_asked_for(args), []
     if args.imported:
         runs, trained_at = args.imported
         import_runs(Path(runs), 10, trained_at, conditions)
     elif not args.report:
         if args.reduced:
             print(REDUCED)
-        run_jobs(jobs_asked_for(args), conditions)
+        failed = run_jobs(jobs_asked_for(args), conditions)
     print(write_report(conditions.results))
+    if failed:
+        raise SystemExit(f"failed, and tried again next time: {', '.join(map(str, failed))}")
 
 
 if __name__ == "__main__":

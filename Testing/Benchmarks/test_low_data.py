@@ -181,7 +181,7 @@ def test_a_job_whose_scores_are_there_is_not_run_again(tmp_path: Path) -> None:
     job = Job("dynunet", "plain", 5, 0)
     put_rows(tmp_path / "low_data.csv", SCORES, job, rows_of([0.5]))
     conditions = Conditions(tmp_path, tmp_path, tmp_path, device="cpu", train=refuse)
-    run_jobs([job], conditions)
+    assert run_jobs([job], conditions) == []
 
 
 def test_a_jobs_rows_replace_its_earlier_ones_and_leave_the_others(tmp_path: Path) -> None:

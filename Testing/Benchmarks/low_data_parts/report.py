@@ -49,7 +49,8 @@ def markdown(summary: Summary, found: Sequence[Goal], where: Sequence[str]) -> s
     parts = [
         "# Low-data benchmark",
         "Made by `python Testing/Benchmarks/low_data.py --report` from low_data.csv. Mean over the "
-        "test cases of each seed; behind ± the standard deviation of the seeds' means.",
+        "test cases of each seed; behind ± the standard deviation of the seeds' means. Tests take "
+        "the cases of all seeds together (a case may be a test case of two seeds).",
         _table(_HEAD, _standing_rows(summary)),
         "## `genseg` against the other arms, case by case",
         _table(("network", "N", "against", "cases", "gain in Dice", "better in", "Wilcoxon p"),
