@@ -21,7 +21,7 @@ from .augmentation.randomness import Randomness
 from .augmentation.spatial import random_grid, sample
 from .averages import Average
 from .config import TrainConfig
-from .distributed import count, summed
+from .distributed import count, share_of, summed
 from .multilevel import Trilevel
 from .multilevel.levels import Tensors
 from .problem import SegmentationProblem
@@ -142,7 +142,8 @@ class Consistency:
     @torch.no_grad()
     def draw(self, passed: float) -> Term:
         """Draw the term of one step; ``passed`` is the share of the training that is over."""
-        images, _ = self.patches.draw(self.rng, self.config.unlabelled_batch_size)
+        batch = share_of(self.config.unlabelled_batch_size, "unlabelled_batch_size")
+        images, _ = self.patches.draw(self.rng, batch)
         found = self._seen_often(images) if self.is_aware else self._seen(images)
         grid = random_grid(self.rng, len(images), tuple(images.shape[2:]), self.policy.spatial)
         images, wanted = sample(torch.cat([images, found], dim=1), grid).split(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from .config import TrainConfig
 
 PHASES = ("warm-up", "joint", "final")
-# What steps cost, in final steps of the same training, measured in the runs of
-# Testing/Benchmarks/core_accuracy.py.
+# What steps cost, in final steps without unlabelled scans, measured in the runs of
+# Testing/Benchmarks/core_accuracy.py; those of the segmenter cost more with such scans.
 _WARM_UP_COST = 1.2
 _JOINT_COST = 1.9  # without feedback
 _FEEDBACK_COST = 4.0  # of each update of the upper level
+_CONSISTENCY_COSTS = {"none": 0.0, "mean-teacher": 0.5, "uncertainty-aware": 0.95}
 _RISE = 50
 _DECAY_POWER = 0.9
 
@@ -33,7 +34,10 @@ class Schedule:
         """Return the schedule of a training; without a generator there is no warm-up."""
         warm_up = config.warmup_steps if has_generator else 0
         counts = (warm_up, config.joint_steps, config.final_steps)
-        costs = (_WARM_UP_COST, _cost_of_joint(config) if has_generator else 1.0, 1.0)
+        joint = _cost_of_joint(config) if has_generator else 1.0
+        extra = _CONSISTENCY_COSTS[config.consistency]
+        final = 1.0 + extra
+        costs = (_WARM_UP_COST / final, (joint + extra) / final, 1.0)
         return cls(dict(zip(PHASES, counts)), dict(zip(PHASES, costs)), config.time_budget_s)
 
     @property

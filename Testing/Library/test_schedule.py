@@ -62,6 +62,15 @@ def test_the_remaining_time_counts_the_later_phases() -> None:
     assert Schedule.of(TIMED, has_generator=True).remaining_s("final", 0, 2.0, 50.0) == 10.0
 
 
+def test_unlabelled_scans_make_the_segmenters_steps_dearer_and_not_the_generators() -> None:
+    scans = TrainConfig(consistency="mean-teacher")
+    alone = Schedule.of(TrainConfig(), has_generator=True).costs
+    beside = Schedule.of(scans, has_generator=True).costs
+    assert beside["warm-up"] < alone["warm-up"]
+    assert 1.0 < beside["joint"] < alone["joint"]
+    assert Schedule.of(scans, has_generator=False).costs["joint"] == 1.0
+
+
 def test_a_joint_step_costs_more_the_more_it_does() -> None:
     apart = TrainConfig(hypergradient="none")
     arms = [(CONFIG, False), (apart, True), (CONFIG, True), (TrainConfig(upper_every=1), True)]
