@@ -1,6 +1,7 @@
-"""Prints the Debian packages that the tests of the Slicer module need and this system lacks.
+"""Prints the Debian packages that tests need and this system lacks.
 
-The desktop host shows Qt's widgets without a screen and renders VTK's views in software.
+The desktop host shows Qt's widgets without a screen and renders VTK's views in software. The tests
+of faults mount drives of their own.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ PACKAGES = {
     "libGL.so.1": "libgl1",
     "libX11.so.6": "libx11-6",
     "libdbus-1.so.3": "libdbus-1-3",
+    "libfuse.so.2": "libfuse2",
     "libfontconfig.so.1": "libfontconfig1",
     "libglib-2.0.so.0": "libglib2.0-0",
     "libxkbcommon.so.0": "libxkbcommon0",

@@ -62,9 +62,14 @@ class CaseSet:
     modality: str = ""
 
     def __post_init__(self) -> None:
-        repeated = [name for name, n in Counter(c.name for c in self.cases).items() if n > 1]
+        # many a drive of Windows and macOS takes names for one that differ in capitals alone
+        repeated = [name for name, n in Counter(map(_folded, self.cases)).items() if n > 1]
         if repeated:
-            raise GenSegError(f"several cases are named {repeated[0]}; give each its own name")
+            alike = dict.fromkeys(c.name for c in self.cases if _folded(c) == repeated[0])
+            raise GenSegError(
+                f"several cases are named {' or '.join(alike)}; give each its own name, which "
+                "differs from others in more than capitals"
+            )
         check_labels(self.labels)
         if self.modality not in MODALITIES:
             raise GenSegError(f'the modality {self.modality!r} is none of "MR", "CT" and ""')
@@ -150,6 +155,10 @@ class CaseSet:
             labels=parse_labels(values.get("labels", {})),
             modality=modality,
         )
+
+
+def _folded(case: Case) -> str:
+    return case.name.casefold()
 
 
 def _case_to_json(case: Case, base: Path | None) -> dict[str, str | None]:

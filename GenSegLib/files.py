@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import GenSegError
+from .errors import DriveAway, GenSegError
 
 _FULL = {
     errno.ENOSPC: "the disk is full; make room",
@@ -30,13 +30,14 @@ _CLOSED = {
     errno.EEXIST: "a part of the path is a file; choose another folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
-_AWAY = dict.fromkeys(
+_UNREACHABLE = dict.fromkeys(
     (
-        *(errno.ENOENT, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN),
-        *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNRESET),
+        *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
+        *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET),
     ),
     "its drive does not answer; connect it again",
 )
+_AWAY = {**_UNREACHABLE, errno.ENOENT: _UNREACHABLE[errno.EIO]}
 
 _READERS_TRIES, _READERS_WAIT_S = 50, 0.02
 
@@ -202,7 +203,20 @@ def is_empty_folder(path: Path) -> bool:
 
 
 @contextmanager
-def _mendable(path: Path, hints: Mapping[int, str]) -> Iterator[None]:
+def reachable(path: Path) -> Iterator[None]:
+    """Turn a drive's silence, whatever was asked of it in the block, into one line.
+
+    Raises:
+        DriveAway: the drive of `path` does not answer.
+    """
+    with _mendable(path, _UNREACHABLE, "cannot be reached"):
+        yield
+
+
+@contextmanager
+def _mendable(
+    path: Path, hints: Mapping[int, str], what: str = "cannot be written"
+) -> Iterator[None]:
     """Turn the faults of a disk that `hints` explains into one line that names the path."""
     try:
         yield
@@ -210,7 +224,8 @@ def _mendable(path: Path, hints: Mapping[int, str]) -> Iterator[None]:
         hint = hints.get(fault.errno or 0)
         if hint is None:
             raise
-        raise GenSegError(f"{path} cannot be written: {hint}") from fault
+        kind = DriveAway if fault.errno in _AWAY else GenSegError
+        raise kind(f"{path} {what}: {hint}") from fault
 
 
 def _file_mode() -> int:

@@ -104,17 +104,17 @@ def predict_files(
 
 def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) -> list[Path]:
     """Name the label file of each image, and refuse names that clash before any work is done."""
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}  # by names without capitals, which not every drive tells apart
     inputs = {image.resolve() for image in images}
     targets = [out / f"{image_stem(image)}{suffix}" for image in images]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
-            if file in taken:
-                both = f"{taken[file]} and {image}"
+            if file.name.casefold() in taken:
+                both = f"{taken[file.name.casefold()]} and {image}"
                 raise GenSegError(f"{both} would both become {file.name}; rename one")
             if file.resolve() in inputs:
                 raise GenSegError(f"{file.name} is one of the images; choose another output folder")
-            taken[file] = image
+            taken[file.name.casefold()] = image
     return targets
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import GenSegError
+from .files import reachable
 from .processes import process_lives, process_space, process_start
 
 BEAT_S = 10.0
@@ -65,7 +66,7 @@ class RunLock:
         """Give the lock back; where its drive is away it grows stale."""
         self._ended.set()
         self._beat.join()
-        with suppress(OSError):
+        with suppress(OSError, GenSegError):
             if self._read() == self._owner:
                 self._path.unlink()
 
@@ -116,7 +117,8 @@ class RunLock:
     def _read(self) -> dict[str, Any] | None:
         """Give the owner; {} for a lock that is being written or broken, None where none is."""
         try:
-            owner = json.loads(self._path.read_text(encoding="utf-8"))
+            with reachable(self._path):
+                owner = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:
@@ -157,7 +159,7 @@ class RunLock:
     def _touched(self) -> float | None:
         """Give when the lock was touched; opened for it, since network drives remember times."""
         try:
-            with self._path.open("rb") as stream:
+            with reachable(self._path), self._path.open("rb") as stream:
                 return os.fstat(stream.fileno()).st_mtime
         except FileNotFoundError:
             return None

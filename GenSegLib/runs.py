@@ -18,8 +18,8 @@ from typing import Any
 from . import outputs
 from .cases import CaseSet
 from .config import TrainConfig
-from .errors import GenSegError
-from .files import atomic_folder, read_json, remove, write_bytes, write_json
+from .errors import DriveAway, GenSegError
+from .files import atomic_folder, reachable, read_json, remove, write_bytes, write_json
 from .presets import Preset
 from .run_lock import RunLock
 
@@ -172,10 +172,12 @@ class RunFolder:
         Where a drive was mounted its empty mount point stays behind, and is no run.
 
         Raises:
-            GenSegError: it is gone.
+            DriveAway: it is gone.
         """
-        if not (self.path / "config.json").is_file():
-            raise GenSegError(f"{self.path} is gone; bring its drive back, then resume")
+        with reachable(self.path):
+            present = (self.path / "config.json").is_file()
+        if not present:
+            raise DriveAway(f"{self.path} is gone; bring its drive back, then resume")
 
     def write_status(self, state: State, step: int, **more: Any) -> None:
         """Write where the run stands, with this process and the time as its heartbeat.

@@ -1,17 +1,22 @@
 """What a training survives by going back to its last checkpoint, and what it then does otherwise.
 
 A loss that is no number: smaller steps. Memory that runs out: fewer samples at a time, whose
-gradients add up to those of the whole batch (see `SegmentationProblem.micro_batch`).
+gradients add up to those of the whole batch (see `SegmentationProblem.micro_batch`). A drive that
+goes away: nothing else, once it is back.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 
-from .errors import GenSegError
+from .errors import DriveAway, GenSegError
+from .runs import RunFolder, State
 
 MOST_HALVINGS = 3
+DRIVE_PATIENCE_S, DRIVE_LOOK_S = 300.0, 1.0
 
 
 class LossDiverged(Exception):  # noqa: N818 - the training may well recover
@@ -52,3 +57,18 @@ def halved_again(halvings: int, what: str, step: int) -> int:
             f"{MOST_HALVINGS} times; train with --set precision=fp32 or a smaller segmenter_rate"
         )
     return halvings + 1
+
+
+def wait_for_drive(run: RunFolder, step: int, fault: DriveAway) -> float:
+    """Wait until the run's status can be written again; give the seconds that it took.
+
+    Raises:
+        DriveAway: the fault, where the drive is not back in time.
+    """
+    began = time.monotonic()
+    while time.monotonic() - began < DRIVE_PATIENCE_S:
+        time.sleep(DRIVE_LOOK_S)
+        with suppress(DriveAway):
+            run.write_status(State.RUNNING, step)
+            return time.monotonic() - began
+    raise fault

@@ -13,13 +13,15 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Union
 
 from . import distributed
 from .checkpoints import load_checkpoint, save_checkpoint
 from .devices import deterministic, is_out_of_memory
-from .errors import GenSegError
+from .errors import DriveAway, GenSegError
 from .events import EventLog
 from .feedback import Feedback
+from .files import reachable
 from .previews import write_previews
 from .run_lock import RunLock
 from .runs import RunFolder, State
@@ -30,9 +32,12 @@ from .setbacks import (
     halved_again,
     require_numbers,
     smaller_batch,
+    wait_for_drive,
 )
 from .trained_model import write_model
 from .validation import validation_dice
+
+Setback = Union[LossDiverged, MemoryError, DriveAway]
 
 _TELL_EVERY = 5
 _HEARTBEAT_S = 5.0
@@ -57,7 +62,8 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     if not distributed.leads():
         _train_along(run, resume)
         return
-    with run.lock(events.log) as lock, deterministic(run.config.deterministic):
+    told, exactly = reachable(run.path), deterministic(run.config.deterministic)
+    with told, run.lock(events.log) as lock, exactly:
         run.remove_leftovers()
         if resume:
             run.clear_stop()
@@ -144,11 +150,16 @@ class Training:
             dice = self.progress.last_dice
             write_model(self.run_folder, self.learner, self.session.names, dice)
 
-    def _run_phases(self) -> LossDiverged | MemoryError | None:
+    def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
         try:
-            self._run_phases_through()
+            with reachable(self.run_folder.path):
+                self._run_phases_through()
         except LossDiverged as fault:
+            return fault.with_traceback(None)
+        except DriveAway as fault:
+            if distributed.count() > 1:
+                raise  # the other processes would wait meanwhile
             return fault.with_traceback(None)
         except (RuntimeError, MemoryError) as fault:
             if not is_out_of_memory(fault) or distributed.count() > 1:
@@ -163,13 +174,16 @@ class Training:
             self._run_phase(phase)
         self._require_sound()
 
-    def _go_back(self, setback: LossDiverged | MemoryError) -> None:
-        """Go on from the last checkpoint, or the start, with smaller steps or smaller batches."""
+    def _go_back(self, setback: Setback) -> None:
+        """Go on from the last checkpoint, or the start, with what the setback asks for."""
         before, at = self.progress, self.done
         halvings, micro_batch = before.halvings, before.micro_batch
         if isinstance(setback, LossDiverged):
             halvings = halved_again(halvings, str(setback), at)
             told = f"{setback} is no number after step {at}; the steps are halved"
+        elif isinstance(setback, DriveAway):
+            away_s = wait_for_drive(self.run_folder, at, setback)
+            told = f"the drive of the run was away for {away_s:.0f} s; the training goes on"
         else:
             micro_batch = smaller_batch(micro_batch, self.learner.problem.largest_batch)
             told = (

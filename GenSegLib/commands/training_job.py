@@ -6,10 +6,11 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..cases import Role
+from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder, State
 from ..torchrun import is_one_of_several
@@ -101,8 +102,9 @@ def _faults_noted(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except Exception as fault:
-        if not run.is_running():
-            EventLog(run.events_file).error(str(fault) or repr(fault))
+        with suppress(GenSegError):  # a drive that is away or full would hide what happened
+            if not run.is_running():
+                EventLog(run.events_file).error(str(fault) or repr(fault))
         raise
 
 

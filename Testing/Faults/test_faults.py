@@ -16,9 +16,9 @@ from damage_run import outcome
 from kill_training import Counts, kill_until_finished
 from tiny_training import (
     EVERY_STEP_S,
+    at_first_metrics,
     few_channels,
     final_learner,
-    logs,
     stopped,
     tiny_cases,
     tiny_run,
@@ -71,17 +71,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own; skips where none may be mounted."""
     with mounted_disk(tmp_path / "disk", "64m") as path:
         yield path
-
-
-def at_first_metrics(action: Any) -> EventLog:
-    """Events that do something once, in the middle of a training."""
-    left = [action]
-
-    def sink(event: dict[str, Any]) -> None:
-        if event["kind"] == "metrics" and left:
-            left.pop()()
-
-    return EventLog(None, [sink])
 
 
 @linux
@@ -164,18 +153,6 @@ def test_a_disk_that_becomes_read_only_stops_the_training_in_one_line(
     assert differing(whole, final_learner(trained(run, resume=True))) == []
 
 
-def test_a_drive_that_goes_away_stops_the_training_and_is_gone_on_with_when_it_is_back(
-    run: RunFolder, tmp_path: Path, whole: dict[str, Any]
-) -> None:
-    away = tmp_path / "away"
-    with few_channels(), pytest.raises(GenSegError, match="is gone; bring its drive back"):
-        train(run, at_first_metrics(lambda: run.path.rename(away)), resume=True)
-    assert not run.path.exists(), "nothing may be made in its place"
-    away.rename(run.path)
-    (run.path / "lock").unlink()  # of this process, which unlike a real one lives on
-    assert differing(whole, final_learner(trained(run, resume=True))) == []
-
-
 def test_events_on_a_drive_that_is_away_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(GenSegError, match="its drive does not answer; connect it again"):
         EventLog(tmp_path / "away" / "events.jsonl").log("hello")
@@ -225,14 +202,3 @@ def test_a_clock_that_jumps_changes_no_weight(
     with few_channels():
         train(run, at_first_metrics(jump), resume=True)
     assert differing(whole, final_learner(run)) == []
-
-
-def test_long_paths_spaces_quotes_and_foreign_letters_do_no_harm(
-    halfway: Path, tmp_path: Path, whole: dict[str, Any]
-) -> None:
-    folder = tmp_path / "Läufe 海馬 'a' \"b\"" / ("x" * 100) / ("y" * 100)
-    shutil.copytree(halfway, folder / "run")
-    run = trained(RunFolder(folder / "run"), resume=True)
-    assert len(str(run.path)) > 250
-    assert differing(whole, final_learner(run)) == []
-    assert logs(run)

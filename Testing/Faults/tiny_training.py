@@ -6,7 +6,7 @@ training would go into writing checkpoints of weights that play no part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partialmethod
@@ -99,3 +99,14 @@ def final_learner(run: RunFolder) -> dict[str, Any]:
 def logs(run: RunFolder) -> list[str]:
     """What the run told in words."""
     return [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
+
+
+def at_first_metrics(action: Callable[[], object]) -> EventLog:
+    """Events that do something once, in the middle of a training."""
+    left = [action]
+
+    def sink(event: dict[str, Any]) -> None:
+        if event["kind"] == "metrics" and left:
+            left.pop()()
+
+    return EventLog(None, [sink])
