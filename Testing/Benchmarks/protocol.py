@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from GenSegLib.cases import permuted
 
 TEST_CASES = 48
 
@@ -43,8 +43,7 @@ def split_cases(
     """
     if labelled + test_cases > len(names):
         raise ValueError(f"{labelled} labelled and {test_cases} test cases of {len(names)}")
-    order = np.random.RandomState(seed).permutation(len(names))
-    drawn = [sorted(names)[place] for place in order]
+    drawn = [sorted(names)[place] for place in permuted(len(names), seed)]
     first_test = len(drawn) - test_cases
     return Split(
         labelled=tuple(drawn[:labelled]),

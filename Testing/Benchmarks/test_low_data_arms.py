@@ -22,7 +22,7 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.predictor import Predictor
 from GenSegLib.presets import load_preset
 
-TEST_CASES = 2
+TEST_CASES = 1
 NETWORK = "unet"
 
 
