@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from .augmentation.morphs import Pairs
@@ -82,6 +83,8 @@ class SegmentationProblem:
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
+        # batch normalization lets real samples change what the segmenter finds in generated ones
+        self.mixes_samples = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
         self.attempt = Attempt(self.generator)
         architecture = () if "architecture" in self.frozen else self.generator.architecture()
         self.names = {
@@ -125,6 +128,9 @@ class SegmentationProblem:
             upper_loss=lambda s, a: self.upper_loss(batches, s),
             lower_rate=lower_rate,
             middle_rate=middle_rate,
+            crossing_part=None
+            if self.mixes_samples
+            else lambda s, bridge: self.generated_loss(batches.blends.labels, s, bridge),
         )
 
     def draw(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
@@ -220,6 +226,13 @@ class SegmentationProblem:
         on_real, on_generated = logits.split([len(images), len(drawn)])
         generated_loss = segmentation_loss(on_generated, generated_labels)
         return segmentation_loss(on_real, labels) + weight * generated_loss
+
+    def generated_loss(
+        self, labels: torch.Tensor, segmenter: Tensors, bridge: Tensors
+    ) -> torch.Tensor:
+        """Return the part of :meth:`middle_loss` that generated pairs have."""
+        drawn, weight = bridge
+        return weight * segmentation_loss(self.segment(segmenter, drawn), labels)
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its present weights."""

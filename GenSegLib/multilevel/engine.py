@@ -38,6 +38,8 @@ class Engine:
         lower, middle, upper: the three levels.
         hypergradient: how the upper gradient is found; None leaves the upper level as it is.
         upper_every: iterations between two upper-level steps.
+        looks_back: the hypergradient goes through the steps just taken of the lower problems,
+            whose passes it shares, instead of through one more of each.
     """
 
     lower: Level
@@ -45,6 +47,7 @@ class Engine:
     upper: Level
     hypergradient: Hypergradient | None
     upper_every: int
+    looks_back: bool = False
 
     def iterate(self, step: int, problem: Trilevel) -> dict[str, float]:
         """Take one step of both lower problems and, when it is due, one of the upper level.
@@ -56,16 +59,15 @@ class Engine:
         Returns:
             The losses of this iteration.
         """
-        losses = {
-            "lower": self.lower.descend(problem.lower_loss(problem.lower, problem.upper)),
-            "middle": self.middle.descend(self._middle_loss(problem)),
-        }
-        if self.hypergradient is not None and (step + 1) % self.upper_every == 0:
-            self.upper.follow(self.hypergradient(problem))
-        return losses
-
-    def _middle_loss(self, problem: Trilevel) -> torch.Tensor:
-        """Return the middle loss, with nothing to be learned on the other side of the bridge."""
-        with torch.no_grad():
+        is_due = self.hypergradient is not None and (step + 1) % self.upper_every == 0
+        is_shared = is_due and self.looks_back
+        lower = self.lower.descend(problem.lower_loss(problem.lower, problem.upper))
+        with torch.set_grad_enabled(is_shared):
             bridge = problem.bridge(problem.lower, problem.upper)
-        return problem.middle_loss(problem.middle, bridge)
+        # with nothing to be learned on the other side of the bridge
+        crossing = [tensor.detach() for tensor in bridge]
+        middle = self.middle.descend(problem.middle_loss(problem.middle, crossing))
+        if is_due and self.hypergradient is not None:
+            shared = {"bridge": bridge} if is_shared else {}
+            self.upper.follow(self.hypergradient(problem, **shared))
+        return {"lower": lower, "middle": middle}

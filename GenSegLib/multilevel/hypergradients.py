@@ -17,6 +17,7 @@ differentiates through k steps of both problems and is exact for them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -34,43 +35,72 @@ from .levels import (
     tracked,
 )
 
-Hypergradient = Callable[[Trilevel], list[torch.Tensor]]
+Hypergradient = Callable[..., list[torch.Tensor]]
 Loss = Callable[[Tensors], torch.Tensor]
 
 
 def finite_difference(
-    problem: Trilevel, *, size: float = 1e-2, lower_path: bool = True, direct_path: bool = True
+    problem: Trilevel,
+    bridge: Tensors | None = None,
+    *,
+    size: float = 1e-2,
+    lower_path: bool = True,
+    direct_path: bool = True,
 ) -> list[torch.Tensor]:
     """Return the one-step hypergradient by central differences.
 
     Args:
         problem: the three losses.
+        bridge: with its graph, of the steps of both lower problems that were just taken, which the
+            hypergradient then looks back through; None to look ahead through one more of each,
+            which costs as much as taking them.
         size: norm of the perturbation as a share of the parameters' own norm; 1e-2 is large
             enough for bfloat16 and small enough for networks (``Testing/Benchmarks``).
         lower_path: count the path through the lower weights.
         direct_path: count the path through the middle loss itself.
     """
+    if bridge is None:
+        ahead = _look_ahead(problem)
+    else:
+        ahead = _Ahead(problem.lower, problem.middle, problem.upper, bridge)
+    lower, upper = ahead.lower, ahead.upper
+    middle = tracked(ahead.middle)
+    found = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
+    pull = scaled(found[: len(middle)], problem.middle_rate)
+    total = found[len(middle) :]
+
+    crossing = [tensor.detach() for tensor in ahead.bridge]
+    across = _difference(problem.crossing_loss, problem.middle, pull, crossing, size)
+    through = pulled_back(ahead.bridge, across, [*lower, *upper])
+    if direct_path:
+        total = moved(total, through[len(lower) :], -1.0)
+    if lower_path:
+        lower_pull = scaled(through[: len(lower)], problem.lower_rate)
+        total = moved(
+            total, _difference(problem.lower_loss, problem.lower, lower_pull, upper, size), 1.0
+        )
+    return total
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """Both lower problems after a step, and the bridge between them with its graph."""
+
+    lower: Tensors
+    middle: Tensors
+    upper: Tensors
+    bridge: Tensors
+
+
+def _look_ahead(problem: Trilevel) -> _Ahead:
     upper, lower_now, middle_now = tracked(problem.upper), problem.lower, problem.middle
     lower_gradient = _gradient_at(lambda w: problem.lower_loss(w, upper), lower_now)
     lower = tracked(moved(lower_now, scaled(lower_gradient, problem.lower_rate), -1.0))
     bridge = problem.bridge(lower, upper)
     crossing = [tensor.detach() for tensor in bridge]
     middle_gradient = _gradient_at(lambda s: problem.middle_loss(s, crossing), middle_now)
-    middle = tracked(moved(middle_now, scaled(middle_gradient, problem.middle_rate), -1.0))
-    found = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
-    pull = scaled(found[: len(middle)], problem.middle_rate)
-    total = found[len(middle) :]
-
-    across = _difference(problem.middle_loss, middle_now, pull, crossing, size)
-    through = pulled_back(bridge, across, [*lower, *upper])
-    if direct_path:
-        total = moved(total, through[len(lower) :], -1.0)
-    if lower_path:
-        lower_pull = scaled(through[: len(lower)], problem.lower_rate)
-        total = moved(
-            total, _difference(problem.lower_loss, lower_now, lower_pull, upper, size), 1.0
-        )
-    return total
+    middle = moved(middle_now, scaled(middle_gradient, problem.middle_rate), -1.0)
+    return _Ahead(lower, middle, upper, bridge)
 
 
 def _gradient_at(loss: Loss, parameters: Tensors) -> list[torch.Tensor]:

@@ -39,6 +39,7 @@ class Trilevel:
         upper_loss: maps (S, a) to a scalar.
         lower_rate, middle_rate: the step of the optimizer, one number or one tensor a parameter
             (an adaptive optimizer's own steps), with which each problem's answer follows a.
+        crossing_part: the part of the middle loss that the bridge enters, where that is cheaper.
     """
 
     lower: Tensors
@@ -50,6 +51,11 @@ class Trilevel:
     upper_loss: Callable[[Tensors, Tensors], torch.Tensor]
     lower_rate: Rates
     middle_rate: Rates
+    crossing_part: Callable[[Tensors, Tensors], torch.Tensor] | None = None
+
+    def crossing_loss(self, middle: Tensors, bridge: Tensors) -> torch.Tensor:
+        """Return the part of the middle loss that the bridge enters, or all of it."""
+        return (self.crossing_part or self.middle_loss)(middle, bridge)
 
 
 def scaled(vectors: Tensors, rate: Rates) -> list[torch.Tensor]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import torch
-from multilevel_problems import Quadratic
+from multilevel_problems import LOWER_RATE, MIDDLE_RATE, Quadratic
 
 from GenSegLib.multilevel import Engine, Level, finite_difference
 
+UPPER_RATE = 0.02
 
-def engine_for(problem: Quadratic, *, hypergradient: bool, upper_every: int = 1) -> Engine:
+
+def engine_for(
+    problem: Quadratic, *, hypergradient: bool, upper_every: int = 1, looks_back: bool = False
+) -> Engine:
     def level(parameter: torch.Tensor, rate: float) -> Level:
         return Level([parameter], torch.optim.SGD([parameter], rate))
 
     return Engine(
-        lower=level(problem.w, 0.3),
-        middle=level(problem.s, 0.2),
-        upper=level(problem.a, 0.02),
+        lower=level(problem.w, LOWER_RATE),
+        middle=level(problem.s, MIDDLE_RATE),
+        upper=level(problem.a, UPPER_RATE),
         hypergradient=finite_difference if hypergradient else None,
         upper_every=upper_every,
+        looks_back=looks_back,
     )
 
 
@@ -61,3 +70,36 @@ def test_the_upper_level_moves_only_when_it_is_due() -> None:
     assert torch.equal(problem.a.detach(), before)
     engine.iterate(4, problem.trilevel())
     assert not torch.equal(problem.a.detach(), before)
+
+
+def test_looking_back_is_the_hypergradient_of_the_steps_just_taken() -> None:
+    problem = Quadratic(0)
+    wanted, before = problem.one_step_answer(), problem.a.clone()
+    run(problem, engine_for(problem, hypergradient=True, looks_back=True), 1)
+    found = (before - problem.a.detach()) / UPPER_RATE
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_looking_back_asks_for_three_evaluations_less() -> None:
+    def evaluations(*, looks_back: bool) -> int:
+        problem, count = Quadratic(0), 0
+        for parameter in (problem.w, problem.s, problem.a):
+            parameter.requires_grad_(True)
+        plain = problem.trilevel()
+
+        def counted(loss: Callable[..., Any]) -> Callable[..., Any]:
+            def called(*arguments: Any) -> Any:
+                nonlocal count
+                count += 1
+                return loss(*arguments)
+
+            return called
+
+        names = ("lower_loss", "bridge", "middle_loss", "upper_loss")
+        problem_counted = replace(plain, **{n: counted(getattr(plain, n)) for n in names})
+        engine_for(problem, hypergradient=True, looks_back=looks_back).iterate(0, problem_counted)
+        return count
+
+    # a two-level iteration asks for 3, and central differences on both paths for 5 more
+    assert evaluations(looks_back=True) == 8
+    assert evaluations(looks_back=False) == 11

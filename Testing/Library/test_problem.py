@@ -91,3 +91,21 @@ def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner)
     assert all(torch.equal(a, b) for a, b in zip(before, problem.upper))
     found = gradient(problem.upper_loss(problem.middle, problem.upper), problem.upper)
     assert all(float(g.abs().sum()) == 0 for g in found)
+
+
+def test_the_part_of_the_loss_that_generated_images_enter_has_all_of_their_derivative(
+    learner: Learner,
+) -> None:
+    problem = trilevel(learner)
+    bridge = [t.detach().requires_grad_() for t in problem.bridge(problem.lower, problem.upper)]
+    losses = (problem.middle_loss, problem.crossing_loss)
+    whole, part = (gradient(loss(problem.middle, bridge), bridge) for loss in losses)
+    torch.testing.assert_close(part, whole)
+    assert problem.crossing_part is not None
+
+
+def test_batch_normalization_keeps_the_real_pairs_beside_the_generated_ones(
+    tmp_path: Path,
+) -> None:
+    run = small_run(tmp_path / "run", segmenter="attention-unet", precision="fp32")
+    assert trilevel(load_session(run).learner).crossing_part is None
