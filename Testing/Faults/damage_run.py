@@ -3,7 +3,9 @@
     python Testing/Faults/damage_run.py
 
 Either the training goes on from what is sound and ends with the weights of an undamaged one, to
-the bit, or one line says which file is damaged; a damaged checkpoint is said in any case.
+the bit, or one line says which file is damaged; a damaged checkpoint is said in any case. Each file
+of the model of a finished run is harmed likewise, and must be refused by its checksum. The counts
+are written after each file; called again at the same commit, the program goes on with the next.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from findings import write_counts  # noqa: E402 - as the next ones, found by the path above
+from findings import counts_so_far, write_counts  # noqa: E402 - as the next ones, found by the path above
 from tiny_training import (  # noqa: E402
     EVERY_STEP_S,
     final_learner,
@@ -29,6 +32,8 @@ from tiny_training import (  # noqa: E402
 )
 
 from GenSegLib.errors import GenSegError  # noqa: E402
+from GenSegLib.files import write_json  # noqa: E402
+from GenSegLib.model_weights import load_segmenter  # noqa: E402
 from GenSegLib.reports import write_report  # noqa: E402
 from GenSegLib.runs import RunFolder  # noqa: E402
 from Testing.training_states import differing  # noqa: E402
@@ -66,26 +71,53 @@ def outcome(run: Path, name: str, how: str, expected: dict) -> str:
     return "the same weights, the damage said" if said else "the same weights"
 
 
+def model_outcome(run: Path, name: str, how: str) -> str:
+    """Harm a file of a run's model, load it, and say in a few words what came."""
+    harm(run / name, how)
+    try:
+        load_segmenter(run / "model")
+    except GenSegError as fault:
+        named = Path(name).name in str(fault) and "\n" not in str(fault)
+        return "refused in one line that names it" if named else f"refused with: {fault}"
+    return "a damaged model was loaded"
+
+
+def damage(base: Path, name: str, expected: dict, scratch: Path) -> Counter[str]:
+    """Harm a file of a copied run in each way, and count what came."""
+    found: Counter[str] = Counter()
+    for how in HARMS:
+        run = Path(shutil.copytree(base, scratch / "run"))
+        in_model = name.startswith("model/")
+        found[model_outcome(run, name, how) if in_model else outcome(run, name, how, expected)] += 1
+        shutil.rmtree(run)
+    return found
+
+
 def main() -> None:
-    counts: Counter[str] = Counter()
-    odd: list[str] = []
+    none: dict[str, Any] = {"files": {}, "outcomes": {}}
+    counts = counts_so_far("damage_run", none)
     with TemporaryDirectory(prefix="genseg-damage-") as temporary:
         folder = Path(temporary)
         cases = tiny_cases(folder / "cases")
         settings = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
-        expected = final_learner(trained(tiny_run(folder / "whole", cases, **settings)))
+        whole = trained(tiny_run(folder / "whole", cases, **settings))
         base = stopped(tiny_run(folder / "base", cases, **settings), at=10).path
-        files = [file.relative_to(base) for file in sorted(base.rglob("*")) if file.is_file()]
-        for name in files:
-            for how in HARMS:
-                shutil.copytree(base, folder / "run")
-                found = outcome(folder / "run", name.as_posix(), how, expected)
-                counts[found] += 1
-                if not found.startswith(("the same", "refused in one line that")):
-                    odd.append(f"{name}, {how}: {found}")
-                shutil.rmtree(folder / "run")
-    found = {"files": [name.as_posix() for name in files], "harms": list(HARMS)}
-    write_counts("damage_run", {**found, "outcomes": dict(counts), "neither": odd})
+        write_json(base / "feedback.json", {"rejected_pairs": [], "rejected_kinds": {}})
+        expected = final_learner(whole)
+        for name in [*files_of(base), *(f"model/{file}" for file in files_of(whole.model))]:
+            if name in counts["files"]:
+                continue
+            start = whole.path if name.startswith("model/") else base
+            counts["files"][name] = dict(damage(start, name, expected, folder))
+            outcomes = sum(map(Counter, counts["files"].values()), Counter())
+            counts["outcomes"] = dict(outcomes)
+            write_counts("damage_run", counts)
+
+
+def files_of(folder: Path) -> list[str]:
+    """All files below a folder, named from it."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return [file.relative_to(folder).as_posix() for file in files]
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python Testing/Faults/fuzz.py [--count 1000] [--seconds 20] [--only NAME]
 
 Each outcome must be a result or a GenSegError of one line: no other exception, no crash, no more
-than 10 seconds, no more than 2 GB beyond what the process has, and no file outside the input's own
-folder. `count` and `seconds` are for each kind of input; the first that is reached ends it.
+than 10 seconds of a core, no more than 2 GB beyond what the process has, and no file outside the
+input's own folder. `count` and `seconds` are for each kind of input; the first that is reached ends
+it. Called again at the same commit, the program leaves out the kinds that are done.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from findings import write_counts  # noqa: E402 - as the next ones, found by the path above
+from findings import counts_so_far, write_counts  # noqa: E402 - as the next ones, found by the path above
 from inputs import INPUTS, Input  # noqa: E402
 
 from GenSegLib.errors import GenSegError  # noqa: E402
 
 LONGEST_S, MOST_BYTES, BATCH = 10, 2 << 30, 200
+SILENT_S = 120  # on a busy machine, where nothing is computed
 
 
 @dataclass
@@ -49,7 +51,8 @@ def one(kind: Input, seed: int, folder: Path) -> str:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     before = {path.name for path in folder.iterdir()}
-    signal.alarm(LONGEST_S)
+    signal.setitimer(signal.ITIMER_PROF, LONGEST_S)
+    signal.alarm(SILENT_S)
     try:
         kind.attempt(own, random.Random(seed))
         found = "read"
@@ -59,6 +62,7 @@ def one(kind: Input, seed: int, folder: Path) -> str:
         place = traceback.extract_tb(fault.__traceback__)[-1]
         found = f"{fault!r} in {Path(place.filename).name}:{place.lineno}"[:300]
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     left = {path.name for path in folder.iterdir()} - {*before, "sound-run"}
     return f"wrote {left}" if left else found
@@ -109,11 +113,15 @@ def main() -> None:
     args = parser.parse_args()
     with TemporaryDirectory(prefix="genseg-fuzz-") as temporary:
         for number, kind in enumerate(INPUTS):
-            if args.only in kind.name:
+            done = Counts(**counts_so_far(f"fuzz, {kind.name}", asdict(Counts())))
+            if args.only in kind.name and done.tried < args.count:
                 folder = Path(temporary) / str(number)
                 folder.mkdir()
                 counts = fuzz(kind, args.count, args.seconds, folder)
                 write_counts(f"fuzz, {kind.name}", asdict(counts))
+    each = [Counts(**counts_so_far(f"fuzz, {k.name}", asdict(Counts()))) for k in INPUTS]
+    bugs = [bug for counts in each for bug in counts.bugs]
+    write_counts("fuzz, all kinds", {"tried": sum(c.tried for c in each), "bugs": len(bugs)})
 
 
 if __name__ == "__main__":
