@@ -135,7 +135,7 @@ def genseg(*arguments: object) -> int:
 
 SHORT = [
     text
-    for name in ("joint_steps=2", "final_steps=2", "validate_every=2", "segmenter=unet")
+    for name in ("joint_steps=2", "final_steps=2", "validate_every=2")
     for text in ("--set", name)
 ]
 
