@@ -23,8 +23,8 @@ from torch import nn
 from .image_generator import ImageGenerator, zeroed
 
 STEPS = 3
-_SPREAD = 0.5  # of the bridge in its middle, in standard deviations of z-scored images
-_BOUNDED_SPREAD = 0.15
+_SPREAD = 0.25  # of the bridge in its middle, in standard deviations of z-scored images
+_BOUNDED_SPREAD = 0.08
 _TIMES = 1000  # what time 1 is to the embedding
 
 
