@@ -7,6 +7,7 @@ byte that they wrote or printed is searched for the names.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from tiny_training import STEPS, few_channels
@@ -35,6 +37,7 @@ PERSONAL = {
     "0008|103e": f"scan of {NAME}",
     "0020|4000": f"{NAME} {PLANTED[2]}",
 }
+PATIENT_AND_STUDY = {"PatientName", "PatientID", "PatientBirthDate", "ReferringPhysicianName"}
 PRESET = Path(presets.__file__).with_name("hippocampus-mri.json")
 NIFTI_TEXTS = {14: 17, 148: 79, 228: 23, 328: 15}  # db_name, descrip, aux_file, intent_name
 
@@ -43,6 +46,7 @@ class Use(NamedTuple):
     """What a use wrote and said."""
 
     outputs: tuple[Path, ...]
+    seg: Path
     said: str
     codes: dict[str, int]
 
@@ -129,6 +133,7 @@ def use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Use]:
         "check": [folder / "cases"],
         "train": [folder / "cases", "--preset", preset, "--out", run, *settings],
         "predict": [run, *images, "--out", out, "--uncertainty"],
+        "predict --format dcm": [run, images[2], "--out", folder / "seg"],
         "evaluate": ["--predictions", out, "--references", references, "--report", run],
     }
     codes, said = {}, folder / "said.txt"
@@ -142,8 +147,8 @@ def use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Use]:
         patch.setattr("sys.stdout", stream)
         patch.setattr("sys.stderr", stream)
         for verb, arguments in verbs.items():
-            codes[verb] = main([verb, *map(str, arguments)])
-    yield Use((run, out, said), said.read_text(encoding="ascii"), codes)
+            codes[verb] = main([*verb.split(), *map(str, arguments)])
+    yield Use((run, out, said), folder / "seg" / "c.dcm", said.read_text(encoding="ascii"), codes)
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
@@ -171,7 +176,8 @@ def test_the_names_are_in_every_image_that_is_read(tmp_path: Path) -> None:
 
 
 def test_a_whole_use_needs_no_network(use: Use) -> None:
-    assert use.codes == dict.fromkeys(("check", "train", "predict", "evaluate"), 0), use.said
+    assert len(use.codes) == 5
+    assert set(use.codes.values()) == {0}, use.said
     assert (use.outputs[0] / "report.html").is_file()
 
 
@@ -185,3 +191,17 @@ def test_no_byte_that_is_written_or_said_holds_a_patients_name(use: Use) -> None
     assert len(files) > 20
     found = {str(file): names for file in files if (names := found_in(file.read_bytes()))}
     assert found == {}
+
+
+def test_a_dicom_seg_names_its_patient_and_study_where_the_standard_has_it_and_nowhere_else(
+    use: Use,
+) -> None:
+    content = pydicom.dcmread(use.seg)
+    named = {each.keyword for each in content.iterall() if found_in(str(each.value).encode())}
+    assert named <= PATIENT_AND_STUDY
+    for keyword in named:
+        delattr(content, keyword)
+    stream = io.BytesIO()
+    content.save_as(stream)
+    assert found_in(stream.getvalue()) == set()
+    assert str(pydicom.dcmread(use.seg).PatientName) == NAME
