@@ -9,7 +9,7 @@ from pathlib import Path
 from .goals import Goal, goals
 from .plan import NETWORK
 from .plots import dice_plot, difference_plot
-from .summary import Group, Summary
+from .summary import Group, Standing, Summary
 from .tables import Row, read_table
 
 _STATES = {True: "reached", False: "missed", None: "open"}
@@ -75,10 +75,15 @@ def _standing_rows(summary: Summary) -> Iterable[Sequence[str]]:
         yield (
             *(group.network, group.arm, str(group.labelled)),
             ", ".join(map(str, standing.dice)),
-            f"{standing.mean:.4f} ± {standing.spread:.4f}",
+            _with_spread(standing),
             *(f"{standing.hd95_mm:.2f}", f"{standing.surface_dice:.4f}"),
             *(standing.segmenter_steps, seconds),
         )
+
+
+def _with_spread(standing: Standing) -> str:
+    spread = "" if standing.spread is None else f" ± {standing.spread:.4f}"
+    return f"{standing.mean:.4f}{spread}"
 
 
 def _test_rows(summary: Summary) -> Iterable[Sequence[str]]:
@@ -122,7 +127,7 @@ def as_json(summary: Summary, found: Sequence[Goal], costs: Sequence[Row]) -> di
             **vars(group),
             "dice_by_seed": {seed: round(dice, 4) for seed, dice in standing.dice.items()},
             "dice": round(standing.mean, 4),
-            "spread": round(standing.spread, 4),
+            "spread": None if standing.spread is None else round(standing.spread, 4),
             "hd95_mm": round(standing.hd95_mm, 3),
             "surface_dice": round(standing.surface_dice, 4),
             "train_s": standing.train_s,

@@ -51,9 +51,9 @@ class Standing:
         return fmean(self.dice.values())
 
     @property
-    def spread(self) -> float:
-        """Standard deviation of the seeds' means; 0 where there is one."""
-        return stdev(self.dice.values()) if len(self.dice) > 1 else 0.0
+    def spread(self) -> float | None:
+        """Standard deviation of the seeds' means; None where there is one."""
+        return stdev(self.dice.values()) if len(self.dice) > 1 else None
 
 
 class Summary:
@@ -90,7 +90,10 @@ class Summary:
     def compare(self, ours: Group, theirs: Group) -> dict[str, float] | None:
         """Test ours against theirs, case by case; None where they have no case in common."""
         found = self.gains(ours, theirs)
-        return paired_test(found) if found else None
+        if not found:
+            return None
+        seeds = self.standings[ours].dice.keys() & self.standings[theirs].dice.keys()
+        return {"seeds": len(seeds), **paired_test(found)}
 
     def curve(self, network: str, arm: str) -> dict[int, Standing]:
         """Give how an arm stands with each number of labelled cases."""
