@@ -64,4 +64,5 @@ def _too_few(there: int, limit: int | None, labelled: int | None) -> str:
     text = f"{asked} without a segmentation are asked for and {found}"
     if labelled is not None:
         text += f" (the last {TEST_CASES} segmented cases of the seed's order are kept for testing)"
-    return f"{text}; add images without a label, or leave out --unlabelled"
+    advice = "add images without a label, or leave out --unlabelled"
+    return f"{text}; {f'ask for 1 to {there}' if there else advice}"
