@@ -75,6 +75,7 @@ def write_nifti(path: Path, array: np.ndarray) -> Path:
 def write_dicom(folder: Path, array: np.ndarray) -> Path:
     folder.mkdir()
     place = {"0020|0037": "1\\0\\0\\0\\1\\0", "0008|0060": "MR", "0020|000e": "1.2.3"}
+    place |= {"0020|0052": "1.2.4", "0020|000d": "1.2.5", "0018|0050": "1"}
     for k, values in enumerate(np.moveaxis(array[0], 2, 0).astype(np.int16)):
         image = sitk.GetImageFromArray(values.T[np.newaxis])
         own = {"0020|0032": f"0\\0\\{k}", "0008|0018": f"1.2.3.{k + 1}", "0020|0013": str(k + 1)}
