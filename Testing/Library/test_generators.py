@@ -156,7 +156,8 @@ class Trained:
     unmoved: list[str]
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
+# cells train in test_training.py and test_problem.py, and from masks alone in test_ablations.py
+@pytest.fixture(scope="module", params=FIXED)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("generators") / "run"
     # smooth networks, as in test_problem.py
@@ -178,8 +179,6 @@ def test_a_joint_training_moves_generator_and_upper_level(trained: Trained) -> N
     assert trained.unmoved == []
 
 
-# test_problem.py says it of searchable cells
-@pytest.mark.parametrize("trained", FIXED, indirect=True)
 def test_finite_differences_point_where_exact_unrolling_does(trained: Trained) -> None:
     problem = trilevel(trained.learner)
     found, exact = finite_difference(problem, size=1e-3), unroll(problem)
