@@ -43,8 +43,9 @@ def _against(scores: Sequence[Row], shifts: Iterable[str], name: str) -> dict[st
 
 
 def _gains(scores: Sequence[Row], shift: str, ours: str, other: str, name: str) -> list[float]:
+    """Give what ours is better by in each case: more Dice, or less calibration error."""
     first, second = (mean_by_case(_rows(scores, arm, shift), name) for arm in (ours, other))
-    return gains(first, second)
+    return gains(second, first) if name == "ece" else gains(first, second)
 
 
 def _mean(rows: Sequence[Row], name: str) -> float:
