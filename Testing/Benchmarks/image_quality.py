@@ -4,12 +4,13 @@
 
 FID compares the features of generated volumes with those of real ones that the run never saw: the
 protocol's cases that are neither labelled nor test cases. For scale, the same is told of as many
-other real ones (the least that so few volumes allow), of the labelled cases as they are, and of
-blends whose images no generator finished. Features are those of a segmenter of another
-training (`--judge`): networks trained on photographs know slices, not volumes of 35 x 50 x 35
-voxels, and are not at hand offline; a segmenter's encoder knows this anatomy in three dimensions.
-It was trained to overlook what augmentation changes, so that contrast and noise weigh little here.
-The features are the means over octants of the deepest features of each volume.
+other real ones (the least that so few volumes allow), of the labelled cases, of these moved onto
+another subject by registration, and of blends whose images no generator finished. Features are
+those of a segmenter of another training (`--judge`): networks trained on photographs know slices,
+not volumes of 35 x 50 x 35 voxels, and are not at hand offline; a segmenter's encoder knows this
+anatomy in three dimensions. It was trained to overlook what augmentation changes, so that contrast
+and noise weigh little here. The features are the means over octants of the deepest features of each
+volume.
 
 Diversity is the multi-scale SSIM of pairs of volumes (Wang et al., 2003): the lower, the more they
 differ. Real cases give the scale.
@@ -32,16 +33,16 @@ from monai.metrics import FIDMetric, MultiScaleSSIMMetric
 from protocol import case_names, split_cases
 from torch import Tensor, nn
 
+from GenSegLib.augmentation.morphs import Morphs, MorphSettings
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.spatial import SpatialStrength
 from GenSegLib.checkpoints import load_checkpoint
 from GenSegLib.generated import draw_pairs
-from GenSegLib.image_io import read_image
+from GenSegLib.layouts import read_cases
 from GenSegLib.model_weights import load_segmenter
-from GenSegLib.preprocessing import Preprocessor
-from GenSegLib.presets import Preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import Session, load_session
+from GenSegLib.subjects import load_subjects
 
 PAIRS = 200
 DATA_RANGE = 8.0  # of standardized volumes: four deviations on either side
@@ -77,49 +78,47 @@ class Judge:
 
 
 class Volumes:
-    """Draws patches of one size from real and from new images.
+    """Draws patches of real and of new images, all at places drawn in the same way.
+
+    Where a patch lies in its image decides more of its features than what it shows.
 
     Args:
-        session: of a run with a generator.
-        preset: of that run.
-        data: cases in the Decathlon's layout.
-        seed: of everything that is drawn.
+        run: with a generator.
+        session: of this run.
     """
 
-    def __init__(self, session: Session, preset: Preset, data: Path, seed: int) -> None:
-        self._session, self._data, self._seed = session, data, seed
-        self._patch_size, self._preprocessor = preset.patch_size, Preprocessor(preset)
-        self._random = np.random.default_rng(seed)
+    def __init__(self, run: RunFolder, session: Session) -> None:
+        self._run, self._learner, self._names = run, session.learner, session.names
+        self._morphs = session.learner.sampling.all_morphs
 
-    def real(self, names: Sequence[str], count: int) -> Tensor:
-        """Return patches at random places of real cases, one of each case in turn."""
-        drawn = []
-        for name in (names[place % len(names)] for place in range(count)):
-            image = self._preprocessor.apply(read_image(self._data / f"imagesTr/{name}.nii.gz"))
-            drawn.append(self._patch(torch.from_numpy(image.image)))
-        return standardized(torch.stack(drawn))
+    def real(self, data: Path, names: Sequence[str], count: int) -> Tensor:
+        """Return patches of real cases that the run has not seen."""
+        chosen = [case for case in read_cases(data).cases if case.name in names]
+        subjects = load_subjects(chosen, self._run.preset, [*self._names], self._learner.device)
+        own = MorphSettings(partners=1)  # which are not looked at
+        classes, size = self._learner.classes, self._learner.patch_size
+        morphs = Morphs(subjects, classes, size, self._rng(), own)
+        morphs.half = self._morphs.half  # the room within which patches are placed
+        return standardized(morphs.real_pairs(self._rng(), count).images)
 
-    def generated(self, count: int) -> Tensor:
-        """Return generated images of blended masks."""
-        pairs = draw_pairs(self._session.learner, ["blending"] * count, self._seed)
-        return standardized(torch.stack([pair.image for pair in pairs]))
+    def labelled(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return labelled cases, and others moved onto them by registration."""
+        pairs = self._morphs.real_pairs(self._rng(), count)
+        return standardized(pairs.images), standardized(pairs.source)
 
     def warped(self, count: int) -> Tensor:
         """Return real images moved onto blended masks, which no generator finished."""
-        learner = self._session.learner
-        rng = Randomness(torch.Generator().manual_seed(self._seed), learner.device)
         still = SpatialStrength(probability=0.0, elastic=0.0)
-        return standardized(learner.sampling.all_morphs.blends(rng, count, still).source)
+        return standardized(self._morphs.blends(self._rng(), count, still).source)
 
-    def _patch(self, image: Tensor) -> Tensor:
-        """Return a patch (channel, *shape) of an image, with zeros around one that is smaller."""
-        for axis, wanted in enumerate(self._patch_size, 1):
-            spare = image.shape[axis] - wanted
-            if spare > 0:
-                image = image.narrow(axis, int(self._random.integers(spare + 1)), wanted)
-        missing = [wanted - size for wanted, size in zip(self._patch_size, image.shape[1:])]
-        around = [side for gap in reversed(missing) for side in (gap // 2, gap - gap // 2)]
-        return F.pad(image, around)
+    def generated(self, count: int) -> Tensor:
+        """Return generated images of blended masks."""
+        pairs = draw_pairs(self._learner, ["blending"] * count, self._run.config.seed)
+        return standardized(torch.stack([pair.image for pair in pairs]))
+
+    def _rng(self) -> Randomness:
+        generator = torch.Generator().manual_seed(self._run.config.seed)
+        return Randomness(generator, self._learner.device)
 
 
 def standardized(volumes: Tensor) -> Tensor:
@@ -175,11 +174,13 @@ def main() -> None:
     session, seed = restored(run), run.config.seed
     labelled = session.learner.sampling.names
     unseen = split_cases(case_names(args.data), len(labelled), seed).unlabelled
-    half, volumes = len(unseen) // 2, Volumes(session, run.preset, args.data, seed)
+    half, volumes = len(unseen) // 2, Volumes(run, session)
+    real, moved = volumes.labelled(args.count)
     sets = {
-        "real, unseen (reference)": volumes.real(unseen[:half], args.count),
-        "real, unseen (others)": volumes.real(unseen[half:], args.count),
-        "real, labelled": volumes.real(labelled, args.count),
+        "real, unseen (reference)": volumes.real(args.data, unseen[:half], args.count),
+        "real, unseen (others)": volumes.real(args.data, unseen[half:], args.count),
+        "real, labelled": real,
+        "real, labelled, moved onto another": moved,
         "blended, no generator": volumes.warped(args.count),
         "generated": volumes.generated(args.count),
     }
