@@ -20,6 +20,7 @@ import numpy as np
 from .claimed_sizes import HARMLESS, require_plausible
 from .errors import GenSegError
 from .intact_metaimage import require_sound_metaimage
+from .intact_nrrd import MAGIC, require_sound_nrrd
 
 _CHUNK = 1 << 20
 _LAST_START = 1 << 31
@@ -62,8 +63,8 @@ _FLOATS = {16: "f4", 64: "f8"}
 def require_intact(path: Path) -> None:
     """Read a file to its end and compare its length and spacing with its NIfTI header.
 
-    A MetaImage is held to its header as well. Other formats are only unpacked where they are
-    packed; their readers notice missing voxels.
+    A MetaImage is held to its header as well, and the header of a NRRD file to the format. Other
+    formats are only unpacked where they are packed; their readers notice missing voxels.
 
     Raises:
         GenSegError: the file cannot be read, is truncated or damaged, or its spacing is not above
@@ -80,6 +81,8 @@ def require_intact(path: Path) -> None:
             _stop_bombs(path, length, header)
         if path.name.lower().endswith((".mha", ".mhd")):
             require_sound_metaimage(path)
+        if head.startswith(MAGIC):
+            require_sound_nrrd(path)
     if header is not None:
         _check_header(path, header, length)
 

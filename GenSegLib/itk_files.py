@@ -31,7 +31,11 @@ def load(path: Path) -> sitk.Image:
         GenSegError: it cannot be read, is truncated, is not three-dimensional, or its grid has no
             valid spacing or no right angles.
     """
-    image = load_series(path) if path.is_dir() else _load_file(path)
+    try:
+        is_folder = path.is_dir()
+    except OSError as fault:  # a name that is none, or a drive that is away
+        raise GenSegError(f"{path}: cannot be read ({fault.strerror}); check the path") from None
+    image = load_series(path) if is_folder else _load_file(path)
     _check_grid(path, image)
     return image
 

@@ -173,6 +173,8 @@ def _read_list(path: Path) -> CaseSet:
             return _read_nnunet(values, path.parent)
     except GenSegError as error:
         raise GenSegError(f"{path}: {error}") from None
+    except OSError as fault:
+        raise GenSegError(f"{path}: it names a file that cannot be ({fault.strerror})") from None
     raise GenSegError(f'{path}: it has none of "cases", "training" and "channel_names"')
 
 

@@ -126,6 +126,7 @@ class ModelMetadata:
         try:
             own = manifest.migrate(values["genseg"], folder)
             own["preset"] = Preset.from_json(own["preset"])
+            own["network"] = _text(own["network"])
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             return cls(name=str(values["name"]), **own)
@@ -136,6 +137,12 @@ class ModelMetadata:
 
     def _class_names(self) -> Sequence[str]:
         return ["background", *(self.labels[value] for value in sorted(self.labels))]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no name")
+    return value
 
 
 def write_bundle(folder: Path, metadata: ModelMetadata) -> None:

@@ -13,7 +13,15 @@ LIGHT = (
     *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "recipes"),
     *("outputs", "runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
     *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
-    *("array_file", "case_cache", "dicom_preamble", "terminology", "torchrun", "processes"),
+    *(
+        "array_file",
+        "case_cache",
+        "dicom_preamble",
+        "terminology",
+        "torchrun",
+        "processes",
+        "intact_nrrd",
+    ),
 )
 
 IMPORT_WITH_BLOCKED = """

@@ -130,3 +130,36 @@ def test_a_metaimage_whose_fields_overrun_itks_memory_is_refused(
     (tmp_path / "a.mha").write_bytes(text.replace(b"NDims = 3", line))
     with pytest.raises(GenSegError, match="makes no sense"):
         read_image(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize(
+    "line", [b"foo: " + b"x" * 3000, b"kinds: " + b"domain " * 300, b"y" * 900]
+)
+def test_a_nrrd_whose_fields_overrun_itks_memory_is_refused(tmp_path: Path, line: bytes) -> None:
+    write_array(tmp_path / "a.nrrd", np.zeros((4, 4, 4), np.int16))
+    text = (tmp_path / "a.nrrd").read_bytes()
+    (tmp_path / "a.nrrd").write_bytes(text.replace(b"\n\n", b"\n" + line + b"\n\n", 1))
+    with pytest.raises(GenSegError, match="makes no sense"):
+        read_image(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "nhdr"])
+@pytest.mark.parametrize("place", ["-", "/dev/stdin", "/dev/zero", "LIST", "a%d.raw 1 4 1", "gone"])
+def test_a_nrrd_whose_voxels_are_in_no_plain_file_is_refused(
+    tmp_path: Path, place: str, ending: str
+) -> None:
+    """`-` is standard input, for which the reader would wait for ever."""
+    write_array(tmp_path / "a.nrrd", np.zeros((4, 4, 4), np.int16))
+    header = (tmp_path / "a.nrrd").read_bytes().partition(b"\n\n")[0]
+    path = tmp_path / f"b.{ending}"
+    path.write_bytes(header + f"\nData File: {place}\n".encode())
+    with pytest.raises(GenSegError, match="its voxels are looked for in"):
+        read_image(path)
+
+
+def test_a_nrrd_with_long_texts_of_its_own_is_read(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.nrrd", np.zeros((4, 4, 4), np.int16))
+    text = (tmp_path / "a.nrrd").read_bytes()
+    longer = b"\n# " + b"x" * 5000 + b"\nNote:=" + b"a: b " * 1000 + b"\n\n"
+    (tmp_path / "a.nrrd").write_bytes(text.replace(b"\n\n", longer, 1))
+    assert read_image(tmp_path / "a.nrrd").shape == (4, 4, 4)
