@@ -1,86 +1,150 @@
 """What a joint three-level iteration costs against a two-level one, and how exact the feedback is.
 
-    python Testing/Benchmarks/feedback_cost.py [--data DIR] [--iterations 24]
+    python Testing/Benchmarks/feedback_cost.py [--data DIR] [--rounds 8] [--device cpu]
 
 Two-level: a step of generator (with its adversary) and segmenter. Three-level: the same with the
-upper level's step every `upper_every` iterations. Both alternate in one process, so that a noisy
-machine slows both alike. The finite-difference hypergradient, in the training's own precision, is
-compared with exact unrolling on the same batches. Writes results/feedback_cost.json.
+upper level's step every `upper_every` iterations, which looks ahead through one more step of both
+(as trainings do) or back through those just taken (`look_back`). All alternate in one process. The
+finite-difference hypergradient, in the training's own precision, is compared with the
+exact one, by automatic differentiation through the very steps that it looks through.
+Writes results/feedback_cost.json and what PyTorch's profiler says to results/feedback_profile.txt.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from measuring import ROOT, write_findings
+from clocks import interleaved, seconds_of
+from measuring import RESULTS, ROOT, write_findings
+from torch.profiler import ProfilerActivity, profile
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.layouts import read_cases
 from GenSegLib.learner import Learner
-from GenSegLib.multilevel import finite_difference, unroll
+from GenSegLib.multilevel import Trilevel, finite_difference, unroll
+from GenSegLib.multilevel.levels import Rates, Tensors, gradient, moved, scaled, tracked
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import load_session
 
+EARLY = 0.2  # of the segmenter's rate, as trainings have it in their first joint steps
+WAYS = {"two_level": (False, False), "look_ahead": (True, False), "look_back": (True, True)}
 
-def make_learner(data: Path) -> Learner:
+
+def make_learner(data: Path, device: str = "auto") -> Learner:
     preset = load_preset("hippocampus-mri")
-    config = TrainConfig.for_preset(preset)
+    config = TrainConfig.for_preset(preset, device=device, threads=1)
     cases = read_cases(data).low_data(10, 0).with_validation(config.validation_share, 0)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "run", config, preset, cases)
         return load_session(run).learner
 
 
-def measure(learner: Learner, iterations: int) -> dict[str, float]:
-    """Return median seconds of a two-level iteration and of an upper-level step."""
+def iterate(learner: Learner, way: str) -> None:
+    """Take a joint step, in which the upper level is due where it moves at all."""
+    has_feedback, learner.engine.looks_back = WAYS[way]
     method = learner.engine.hypergradient
-    seconds: dict[str, list[float]] = {"two_level": [], "with_upper": []}
-    for _ in range(iterations):
-        for name, used in (("two_level", None), ("with_upper", method)):
-            learner.engine.hypergradient = used
-            start = time.perf_counter()
-            learner.joint_step(learner.config.upper_every - 1)
-            seconds[name].append(time.perf_counter() - start)
+    learner.engine.hypergradient = method if has_feedback else None
+    learner.joint_step(learner.config.upper_every - 1)
     learner.engine.hypergradient = method
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def agreement(learner: Learner, batches: int) -> list[float]:
-    """Return the cosine of the hypergradient with the exact one on fresh batches."""
-    cosines = []
-    for _ in range(batches):
-        problem = learner._trilevel(learner.sampling.batches())
-        found, exact = (
-            torch.cat([g.flatten() for g in method(problem)])
-            for method in (finite_difference, unroll)
-        )
-        cosines.append(float(torch.cosine_similarity(found, exact, dim=0)))
-    return cosines
+def costs(learner: Learner, rounds: int) -> dict[str, object]:
+    """Return what an upper-level step costs, looking ahead and looking back."""
+    ways = {way: lambda way=way: iterate(learner, way) for way in WAYS}
+    medians = interleaved(ways, rounds, learner.device)
+    every, two_level = learner.config.upper_every, medians["two_level"]
+    weights = learner.problem.middle_parameters()
+    found: dict[str, object] = {
+        "two_level_s": round(two_level, 4),
+        "upper_every": every,
+        "weights_moved_once_s": round(
+            seconds_of(lambda: moved(weights, weights, 0.0), learner.device), 5
+        ),
+    }
+    for way in ("look_ahead", "look_back"):
+        extra = medians[way] - two_level
+        found[way] = {
+            "upper_step_s": round(extra, 4),
+            "three_level_over_two_level": round(1 + extra / every / two_level, 3),
+        }
+    return found
+
+
+def cosine(found: list[torch.Tensor], exact: list[torch.Tensor]) -> float:
+    sides = [torch.cat([each.flatten() for each in side]) for side in (found, exact)]
+    return round(float(torch.cosine_similarity(*sides, dim=0)), 3)
+
+
+def looking_ahead(learner: Learner) -> float:
+    """Return the cosine with the exact hypergradient on fresh batches."""
+    problem = learner._trilevel(learner.sampling.batches())
+    return cosine(finite_difference(problem), unroll(problem))
+
+
+def looking_back(learner: Learner) -> float:
+    """Return the cosine of what a joint step followed with the exact answer for that step."""
+    problem = learner._trilevel(learner.sampling.batches())
+    before = [[p.detach().clone() for p in side] for side in (problem.lower, problem.middle)]
+    followed: list[list[torch.Tensor]] = []
+
+    def noted(*arguments: object, **options: object) -> list[torch.Tensor]:
+        followed.append(finite_difference(*arguments, **options))
+        followed.append(exact_for_the_step(problem, *before))
+        return followed[0]
+
+    replace(learner.engine, hypergradient=noted, looks_back=True, upper_every=1).iterate(0, problem)
+    return cosine(*followed)
+
+
+def exact_for_the_step(problem: Trilevel, lower: Tensors, middle: Tensors) -> list[torch.Tensor]:
+    """Differentiate through the steps that led from these weights to the problem's present ones.
+
+    The values are those that the optimizers reached, the derivatives those of their rates times
+    the gradients.
+    """
+    upper, lower, middle = tracked(problem.upper), tracked(lower), tracked(middle)
+
+    def reached(now: Tensors, then: Tensors, loss: torch.Tensor, rate: Rates) -> Tensors:
+        steps = scaled(gradient(loss, then, create_graph=True), rate)
+        return [p.detach() - (step - step.detach()) for p, step in zip(now, steps)]
+
+    lower_loss = problem.lower_loss(lower, upper)
+    lower_now = reached(problem.lower, lower, lower_loss, problem.lower_rate)
+    middle_loss = problem.middle_loss(middle, problem.bridge(lower_now, upper))
+    middle_now = reached(problem.middle, middle, middle_loss, problem.middle_rate)
+    return gradient(problem.upper_loss(middle_now, upper), upper)
+
+
+def write_profile(learner: Learner) -> None:
+    """Write which operations an iteration with feedback spends its time in, way by way."""
+    on_card = [ProfilerActivity.CUDA] if learner.device.type == "cuda" else []
+    sort = "self_cuda_time_total" if on_card else "self_cpu_time_total"
+    texts = []
+    for way in WAYS:
+        with profile(activities=[ProfilerActivity.CPU, *on_card]) as found:
+            iterate(learner, way)
+        table = found.key_averages().table(sort_by=sort, row_limit=14, max_name_column_width=40)
+        texts.append(f"{way}\n{table}")
+    (RESULTS / "feedback_profile.txt").write_text("\n".join(texts), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
-    parser.add_argument("--iterations", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    learner = make_learner(args.data)
-    medians = measure(learner, args.iterations)
-    every = learner.config.upper_every
-    extra = (medians["with_upper"] - medians["two_level"]) / every
-    cosines = agreement(learner, 5)
-    found = {
-        "two_level_s": round(medians["two_level"], 4),
-        "upper_step_s": round(medians["with_upper"] - medians["two_level"], 4),
-        "upper_every": every,
-        "three_level_over_two_level": round(1 + extra / medians["two_level"], 3),
-        "cosine_with_unrolling": [round(value, 3) for value in cosines],
-    }
+    learner = make_learner(args.data, args.device)
+    learner.set_segmenter_rate(EARLY)
+    found = costs(learner, args.rounds)
+    write_profile(learner)
+    found["cosine_looking_ahead"] = [looking_ahead(learner) for _ in range(5)]
+    found["cosine_looking_back"] = [looking_back(learner) for _ in range(5)]
     print(write_findings("feedback_cost", found))
 
 
