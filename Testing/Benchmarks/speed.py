@@ -184,7 +184,9 @@ def main() -> None:
         print_memory(args.memory_of, args)
         return
     feedback = json.loads((RESULTS / "feedback_cost.json").read_text(encoding="utf-8"))
-    nnunet, betty = against_nnunet(args), against_betty(args)
+    betty = against_betty(args)
+    print(betty, flush=True)
+    nnunet = against_nnunet(args)
     ratios = {
         "feedback_cost": feedback["look_ahead"]["three_level_over_two_level"],
         "feedback_cost_looking_back": feedback["look_back"]["three_level_over_two_level"],

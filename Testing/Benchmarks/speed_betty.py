@@ -6,6 +6,7 @@ The losses, networks, optimizers and batches are GenSeg's own, so that the engin
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from betty.configs import Config, EngineConfig
@@ -46,6 +47,13 @@ class Level(ImplicitProblem):
         return self._loss()
 
 
+class _AdamW(torch.optim.AdamW):
+    """AdamW as Betty makes it anew: from all its defaults, of which today's does not take one."""
+
+    def __init__(self, weights: list, decoupled_weight_decay: bool = True, **how: Any) -> None:
+        super().__init__(weights, **how)
+
+
 def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable[[], None]:
     """Return what takes one joint iteration; the upper level moves each `upper_every` ones.
 
@@ -53,6 +61,11 @@ def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable
     """
     problem, engine, every = learner.problem, learner.engine, learner.config.upper_every
     levels = {"lower": engine.lower, "middle": engine.middle, "upper": engine.upper}
+    optimizers = {name: level.optimizer for name, level in levels.items()}
+    settings = engine.middle.optimizer.param_groups[0]
+    optimizers["middle"] = _AdamW(
+        engine.middle.parameters, lr=settings["lr"], weight_decay=settings["weight_decay"]
+    )
 
     def held(name: str) -> list[torch.Tensor]:
         return list(problems[name].module.weights)
@@ -70,7 +83,7 @@ def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable
         name: Level(
             name,
             list(levels[name].parameters),
-            levels[name].optimizer,
+            optimizers[name],
             losses[name],
             Config(type="darts", unroll_steps=every if name == "middle" else 1),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import small_preset, small_run
+from small_runs import small_preset
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.errors import GenSegError
@@ -39,10 +40,15 @@ NEAR, OF_DIFFERENCES = 1e-4, 1e-2
 
 
 @pytest.fixture(scope="module")
-def learner(tmp_path_factory: pytest.TempPathFactory) -> Learner:
+def cases(tmp_path_factory: pytest.TempPathFactory) -> CaseSet:
+    return tiny_cases(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="module")
+def learner(cases: CaseSet, tmp_path_factory: pytest.TempPathFactory) -> Learner:
     """A learner whose generator has begun to draw."""
-    run = small_run(tmp_path_factory.mktemp("learner") / "run", precision="fp32")
-    found = load_session(run).learner
+    with few_channels():
+        found = load_session(tiny_run(tmp_path_factory.mktemp("learner") / "run", cases)).learner
     torch.nn.init.normal_(found.problem.generator.head.weight, std=0.05)
     return found
 
@@ -73,6 +79,7 @@ def of_all(learner: Learner, parts: list[Batches]) -> Trilevel:
         bridge=bridge,
         middle_loss=lambda s, x: problem.middle_loss(middle, labels, s, x),
         upper_loss=lambda s, a: problem.upper_loss(replace(parts[0], upper=upper), s),
+        crossing_part=None,
     )
 
 
@@ -152,11 +159,6 @@ def take_part(run: RunFolder, rank: int, *, resume: bool, stop_at: int = STEPS) 
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> CaseSet:
-    return tiny_cases(tmp_path_factory.mktemp("cases"))
-
-
-@pytest.fixture(scope="module")
 def whole(cases: CaseSet, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A training by two processes that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole")
@@ -171,26 +173,34 @@ def test_a_shared_training_tells_each_step_once_and_leaves_one_model(whole: RunF
     assert len(list(whole.checkpoints.iterdir())) == 1
 
 
-def test_stopped_and_resumed_by_as_many_it_goes_on_to_the_bit(
-    whole: RunFolder, cases: CaseSet, tmp_path: Path
-) -> None:
-    run = trained(tiny_run(tmp_path / "run", cases), tmp_path / "first", stop_at=9)
+@pytest.fixture(scope="module")
+def stopped(cases: CaseSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training by two processes that was stopped in its joint phase."""
+    folder = tmp_path_factory.mktemp("stopped")
+    run = trained(tiny_run(folder / "run", cases), folder / "processes", stop_at=9)
     assert run.read_status()["state"] == State.STOPPED.value
-    trained(run, tmp_path / "second", resume=True)
+    return run.path
+
+
+def test_stopped_and_resumed_by_as_many_it_goes_on_to_the_bit(
+    whole: RunFolder, stopped: Path, tmp_path: Path
+) -> None:
+    run = RunFolder(shutil.copytree(stopped, tmp_path / "run"))
+    trained(run, tmp_path / "processes", resume=True)
     assert differing(final_state(whole)["learner"], final_state(run)["learner"]) == []
 
 
-@pytest.mark.parametrize("first", [1, 2], ids=["from one to two", "from two to one"])
-def test_a_checkpoint_moves_to_another_number_of_processes(
-    cases: CaseSet, tmp_path: Path, first: int
-) -> None:
+def test_a_checkpoint_of_two_moves_to_one(stopped: Path, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(stopped, tmp_path / "run"))
+    take_part(run, 0, resume=True)
+    assert "goes on from step 9 of 16" in logs(run)
+    assert run.read_status()["state"] == State.FINISHED.value
+
+
+def test_a_checkpoint_of_one_moves_to_two(cases: CaseSet, tmp_path: Path) -> None:
     run = tiny_run(tmp_path / "run", cases)
-    if first == 1:
-        take_part(run, 0, resume=False, stop_at=9)
-        trained(run, tmp_path / "processes", resume=True)
-    else:
-        trained(run, tmp_path / "processes", stop_at=9)
-        take_part(run, 0, resume=True)
+    take_part(run, 0, resume=False, stop_at=9)
+    trained(run, tmp_path / "processes", resume=True)
     assert "goes on from step 9 of 16" in logs(run)
     assert run.read_status()["state"] == State.FINISHED.value
 
