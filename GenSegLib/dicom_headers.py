@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
+from .dicom_lengths import claims_too_much
 from .dicom_preamble import holds_image, is_dicom, read_head
 from .errors import GenSegError
 from .quiet import quiet
@@ -105,8 +106,10 @@ def _header(file: Path) -> sitk.ImageFileReader | None:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(file))
     try:
+        if claims_too_much(file):
+            return None
         reader.ReadImageInformation()
-    except RuntimeError:
+    except (RuntimeError, OSError):
         return None
     return reader
 

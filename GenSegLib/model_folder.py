@@ -130,7 +130,7 @@ class ModelMetadata:
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             return cls(name=str(values["name"]), **own)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
             raise GenSegError(
                 f"{folder / METADATA} is not sound ({fault!r}); train again"
             ) from fault

@@ -21,6 +21,7 @@ LIGHT = (
         "torchrun",
         "processes",
         "intact_nrrd",
+        "dicom_lengths",
     ),
 )
 

@@ -170,7 +170,7 @@ class Preset:
             return cls(**{key: _READERS.get(key, _same)(value) for key, value in values.items()})
         except GenSegError as fault:
             raise GenSegError(f"preset {name!r}: {fault}") from None
-        except (TypeError, ValueError, AttributeError) as fault:
+        except (TypeError, ValueError, OverflowError, AttributeError) as fault:
             text = str(fault).replace("Preset.__init__()", "it is").splitlines()[0]
             raise GenSegError(f"preset {name!r} cannot be read: {text}") from fault
 

@@ -39,17 +39,29 @@ MODEL = Path(__file__).parents[1] / "Models" / "format-1"
 
 @dataclass(frozen=True)
 class Input:
-    """One kind of input: `make` writes a sound one, `harm` damages it, `read` reads it."""
+    """One kind of input: `make` writes a sound one, `harm` damages its `file`, `read` reads it.
+
+    `file` is named from the folder of the input; `finish` makes the rest agree with what it holds.
+    """
 
     name: str
+    file: str
     make: Callable[[Path], None]
     harm: Callable[[Path, Random], None]
     read: Callable[[Path], object]
+    finish: Callable[[Path], None] = lambda folder: None
+
+    def replace(self, folder: Path, content: bytes) -> object:
+        """Put any content in the place of the file's, and read what `make` wrote."""
+        (folder / self.file).write_bytes(content)
+        self.finish(folder)
+        return self.read(folder)
 
     def attempt(self, folder: Path, random: Random) -> object:
         """Make, harm and read one input in an empty folder."""
         self.make(folder)
         self.harm(folder, random)
+        self.finish(folder)
         return self.read(folder)
 
 
@@ -67,7 +79,7 @@ def _image(name: str) -> Input:
             reader(folder / name)
         return None
 
-    return Input(name, make, _damage(name), read)
+    return Input(name, name, make, _damage(name), read)
 
 
 def _damage(name: str) -> Callable[[Path, Random], None]:
@@ -86,7 +98,7 @@ def _dicom() -> Input:
         path = random.choice(sorted((folder / "ct").iterdir()))
         path.write_bytes(mutate_bytes(path.read_bytes(), random, head=1200))
 
-    return Input("DICOM", make, harm, lambda folder: read_image(folder / "ct"))
+    return Input("DICOM", "ct/1.2.3_0.dcm", make, harm, lambda folder: read_image(folder / "ct"))
 
 
 def _list(name: str, values: dict[str, Any]) -> Input:
@@ -95,6 +107,7 @@ def _list(name: str, values: dict[str, Any]) -> Input:
             (folder / part).mkdir()
             (folder / part / "a_0000.nii.gz").touch()
             (folder / part / "b.nii.gz").touch()
+        (folder / name).write_text(json.dumps(values), encoding="utf-8")
 
     def harm(folder: Path, random: Random) -> None:
         text = json.dumps(mutate_values(values, random)).encode()
@@ -102,7 +115,7 @@ def _list(name: str, values: dict[str, Any]) -> Input:
             text = mutate_bytes(json.dumps(values).encode(), random)
         (folder / name).write_bytes(text)
 
-    return Input(f"{name} of {next(iter(values))}", make, harm, read_cases)
+    return Input(f"{name} of {next(iter(values))}", name, make, harm, read_cases)
 
 
 DECATHLON: dict[str, Any] = {
@@ -136,10 +149,15 @@ def _model(name: str) -> Input:
             path.write_text(json.dumps(mutate_values(values, random)), encoding="utf-8")
         else:
             path.write_bytes(mutate_bytes(path.read_bytes(), random))
+
+    def finish(folder: Path) -> None:
         if name != manifest.MANIFEST:
             manifest.seal(folder / "model", FILES)
 
-    return Input(f"model: {name}", make, harm, lambda folder: load_segmenter(folder / "model"))
+    def read(folder: Path) -> object:
+        return load_segmenter(folder / "model")
+
+    return Input(f"model: {name}", f"model/{name}", make, harm, read, finish)
 
 
 def _run(name: str) -> Input:
@@ -166,7 +184,7 @@ def _run(name: str) -> Input:
             Feedback.load(run.path).strength("blending"),
         )
 
-    return Input(f"run: {name}", make, harm, read)
+    return Input(f"run: {name}", f"run/{name}", make, harm, read)
 
 
 def _events() -> Input:
@@ -179,7 +197,7 @@ def _events() -> Input:
         parse_line((folder / "events.jsonl").read_bytes())
         return read_events(folder / "events.jsonl")
 
-    return Input("event lines", make, _damage("events.jsonl"), read)
+    return Input("event lines", "events.jsonl", make, _damage("events.jsonl"), read)
 
 
 def _archive() -> Input:
@@ -189,9 +207,11 @@ def _archive() -> Input:
             for name in ("task/a.txt", "task/images/b.txt"):
                 tar.add(folder / "a.txt", arcname=name)
 
-    return Input(
-        "tar", make, _damage("a.tar"), lambda folder: extract(folder / "a.tar", folder / "out")
-    )
+    def read(folder: Path) -> object:
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        return extract(folder / "a.tar", folder / "out")
+
+    return Input("tar", "a.tar", make, _damage("a.tar"), read)
 
 
 INPUTS = (

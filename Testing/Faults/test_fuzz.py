@@ -35,7 +35,7 @@ def test_a_harmed_input_is_read_or_refused_in_one_line(
 def test_the_same_input_unharmed_is_read(tmp_path: Path, kind: Input) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    if "json of" in kind.name:
-        pytest.skip("this list is written where it is harmed")
+    assert not (own / kind.file).exists()
     kind.make(own)
     kind.read(own)
+    kind.replace(own, (own / kind.file).read_bytes())

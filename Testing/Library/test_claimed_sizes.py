@@ -10,12 +10,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from GenSegLib import claimed_sizes
 from GenSegLib.claimed_sizes import HARMLESS, require_plausible
+from GenSegLib.dicom_lengths import claims_too_much
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.quiet import quiet
 from Testing.volume_files import write_array, write_dicom_series
 
 EDGES = (10240, 10240, 10485)  # together 2^40 voxels
@@ -163,3 +167,44 @@ def test_a_nrrd_with_long_texts_of_its_own_is_read(tmp_path: Path) -> None:
     longer = b"\n# " + b"x" * 5000 + b"\nNote:=" + b"a: b " * 1000 + b"\n\n"
     (tmp_path / "a.nrrd").write_bytes(text.replace(b"\n\n", longer, 1))
     assert read_image(tmp_path / "a.nrrd").shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "0200 0201 4f42 0000 feff ffef",
+        "0200 0201 fe5b 5b5b",
+        "1000 2000 feff ffef",
+        "feff 00e0 feff ffef",
+    ],
+    ids=["in the file's own part", "of no known kind", "in the patient's part", "an item"],
+)
+def test_a_dicom_element_that_claims_more_than_its_file_is_refused(
+    tmp_path: Path, element: str
+) -> None:
+    """GDCM would ask for 4 GB first."""
+    write_dicom_series(tmp_path / "ct", [0, 2, 4])
+    path = sorted((tmp_path / "ct").iterdir())[0]
+    data, added = path.read_bytes(), bytes.fromhex(element)
+    assert not claims_too_much(path)
+    place = 132 if added.startswith(b"\2") else data.index(bytes.fromhex("0800 1600"))
+    path.write_bytes(data[:place] + added + data[place:])
+    assert claims_too_much(path)
+    with pytest.raises(GenSegError, match="truncated or damaged"):
+        read_image(tmp_path / "ct")
+
+
+def test_no_dicom_file_that_pydicom_ships_and_itk_reads_claims_too_much() -> None:
+    """Compressed, big-endian, implicit, nested and multi-frame ones among them."""
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    refused = [path for path in sorted(folder.glob("*.dcm")) if claims_too_much(path)]
+    with quiet():
+        assert [path.name for path in refused if is_read(path)] == []
+
+
+def is_read(path: Path) -> bool:
+    try:
+        sitk.ReadImage(str(path))
+    except RuntimeError:
+        return False
+    return True
