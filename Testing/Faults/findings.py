@@ -15,7 +15,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 def write_counts(program: str, counts: dict[str, Any]) -> None:
     """Print the counts and put them into results.json, with where and when they are from."""
-    known = read_json(RESULTS) if RESULTS.is_file() else {}
+    known = all_counts()
     known[program] = {**counts, **machine(), "date": str(date.today()), "commit": commit()}
     write_json(RESULTS, known)
     print(json.dumps({program: known[program]}), flush=True)
@@ -23,6 +23,11 @@ def write_counts(program: str, counts: dict[str, Any]) -> None:
 
 def counts_so_far(program: str, none: dict[str, Any]) -> dict[str, Any]:
     """The counts that the program wrote at this commit, so that it can go on; else `none`."""
-    known = (read_json(RESULTS) if RESULTS.is_file() else {}).get(program, {})
+    known = all_counts().get(program, {})
     here = known.get("commit") == commit() and known.keys() >= none.keys()
     return {name: known[name] for name in none} if here else none
+
+
+def all_counts() -> dict[str, Any]:
+    """What results.json holds, by program."""
+    return read_json(RESULTS) if RESULTS.is_file() else {}

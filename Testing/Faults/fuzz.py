@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from findings import counts_so_far, write_counts  # noqa: E402 - as the next ones, found by the path above
+from findings import all_counts, counts_so_far, write_counts  # noqa: E402 - as the next ones, found by the path above
 from inputs import INPUTS, Input  # noqa: E402
 
 from GenSegLib.errors import GenSegError  # noqa: E402
@@ -119,9 +119,9 @@ def main() -> None:
                 folder.mkdir()
                 counts = fuzz(kind, args.count, args.seconds, folder)
                 write_counts(f"fuzz, {kind.name}", asdict(counts))
-    each = [Counts(**counts_so_far(f"fuzz, {k.name}", asdict(Counts()))) for k in INPUTS]
-    bugs = [bug for counts in each for bug in counts.bugs]
-    write_counts("fuzz, all kinds", {"tried": sum(c.tried for c in each), "bugs": len(bugs)})
+    kinds = [counts for name, counts in all_counts().items() if name.startswith("fuzz, ")]
+    tried = sum(counts["tried"] for counts in kinds)
+    write_counts("all fuzz", {"tried": tried, "bugs": sum(len(c["bugs"]) for c in kinds)})
 
 
 if __name__ == "__main__":
