@@ -16,7 +16,7 @@ QUICK = {  # through all three levels, and far enough to find the place
     "segmenter": "unet",
     "warmup_steps": 2,
     "joint_steps": 4,
-    "final_steps": 90,
+    "final_steps": 300,
     "validate_every": 4,
     "segmenter_rate": 6e-3,
     "ema_decay": 0.7,
