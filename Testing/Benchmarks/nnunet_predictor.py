@@ -48,8 +48,8 @@ def plans_of(spacing: list[float], patch: list[int], low: float, high: float) ->
         "dataset_name": "genseg",
         "plans_name": "genseg",
         "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
+        "transpose_forward": [2, 1, 0],  # from z, y, x to the x, y, z that the model was taught
+        "transpose_backward": [2, 1, 0],
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {
             "0": {**window, "percentile_00_5": low, "percentile_99_5": high}
