@@ -49,12 +49,11 @@ class DiffusionGenerator(ImageGenerator):
         coordinates: bool = False,
         bounded: bool = False,
     ) -> None:
-        super().__init__()
-        self.bounded, self.channels = bounded, channels
+        super().__init__(widths, bounded)
+        self.channels = channels
         self.spread = 2 * (_BOUNDED_SPREAD if bounded else _SPREAD)
         seen = classes + 2 * channels + (spatial_dims if coordinates else 0)
         self.network = TimedUNet(seen, channels, spatial_dims, widths)
-        self.multiple = 2 ** (len(widths) - 1)
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of the noise of all steps but the last, which adds none."""

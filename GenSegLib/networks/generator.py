@@ -43,8 +43,7 @@ class Generator(ImageGenerator):
         coordinates: bool = False,
         bounded: bool = False,
     ) -> None:
-        super().__init__()
-        self.bounded = bounded
+        super().__init__(widths, bounded)
         convolution = Conv[CONVOLUTION, spatial_dims]
         seen = classes + 1 + (channels if self.sees_source else 0)
         seen += spatial_dims if coordinates else 0
@@ -62,7 +61,6 @@ class Generator(ImageGenerator):
         self.head = convolution(2 * widths[0], channels, kernel_size=3, padding=1)
         if self.sees_source:
             zeroed(self.head)
-        self.multiple = 2 ** len(pairs)
 
     def forward(
         self,

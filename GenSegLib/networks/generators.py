@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .diffusion import DiffusionGenerator
 from .generator import Generator, MaskGenerator
 from .image_generator import ImageGenerator
@@ -9,7 +11,11 @@ from .spade import SpadeGenerator
 from .vae import VaeGenerator
 
 SEARCHABLE = {"searchable": Generator, "mask-only": MaskGenerator}
-FIXED = {"spade": SpadeGenerator, "vae": VaeGenerator, "diffusion": DiffusionGenerator}
+FIXED: dict[str, Callable[..., ImageGenerator]] = {
+    "spade": SpadeGenerator,
+    "vae": VaeGenerator,
+    "diffusion": DiffusionGenerator,
+}
 GENERATORS = (*SEARCHABLE, *FIXED)
 
 

@@ -7,6 +7,7 @@ kind of generator adds to that loss is the attempt's price.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -15,17 +16,23 @@ from torch import nn
 from .cells import SearchableCell
 
 
-class ImageGenerator(nn.Module):
+class ImageGenerator(nn.Module, ABC):
     """Maps masks, a source image and noise to an image.
+
+    Args:
+        widths: channels at full size and after each halving.
+        bounded: keep images from 0 to 1, as windowed ones are.
 
     Attributes:
         multiple: what image sizes are multiples of.
-        bounded: keep images from 0 to 1, as windowed ones are.
     """
 
-    multiple: int
-    bounded: bool
+    def __init__(self, widths: Sequence[int], bounded: bool) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.bounded = bounded
 
+    @abstractmethod
     def forward(
         self,
         masks: torch.Tensor,
@@ -41,7 +48,6 @@ class ImageGenerator(nn.Module):
             noise: (batch, *noise_shape(shape)), normal; another noise gives another image.
             coordinates: (batch, dims, *shape), for a generator that sees them.
         """
-        raise NotImplementedError
 
     def attempt(
         self,

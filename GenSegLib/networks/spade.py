@@ -43,8 +43,7 @@ class SpadeGenerator(ImageGenerator):
         coordinates: bool = False,
         bounded: bool = False,
     ) -> None:
-        super().__init__()
-        self.bounded = bounded
+        super().__init__(widths, bounded)
         seen = channels + 1 + (spatial_dims if coordinates else 0)
         self.encoder = Pyramid(spatial_dims, seen, widths)
         self.decoder = nn.ModuleList(
@@ -64,7 +63,6 @@ class SpadeGenerator(ImageGenerator):
         )
         convolution = Conv[Conv.CONV, spatial_dims]
         self.head = zeroed(convolution(widths[0], channels, kernel_size=3, padding=1))
-        self.multiple = 2 ** (len(widths) - 1)
 
     def forward(
         self,

@@ -44,8 +44,7 @@ class VaeGenerator(ImageGenerator):
         coordinates: bool = False,
         bounded: bool = False,
     ) -> None:
-        super().__init__()
-        self.bounded = bounded
+        super().__init__(widths, bounded)
         convolution = Conv[Conv.CONV, spatial_dims]
         seen = classes + channels
         self.encoder = Pyramid(spatial_dims, seen, widths)
@@ -57,7 +56,6 @@ class VaeGenerator(ImageGenerator):
             for fine, coarse in reversed(list(zip(widths, widths[1:])))
         )
         self.head = zeroed(convolution(widths[0], channels, kernel_size=3, padding=1))
-        self.multiple = 2 ** (len(widths) - 1)
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of a code."""
