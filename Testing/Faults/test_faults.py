@@ -15,12 +15,10 @@ import pytest
 from damage_run import outcome
 from kill_training import Counts, kill_until_finished
 from tiny_training import (
-    EVERY_STEP_S,
+    SMALL,
     at_first_metrics,
     few_channels,
     final_learner,
-    stopped,
-    tiny_cases,
     tiny_run,
     trained,
 )
@@ -34,36 +32,9 @@ from GenSegLib.training import train
 from Testing.disks import mounted_disk
 from Testing.training_states import differing
 
-SMALL: dict[str, Any] = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="trainings are forked, and timed by /proc"
 )
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> CaseSet:
-    return tiny_cases(tmp_path_factory.mktemp("cases"))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cases: CaseSet) -> dict[str, Any]:
-    """What a training that nothing interrupted ends with."""
-    return final_learner(
-        trained(tiny_run(tmp_path_factory.mktemp("whole") / "run", cases, **SMALL))
-    )
-
-
-@pytest.fixture(scope="module")
-def halfway(tmp_path_factory: pytest.TempPathFactory, cases: CaseSet) -> Path:
-    """A run that was stopped in its final phase."""
-    return stopped(tiny_run(tmp_path_factory.mktemp("halfway") / "run", cases, **SMALL), at=10).path
-
-
-@pytest.fixture
-def run(halfway: Path, tmp_path: Path) -> RunFolder:
-    """A copy of the stopped run."""
-    shutil.copytree(halfway, tmp_path / "run")
-    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture

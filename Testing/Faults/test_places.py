@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from tiny_training import (
-    EVERY_STEP_S,
+    SMALL,
     at_first_metrics,
     few_channels,
     final_learner,
     logs,
-    stopped,
     tiny_cases,
     tiny_run,
     trained,
@@ -29,34 +28,6 @@ from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import train
 from Testing.faulty_drives import FaultyDrive, faulty_drive
 from Testing.training_states import differing
-
-SMALL: dict[str, Any] = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> CaseSet:
-    return tiny_cases(tmp_path_factory.mktemp("cases"))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cases: CaseSet) -> dict[str, Any]:
-    """What a training that nothing disturbed ends with."""
-    return final_learner(
-        trained(tiny_run(tmp_path_factory.mktemp("whole") / "run", cases, **SMALL))
-    )
-
-
-@pytest.fixture(scope="module")
-def halfway(tmp_path_factory: pytest.TempPathFactory, cases: CaseSet) -> Path:
-    """A run that was stopped in its final phase."""
-    return stopped(tiny_run(tmp_path_factory.mktemp("halfway") / "run", cases, **SMALL), at=10).path
-
-
-@pytest.fixture
-def run(halfway: Path, tmp_path: Path) -> RunFolder:
-    """A copy of the stopped run."""
-    shutil.copytree(halfway, tmp_path / "run")
-    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture

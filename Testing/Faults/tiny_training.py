@@ -33,6 +33,7 @@ from Testing.training_states import final_state
 STEPS = {"warmup_steps": 4, "joint_steps": 6, "final_steps": 6, "upper_every": 3}
 SETTINGS = {**STEPS, "validate_every": 6, "segmenter": "unet", "threads": 1, "precision": "fp32"}
 EVERY_STEP_S = 1e-9
+SMALL: dict[str, Any] = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
 
 
 def _few_channels(request: segmenters.Request) -> dict[str, Any]:
