@@ -90,7 +90,8 @@ def field_of_view(
 
     Slices that the deformation left partly empty are no part of it, as a scan ends at a plane.
     """
-    full = np.flatnonzero((there > 0.5).mean(axis=(0, 1)) > 0.9)
+    share = (there > 0.5).mean(axis=(0, 1))
+    full = np.flatnonzero(share > 0.9 * share.max())
     inside = np.flatnonzero((liver > 0.5).any(axis=(0, 1)))
     low = rng.integers(full[0], max(full[0] + 1, inside[0] - 5))
     high = rng.integers(min(inside[-1], full[-1]), full[-1] + 1) + 1
