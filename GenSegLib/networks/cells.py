@@ -9,48 +9,25 @@ same reach is the default (``light``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from monai.networks.layers.factories import Conv, Pool
 from torch import nn
+
+from .operations import CONVOLUTION, TRANSPOSED, Pooled, Upsampled, mixed, strided
 
 Operation = Callable[[int, int, int], nn.Module]
 
-CONVOLUTION, TRANSPOSED = Conv.CONV, Conv.CONVTRANS
 
-
-def _strided(kind: str, kernel: int) -> Operation:
-    def build(dims: int, inputs: int, outputs: int) -> nn.Module:
-        layer = Conv[kind, dims]
-        return layer(inputs, outputs, kernel_size=kernel, stride=2, padding=kernel // 2 - 1)
-
-    return build
-
-
-def _pooled(dims: int, inputs: int, outputs: int) -> nn.Module:
-    convolution = Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=3, padding=1)
-    return nn.Sequential(Pool[Pool.AVG, dims](2), convolution)
-
-
-def _upsampled(dims: int, inputs: int, outputs: int) -> nn.Module:
-    convolution = Conv[CONVOLUTION, dims](inputs, outputs, kernel_size=3, padding=1)
-    return nn.Sequential(convolution, nn.Upsample(scale_factor=2))
-
-
-def _paper(kind: str) -> dict[str, Operation]:
-    return {f"kernel {size}": _strided(kind, size) for size in (4, 6, 8)}
-
-
-def _light(kind: str, resized: Operation) -> dict[str, Operation]:
-    strided = {f"kernel {size}": _strided(kind, size) for size in (2, 4)}
-    return {**strided, "resized 3": resized}
+def _strided(kind: str, *kernels: int) -> dict[str, Operation]:
+    return {f"kernel {size}": partial(strided, kind, size) for size in kernels}
 
 
 SEARCH_SPACES: dict[str, dict[str, dict[str, Operation]]] = {
-    "paper": {kind: _paper(kind) for kind in (CONVOLUTION, TRANSPOSED)},
+    "paper": {kind: _strided(kind, 4, 6, 8) for kind in (CONVOLUTION, TRANSPOSED)},
     "light": {
-        CONVOLUTION: _light(CONVOLUTION, _pooled),
-        TRANSPOSED: _light(TRANSPOSED, _upsampled),
+        CONVOLUTION: {**_strided(CONVOLUTION, 2, 4), "resized 3": Pooled},
+        TRANSPOSED: {**_strided(TRANSPOSED, 2, 4), "resized 3": Upsampled},
     },
 }
 
@@ -85,11 +62,8 @@ class SearchableCell(nn.Module):
         chosen = int(self.chosen)
         if chosen >= 0:
             return self.activate(self.operations[chosen](features))
-        weights = torch.softmax(self.architecture, dim=0)
-        mixed = [
-            weight * operation(features) for weight, operation in zip(weights, self.operations)
-        ]
-        return self.activate(torch.stack(mixed).sum(dim=0))
+        shares = torch.softmax(self.architecture, dim=0)
+        return self.activate(mixed(list(self.operations), shares, features))
 
     def reduce(self) -> str:
         """Keep the operation of the largest weight alone; return its name."""

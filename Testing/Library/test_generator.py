@@ -62,11 +62,13 @@ def test_architecture_and_weights_share_nothing_and_leave_nothing_out() -> None:
     assert architecture | weights == {name for name, _ in generator.named_parameters()}
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("space", list(SEARCH_SPACES))
 @pytest.mark.parametrize("kind", [CONVOLUTION, TRANSPOSED])
-def test_a_cell_is_the_weighted_sum_of_its_operations(kind: str) -> None:
-    cell = SearchableCell(kind, 2, 4, 8)
+def test_a_cell_is_the_weighted_sum_of_its_operations(kind: str, space: str, dims: int) -> None:
+    cell = SearchableCell(kind, dims, 4, 8, space)
     torch.nn.init.normal_(cell.architecture)
-    features = torch.randn(1, 4, 8, 8)
+    features = torch.randn(2, 4, *[8, 10, 6][:dims])
     weights = torch.softmax(cell.architecture, 0)
     mixed = sum(w * operation(features) for w, operation in zip(weights, cell.operations))
     torch.testing.assert_close(cell(features), cell.activate(mixed))
