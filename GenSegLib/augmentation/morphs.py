@@ -63,7 +63,7 @@ class MorphSettings:
     mixing: float = 6.0
     partners: int = 5
     limit_mm: float = 12.0
-    coarse: int = 26
+    coarse: int = 18
 
 
 class Morphs:
