@@ -11,8 +11,8 @@ from typing import Union
 import torch
 import torch.nn.functional as F
 
+from .knots import smooth_noise
 from .randomness import Randomness
-from .spatial import smooth_noise
 
 Strength = Union[float, torch.Tensor]
 

@@ -18,16 +18,11 @@ import numpy as np
 import torch
 
 from .features import features_of
+from .knots import interpolated, smooth_noise
 from .randomness import Randomness
-from .registration import RegistrationSettings, interpolated, register
+from .registration import RegistrationSettings, register
 from .shapes import nearest_class
-from .spatial import (
-    SpatialStrength,
-    identity_grid,
-    random_grid,
-    sample,
-    smooth_noise,
-)
+from .spatial import SpatialStrength, identity_grid, random_grid, sample
 from .subject import LabelledCase
 
 

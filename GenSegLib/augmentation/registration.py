@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
+from .knots import interpolated
 from .spatial import identity_grid, sample
 
 
@@ -25,12 +25,6 @@ class RegistrationSettings:
     rate: float = 0.03
     image_weight: float = 0.1
     smoothness: float = 0.3
-
-
-def interpolated(field: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return displacements (batch, dims, *shape) of knots (batch, dims, *knots)."""
-    mode = "trilinear" if len(shape) == 3 else "bilinear"
-    return F.interpolate(field, size=shape, mode=mode, align_corners=True)
 
 
 def register(

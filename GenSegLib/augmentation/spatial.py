@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from .knots import smooth_noise
 from .randomness import Randomness
 from .shapes import largest
 
@@ -54,15 +55,6 @@ def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") ->
 def sample(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     """Return ``volume`` (batch, channel, *shape) at ``grid`` (batch, *out, dims), borders kept."""
     return F.grid_sample(volume, grid, padding_mode="border", align_corners=True)
-
-
-def smooth_noise(
-    rng: Randomness, batch: int, channels: int, shape: tuple[int, ...], knots: int
-) -> torch.Tensor:
-    """Return smooth unit-variance knots noise (batch, channels, *shape), interpolated linearly."""
-    coarse = rng.normal(batch, channels, *[knots] * len(shape))
-    mode = "trilinear" if len(shape) == 3 else "bilinear"
-    return F.interpolate(coarse, size=shape, mode=mode, align_corners=True)
 
 
 def random_affine(

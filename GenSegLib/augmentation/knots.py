@@ -1,0 +1,46 @@
+"""Smooth fields from their values at coarse knots.
+
+Linear interpolation between knots is a product with one small matrix along each axis. That takes a
+third of the time of PyTorch's own on a CPU, or less, and gives the same but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from .randomness import Randomness
+
+
+def interpolated(knots: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Return knots (batch, channel, *knots), interpolated linearly to (batch, channel, *shape).
+
+    The outermost knots lie on the outermost voxels.
+    """
+    field = knots
+    for axis in reversed(range(2, knots.ndim)):
+        weights = _weights(knots.shape[axis], shape[axis - 2], knots)
+        before, after = field.shape[:axis], field.shape[axis + 1 :]
+        if after:
+            lines = field.reshape(math.prod(before), -1, math.prod(after))
+            field = weights @ lines
+        else:
+            field = field.reshape(math.prod(before), -1) @ weights.T
+        field = field.reshape(*before, len(weights), *after)
+    return field
+
+
+def smooth_noise(
+    rng: Randomness, batch: int, channels: int, shape: Sequence[int], knots: int
+) -> torch.Tensor:
+    """Return noise of unit variance at the knots (batch, channels, *shape), linear in between."""
+    return interpolated(rng.normal(batch, channels, *[knots] * len(shape)), shape)
+
+
+def _weights(knots: int, size: int, like: torch.Tensor) -> torch.Tensor:
+    """Return what each knot has of each voxel (size, knots): hats around the knots."""
+    at = torch.linspace(0, knots - 1, size, dtype=like.dtype, device=like.device)
+    places = torch.arange(knots, dtype=like.dtype, device=like.device)
+    return (1 - (at[:, None] - places).abs()).clamp_min(0)
