@@ -91,7 +91,7 @@ class Morphs:
         self.features = [features_of(each, classes, limit, rng.device) for each in subjects]
         self.centers = [_on_voxels(each.centroid(), self.patch_size) for each in subjects]
         self.half = _half_extent([each.extent() for each in subjects], self.patch_size)
-        self.partners = _partners(len(subjects), self.settings.partners, rng)
+        self.partners = self._partners(len(subjects), rng)
         self.knots = self._register()
 
     def among(
@@ -112,6 +112,17 @@ class Morphs:
         still = torch.zeros(len(lonely), *self.knots.shape[1:], device=self.device)
         view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
         return view
+
+    def _partners(self, count: int, rng: Randomness) -> list[tuple[int, int]]:
+        """Return pairs of subjects: all ordered pairs, or some random partners for each."""
+        if count == 1:
+            return [(0, 0)]
+        pairs = []
+        for first in range(count):
+            others = [second for second in range(count) if second != first]
+            order = torch.randperm(len(others), generator=rng.generator).tolist()
+            pairs += [(first, others[index]) for index in order[: self.settings.partners]]
+        return pairs
 
     def _register(self) -> torch.Tensor:
         longest = float(self.half.max())
@@ -225,15 +236,3 @@ def _on_voxels(center: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
 def _half_extent(shapes: Sequence[Sequence[int]], patch_size: Sequence[int]) -> torch.Tensor:
     largest = torch.tensor([list(shape) for shape in shapes]).amax(dim=0)
     return (torch.maximum(largest, torch.tensor(list(patch_size))).float() - 1) / 2
-
-
-def _partners(count: int, most: int, rng: Randomness) -> list[tuple[int, int]]:
-    """Return pairs of subjects: all ordered pairs, or ``most`` random partners for each."""
-    if count == 1:
-        return [(0, 0)]
-    pairs = []
-    for first in range(count):
-        others = [second for second in range(count) if second != first]
-        order = torch.randperm(len(others), generator=rng.generator)[:most].tolist()
-        pairs += [(first, others[index]) for index in order]
-    return pairs
