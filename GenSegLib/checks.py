@@ -101,7 +101,7 @@ class _Inspector:
         image = _read(lambda: read_image(case.image, finite=False), faults)
         label, path = None, case.label if case.is_labelled else None
         if path is not None:
-            label = _read(lambda: read_label(path), faults)
+            label = _read(lambda: read_label(path, image), faults)
         if image is not None:
             faults += _image_faults(image) + self._repetitions(case, image) + _privacy_faults(case)
         if label is not None and path is not None:

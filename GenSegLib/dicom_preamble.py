@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import GenSegError
 
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _LENGTH = 1024
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # Objects that lie beside images and hold none: DICOM PS3.6, table A-1.
@@ -45,6 +45,14 @@ def object_class(head: bytes) -> str:
         return ""
     length = int.from_bytes(head[place + 6 : place + 8], "little")
     return head[place + 8 : place + 8 + length].decode("ascii", "replace").strip("\0 ")
+
+
+def is_segmentation(path: Path) -> bool:
+    """Whether this is a DICOM SEG (PS3.3, A.51); not where it cannot be read."""
+    try:
+        return path.is_file() and object_class(read_head(path)) in _SEGMENTATIONS
+    except (OSError, GenSegError):
+        return False
 
 
 def holds_image(head: bytes) -> bool:

@@ -7,17 +7,14 @@ highdicom and pydicom are an extra, `dicom`.
 from __future__ import annotations
 
 import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import __version__
+from .dicom_extra import require_packages, silent
 from .dicom_headers import Slice
 from .dicom_series import series_slices
 from .errors import GenSegError
@@ -41,11 +38,7 @@ def require_series(images: Sequence[Path]) -> None:
     Raises:
         GenSegError: one is no DICOM series folder, or the packages are missing.
     """
-    missing = [name for name in ("highdicom", "pydicom") if find_spec(name) is None]
-    if missing:
-        raise GenSegError(
-            f"DICOM SEG needs more packages; install them with: pip install {' '.join(missing)}"
-        )
+    require_packages()
     for image in images:
         if not is_dicom_folder(image):
             raise GenSegError(
@@ -75,7 +68,7 @@ def write_segmentation(path: Path, label: Volume, series: Path, model: ModelMeta
         )
     stream = io.BytesIO()
     try:
-        with _silent():
+        with silent():
             _build(slices, label, model).save_as(stream)
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
         known = isinstance(fault, (AttributeError, KeyError))  # others may quote the patient
@@ -151,19 +144,3 @@ def _concept(code: Code) -> Any:
     import highdicom as hd
 
     return hd.sr.CodedConcept(code.value, code.scheme, code.meaning)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep remarks on the source's header, which may quote the patient, out of the terminal."""
-    loggers = [logging.getLogger(name) for name in ("highdicom", "pydicom")]
-    before = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, before):
-            logger.setLevel(level)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .dicom_preamble import is_segmentation
 from .errors import GenSegError
 from .events import EventLog
 from .image_io import Volume, on_same_grid, read_label, read_segment_names
-from .layouts import image_stem, list_images
+from .layouts import image_stem, list_labels
 from .metrics import case_scores
+from .placing import covering, placed
 from .score_tables import CaseResult, Evaluation
 from .uncertainty import NAME_ENDING
 
@@ -72,7 +74,7 @@ def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in list_images(folder):
+    for path in list_labels(folder):
         case = image_stem(path)
         if case in found:
             raise GenSegError(
@@ -93,12 +95,23 @@ def _labels_in(references: Sequence[Path]) -> dict[int, str]:
 
 def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
     ours, theirs = read_label(prediction), read_label(reference)
+    if is_segmentation(prediction) or is_segmentation(reference):
+        ours, theirs = _laid_together(case, ours, theirs)
     if not on_same_grid(ours, theirs):
         raise GenSegError(
             f"case {case}: prediction and reference lie on different grids "
             f"({_describe(ours)}; {_describe(theirs)}); resample one to the other"
         )
     return ours, theirs
+
+
+def _laid_together(case: str, *labels: Volume) -> list[Volume]:
+    """Lay labels that may be of some slices alone onto one grid."""
+    try:
+        grid = covering(*labels)
+        return [placed(label, grid) for label in labels]
+    except GenSegError:
+        return list(labels)  # which lie on different grids
 
 
 def _describe(volume: Volume) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,51 +10,26 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from numpy.typing import DTypeLike
 
-from . import itk_files
+from . import dicom_labels, itk_files
+from .dicom_preamble import is_segmentation
 from .errors import GenSegError
 from .intact_files import find_not_finite
 from .label_maps import LARGEST_LABEL
+from .placing import placed
 from .segment_files import Segment, flatten_layers, read_segments, write_segments
+from .volumes import Volume, on_same_grid
+
+__all__ = [
+    "Volume",
+    "on_same_grid",
+    "read_image",
+    "read_label",
+    "read_segment_names",
+    "write_image",
+    "write_label",
+]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True, eq=False)
-class Volume:
-    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS millimeters."""
-
-    array: np.ndarray
-    affine: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The voxels along x, y and z."""
-        return self.array.shape[1:]
-
-    @property
-    def spacing(self) -> tuple[float, ...]:
-        """The distance of neighboring voxels along x, y and z in mm."""
-        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
-
-    @property
-    def orientation(self) -> str:
-        """The anatomical directions nearest to x, y and z, such as "RAS"."""
-        cosines = self.affine[:3, :3] / np.array(self.spacing)
-        axes = max(
-            itertools.permutations(range(3)),
-            key=lambda order: sum(abs(cosines[axis, k]) for k, axis in enumerate(order)),
-        )
-        return "".join(("LR", "PA", "IS")[a][int(cosines[a, k] > 0)] for k, a in enumerate(axes))
-
-
-def on_same_grid(one: Volume, other: Volume) -> bool:
-    """Whether two volumes have equal sizes and lie within 5 % of a voxel of each other."""
-    if one.shape != other.shape:
-        return False
-    ends = itertools.product(*((0, length - 1) for length in one.shape))
-    corners = np.array([[*corner, 1] for corner in ends])
-    apart = np.abs((one.affine - other.affine) @ corners.T).max()
-    return bool(apart <= 0.05 * min(one.spacing))
 
 
 def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
@@ -83,15 +56,23 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
     return volume
 
 
-def read_label(path: Path) -> Volume:
+def read_label(path: Path, grid: Volume | None = None) -> Volume:
     """Read a label volume as int16 (1, x, y, z); whole numbers stored as floats are accepted.
 
-    The segments of a `.seg.nrrd` with several layers are painted into one volume, the later over
-    the earlier; `read_segment_names` gives their names.
+    The segments of a `.seg.nrrd` with several layers and of a DICOM SEG are painted into one
+    volume, the later over the earlier; `read_segment_names` gives their names.
+
+    Args:
+        path: of the file.
+        grid: the image that it belongs to; a DICOM SEG, which may be of some of its slices alone,
+            is laid onto the image's grid.
 
     Raises:
-        GenSegError: as `read_image`; or a voxel is no whole number from 0 to 32767.
+        GenSegError: as `read_image`; or a voxel is no whole number from 0 to 32767; or a DICOM SEG
+            is of another image.
     """
+    if is_segmentation(path):
+        return _read_dicom_seg(path, grid)
     image = itk_files.load(path)
     segments = _segments(path, itk_files.header_of(image))
     if not segments:
@@ -106,10 +87,12 @@ def read_label(path: Path) -> Volume:
 
 
 def read_segment_names(path: Path) -> dict[int, str]:
-    """Read the names of a `.seg.nrrd`'s segments, keyed by the values that `read_label` gives.
+    """Read the names of the segments of a `.seg.nrrd` or DICOM SEG, by `read_label`'s values.
 
     Empty for any other file. Raises GenSegError as `read_label` does.
     """
+    if is_segmentation(path):
+        return dicom_labels.read_names(path)
     if not path.name.lower().endswith(".nrrd"):
         return {}
     return {segment.value: segment.name for segment in _segments(path, itk_files.load_header(path))}
@@ -146,6 +129,15 @@ def write_label(
         given = (names or {}, colors or {}, terminology or {})
         header = write_segments(values, volume.shape, *given)
     itk_files.save(_to_itk(Volume(smallest, volume.affine)), path, header)
+
+
+def _read_dicom_seg(path: Path, grid: Volume | None) -> Volume:
+    array, affine = dicom_labels.read_segments(path)
+    label = Volume(_whole_numbers(path, array[None]), _LPS_TO_RAS @ affine)
+    try:
+        return label if grid is None else placed(label, grid)
+    except GenSegError as error:
+        raise GenSegError(f"{path}: {error}") from None
 
 
 def _segments(path: Path, header: Mapping[str, str]) -> list[Segment]:

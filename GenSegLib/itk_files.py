@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from .claimed_sizes import require_plausible
-from .dicom_preamble import SEGMENTATION
+from .dicom_preamble import is_segmentation
 from .dicom_series import load_series
 from .errors import GenSegError
 from .files import settle
@@ -145,10 +145,8 @@ def _execute(path: Path, reader: sitk.ImageFileReader) -> sitk.Image:
 def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     """Refuse by its header what is no volume, before its voxels are read."""
     sop_class = reader.GetMetaData(_SOP_CLASS) if reader.HasMetaDataKey(_SOP_CLASS) else ""
-    if sop_class.strip("\0 ") == SEGMENTATION:
-        raise GenSegError(
-            f"{path}: a DICOM SEG is not read as a label; export it from Slicer as .seg.nrrd"
-        )
+    if is_segmentation(path):
+        raise GenSegError(f"{path}: a DICOM SEG is a label and no image; give the series' folder")
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
     if sop_class and math.prod(size[2:]) == 1:
         raise GenSegError(f"{path}: one slice of a DICOM series; give the folder of its slices")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .cases import Case, CaseSet, Role
-from .dicom_preamble import SEGMENTATION, holds_image, is_dicom, object_class, read_head
+from .dicom_preamble import holds_image, is_dicom, is_segmentation, read_head
 from .errors import GenSegError
 from .files import read_json
 from .label_maps import parse_labels
@@ -76,19 +76,23 @@ def list_images(path: Path) -> list[Path]:
         raise GenSegError(f"{path}: no such file or folder")
     found = [p for p in _entries(path) if is_image_file(p) or is_dicom_folder(p)]
     if not found:
-        _refuse_segmentations(path)
+        if any(map(is_segmentation, _entries(path))):
+            raise GenSegError(f"{path}: DICOM SEG are labels and no images; give folders of slices")
         known = ", ".join(IMAGE_SUFFIXES)
         raise GenSegError(f"{path}: no image is in this folder ({known} or folders of DICOM files)")
     return found
 
 
-def _refuse_segmentations(folder: Path) -> None:
-    for path in _entries(folder):
-        if object_class(_dicom_head(path)) == SEGMENTATION:
-            raise GenSegError(
-                f"{path}: a DICOM SEG is not read as a label; export it from Slicer as .seg.nrrd, "
-                "or predict with --format nii.gz"
-            )
+def list_labels(path: Path) -> list[Path]:
+    """The label volumes at a path, sorted by name: image files, and DICOM SEG in files of any name.
+
+    Raises:
+        GenSegError: nothing is there.
+    """
+    segmentations = [p for p in _entries(path) if is_segmentation(p)] if path.is_dir() else []
+    if not segmentations:
+        return list_images(path)
+    return sorted({*filter(is_image_file, _entries(path)), *segmentations})
 
 
 def read_cases(path: Path) -> CaseSet:
@@ -122,13 +126,14 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     """Pair the images of one folder with the equally named labels of another.
 
     An image without a label is an unlabelled case. Names may differ in their ending and in
-    nnU-Net's channel number: `a_0000.nii.gz` goes with `a.seg.nrrd`.
+    nnU-Net's channel number: `a_0000.nii.gz` goes with `a.seg.nrrd`, a folder `a` of DICOM slices
+    with the DICOM SEG `a.dcm`.
 
     Raises:
         GenSegError: a label has no image, no image has a label, or two files have one name.
     """
-    image_of = _by_case_name(images)
-    label_of = _by_case_name(labels)
+    image_of = _by_case_name(images, list_images)
+    label_of = _by_case_name(labels, list_labels)
     orphans = sorted(label_of.keys() - image_of.keys())
     if orphans:
         raise GenSegError(f"{label_of[orphans[0]]}: no image of that name is in {images}")
@@ -139,11 +144,11 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     return CaseSet(tuple(cases))
 
 
-def _by_case_name(folder: Path) -> dict[str, Path]:
+def _by_case_name(folder: Path, listed: Callable[[Path], list[Path]]) -> dict[str, Path]:
     if not folder.is_dir():
         raise GenSegError(f"{folder}: no such folder")
     paths: dict[str, Path] = {}
-    for path in list_images(folder):
+    for path in listed(folder):
         name = _without_channel(path)
         if name in paths:
             raise GenSegError(

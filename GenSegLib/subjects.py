@@ -99,7 +99,7 @@ class _Loader:
         preset, path = self._preset, _label_of(case)
         try:
             image = read_image(case.image)
-            label = None if path is None else read_label(path)
+            label = None if path is None else read_label(path, image)
             fine = self._prepared(preset, image, label)
             if preset.coarse_spacing is None:
                 return fine, None

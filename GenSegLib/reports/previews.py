@@ -209,7 +209,7 @@ def _tiles(image: Path, labels: tuple[Path, ...], look: Look, planes: tuple[str,
     picture, spacing = to_ras(volume)
     outlines = []
     for place, path in enumerate(labels):
-        label = read_label(path)
+        label = read_label(path, volume)
         if not on_same_grid(volume, label):
             raise GenSegError(f"{path} and {image} lie on different grids; predict it anew")
         outlines.append(Outline(to_ras(label)[0], dashed=place > 0))

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from tiny_models import save_bright_model, tiny_metadata
 
-from GenSegLib import dicom_seg
+from GenSegLib import dicom_extra, dicom_seg
 from GenSegLib.cli import main
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume, read_image
@@ -169,7 +169,7 @@ def test_an_image_that_is_no_series_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom_seg, "find_spec", lambda name: None)
+    monkeypatch.setattr(dicom_extra, "find_spec", lambda name: None)
     with pytest.raises(GenSegError, match="pip install highdicom pydicom"):
         dicom_seg.require_series([])
 

@@ -20,6 +20,7 @@ from GenSegLib.image_io import (
     on_same_grid,
     read_image,
     read_label,
+    read_segment_names,
     write_image,
     write_label,
 )
@@ -114,9 +115,36 @@ def test_a_folder_without_dicom_is_no_image(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
-def test_a_dicom_segmentation_is_refused_with_advice(abdomen: Path) -> None:
-    with pytest.raises(GenSegError, match=r"DICOM SEG is not read as a label.*\.seg\.nrrd"):
-        read_label(abdomen / "dicom_ct3_liver_seg.dcm")
+def test_a_dicom_segmentation_lies_on_the_grid_of_its_series(abdomen: Path) -> None:
+    image = read_image(abdomen / "dicom_ct3")
+    label = read_label(abdomen / "dicom_ct3_liver_seg.dcm", image)
+    assert on_same_grid(label, image)
+    assert label.array.sum() == 107098
+    # the liver lies in the right half of the body, and is brighter than air
+    inside = label.array[0] == 1
+    assert (np.argwhere(inside) @ image.affine[:3, :3].T + image.affine[:3, 3])[:, 0].mean() > 0
+    assert image.array[0][inside].mean() > 0
+
+
+def test_the_segments_of_a_dicom_segmentation_have_names(abdomen: Path) -> None:
+    assert read_segment_names(abdomen / "dicom_ct3_liver_seg.dcm") == {1: "Liver"}
+
+
+def test_a_dicom_segmentation_of_another_image_is_named(abdomen: Path) -> None:
+    with pytest.raises(GenSegError, match=r"liver_seg\.dcm: .*is it of another image\?"):
+        read_label(abdomen / "dicom_ct3_liver_seg.dcm", read_image(abdomen / "ct_full.nii.gz"))
+
+
+def test_a_truncated_dicom_segmentation_is_named(tmp_path: Path, abdomen: Path) -> None:
+    whole = (abdomen / "dicom_ct3_liver_seg.dcm").read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GenSegError, match=r"cut\.dcm: truncated or damaged"):
+        read_label(tmp_path / "cut.dcm")
+
+
+def test_a_dicom_segmentation_is_no_image(abdomen: Path) -> None:
+    with pytest.raises(GenSegError, match="a DICOM SEG is a label and no image"):
+        read_image(abdomen / "dicom_ct3_liver_seg.dcm")
 
 
 def test_one_time_point_counts_as_a_volume(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from GenSegLib.layouts import (
     is_dicom_folder,
     is_image_file,
     list_images,
+    list_labels,
     read_cases,
     read_pair_folders,
 )
@@ -235,12 +237,24 @@ def test_cases_and_layouts_are_light() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_a_folder_of_dicom_segmentations_is_no_series_and_is_refused_with_advice(
+def test_a_folder_of_dicom_segmentations_holds_labels_and_no_images(
     tmp_path: Path, abdomen: Path
 ) -> None:
     copy = tmp_path / "labels" / "case_1.dcm"
     copy.parent.mkdir()
     copy.write_bytes((abdomen / "dicom_ct3_liver_seg.dcm").read_bytes())
     assert not is_dicom_folder(copy.parent)
-    with pytest.raises(GenSegError, match=r"case_1\.dcm: a DICOM SEG is not read as a label"):
+    assert list_labels(copy.parent) == [copy]
+    with pytest.raises(GenSegError, match="DICOM SEG are labels and no images"):
         list_images(copy.parent)
+
+
+def test_a_series_is_paired_with_the_dicom_segmentation_of_its_name(
+    tmp_path: Path, abdomen: Path
+) -> None:
+    shutil.copytree(abdomen / "dicom_ct3", tmp_path / "images" / "case_1")
+    (tmp_path / "labels").mkdir()
+    shutil.copy(abdomen / "dicom_ct3_liver_seg.dcm", tmp_path / "labels" / "case_1.dcm")
+    (case,) = read_cases(tmp_path).cases
+    assert (case.name, case.role) == ("case_1", Role.TRAIN)
+    assert case.label == tmp_path / "labels" / "case_1.dcm"

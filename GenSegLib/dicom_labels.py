@@ -1,0 +1,79 @@
+"""Reads a DICOM SEG as a label: segment numbers on the grid of its own frames.
+
+The frames are mostly those of the slices that something is in, so that the grid is a part of its
+image's; `placing` lays it there. `dicom_seg` writes such objects.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .claimed_sizes import require_plausible
+from .dicom_extra import require_packages, silent
+from .dicom_lengths import claims_too_much
+from .errors import GenSegError
+
+if TYPE_CHECKING:
+    import highdicom as hd
+
+
+def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the segment numbers (slice, row, column) and the affine of these to LPS millimeters.
+
+    Where segments overlap, the one of the higher number is seen.
+
+    Raises:
+        GenSegError: the file is damaged, its frames are no volume, its segments are no masks but
+            probabilities, or packages are missing.
+    """
+    segmentation = _open(path)
+    if str(segmentation.SegmentationType) == "FRACTIONAL":
+        raise GenSegError(
+            f"{path}: a DICOM SEG of probabilities; export a binary one, or a .seg.nrrd from Slicer"
+        )
+    try:
+        with silent():
+            return _volume_of(path, segmentation)
+    except GenSegError:
+        raise
+    except Exception as fault:  # damaged objects fail in many ways deep inside
+        raise GenSegError(
+            f"{path}: the frames of this DICOM SEG are no regular volume; export it from Slicer as "
+            ".seg.nrrd"
+        ) from fault
+
+
+def _volume_of(path: Path, segmentation: hd.seg.Segmentation) -> tuple[np.ndarray, np.ndarray]:
+    geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
+    if geometry is None:
+        raise ValueError("no regular volume")
+    require_plausible(path, math.prod(geometry.spatial_shape), [path])
+    volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
+    return volume.array, volume.affine
+
+
+def read_names(path: Path) -> dict[int, str]:
+    """Read the names of the segments by their numbers; raises as `read_segments` does."""
+    segmentation = _open(path)
+    described = {
+        number: segmentation.get_segment_description(number)
+        for number in segmentation.segment_numbers
+    }
+    return {number: str(one.segment_label) for number, one in described.items()}
+
+
+def _open(path: Path) -> hd.seg.Segmentation:
+    require_packages()
+    import highdicom as hd
+
+    try:
+        if not claims_too_much(path):
+            with silent():
+                return hd.seg.segread(str(path))
+    except Exception as fault:  # damaged objects fail in many ways deep inside
+        raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from fault
+    raise GenSegError(f"{path}: truncated or damaged; copy or export it again")

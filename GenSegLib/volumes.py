@@ -1,0 +1,46 @@
+"""Volumes: voxels, and where they lie."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS millimeters."""
+
+    array: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The voxels along x, y and z."""
+        return self.array.shape[1:]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """The distance of neighboring voxels along x, y and z in mm."""
+        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def orientation(self) -> str:
+        """The anatomical directions nearest to x, y and z, such as "RAS"."""
+        cosines = self.affine[:3, :3] / np.array(self.spacing)
+        axes = max(
+            itertools.permutations(range(3)),
+            key=lambda order: sum(abs(cosines[axis, k]) for k, axis in enumerate(order)),
+        )
+        return "".join(("LR", "PA", "IS")[a][int(cosines[a, k] > 0)] for k, a in enumerate(axes))
+
+
+def on_same_grid(one: Volume, other: Volume) -> bool:
+    """Whether two volumes have equal sizes and lie within 5 % of a voxel of each other."""
+    if one.shape != other.shape:
+        return False
+    ends = itertools.product(*((0, length - 1) for length in one.shape))
+    corners = np.array([[*corner, 1] for corner in ends])
+    apart = np.abs((one.affine - other.affine) @ corners.T).max()
+    return bool(apart <= 0.05 * min(one.spacing))
