@@ -18,6 +18,7 @@ from .averages import Average
 from .config import GENERATORLESS, TrainConfig
 from .consistency import Consistency, Term
 from .devices import choose_device, choose_precision, to_device
+from .drawing_ahead import DrawingAhead
 from .feedback import Feedback
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
@@ -74,6 +75,13 @@ class Learner:
             config, self.policy, subjects, self.training, classes, preset, self.rng
         )
         self.consistency = self._consistency(unlabelled, preset) if unlabelled else None
+        self.ahead = DrawingAhead(self.rng, is_on=self._draws_ahead())
+        self._real_pairs = [partial(self.sampling.real, held_back=held) for held in (False, True)]
+
+    def _draws_ahead(self) -> bool:
+        """Tell whether a card computes, and nothing else is drawn from the same numbers."""
+        alone = distributed.count() == 1 and self.consistency is None
+        return alone and self.config.generator != "warped" and self.device.type != "cpu"
 
     def _consistency(self, unlabelled: Sequence[LabelledCase], preset: Preset) -> Consistency:
         patches = patches_of(unlabelled, preset)
@@ -156,6 +164,7 @@ class Learner:
     def follow(self, feedback: Feedback) -> None:
         """Leave out what a clinician rejected, from here on."""
         self.feedback = feedback
+        self.ahead.forget()
         self.sampling.follow(feedback)
         changes = self.problem.variables.changes
         self.problem.variables.allow({name: feedback.strength(name) for name in changes})
@@ -182,7 +191,7 @@ class Learner:
 
     def warm_up_step(self) -> dict[str, float]:
         """Take a step of the generator and its adversary."""
-        batches = self.sampling.batches()
+        batches = self.ahead.take(self.sampling.batches)
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         problem = self._trilevel(batches)
         loss = self.engine.lower.descend(problem.lower_loss(problem.lower, problem.upper))
@@ -193,7 +202,7 @@ class Learner:
         """Take a step of every level that is due."""
         if not self.has_generator:
             return self._generatorless_step(held_back=False)
-        batches = self.sampling.batches()
+        batches = self.ahead.take(self.sampling.batches)
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         problem, term = self._trilevel(batches), self._term()
         losses = self.engine.iterate(step, term.added_to(problem) if term else problem)
@@ -211,15 +220,15 @@ class Learner:
         if not self.has_generator:
             return self._generatorless_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
+        batches = self.ahead.take(self.sampling.final_batches)
         with torch.no_grad():
-            real = self.sampling.real(held_back=True)
-            pairs = self.sampling.blends(held_back=True)
             upper = problem.upper_parameters()
-            bridge = problem.bridge(pairs, self.shown.tensors, upper, self.sampling.seed())
-        return self._descend(problem.middle_loss(real, pairs.labels, middle, bridge))
+            bridge = problem.bridge(batches.pairs, self.shown.tensors, upper, batches.seed)
+        loss = problem.middle_loss(batches.real, batches.pairs.labels, middle, bridge)
+        return self._descend(loss)
 
     def _generatorless_step(self, *, held_back: bool) -> dict[str, float]:
-        real = self.sampling.real(held_back=held_back)
+        real = self.ahead.take(self._real_pairs[held_back])
         if self.config.generator == "warped":
             loss = self._loss_with_warped(real, held_back=held_back)
         else:
@@ -303,7 +312,7 @@ class Learner:
                 for level in (engine.lower, engine.middle, engine.upper, self.adversary)
             ],
             "averages": [self.average.state(), self.shown.state()],
-            "random": self.rng.generator.get_state(),
+            "random": self.ahead.random_state(),
             "feedback": self.feedback.to_json(),
         }
 
@@ -317,6 +326,7 @@ class Learner:
             level.optimizer.load_state_dict(saved)
         for average, saved in zip((self.average, self.shown), state["averages"]):
             average.restore(saved)
+        self.ahead.forget()
         self.rng.generator.set_state(state["random"].cpu())
         if self.has_generator:
             self.follow(Feedback.from_json(state["feedback"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -16,6 +17,15 @@ from .config import TrainConfig
 from .feedback import Feedback
 from .presets import Preset
 from .problem import Batches
+
+
+@dataclass(frozen=True)
+class FinalBatches:
+    """What the final phase sees in a step: real pairs, new masks, and the seed of their images."""
+
+    real: tuple[torch.Tensor, torch.Tensor]
+    pairs: Pairs
+    seed: int
 
 
 class Sampling:
@@ -91,6 +101,11 @@ class Sampling:
             upper=self._held_back.draw(self.rng, self.config.batch_size),
             seed=self.seed(),
         )
+
+    @torch.no_grad()
+    def final_batches(self) -> FinalBatches:
+        """Draw a step's data of all cases, the held-back ones included."""
+        return FinalBatches(self.real(held_back=True), self.blends(held_back=True), self.seed())
 
     def seed(self) -> int:
         """Draw a seed for what is to be repeated exactly."""

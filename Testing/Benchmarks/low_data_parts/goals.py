@@ -78,13 +78,13 @@ def _half_of_gap(summary: Summary, labelled: int) -> Goal:
         f"N = {labelled}: genseg above augmented by half of what 160 labelled cases are worth to "
         f"augmented, p < {SIGNIFICANT}"
     )
-    few, many = (summary.standings.get(Group(NETWORK, "augmented", n)) for n in (labelled, 160))
+    gap = summary.compare(*(Group(NETWORK, "augmented", n) for n in (160, labelled)))
     test = summary.compare(*(Group(NETWORK, arm, labelled) for arm in ("genseg", "augmented")))
     if test is None:
         return Goal(text, None, "not measured")
-    if few is None or many is None:
+    if gap is None:
         return Goal(text, None, f"{_told(test)}; the gap is not measured")
-    half = (many.mean - few.mean) / 2
+    half = gap["mean_gain"] / 2
     reached = test["mean_gain"] >= half and test["wilcoxon_p"] < SIGNIFICANT
     return _judged(text, reached, test, f"; half of the gap is {half:.4f}")
 
