@@ -7,6 +7,8 @@ image's; `placing` lays it there. `dicom_seg` writes such objects.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ from .errors import GenSegError
 if TYPE_CHECKING:
     import highdicom as hd
 
+_DAMAGED = "truncated or damaged; copy or export it again"
+
 
 def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read the segment numbers (slice, row, column) and the affine of these to LPS millimeters.
@@ -31,49 +35,48 @@ def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
             probabilities, or packages are missing.
     """
     segmentation = _open(path)
-    if str(segmentation.SegmentationType) == "FRACTIONAL":
+    if str(segmentation.get("SegmentationType")) == "FRACTIONAL":
         raise GenSegError(
             f"{path}: a DICOM SEG of probabilities; export a binary one, or a .seg.nrrd from Slicer"
         )
-    try:
-        with silent():
-            return _volume_of(path, segmentation)
-    except GenSegError:
-        raise
-    except Exception as fault:  # damaged objects fail in many ways deep inside
-        raise GenSegError(
-            f"{path}: the frames of this DICOM SEG are no regular volume; export it from Slicer as "
-            ".seg.nrrd"
-        ) from fault
-
-
-def _volume_of(path: Path, segmentation: hd.seg.Segmentation) -> tuple[np.ndarray, np.ndarray]:
-    geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
-    if geometry is None:
-        raise ValueError("no regular volume")
-    require_plausible(path, math.prod(geometry.spatial_shape), [path])
-    volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
-    return volume.array, volume.affine
+    irregular = "the frames of this DICOM SEG are no regular volume; export a .seg.nrrd from Slicer"
+    with _understood(path, irregular):
+        geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
+        if geometry is None:
+            raise ValueError("no regular volume")
+        require_plausible(path, math.prod(geometry.spatial_shape), [path])
+        volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
+        return volume.array, volume.affine
 
 
 def read_names(path: Path) -> dict[int, str]:
     """Read the names of the segments by their numbers; raises as `read_segments` does."""
     segmentation = _open(path)
-    described = {
-        number: segmentation.get_segment_description(number)
-        for number in segmentation.segment_numbers
-    }
-    return {number: str(one.segment_label) for number, one in described.items()}
+    with _understood(path, _DAMAGED):
+        described = {
+            number: segmentation.get_segment_description(number)
+            for number in segmentation.segment_numbers
+        }
+        return {number: str(one.segment_label) for number, one in described.items()}
 
 
 def _open(path: Path) -> hd.seg.Segmentation:
     require_packages()
     import highdicom as hd
 
+    with _understood(path, _DAMAGED):
+        if claims_too_much(path):
+            raise ValueError("longer than the file")
+        return hd.seg.segread(str(path))
+
+
+@contextmanager
+def _understood(path: Path, fault: str) -> Iterator[None]:
+    """Say the fault of a file in one line: damaged objects fail in many ways deep inside."""
     try:
-        if not claims_too_much(path):
-            with silent():
-                return hd.seg.segread(str(path))
-    except Exception as fault:  # damaged objects fail in many ways deep inside
-        raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from fault
-    raise GenSegError(f"{path}: truncated or damaged; copy or export it again")
+        with silent():
+            yield
+    except GenSegError:
+        raise
+    except Exception as found:
+        raise GenSegError(f"{path}: {fault}") from found
