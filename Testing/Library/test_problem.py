@@ -73,15 +73,16 @@ def test_finite_differences_point_where_exact_unrolling_does(
     tmp_path: Path, segmenter: str
 ) -> None:
     # Smooth networks: at the kinks of a ReLU the exact second derivative is zero, while the loss,
-    # and a difference of it with it, does bend.
+    # and a difference of it with it, does bend. The step is small, so that what a wide one leaves
+    # out cannot hide a fault; in float32 it is large enough.
     learner = made(tmp_path / "run", segmenter, smoothed=True)
     cosines = []
     for _ in range(5):
         problem = trilevel(learner)
-        found, exact = finite_difference(problem, size=1e-3), unroll(problem)
+        found, exact = finite_difference(problem, size=1e-4), unroll(problem)
         sides = [torch.cat([g.flatten() for g in side]) for side in (found, exact)]
         cosines.append(float(torch.cosine_similarity(*sides, dim=0)))
-    assert statistics.median(cosines) > 0.95
+    assert statistics.median(cosines) > 0.99
 
 
 def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:
