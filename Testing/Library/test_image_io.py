@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from hypothesis import given, settings
@@ -140,6 +141,25 @@ def test_a_truncated_dicom_segmentation_is_named(tmp_path: Path, abdomen: Path) 
     (tmp_path / "cut.dcm").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(GenSegError, match=r"cut\.dcm: truncated or damaged"):
         read_label(tmp_path / "cut.dcm")
+
+
+@pytest.mark.parametrize("lost", ["SegmentationType", "SegmentSequence"])
+def test_a_dicom_segmentation_without_an_element_that_it_needs_is_named(
+    tmp_path: Path, abdomen: Path, lost: str
+) -> None:
+    damaged = pydicom.dcmread(abdomen / "dicom_ct3_liver_seg.dcm")
+    del damaged[lost]
+    damaged.save_as(tmp_path / "a.dcm")
+    with pytest.raises(GenSegError, match=r"a\.dcm: (truncated or damaged|the frames of this)"):
+        read_label(tmp_path / "a.dcm")
+
+
+def test_a_dicom_segmentation_of_probabilities_is_refused(tmp_path: Path, abdomen: Path) -> None:
+    fractional = pydicom.dcmread(abdomen / "dicom_ct3_liver_seg.dcm")
+    fractional.SegmentationType = "FRACTIONAL"
+    fractional.save_as(tmp_path / "a.dcm")
+    with pytest.raises(GenSegError, match=r"a\.dcm: a DICOM SEG of probabilities"):
+        read_label(tmp_path / "a.dcm")
 
 
 def test_a_dicom_segmentation_is_no_image(abdomen: Path) -> None:
