@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import GenSegError
 
-_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _LENGTH = 1024
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # Objects that lie beside images and hold none: DICOM PS3.6, table A-1.
@@ -50,7 +50,7 @@ def object_class(head: bytes) -> str:
 def is_segmentation(path: Path) -> bool:
     """Whether this is a DICOM SEG (PS3.3, A.51); not where it cannot be read."""
     try:
-        return path.is_file() and object_class(read_head(path)) in _SEGMENTATIONS
+        return path.is_file() and object_class(read_head(path)) in SEGMENTATIONS
     except (OSError, GenSegError):
         return False
 

@@ -95,8 +95,8 @@ def _labels_in(references: Sequence[Path]) -> dict[int, str]:
 
 def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
     ours, theirs = read_label(prediction), read_label(reference)
-    if is_segmentation(prediction) or is_segmentation(reference):
-        ours, theirs = _laid_together(case, ours, theirs)
+    if not on_same_grid(ours, theirs) and any(map(is_segmentation, (prediction, reference))):
+        ours, theirs = _laid_together(ours, theirs)
     if not on_same_grid(ours, theirs):
         raise GenSegError(
             f"case {case}: prediction and reference lie on different grids "
@@ -105,7 +105,7 @@ def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Vo
     return ours, theirs
 
 
-def _laid_together(case: str, *labels: Volume) -> list[Volume]:
+def _laid_together(*labels: Volume) -> list[Volume]:
     """Lay labels that may be of some slices alone onto one grid."""
     try:
         grid = covering(*labels)

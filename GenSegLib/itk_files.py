@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from .claimed_sizes import require_plausible
-from .dicom_preamble import is_segmentation
+from .dicom_preamble import SEGMENTATIONS
 from .dicom_series import load_series
 from .errors import GenSegError
 from .files import settle
@@ -145,7 +145,7 @@ def _execute(path: Path, reader: sitk.ImageFileReader) -> sitk.Image:
 def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     """Refuse by its header what is no volume, before its voxels are read."""
     sop_class = reader.GetMetaData(_SOP_CLASS) if reader.HasMetaDataKey(_SOP_CLASS) else ""
-    if is_segmentation(path):
+    if sop_class.strip("\0 ") in SEGMENTATIONS:
         raise GenSegError(f"{path}: a DICOM SEG is a label and no image; give the series' folder")
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
     if sop_class and math.prod(size[2:]) == 1:

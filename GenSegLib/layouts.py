@@ -89,10 +89,9 @@ def list_labels(path: Path) -> list[Path]:
     Raises:
         GenSegError: nothing is there.
     """
-    segmentations = [p for p in _entries(path) if is_segmentation(p)] if path.is_dir() else []
-    if not segmentations:
-        return list_images(path)
-    return sorted({*filter(is_image_file, _entries(path)), *segmentations})
+    entries = _entries(path) if path.is_dir() else []
+    found = [entry for entry in entries if is_image_file(entry) or is_segmentation(entry)]
+    return list_images(path) if all(map(is_image_file, found)) else found
 
 
 def read_cases(path: Path) -> CaseSet:

@@ -6,14 +6,10 @@ are those of its image all the same.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from .errors import GenSegError
-from .volumes import Volume
-
-_NEAR = 0.05  # of a voxel
+from .volumes import SAME_PLACE, Volume, corners
 
 
 def placed(label: Volume, grid: Volume) -> Volume:
@@ -35,7 +31,7 @@ def placed(label: Volume, grid: Volume) -> Volume:
 def covering(one: Volume, other: Volume) -> Volume:
     """Return an empty volume on one's grid, as far as both reach together; raises as `placed`."""
     turn, shift = _way(other, one)
-    ends = np.array([_corners(one.shape)[[0, -1]], _corners(other.shape)[[0, -1]] @ turn.T + shift])
+    ends = np.array([corners(one.shape)[[0, -1]], corners(other.shape)[[0, -1]] @ turn.T + shift])
     low, high = ends.min(axis=(0, 1)), ends.max(axis=(0, 1))
     affine = one.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ low
@@ -46,14 +42,9 @@ def _way(label: Volume, grid: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Return how a label's indices become the grid's: turned (3, 3), then shifted (3,)."""
     way = np.linalg.inv(grid.affine) @ label.affine
     turn, shift = way[:3, :3].round().astype(int), way[:3, 3].round().astype(int)
-    corners = _corners(label.shape)
-    apart = np.abs(corners @ way[:3, :3].T + way[:3, 3] - corners @ turn.T - shift).max()
+    ends = corners(label.shape)
+    apart = np.abs(ends @ way[:3, :3].T + way[:3, 3] - ends @ turn.T - shift).max()
     is_permutation = all((np.abs(turn).sum(axis=axis) == 1).all() for axis in (0, 1))
-    if not is_permutation or apart > _NEAR:
+    if not is_permutation or apart > SAME_PLACE:
         raise GenSegError("its voxels are not those of its image; is it of another image?")
     return turn, shift
-
-
-def _corners(shape: tuple[int, ...]) -> np.ndarray:
-    """Return the indices of the outermost voxels (corner, axis), the first and last opposite."""
-    return np.array(list(itertools.product(*((0, size - 1) for size in shape))))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SAME_PLACE = 0.05  # of a voxel
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -40,7 +42,10 @@ def on_same_grid(one: Volume, other: Volume) -> bool:
     """Whether two volumes have equal sizes and lie within 5 % of a voxel of each other."""
     if one.shape != other.shape:
         return False
-    ends = itertools.product(*((0, length - 1) for length in one.shape))
-    corners = np.array([[*corner, 1] for corner in ends])
-    apart = np.abs((one.affine - other.affine) @ corners.T).max()
-    return bool(apart <= 0.05 * min(one.spacing))
+    apart = np.abs((one.affine - other.affine) @ np.insert(corners(one.shape), 3, 1, axis=1).T)
+    return bool(apart.max() <= SAME_PLACE * min(one.spacing))
+
+
+def corners(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the indices of the outermost voxels (corner, axis), the first and last opposite."""
+    return np.array(list(itertools.product(*((0, size - 1) for size in shape))))

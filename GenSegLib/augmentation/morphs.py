@@ -161,9 +161,14 @@ class Morphs:
     def _fine(self, points: torch.Tensor) -> torch.Tensor:
         return interpolated(points.movedim(-1, 1), self.patch_size).movedim(1, -1)
 
-    def real_pairs(self, rng: Randomness, batch: int) -> Pairs:
-        """Draw real pairs, each with another subject's image moved onto its mask as the source."""
-        points = self._points(rng, batch, None)
+    def real_pairs(
+        self, rng: Randomness, batch: int, spatial: SpatialStrength | None = None
+    ) -> Pairs:
+        """Draw real pairs, each with another subject's image moved onto its mask as the source.
+
+        They lie as they are, or deformed where ``spatial`` says how far.
+        """
+        points = self._points(rng, batch, spatial)
         chosen = rng.integers(len(self.partners), batch)
         here, there = [], []
         for sample_index, pair in enumerate(chosen):

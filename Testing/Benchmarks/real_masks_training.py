@@ -18,8 +18,6 @@ import GenSegLib.training as training
 from GenSegLib import cli
 from GenSegLib.augmentation.morphs import Morphs, Pairs
 from GenSegLib.augmentation.randomness import Randomness
-from GenSegLib.augmentation.shapes import nearest_class
-from GenSegLib.augmentation.spatial import SpatialStrength
 from GenSegLib.layouts import read_cases
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import Session, load_session
@@ -44,20 +42,6 @@ class MovedMorphs(Morphs):
         view.partners, view.knots = [self.partners[k] for k in kept], self.knots[kept]
         return view
 
-    def moved(self, rng: Randomness, batch: int, spatial: SpatialStrength) -> Pairs:
-        """Draw deformed masks of further cases with a labelled case's image moved onto each."""
-        points = self._points(rng, batch, spatial)
-        chosen = rng.integers(len(self.partners), batch)
-        masks, images = [], []
-        for place, pair in enumerate(chosen):
-            at = points[place : place + 1]
-            masked, pictured = self.partners[pair]
-            masks.append(self._at(masked, self._fine(at)))
-            images.append(self._at(pictured, self._fine(at + self._displacement(pair, at))))
-        labels = nearest_class(torch.cat(masks)[:, : self.classes])
-        source = torch.cat(images)[:, self.classes :]
-        return Pairs(source, labels, source, self._of(chosen))
-
 
 def show_masks(session: Session, run: RunFolder, file: Path) -> None:
     """Let a training draw its generated pairs on masks of the cases that a file lists."""
@@ -72,7 +56,7 @@ def show_masks(session: Session, run: RunFolder, file: Path) -> None:
     def blends(*, held_back: bool) -> Pairs:
         pictured = len(learner.subjects) if held_back else learner.training
         count = learner.config.generated_batch_size
-        return every.of_images(pictured).moved(learner.rng, count, learner.sampling.spatial)
+        return every.of_images(pictured).real_pairs(learner.rng, count, learner.sampling.spatial)
 
     learner.sampling.blends = blends  # type: ignore[method-assign]
 
