@@ -37,8 +37,8 @@ class TrainConfig:
     `difference` and `adversary` are what the generator's attempts at real images are held to.
     Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
     they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
-    `look_back` it goes through the steps that were just taken, not through one more of each: the
-    same question, asked at a lower price.
+    `look_back` finite differences go through the steps that were just taken, not through one more
+    of each: the same question, asked at a lower price.
 
     Raises:
         GenSegError: a value is outside its range; the message names the setting.
@@ -59,7 +59,7 @@ class TrainConfig:
     generated_batch_size: int = 2
     blended_share: float = 1.0
     upper_every: int = 4
-    look_back: bool = False
+    look_back: bool = True
     segmenter_rate: float = 2e-3
     generator_rate: float = 1e-3
     upper_rate: float = 1e-2
@@ -102,8 +102,6 @@ class TrainConfig:
         known = set(UPPER_VARIABLES)
         some = f"some of {', '.join(UPPER_VARIABLES)}, with commas between"
         _require(self.frozen_variables <= known, "frozen", some)
-        differs = self.hypergradient in ("finite-difference", "none")
-        _require(differs or not self.look_back, "look_back", f"false with {self.hypergradient}")
         _require(self.seed < 2**32, "seed", "below 4294967296")
         sound = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None
         _require(sound, "device", "auto, cpu, mps, cuda or cuda:NUMBER")

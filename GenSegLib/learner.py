@@ -134,7 +134,7 @@ class Learner:
             upper=Level(upper, adam([{"params": upper}], lr=config.upper_rate)),  # or none at all
             hypergradient=self._hypergradient(),
             upper_every=config.upper_every,
-            looks_back=config.look_back,
+            looks_back=config.look_back and config.hypergradient == "finite-difference",
         )
         self.adversary = Level(adversary, adam(adversary))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .hypergradients import Hypergradient
+from .hypergradients import Hypergradient, Reached
 from .levels import Tensors, Trilevel, gradient
 
 
@@ -60,14 +60,16 @@ class Engine:
             The losses of this iteration.
         """
         is_due = self.hypergradient is not None and (step + 1) % self.upper_every == 0
-        is_shared = is_due and self.looks_back
+        looks_back = is_due and self.looks_back
+        before = problem.copied() if looks_back else problem
         lower = self.lower.descend(problem.lower_loss(problem.lower, problem.upper))
-        with torch.set_grad_enabled(is_shared):
+        with torch.set_grad_enabled(looks_back):
             bridge = problem.bridge(problem.lower, problem.upper)
         # with nothing to be learned on the other side of the bridge
         crossing = [tensor.detach() for tensor in bridge]
         middle = self.middle.descend(problem.middle_loss(problem.middle, crossing))
         if is_due and self.hypergradient is not None:
-            shared = {"bridge": bridge} if is_shared else {}
-            self.upper.follow(self.hypergradient(problem, **shared))
+            reached = Reached(problem.lower, problem.middle, problem.upper, bridge)
+            shared = {"reached": reached} if looks_back else {}
+            self.upper.follow(self.hypergradient(before, **shared))
         return {"lower": lower, "middle": middle}

@@ -39,9 +39,19 @@ Hypergradient = Callable[..., list[torch.Tensor]]
 Loss = Callable[[Tensors], torch.Tensor]
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Both lower problems after a step of each, and the bridge between them with its graph."""
+
+    lower: Tensors
+    middle: Tensors
+    upper: Tensors
+    bridge: Tensors
+
+
 def finite_difference(
     problem: Trilevel,
-    bridge: Tensors | None = None,
+    reached: Reached | None = None,
     *,
     size: float = 1e-2,
     lower_path: bool = True,
@@ -50,28 +60,24 @@ def finite_difference(
     """Return the one-step hypergradient by central differences.
 
     Args:
-        problem: the three losses.
-        bridge: with its graph, of the steps of both lower problems that were just taken, which the
-            hypergradient then looks back through; None to look ahead through one more of each,
-            which costs as much as taking them.
+        problem: the three losses, and where the lower problems stand before a step.
+        reached: where the step has led them, which the hypergradient then looks back through; None
+            to look ahead through a step of each, which costs as much as taking it.
         size: norm of the perturbation as a share of the parameters' own norm; 1e-2 is large
             enough for bfloat16 and small enough for networks (``Testing/Benchmarks``).
         lower_path: count the path through the lower weights.
         direct_path: count the path through the middle loss itself.
     """
-    if bridge is None:
-        ahead = _look_ahead(problem)
-    else:
-        ahead = _Ahead(problem.lower, problem.middle, problem.upper, bridge)
-    lower, upper = ahead.lower, ahead.upper
-    middle = tracked(ahead.middle)
+    reached = reached or _look_ahead(problem)
+    lower, upper = reached.lower, reached.upper
+    middle = tracked(reached.middle)
     found = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
     pull = scaled(found[: len(middle)], problem.middle_rate)
     total = found[len(middle) :]
 
-    crossing = [tensor.detach() for tensor in ahead.bridge]
+    crossing = [tensor.detach() for tensor in reached.bridge]
     across = _difference(problem.crossing_loss, problem.middle, pull, crossing, size)
-    through = pulled_back(ahead.bridge, across, [*lower, *upper])
+    through = pulled_back(reached.bridge, across, [*lower, *upper])
     if direct_path:
         total = moved(total, through[len(lower) :], -1.0)
     if lower_path:
@@ -82,17 +88,7 @@ def finite_difference(
     return total
 
 
-@dataclass(frozen=True)
-class _Ahead:
-    """Both lower problems after a step, and the bridge between them with its graph."""
-
-    lower: Tensors
-    middle: Tensors
-    upper: Tensors
-    bridge: Tensors
-
-
-def _look_ahead(problem: Trilevel) -> _Ahead:
+def _look_ahead(problem: Trilevel) -> Reached:
     upper, lower_now, middle_now = tracked(problem.upper), problem.lower, problem.middle
     lower_gradient = _gradient_at(lambda w: problem.lower_loss(w, upper), lower_now)
     lower = tracked(moved(lower_now, scaled(lower_gradient, problem.lower_rate), -1.0))
@@ -100,7 +96,7 @@ def _look_ahead(problem: Trilevel) -> _Ahead:
     crossing = [tensor.detach() for tensor in bridge]
     middle_gradient = _gradient_at(lambda s: problem.middle_loss(s, crossing), middle_now)
     middle = moved(middle_now, scaled(middle_gradient, problem.middle_rate), -1.0)
-    return _Ahead(lower, middle, upper, bridge)
+    return Reached(lower, middle, upper, bridge)
 
 
 def _gradient_at(loss: Loss, parameters: Tensors) -> list[torch.Tensor]:

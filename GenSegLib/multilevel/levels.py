@@ -14,7 +14,7 @@ upper-level variables; but nothing here knows that.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union
 
 import torch
@@ -52,6 +52,11 @@ class Trilevel:
     lower_rate: Rates
     middle_rate: Rates
     crossing_part: Callable[[Tensors, Tensors], torch.Tensor] | None = None
+
+    def copied(self) -> Trilevel:
+        """Return the same problem where it stands now, wherever its parameters go from here."""
+        lower, middle = ([p.detach().clone() for p in side] for side in (self.lower, self.middle))
+        return replace(self, lower=lower, middle=middle)
 
     def crossing_loss(self, middle: Tensors, bridge: Tensors) -> torch.Tensor:
         """Return the part of the middle loss that the bridge enters, or all of it."""

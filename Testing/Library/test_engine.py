@@ -7,23 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from multilevel_problems import LOWER_RATE, MIDDLE_RATE, Quadratic
+from multilevel_problems import Quadratic, tiny_networks
 
-from GenSegLib.multilevel import Engine, Level, finite_difference
+from GenSegLib.multilevel import Engine, Level, Trilevel, finite_difference, unroll
+from GenSegLib.multilevel.levels import Rates, Tensors
 
 UPPER_RATE = 0.02
 
 
 def engine_for(
-    problem: Quadratic, *, hypergradient: bool, upper_every: int = 1, looks_back: bool = False
+    problem: Trilevel, *, hypergradient: bool, upper_every: int = 1, looks_back: bool = False
 ) -> Engine:
-    def level(parameter: torch.Tensor, rate: float) -> Level:
-        return Level([parameter], torch.optim.SGD([parameter], rate))
+    def level(parameters: Tensors, rate: Rates) -> Level:
+        assert isinstance(rate, float)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        return Level(parameters, torch.optim.SGD(parameters, rate))
 
     return Engine(
-        lower=level(problem.w, LOWER_RATE),
-        middle=level(problem.s, MIDDLE_RATE),
-        upper=level(problem.a, UPPER_RATE),
+        lower=level(problem.lower, problem.lower_rate),
+        middle=level(problem.middle, problem.middle_rate),
+        upper=level(problem.upper, UPPER_RATE),
         hypergradient=finite_difference if hypergradient else None,
         upper_every=upper_every,
         looks_back=looks_back,
@@ -31,8 +35,6 @@ def engine_for(
 
 
 def run(problem: Quadratic, engine: Engine, iterations: int) -> None:
-    for parameter in (problem.w, problem.s, problem.a):
-        parameter.requires_grad_(True)
     for step in range(iterations):
         engine.iterate(step, problem.trilevel())
 
@@ -40,13 +42,13 @@ def run(problem: Quadratic, engine: Engine, iterations: int) -> None:
 def test_without_a_hypergradient_the_upper_level_stays() -> None:
     problem = Quadratic(0)
     before = problem.a.clone()
-    run(problem, engine_for(problem, hypergradient=False), 20)
+    run(problem, engine_for(problem.trilevel(), hypergradient=False), 20)
     assert torch.equal(problem.a, before)
 
 
 def test_the_lower_problems_reach_their_solutions() -> None:
     problem = Quadratic(0)
-    run(problem, engine_for(problem, hypergradient=False), 200)
+    run(problem, engine_for(problem.trilevel(), hypergradient=False), 200)
     found = problem.w.detach(), problem.s.detach()
     with torch.no_grad():
         problem.solve_lower_problems()
@@ -55,8 +57,8 @@ def test_the_lower_problems_reach_their_solutions() -> None:
 
 def test_feedback_lowers_the_upper_loss_at_the_lower_problems_solutions() -> None:
     with_feedback, without = Quadratic(0), Quadratic(0)
-    run(with_feedback, engine_for(with_feedback, hypergradient=True), 300)
-    run(without, engine_for(without, hypergradient=False), 300)
+    run(with_feedback, engine_for(with_feedback.trilevel(), hypergradient=True), 300)
+    run(without, engine_for(without.trilevel(), hypergradient=False), 300)
     problems = (with_feedback, without)
     upper = [p.trilevel().upper_loss([p.s], [p.a]).item() for p in problems]
     assert upper[0] < 0.5 * upper[1]
@@ -64,7 +66,7 @@ def test_feedback_lowers_the_upper_loss_at_the_lower_problems_solutions() -> Non
 
 def test_the_upper_level_moves_only_when_it_is_due() -> None:
     problem = Quadratic(0)
-    engine = engine_for(problem, hypergradient=True, upper_every=5)
+    engine = engine_for(problem.trilevel(), hypergradient=True, upper_every=5)
     before = problem.a.clone()
     run(problem, engine, 4)
     assert torch.equal(problem.a.detach(), before)
@@ -75,17 +77,22 @@ def test_the_upper_level_moves_only_when_it_is_due() -> None:
 def test_looking_back_is_the_hypergradient_of_the_steps_just_taken() -> None:
     problem = Quadratic(0)
     wanted, before = problem.one_step_answer(), problem.a.clone()
-    run(problem, engine_for(problem, hypergradient=True, looks_back=True), 1)
+    run(problem, engine_for(problem.trilevel(), hypergradient=True, looks_back=True), 1)
     found = (before - problem.a.detach()) / UPPER_RATE
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
 
 
+def test_looking_back_on_networks_asks_where_the_step_was_taken() -> None:
+    problem = tiny_networks(0)
+    (wanted,), (before,) = unroll(problem), [p.detach().clone() for p in problem.upper]
+    engine_for(problem, hypergradient=True, looks_back=True).iterate(0, problem)
+    found = (before - problem.upper[0].detach()) / UPPER_RATE
+    assert (found - wanted).norm() < 1e-2 * wanted.norm()
+
+
 def test_looking_back_asks_for_three_evaluations_less() -> None:
     def evaluations(*, looks_back: bool) -> int:
-        problem, count = Quadratic(0), 0
-        for parameter in (problem.w, problem.s, problem.a):
-            parameter.requires_grad_(True)
-        plain = problem.trilevel()
+        plain, count = Quadratic(0).trilevel(), 0
 
         def counted(loss: Callable[..., Any]) -> Callable[..., Any]:
             def called(*arguments: Any) -> Any:
@@ -97,7 +104,8 @@ def test_looking_back_asks_for_three_evaluations_less() -> None:
 
         names = ("lower_loss", "bridge", "middle_loss", "upper_loss")
         problem_counted = replace(plain, **{n: counted(getattr(plain, n)) for n in names})
-        engine_for(problem, hypergradient=True, looks_back=looks_back).iterate(0, problem_counted)
+        engine = engine_for(plain, hypergradient=True, looks_back=looks_back)
+        engine.iterate(0, problem_counted)
         return count
 
     # a two-level iteration asks for 3, and central differences on both paths for 5 more
