@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from .dicom_preamble import holds_image, is_dicom, read_head
 from .errors import GenSegError
 from .quiet import quiet
 
-_CT = "1.2.840.10008.5.1.4.1.1.2"
+_CT = "1.2.840.10008.5.1.4.1.1.2"  # and, with a further number, enhanced and converted ones
 _DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
 
 
@@ -48,6 +49,11 @@ class Slice:
     def is_placed(self) -> bool:
         """Whether the header says where the slice lies."""
         return self.position.size == self.rows.size == self.columns.size == 3
+
+    @property
+    def frames(self) -> int:
+        """How many slices the file holds."""
+        return math.prod(self.size[2:])
 
     @property
     def normal(self) -> np.ndarray:
@@ -134,7 +140,7 @@ def _slice(file: Path, header: sitk.ImageFileReader) -> Slice:
         columns=axes[3:],
         size=tuple(header.GetSize()),
         spacing=tuple(header.GetSpacing()[:2]),
-        is_ct=text("0008|0016") == _CT,
+        is_ct=f"{text('0008|0016')}.".startswith(f"{_CT}."),
         rescaled=slope.size == intercept.size == 1,
         is_short=_is_short(numbers("0028|0101"), numbers("0028|0103"), slope, intercept),
         patient=(text("0010|0010"), text("0010|0020")),

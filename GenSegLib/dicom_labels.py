@@ -7,22 +7,18 @@ image's; `placing` lays it there. `dicom_seg` writes such objects.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .claimed_sizes import require_plausible
-from .dicom_extra import require_packages, silent
+from .dicom_extra import DAMAGED, require_packages, understood
 from .dicom_lengths import claims_too_much
 from .errors import GenSegError
 
 if TYPE_CHECKING:
     import highdicom as hd
-
-_DAMAGED = "truncated or damaged; copy or export it again"
 
 
 def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +36,7 @@ def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: a DICOM SEG of probabilities; export a binary one, or a .seg.nrrd from Slicer"
         )
     irregular = "the frames of this DICOM SEG are no regular volume; export a .seg.nrrd from Slicer"
-    with _understood(path, irregular):
+    with understood(path, irregular):
         geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
         if geometry is None:
             raise ValueError("no regular volume")
@@ -52,7 +48,7 @@ def read_segments(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def read_names(path: Path) -> dict[int, str]:
     """Read the names of the segments by their numbers; raises as `read_segments` does."""
     segmentation = _open(path)
-    with _understood(path, _DAMAGED):
+    with understood(path, DAMAGED):
         described = {
             number: segmentation.get_segment_description(number)
             for number in segmentation.segment_numbers
@@ -64,19 +60,7 @@ def _open(path: Path) -> hd.seg.Segmentation:
     require_packages()
     import highdicom as hd
 
-    with _understood(path, _DAMAGED):
+    with understood(path, DAMAGED):
         if claims_too_much(path):
             raise ValueError("longer than the file")
         return hd.seg.segread(str(path))
-
-
-@contextmanager
-def _understood(path: Path, fault: str) -> Iterator[None]:
-    """Say the fault of a file in one line: damaged objects fail in many ways deep inside."""
-    try:
-        with silent():
-            yield
-    except GenSegError:
-        raise
-    except Exception as found:
-        raise GenSegError(f"{path}: {fault}") from found

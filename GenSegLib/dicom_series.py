@@ -15,15 +15,16 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from .claimed_sizes import require_plausible
+from .dicom_frames import load_frames
 from .dicom_headers import Slice, read_slices
 from .errors import GenSegError
+from .hounsfield import require_hounsfield
 from .quiet import quiet
 
 _FLOAT_BYTES = 4
 _UNEVEN = 0.05
 _SIDEWAYS = 0.05
 _PARALLEL = 1e-3
-_LEAST_HU, _MOST_HU = -10240.0, 32767.0
 
 
 def load_series(folder: Path) -> sitk.Image:
@@ -35,9 +36,12 @@ def load_series(folder: Path) -> sitk.Image:
             of a CT are no Hounsfield units or overflew 16 bits.
     """
     slices = series_slices(folder)
+    if len(slices) == 1:
+        return load_frames(slices[0].file)
     image = _read(folder, slices)
     if slices[0].is_ct:
-        _check_range(folder, slices, image)
+        for one, values in zip(slices, sitk.GetArrayViewFromImage(image)):
+            require_hounsfield(folder, f"{one.file.name} ({_place(one)})", values)
     return image
 
 
@@ -80,13 +84,18 @@ def _require_one_series(folder: Path, slices: Sequence[Slice]) -> None:
 
 
 def _require_frames(only: Slice) -> None:
-    if int(np.prod(only.size[2:])) == 1:
+    if only.frames == 1:
         raise GenSegError(f"{only.file}: the only slice of its series; give the whole series")
 
 
 def _require_alike(folder: Path, slices: Sequence[Slice]) -> None:
-    """Find what is no slice of the stack: a localizer, a screenshot, a multi-frame object."""
+    """Find what is no slice of the stack: a localizer, a screenshot, a volume of its own."""
     for one in slices:
+        if one.frames > 1:
+            raise GenSegError(
+                f"{folder}: {one.file.name} holds {one.frames} slices, and other files are beside "
+                "it; give that file alone"
+            )
         if not one.is_placed:
             raise GenSegError(
                 f"{folder}: the header of {one.file.name} does not say where the slice lies; "
@@ -201,8 +210,6 @@ def _read(folder: Path, slices: Sequence[Slice]) -> sitk.Image:
     require_plausible(folder, claimed, [one.file for one in slices])
     try:
         with quiet():
-            if len(files) == 1:
-                return sitk.ReadImage(files[0], kind, "GDCMImageIO")
             return sitk.ReadImage(files, kind, "GDCMImageIO")
     except RuntimeError:
         damaged = _find_damaged(files) or folder
@@ -217,25 +224,6 @@ def _find_damaged(files: Sequence[str]) -> str:
         except RuntimeError:
             return file
     return ""
-
-
-def _check_range(folder: Path, slices: Sequence[Slice], image: sitk.Image) -> None:
-    """Find what no CT can hold: signed values read as unsigned ones, or values wrapped around.
-
-    Extended Hounsfield scales run from -10240 to 30710. One single value below is a filling.
-    """
-    voxels = sitk.GetArrayViewFromImage(image)
-    for one, values in zip(slices, voxels):
-        low, high = float(values.min()), float(values.max())
-        if low < _LEAST_HU:
-            beyond = np.unique(values[values < _LEAST_HU])
-            if beyond.size == 1:
-                low = float(values[values >= _LEAST_HU].min(initial=high))
-        if low < _LEAST_HU or high > _MOST_HU:
-            raise GenSegError(
-                f"{folder}: {one.file.name} ({_place(one)}) holds {low:g} to {high:g}, which are "
-                "no Hounsfield units; 16-bit values overflew? Export the series again"
-            )
 
 
 def _place(one: Slice) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from .claimed_sizes import require_plausible
+from .dicom_frames import load_frames
 from .dicom_preamble import SEGMENTATIONS
 from .dicom_series import load_series
 from .errors import GenSegError
@@ -117,6 +118,9 @@ def _open(path: Path) -> sitk.ImageFileReader:
 
 def _load_file(path: Path) -> sitk.Image:
     reader = _open(path)
+    _refuse_dicom(path, reader)
+    if _sop_class(reader):
+        return load_frames(path)
     _check_kind(path, reader)
     _require_plausible(path, reader)
     size = reader.GetSize()
@@ -142,14 +146,24 @@ def _execute(path: Path, reader: sitk.ImageFileReader) -> sitk.Image:
         raise GenSegError(f"{path}: truncated or damaged; copy or export it again") from None
 
 
+def _sop_class(reader: sitk.ImageFileReader) -> str:
+    """Give the kind of a DICOM object; empty for any other file."""
+    text = reader.GetMetaData(_SOP_CLASS) if reader.HasMetaDataKey(_SOP_CLASS) else ""
+    return text.strip("\0 ")
+
+
+def _refuse_dicom(path: Path, reader: sitk.ImageFileReader) -> None:
+    """Refuse a DICOM object that is no volume by itself."""
+    sop_class = _sop_class(reader)
+    if sop_class in SEGMENTATIONS:
+        raise GenSegError(f"{path}: a DICOM SEG is a label and no image; give the series' folder")
+    if sop_class and math.prod(reader.GetSize()[2:]) == 1:
+        raise GenSegError(f"{path}: one slice of a DICOM series; give the folder of its slices")
+
+
 def _check_kind(path: Path, reader: sitk.ImageFileReader) -> None:
     """Refuse by its header what is no volume, before its voxels are read."""
-    sop_class = reader.GetMetaData(_SOP_CLASS) if reader.HasMetaDataKey(_SOP_CLASS) else ""
-    if sop_class.strip("\0 ") in SEGMENTATIONS:
-        raise GenSegError(f"{path}: a DICOM SEG is a label and no image; give the series' folder")
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
-    if sop_class and math.prod(size[2:]) == 1:
-        raise GenSegError(f"{path}: one slice of a DICOM series; give the folder of its slices")
     if len(size) < 3:
         raise GenSegError(f"{path}: a {len(size)}-D image; a 3-D volume is needed")
     if any(length > 1 for length in size[3:]):
