@@ -65,13 +65,13 @@ def several(iterate: Callable[[], object], count: int) -> Callable[[], object]:
 def make_iteration(engine: str, args: argparse.Namespace) -> tuple[Callable[[], object], Learner]:
     learner = make_learner(args.data, args.device)
     torch.set_num_threads(args.threads)
-    learner.engine.looks_back = engine == "genseg_look_back"
+    learner.engine.looks_back = engine != "genseg_look_ahead"
     of_betty = engine == "betty"
     iterate = betty_iteration(learner, args.device) if of_betty else genseg_iteration(learner)
     return several(iterate, learner.config.upper_every), learner
 
 
-ENGINES = ("genseg", "genseg_look_back", "betty")
+ENGINES = ("genseg", "genseg_look_ahead", "betty")
 
 
 def against_betty(args: argparse.Namespace) -> dict[str, object]:
@@ -84,7 +84,7 @@ def against_betty(args: argparse.Namespace) -> dict[str, object]:
         "iterations_per_s": {name: round(rate, 3) for name, rate in rates.items()},
         "peak_gb": memory,
         "ratio": round(rates["genseg"] / rates["betty"], 3),
-        "ratio_looking_back": round(rates["genseg_look_back"] / rates["betty"], 3),
+        "ratio_looking_ahead": round(rates["genseg_look_ahead"] / rates["betty"], 3),
     }
 
 
@@ -192,11 +192,11 @@ def main() -> None:
     print(betty, flush=True)
     nnunet = against_nnunet(args)
     ratios = {
-        "feedback_cost": feedback["look_ahead"]["three_level_over_two_level"],
-        "feedback_cost_looking_back": feedback["look_back"]["three_level_over_two_level"],
+        "feedback_cost": feedback["look_back"]["three_level_over_two_level"],
+        "feedback_cost_looking_ahead": feedback["look_ahead"]["three_level_over_two_level"],
         "samples_per_s_vs_nnunet": nnunet["ratio"],
         "iterations_per_s_vs_betty": betty["ratio"],
-        "iterations_per_s_vs_betty_looking_back": betty["ratio_looking_back"],
+        "iterations_per_s_vs_betty_looking_ahead": betty["ratio_looking_ahead"],
     }
     found = {"ratios": ratios, "threads": args.threads, "nnunet": nnunet, "betty": betty}
     print(write_findings("speed", found))
