@@ -265,6 +265,7 @@ class Learner:
             batches,
             adam_steps(self.engine.lower.optimizer),
             adam_steps(self.engine.middle.optimizer),
+            judged=self.average.tensors,
         )
 
     @contextmanager

@@ -109,8 +109,18 @@ class SegmentationProblem:
         owners = ((self.generator, "architecture"), (self.variables, "variables"))
         return [owner.get_parameter(name) for owner, of in owners for name in self.names[of]]
 
-    def trilevel(self, batches: Batches, lower_rate: Rates, middle_rate: Rates) -> Trilevel:
-        """Return the three losses on these batches."""
+    def trilevel(
+        self,
+        batches: Batches,
+        lower_rate: Rates,
+        middle_rate: Rates,
+        judged: Tensors | None = None,
+    ) -> Trilevel:
+        """Return the three losses on these batches.
+
+        Held-back cases judge the segmenter with the `judged` weights in place of its own, where
+        they are given: see :meth:`upper_loss`.
+        """
         return Trilevel(
             lower=self.lower_parameters(),
             middle=self.middle_parameters(),
@@ -125,12 +135,14 @@ class SegmentationProblem:
             middle_loss=lambda s, bridge: self.middle_loss(
                 batches.middle, batches.blends.labels, s, bridge
             ),
-            upper_loss=lambda s, a: self.upper_loss(batches, s),
+            upper_loss=lambda s, a: self.upper_loss(batches, s, judged),
             lower_rate=lower_rate,
             middle_rate=middle_rate,
             crossing_part=None
             if self.mixes_samples
-            else lambda s, bridge: self.generated_loss(batches.blends.labels, s, bridge),
+            else lambda s, bridge: self.parted_loss(
+                batches.middle, batches.blends.labels, s, bridge
+            ),
         )
 
     def draw(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
@@ -219,27 +231,47 @@ class SegmentationProblem:
         segmenter: Tensors,
         bridge: Tensors,
     ) -> torch.Tensor:
-        """Return the segmenter's loss on real pairs plus the weighted one on generated pairs."""
+        """Return the segmenter's loss on real pairs and, by their weight, on generated pairs."""
         images, labels = real
         drawn, weight = bridge
         logits = self.segment(segmenter, torch.cat([images, drawn]))
         on_real, on_generated = logits.split([len(images), len(drawn)])
         generated_loss = segmentation_loss(on_generated, generated_labels)
-        return segmentation_loss(on_real, labels) + weight * generated_loss
+        return balanced(segmentation_loss(on_real, labels), generated_loss, weight)
 
-    def generated_loss(
-        self, labels: torch.Tensor, segmenter: Tensors, bridge: Tensors
+    def parted_loss(
+        self,
+        real: tuple[torch.Tensor, torch.Tensor],
+        generated_labels: torch.Tensor,
+        segmenter: Tensors,
+        bridge: Tensors,
     ) -> torch.Tensor:
-        """Return the part of :meth:`middle_loss` that generated pairs have."""
+        """Return :meth:`middle_loss`, at a lower price where only the bridge is learned.
+
+        Real pairs go through the segmenter by themselves, so that nothing is kept of them.
+        """
         drawn, weight = bridge
-        return weight * segmentation_loss(self.segment(segmenter, drawn), labels)
+        images, labels = real
+        real_loss = segmentation_loss(self.segment(segmenter, images), labels)
+        generated_loss = segmentation_loss(self.segment(segmenter, drawn), generated_labels)
+        return balanced(real_loss, generated_loss, weight)
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its present weights."""
         return segmentation_loss(self.segment(self.middle_parameters(), images), labels)
 
-    def upper_loss(self, batches: Batches, segmenter: Tensors) -> torch.Tensor:
-        """Return the segmenter's loss on pairs of held-back cases."""
+    def upper_loss(
+        self, batches: Batches, segmenter: Tensors, judged: Tensors | None = None
+    ) -> torch.Tensor:
+        """Return the segmenter's loss on pairs of held-back cases.
+
+        Where weights to be `judged` are given, which follow the segmenter's own (their moving
+        average, which validation and the model take), the loss is that of these, and its
+        derivative is taken as if they moved one to one. A single step in a high rate goes too far
+        along whatever it follows, so that the loss after it speaks against all that was followed.
+        """
+        if judged is not None:
+            segmenter = [at + (own - own.detach()) for at, own in zip(judged, segmenter)]
         images, labels = batches.upper
         return segmentation_loss(self.segment(segmenter, images), labels)
 
@@ -264,6 +296,15 @@ class SegmentationProblem:
         if isinstance(drawn[0], tuple):
             return tuple(torch.cat(parts) for parts in zip(*drawn))
         return torch.cat(drawn)
+
+
+def balanced(real: torch.Tensor, generated: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the loss on real pairs and, `weight` times as heavy, on generated ones.
+
+    Their weights are 2 together. Were they not, the feedback would hear how long a step is beside
+    how the two are balanced, and Adam's steps are as long whatever the losses' scale.
+    """
+    return 2 * (real + weight * generated) / (1 + weight)
 
 
 def applied(

@@ -11,7 +11,7 @@ PHASES = ("warm-up", "joint", "final")
 # Testing/Benchmarks/core_accuracy.py; those of the segmenter cost more with such scans.
 _WARM_UP_COST = 1.2
 _JOINT_COST = 1.9  # without feedback
-_FEEDBACK_COST = 4.0  # of each update of the upper level
+_FEEDBACK_COST = 3.0  # of each update of the upper level
 _CONSISTENCY_COSTS = {"none": 0.0, "mean-teacher": 0.5, "uncertainty-aware": 0.95}
 _RISE = 50
 _DECAY_POWER = 0.9

@@ -13,6 +13,7 @@ from small_runs import small_run
 from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
+from GenSegLib.problem import balanced
 from GenSegLib.session import load_session
 
 SEGMENTERS = ("unet", "dynunet", "segresnet")
@@ -103,6 +104,26 @@ def test_the_part_of_the_loss_that_generated_images_enter_has_all_of_their_deriv
     whole, part = (gradient(loss(problem.middle, bridge), bridge) for loss in losses)
     torch.testing.assert_close(part, whole)
     assert problem.crossing_part is not None
+
+
+def test_held_back_cases_judge_the_averaged_segmenter(learner: Learner) -> None:
+    problem, batches = learner.problem, learner.sampling.batches()
+    own = problem.middle_parameters()
+    averaged = [(p + 0.01).detach().requires_grad_() for p in own]
+    judged = problem.upper_loss(batches, own, averaged)
+    there = problem.upper_loss(batches, averaged)
+    torch.testing.assert_close(judged, there)
+    torch.testing.assert_close(gradient(judged, own), gradient(there, averaged))
+
+
+def test_the_weight_of_generated_pairs_balances_them_and_lengthens_no_step() -> None:
+    real, generated = torch.tensor(0.7), torch.tensor(0.4)
+    for share in (0.0, 0.5, 1.0, 2.0):
+        weight = torch.tensor(share, requires_grad=True)
+        torch.testing.assert_close(balanced(real, real, weight), 2 * real)
+        (slope,) = gradient(balanced(real, generated, weight), [weight])
+        assert slope < 0  # what is to be learned lies where the loss is larger
+    torch.testing.assert_close(balanced(real, generated, torch.tensor(1.0)), real + generated)
 
 
 def test_batch_normalization_keeps_the_real_pairs_beside_the_generated_ones(
