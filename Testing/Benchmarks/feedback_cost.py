@@ -4,9 +4,9 @@
 
 Two-level: a step of generator (with its adversary) and segmenter. Three-level: the same with the
 upper level's step every `upper_every` iterations, which looks back through the steps just taken (as
-trainings do) or ahead through one more of both (`look_back=false`). All alternate in one process. The
-finite-difference hypergradient, in the training's own precision, is compared with the
-exact one, by automatic differentiation through the very steps that it looks through.
+trainings do) or ahead through one more of both (`look_back=false`). All alternate in one process.
+The finite-difference hypergradient, in the training's own precision, is compared with the exact
+one, by automatic differentiation through the very steps that it looks through.
 Writes results/feedback_cost.json and what PyTorch's profiler says to results/feedback_profile.txt.
 """
 
