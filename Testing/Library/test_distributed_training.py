@@ -72,13 +72,14 @@ def of_all(learner: Learner, parts: list[Batches]) -> Trilevel:
         return [torch.cat([images for images, _ in bridges]), bridges[0][1]]
 
     middle, upper = joined([p.middle for p in parts]), joined([p.upper for p in parts])
+    judged = learner.average.tensors
     labels = torch.cat([part.blends.labels for part in parts])
     return replace(
         learner._trilevel(parts[0]),
         lower_loss=lambda w, a: sum(problem.lower_loss(p, w, a) for p in parts) / len(parts),
         bridge=bridge,
         middle_loss=lambda s, x: problem.middle_loss(middle, labels, s, x),
-        upper_loss=lambda s, a: problem.upper_loss(replace(parts[0], upper=upper), s),
+        upper_loss=lambda s, a: problem.upper_loss(replace(parts[0], upper=upper), s, judged),
         crossing_part=None,
     )
 
