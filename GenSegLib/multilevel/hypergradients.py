@@ -16,6 +16,7 @@ differentiates through k steps of both problems and is exact for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -113,7 +114,7 @@ def _difference(
 ) -> list[torch.Tensor]:
     """Return d/d wrt <grad_parameters loss, vector> by a central difference along the vector."""
     length = norm(vector)
-    if length == 0.0:
+    if length == 0.0 or not math.isfinite(length):  # no direction to go along
         return [torch.zeros_like(tensor) for tensor in wrt]
     step = size * max(norm(parameters), 1e-6) / length
     sides = []

@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 
 CONVOLUTION, TRANSPOSED = Conv.CONV, Conv.CONVTRANS
 
+_WIDE = 8  # voxels
 _CONVOLVE: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
     nn.Conv2d: F.conv2d,
     nn.Conv3d: F.conv3d,
@@ -120,6 +121,15 @@ def _share_of(layer: nn.Module, share: torch.Tensor, features: torch.Tensor) -> 
 def _convolved(
     layer: _ConvNd, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
-    """Do what a layer does, with other weights."""
-    convolve = _CONVOLVE[type(layer)]
-    return convolve(features, weight, bias, stride=layer.stride, padding=layer.padding)
+    """Do what a layer does, with other weights.
+
+    A wide kernel's padding is made of voxels: where it is left to oneDNN (PyTorch 2.13, float32),
+    the gradient of a kernel as large as the features is read from foreign memory.
+    """
+    convolve, (padding, *_) = _CONVOLVE[type(layer)], cast("tuple[int, ...]", layer.padding)
+    if weight.shape[-1] < _WIDE:
+        return convolve(features, weight, bias, stride=layer.stride, padding=padding)
+    border = [padding] * 2 * len(layer.kernel_size)
+    if not layer.transposed:
+        return convolve(F.pad(features, border), weight, bias, stride=layer.stride)
+    return F.pad(convolve(features, weight, bias, stride=layer.stride), [-each for each in border])

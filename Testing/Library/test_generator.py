@@ -8,6 +8,7 @@ import torch
 from GenSegLib.networks.cells import CONVOLUTION, SEARCH_SPACES, TRANSPOSED, SearchableCell
 from GenSegLib.networks.discriminator import Discriminator, adversarial_loss, discriminator_loss
 from GenSegLib.networks.generator import Generator
+from GenSegLib.networks.operations import mixed
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
 
@@ -98,3 +99,18 @@ def test_the_discriminator_tells_real_from_generated_within_a_few_steps() -> Non
     assert adversarial_loss(discriminator(masks, generated)) > adversarial_loss(
         discriminator(masks, real)
     )
+
+
+@pytest.mark.parametrize("kind", [CONVOLUTION, TRANSPOSED])
+@pytest.mark.parametrize("size", [4, 8, 16])
+def test_wide_kernels_learn_on_small_features_as_without_onednn(kind: str, size: int) -> None:
+    cell = SearchableCell(kind, 3, 16, 32, "paper")
+    features = torch.randn(2, 16, size, size, size)
+
+    def slopes() -> tuple[torch.Tensor, ...]:
+        loss = mixed(list(cell.operations), torch.ones(3) / 3, features).square().mean()
+        return torch.autograd.grad(loss, list(cell.operations.parameters()))
+
+    found = slopes()
+    with torch.backends.mkldnn.flags(enabled=False):
+        torch.testing.assert_close(found, slopes(), rtol=1e-3, atol=1e-5)
