@@ -1,12 +1,13 @@
 """Transformer segmenters that take images of any size.
 
-UNETR works on one fixed size and Swin UNETR on multiples of 32 from 64 on; a segmenter of the
-registry meets patches of any preset's size. Images are therefore padded with zeros (the mean of a
-normalized image) and the logits cropped back.
+UNETR works on one fixed size and Swin UNETR on multiples of 32; a segmenter of the registry meets
+patches of any preset's size. Images are therefore padded with zeros (the mean of a normalized image)
+and the logits cropped back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,18 @@ def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 def crop_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Crop images (batch, channel, *shape) to their first ``shape`` voxels."""
     return images[(slice(None), slice(None), *(slice(0, size) for size in shape))]
+
+
+SWIN_STRIDE = 32
+_FEWEST_DEEPEST = 4  # voxels of the coarsest grid: normalizing fewer leaves little but their signs
+
+
+def swin_shape(shape: Sequence[int]) -> list[int]:
+    """Return the least shape for Swin UNETR: multiples of 32, the shorter axes lengthened first."""
+    blocks = [-(-size // SWIN_STRIDE) for size in shape]
+    while math.prod(blocks) < _FEWEST_DEEPEST:
+        blocks[blocks.index(min(blocks))] += 1
+    return [SWIN_STRIDE * count for count in blocks]
 
 
 class PaddedUNETR(UNETR):
@@ -44,5 +57,5 @@ class PaddedSwinUNETR(SwinUNETR):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
-        shape = [max(64, -(-size // 32) * 32) for size in images.shape[2:]]
-        return crop_to(super().forward(pad_to(images, shape)), images.shape[2:])
+        logits = super().forward(pad_to(images, swin_shape(images.shape[2:])))
+        return crop_to(logits, images.shape[2:])

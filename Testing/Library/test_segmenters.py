@@ -11,6 +11,7 @@ from GenSegLib.config import SEGMENTERS
 from GenSegLib.errors import GenSegError
 from GenSegLib.losses import segmentation_loss
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
+from GenSegLib.networks.padded import swin_shape
 
 SHAPES = {2: (32, 48), 3: (16, 32, 24)}
 
@@ -55,3 +56,18 @@ def test_an_unknown_segmenter_is_refused_with_those_there_are() -> None:
 def test_arguments_that_do_not_fit_are_refused() -> None:
     with pytest.raises(GenSegError, match="segmenter 'unet' cannot be built"):
         build_segmenter("unet", {"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("shape", "padded"),
+    [((32, 48, 32), [64, 64, 32]), ((20, 20), [64, 64]), ((64, 64, 96), [64, 64, 96])],
+)
+def test_swin_unetr_pads_no_more_than_its_coarsest_grid_needs(
+    shape: tuple[int, ...], padded: list[int]
+) -> None:
+    assert swin_shape(shape) == padded
+
+
+def test_swin_unetr_has_the_published_windows_for_large_patches_alone() -> None:
+    windows = [segmenter_args("swin-unetr", 1, 2, 3, (size,) * 3)["window_size"] for size in (64, 96)]
+    assert windows == [4, 7]
