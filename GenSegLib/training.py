@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Union
 
+import torch
+
 from . import distributed
 from .checkpoints import load_checkpoint, save_checkpoint
 from .devices import deterministic, is_out_of_memory
@@ -34,6 +36,7 @@ from .setbacks import (
     smaller_batch,
     wait_for_drive,
 )
+from .threads import choose_threads
 from .trained_model import write_model
 from .validation import validation_dice
 
@@ -102,7 +105,8 @@ class Progress:
     """Where a training stands: what a checkpoint keeps beside the learner's state.
 
     `halvings` counts how often the steps became smaller, `micro_batch` is how many samples go
-    through a network at a time (0: all); see `setbacks`.
+    through a network at a time (0: all); see `setbacks`. `threads` is how many were chosen (0: not
+    yet): another number would round sums another way.
     """
 
     phase: str = PHASES[0]
@@ -113,6 +117,7 @@ class Progress:
     waited: int = 0
     halvings: int = 0
     micro_batch: int = 0
+    threads: int = 0
 
 
 class Training:
@@ -141,14 +146,20 @@ class Training:
 
     def run(self, *, resume: bool) -> None:
         """Run all phases from where the training stands, then write the model."""
-        if resume:
-            self._restore()
+        if not (resume and self._restore()):
+            self._choose_threads()
         while (setback := self._run_phases()) is not None:
             self._go_back(setback)
         self._save()
         if self.lock is not None:
             dice = self.progress.last_dice
             write_model(self.run_folder, self.learner, self.session.names, dice)
+
+    def _choose_threads(self) -> None:
+        told = choose_threads(self.learner)
+        self.progress.threads = torch.get_num_threads()
+        if told:
+            self.events.log(told)
 
     def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
@@ -196,11 +207,14 @@ class Training:
             self.learner, self.progress = self.session.learner, Progress()
         self.progress.elapsed_s = before.elapsed_s
         self.progress.halvings, self.progress.micro_batch = halvings, micro_batch
+        self.progress.threads = before.threads
         self._adapt()
         self._save()
 
     def _adapt(self) -> None:
-        """Make steps and batches as small as the setbacks so far ask for."""
+        """Make steps and batches as small as the setbacks so far ask for, on the chosen threads."""
+        if self.progress.threads:
+            torch.set_num_threads(min(self.progress.threads, torch.get_num_threads()))
         self.learner.slow_down(0.5**self.progress.halvings)
         self.learner.problem.micro_batch = self.progress.micro_batch
 

@@ -95,6 +95,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="the same result to the bit each time on a graphics card, too; slower there",
     )
     group.add_argument(
+        "--threads",
+        metavar="NUMBER",
+        type=int,
+        help="CPU threads (default: as many as a few steps at the start are fastest with)",
+    )
+    group.add_argument(
         "--set",
         metavar="NAME=VALUE",
         dest="settings",
@@ -189,7 +195,7 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     """Give the settings that the user named; those of --set win."""
     names = (
         *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
-        *("consistency", "deterministic"),
+        *("consistency", "deterministic", "threads"),
     )
     named = {name: getattr(args, name) for name in names if _is_given(args, name)}
     return named | dict(args.settings or ())

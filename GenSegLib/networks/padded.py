@@ -1,8 +1,8 @@
 """Transformer segmenters that take images of any size.
 
 UNETR works on one fixed size and Swin UNETR on multiples of 32; a segmenter of the registry meets
-patches of any preset's size. Images are therefore padded with zeros (the mean of a normalized image)
-and the logits cropped back.
+patches of any preset's size. Images are therefore padded with zeros (the mean of a normalized
+image) and the logits cropped back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,121 @@
+"""How many CPU threads a training computes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import small_run
+
+from GenSegLib import threads, training
+from GenSegLib.cli import main
+from GenSegLib.events import EventLog, read_events
+from GenSegLib.runs import RunFolder
+from GenSegLib.session import load_session
+from GenSegLib.threads import choose_threads, fitting_threads
+from GenSegLib.training import train
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine of two cores on which nobody chose yet."""
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def costs(**seconds: float) -> Callable[[int], float]:
+    """A machine whose steps take these seconds, by the number of threads."""
+    by_number = {int(name.removeprefix("on")): value for name, value in seconds.items()}
+    return by_number.__getitem__
+
+
+def test_all_threads_are_taken_where_they_are_fastest() -> None:
+    chosen, seconds = fitting_threads(8, costs(on8=1.0, on4=1.6))
+    assert chosen == 8
+    assert list(seconds) == [8, 4]
+
+
+def test_threads_are_halved_for_as_long_as_fewer_are_faster() -> None:
+    chosen, _ = fitting_threads(8, costs(on8=4.0, on4=2.0, on2=1.0, on1=1.5))
+    assert chosen == 2
+
+
+def test_a_gain_that_noise_could_give_changes_nothing() -> None:
+    chosen, _ = fitting_threads(2, costs(on2=1.1, on1=1.0))
+    assert chosen == 2
+
+
+def test_an_odd_number_of_threads_is_halved_to_one() -> None:
+    chosen, seconds = fitting_threads(3, costs(on3=3.0, on1=1.0))
+    assert chosen == 1
+    assert list(seconds) == [3, 1]
+
+
+def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
+    learner = load_session(small_run(tmp_path / "run")).learner
+    before = [weight.clone() for weight in learner.problem.middle_parameters()]
+    drawn_from = learner.rng.generator.get_state()
+    choose_threads(learner)
+    assert torch.get_num_threads() in (1, 2)
+    assert all(map(torch.equal, learner.problem.middle_parameters(), before))
+    assert all(weight.grad is None for weight in learner.problem.middle_parameters())
+    assert torch.equal(learner.rng.generator.get_state(), drawn_from)
+
+
+@pytest.mark.parametrize("settings", [{"threads": 2}, {"deterministic": True}])
+def test_settings_that_fix_the_threads_are_obeyed(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    learner = load_session(small_run(tmp_path / "run", **settings)).learner
+    assert choose_threads(learner) is None
+    assert torch.get_num_threads() == 2
+
+
+def test_threads_that_the_environment_names_are_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = load_session(small_run(tmp_path / "run")).learner
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: pytest.fail("measured"))
+    assert choose_threads(learner) is None
+
+
+def trained_where_one_thread_is_faster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    seconds = costs(on2=9.0, on1=1.0)
+    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: seconds(number))
+    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1)
+    run.request_stop()
+    train(run, EventLog(run.events_file))
+    return run
+
+
+def test_a_training_says_that_it_computes_on_fewer_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_where_one_thread_is_faster(tmp_path / "run", monkeypatch)
+    told = [event.get("text") for event in read_events(run.events_file)]
+    assert (
+        "computes on 1 thread: 9.0 times as fast as on 2; --threads 2 takes 2 all the same" in told
+    )
+
+
+def test_a_training_goes_on_with_the_threads_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_where_one_thread_is_faster(tmp_path / "run", monkeypatch)
+    torch.set_num_threads(2)
+    monkeypatch.setattr(training, "choose_threads", lambda learner: pytest.fail("chosen anew"))
+    train(run, EventLog(run.events_file), resume=True)
+    assert torch.get_num_threads() == 1
+
+
+def test_a_number_of_threads_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    preset = ("--preset", "hippocampus-mri")
+    assert main(["train", "cases", *preset, "--threads", "-1", "--out", "run"]) == 2
+    assert "threads must be 0 or more" in capsys.readouterr().err
