@@ -73,7 +73,7 @@ def main() -> None:
     args = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.pop(name, None)
-    most, learner, found = torch.get_num_threads(), make_learner(args.data, "cpu"), {}
+    most, learner, found = torch.get_num_threads(), make_learner(args.data, "cpu", threads=0), {}
     for count in args.busy:
         with busy_programs(count):
             found[f"beside_{count}_busy_programs"] = measure(learner, most, args.steps)
