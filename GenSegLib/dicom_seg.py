@@ -15,12 +15,11 @@ import numpy as np
 
 from . import __version__
 from .dicom_extra import require_packages, silent
-from .dicom_headers import Slice
 from .dicom_series import series_slices
 from .errors import GenSegError
 from .files import write_bytes
 from .image_io import Volume
-from .layouts import is_dicom_folder
+from .layouts import is_dicom_file, is_dicom_folder
 from .model_folder import ModelMetadata
 from .terminology import Code, parse_terminology
 
@@ -30,17 +29,18 @@ if TYPE_CHECKING:
 SUFFIX = ".dcm"
 _SERIES_OFFSET = 1000
 _LONGEST_LABEL = 64
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def require_series(images: Sequence[Path]) -> None:
     """Make sure, before any work is done, that DICOM SEG can be written for images.
 
     Raises:
-        GenSegError: one is no DICOM series folder, or the packages are missing.
+        GenSegError: one is no DICOM series, or the packages are missing.
     """
     require_packages()
     for image in images:
-        if not is_dicom_folder(image):
+        if not (is_dicom_folder(image) or is_dicom_file(image)):
             raise GenSegError(
                 f"{image} is no folder of DICOM slices, and a DICOM SEG refers to the slices it "
                 "was made from; choose another format, such as seg.nrrd"
@@ -55,21 +55,17 @@ def write_segmentation(path: Path, label: Volume, series: Path, model: ModelMeta
     Args:
         path: of the file, written whole or not at all.
         label: (1, x, y, z) on the grid of the series.
-        series: folder of the series.
+        series: folder of the series, or its one file of all frames.
         model: tells names, colors and terminology.
 
     Raises:
         GenSegError: the series cannot be referred to, or the file cannot be written.
     """
-    slices = series_slices(series)
-    if len(slices) != label.shape[2]:
-        raise GenSegError(
-            f"{series}: DICOM SEG is written for series of one slice a file; choose another format"
-        )
+    files = [one.file for one in series_slices(series)] if series.is_dir() else [series]
     stream = io.BytesIO()
     try:
         with silent():
-            _build(slices, label, model).save_as(stream)
+            _build(files, label, model).save_as(stream)
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
         known = isinstance(fault, (AttributeError, KeyError))  # others may quote the patient
         reason = " ".join(str(fault).split()) if known else "its header is not valid"
@@ -79,11 +75,11 @@ def write_segmentation(path: Path, label: Volume, series: Path, model: ModelMeta
     write_bytes(path, stream.getvalue())
 
 
-def _build(slices: Sequence[Slice], label: Volume, model: ModelMetadata) -> hd.seg.Segmentation:
+def _build(files: Sequence[Path], label: Volume, model: ModelMetadata) -> hd.seg.Segmentation:
     import highdicom as hd
     import pydicom
 
-    sources = [pydicom.dcmread(one.file, stop_before_pixels=True) for one in slices]
+    sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     for source in sources:
         if not source.get("SpecificCharacterSet"):
             source.SpecificCharacterSet = "ISO_IR 100"  # holds ASCII, which an empty one stands for
@@ -93,7 +89,12 @@ def _build(slices: Sequence[Slice], label: Volume, model: ModelMetadata) -> hd.s
     number = sources[0].get("SeriesNumber")
     return hd.seg.Segmentation(
         source_images=sources,
-        pixel_array=numbers[label.array[0].T],
+        pixel_array=hd.Volume(
+            numbers[label.array[0].T],
+            (_RAS_TO_LPS @ label.affine)[:, [2, 1, 0, 3]],
+            coordinate_system="PATIENT",
+            frame_of_reference_uid=sources[0].FrameOfReferenceUID,
+        ),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
             _describe(k, value, model) for k, value in enumerate(values[1:], start=1)

@@ -36,10 +36,11 @@ def is_dicom_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     entries = _entries(path)
-    return not any(map(is_image_file, entries)) and any(map(_is_dicom_file, entries))
+    return not any(map(is_image_file, entries)) and any(map(is_dicom_file, entries))
 
 
-def _is_dicom_file(path: Path) -> bool:
+def is_dicom_file(path: Path) -> bool:
+    """Whether this is a DICOM file that holds an image."""
     return holds_image(head) if (head := _dicom_head(path)) else False
 
 

@@ -1,13 +1,17 @@
-"""Made-up DICOM series: slices of the real CT, cropped, moved and changed at will."""
+"""Made-up DICOM series: slices of the real CT, cropped, moved, changed and joined at will."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pydicom
 from pydicom.uid import generate_uid
+
+from GenSegLib import dicom_extra
 
 Change = Callable[[int, pydicom.Dataset], None]
 
@@ -44,3 +48,23 @@ def turn(one: pydicom.Dataset, angles: tuple[float, float], height: float) -> No
     one.ImageOrientationPatient = [round(float(part), 10) for part in (*rows, *columns)]
     place = np.array([-100, -50, 0]) + height * np.cross(rows, columns)
     one.ImagePositionPatient = [round(float(part), 6) for part in place]
+
+
+def convert_to_frames(
+    series: Path, target: Path, order: Sequence[int] | None = None, repeated: Sequence[int] = ()
+) -> Path:
+    """Write a series as one enhanced CT, its frames in another order or some of them again."""
+    with dicom_extra.silent():
+        slices = [pydicom.dcmread(file) for file in sorted(series.iterdir())]
+        one = hd.legacy.LegacyConvertedEnhancedCTImage(
+            slices, hd.UID(), series_number=2, sop_instance_uid=hd.UID(), instance_number=1
+        )
+    chosen = [*(range(len(slices)) if order is None else order), *repeated]
+    frames = np.frombuffer(one.PixelData, np.int16).reshape(len(slices), -1)
+    one.PixelData = frames[chosen].tobytes()
+    said = one.PerFrameFunctionalGroupsSequence
+    one.PerFrameFunctionalGroupsSequence = [copy.deepcopy(said[k]) for k in chosen]
+    one.NumberOfFrames = len(chosen)
+    target.mkdir()
+    one.save_as(target / "frames.dcm")
+    return target / "frames.dcm"

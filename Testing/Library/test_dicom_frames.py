@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
 from pathlib import Path
 
-import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -14,32 +11,12 @@ import pytest
 from GenSegLib import dicom_extra
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume, read_image
-from Testing.dicom_files import Change, turn, write_ct
+from Testing.dicom_files import Change, convert_to_frames, turn, write_ct
 
 
 @pytest.fixture
 def ct3(abdomen: Path) -> Path:
     return abdomen / "dicom_ct3"
-
-
-def convert(
-    series: Path, target: Path, order: Sequence[int] | None = None, repeated: Sequence[int] = ()
-) -> Path:
-    """Write a series as one enhanced CT, its frames in another order or some of them again."""
-    with dicom_extra.silent():
-        slices = [pydicom.dcmread(file) for file in sorted(series.iterdir())]
-        one = hd.legacy.LegacyConvertedEnhancedCTImage(
-            slices, hd.UID(), series_number=2, sop_instance_uid=hd.UID(), instance_number=1
-        )
-    chosen = [*(range(len(slices)) if order is None else order), *repeated]
-    frames = np.frombuffer(one.PixelData, np.int16).reshape(len(slices), -1)
-    one.PixelData = frames[chosen].tobytes()
-    said = one.PerFrameFunctionalGroupsSequence
-    one.PerFrameFunctionalGroupsSequence = [copy.deepcopy(said[k]) for k in chosen]
-    one.NumberOfFrames = len(chosen)
-    target.mkdir()
-    one.save_as(target / "frames.dcm")
-    return target / "frames.dcm"
 
 
 def fault_of(path: Path) -> str:
@@ -68,29 +45,32 @@ def test_frames_are_the_volume_of_their_series(
     tmp_path: Path, ct3: Path, change: Change | None
 ) -> None:
     series = write_ct(tmp_path / "ct", ct3, **({} if change is None else {"change": change}))
-    file = convert(series, tmp_path / "frames")
+    file = convert_to_frames(series, tmp_path / "frames")
     same(read_image(file), read_image(series))
     same(read_image(file.parent), read_image(series))
 
 
 def test_frames_are_sorted_by_the_place_that_each_one_names(tmp_path: Path, ct3: Path) -> None:
     series = write_ct(tmp_path / "ct", ct3)
-    same(read_image(convert(series, tmp_path / "frames", order=[2, 0, 3, 1])), read_image(series))
+    same(
+        read_image(convert_to_frames(series, tmp_path / "frames", order=[2, 0, 3, 1])),
+        read_image(series),
+    )
 
 
 def test_a_frame_that_is_missing_is_told(tmp_path: Path, ct3: Path) -> None:
-    file = convert(write_ct(tmp_path / "ct", ct3), tmp_path / "frames", order=[0, 1, 3])
+    file = convert_to_frames(write_ct(tmp_path / "ct", ct3), tmp_path / "frames", order=[0, 1, 3])
     assert "its frames are no single, evenly spaced volume" in fault_of(file)
 
 
 def test_several_phases_in_one_file_are_told(tmp_path: Path, ct3: Path) -> None:
     series = write_ct(tmp_path / "ct", ct3)
-    file = convert(series, tmp_path / "frames", repeated=range(4))
+    file = convert_to_frames(series, tmp_path / "frames", repeated=range(4))
     assert "several phases or echoes" in fault_of(file)
 
 
 def test_a_truncated_file_is_told(tmp_path: Path, ct3: Path) -> None:
-    file = convert(write_ct(tmp_path / "ct", ct3), tmp_path / "frames")
+    file = convert_to_frames(write_ct(tmp_path / "ct", ct3), tmp_path / "frames")
     file.write_bytes(file.read_bytes()[:-1000])
     assert fault_of(file).startswith(f"{file}: ")
     assert "truncated or damaged" in fault_of(file.parent)
@@ -101,13 +81,13 @@ def test_values_that_wrapped_around_are_told(tmp_path: Path, ct3: Path) -> None:
         one.PixelData = np.full(one.Rows * one.Columns, 32767, np.int16).tobytes()
         one.RescaleIntercept = 1024
 
-    file = convert(write_ct(tmp_path / "ct", ct3, change=overflow), tmp_path / "frames")
+    file = convert_to_frames(write_ct(tmp_path / "ct", ct3, change=overflow), tmp_path / "frames")
     assert "no Hounsfield units; 16-bit values overflew?" in fault_of(file)
 
 
 def test_a_file_of_frames_is_no_slice_of_a_series(tmp_path: Path, ct3: Path) -> None:
     series = write_ct(tmp_path / "ct", ct3)
-    file = convert(series, tmp_path / "frames")
+    file = convert_to_frames(series, tmp_path / "frames")
     one = pydicom.dcmread(file)
     one.SeriesInstanceUID = pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID
     one.save_as(series / "a.dcm")
@@ -117,7 +97,7 @@ def test_a_file_of_frames_is_no_slice_of_a_series(tmp_path: Path, ct3: Path) -> 
 def test_missing_packages_are_named(
     tmp_path: Path, ct3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = convert(write_ct(tmp_path / "ct", ct3), tmp_path / "frames")
+    file = convert_to_frames(write_ct(tmp_path / "ct", ct3), tmp_path / "frames")
     monkeypatch.setattr(dicom_extra, "find_spec", lambda name: None)
     wanted = "a DICOM file of several frames needs more packages; install them with: pip install"
     assert fault_of(file).startswith(wanted)

@@ -21,7 +21,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume, read_image
 from GenSegLib.model_folder import ModelMetadata
 from GenSegLib.presets import Intensity, load_preset
-from Testing.dicom_files import turn, write_ct
+from Testing.dicom_files import convert_to_frames, turn, write_ct
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TWO = replace(
@@ -92,6 +92,39 @@ def test_labels_of_any_value_lie_where_they_lay_in_an_oblique_series(
     found = place(hd.seg.segread(tmp_path / "a.dcm"), label)
     np.testing.assert_array_equal(found == 1, label.array[0] == 2)
     np.testing.assert_array_equal(found == 2, label.array[0] == 7)
+
+
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_a_file_of_several_frames_is_referred_to_frame_by_frame(
+    tmp_path: Path, abdomen: Path, model: ModelMetadata, given: str
+) -> None:
+    heights = [5.0, 0.0, 2.5]
+    series = write_ct(
+        tmp_path / "ct",
+        abdomen / "dicom_ct3",
+        heights,
+        lambda k, one: turn(one, (0.3, 0.4), heights[k]),
+    )
+    file = convert_to_frames(series, tmp_path / "frames", order=[2, 0, 1])
+    source = file if given == "file" else file.parent
+    dicom_seg.require_series([source])
+    label = numbered(source)
+    dicom_seg.write_segmentation(tmp_path / "a.dcm", label, source, model)
+    found = place(hd.seg.segread(tmp_path / "a.dcm"), label)
+    np.testing.assert_array_equal(found == 1, label.array[0] == 2)
+    np.testing.assert_array_equal(found == 2, label.array[0] == 7)
+    places = frame_places(pydicom.dcmread(file))
+    written = pydicom.dcmread(tmp_path / "a.dcm")
+    for frame, at in zip(written.PerFrameFunctionalGroupsSequence, frame_places(written)):
+        (referred,) = frame.DerivationImageSequence[0].SourceImageSequence
+        assert referred.ReferencedSOPInstanceUID == pydicom.dcmread(file).SOPInstanceUID
+        np.testing.assert_allclose(places[referred.ReferencedFrameNumber - 1], at, atol=1e-3)
+
+
+def frame_places(one: pydicom.Dataset) -> list[list[float]]:
+    """The place of the first voxel of each frame, LPS mm."""
+    said = one.PerFrameFunctionalGroupsSequence
+    return [frame.PlanePositionSequence[0].ImagePositionPatient for frame in said]
 
 
 def test_simpleitk_reads_the_segment_in_its_place(tmp_path: Path, abdomen: Path) -> None:
