@@ -35,9 +35,9 @@ EARLY = 0.2  # of the segmenter's rate, as trainings have it in their first join
 WAYS = {"two_level": (False, False), "look_ahead": (True, False), "look_back": (True, True)}
 
 
-def make_learner(data: Path, device: str = "auto", threads: int = 1) -> Learner:
+def make_learner(data: Path, device: str = "auto", **settings: object) -> Learner:
     preset = load_preset("hippocampus-mri")
-    config = TrainConfig.for_preset(preset, device=device, threads=threads)
+    config = TrainConfig.for_preset(preset, **{"device": device, "threads": 1, **settings})
     cases = read_cases(data).low_data(10, 0).with_validation(config.validation_share, 0)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "run", config, preset, cases)

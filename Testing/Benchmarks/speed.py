@@ -6,7 +6,9 @@ Each peer runs in an environment of its own, which is made when it is missing, a
 GenSeg on the same machine: steps of the same size, networks, patch, batch and device; medians.
 nnU-Net: a training step of its own trainer against one of GenSeg's segmenter, both without drawing
 the batch. Betty: a joint iteration of the same three problems, without drawing the batch and
-without the adversary's step, the upper level's every fourth; memory of a process each.
+without the adversary's step, the upper level's every fourth; memory of a process each. Peers
+compute in the number format that they have on the device (float32 on a CPU: Betty's autocast is
+CUDA's alone); Betty once more in GenSeg's, which its losses then bring along.
 Writes results/speed.json; the cost of feedback there is the one of results/feedback_cost.json.
 """
 
@@ -63,15 +65,16 @@ def several(iterate: Callable[[], object], count: int) -> Callable[[], object]:
 
 
 def make_iteration(engine: str, args: argparse.Namespace) -> tuple[Callable[[], object], Learner]:
-    learner = make_learner(args.data, args.device)
+    has_own = engine == "betty" and args.device == "cpu"
+    learner = make_learner(args.data, args.device, precision="fp32" if has_own else "auto")
     torch.set_num_threads(args.threads)
     learner.engine.looks_back = engine != "genseg_look_ahead"
-    of_betty = engine == "betty"
+    of_betty = engine.startswith("betty")
     iterate = betty_iteration(learner, args.device) if of_betty else genseg_iteration(learner)
     return several(iterate, learner.config.upper_every), learner
 
 
-ENGINES = ("genseg", "genseg_look_ahead", "betty")
+ENGINES = ("genseg", "genseg_look_ahead", "betty", "betty_same_precision")
 
 
 def against_betty(args: argparse.Namespace) -> dict[str, object]:
@@ -84,6 +87,7 @@ def against_betty(args: argparse.Namespace) -> dict[str, object]:
         "iterations_per_s": {name: round(rate, 3) for name, rate in rates.items()},
         "peak_gb": memory,
         "ratio": round(rates["genseg"] / rates["betty"], 3),
+        "ratio_same_precision": round(rates["genseg"] / rates["betty_same_precision"], 3),
         "ratio_looking_ahead": round(rates["genseg_look_ahead"] / rates["betty"], 3),
     }
 
@@ -196,6 +200,7 @@ def main() -> None:
         "feedback_cost_looking_ahead": feedback["look_ahead"]["three_level_over_two_level"],
         "samples_per_s_vs_nnunet": nnunet["ratio"],
         "iterations_per_s_vs_betty": betty["ratio"],
+        "iterations_per_s_vs_betty_same_precision": betty["ratio_same_precision"],
         "iterations_per_s_vs_betty_looking_ahead": betty["ratio_looking_ahead"],
     }
     found = {"ratios": ratios, "threads": args.threads, "nnunet": nnunet, "betty": betty}
