@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -20,13 +21,14 @@ from .consistency import Consistency, Term
 from .devices import choose_device, choose_precision, to_device
 from .drawing_ahead import DrawingAhead
 from .feedback import Feedback
+from .losses import segmentation_loss
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
 from .networks.generators import build_generator
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
-from .problem import Batches, SegmentationProblem
+from .problem import Batches, SegmentationProblem, dense
 from .sampling import Sampling, patches_of
 
 _MOMENTA = (0.5, 0.99)
@@ -267,6 +269,22 @@ class Learner:
             adam_steps(self.engine.middle.optimizer),
             judged=self.average.tensors,
         )
+
+    def rehearsal(self) -> Callable[[], None]:
+        """Return what computes the segmenter's gradient on a made-up batch and changes nothing."""
+        segmenter = deepcopy(self.problem.segmenter)
+        batch = self.problem.micro_batch or self.config.batch_size
+        channels, device = self.arguments["in_channels"], self.device
+        images = dense(torch.ones(batch, channels, *self.patch_size, device=device))
+        labels = torch.zeros(batch, 1, *self.patch_size, device=device)
+
+        def step() -> None:
+            with self.problem.autocast():
+                logits = segmenter(images)
+            segmentation_loss(logits, labels).backward()
+            segmenter.zero_grad()
+
+        return step
 
     @contextmanager
     def averaged_segmenter(self) -> Iterator[nn.Module]:

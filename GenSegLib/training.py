@@ -36,7 +36,7 @@ from .setbacks import (
     smaller_batch,
     wait_for_drive,
 )
-from .threads import choose_threads
+from .threads import Threads
 from .trained_model import write_model
 from .validation import validation_dice
 
@@ -105,8 +105,8 @@ class Progress:
     """Where a training stands: what a checkpoint keeps beside the learner's state.
 
     `halvings` counts how often the steps became smaller, `micro_batch` is how many samples go
-    through a network at a time (0: all); see `setbacks`. `threads` is how many were chosen (0: not
-    yet): another number would round sums another way.
+    through a network at a time (0: all); see `setbacks`. `threads` is how many it computes on (0:
+    not chosen yet): another number would round sums another way.
     """
 
     phase: str = PHASES[0]
@@ -132,6 +132,7 @@ class Training:
     def __init__(self, run: RunFolder, events: EventLog, lock: RunLock | None) -> None:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
+        self.threads = Threads()
         self.session = load_session(run, events)
         self.learner = self.session.learner
         self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
@@ -146,8 +147,8 @@ class Training:
 
     def run(self, *, resume: bool) -> None:
         """Run all phases from where the training stands, then write the model."""
-        if not (resume and self._restore()):
-            self._choose_threads()
+        if resume:
+            self._restore()
         while (setback := self._run_phases()) is not None:
             self._go_back(setback)
         self._save()
@@ -156,10 +157,13 @@ class Training:
             write_model(self.run_folder, self.learner, self.session.names, dice)
 
     def _choose_threads(self) -> None:
-        told = choose_threads(self.learner)
+        """Choose the CPU threads, where neither the settings nor anybody else did."""
+        config, on_cpu = self.config, self.learner.device.type == "cpu"
+        if on_cpu and self.threads.are_free and not (config.threads or config.deterministic):
+            told = self.threads.choose(self.learner.rehearsal())
+            if told:
+                self.events.log(told)
         self.progress.threads = torch.get_num_threads()
-        if told:
-            self.events.log(told)
 
     def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
@@ -179,6 +183,8 @@ class Training:
         return None
 
     def _run_phases_through(self) -> None:
+        if not self.progress.threads:
+            self._choose_threads()
         for phase in PHASES[PHASES.index(self.progress.phase) :]:
             if phase != self.progress.phase:
                 self.progress.phase, self.progress.step = phase, 0
@@ -250,6 +256,8 @@ class Training:
     def _end_round(self, phase: str) -> bool:
         """Look back on a round and hear the user; tell whether the phase is to end."""
         self._hear_feedback()
+        if self.threads.are_fewer:  # what was in the way may be over
+            self._choose_threads()
         if phase != "joint":
             return False
         self._validate()

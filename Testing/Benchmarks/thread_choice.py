@@ -10,7 +10,6 @@ Writes results/thread_choice.json.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from feedback_cost import make_learner
 from measuring import ROOT, write_findings
 
 from GenSegLib.learner import Learner
-from GenSegLib.threads import choose_threads
+from GenSegLib.threads import Threads
 
 
 @contextmanager
@@ -47,10 +46,11 @@ def seconds_of_a_step(learner: Learner, threads: int, steps: int) -> float:
     return round((time.perf_counter() - began) / steps, 4)
 
 
-def measure(learner: Learner, most: int, steps: int) -> dict[str, object]:
+def measure(learner: Learner, threads: Threads, steps: int) -> dict[str, object]:
+    most = threads.most
     torch.set_num_threads(most)
     began = time.perf_counter()
-    choose_threads(learner)
+    threads.choose(learner.rehearsal())
     took, chosen = time.perf_counter() - began, torch.get_num_threads()
     numbers = [most]
     while numbers[-1] > 1:
@@ -71,12 +71,11 @@ def main() -> None:
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--steps", type=int, default=20)
     args = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.pop(name, None)
-    most, learner, found = torch.get_num_threads(), make_learner(args.data, "cpu", threads=0), {}
+    threads, found = Threads(), {}
+    learner = make_learner(args.data, "cpu", threads=0)
     for count in args.busy:
         with busy_programs(count):
-            found[f"beside_{count}_busy_programs"] = measure(learner, most, args.steps)
+            found[f"beside_{count}_busy_programs"] = measure(learner, threads, args.steps)
     print(write_findings("thread_choice", found))
 
 

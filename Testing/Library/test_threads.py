@@ -9,12 +9,12 @@ import pytest
 import torch
 from small_runs import small_run
 
-from GenSegLib import threads, training
+from GenSegLib import threads
 from GenSegLib.cli import main
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import load_session
-from GenSegLib.threads import choose_threads, fitting_threads
+from GenSegLib.threads import Threads, fitting_threads
 from GenSegLib.training import train
 
 
@@ -61,58 +61,79 @@ def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
     learner = load_session(small_run(tmp_path / "run")).learner
     before = [weight.clone() for weight in learner.problem.middle_parameters()]
     drawn_from = learner.rng.generator.get_state()
-    choose_threads(learner)
+    Threads().choose(learner.rehearsal())
     assert torch.get_num_threads() in (1, 2)
     assert all(map(torch.equal, learner.problem.middle_parameters(), before))
     assert all(weight.grad is None for weight in learner.problem.middle_parameters())
     assert torch.equal(learner.rng.generator.get_state(), drawn_from)
 
 
-@pytest.mark.parametrize("settings", [{"threads": 2}, {"deterministic": True}])
-def test_settings_that_fix_the_threads_are_obeyed(
-    tmp_path: Path, settings: dict[str, object]
+def test_threads_that_the_environment_names_are_nobody_elses_to_choose(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learner = load_session(small_run(tmp_path / "run", **settings)).learner
-    assert choose_threads(learner) is None
-    assert torch.get_num_threads() == 2
-
-
-def test_threads_that_the_environment_names_are_obeyed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    learner = load_session(small_run(tmp_path / "run")).learner
+    assert Threads().are_free
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: pytest.fail("measured"))
-    assert choose_threads(learner) is None
+    assert not Threads().are_free
 
 
-def trained_where_one_thread_is_faster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def slow_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program computes: a thread that shares its core holds up the other one."""
     seconds = costs(on2=9.0, on1=1.0)
     monkeypatch.setattr(threads, "_seconds_with", lambda step, number: seconds(number))
-    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1)
+
+
+def stopped_run(folder: Path, **settings: object) -> RunFolder:
+    """A training that was stopped before its first step."""
+    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1, **settings)
     run.request_stop()
     train(run, EventLog(run.events_file))
     return run
 
 
+def told(run: RunFolder) -> list[str]:
+    return [event["text"] for event in read_events(run.events_file) if "text" in event]
+
+
 def test_a_training_says_that_it_computes_on_fewer_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trained_where_one_thread_is_faster(tmp_path / "run", monkeypatch)
-    told = [event.get("text") for event in read_events(run.events_file)]
+    slow_on_two(monkeypatch)
     assert (
-        "computes on 1 thread: 9.0 times as fast as on 2; --threads 2 takes 2 all the same" in told
-    )
+        "computes on 1 thread, 9.0 times as fast as on 2 at the moment; "
+        "--threads 2 takes 2 all the same"
+    ) in told(stopped_run(tmp_path / "run"))
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("settings", [{"threads": 2}, {"deterministic": True}])
+def test_settings_that_fix_the_threads_are_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
+) -> None:
+    slow_on_two(monkeypatch)
+    stopped_run(tmp_path / "run", **settings)
+    assert torch.get_num_threads() == 2
 
 
 def test_a_training_goes_on_with_the_threads_that_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trained_where_one_thread_is_faster(tmp_path / "run", monkeypatch)
+    slow_on_two(monkeypatch)
+    run = stopped_run(tmp_path / "run")
     torch.set_num_threads(2)
-    monkeypatch.setattr(training, "choose_threads", lambda learner: pytest.fail("chosen anew"))
     train(run, EventLog(run.events_file), resume=True)
     assert torch.get_num_threads() == 1
+
+
+def test_all_threads_are_taken_again_when_nothing_is_in_their_way_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_on_two(monkeypatch)
+    run = stopped_run(tmp_path / "run", validate_every=1)
+    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: 1 / number)
+    torch.set_num_threads(2)
+    train(run, EventLog(run.events_file), resume=True)
+    assert "computes on all 2 threads again" in told(run)
+    assert torch.get_num_threads() == 2
 
 
 def test_a_number_of_threads_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
