@@ -1,10 +1,11 @@
 """What a segmenter's training step costs on this machine's CPU, way by way.
 
-    python Testing/Benchmarks/network_speed.py [--segmenters dynunet unet] [--rounds 7]
+    python Testing/Benchmarks/network_speed.py [--segmenters dynunet unet ...] [--rounds 7]
 
 The ways alternate in one process, so that a noisy machine slows all alike: PyTorch's own instance
-normalization against the one of `GenSegLib/networks/instance_norm.py`, in float32 and in bfloat16,
-with channels last. Seconds are this thread's own. Writes results/network_speed.json.
+normalization against the one of `GenSegLib/networks/instance_norm.py`, both with channels last, and
+the latter with channels first; in float32 and in bfloat16. Seconds are this thread's own. Writes
+results/network_speed.json.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import torch
 from measuring import write_findings
 from torch import nn
 
+from GenSegLib.config import SEGMENTERS
 from GenSegLib.devices import choose_precision, to_device
 from GenSegLib.losses import segmentation_loss
 from GenSegLib.networks import build_segmenter, segmenter_args
+from GenSegLib.networks.instance_norm import normalize_sample_by_sample
 from GenSegLib.presets import load_preset
 from GenSegLib.problem import dense
 
@@ -39,6 +42,12 @@ def fast(network: nn.Module) -> nn.Module:
     return network
 
 
+def first(network: nn.Module) -> nn.Module:
+    """Lay a network out as trainings do, but channels first."""
+    normalize_sample_by_sample(network)
+    return network
+
+
 def step(network: nn.Module, precision: str, images: torch.Tensor, labels: torch.Tensor) -> None:
     with choose_precision(CPU, precision)():
         logits = network(images)
@@ -50,30 +59,37 @@ def measure(name: str, rounds: int) -> dict[str, float]:
     """Return the median seconds of a step, by way."""
     size = load_preset("hippocampus-mri").patch_size
     arguments = segmenter_args(name, 1, CLASSES, 3, size)
-    networks = {lay.__name__: lay(build_segmenter(name, arguments)) for lay in (plain, fast)}
-    images = dense(torch.randn(BATCH, 1, *size))
+    networks = {lay.__name__: lay(build_segmenter(name, arguments)) for lay in (plain, fast, first)}
+    images = torch.randn(BATCH, 1, *size)
     labels = torch.randint(CLASSES, (BATCH, 1, *size))
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds):
         for way, network in networks.items():
             for precision in ("fp32", "bf16"):
                 start = time.thread_time()
-                step(network, precision, images, labels)
+                step(network, precision, images if way == "first" else dense(images), labels)
                 seconds.setdefault(f"{way}_{precision}_s", []).append(time.thread_time() - start)
     return {way: round(statistics.median(values), 4) for way, values in seconds.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--segmenters", nargs="+", default=["dynunet", "unet"])
+    parser.add_argument("--segmenters", nargs="+", default=SEGMENTERS)
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, object] = {"batch": BATCH, "threads": 1}
     for name in args.segmenters:
         medians = measure(name, args.rounds)
-        ratio = medians["fast_bf16_s"] / medians["plain_bf16_s"]
-        found[name] = {**medians, "fast_over_plain_bf16": round(ratio, 3)}
+        ratios = {
+            f"fast_over_{way}_{precision}": round(
+                medians[f"fast_{precision}_s"] / medians[f"{way}_{precision}_s"], 3
+            )
+            for way in ("plain", "first")
+            for precision in ("fp32", "bf16")
+        }
+        found[name] = {**medians, **ratios}
+        print(name, ratios, flush=True)
     print(write_findings("network_speed", found))
 
 
