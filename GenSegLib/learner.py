@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -271,8 +270,10 @@ class Learner:
         )
 
     def rehearsal(self) -> Callable[[], None]:
-        """Return what computes the segmenter's gradient on a made-up batch and changes nothing."""
-        segmenter = deepcopy(self.problem.segmenter)
+        """Return what computes such a segmenter's gradient on a made-up batch and changes nothing."""
+        with torch.random.fork_rng(devices=()):
+            segmenter = build_segmenter(self.config.segmenter, self.arguments)
+        to_device(segmenter, self.device, len(self.patch_size))
         batch = self.problem.micro_batch or self.config.batch_size
         channels, device = self.arguments["in_channels"], self.device
         images = dense(torch.ones(batch, channels, *self.patch_size, device=device))

@@ -57,15 +57,20 @@ def test_an_odd_number_of_threads_is_halved_to_one() -> None:
     assert list(seconds) == [3, 1]
 
 
-def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
-    learner = load_session(small_run(tmp_path / "run")).learner
+@pytest.mark.parametrize("segmenter", ["unet", "dynunet"])
+def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path, segmenter: str) -> None:
+    learner = load_session(small_run(tmp_path / "run", segmenter=segmenter)).learner
+    learner.warm_up_step()
+    learner.joint_step(0)
     before = [weight.clone() for weight in learner.problem.middle_parameters()]
     drawn_from = learner.rng.generator.get_state()
+    drawn_by_others_from = torch.get_rng_state()
     Threads().choose(learner.rehearsal())
     assert torch.get_num_threads() in (1, 2)
     assert all(map(torch.equal, learner.problem.middle_parameters(), before))
     assert all(weight.grad is None for weight in learner.problem.middle_parameters())
     assert torch.equal(learner.rng.generator.get_state(), drawn_from)
+    assert torch.equal(torch.get_rng_state(), drawn_by_others_from)
 
 
 def test_threads_that_the_environment_names_are_nobody_elses_to_choose(
