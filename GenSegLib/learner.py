@@ -270,7 +270,7 @@ class Learner:
         )
 
     def rehearsal(self) -> Callable[[], None]:
-        """Return what computes such a segmenter's gradient on a made-up batch and changes nothing."""
+        """Return what computes such a segmenter's gradient on made-up samples; nothing changes."""
         with torch.random.fork_rng(devices=()):
             segmenter = build_segmenter(self.config.segmenter, self.arguments)
         to_device(segmenter, self.device, len(self.patch_size))

@@ -139,6 +139,11 @@ def test_tables_and_plots_come_from_the_scores_alone(tmp_path: Path) -> None:
     assert len(differences.findall(".//{*}circle")) == 3 * 36
 
 
+def test_another_network_alone_has_a_table_too(tmp_path: Path) -> None:
+    put_rows(tmp_path / "low_data.csv", SCORES, Job("unetr", "genseg", 10, 0), rows_of([0.8]))
+    assert "| unetr | genseg | 10 | 0 | 0.8000 |" in write_report(tmp_path)
+
+
 def test_the_same_scores_give_the_same_report(tmp_path: Path) -> None:
     fill(tmp_path / "low_data.csv")
     first, copy = write_report(tmp_path), tmp_path / "copy"

@@ -1,7 +1,8 @@
 """The arms of the benchmark: what each asks of `genseg train`, and where it differs.
 
 An arm's variants are written behind a colon: `genseg:spade` is `genseg` with another generator. All
-arms share the segmenter, its number of steps, and inference.
+arms share the segmenter, its number of steps, and inference. A step of `augmented:4-samples` sees
+as many samples as one of `genseg`, all of them real.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ ABLATIONS = {
     "genseg:hold-20": _set("validation_share=0.2"),
     "genseg:hold-50": _set("validation_share=0.5"),
 }
-GENSEG_ARMS = {**ARMS, **GENERATORS, **ABLATIONS}
+CONTROLS = {"augmented:4-samples": Arm(("--no-generator", "--set", "batch_size=4"))}
+GENSEG_ARMS = {**ARMS, **CONTROLS, **GENERATORS, **ABLATIONS}
 
 # nnU-Net plans network, augmentation and steps itself: with the time that `genseg` took, and with
 # the 1000 epochs of its default

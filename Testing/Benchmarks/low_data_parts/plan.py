@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .arms import ABLATIONS, ARMS, GENERATORS, NNUNET_ARMS, NNUNET_NETWORK
+from .arms import ABLATIONS, ARMS, CONTROLS, GENERATORS, NNUNET_ARMS, NNUNET_NETWORK
 from .jobs import Job, jobs_of
 
 LABELLED = (5, 10, 20, 40, 160)
@@ -24,6 +24,7 @@ def full_plan() -> list[Job]:
     return [
         *chosen_plan([NETWORK], [*ARMS, *NNUNET_ARMS], LABELLED, SEEDS),
         *chosen_plan(OTHER_NETWORKS, ["augmented", "genseg"], *ten),
+        *chosen_plan([NETWORK, *OTHER_NETWORKS], [*CONTROLS], *ten),
         *chosen_plan([NETWORK], [*GENERATORS, *ABLATIONS], *ten),
     ]
 
