@@ -73,12 +73,11 @@ class Threads:
         if chosen == before:
             return None
         if chosen == self.most:
-            return f"computes on all {chosen} threads again"
+            return f"trains on all {chosen} CPU threads again"
         gain = seconds[self.most] / seconds[chosen]
-        threads = "1 thread" if chosen == 1 else f"{chosen} threads"
         return (
-            f"computes on {threads}, {gain:.1f} times as fast as on {self.most} at the moment; "
-            f"--threads {self.most} takes {self.most} all the same"
+            f"trains on {chosen} of {self.most} CPU threads: {gain:.1f} times as fast at the moment "
+            f"(--threads {self.most} takes all of them)"
         )
 
 

@@ -104,8 +104,7 @@ def test_a_training_says_that_it_computes_on_fewer_threads(
 ) -> None:
     slow_on_two(monkeypatch)
     assert (
-        "computes on 1 thread, 9.0 times as fast as on 2 at the moment; "
-        "--threads 2 takes 2 all the same"
+        "trains on 1 of 2 CPU threads: 9.0 times as fast at the moment (--threads 2 takes all of them)"
     ) in told(stopped_run(tmp_path / "run"))
     assert torch.get_num_threads() == 1
 
@@ -137,7 +136,7 @@ def test_all_threads_are_taken_again_when_nothing_is_in_their_way_any_more(
     monkeypatch.setattr(threads, "_seconds_with", lambda step, number: 1 / number)
     torch.set_num_threads(2)
     train(run, EventLog(run.events_file), resume=True)
-    assert "computes on all 2 threads again" in told(run)
+    assert "trains on all 2 CPU threads again" in told(run)
     assert torch.get_num_threads() == 2
 
 
