@@ -76,8 +76,8 @@ class Threads:
             return f"trains on all {chosen} CPU threads again"
         gain = seconds[self.most] / seconds[chosen]
         return (
-            f"trains on {chosen} of {self.most} CPU threads: {gain:.1f} times as fast at the moment "
-            f"(--threads {self.most} takes all of them)"
+            f"trains on {chosen} of {self.most} CPU threads: {gain:.1f} times as fast at the "
+            f"moment (--threads {self.most} takes all of them)"
         )
 
 

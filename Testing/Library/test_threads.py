@@ -104,7 +104,8 @@ def test_a_training_says_that_it_computes_on_fewer_threads(
 ) -> None:
     slow_on_two(monkeypatch)
     assert (
-        "trains on 1 of 2 CPU threads: 9.0 times as fast at the moment (--threads 2 takes all of them)"
+        "trains on 1 of 2 CPU threads: 9.0 times as fast at the moment "
+        "(--threads 2 takes all of them)"
     ) in told(stopped_run(tmp_path / "run"))
     assert torch.get_num_threads() == 1
 
