@@ -21,7 +21,7 @@ class DeepLab(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: image channels.
         out_channels: classes, background included.
-        widths: channels of the encoder's four stages.
+        widths: channels of the encoder's three stages.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class DeepLab(nn.Module):
         spatial_dims: int,
         in_channels: int,
         out_channels: int,
-        widths: tuple[int, int, int, int] = (32, 64, 128, 128),
+        widths: tuple[int, int, int] = (32, 64, 128),
     ) -> None:
         super().__init__()
         self.encoder = ResNet(
             block="basic",
             layers=[1, 1, 1, 1],
-            block_inplanes=list(widths),
+            block_inplanes=[*widths, 1],  # the last of ResNet's four stages goes
             spatial_dims=spatial_dims,
             n_input_channels=in_channels,
             conv1_t_stride=2,

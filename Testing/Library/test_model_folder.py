@@ -15,12 +15,13 @@ import torch
 from monai.bundle import ConfigParser
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
 
+from GenSegLib.config import SEGMENTERS
 from GenSegLib.errors import GenSegError
 from GenSegLib.image_io import Volume
 from GenSegLib.manifest import MANIFEST
 from GenSegLib.model_folder import METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
 from GenSegLib.model_weights import load_segmenter, save_model
-from GenSegLib.networks import build_segmenter
+from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.preprocessing import Preprocessor
 from GenSegLib.presets import load_preset
 from GenSegLib.sliding import segment
@@ -46,6 +47,16 @@ def test_a_loaded_segmenter_gives_what_the_saved_one_gave(tmp_path: Path) -> Non
     assert not network.training
     with torch.no_grad():
         assert torch.equal(network(image), original(image))
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_each_segmenter_comes_back_as_trainings_build_it(tmp_path: Path, name: str) -> None:
+    args = segmenter_args(name, 1, 3, 3, PRESET.patch_size)
+    metadata = tiny_metadata(network=name, network_target=segmenter_target(name), network_args=args)
+    state = build_segmenter(name, args).state_dict()
+    save_model(tmp_path / "model", metadata, state)
+    loaded, _ = load_segmenter(tmp_path / "model")
+    assert all(map(torch.equal, loaded.state_dict().values(), state.values()))
 
 
 def test_a_newer_model_replaces_an_older_one_whole(tmp_path: Path) -> None:
