@@ -33,6 +33,7 @@ def predict_files(
     mirror: bool = False,
     others: Sequence[Path] = (),
     max_memory: int | None = None,
+    fast: bool = False,
     probabilities: bool = False,
     uncertainty: bool = False,
     suffix: str = ".nii.gz",
@@ -50,6 +51,7 @@ def predict_files(
         mirror: see `Predictor`.
         others: see `Predictor`.
         max_memory: see `Predictor`.
+        fast: see `Predictor`.
         probabilities: write them as well.
         uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, the least sure one first.
@@ -78,6 +80,7 @@ def predict_files(
         others=others,
         max_memory=max_memory,
         tell=lambda text: events.log(text, "warning"),
+        fast=fast,
     )
     names = predictor.metadata.labels
     watch = WindowWatch(events, len(images))

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from .budget import Budget
 from .canvas import Canvas, canvas_bytes
 from .classifier import CPU, SteadfastClassifier
 from .coarse import Box, box_around, part_of, whole
-from .devices import choose_device
+from .devices import choose_device, choose_precision, to_device
 from .ensemble import load_ensemble
 from .errors import GenSegError
 from .geometry import likeliest
@@ -49,6 +50,20 @@ class Prediction:
     expected_dice: Mapping[int, float] | None = None
 
 
+class _Fast(nn.Module):
+    """A segmenter in the number format and the memory format that it was trained in."""
+
+    def __init__(self, segmenter: nn.Module, device: torch.device, spatial_dims: int) -> None:
+        super().__init__()
+        to_device(segmenter, device, spatial_dims)
+        self._segmenter, self._precision = segmenter, choose_precision(device, "auto")
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        with self._precision():
+            logits: torch.Tensor = self._segmenter(windows)
+        return logits
+
+
 class Predictor:
     """A trained model, loaded and ready.
 
@@ -60,6 +75,7 @@ class Predictor:
         max_memory: the most bytes that may be taken, of main memory and of the device's; None for
             most of what is free.
         tell: is told in one line what the device's memory did not suffice for.
+        fast: compute in bfloat16, as trainings do, where the device gains by it.
 
     Raises:
         GenSegError: a model cannot be read or is of another kind, or the device is not there.
@@ -74,10 +90,13 @@ class Predictor:
         others: Sequence[Path] = (),
         max_memory: int | None = None,
         tell: Callable[[str], None] | None = None,
+        fast: bool = False,
     ) -> None:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
+        if fast:
+            networks = [_Fast(one, chosen, self._preset.spatial_dims) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(

@@ -62,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed; may be given several times",
     )
     parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="compute in bfloat16, as trainings do, where the processor or the card has it; a few "
+        "voxels at borders change",
+    )
+    parser.add_argument(
         "--max-memory",
         metavar="AMOUNT",
         type=read_by(parse_memory),
@@ -96,6 +102,7 @@ def run(args: argparse.Namespace) -> None:
             mirror=args.mirror,
             others=[find_model(path) for path in args.others],
             max_memory=args.max_memory,
+            fast=args.fast,
             probabilities=args.probabilities,
             uncertainty=args.uncertainty,
             suffix=f".{args.format}",
