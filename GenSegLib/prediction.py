@@ -33,7 +33,7 @@ def predict_files(
     mirror: bool = False,
     others: Sequence[Path] = (),
     max_memory: int | None = None,
-    fast: bool = False,
+    exact: bool = False,
     probabilities: bool = False,
     uncertainty: bool = False,
     suffix: str = ".nii.gz",
@@ -51,7 +51,7 @@ def predict_files(
         mirror: see `Predictor`.
         others: see `Predictor`.
         max_memory: see `Predictor`.
-        fast: see `Predictor`.
+        exact: see `Predictor`.
         probabilities: write them as well.
         uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, the least sure one first.
@@ -80,7 +80,7 @@ def predict_files(
         others=others,
         max_memory=max_memory,
         tell=lambda text: events.log(text, "warning"),
-        fast=fast,
+        exact=exact,
     )
     names = predictor.metadata.labels
     watch = WindowWatch(events, len(images))

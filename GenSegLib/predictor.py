@@ -50,7 +50,7 @@ class Prediction:
     expected_dice: Mapping[int, float] | None = None
 
 
-class _Fast(nn.Module):
+class _AsTrained(nn.Module):
     """A segmenter in the number format and the memory format that it was trained in."""
 
     def __init__(self, segmenter: nn.Module, device: torch.device, spatial_dims: int) -> None:
@@ -75,7 +75,8 @@ class Predictor:
         max_memory: the most bytes that may be taken, of main memory and of the device's; None for
             most of what is free.
         tell: is told in one line what the device's memory did not suffice for.
-        fast: compute in bfloat16, as trainings do, where the device gains by it.
+        exact: compute in float32 even where the device gains by bfloat16, which trainings then
+            compute in and which changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
 
     Raises:
         GenSegError: a model cannot be read or is of another kind, or the device is not there.
@@ -90,13 +91,13 @@ class Predictor:
         others: Sequence[Path] = (),
         max_memory: int | None = None,
         tell: Callable[[str], None] | None = None,
-        fast: bool = False,
+        exact: bool = False,
     ) -> None:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
-        if fast:
-            networks = [_Fast(one, chosen, self._preset.spatial_dims) for one in networks]
+        if not exact:
+            networks = [_AsTrained(one, chosen, self._preset.spatial_dims) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(

@@ -1,4 +1,4 @@
-"""What `genseg predict --fast` saves, and what it changes: bfloat16 against float32.
+"""What predicting in bfloat16 saves against `--exact`, which is float32, and what it changes.
 
     python Testing/Benchmarks/fast_prediction.py MODEL IMAGE... [--references FOLDER]
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    ways = {name: Predictor(args.model, fast=name == "fast") for name in ("usual", "fast")}
+    ways = {name: Predictor(args.model, exact=name == "exact") for name in ("usual", "exact")}
     values = ways["usual"].metadata.label_values[1:]
     ratios, changed, scores = [], [], {name: list[float]() for name in ways}
     for path in args.images:
@@ -40,9 +40,9 @@ def main() -> None:
             began = time.perf_counter()
             labels[name] = predictor.predict(image).label.array
             seconds[name] = time.perf_counter() - began
-        ratios.append(seconds["usual"] / seconds["fast"])
-        either = (labels["usual"] > 0) | (labels["fast"] > 0)
-        changed.append(float((labels["usual"] != labels["fast"])[either].mean()))
+        ratios.append(seconds["exact"] / seconds["usual"])
+        either = (labels["usual"] > 0) | (labels["exact"] > 0)
+        changed.append(float((labels["usual"] != labels["exact"])[either].mean()))
         if args.references:
             wanted = read_label(args.references / path.name).array
             for name, label in labels.items():

@@ -68,7 +68,7 @@ def agreement(folder: Path, cases: list[ShiftedCase]) -> float:
 
     Only voxels that either calls foreground count.
     """
-    quick, usual = QuickPredictor(folder), Predictor(folder)
+    quick, usual = QuickPredictor(folder), Predictor(folder, exact=True)
     same = total = 0
     for case in cases:
         one = quick.label(quick.probabilities(case.image))

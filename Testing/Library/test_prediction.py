@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from grids import ball, make_affine
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
+from GenSegLib.devices import choose_precision
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.image_io import (
@@ -86,6 +88,21 @@ def test_probabilities_lie_on_the_images_grid_and_sum_to_one(bright_model: Path)
     np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
     assert ((shares.argmax(axis=0) == 1) == (prediction.label.array[0] == 7)).all()
     assert (predictor.predict(image).label.array == prediction.label.array).all()
+
+
+def test_bfloat16_changes_probabilities_little_and_float32_is_computed_on_request(
+    tmp_path: Path,
+) -> None:
+    save_tiny_model(tmp_path / "model", BRIGHT, labels={7: "Bright"})
+    image = bright_ball()
+    found = {}
+    for exact in (True, False):
+        prediction = Predictor(tmp_path / "model", "cpu", exact=exact).predict(image, True)
+        assert prediction.probabilities is not None
+        found[exact] = prediction.probabilities.array
+    gains = choose_precision(torch.device("cpu"), "auto") is not nullcontext
+    assert (found[True] != found[False]).any() == gains
+    np.testing.assert_allclose(found[False], found[True], atol=0.03)
 
 
 def test_the_largest_piece_alone_stays_where_the_preset_says_so(tmp_path: Path) -> None:
