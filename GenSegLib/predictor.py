@@ -50,13 +50,15 @@ class Prediction:
     expected_dice: Mapping[int, float] | None = None
 
 
-class _AsTrained(nn.Module):
-    """A segmenter in the number format and the memory format that it was trained in."""
+class _Formatted(nn.Module):
+    """A segmenter in the memory format of trainings and in a number format."""
 
-    def __init__(self, segmenter: nn.Module, device: torch.device, spatial_dims: int) -> None:
+    def __init__(
+        self, segmenter: nn.Module, device: torch.device, spatial_dims: int, precision: str
+    ) -> None:
         super().__init__()
         to_device(segmenter, device, spatial_dims)
-        self._segmenter, self._precision = segmenter, choose_precision(device, "auto")
+        self._segmenter, self._precision = segmenter, choose_precision(device, precision)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         with self._precision():
@@ -96,8 +98,8 @@ class Predictor:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
-        if not exact:
-            networks = [_AsTrained(one, chosen, self._preset.spatial_dims) for one in networks]
+        dims, precision = self._preset.spatial_dims, "fp32" if exact else "auto"
+        networks = [_Formatted(one, chosen, dims, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(
