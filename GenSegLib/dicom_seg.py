@@ -18,10 +18,10 @@ from .dicom_extra import require_packages, silent
 from .dicom_series import series_slices
 from .errors import GenSegError
 from .files import write_bytes
-from .image_io import Volume
 from .layouts import is_dicom_file, is_dicom_folder
 from .model_folder import ModelMetadata
 from .terminology import Code, parse_terminology
+from .volumes import LPS_TO_RAS, Volume
 
 if TYPE_CHECKING:
     import highdicom as hd
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SUFFIX = ".dcm"
 _SERIES_OFFSET = 1000
 _LONGEST_LABEL = 64
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def require_series(images: Sequence[Path]) -> None:
@@ -91,7 +90,7 @@ def _build(files: Sequence[Path], label: Volume, model: ModelMetadata) -> hd.seg
         source_images=sources,
         pixel_array=hd.Volume(
             numbers[label.array[0].T],
-            (_RAS_TO_LPS @ label.affine)[:, [2, 1, 0, 3]],
+            (LPS_TO_RAS @ label.affine)[:, [2, 1, 0, 3]],
             coordinate_system="PATIENT",
             frame_of_reference_uid=sources[0].FrameOfReferenceUID,
         ),

@@ -17,7 +17,7 @@ from .intact_files import find_not_finite
 from .label_maps import LARGEST_LABEL
 from .placing import placed
 from .segment_files import Segment, flatten_layers, read_segments, write_segments
-from .volumes import Volume, on_same_grid
+from .volumes import LPS_TO_RAS, Volume, on_same_grid
 
 __all__ = [
     "Volume",
@@ -28,8 +28,6 @@ __all__ = [
     "write_image",
     "write_label",
 ]
-
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
@@ -133,7 +131,7 @@ def write_label(
 
 def _read_dicom_seg(path: Path, grid: Volume | None) -> Volume:
     array, affine = dicom_labels.read_segments(path)
-    label = Volume(_whole_numbers(path, array[None]), _LPS_TO_RAS @ affine)
+    label = Volume(_whole_numbers(path, array[None]), LPS_TO_RAS @ affine)
     try:
         return label if grid is None else placed(label, grid)
     except GenSegError as error:
@@ -172,7 +170,7 @@ def _from_itk(
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return Volume(np.array(array.T, dtype, order=order), _LPS_TO_RAS @ affine)
+    return Volume(np.array(array.T, dtype, order=order), LPS_TO_RAS @ affine)
 
 
 def _restore_not_finite(path: Path, array: np.ndarray) -> None:
@@ -185,7 +183,7 @@ def _to_itk(volume: Volume) -> sitk.Image:
     if len(volume.array) != 1:
         raise ValueError(f"one channel is written, not {len(volume.array)}")
     image = sitk.GetImageFromArray(volume.array[0].T)
-    affine = _LPS_TO_RAS @ volume.affine
+    affine = LPS_TO_RAS @ volume.affine
     image.SetSpacing(volume.spacing)
     image.SetDirection((affine[:3, :3] / np.array(volume.spacing)).ravel())
     image.SetOrigin(affine[:3, 3])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SAME_PLACE = 0.05  # of a voxel
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # and back: it is its own inverse
 
 
 @dataclass(frozen=True, eq=False)

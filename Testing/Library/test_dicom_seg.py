@@ -41,6 +41,16 @@ def model() -> ModelMetadata:
     return tiny_metadata(TWO, name="My model")
 
 
+def oblique_ct(folder: Path, abdomen: Path) -> Path:
+    """A series of three slices that run across the body's axes, in no order."""
+    heights = [5.0, 0.0, 2.5]
+
+    def turned(k: int, one: pydicom.Dataset) -> None:
+        turn(one, (0.3, 0.4), heights[k])
+
+    return write_ct(folder, abdomen / "dicom_ct3", heights, turned)
+
+
 def numbered(series: Path, seed: int = 0) -> Volume:
     """A label of the values 0, 2 and 7 at random on the grid of a series."""
     image = read_image(series)
@@ -80,13 +90,7 @@ def test_the_mask_of_a_given_seg_comes_back_to_the_voxel(tmp_path: Path, abdomen
 def test_labels_of_any_value_lie_where_they_lay_in_an_oblique_series(
     tmp_path: Path, abdomen: Path, model: ModelMetadata
 ) -> None:
-    heights = [5.0, 0.0, 2.5]
-    series = write_ct(
-        tmp_path / "ct",
-        abdomen / "dicom_ct3",
-        heights,
-        lambda k, one: turn(one, (0.3, 0.4), heights[k]),
-    )
+    series = oblique_ct(tmp_path / "ct", abdomen)
     label = numbered(series)
     dicom_seg.write_segmentation(tmp_path / "a.dcm", label, series, model)
     found = place(hd.seg.segread(tmp_path / "a.dcm"), label)
@@ -98,13 +102,7 @@ def test_labels_of_any_value_lie_where_they_lay_in_an_oblique_series(
 def test_a_file_of_several_frames_is_referred_to_frame_by_frame(
     tmp_path: Path, abdomen: Path, model: ModelMetadata, given: str
 ) -> None:
-    heights = [5.0, 0.0, 2.5]
-    series = write_ct(
-        tmp_path / "ct",
-        abdomen / "dicom_ct3",
-        heights,
-        lambda k, one: turn(one, (0.3, 0.4), heights[k]),
-    )
+    series = oblique_ct(tmp_path / "ct", abdomen)
     file = convert_to_frames(series, tmp_path / "frames", order=[2, 0, 1])
     source = file if given == "file" else file.parent
     dicom_seg.require_series([source])
