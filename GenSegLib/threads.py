@@ -22,6 +22,11 @@ _TRIALS = 3
 _PATIENCE_S = 1.0  # enough trials with one number of threads
 
 
+def halvings(most: int) -> list[int]:
+    """Return a number of threads, half of it, and so on down to one."""
+    return [most >> times for times in range(most.bit_length())]
+
+
 def fitting_threads(
     most: int, seconds_with: Callable[[int], float]
 ) -> tuple[int, dict[int, float]]:
@@ -31,10 +36,9 @@ def fitting_threads(
         most: the number that is taken unless fewer are clearly faster.
         seconds_with: gives the seconds of a step with a number of threads.
     """
-    seconds = {most: seconds_with(most)}
-    best = most
-    while best > 1:
-        fewer = best // 2
+    best, *others = halvings(most)
+    seconds = {best: seconds_with(best)}
+    for fewer in others:
         seconds[fewer] = seconds_with(fewer)
         if seconds[fewer] > seconds[best]:
             break

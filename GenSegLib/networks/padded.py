@@ -15,6 +15,9 @@ import torch
 import torch.nn.functional as F
 from monai.networks.nets import UNETR, SwinUNETR
 
+_SWIN_STRIDE = 32
+_FEWEST_DEEPEST = 4  # voxels of the coarsest grid: normalizing fewer leaves little but their signs
+
 
 def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Pad images (batch, channel, *shape) with zeros at the far ends to at least ``shape``."""
@@ -27,16 +30,12 @@ def crop_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return images[(slice(None), slice(None), *(slice(0, size) for size in shape))]
 
 
-SWIN_STRIDE = 32
-_FEWEST_DEEPEST = 4  # voxels of the coarsest grid: normalizing fewer leaves little but their signs
-
-
 def swin_shape(shape: Sequence[int]) -> list[int]:
     """Return the least shape for Swin UNETR: multiples of 32, the shorter axes lengthened first."""
-    blocks = [-(-size // SWIN_STRIDE) for size in shape]
+    blocks = [-(-size // _SWIN_STRIDE) for size in shape]
     while math.prod(blocks) < _FEWEST_DEEPEST:
         blocks[blocks.index(min(blocks))] += 1
-    return [SWIN_STRIDE * count for count in blocks]
+    return [_SWIN_STRIDE * count for count in blocks]
 
 
 class PaddedUNETR(UNETR):

@@ -22,7 +22,7 @@ from feedback_cost import make_learner
 from measuring import ROOT, write_findings
 
 from GenSegLib.learner import Learner
-from GenSegLib.threads import Threads
+from GenSegLib.threads import Threads, halvings
 
 
 @contextmanager
@@ -52,10 +52,7 @@ def measure(learner: Learner, threads: Threads, steps: int) -> dict[str, object]
     began = time.perf_counter()
     threads.choose(learner.rehearsal())
     took, chosen = time.perf_counter() - began, torch.get_num_threads()
-    numbers = [most]
-    while numbers[-1] > 1:
-        numbers.append(numbers[-1] // 2)
-    seconds = {number: seconds_of_a_step(learner, number, steps) for number in numbers}
+    seconds = {number: seconds_of_a_step(learner, number, steps) for number in halvings(most)}
     gain = round(seconds[most] / seconds[chosen], 3)
     return {
         "step_s_by_threads": seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,30 +29,24 @@ def _two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def costs(**seconds: float) -> Callable[[int], float]:
-    """A machine whose steps take these seconds, by the number of threads."""
-    by_number = {int(name.removeprefix("on")): value for name, value in seconds.items()}
-    return by_number.__getitem__
-
-
 def test_all_threads_are_taken_where_they_are_fastest() -> None:
-    chosen, seconds = fitting_threads(8, costs(on8=1.0, on4=1.6))
+    chosen, seconds = fitting_threads(8, {8: 1.0, 4: 1.6}.__getitem__)
     assert chosen == 8
     assert list(seconds) == [8, 4]
 
 
 def test_threads_are_halved_for_as_long_as_fewer_are_faster() -> None:
-    chosen, _ = fitting_threads(8, costs(on8=4.0, on4=2.0, on2=1.0, on1=1.5))
+    chosen, _ = fitting_threads(8, {8: 4.0, 4: 2.0, 2: 1.0, 1: 1.5}.__getitem__)
     assert chosen == 2
 
 
 def test_a_gain_that_noise_could_give_changes_nothing() -> None:
-    chosen, _ = fitting_threads(2, costs(on2=1.1, on1=1.0))
+    chosen, _ = fitting_threads(2, {2: 1.1, 1: 1.0}.__getitem__)
     assert chosen == 2
 
 
 def test_an_odd_number_of_threads_is_halved_to_one() -> None:
-    chosen, seconds = fitting_threads(3, costs(on3=3.0, on1=1.0))
+    chosen, seconds = fitting_threads(3, {3: 3.0, 1: 1.0}.__getitem__)
     assert chosen == 1
     assert list(seconds) == [3, 1]
 
@@ -83,8 +77,7 @@ def test_threads_that_the_environment_names_are_nobody_elses_to_choose(
 
 def slow_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program computes: a thread that shares its core holds up the other one."""
-    seconds = costs(on2=9.0, on1=1.0)
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: seconds(number))
+    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: {2: 9.0, 1: 1.0}[number])
 
 
 def stopped_run(folder: Path, **settings: object) -> RunFolder:

@@ -25,10 +25,9 @@ def dice_plot(summary: Summary, network: str) -> str:
     curves = {arm: summary.curve(network, arm) for arm in ARMS}
     curves |= {arm: summary.curve(NNUNET_NETWORK, arm) for arm in NNUNET_ARMS}
     curves = {arm: curve for arm, curve in curves.items() if curve}
-    standings = [standing for curve in curves.values() for standing in curve.values()]
-    values = [dice for standing in standings for dice in standing.dice.values()] or [0.0, 1.0]
     counts = sorted({count for curve in curves.values() for count in curve}) or [1]
-    low, high = min(values), max(values)
+    values = [dice for curve in curves.values() for s in curve.values() for dice in s.dice.values()]
+    low, high = min(values, default=0.0), max(values, default=1.0)
     pad = max(0.002, 0.08 * (high - low))
     limits = log2(counts[0]) - 0.3, log2(counts[-1]) + 0.3
     frame = Frame(720, 380, limits, (low - pad, high + pad), right=_LEGEND_WIDTH, top=34, bottom=42)
