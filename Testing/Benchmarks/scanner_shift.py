@@ -25,7 +25,6 @@ from low_data_parts.shift_summary import shift_summary
 from low_data_parts.shifts import ShiftedCase, shifted_cases
 from low_data_parts.tables import Row, has_job, put_rows, read_table
 from measuring import RESULTS, ROOT, write_findings
-from quick_prediction import QuickPredictor
 
 from GenSegLib.predictor import Predictor
 from GenSegLib.validation import mean_dice
@@ -34,14 +33,16 @@ SCORES = (*KEY, "shift", "case", "dice", "ece")
 BINS = (*KEY, "shift", "bin", "voxels", "probability", "right")
 
 
-def score(predictor: QuickPredictor, cases: list[ShiftedCase]) -> tuple[list[Row], list[Row]]:
+def score(predictor: Predictor, cases: list[ShiftedCase]) -> tuple[list[Row], list[Row]]:
     """Return the rows of both tables for one model."""
     rows: list[Row] = []
     pooled: dict[str, Histogram] = {}
     for case in cases:
-        shares, reference = predictor.probabilities(case.image), case.reference.array[0]
+        prediction = predictor.predict(case.image, probabilities=True)
+        assert prediction.probabilities is not None
+        shares, reference = prediction.probabilities.array, case.reference.array[0]
         values = predictor.metadata.label_values
-        label = torch.from_numpy(predictor.label(shares))
+        label = torch.from_numpy(prediction.label.array[0])
         dice = mean_dice(label, torch.from_numpy(reference), len(values))
         found = case_histogram(shares, values, reference, case.reference.spacing)
         pooled[case.shift] = pooled[case.shift] + found if case.shift in pooled else found
@@ -63,21 +64,6 @@ def bin_rows(shift: str, found: Histogram) -> Iterator[Row]:
         }
 
 
-def agreement(folder: Path, cases: list[ShiftedCase]) -> float:
-    """Return the share of voxels that `genseg predict` labels as the quick prediction does.
-
-    Only voxels that either calls foreground count.
-    """
-    quick, usual = QuickPredictor(folder), Predictor(folder, exact=True)
-    same = total = 0
-    for case in cases:
-        one = quick.label(quick.probabilities(case.image))
-        other = usual.predict(case.image).label.array[0]
-        either = (one > 0) | (other > 0)
-        same, total = same + int((one == other)[either].sum()), total + int(either.sum())
-    return same / total
-
-
 def run(args: argparse.Namespace) -> None:
     """Score the models that are not in the tables yet."""
     jobs = jobs_of([args.network], args.arms, [args.labelled], args.seeds)
@@ -89,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
             if not folder.is_dir():
                 print(f"{job}: no model in {folder}", flush=True)
                 continue
-            rows, bins = score(QuickPredictor(folder, args.device), cases)
+            rows, bins = score(Predictor(folder, args.device), cases)
             put_rows(args.table.with_name("calibration.csv"), BINS, job, bins)
             put_rows(args.table, SCORES, job, rows)
             print(f"{job}: done", flush=True)
@@ -107,14 +93,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--table", type=Path, default=RESULTS / "scanner_shift.csv")
     parser.add_argument("--report", action="store_true", help="only read the tables")
-    parser.add_argument(
-        "--agreement", metavar="MODEL", type=Path, help="compare with `genseg predict`, and end"
-    )
     args = parser.parse_args()
-    if args.agreement:
-        cases = list(shifted_cases(args.data, args.seeds[0], test_cases=4))
-        print(f"labels agree in {agreement(args.agreement, cases):.5f} of the foreground")
-        return
     if not args.report:
         run(args)
     found = shift_summary(

@@ -15,7 +15,7 @@ from low_data_parts.conditions import Conditions
 from low_data_parts.jobs import Job
 from low_data_parts.shifts import SHIFTS, shifted, shifted_cases
 from low_data_parts.tables import read_table
-from quick_prediction import QuickPredictor
+from scanner_shift import score
 
 from GenSegLib.cli import build_parser, main
 from GenSegLib.config import TrainConfig
@@ -106,13 +106,10 @@ def test_each_change_of_scanner_changes_the_image(conditions: Conditions, shift:
     assert not np.allclose(shifted(case.image, shift, 0).array, case.image.array, atol=0.1)
 
 
-def test_quick_prediction_labels_as_prediction_does(conditions: Conditions) -> None:
+def test_a_model_is_scored_as_it_is_and_under_every_shift(conditions: Conditions) -> None:
     run_jobs([Job(NETWORK, "plain", 3, 0)], conditions)
     model = Job(NETWORK, "plain", 3, 0).folder(conditions.runs) / "model"
-    case = next(shifted_cases(conditions.data, 0, TEST_CASES))
-    quick = QuickPredictor(model, "cpu", "fp32")
-    label = quick.label(quick.probabilities(case.image))
-    assert (
-        np.mean(label == Predictor(model, "cpu", exact=True).predict(case.image).label.array[0])
-        > 0.999
-    )
+    cases = list(shifted_cases(conditions.data, 0, TEST_CASES))
+    scores, bins = score(Predictor(model, "cpu"), cases)
+    assert [row["shift"] for row in scores] == [case.shift for case in cases]
+    assert {row["shift"] for row in bins} == set(SHIFTS)
