@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .errors import GenSegError
+from .memory_format import CHANNELS_LAST, laid_out
 from .networks.instance_norm import normalize_sample_by_sample
 
 Precision = Callable[[], AbstractContextManager[object]]
@@ -135,14 +136,12 @@ def is_out_of_memory(fault: BaseException) -> bool:
     return isinstance(fault, RuntimeError) and any(s in str(fault) for s in _OUT_OF_MEMORY)
 
 
-def to_device(network: nn.Module, device: torch.device, spatial_dims: int) -> None:
-    """Move a network, its weights laid out channels last, which convolutions are faster on."""
+def to_device(network: nn.Module, device: torch.device, memory_format: str = CHANNELS_LAST) -> None:
+    """Move a network, its weights laid out in a memory format."""
     if device.type == "cpu":
         normalize_sample_by_sample(network)
-    last = torch.channels_last_3d if spatial_dims == 3 else torch.channels_last
     for parameter in network.parameters():
-        if parameter.ndim == spatial_dims + 2:
-            parameter.data = parameter.data.contiguous(memory_format=last)
+        parameter.data = laid_out(parameter.data, memory_format)
     network.to(device)
 
 

@@ -22,13 +22,14 @@ from .devices import choose_device, choose_precision, to_device
 from .drawing_ahead import DrawingAhead
 from .feedback import Feedback
 from .losses import segmentation_loss
+from .memory_format import laid_out
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
 from .networks.generators import build_generator
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
-from .problem import Batches, SegmentationProblem, dense
+from .problem import Batches, SegmentationProblem
 from .sampling import Sampling, patches_of
 
 _MOMENTA = (0.5, 0.99)
@@ -120,7 +121,7 @@ class Learner:
             lower_path=config.lower_path,
         )
         for network in (problem.segmenter, problem.generator, problem.discriminator):
-            to_device(network, self.device, dims)
+            to_device(network, self.device)
         problem.variables.to(self.device)
         return problem
 
@@ -271,15 +272,33 @@ class Learner:
             judged=self.average.tensors,
         )
 
-    def rehearsal(self) -> Callable[[], None]:
-        """Return what computes such a segmenter's gradient on made-up samples; nothing changes."""
+    @property
+    def memory_format(self) -> str:
+        """How the segmenter lies in memory."""
+        return self.problem.memory_format
+
+    def lay_out(self, memory_format: str) -> None:
+        """Let the segmenter, its average and its images lie in memory so."""
+        self.problem.memory_format = memory_format
+        to_device(self.problem.segmenter, self.device, memory_format)
+        self.average.tensors = [laid_out(each, memory_format) for each in self.average.tensors]
+
+    def rehearsal(self, memory_format: str | None = None) -> Callable[[], None]:
+        """Return what computes such a segmenter's gradient on made-up samples; nothing changes.
+
+        Args:
+            memory_format: another than the segmenter's own.
+        """
+        memory_format = memory_format or self.memory_format
         with torch.random.fork_rng(devices=()):
             segmenter = build_segmenter(self.config.segmenter, self.arguments)
-        to_device(segmenter, self.device, len(self.patch_size))
+        to_device(segmenter, self.device, memory_format)
         batch = self.problem.micro_batch or self.config.batch_size
         channels, device = self.arguments["in_channels"], self.device
-        images = dense(torch.ones(batch, channels, *self.patch_size, device=device))
+        images = torch.ones(batch, channels, *self.patch_size, device=device)
         labels = torch.zeros(batch, 1, *self.patch_size, device=device)
+
+        images = laid_out(images, memory_format)
 
         def step() -> None:
             with self.problem.autocast():

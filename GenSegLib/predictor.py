@@ -53,11 +53,9 @@ class Prediction:
 class _Formatted(nn.Module):
     """A segmenter in the memory format of trainings and in a number format."""
 
-    def __init__(
-        self, segmenter: nn.Module, device: torch.device, spatial_dims: int, precision: str
-    ) -> None:
+    def __init__(self, segmenter: nn.Module, device: torch.device, precision: str) -> None:
         super().__init__()
-        to_device(segmenter, device, spatial_dims)
+        to_device(segmenter, device)
         self._segmenter, self._precision = segmenter, choose_precision(device, precision)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
@@ -98,8 +96,8 @@ class Predictor:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
-        dims, precision = self._preset.spatial_dims, "fp32" if exact else "auto"
-        networks = [_Formatted(one, chosen, dims, precision) for one in networks]
+        precision = "fp32" if exact else "auto"
+        networks = [_Formatted(one, chosen, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(

@@ -24,6 +24,7 @@ from .devices import Precision
 from .differences import DIFFERENCES
 from .distributed import in_common
 from .losses import segmentation_loss
+from .memory_format import CHANNELS_LAST, laid_out
 from .multilevel import Trilevel
 from .multilevel.levels import Rates, Tensors
 from .networks.discriminator import ADVERSARIES, Discriminator
@@ -64,6 +65,8 @@ class SegmentationProblem:
     To see what each part of the feedback gives, upper-level variables stay `frozen` ("architecture"
     or a name of `PARAMETERS`), and the path by which they act in the segmenter's loss itself, or
     the one through the generator's weights, is left out of the hypergradient.
+
+    The segmenter computes in a `memory_format`, the generator with channels last.
     """
 
     segmenter: nn.Module
@@ -80,6 +83,7 @@ class SegmentationProblem:
     frozen: Collection[str] = ()
     direct_path: bool = True
     lower_path: bool = True
+    memory_format: str = CHANNELS_LAST
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
@@ -159,7 +163,7 @@ class SegmentationProblem:
         pairs = batches.lower
         parameters = self._drawing(weights, upper)
         with self.autocast():
-            inputs = [dense(pairs.images), *self._seen(pairs, batches.seed)]
+            inputs = [laid_out(pairs.images), *self._seen(pairs, batches.seed)]
             named = {f"generator.{name}": tensor for name, tensor in parameters.items()}
             drawn, prices = self._in_pieces(self.attempt, named, inputs)
         return drawn.float(), prices.float().mean()
@@ -178,7 +182,7 @@ class SegmentationProblem:
         inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise]
         if pairs.coordinates is not None:
             inputs.append(pairs.coordinates)
-        return [dense(tensor) for tensor in inputs]
+        return [laid_out(tensor) for tensor in inputs]
 
     def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
         """Return the generator's loss: difference, the attempts' price, the adversary's verdict."""
@@ -280,7 +284,9 @@ class SegmentationProblem:
         """Return the logits that the segmenter gives with these weights."""
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
-            return self._in_pieces(self.segmenter, parameters, (dense(images),))
+            return self._in_pieces(
+                self.segmenter, parameters, (laid_out(images, self.memory_format),)
+            )
 
     def _in_pieces(
         self, network: nn.Module, parameters: dict[str, torch.Tensor], inputs: Tensors
@@ -317,12 +323,6 @@ def applied(
     put the stand-ins back instead of the network's own parameters.
     """
     return functional_call(network, parameters, inputs, tie_weights=False)
-
-
-def dense(images: torch.Tensor) -> torch.Tensor:
-    """Return images with their channels last in memory, which convolutions are faster on."""
-    last = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
-    return images.contiguous(memory_format=last)
 
 
 def _detached(tensors: Tensors) -> list[torch.Tensor]:

@@ -9,17 +9,13 @@ long as fewer are faster.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
 
 from . import distributed
-
-_GAIN = 1.2  # so much faster fewer threads must be: noise alone is not to change results' rounding
-_TRIALS = 3
-_PATIENCE_S = 1.0  # enough trials with one number of threads
+from .trials import is_clearly_faster, seconds_of
 
 
 def halvings(most: int) -> list[int]:
@@ -43,7 +39,7 @@ def fitting_threads(
         if seconds[fewer] > seconds[best]:
             break
         best = fewer
-    return best if seconds[best] * _GAIN < seconds[most] else most, seconds
+    return best if is_clearly_faster(seconds[best], seconds[most]) else most, seconds
 
 
 class Threads:
@@ -58,7 +54,7 @@ class Threads:
     def __init__(self) -> None:
         self.most = torch.get_num_threads()
         named = any(os.environ.get(f"{of}_NUM_THREADS") for of in ("OMP", "MKL"))
-        self.are_free = self.most > 1 and not named and distributed.count() == 1
+        self.are_free = not named and distributed.count() == 1
 
     @property
     def are_fewer(self) -> bool:
@@ -71,6 +67,8 @@ class Threads:
         Returns:
             What to tell the user where that is another number than before.
         """
+        if self.most == 1:
+            return None
         before = torch.get_num_threads()
         chosen, seconds = fitting_threads(self.most, partial(_seconds_with, step))
         torch.set_num_threads(chosen)
@@ -87,10 +85,4 @@ class Threads:
 
 def _seconds_with(step: Callable[[], None], threads: int) -> float:
     torch.set_num_threads(threads)
-    step()
-    began, seconds = time.perf_counter(), list[float]()
-    while len(seconds) < _TRIALS and time.perf_counter() - began < _PATIENCE_S:
-        at = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - at)
-    return min(seconds)
+    return seconds_of(step)

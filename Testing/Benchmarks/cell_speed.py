@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     generator = Generator(2, coordinates=True)
-    to_device(generator, torch.device("cpu"), 3)
+    to_device(generator, torch.device("cpu"))
     kinds = {"bfloat16": torch.bfloat16, "float32": torch.float32}
     found = {
         name: measure(generator, args.size, args.rounds, dtype) for name, dtype in kinds.items()

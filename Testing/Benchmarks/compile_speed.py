@@ -18,9 +18,9 @@ from torch import nn
 
 from GenSegLib.devices import choose_device, choose_precision, to_device
 from GenSegLib.losses import segmentation_loss
+from GenSegLib.memory_format import laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.presets import load_preset
-from GenSegLib.problem import dense
 
 BATCH, CLASSES = 4, 3
 
@@ -35,8 +35,8 @@ def main() -> None:
     device, preset = choose_device(args.device), load_preset("hippocampus-mri")
     arguments = segmenter_args("dynunet", 1, CLASSES, 3, preset.patch_size)
     network = build_segmenter("dynunet", arguments)
-    to_device(network, device, 3)
-    images = dense(torch.randn(BATCH, 1, *preset.patch_size, device=device))
+    to_device(network, device)
+    images = laid_out(torch.randn(BATCH, 1, *preset.patch_size, device=device))
     labels = torch.randint(CLASSES, (BATCH, 1, *preset.patch_size), device=device)
     autocast = choose_precision(device, "auto")
 

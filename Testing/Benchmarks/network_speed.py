@@ -21,10 +21,10 @@ from torch import nn
 from GenSegLib.config import SEGMENTERS
 from GenSegLib.devices import choose_precision, to_device
 from GenSegLib.losses import segmentation_loss
+from GenSegLib.memory_format import laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.networks.instance_norm import normalize_sample_by_sample
 from GenSegLib.presets import load_preset
-from GenSegLib.problem import dense
 
 BATCH = 4
 CLASSES = 3
@@ -38,7 +38,7 @@ def plain(network: nn.Module) -> nn.Module:
 
 def fast(network: nn.Module) -> nn.Module:
     """Lay a network out as trainings do."""
-    to_device(network, CPU, 3)
+    to_device(network, CPU)
     return network
 
 
@@ -67,7 +67,7 @@ def measure(name: str, rounds: int) -> dict[str, float]:
         for way, network in networks.items():
             for precision in ("fp32", "bf16"):
                 start = time.thread_time()
-                step(network, precision, images if way == "first" else dense(images), labels)
+                step(network, precision, images if way == "first" else laid_out(images), labels)
                 seconds.setdefault(f"{way}_{precision}_s", []).append(time.thread_time() - start)
     return {way: round(statistics.median(values), 4) for way, values in seconds.items()}
 

@@ -1,0 +1,107 @@
+"""How a training's segmenter lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import small_run
+
+from GenSegLib import memory_format, training
+from GenSegLib.events import EventLog, read_events
+from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST, fitting_format, laid_out
+from GenSegLib.runs import RunFolder
+from GenSegLib.session import load_session
+from GenSegLib.training import Training, train
+
+LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_chose_the_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_images_are_laid_out_either_way_and_stay_the_same(dims: int) -> None:
+    images = torch.randn(2, 3, *[4] * dims)
+    last = laid_out(images)
+    first = laid_out(last, CHANNELS_FIRST)
+    assert last.is_contiguous(memory_format=LAST[dims])
+    assert first.is_contiguous()
+    assert torch.equal(images, last) and torch.equal(images, first)
+
+
+def test_what_has_no_space_has_one_format() -> None:
+    bias = torch.randn(4)
+    assert laid_out(bias, CHANNELS_LAST) is bias
+
+
+@pytest.mark.parametrize(
+    ("last_s", "first_s", "chosen"),
+    [(1.0, 0.5, CHANNELS_FIRST), (1.0, 0.9, CHANNELS_LAST), (0.5, 1.0, CHANNELS_LAST)],
+)
+def test_channels_come_first_where_that_is_clearly_faster(
+    monkeypatch: pytest.MonkeyPatch, last_s: float, first_s: float, chosen: str
+) -> None:
+    seconds = {CHANNELS_LAST: last_s, CHANNELS_FIRST: first_s}
+    monkeypatch.setattr(memory_format, "seconds_of", seconds.__getitem__)
+    found, gain = fitting_format(lambda each: each)  # type: ignore[arg-type, return-value]
+    assert found == chosen
+    assert gain == pytest.approx(last_s / seconds[chosen])
+
+
+@pytest.mark.parametrize("segmenter", ["dynunet", "segresnet"])
+def test_a_learner_learns_the_same_either_way(tmp_path: Path, segmenter: str) -> None:
+    losses = []
+    for each in (CHANNELS_LAST, CHANNELS_FIRST):
+        run = small_run(tmp_path / each, segmenter=segmenter, precision="fp32")
+        learner = load_session(run).learner
+        learner.lay_out(each)
+        losses.append([learner.joint_step(step)["segmenter_loss"] for step in range(3)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def fitting_first(step_in: object) -> tuple[str, float]:
+    return CHANNELS_FIRST, 1.4
+
+
+def stopped_run(folder: Path, **settings: object) -> RunFolder:
+    """A training that was stopped before its first step."""
+    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1, **settings)
+    run.request_stop()
+    train(run, EventLog(run.events_file))
+    return run
+
+
+def format_of(run: RunFolder) -> str:
+    """The format with which a training goes on."""
+    events = EventLog(run.events_file)
+    going_on = Training(run, events, None)
+    going_on.run(resume=True)
+    return going_on.learner.memory_format
+
+
+def test_a_training_says_its_format_and_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "fitting_format", fitting_first)
+    run = stopped_run(tmp_path / "run")
+    told = [event.get("text") for event in read_events(run.events_file)]
+    assert "trains with channels-first in memory: 1.4 times as fast" in told
+    monkeypatch.undo()
+    assert format_of(run) == CHANNELS_FIRST
+
+
+@pytest.mark.parametrize("settings", [{"threads": 1}, {"deterministic": True}])
+def test_nothing_is_measured_where_the_same_result_is_wanted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
+) -> None:
+    monkeypatch.setattr(training, "fitting_format", fitting_first)
+    assert format_of(stopped_run(tmp_path / "run", **settings)) == CHANNELS_LAST
