@@ -1,0 +1,204 @@
+"""A result as segments: names, colors and terminology of the model, beside its volume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from GenSegSlicerLib.SegmentationFiles import loadSegmentation
+from GenSegSlicerLib.VolumeFiles import writeVolume
+from mrml_nodes import (
+    GRIDS,
+    MIRRORING,
+    RIGID,
+    add_segmentation,
+    add_transform,
+    add_volume,
+    add_warp,
+    metadata,
+    nodes_in,
+    noise,
+    oriented,
+    segment_array,
+    state_of,
+    turned,
+    two_parts,
+)
+from result_files import NAMES, save_prediction
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.image_io import Volume, write_label
+from GenSegLib.presets import load_preset
+
+
+@pytest.fixture
+def volume(scene: Any) -> Any:
+    return add_volume(noise(), GRIDS["oblique"], "patient 1")
+
+
+@pytest.fixture
+def result(tmp_path: Path, volume: Any) -> Path:
+    writeVolume(volume, tmp_path / "image.nrrd")
+    return save_prediction(tmp_path / "result.seg.nrrd", tmp_path / "image.nrrd", two_parts())
+
+
+def test_segments_look_as_the_model_says(volume: Any, result: Path) -> None:
+    preset = load_preset("hippocampus-mri")
+
+    node = loadSegmentation(result, metadata(preset), volume)
+
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
+    for k, (value, name) in enumerate(NAMES.items()):
+        segment = node.GetSegmentation().GetNthSegment(k)
+        terminology = vtk.reference("")
+        segment.GetTag(segment.GetTerminologyEntryTagName(), terminology)
+        assert segment.GetName() == name
+        assert segment.GetColor() == pytest.approx([c / 255 for c in preset.colors[value]])
+        assert terminology == preset.terminology[value]
+
+
+def test_node_lies_beside_its_volume(scene: Any, volume: Any, result: Path) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "P")
+    study = hierarchy.CreateStudyItem(patient, "S")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
+
+    node = loadSegmentation(result, metadata(), volume)
+
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
+    assert node.GetName() == "patient 1 by GenSeg"
+    assert node.GetNodeReference("referenceImageGeometryRef") is volume
+    assert node.GetDisplayNode() is not None
+
+
+def test_volume_is_not_changed(scene: Any, volume: Any, result: Path) -> None:
+    before = state_of(volume)
+
+    node = loadSegmentation(result, metadata(), volume)
+    loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+    assert state_of(volume) == before
+
+
+def test_class_that_was_not_found_is_an_empty_segment(
+    scene: Any, volume: Any, tmp_path: Path
+) -> None:
+    writeVolume(volume, tmp_path / "image.nrrd")
+    only = (two_parts() == 1).astype(np.uint8)
+    path = save_prediction(tmp_path / "one.nii.gz", tmp_path / "image.nrrd", only)
+
+    node = loadSegmentation(path, metadata(), volume)
+
+    assert segment_array(node, "Anterior", volume).any()
+    assert not segment_array(node, "Posterior", volume).any()
+
+
+def test_replacing_drops_what_was_there(scene: Any, volume: Any, result: Path) -> None:
+    old = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Old"})], "mine")
+    add_transform(RIGID, volume)
+    nodes = nodes_in(scene)
+
+    node = loadSegmentation(result, metadata(), volume, intoNode=old, mode="replace")
+
+    assert node is old
+    assert node.GetName() == "mine"
+    names = [node.GetSegmentation().GetNthSegment(k).GetName() for k in range(2)]
+    assert names == ["Anterior", "Posterior"]
+    assert node.GetParentTransformNode() is volume.GetParentTransformNode()
+    assert nodes_in(scene) == nodes
+
+
+@pytest.mark.parametrize("parent", [None, MIRRORING, turned((1, 1, 1), skew=0.3)])
+def test_adding_keeps_what_was_there_and_where_it_is(
+    scene: Any, volume: Any, result: Path, parent: Any
+) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), {1: "Anterior"})])
+    if parent is not None:
+        add_transform(parent, node)
+    before = segment_array(node, "Anterior", volume)
+
+    loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+    segmentation = node.GetSegmentation()
+    names = [segmentation.GetNthSegment(k).GetName() for k in range(3)]
+    assert names == ["Anterior", "Anterior_1", "Posterior"]
+    np.testing.assert_array_equal(segment_array(node, "Anterior", volume), before)
+    np.testing.assert_array_equal(segment_array(node, "Anterior_1", volume), two_parts() == 1)
+    assert (node.GetParentTransformNode() is None) == (parent is None)
+
+
+def test_volume_that_was_moved_meanwhile_carries_the_result(
+    scene: Any, volume: Any, tmp_path: Path
+) -> None:
+    written = writeVolume(volume, tmp_path / "image.nrrd")
+    path = save_prediction(tmp_path / "r.nrrd", tmp_path / "image.nrrd", two_parts())
+    add_transform(RIGID, volume)
+
+    node = loadSegmentation(path, metadata(), volume, writtenGrid=written)
+
+    np.testing.assert_array_equal(segment_array(node, "Posterior", volume), two_parts() == 2)
+
+
+def test_file_of_a_part_of_the_volume_lies_where_it_belongs(
+    scene: Any, volume: Any, tmp_path: Path
+) -> None:
+    add_transform(RIGID, volume)
+    grid = writeVolume(volume, tmp_path / "image.nrrd")
+    start = np.eye(4)
+    start[:3, 3] = 2, 3, 1
+    part = two_parts()[1:, 3:, 2:]
+    write_label(tmp_path / "part.nii.gz", Volume(part.T[None], grid @ start))
+
+    node = loadSegmentation(tmp_path / "part.nii.gz", metadata(), volume)
+
+    np.testing.assert_array_equal(segment_array(node, "Posterior", volume)[1:, 3:, 2:], part == 2)
+
+
+def test_prediction_is_marked_as_such(volume: Any, result: Path) -> None:
+    assert loadSegmentation(result, metadata(), volume).GetAttribute("GenSeg.Model") == "hippo"
+
+
+def test_damaged_file_changes_nothing(scene: Any, volume: Any, tmp_path: Path) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+    (tmp_path / "result.nrrd").write_bytes(b"NRRD0004\nnothing")
+    nodes, before = nodes_in(scene), state_of(node)
+
+    with pytest.raises(GenSegError, match=r"result\.nrrd"):
+        loadSegmentation(tmp_path / "result.nrrd", metadata(), volume, intoNode=node)
+    with pytest.raises(GenSegError, match=r"result\.nrrd"):
+        loadSegmentation(tmp_path / "result.nrrd", metadata(), volume)
+
+    assert nodes_in(scene) == nodes
+    assert state_of(node) == before
+
+
+def test_file_that_is_no_label_volume_is_said(scene: Any, volume: Any, tmp_path: Path) -> None:
+    writeVolume(volume, tmp_path / "image.nrrd")
+
+    with pytest.raises(GenSegError, match="not a label volume"):
+        loadSegmentation(tmp_path / "image.nrrd", metadata(), volume)
+
+
+def test_warp_in_between_is_said(scene: Any, volume: Any, result: Path) -> None:
+    node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+    add_warp(node)
+    before = state_of(node)
+
+    with pytest.raises(GenSegError, match="segments is warped against patient 1"):
+        loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+    assert state_of(node) == before
+
+
+def test_surfaces_may_be_added_to(scene: Any, volume: Any, result: Path) -> None:
+    node = add_segmentation([])
+    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+
+    loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
+
+    segment = node.GetSegmentation().GetNthSegment(0)
+    assert segment.GetRepresentation("Closed surface").GetNumberOfPoints() > 0
