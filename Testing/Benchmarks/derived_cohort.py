@@ -148,6 +148,7 @@ def run_arm(args: argparse.Namespace, arm: str, seed: int) -> Path:
     shutil.rmtree(run, ignore_errors=True)
     settings = [word for item in args.steps.items() for word in ("--set", "=".join(map(str, item)))]
     common = ("--preset", args.runs / "preset.json", "--seed", seed, "--out", run)
+    common += ("--segmenter", args.segmenter) if args.segmenter else ()
     seconds, memory = timed_training(
         ["train", args.runs / "cohort", *common, *settings, *ARMS[arm]]
     )
@@ -215,6 +216,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--labelled", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--segmenter", help="default: that of liver-ct")
     parser.add_argument("--spacing", type=float, default=3.0, help="mm")
     parser.add_argument("--steps", type=json.loads, default=STEPS, help="as JSON")
     parser.add_argument("--rehearse", action="store_true", help="write no results")
@@ -233,7 +235,8 @@ def main() -> None:
             run = run_arm(args, arm, seed)
             rows += read_rows(args.runs, arm, seed)
             costs.setdefault(arm, []).append(json.loads((run / "cost.json").read_text()))
-    asked = {name: getattr(args, name) for name in ("cases", "labelled", "steps", "spacing")}
+    named = ("cases", "labelled", "steps", "spacing", "segmenter")
+    asked = {name: getattr(args, name) for name in named}
     found = {**summary(rows, costs), **asked}
     if args.rehearse:
         print(json.dumps(found, indent=1))
