@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,7 +21,6 @@ from .consistency import Consistency, Term
 from .devices import choose_device, choose_precision, to_device
 from .drawing_ahead import DrawingAhead
 from .feedback import Feedback
-from .losses import segmentation_loss
 from .memory_format import laid_out
 from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
 from .networks import build_segmenter, segmenter_args
@@ -282,31 +281,6 @@ class Learner:
         self.problem.memory_format = memory_format
         to_device(self.problem.segmenter, self.device, memory_format)
         self.average.tensors = [laid_out(each, memory_format) for each in self.average.tensors]
-
-    def rehearsal(self, memory_format: str | None = None) -> Callable[[], None]:
-        """Return what computes such a segmenter's gradient on made-up samples; nothing changes.
-
-        Args:
-            memory_format: another than the segmenter's own.
-        """
-        memory_format = memory_format or self.memory_format
-        with torch.random.fork_rng(devices=()):
-            segmenter = build_segmenter(self.config.segmenter, self.arguments)
-        to_device(segmenter, self.device, memory_format)
-        batch = self.problem.micro_batch or self.config.batch_size
-        channels, device = self.arguments["in_channels"], self.device
-        images = torch.ones(batch, channels, *self.patch_size, device=device)
-        labels = torch.zeros(batch, 1, *self.patch_size, device=device)
-
-        images = laid_out(images, memory_format)
-
-        def step() -> None:
-            with self.problem.autocast():
-                logits = segmenter(images)
-            segmentation_loss(logits, labels).backward()
-            segmenter.zero_grad()
-
-        return step
 
     @contextmanager
     def averaged_segmenter(self) -> Iterator[nn.Module]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-import GenSegLib.training as training
+import GenSegLib.phases as phases
 from GenSegLib import cli
 from GenSegLib.augmentation.morphs import Morphs, Pairs
 from GenSegLib.augmentation.randomness import Randomness
@@ -70,7 +70,7 @@ def main() -> None:
         show_masks(session, run, Path(file))
         return session
 
-    training.load_session = loaded
+    phases.load_session = loaded
     raise SystemExit(cli.main(["train", *arguments]))
 
 

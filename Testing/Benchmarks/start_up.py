@@ -31,9 +31,9 @@ from GenSegLib import cli
 mark("command line")
 import torch
 mark("torch")
-import GenSegLib.training as training
+import GenSegLib.phases as phases
 mark("MONAI and the rest")
-load_session = training.load_session
+load_session = phases.load_session
 def loaded(*arguments):
     mark("cases checked, run folder written")
     session = load_session(*arguments)
@@ -45,7 +45,7 @@ def loaded(*arguments):
         os._exit(0)
     session.learner.warm_up_step = stepped
     return session
-training.load_session = loaded
+phases.load_session = loaded
 cli.main(sys.argv[1:])
 """
 # In the desktop host, which stands for Slicer and has Qt and VTK loaded already.

@@ -23,6 +23,7 @@ from measuring import ROOT, write_findings
 
 from GenSegLib.learner import Learner
 from GenSegLib.threads import Threads, halvings
+from GenSegLib.tuning import rehearsal
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def measure(learner: Learner, threads: Threads, steps: int) -> dict[str, object]
     most = threads.most
     torch.set_num_threads(most)
     began = time.perf_counter()
-    threads.choose(learner.rehearsal())
+    threads.choose(rehearsal(learner, learner.memory_format))
     took, chosen = time.perf_counter() - began, torch.get_num_threads()
     seconds = {number: seconds_of_a_step(learner, number, steps) for number in halvings(most)}
     gain = round(seconds[most] / seconds[chosen], 3)

@@ -119,7 +119,7 @@ def test_how_many_samples_fit_is_remembered_by_the_run(
     def stop(problem: SegmentationProblem) -> None:
         run.request_stop()
 
-    monkeypatch.setattr("GenSegLib.training.Training._validate", stop)
+    monkeypatch.setattr("GenSegLib.phases.Training._validate", stop)
     trained(run)
     assert run.read_status()["state"] == State.STOPPED.value
     monkeypatch.undo()

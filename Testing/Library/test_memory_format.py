@@ -9,12 +9,13 @@ import pytest
 import torch
 from small_runs import small_run
 
-from GenSegLib import memory_format, training
+from GenSegLib import memory_format, tuning
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST, fitting_format, laid_out
+from GenSegLib.phases import Training
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import load_session
-from GenSegLib.training import Training, train
+from GenSegLib.training import train
 
 LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
@@ -91,7 +92,7 @@ def format_of(run: RunFolder) -> str:
 def test_a_training_says_its_format_and_goes_on_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "fitting_format", fitting_first)
+    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
     run = stopped_run(tmp_path / "run")
     told = [event.get("text") for event in read_events(run.events_file)]
     assert "trains with channels-first in memory: 1.4 times as fast" in told
@@ -103,5 +104,5 @@ def test_a_training_says_its_format_and_goes_on_with_it(
 def test_nothing_is_measured_where_the_same_result_is_wanted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(training, "fitting_format", fitting_first)
+    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
     assert format_of(stopped_run(tmp_path / "run", **settings)) == CHANNELS_LAST

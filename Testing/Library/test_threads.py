@@ -12,11 +12,12 @@ from small_runs import small_run
 from GenSegLib import threads
 from GenSegLib.cli import main
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.memory_format import fitting_format
+from GenSegLib.memory_format import CHANNELS_LAST, fitting_format
 from GenSegLib.runs import RunFolder
 from GenSegLib.session import load_session
 from GenSegLib.threads import Threads, fitting_threads
 from GenSegLib.training import train
+from GenSegLib.tuning import rehearsal
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +61,8 @@ def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path, segmenter: str) 
     before = [weight.clone() for weight in learner.problem.middle_parameters()]
     drawn_from = learner.rng.generator.get_state()
     drawn_by_others_from = torch.get_rng_state()
-    Threads().choose(learner.rehearsal())
-    fitting_format(learner.rehearsal)
+    Threads().choose(rehearsal(learner, CHANNELS_LAST))
+    fitting_format(lambda each: rehearsal(learner, each))
     assert torch.get_num_threads() in (1, 2)
     assert all(map(torch.equal, learner.problem.middle_parameters(), before))
     assert all(weight.grad is None for weight in learner.problem.middle_parameters())
