@@ -34,8 +34,6 @@ class TrainConfig:
     """The settings of one training; times in seconds, sizes in voxels, rates per step.
 
     `masks` says how new masks are made: "deformed" as real pairs are, or by "affine" maps alone.
-    `tissue_contrast` is how far structures of generated images get brighter or darker by
-    themselves, at first, as a multiple of the standard.
     `difference` and `adversary` are what the generator's attempts at real images are held to.
     Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
     they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
@@ -73,7 +71,6 @@ class TrainConfig:
     search_space: str = "light"
     reduce_cells: bool = False
     masks: str = "deformed"
-    tissue_contrast: float = 0.0
     difference: str = "coarse"
     adversary: str = "hinge"
     adversary_weight: float = 0.05
@@ -195,7 +192,6 @@ _LEAST = {
     "validate_every": 1,
     "patience": 0,
     "augmentation": 0,
-    "tissue_contrast": 0,
     "adversary_weight": 0,
     "consistency_weight": 0,
     "unlabelled_batch_size": 1,

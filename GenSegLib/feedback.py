@@ -18,7 +18,7 @@ from .files import read_json, write_json
 
 PAIRS = "pairs.json"
 FEEDBACK = "feedback.json"
-KINDS = ("blending", "deformation", "contrast", "gamma", "noise", "bias_field", "tissue")
+KINDS = ("blending", "deformation", "contrast", "gamma", "noise", "bias_field")
 WEAKER = 0.5  # what each rejection of a kind leaves of its strength
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from .augmentation.randomness import Randomness
-from .augmentation.spatial import SpatialStrength, one_hot
+from .augmentation.spatial import SpatialStrength
 from .learner import Learner
 
 _STILL = SpatialStrength(probability=0.0, elastic=0.0)
@@ -49,7 +49,6 @@ def _draw(learner: Learner, kind: str, rng: Randomness, seed: int) -> GeneratedP
     upper = [tensor.detach() for tensor in problem.upper_parameters()]
     image = problem.draw(blend, learner.shown.tensors, upper, seed)
     if kind in problem.variables.changes:
-        masks = one_hot(blend.labels, learner.classes)
-        image = problem.variables.changed(image, kind, masks, rng)
+        image = problem.variables.changed(image, kind, rng)
     first, second = (sampling.names[place] for place in blend.between[0])
     return GeneratedPair(image[0], blend.labels[0, 0], (first, second), kind)

@@ -13,7 +13,6 @@ from torch import nn
 from . import distributed
 from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
-from .augmentation.spatial import one_hot
 from .augmentation.subject import LabelledCase
 from .averages import Average
 from .config import GENERATORLESS, TrainConfig
@@ -59,7 +58,7 @@ class Learner:
         self.device = choose_device(config.device)
         self.subjects = list(subjects)
         self.training = len(subjects) - held_back
-        self.policy = Policy.of(preset, config.tissue_contrast).scaled(config.augmentation)
+        self.policy = Policy.of(preset).scaled(config.augmentation)
         self.feedback = Feedback()
         self.slowness = 1.0
         self.passed = 0.0  # the share of the segmenter's training that is over
@@ -258,8 +257,7 @@ class Learner:
         problem = self.problem
         with torch.no_grad():
             pairs = self.sampling.blends(held_back=held_back)
-            masks = one_hot(pairs.labels, self.classes)
-            images = problem.variables(pairs.source, pairs.source, masks, self.rng)
+            images = problem.variables(pairs.source, pairs.source, self.rng)
             bridge = [images, problem.variables.weight()]
         return problem.middle_loss(real, pairs.labels, problem.middle_parameters(), bridge)
 

@@ -224,8 +224,7 @@ class SegmentationProblem:
         drawn = self.draw(pairs, weights, upper, seed)
         rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
         parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
-        masks = one_hot(pairs.labels, self.classes)
-        images = applied(self.variables, parameters, (pairs.source, drawn, masks, rng))
+        images = applied(self.variables, parameters, (pairs.source, drawn, rng))
         logit = parameters.get("weight_logit", self.variables.weight_logit)
         return [images, share(logit)]
 

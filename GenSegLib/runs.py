@@ -31,8 +31,6 @@ ENTRIES = (
     *("inputs", "process.log"),  # of a run that was made in 3D Slicer
 )
 
-# settings that runs of earlier versions do not name, and went without
-_BEFORE = {"tissue_contrast": 0.0}
 _LEFTOVERS = (
     *(f".{name}.*.tmp" for name in ("status.json", "lock", "model", "report.html")),
     *("checkpoints/.*.tmp", "previews/.*.tmp"),
@@ -126,7 +124,7 @@ class RunFolder:
     @cached_property
     def config(self) -> TrainConfig:
         """The settings that were asked for."""
-        return TrainConfig.from_json({**_BEFORE, **self._asked["train"]})
+        return TrainConfig.from_json(self._asked["train"])
 
     @cached_property
     def preset(self) -> Preset:

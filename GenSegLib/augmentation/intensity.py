@@ -47,19 +47,6 @@ def bias_field(images: torch.Tensor, strength: Strength, rng: Randomness) -> tor
     return (images - low) * torch.exp(strength * field) + low
 
 
-def tissue(
-    images: torch.Tensor, masks: torch.Tensor, strength: Strength, rng: Randomness
-) -> torch.Tensor:
-    """Make each structure of one-hot masks (batch, class, *shape) brighter or darker by itself.
-
-    As contrast agent, another sequence or another tissue would. The background, class 0, stays;
-    ``strength`` is the standard deviation of the shifts. Borders are as soft as those of images.
-    """
-    structures = gaussian_blur(masks[:, 1:].to(images.dtype), sigma=0.7)
-    shifts = strength * rng.normal(images.shape[0], images.shape[1], structures.shape[1])
-    return images + torch.einsum("bck,bk...->bc...", shifts, structures)
-
-
 def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
     """Smooth with a Gaussian of ``sigma`` voxels, one axis at a time."""
     radius = max(1, round(3 * sigma))

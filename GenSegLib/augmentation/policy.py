@@ -16,23 +16,19 @@ from .intensity import (
     gaussian_blur,
     low_resolution,
     noise,
-    tissue,
 )
 from .randomness import Randomness
 from .spatial import SpatialStrength, deform, random_grid
 
-# The changes of whole images that have a strength, which a policy names as they are named here.
+# The changes that have a strength, which a policy names as they are named here.
 CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
-TISSUE = "tissue"  # the one of masked structures
-STRENGTHS = (*CHANGES, TISSUE)
 
 
 @dataclass(frozen=True)
 class Policy:
     """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples.
 
-    Where images are `bounded` they stay from 0 to 1, as a window of HU leaves them. `tissue` is for
-    images that are drawn from masks; a real image's structures stay as they were measured.
+    Where images are `bounded` they stay from 0 to 1, as a window of HU leaves them.
     """
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
@@ -40,14 +36,13 @@ class Policy:
     gamma: Strength = 0.38
     noise: Strength = 0.3
     bias_field: Strength = 0.0
-    tissue: Strength = 0.2
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
     probability: float = 0.3
     bounded: bool = False
 
     @classmethod
-    def of(cls, preset: Preset, tissue_contrast: float = 1.0) -> Policy:
+    def of(cls, preset: Preset) -> Policy:
         """Return the standard policy for a preset's images.
 
         Windowed images lie in [0, 1] with about a third of the spread of z-scored ones.
@@ -56,7 +51,6 @@ class Policy:
         return cls(
             contrast=0.22 * spread,
             noise=0.3 * spread,
-            tissue=0.2 * spread * tissue_contrast,
             bias_field=0.3 if preset.bias_field else 0.0,
             bounded=preset.intensity.kind == "window",
         )
@@ -67,24 +61,13 @@ class Policy:
             self,
             spatial=self.spatial.scaled(factor),
             probability=self.probability if factor > 0 else 0.0,
-            **{name: getattr(self, name) * factor for name in STRENGTHS},
+            **{name: getattr(self, name) * factor for name in CHANGES},
         )
 
 
-def changed(
-    images: torch.Tensor,
-    name: str,
-    policy: Policy,
-    rng: Randomness,
-    masks: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Return images with one of the changes, in the policy's strength; ``TISSUE`` needs masks."""
-    strength = getattr(policy, name)
-    if name == TISSUE:
-        assert masks is not None
-        found = tissue(images, masks, strength, rng)
-    else:
-        found = CHANGES[name](images, strength, rng)
+def changed(images: torch.Tensor, name: str, policy: Policy, rng: Randomness) -> torch.Tensor:
+    """Return images with one of the ``CHANGES``, in the policy's strength."""
+    found = CHANGES[name](images, getattr(policy, name), rng)
     return found.clamp(0, 1) if policy.bounded else found
 
 
@@ -97,13 +80,8 @@ def augment(
     return recolor(images, policy, rng), labels
 
 
-def recolor(
-    images: torch.Tensor, policy: Policy, rng: Randomness, masks: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return images with changed intensities; each change meets its own share of the samples.
-
-    Where one-hot masks (batch, class, *shape) are given, so do shifts of single structures.
-    """
+def recolor(images: torch.Tensor, policy: Policy, rng: Randomness) -> torch.Tensor:
+    """Return images with changed intensities; each change meets its own share of the samples."""
     blur = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
     factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
     changes: list[Callable[[torch.Tensor], torch.Tensor]] = [
@@ -113,8 +91,6 @@ def recolor(
         lambda x: low_resolution(x, factor),
         lambda x: changed(x, "noise", policy, rng),
     ]
-    if masks is not None and policy.tissue > 0:
-        changes.insert(0, lambda x: changed(x, TISSUE, policy, rng, masks))
     if policy.bias_field > 0:
         changes.append(lambda x: changed(x, "bias_field", policy, rng))
     for change in changes:

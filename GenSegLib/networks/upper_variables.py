@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ..augmentation.policy import STRENGTHS, Policy, changed, recolor
+from ..augmentation.policy import CHANGES, Policy, changed, recolor
 from ..augmentation.randomness import Randomness
 
 # what can be frozen, and the parameter that then stays as it is
@@ -38,7 +38,7 @@ class UpperVariables(nn.Module):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__()
-        strengths = {name: getattr(policy, name) for name in STRENGTHS}
+        strengths = {name: getattr(policy, name) for name in CHANGES}
         self.changes = tuple(name for name, strength in strengths.items() if strength > 0)
         self.weight_logit = nn.Parameter(torch.zeros(()))
         self.residual_logit = nn.Parameter(torch.zeros(()))
@@ -54,21 +54,18 @@ class UpperVariables(nn.Module):
         return share(self.weight_logit)
 
     def forward(
-        self, source: torch.Tensor, generated: torch.Tensor, masks: torch.Tensor, rng: Randomness
+        self, source: torch.Tensor, generated: torch.Tensor, rng: Randomness
     ) -> torch.Tensor:
         """Return generated images with their share of the residual and a changed appearance.
 
-        The appearance changes as that of real images does, but for the learned strengths, and for
-        the structures of the one-hot masks, each of which also changes by itself.
+        The appearance changes as that of real images does, but for the learned strengths.
         """
         images = source + share(self.residual_logit) * (generated - source)
-        return recolor(images, self._learned(), rng, masks)
+        return recolor(images, self._learned(), rng)
 
-    def changed(
-        self, images: torch.Tensor, name: str, masks: torch.Tensor, rng: Randomness
-    ) -> torch.Tensor:
+    def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
         """Return images with one change of appearance."""
-        return changed(images, name, self._learned(), rng, masks)
+        return changed(images, name, self._learned(), rng)
 
     def allow(self, shares: Mapping[str, float]) -> None:
         """Leave these shares of the strengths, by the names of the changes."""

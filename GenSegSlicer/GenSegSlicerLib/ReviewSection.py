@@ -186,5 +186,4 @@ def kindText(kind: str) -> str:
         "gamma": _("gamma"),
         "noise": _("noise"),
         "bias_field": _("bias field"),
-        "tissue": _("contrast of single structures"),
     }.get(kind, kind)

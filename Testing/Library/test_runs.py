@@ -88,13 +88,6 @@ def test_a_run_of_another_version_is_refused(run: RunFolder) -> None:
         _ = RunFolder.open(run.path).config
 
 
-def test_a_run_goes_on_without_what_came_after_it(run: RunFolder) -> None:
-    asked = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
-    del asked["train"]["tissue_contrast"]
-    (run.path / "config.json").write_text(json.dumps(asked), encoding="utf-8")
-    assert RunFolder.open(run.path).config.tissue_contrast == 0
-
-
 def test_a_run_in_the_place_of_a_run_is_refused(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(GenSegError, match="holds a run already; add --resume or --overwrite"):
         RunFolder.create(run.path, TrainConfig(), PRESET, some_cases(tmp_path))
