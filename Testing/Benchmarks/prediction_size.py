@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from measuring import RESULTS, ROOT, write_findings
-from monai.losses import DiceCELoss
 
 from GenSegLib.devices import choose_precision
 from GenSegLib.files import write_text
 from GenSegLib.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.losses import segmentation_loss
 from GenSegLib.model_folder import ModelMetadata
 from GenSegLib.model_weights import save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
@@ -87,14 +87,13 @@ def teach(data: Path, folder: Path, steps: int) -> None:
     random = np.random.default_rng(0)
     autocast = choose_precision(torch.device("cpu"), "auto")
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
-    loss = DiceCELoss(softmax=True, to_onehot_y=True)
     for _ in range(steps):
         patches = [draw(cases[index % 2], preset.patch_size, random) for index in range(2)]
         images, labels = (torch.stack(parts) for parts in zip(*patches))
         optimizer.zero_grad()
         with autocast():
-            logits = network(images).float()
-        loss(logits, labels).backward()
+            logits = network(images)
+        segmentation_loss(logits, labels.long()).backward()
         optimizer.step()
     metadata = ModelMetadata(
         name="prediction_size",
