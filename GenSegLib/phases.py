@@ -8,7 +8,6 @@ the found recipe trains the segmenter on all labelled cases, those held back inc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Union
 
@@ -21,7 +20,6 @@ from .errors import DriveAway, GenSegError
 from .events import EventLog
 from .feedback import Feedback
 from .files import reachable
-from .learner import Learner
 from .memory_format import CHANNELS_LAST
 from .previews import write_previews
 from .run_lock import RunLock
@@ -108,10 +106,12 @@ class Training:
             dice = self.progress.last_dice
             write_model(self.run_folder, self.learner, self.session.names, dice)
 
-    def _note_tuning(self, choose: Callable[[Learner], None]) -> None:
-        """Choose how to compute, and keep it for a training that goes on from here."""
-        choose(self.learner)
+    def _choose_threads(self) -> None:
+        self.tuning.choose_threads(self.learner)
         self.progress.threads = torch.get_num_threads()
+
+    def _choose_format(self) -> None:
+        self.tuning.choose_format(self.learner)
         self.progress.memory_format = self.learner.memory_format
 
     def _run_phases(self) -> Setback | None:
@@ -133,7 +133,8 @@ class Training:
 
     def _run_phases_through(self) -> None:
         if not self.progress.threads:
-            self._note_tuning(self.tuning.choose)
+            self._choose_threads()
+            self._choose_format()
         for phase in PHASES[PHASES.index(self.progress.phase) :]:
             if phase != self.progress.phase:
                 self.progress.phase, self.progress.step = phase, 0
@@ -207,7 +208,8 @@ class Training:
     def _end_round(self, phase: str) -> bool:
         """Look back on a round and hear the user; tell whether the phase is to end."""
         self._hear_feedback()
-        self._note_tuning(self.tuning.look_again)
+        if self.tuning.threads.are_fewer:  # what was in the way may be over
+            self._choose_threads()
         if phase != "joint":
             return False
         self._validate()

@@ -25,34 +25,35 @@ class Tuning:
     Args:
         config: the settings of the training.
         tell: is told in one line what was chosen, where that is not the usual.
+
+    Attributes:
+        threads: those of this process.
     """
 
     def __init__(self, config: TrainConfig, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._threads = Threads()
-        self._is_asked = self._threads.are_free and not (config.threads or config.deterministic)
+        self.threads = Threads()
+        self._is_asked = self.threads.are_free and not (config.threads or config.deterministic)
 
-    def choose(self, learner: Learner) -> None:
-        """Choose both, at the start."""
-        if self._is_asked and learner.device.type == "cpu":
-            self._choose_threads(learner)
-            self._choose_format(learner)
-
-    def look_again(self, learner: Learner) -> None:
-        """Choose the threads anew where they are fewer: what was in the way may be over."""
-        if self._is_asked and learner.device.type == "cpu" and self._threads.are_fewer:
-            self._choose_threads(learner)
-
-    def _choose_threads(self, learner: Learner) -> None:
-        told = self._threads.choose(rehearsal(learner, learner.memory_format))
+    def choose_threads(self, learner: Learner) -> None:
+        """Let PyTorch take as many as the learner's segmenter is fastest with."""
+        if not self._may_time(learner):
+            return
+        told = self.threads.choose(rehearsal(learner, learner.memory_format))
         if told:
             self._tell(told)
 
-    def _choose_format(self, learner: Learner) -> None:
+    def choose_format(self, learner: Learner) -> None:
+        """Lay the learner's segmenter out as it is fastest."""
+        if not self._may_time(learner):
+            return
         chosen, gain = fitting_format(lambda each: rehearsal(learner, each))
         if chosen != learner.memory_format:
             self._tell(f"trains with {chosen} in memory: {gain:.1f} times as fast")
             learner.lay_out(chosen)
+
+    def _may_time(self, learner: Learner) -> bool:
+        return self._is_asked and learner.device.type == "cpu"
 
 
 def rehearsal(learner: Learner, memory_format: str) -> Callable[[], None]:

@@ -30,7 +30,6 @@ from scipy.stats import wilcoxon
 from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.presets import load_preset
 from GenSegLib.resampling import resample, target_size
-from GenSegLib.runs import RunFolder
 
 DATA = ROOT.parent / "shared/data/abdomen"
 ARMS = {"genseg": [], "no-generator": ["--no-generator"]}
@@ -146,11 +145,8 @@ def run_arm(args: argparse.Namespace, arm: str, seed: int) -> Path:
     run = args.runs / f"{arm}-{seed}"
     if (run / "cost.json").is_file():
         return run
-    if RunFolder.is_run(run) and RunFolder(run).is_running():
-        raise SystemExit(f"{run} is being trained right now; wait for it")
-    shutil.rmtree(run, ignore_errors=True)
     settings = [word for item in args.steps.items() for word in ("--set", "=".join(map(str, item)))]
-    common = ("--preset", args.runs / "preset.json", "--seed", seed, "--out", run)
+    common = ("--preset", args.runs / "preset.json", "--seed", seed, "--out", run, "--overwrite")
     common += ("--segmenter", args.segmenter) if args.segmenter else ()
     seconds, memory = timed_training(
         ["train", args.runs / "cohort", *common, *settings, *ARMS[arm]]

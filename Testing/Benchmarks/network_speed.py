@@ -21,9 +21,8 @@ from torch import nn
 from GenSegLib.config import SEGMENTERS
 from GenSegLib.devices import choose_precision, to_device
 from GenSegLib.losses import segmentation_loss
-from GenSegLib.memory_format import laid_out
+from GenSegLib.memory_format import CHANNELS_FIRST, laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
-from GenSegLib.networks.instance_norm import normalize_sample_by_sample
 from GenSegLib.presets import load_preset
 
 BATCH = 4
@@ -44,7 +43,7 @@ def fast(network: nn.Module) -> nn.Module:
 
 def first(network: nn.Module) -> nn.Module:
     """Lay a network out as trainings do, but channels first."""
-    normalize_sample_by_sample(network)
+    to_device(network, CPU, CHANNELS_FIRST)
     return network
 
 

@@ -1,32 +1,18 @@
-"""How a training's segmenter lies in memory."""
+"""Either memory format holds the same images and weights; the faster one is found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from small_runs import small_run
 
-from GenSegLib import memory_format, tuning
-from GenSegLib.events import EventLog, read_events
+from GenSegLib import memory_format
 from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST, fitting_format, laid_out
-from GenSegLib.phases import Training
-from GenSegLib.runs import RunFolder
 from GenSegLib.session import load_session
-from GenSegLib.training import train
 
 LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-
-
-@pytest.fixture(autouse=True)
-def _nobody_chose_the_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = torch.get_num_threads()
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -67,42 +53,3 @@ def test_a_learner_learns_the_same_either_way(tmp_path: Path, segmenter: str) ->
         learner.lay_out(each)
         losses.append([learner.joint_step(step)["segmenter_loss"] for step in range(3)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-
-
-def fitting_first(step_in: object) -> tuple[str, float]:
-    return CHANNELS_FIRST, 1.4
-
-
-def stopped_run(folder: Path, **settings: object) -> RunFolder:
-    """A training that was stopped before its first step."""
-    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1, **settings)
-    run.request_stop()
-    train(run, EventLog(run.events_file))
-    return run
-
-
-def format_of(run: RunFolder) -> str:
-    """The format with which a training goes on."""
-    events = EventLog(run.events_file)
-    going_on = Training(run, events, None)
-    going_on.run(resume=True)
-    return going_on.learner.memory_format
-
-
-def test_a_training_says_its_format_and_goes_on_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
-    run = stopped_run(tmp_path / "run")
-    told = [event.get("text") for event in read_events(run.events_file)]
-    assert "trains with channels-first in memory: 1.4 times as fast" in told
-    monkeypatch.undo()
-    assert format_of(run) == CHANNELS_FIRST
-
-
-@pytest.mark.parametrize("settings", [{"threads": 1}, {"deterministic": True}])
-def test_nothing_is_measured_where_the_same_result_is_wanted_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
-) -> None:
-    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
-    assert format_of(stopped_run(tmp_path / "run", **settings)) == CHANNELS_LAST

@@ -1,34 +1,11 @@
-"""How many CPU threads a training computes on."""
+"""How many CPU threads are the fastest, and whose choice they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import torch
-from small_runs import small_run
 
-from GenSegLib import threads
 from GenSegLib.cli import main
-from GenSegLib.events import EventLog, read_events
-from GenSegLib.memory_format import CHANNELS_LAST, fitting_format
-from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
 from GenSegLib.threads import Threads, fitting_threads
-from GenSegLib.training import train
-from GenSegLib.tuning import rehearsal
-
-
-@pytest.fixture(autouse=True)
-def _two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine of two cores on which nobody chose yet."""
-    before = torch.get_num_threads()
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_all_threads_are_taken_where_they_are_fastest() -> None:
@@ -53,88 +30,14 @@ def test_an_odd_number_of_threads_is_halved_to_one() -> None:
     assert list(seconds) == [3, 1]
 
 
-@pytest.mark.parametrize("segmenter", ["unet", "dynunet"])
-def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path, segmenter: str) -> None:
-    learner = load_session(small_run(tmp_path / "run", segmenter=segmenter)).learner
-    learner.warm_up_step()
-    learner.joint_step(0)
-    before = [weight.clone() for weight in learner.problem.middle_parameters()]
-    drawn_from = learner.rng.generator.get_state()
-    drawn_by_others_from = torch.get_rng_state()
-    Threads().choose(rehearsal(learner, CHANNELS_LAST))
-    fitting_format(lambda each: rehearsal(learner, each))
-    assert torch.get_num_threads() in (1, 2)
-    assert all(map(torch.equal, learner.problem.middle_parameters(), before))
-    assert all(weight.grad is None for weight in learner.problem.middle_parameters())
-    assert torch.equal(learner.rng.generator.get_state(), drawn_from)
-    assert torch.equal(torch.get_rng_state(), drawn_by_others_from)
-
-
 def test_threads_that_the_environment_names_are_nobody_elses_to_choose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     assert Threads().are_free
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert not Threads().are_free
-
-
-def slow_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another program computes: a thread that shares its core holds up the other one."""
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: {2: 9.0, 1: 1.0}[number])
-
-
-def stopped_run(folder: Path, **settings: object) -> RunFolder:
-    """A training that was stopped before its first step."""
-    run = small_run(folder, warmup_steps=1, joint_steps=1, final_steps=1, **settings)
-    run.request_stop()
-    train(run, EventLog(run.events_file))
-    return run
-
-
-def told(run: RunFolder) -> list[str]:
-    return [event["text"] for event in read_events(run.events_file) if "text" in event]
-
-
-def test_a_training_says_that_it_computes_on_fewer_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow_on_two(monkeypatch)
-    assert (
-        "trains on 1 of 2 CPU threads: 9.0 times as fast at the moment "
-        "(--threads 2 takes all of them)"
-    ) in told(stopped_run(tmp_path / "run"))
-    assert torch.get_num_threads() == 1
-
-
-@pytest.mark.parametrize("settings", [{"threads": 2}, {"deterministic": True}])
-def test_settings_that_fix_the_threads_are_obeyed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
-) -> None:
-    slow_on_two(monkeypatch)
-    stopped_run(tmp_path / "run", **settings)
-    assert torch.get_num_threads() == 2
-
-
-def test_a_training_goes_on_with_the_threads_that_it_began_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow_on_two(monkeypatch)
-    run = stopped_run(tmp_path / "run")
-    torch.set_num_threads(2)
-    train(run, EventLog(run.events_file), resume=True)
-    assert torch.get_num_threads() == 1
-
-
-def test_all_threads_are_taken_again_when_nothing_is_in_their_way_any_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow_on_two(monkeypatch)
-    run = stopped_run(tmp_path / "run", validate_every=1)
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: 1 / number)
-    torch.set_num_threads(2)
-    train(run, EventLog(run.events_file), resume=True)
-    assert "trains on all 2 CPU threads again" in told(run)
-    assert torch.get_num_threads() == 2
 
 
 def test_a_number_of_threads_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
