@@ -87,7 +87,7 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(device: torch.device, precision: str) -> Precision:
     """Return a context for the forward passes: bfloat16 where the hardware gains by it.
 
-    ``auto`` means bfloat16 on CUDA cards that have it and on CPUs with its instructions.
+    ``auto`` means bfloat16 on CUDA cards that have it and on CPUs that have units for it.
     """
     fitting = {
         "cuda": lambda: torch.cuda.is_bf16_supported(),
@@ -146,6 +146,10 @@ def to_device(network: nn.Module, device: torch.device, memory_format: str = CHA
 
 
 def _cpu_gains_by_bfloat16() -> bool:
-    """Ask PyTorch; 2.8 and older cannot tell, and float32 is right on any processor."""
+    """Ask PyTorch; 2.8 and older cannot tell, and float32 is right on any processor.
+
+    With AVX-512's instructions for it alone, trainings are no faster than in float32
+    (``Testing/Benchmarks/network_speed.py``).
+    """
     capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))

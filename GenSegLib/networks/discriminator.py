@@ -11,6 +11,8 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .convolution import right_on_small_grids
+
 
 class Discriminator(nn.Module):
     """Judges overlapping patches of an image together with its masks.
@@ -30,11 +32,13 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         inputs = classes + channels
         for width in widths:
-            layer = convolution(inputs, width, kernel_size=4, stride=2, padding=1)
-            layers += [spectral_norm(layer), nn.LeakyReLU(0.2)]
+            layers.append(convolution(inputs, width, kernel_size=4, stride=2, padding=1))
+            layers.append(nn.LeakyReLU(0.2))
             inputs = width
-        layers.append(spectral_norm(convolution(inputs, 1, kernel_size=3, padding=1)))
-        self.layers = nn.Sequential(*layers)
+        layers.append(convolution(inputs, 1, kernel_size=3, padding=1))
+        self.layers = right_on_small_grids(nn.Sequential(*layers))
+        for layer in layers[::2]:
+            spectral_norm(layer)
 
     def forward(self, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Return a score for every patch: masks (b, class, *s), images (b, channel, *s)."""

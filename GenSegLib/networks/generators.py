@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from .convolution import right_on_small_grids
 from .diffusion import DiffusionGenerator
 from .generator import Generator, MaskGenerator
 from .image_generator import ImageGenerator
@@ -41,6 +43,5 @@ def build_generator(
         bounded: keep images from 0 to 1, as windowed ones are.
     """
     sizes = (classes, channels, spatial_dims)
-    if name in SEARCHABLE:
-        return SEARCHABLE[name](*sizes, space=space, coordinates=coordinates, bounded=bounded)
-    return FIXED[name](*sizes, coordinates=coordinates, bounded=bounded)
+    build = partial(SEARCHABLE[name], space=space) if name in SEARCHABLE else FIXED[name]
+    return right_on_small_grids(build(*sizes, coordinates=coordinates, bounded=bounded))

@@ -8,7 +8,7 @@ candidate alone, neither forward nor for the gradient, and the shares meet only 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -17,15 +17,9 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-CONVOLUTION, TRANSPOSED = Conv.CONV, Conv.CONVTRANS
+from .convolution import convolve
 
-_WIDE = 8  # voxels
-_CONVOLVE: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
-    nn.Conv2d: F.conv2d,
-    nn.Conv3d: F.conv3d,
-    nn.ConvTranspose2d: F.conv_transpose2d,
-    nn.ConvTranspose3d: F.conv_transpose3d,
-}
+CONVOLUTION, TRANSPOSED = Conv.CONV, Conv.CONVTRANS
 
 
 def strided(kind: str, kernel: int, dims: int, inputs: int, outputs: int) -> _ConvNd:
@@ -105,7 +99,7 @@ def _convolved_in_one(
     largest = max((layer for layer, _ in pairs), key=lambda layer: layer.kernel_size)
     kernels = [_amid(share * layer.weight, largest) for layer, share in pairs]
     biases = [share * cast(torch.Tensor, layer.bias) for layer, share in pairs]
-    return _convolved(largest, features, torch.stack(kernels).sum(0), torch.stack(biases).sum(0))
+    return convolve(largest, features, torch.stack(kernels).sum(0), torch.stack(biases).sum(0))
 
 
 def _amid(kernel: torch.Tensor, largest: _ConvNd) -> torch.Tensor:
@@ -115,21 +109,4 @@ def _amid(kernel: torch.Tensor, largest: _ConvNd) -> torch.Tensor:
 
 def _share_of(layer: nn.Module, share: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     layer = cast(_ConvNd, layer)
-    return _convolved(layer, features, share * layer.weight, share * cast(torch.Tensor, layer.bias))
-
-
-def _convolved(
-    layer: _ConvNd, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
-) -> torch.Tensor:
-    """Do what a layer does, with other weights.
-
-    A wide kernel's padding is made of voxels: where it is left to oneDNN (PyTorch 2.13, float32),
-    the gradient of a kernel as large as the features is read from foreign memory.
-    """
-    convolve, (padding, *_) = _CONVOLVE[type(layer)], cast("tuple[int, ...]", layer.padding)
-    if weight.shape[-1] < _WIDE:
-        return convolve(features, weight, bias, stride=layer.stride, padding=padding)
-    border = [padding] * 2 * len(layer.kernel_size)
-    if not layer.transposed:
-        return convolve(F.pad(features, border), weight, bias, stride=layer.stride)
-    return F.pad(convolve(features, weight, bias, stride=layer.stride), [-each for each in border])
+    return convolve(layer, features, share * layer.weight, share * cast(torch.Tensor, layer.bias))

@@ -16,6 +16,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import GenSegError
+from .convolution import right_on_small_grids
 
 Arguments = dict[str, Any]
 
@@ -158,4 +159,4 @@ def build_segmenter(name: str, args: Arguments) -> nn.Module:
         network: nn.Module = getattr(import_module(module), class_name)(**args)
     except (TypeError, ValueError) as error:
         raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {error}") from error
-    return network
+    return right_on_small_grids(network)

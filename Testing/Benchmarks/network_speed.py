@@ -1,11 +1,12 @@
 """What a segmenter's training step costs on this machine's CPU, way by way.
 
     python Testing/Benchmarks/network_speed.py [--segmenters dynunet unet ...] [--rounds 7]
+        [--name NAME]
 
 The ways alternate in one process, so that a noisy machine slows all alike: PyTorch's own instance
 normalization against the one of `GenSegLib/networks/instance_norm.py`, both with channels last, and
 the latter with channels first; in float32 and in bfloat16. Seconds are this thread's own. Writes
-results/network_speed.json.
+results/network_speed.json, or another NAME.json for another kind of processor.
 """
 
 from __future__ import annotations
@@ -75,9 +76,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--segmenters", nargs="+", default=SEGMENTERS)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--name", default="network_speed")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    found: dict[str, object] = {"batch": BATCH, "threads": 1}
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    has_units = {name: capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")}
+    found: dict[str, object] = {"batch": BATCH, "threads": 1, **has_units}
     for name in args.segmenters:
         medians = measure(name, args.rounds)
         ratios = {
@@ -87,9 +91,10 @@ def main() -> None:
             for way in ("plain", "first")
             for precision in ("fp32", "bf16")
         }
+        ratios["bf16_over_fp32"] = round(medians["fast_bf16_s"] / medians["fast_fp32_s"], 3)
         found[name] = {**medians, **ratios}
         print(name, ratios, flush=True)
-    print(write_findings("network_speed", found))
+    print(write_findings(args.name, found))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""Convolutions whose gradient is right on small grids of CPUs, too.
+
+Where a grid is hardly larger than the kernel, oneDNN (3.12, with PyTorch 2.13) computes the weight
+gradient of a padded 3-D convolution from memory that nobody wrote, or writes where it must not: in
+bfloat16 on processors without AMX (2 voxels and a kernel of 3 are enough), in float32 with kernels
+from 7 on. Padding that is made of voxels keeps it away from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_OPERATIONS: dict[tuple[int, bool], Callable[..., torch.Tensor]] = {
+    (2, False): F.conv2d,
+    (3, False): F.conv3d,
+    (2, True): F.conv_transpose2d,
+    (3, True): F.conv_transpose3d,
+}
+
+
+class _Convolution(nn.Conv3d):
+    def _conv_forward(
+        self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        return convolve(self, input, weight, bias)
+
+
+def right_on_small_grids(network: Network) -> Network:
+    """Return the network, its 3-D convolutions replaced; weights and their names stay."""
+    for module in network.modules():
+        if type(module) is nn.Conv3d:
+            module.__class__ = _Convolution
+    return network
+
+
+def convolve(
+    layer: _ConvNd, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    """Do what a layer does that pads with zeros, with other weights.
+
+    Features are (batch, channel, *s). A transposed layer has no dilation and no additional output.
+    """
+    operation = _OPERATIONS[features.ndim - 2, layer.transposed]
+    padding = cast("tuple[int, ...]", layer.padding)
+    settings = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
+    if not _is_small(layer, features):
+        return operation(features, weight, bias, padding=padding, **settings)
+    border = [margin for each in reversed(padding) for margin in (each, each)]
+    if not layer.transposed:
+        return operation(F.pad(features, border), weight, bias, **settings)
+    return F.pad(operation(features, weight, bias, **settings), [-each for each in border])
+
+
+def _is_small(layer: _ConvNd, features: torch.Tensor) -> bool:
+    """Tell whether the finer grid of a convolution is no larger than its kernel.
+
+    Dilated ones are right as they are, and have much to pad.
+    """
+    if features.ndim != 5 or features.device.type != "cpu" or max(layer.dilation) > 1:
+        return False
+    finer = layer.stride if layer.transposed else (1, 1, 1)
+    sizes = [size * factor for size, factor in zip(features.shape[2:], finer)]
+    return any(size <= kernel for size, kernel in zip(sizes, layer.kernel_size))
