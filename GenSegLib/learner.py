@@ -25,6 +25,7 @@ from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, 
 from .networks import build_segmenter, segmenter_args
 from .networks.discriminator import Discriminator
 from .networks.generators import build_generator
+from .networks.image_generator import Design
 from .networks.upper_variables import UpperVariables
 from .presets import Preset
 from .problem import Batches, SegmentationProblem
@@ -95,18 +96,19 @@ class Learner:
 
     def _problem(self, preset: Preset) -> SegmentationProblem:
         dims, channels, config = preset.spatial_dims, preset.channels, self.config
+        design = Design(
+            self.classes,
+            channels,
+            dims,
+            coordinates=preset.coordinates,
+            bounded=preset.intensity.kind == "window",
+            space=config.search_space,
+        )
+        # where none is asked for, one stands idle, so that all weights start alike
+        generator = config.generator if self.has_generator else TrainConfig.generator
         problem = SegmentationProblem(
             build_segmenter(config.segmenter, self.arguments),
-            build_generator(
-                # where none is asked for, one stands idle, so that all weights start alike
-                config.generator if self.has_generator else TrainConfig.generator,
-                self.classes,
-                channels,
-                dims,
-                space=config.search_space,
-                coordinates=preset.coordinates,
-                bounded=preset.intensity.kind == "window",
-            ),
+            build_generator(generator, design),
             Discriminator(self.classes, channels, dims),
             UpperVariables(self.policy),
             self.classes,

@@ -20,7 +20,7 @@ from monai.networks.nets.diffusion_model_unet import (
 )
 from torch import nn
 
-from .image_generator import ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, zeroed
 
 STEPS = 3
 _SPREAD = 0.25  # of the bridge in its middle, in standard deviations of z-scored images
@@ -29,31 +29,14 @@ _TIMES = 1000  # what time 1 is to the embedding
 
 
 class DiffusionGenerator(ImageGenerator):
-    """Walks from the source image towards a real one in ``STEPS`` steps.
+    """Walks from the source image towards a real one in ``STEPS`` steps."""
 
-    Args:
-        classes: classes of the one-hot masks, background included.
-        channels: image channels.
-        spatial_dims: 2 or 3.
-        widths: channels at full size and after each halving.
-        coordinates: also see where a voxel lies.
-        bounded: keep images from 0 to 1.
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        channels: int = 1,
-        spatial_dims: int = 3,
-        widths: Sequence[int] = (16, 32, 64),
-        coordinates: bool = False,
-        bounded: bool = False,
-    ) -> None:
-        super().__init__(widths, bounded)
-        self.channels = channels
-        self.spread = 2 * (_BOUNDED_SPREAD if bounded else _SPREAD)
-        seen = classes + 2 * channels + (spatial_dims if coordinates else 0)
-        self.network = TimedUNet(seen, channels, spatial_dims, widths)
+    def __init__(self, design: Design) -> None:
+        super().__init__(design)
+        self.channels = channels = design.channels
+        self.spread = 2 * (_BOUNDED_SPREAD if design.bounded else _SPREAD)
+        seen = design.classes + 2 * channels + design.places
+        self.network = TimedUNet(seen, channels, design.spatial_dims, design.widths)
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of the noise of all steps but the last, which adds none."""

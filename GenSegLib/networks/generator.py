@@ -7,58 +7,36 @@ the adversary and the segmenter's feedback have something to improve.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from monai.networks.layers.factories import Conv
 from torch import nn
 
 from .cells import CONVOLUTION, TRANSPOSED, SearchableCell
-from .image_generator import ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, zeroed
 
 
 class Generator(ImageGenerator):
-    """Adds a learned residual to the source image.
-
-    Args:
-        classes: classes of the one-hot masks, background included.
-        channels: image channels.
-        spatial_dims: 2 or 3.
-        widths: channels at full size and after each halving; multiples of 16 are by far the
-            fastest in bfloat16.
-        space: the search space of the cells, ``light`` or ``paper``.
-        coordinates: also see where a voxel lies.
-        bounded: keep images from 0 to 1, as windowed ones are.
-    """
+    """Adds a learned residual to the source image."""
 
     sees_source = True
 
-    def __init__(
-        self,
-        classes: int,
-        channels: int = 1,
-        spatial_dims: int = 3,
-        widths: Sequence[int] = (16, 32, 64),
-        space: str = "light",
-        coordinates: bool = False,
-        bounded: bool = False,
-    ) -> None:
-        super().__init__(widths, bounded)
-        convolution = Conv[CONVOLUTION, spatial_dims]
-        seen = classes + 1 + (channels if self.sees_source else 0)
-        seen += spatial_dims if coordinates else 0
+    def __init__(self, design: Design) -> None:
+        super().__init__(design)
+        dims, first, steps = design.spatial_dims, design.widths[0], design.steps
+        convolution = Conv[CONVOLUTION, dims]
+        seen = design.classes + 1 + (design.channels if self.sees_source else 0) + design.places
         self.stem = nn.Sequential(
-            convolution(seen, widths[0], kernel_size=3, padding=1), nn.LeakyReLU(0.2)
+            convolution(seen, first, kernel_size=3, padding=1), nn.LeakyReLU(0.2)
         )
-        pairs = list(zip(widths, widths[1:]))
         self.encoder = nn.ModuleList(
-            SearchableCell(CONVOLUTION, spatial_dims, fine, coarse, space) for fine, coarse in pairs
+            SearchableCell(CONVOLUTION, dims, fine, coarse, design.space) for fine, coarse in steps
         )
+        skipped = [0, *(coarse for _, coarse in reversed(steps[:-1]))]
         self.decoder = nn.ModuleList(
-            SearchableCell(TRANSPOSED, spatial_dims, coarse if last else 2 * coarse, fine, space)
-            for last, (fine, coarse) in zip([True, *[False] * (len(pairs) - 1)], reversed(pairs))
+            SearchableCell(TRANSPOSED, dims, coarse + skip, fine, design.space)
+            for skip, (fine, coarse) in zip(skipped, reversed(steps))
         )
-        self.head = convolution(2 * widths[0], channels, kernel_size=3, padding=1)
+        self.head = convolution(2 * first, design.channels, kernel_size=3, padding=1)
         if self.sees_source:
             zeroed(self.head)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -16,21 +17,51 @@ from torch import nn
 from .cells import SearchableCell
 
 
+@dataclass(frozen=True)
+class Design:
+    """What a generator is built for.
+
+    Attributes:
+        classes: classes of the one-hot masks, background included.
+        channels: image channels.
+        spatial_dims: 2 or 3.
+        widths: channels at full size and after each halving; multiples of 16 are by far the
+            fastest in bfloat16.
+        coordinates: also see where a voxel lies.
+        bounded: keep images from 0 to 1, as windowed ones are.
+        space: the search space of cells, ``light`` or ``paper``; most generators have none.
+    """
+
+    classes: int
+    channels: int = 1
+    spatial_dims: int = 3
+    widths: Sequence[int] = (16, 32, 64)
+    coordinates: bool = False
+    bounded: bool = False
+    space: str = "light"
+
+    @property
+    def places(self) -> int:
+        """Channels of the coordinates, where they are seen."""
+        return self.spatial_dims if self.coordinates else 0
+
+    @property
+    def steps(self) -> list[tuple[int, int]]:
+        """The channels before and after each halving."""
+        return list(zip(self.widths, self.widths[1:]))
+
+
 class ImageGenerator(nn.Module, ABC):
     """Maps masks, a source image and noise to an image.
-
-    Args:
-        widths: channels at full size and after each halving.
-        bounded: keep images from 0 to 1, as windowed ones are.
 
     Attributes:
         multiple: what image sizes are multiples of.
     """
 
-    def __init__(self, widths: Sequence[int], bounded: bool) -> None:
+    def __init__(self, design: Design) -> None:
         super().__init__()
-        self.multiple = 2 ** (len(widths) - 1)
-        self.bounded = bounded
+        self.multiple = 2 ** len(design.steps)
+        self.bounded = design.bounded
 
     @abstractmethod
     def forward(

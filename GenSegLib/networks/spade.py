@@ -7,8 +7,6 @@ away, while the features themselves come from the source image and noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from monai.networks.blocks.spade_norm import SPADE
@@ -16,53 +14,34 @@ from monai.networks.layers.factories import Conv
 from monai.networks.nets.spade_network import SPADENetResBlock
 from torch import nn
 
-from .image_generator import ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, zeroed
 from .pyramid import Pyramid, group_norm
 
 _HIDDEN = 16
 
 
 class SpadeGenerator(ImageGenerator):
-    """Adds a residual to the source image, decoded under the masks.
+    """Adds a residual to the source image, decoded under the masks."""
 
-    Args:
-        classes: classes of the one-hot masks, background included.
-        channels: image channels.
-        spatial_dims: 2 or 3.
-        widths: channels at full size and after each halving.
-        coordinates: also see where a voxel lies.
-        bounded: keep images from 0 to 1.
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        channels: int = 1,
-        spatial_dims: int = 3,
-        widths: Sequence[int] = (16, 32, 64),
-        coordinates: bool = False,
-        bounded: bool = False,
-    ) -> None:
-        super().__init__(widths, bounded)
-        seen = channels + 1 + (spatial_dims if coordinates else 0)
-        self.encoder = Pyramid(spatial_dims, seen, widths)
+    def __init__(self, design: Design) -> None:
+        super().__init__(design)
+        dims, classes, first = design.spatial_dims, design.classes, design.widths[0]
+        self.encoder = Pyramid(dims, design.channels + 1 + design.places, design.widths)
         self.decoder = nn.ModuleList(
             SPADENetResBlock(
-                spatial_dims,
+                dims,
                 coarse,
                 fine,
                 classes,
                 spade_intermediate_channels=_HIDDEN,
                 norm=group_norm(coarse, affine=False),
             )
-            for fine, coarse in reversed(list(zip(widths, widths[1:])))
+            for fine, coarse in reversed(design.steps)
         )
-        norm = group_norm(widths[0], affine=False)
-        self.last = SPADE(
-            classes, widths[0], spatial_dims=spatial_dims, hidden_channels=_HIDDEN, norm=norm
-        )
-        convolution = Conv[Conv.CONV, spatial_dims]
-        self.head = zeroed(convolution(widths[0], channels, kernel_size=3, padding=1))
+        norm = group_norm(first, affine=False)
+        self.last = SPADE(classes, first, spatial_dims=dims, hidden_channels=_HIDDEN, norm=norm)
+        head = Conv[Conv.CONV, dims](first, design.channels, kernel_size=3, padding=1)
+        self.head = zeroed(head)
 
     def forward(
         self,

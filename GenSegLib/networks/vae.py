@@ -16,7 +16,7 @@ from monai.networks.blocks.convolutions import Convolution
 from monai.networks.layers.factories import Conv
 from torch import nn
 
-from .image_generator import ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, zeroed
 from .pyramid import LEAKY, Pyramid, group_norm
 
 CODE_CHANNELS = 8
@@ -24,38 +24,22 @@ DIVERGENCE_WEIGHT = 0.02
 
 
 class VaeGenerator(ImageGenerator):
-    """Adds a residual to the source image, decoded from a code under masks and source.
+    """Adds a residual to the source image, decoded from a code under masks and source."""
 
-    Args:
-        classes: classes of the one-hot masks, background included.
-        channels: image channels.
-        spatial_dims: 2 or 3.
-        widths: channels at full size and after each halving; codes are of the last size.
-        coordinates: also see where a voxel lies.
-        bounded: keep images from 0 to 1.
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        channels: int = 1,
-        spatial_dims: int = 3,
-        widths: Sequence[int] = (16, 32, 64),
-        coordinates: bool = False,
-        bounded: bool = False,
-    ) -> None:
-        super().__init__(widths, bounded)
-        convolution = Conv[Conv.CONV, spatial_dims]
-        seen = classes + channels
-        self.encoder = Pyramid(spatial_dims, seen, widths)
-        self.to_code = convolution(widths[-1], 2 * CODE_CHANNELS, kernel_size=1)
-        self.condition = Pyramid(spatial_dims, seen + (spatial_dims if coordinates else 0), widths)
-        self.from_code = convolution(widths[-1] + CODE_CHANNELS, widths[-1], kernel_size=1)
+    def __init__(self, design: Design) -> None:
+        super().__init__(design)
+        dims, (first, *_, last) = design.spatial_dims, design.widths
+        convolution = Conv[Conv.CONV, dims]
+        seen = design.classes + design.channels
+        self.encoder = Pyramid(dims, seen, design.widths)
+        self.to_code = convolution(last, 2 * CODE_CHANNELS, kernel_size=1)
+        self.condition = Pyramid(dims, seen + design.places, design.widths)
+        self.from_code = convolution(last + CODE_CHANNELS, last, kernel_size=1)
         self.decoder = nn.ModuleList(
-            Convolution(spatial_dims, coarse, fine, act=LEAKY, norm=group_norm(fine))
-            for fine, coarse in reversed(list(zip(widths, widths[1:])))
+            Convolution(dims, coarse, fine, act=LEAKY, norm=group_norm(fine))
+            for fine, coarse in reversed(design.steps)
         )
-        self.head = zeroed(convolution(widths[0], channels, kernel_size=3, padding=1))
+        self.head = zeroed(convolution(first, design.channels, kernel_size=3, padding=1))
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of a code."""

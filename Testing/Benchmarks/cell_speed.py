@@ -20,6 +20,7 @@ from measuring import write_findings
 from GenSegLib.devices import to_device
 from GenSegLib.networks.cells import SearchableCell
 from GenSegLib.networks.generator import Generator
+from GenSegLib.networks.image_generator import Design
 
 BATCH = 2
 SHRUNK = {"encoder 0": 1, "encoder 1": 2, "decoder 0": 4, "decoder 1": 2}
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    generator = Generator(2, coordinates=True)
+    generator = Generator(Design(2, coordinates=True))
     to_device(generator, torch.device("cpu"))
     kinds = {"bfloat16": torch.bfloat16, "float32": torch.float32}
     found = {

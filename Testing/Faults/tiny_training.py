@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from torch.nn import Module
-
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
@@ -23,7 +21,7 @@ from GenSegLib.image_io import write_image, write_label
 from GenSegLib.layouts import read_cases
 from GenSegLib.networks import segmenters
 from GenSegLib.networks.discriminator import Discriminator
-from GenSegLib.networks.generator import Generator
+from GenSegLib.networks.image_generator import Design
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import train
@@ -47,13 +45,13 @@ def few_channels() -> Iterator[None]:
     known = segmenters._REGISTRY["unet"]
     segmenters._REGISTRY["unet"] = replace(known, arguments=_few_channels)
     try:
-        with _narrowed(Generator), _narrowed(Discriminator):
+        with _narrowed(Design), _narrowed(Discriminator):
             yield
     finally:
         segmenters._REGISTRY["unet"] = known
 
 
-def _narrowed(kind: type[Module]) -> Any:
+def _narrowed(kind: type) -> Any:
     """Let a network be built with few channels, whoever builds it."""
     return patch.object(kind, "__init__", partialmethod(kind.__init__, widths=(4, 8, 8)))
 

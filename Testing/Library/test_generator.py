@@ -8,6 +8,7 @@ import torch
 from GenSegLib.networks.cells import CONVOLUTION, SEARCH_SPACES, TRANSPOSED, SearchableCell
 from GenSegLib.networks.discriminator import Discriminator, adversarial_loss, discriminator_loss
 from GenSegLib.networks.generator import Generator
+from GenSegLib.networks.image_generator import Design
 from GenSegLib.networks.operations import mixed
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
@@ -26,7 +27,7 @@ def inputs(dims: int, batch: int = 2) -> tuple[torch.Tensor, ...]:
 
 
 def trained(dims: int = 3, space: str = "light") -> Generator:
-    generator = Generator(3, 2, dims, space=space)
+    generator = Generator(Design(3, 2, dims, space=space))
     torch.nn.init.normal_(generator.head.weight, std=0.1)
     return generator
 
@@ -35,7 +36,8 @@ def trained(dims: int = 3, space: str = "light") -> Generator:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_an_untrained_generator_gives_the_source_image(dims: int, space: str) -> None:
     masks, source, noise = inputs(dims)
-    torch.testing.assert_close(Generator(3, 2, dims, space=space)(masks, source, noise), source)
+    generator = Generator(Design(3, 2, dims, space=space))
+    torch.testing.assert_close(generator(masks, source, noise), source)
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
@@ -57,7 +59,7 @@ def test_every_architecture_weight_gets_a_gradient() -> None:
 
 
 def test_architecture_and_weights_share_nothing_and_leave_nothing_out() -> None:
-    generator = Generator(3)
+    generator = Generator(Design(3))
     architecture, weights = set(generator.architecture()), set(generator.weights())
     assert not architecture & weights
     assert architecture | weights == {name for name, _ in generator.named_parameters()}

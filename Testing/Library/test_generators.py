@@ -13,11 +13,13 @@ from GenSegLib import config
 from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference, unroll
 from GenSegLib.networks.diffusion import STEPS, DiffusionGenerator
-from GenSegLib.networks.generators import FIXED, GENERATORS, SEARCHABLE, build_generator
-from GenSegLib.networks.image_generator import ImageGenerator
+from GenSegLib.networks.generators import GENERATORS, build_generator
+from GenSegLib.networks.image_generator import Design, ImageGenerator
 from GenSegLib.networks.vae import VaeGenerator
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
+SEARCHABLE = ("searchable", "mask-only")
+FIXED = [name for name in GENERATORS if name not in SEARCHABLE]
 FROM_SOURCE = [name for name in GENERATORS if name != "mask-only"]
 CLASSES, CHANNELS = 3, 2
 Inputs = tuple[torch.Tensor, ...]
@@ -30,7 +32,7 @@ def _seed() -> None:
 
 def built(name: str, dims: int = 3, **options: bool) -> ImageGenerator:
     """A generator that is past its quiet start."""
-    generator = build_generator(name, CLASSES, CHANNELS, dims, **options)
+    generator = build_generator(name, Design(CLASSES, CHANNELS, dims, **options))
     awaken(generator, 0.1)
     return generator
 
@@ -49,7 +51,7 @@ def test_the_registry_holds_what_the_settings_offer() -> None:
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("name", FROM_SOURCE)
 def test_before_training_a_generator_gives_the_source_image(name: str, dims: int) -> None:
-    generator = build_generator(name, CLASSES, CHANNELS, dims)
+    generator = build_generator(name, Design(CLASSES, CHANNELS, dims))
     masks, source, noise = inputs(generator, dims)
     torch.testing.assert_close(generator(masks, source, noise), source)
 

@@ -32,6 +32,7 @@ from GenSegLib.events import EventLog
 from GenSegLib.image_io import Volume, write_image, write_label
 from GenSegLib.layouts import read_cases
 from GenSegLib.networks.generator import Generator
+from GenSegLib.networks.image_generator import Design
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.subjects import load_subjects
@@ -129,7 +130,7 @@ def test_coordinates_tell_where_in_the_frame_a_patch_lies(tmp_path: Path) -> Non
 
 def test_windowed_images_stay_in_their_window() -> None:
     images = torch.rand(4, 1, *PATCH, generator=torch.Generator().manual_seed(0))
-    generator = Generator(2, coordinates=True, bounded=True)
+    generator = Generator(Design(2, coordinates=True, bounded=True))
     torch.nn.init.normal_(generator.head.weight)
     masks, places = torch.zeros(4, 2, *PATCH), torch.zeros(4, 3, *PATCH)
     policy = replace(Policy.of(load_preset("liver-ct")), probability=1.0)
