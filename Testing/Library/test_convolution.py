@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +50,14 @@ def test_values_and_gradients_are_right(
     features, weight = torch.randn(2, 16, *size).to(dtype), layer.weight.detach().to(dtype)
     found = gradients(layer, features, weight, native=False)
     for ours, right in zip(found, gradients(layer, features, weight, native=True)):
-        assert (ours.double() - right).norm() <= 0.01 * right.norm()
+        assert (ours.double() - right).norm() <= 0.03 * right.norm()
+
+
+@pytest.mark.parametrize("instructions", ["AVX512_CORE_BF16", "AVX2"])
+def test_values_are_right_on_processors_that_know_less(instructions: str) -> None:
+    others = [sys.executable, "-m", "pytest", "-q", "-k", "gradients", __file__]
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instructions}
+    subprocess.run(others, env=environment, check=True)
 
 
 def test_a_network_stays_the_same() -> None:
