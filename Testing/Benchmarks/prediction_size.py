@@ -1,15 +1,16 @@
 """How long prediction takes, and how much memory, against the number of slices.
 
     python Testing/Benchmarks/prediction_size.py [--slices 100 300 1000] [--threads 2]
+        [--name NAME]
 
-The volumes are made: the real CT of TotalSegmentator's test files (3 mm), continued along the body
-by its mirror image, brought to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. The model has
-the preset liver-ct with its network; a short training of its own on that one CT, at both spacings,
-teaches it where the liver is, so that the fine pass has its usual size. It is no measure of
-accuracy. Each prediction is a process of its own, `genseg predict` on the CPU.
-What else runs on the machine meanwhile
-adds to the seconds; `processor_s` is what the process itself computed, its start included.
-Writes results/prediction_size.json and, with charts, prediction_size.html.
+The volumes are made: the real CT of TotalSegmentator's test files (3 mm), continued along the
+body by its mirror image, brought to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. The model
+has the preset liver-ct with its network; a short training of its own on that one CT, at both
+spacings, teaches it where the liver is, so that the fine pass has its usual size. It is no
+measure of accuracy. Each prediction is a process of its own, `genseg predict` on the CPU. What
+else runs on the machine meanwhile adds to the seconds; `processor_s` is what the process itself
+computed, its start included. Writes results/prediction_size.json and, with charts,
+prediction_size.html, or another NAME.json and NAME.html for another kind of processor.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def measure(model: Path, image: Path, out: Path, options: list[str], threads: in
     }
 
 
-def draw_charts(rows: list[dict]) -> None:
+def draw_charts(rows: list[dict], file: Path) -> None:
     """Write a page with the measured seconds and memory against the slices."""
     slices = tuple(float(row["slices"]) for row in rows)
     titles = {
@@ -171,7 +172,7 @@ def draw_charts(rows: list[dict]) -> None:
         charts.append(line_chart(f"{title} against slices", [curve], y_limits=(0, top)))
     style = (ROOT / "GenSegLib/reports/page.css").read_text()
     page = f'<!doctype html><meta charset="utf-8"><style>{style}</style>{"".join(charts)}'
-    write_text(RESULTS / "prediction_size.html", page)
+    write_text(file, page)
 
 
 def main() -> None:
@@ -182,6 +183,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="of the short training")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--options", nargs="*", default=[], help="further options of predict")
+    parser.add_argument("--name", default="prediction_size")
     args = parser.parse_args()
     model = args.work / "model"
     if not model.is_dir():
@@ -196,9 +198,9 @@ def main() -> None:
         row = measure(model, image, args.work / f"out_{slices}", args.options, args.threads)
         rows.append({"slices": slices, **row, "started": started, "load": os.getloadavg()[0]})
         print(rows[-1], flush=True)
-    draw_charts(rows)
+    draw_charts(rows, RESULTS / f"{args.name}.html")
     found = {"rows": rows, "threads": args.threads, "image": [ACROSS, ACROSS], "spacing": SPACING}
-    print(write_findings("prediction_size", found))
+    print(write_findings(args.name, found))
 
 
 if __name__ == "__main__":
