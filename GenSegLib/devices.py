@@ -84,6 +84,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def cpu_capabilities() -> Mapping[str, bool]:
+    """Return what this processor can do, by PyTorch's names; PyTorch 2.8 and older cannot tell."""
+    capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return capabilities
+
+
 def choose_precision(device: torch.device, precision: str) -> Precision:
     """Return a context for the forward passes: bfloat16 where the hardware gains by it.
 
@@ -146,10 +152,10 @@ def to_device(network: nn.Module, device: torch.device, memory_format: str = CHA
 
 
 def _cpu_gains_by_bfloat16() -> bool:
-    """Ask PyTorch; 2.8 and older cannot tell, and float32 is right on any processor.
+    """Tell whether there are units for it; float32 is right on any processor.
 
     With AVX-512's instructions for it alone, trainings are no faster than in float32
     (``Testing/Benchmarks/network_speed.py``).
     """
-    capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities = cpu_capabilities()
     return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-Network = TypeVar("Network", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 _OPERATIONS: dict[tuple[int, bool], Callable[..., torch.Tensor]] = {
     (2, False): F.conv2d,
@@ -33,7 +33,7 @@ class _Convolution(nn.Conv3d):
         return convolve(self, input, weight, bias)
 
 
-def right_on_small_grids(network: Network) -> Network:
+def right_on_small_grids(network: _Network) -> _Network:
     """Return the network, its 3-D convolutions replaced; weights and their names stay."""
     for module in network.modules():
         if type(module) is nn.Conv3d:

@@ -37,7 +37,7 @@ class Discriminator(nn.Module):
             inputs = width
         layers.append(convolution(inputs, 1, kernel_size=3, padding=1))
         self.layers = right_on_small_grids(nn.Sequential(*layers))
-        for layer in layers[::2]:
+        for layer in layers[::2]:  # not earlier: what is normalized is of another class
             spectral_norm(layer)
 
     def forward(self, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

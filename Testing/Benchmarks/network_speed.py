@@ -20,7 +20,7 @@ from measuring import write_findings
 from torch import nn
 
 from GenSegLib.config import SEGMENTERS
-from GenSegLib.devices import choose_precision, to_device
+from GenSegLib.devices import choose_precision, cpu_capabilities, to_device
 from GenSegLib.losses import segmentation_loss
 from GenSegLib.memory_format import CHANNELS_FIRST, laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--name", default="network_speed")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities = cpu_capabilities()
     has_units = {name: capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")}
     found: dict[str, object] = {"batch": BATCH, "threads": 1, **has_units}
     for name in args.segmenters:
