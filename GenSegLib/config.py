@@ -112,8 +112,20 @@ class TrainConfig:
         return frozenset(name.strip() for name in self.frozen.split(",") if name.strip())
 
     @classmethod
-    def for_preset(cls, preset: Preset, effort: str = "standard", **changes: Any) -> TrainConfig:
-        """Give the settings that a preset recommends for an effort, with `changes` on top.
+    def for_preset(
+        cls,
+        preset: Preset,
+        effort: str = "standard",
+        labelled: int | None = None,
+        **changes: Any,
+    ) -> TrainConfig:
+        """Give the settings that a preset recommends, with `changes` on top.
+
+        Args:
+            preset: the anatomy's.
+            effort: how long to train.
+            labelled: how many labelled cases there are, where that is known.
+            **changes: settings by their names.
 
         Raises:
             GenSegError: the effort or a setting is unknown, or a value is outside its range.
@@ -121,7 +133,10 @@ class TrainConfig:
         _require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
         _refuse_unknown(changes)
         steps = dataclasses.asdict(preset.steps[effort])
-        return cls(**{"segmenter": preset.segmenter, **steps, **changes})
+        has_pairs = changes.get("generator", cls.generator) != "none"
+        is_few = labelled is not None and labelled <= preset.few_cases
+        batches = {"batch_size": 1, "generated_batch_size": 1} if has_pairs and is_few else {}
+        return cls(**{"segmenter": preset.segmenter, **steps, **batches, **changes})
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings as JSON values; `from_json` reads them back unchanged."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from .trials import is_clearly_faster, seconds_of
+from .trials import is_clearly_faster
 
 CHANNELS_LAST, CHANNELS_FIRST = "channels-last", "channels-first"
 
@@ -29,13 +29,13 @@ def laid_out(tensor: torch.Tensor, memory_format: str = CHANNELS_LAST) -> torch.
     )
 
 
-def fitting_format(step_in: Callable[[str], Callable[[], None]]) -> tuple[str, float]:
+def fitting_format(seconds_in: Callable[[str], float]) -> tuple[str, float]:
     """Return the format to take, and how many times as fast as channels last it is.
 
     Args:
-        step_in: gives a step to time in a memory format.
+        seconds_in: gives the seconds of a step in a memory format.
     """
-    last, first = (seconds_of(step_in(each)) for each in (CHANNELS_LAST, CHANNELS_FIRST))
+    last, first = (seconds_in(each) for each in (CHANNELS_LAST, CHANNELS_FIRST))
     if is_clearly_faster(first, last):
         return CHANNELS_FIRST, last / first
     return CHANNELS_LAST, 1.0

@@ -8,19 +8,16 @@ the found recipe trains the segmenter on all labelled cases, those held back inc
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Union
 
 import torch
 
 from . import distributed
-from .checkpoints import load_checkpoint, save_checkpoint
 from .devices import is_out_of_memory
 from .errors import DriveAway, GenSegError
 from .events import EventLog
 from .feedback import Feedback
 from .files import reachable
-from .memory_format import CHANNELS_LAST
 from .previews import write_previews
 from .run_lock import RunLock
 from .runs import RunFolder, State
@@ -33,6 +30,7 @@ from .setbacks import (
     smaller_batch,
     wait_for_drive,
 )
+from .standing import Kept, Standing, keep, load_kept
 from .trained_model import write_model
 from .tuning import Tuning
 from .validation import validation_dice
@@ -48,28 +46,6 @@ class StopRequested(Exception):  # noqa: N818 - not an error
     """The user asked for a stop; the checkpoint is written."""
 
 
-@dataclass
-class Progress:
-    """Where a training stands: what a checkpoint keeps beside the learner's state.
-
-    `halvings` counts how often the steps became smaller, `micro_batch` is how many samples go
-    through a network at a time (0: all); see `setbacks`. `threads` is how many it computes on (0:
-    not chosen yet), `memory_format` how the segmenter lies in memory: other ones would round sums
-    another way.
-    """
-
-    phase: str = PHASES[0]
-    step: int = 0
-    elapsed_s: float = 0.0
-    best_dice: float = -1.0
-    last_dice: float | None = None
-    waited: int = 0
-    halvings: int = 0
-    micro_batch: int = 0
-    threads: int = 0
-    memory_format: str = CHANNELS_LAST
-
-
 class Training:
     """Runs the phases of one training; see :func:`train`.
 
@@ -77,42 +53,50 @@ class Training:
         run: the run folder.
         events: told of what happens.
         lock: of the run folder; None for a process that does not write there.
+        resume: go on from the last checkpoint, where there is one.
     """
 
-    def __init__(self, run: RunFolder, events: EventLog, lock: RunLock | None) -> None:
+    def __init__(
+        self, run: RunFolder, events: EventLog, lock: RunLock | None, *, resume: bool = False
+    ) -> None:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
-        self.tuning = Tuning(self.config, events.log)
+        self.tuning = Tuning(run, events.log)
+        kept = load_kept(run.checkpoints, events.log) if resume else None
+        self.standing = kept.standing if kept else Standing()
+        self._settle()
         self.session = load_session(run, events)
         self.learner = self.session.learner
         self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
-        self.progress = Progress()
+        if kept:
+            self._restore(kept)
+        self._adapt()
         self._since = self._saved = self._beaten = time.monotonic()
         self._phase_start = 0, 0.0
 
     @property
     def done(self) -> int:
         """Steps of all phases so far."""
-        return self.schedule.before(self.progress.phase) + self.progress.step
+        return self.schedule.before(self.standing.phase) + self.standing.step
 
-    def run(self, *, resume: bool) -> None:
+    def run(self) -> None:
         """Run all phases from where the training stands, then write the model."""
-        if resume:
-            self._restore()
         while (setback := self._run_phases()) is not None:
             self._go_back(setback)
         self._save()
         if self.lock is not None:
-            dice = self.progress.last_dice
+            dice = self.standing.last_dice
             write_model(self.run_folder, self.learner, self.session.names, dice)
 
-    def _choose_threads(self) -> None:
-        self.tuning.choose_threads(self.learner)
-        self.progress.threads = torch.get_num_threads()
+    def _settle(self) -> None:
+        """Choose how the training computes, or take what it began with, before it prepares cases.
 
-    def _choose_format(self) -> None:
-        self.tuning.choose_format(self.learner)
-        self.progress.memory_format = self.learner.memory_format
+        Where other programs compute, preparing them on too many threads takes many times as long.
+        """
+        if not self.standing.threads:
+            self.standing.memory_format = self.tuning.choose()
+            self.standing.threads = torch.get_num_threads()
+        torch.set_num_threads(min(self.standing.threads, torch.get_num_threads()))
 
     def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
@@ -132,18 +116,15 @@ class Training:
         return None
 
     def _run_phases_through(self) -> None:
-        if not self.progress.threads:
-            self._choose_threads()
-            self._choose_format()
-        for phase in PHASES[PHASES.index(self.progress.phase) :]:
-            if phase != self.progress.phase:
-                self.progress.phase, self.progress.step = phase, 0
+        for phase in PHASES[PHASES.index(self.standing.phase) :]:
+            if phase != self.standing.phase:
+                self.standing.phase, self.standing.step = phase, 0
             self._run_phase(phase)
         self._require_sound()
 
     def _go_back(self, setback: Setback) -> None:
         """Go on from the last checkpoint, or the start, with what the setback asks for."""
-        before, at = self.progress, self.done
+        before, at = self.standing, self.done
         halvings, micro_batch = before.halvings, before.micro_batch
         if isinstance(setback, LossDiverged):
             halvings = halved_again(halvings, str(setback), at)
@@ -158,37 +139,38 @@ class Training:
                 "samples are computed at a time, which gives the same result and takes longer"
             )
         self.events.log(told, "warning")
-        if not self._restore():
+        kept = load_kept(self.run_folder.checkpoints, self.events.log)
+        if kept:
+            self._restore(kept)
+        else:
             self.session = load_session(self.run_folder, self.events)
-            self.learner, self.progress = self.session.learner, Progress()
-        self.progress.elapsed_s = before.elapsed_s
-        self.progress.halvings, self.progress.micro_batch = halvings, micro_batch
-        self.progress.threads = before.threads
-        self.progress.memory_format = before.memory_format
+            self.learner, self.standing = self.session.learner, Standing()
+        self.standing.elapsed_s = before.elapsed_s
+        self.standing.halvings, self.standing.micro_batch = halvings, micro_batch
+        self.standing.threads = before.threads
+        self.standing.memory_format = before.memory_format
         self._adapt()
         self._save()
 
     def _adapt(self) -> None:
         """Go on with steps and batches as small as the setbacks so far ask for, as was chosen."""
-        if self.progress.threads:
-            torch.set_num_threads(min(self.progress.threads, torch.get_num_threads()))
-        self.learner.lay_out(self.progress.memory_format)
-        self.learner.slow_down(0.5**self.progress.halvings)
-        self.learner.problem.micro_batch = self.progress.micro_batch
+        self.learner.lay_out(self.standing.memory_format)
+        self.learner.slow_down(0.5**self.standing.halvings)
+        self.learner.problem.micro_batch = self.standing.micro_batch
 
     def _run_phase(self, phase: str) -> None:
-        progress, schedule = self.progress, self.schedule
-        self._phase_start = progress.step, self._elapsed()
-        while not schedule.is_over(phase, progress.step, self._elapsed()):
+        standing, schedule = self.standing, self.schedule
+        self._phase_start = standing.step, self._elapsed()
+        while not schedule.is_over(phase, standing.step, self._elapsed()):
             self._stop_if_asked()
             with self.learner.own_draws():
-                losses = distributed.averaged(self._step(phase, progress.step))
-            progress.step += 1
+                losses = distributed.averaged(self._step(phase, standing.step))
+            standing.step += 1
             self._tell(phase, losses)
-            if progress.step % self.config.validate_every == 0 and self._end_round(phase):
+            if standing.step % self.config.validate_every == 0 and self._end_round(phase):
                 break
             self._keep_alive()
-        if phase == "joint" and progress.step % self.config.validate_every:
+        if phase == "joint" and standing.step % self.config.validate_every:
             self._end_round(phase)
 
     def _step(self, phase: str, step: int) -> dict[str, float]:
@@ -208,13 +190,13 @@ class Training:
     def _end_round(self, phase: str) -> bool:
         """Look back on a round and hear the user; tell whether the phase is to end."""
         self._hear_feedback()
-        if self.tuning.threads.are_fewer:  # what was in the way may be over
-            self._choose_threads()
+        self.tuning.look_again(self.standing.memory_format)
+        self.standing.threads = torch.get_num_threads()
         if phase != "joint":
             return False
         self._validate()
         self._show()
-        stalled = 0 < self.config.patience <= self.progress.waited
+        stalled = 0 < self.config.patience <= self.standing.waited
         if stalled:
             self.events.log("validation Dice has stopped rising: the joint phase ends")
         return stalled
@@ -227,7 +209,7 @@ class Training:
         if self.learner.has_generator and feedback != self.learner.feedback:
             self.learner.follow(feedback)
             self.events.log(
-                f"feedback: {len(feedback.pairs)} pairs of cases are left out; "
+                f"feedback: pairs of cases left out: {len(feedback.pairs)}; "
                 f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
             )
 
@@ -250,10 +232,10 @@ class Training:
                 self.learner.classes,
                 self.learner.problem.autocast,
             )
-        progress = self.progress
-        progress.waited = 0 if dice > progress.best_dice + _RISE else progress.waited + 1
-        progress.best_dice = max(dice, progress.best_dice)
-        progress.last_dice = dice
+        standing = self.standing
+        standing.waited = 0 if dice > standing.best_dice + _RISE else standing.waited + 1
+        standing.best_dice = max(dice, standing.best_dice)
+        standing.last_dice = dice
         self.events.metrics("joint", self.done, validation_dice=dice)
 
     def _show(self) -> None:
@@ -263,24 +245,24 @@ class Training:
             self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
 
     def _tell(self, phase: str, losses: dict[str, float]) -> None:
-        progress = self.progress
+        standing = self.standing
         require_numbers(losses)
-        if progress.step % _TELL_EVERY and progress.step != self.schedule.steps[phase]:
+        if standing.step % _TELL_EVERY and standing.step != self.schedule.steps[phase]:
             return
         elapsed = self._elapsed()
         first, began = self._phase_start
-        rate = (elapsed - began) / max(1, progress.step - first)
-        remaining = self.schedule.remaining_s(phase, progress.step, rate, elapsed)
-        self.events.progress(phase, progress.step, self.schedule.steps[phase], remaining)
+        rate = (elapsed - began) / max(1, standing.step - first)
+        remaining = self.schedule.remaining_s(phase, standing.step, rate, elapsed)
+        self.events.progress(phase, standing.step, self.schedule.steps[phase], remaining)
         upper = self.learner.upper_values() if phase == "joint" else {}
         self.events.metrics(phase, self.done, **losses, **upper)
 
     def _elapsed(self) -> float:
         """Return the seconds of training so far, those before a resume included."""
         now = time.monotonic()
-        self.progress.elapsed_s = distributed.agreed(self.progress.elapsed_s + now - self._since)
+        self.standing.elapsed_s = distributed.agreed(self.standing.elapsed_s + now - self._since)
         self._since = now
-        return self.progress.elapsed_s
+        return self.standing.elapsed_s
 
     def _stop_if_asked(self) -> None:
         if not distributed.agreed(self.run_folder.stop_requested()):
@@ -313,26 +295,10 @@ class Training:
             return
         self.run_folder.require_present()
         self.lock.require_held()
-        state = {"progress": vars(self.progress), "learner": self.learner.state()}
-        save_checkpoint(self.run_folder.checkpoints, self.done, state)
+        keep(self.run_folder.checkpoints, self.standing, self.learner, self.done)
 
-    def _restore(self) -> bool:
-        """Go back to the last sound checkpoint; tell whether there is one."""
-        state, damaged = load_checkpoint(self.run_folder.checkpoints)
-        distributed.wait()  # before the leader writes the next one
-        for path in damaged:
-            self.events.log(f"{path.name} is damaged; an earlier checkpoint is used", "warning")
-        if state is None:
-            self.events.log("there is no checkpoint yet: the training starts anew")
-            return False
-        try:
-            self.learner.restore(state["learner"])
-            self.progress = Progress(**state["progress"])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
-            raise GenSegError(
-                f"the checkpoint in {self.run_folder.checkpoints} is not of this training; train "
-                "again with --overwrite"
-            ) from fault
-        self._adapt()
+    def _restore(self, kept: Kept) -> None:
+        """Go back to where a checkpoint was written."""
+        self.standing = kept.standing
+        kept.restore(self.learner)
         self.events.log(f"goes on from step {self.done} of {self.schedule.total}")
-        return True

@@ -137,6 +137,11 @@ class RunFolder:
         return CaseSet.from_json(read_json(self.path / "cases.json"), self.path)
 
     @property
+    def labels(self) -> dict[int, str]:
+        """The names of the label values, which the cases have or the preset."""
+        return dict(sorted((self.cases.labels or self.preset.labels).items()))
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"

@@ -48,7 +48,7 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
         raise GenSegError("no case has the role train; give at least one labelled case it")
     if config.threads:
         torch.set_num_threads(config.threads)
-    names = dict(sorted((cases.labels or run.preset.labels).items()))
+    names = run.labels
     device = choose_device(config.device)
     distributed.require_own_card(device)
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 
 import torch
 
 from . import distributed
-from .trials import is_clearly_faster, seconds_of
+from .trials import is_clearly_faster
 
 
 def halvings(most: int) -> list[int]:
@@ -61,8 +60,11 @@ class Threads:
         """Whether PyTorch takes fewer than it would by itself."""
         return torch.get_num_threads() < self.most
 
-    def choose(self, step: Callable[[], None]) -> str | None:
+    def choose(self, seconds_with: Callable[[int], float]) -> str | None:
         """Let PyTorch take as many as a step is fastest with.
+
+        Args:
+            seconds_with: gives the seconds of a step with a number of threads.
 
         Returns:
             What to tell the user where that is another number than before.
@@ -70,7 +72,7 @@ class Threads:
         if self.most == 1:
             return None
         before = torch.get_num_threads()
-        chosen, seconds = fitting_threads(self.most, partial(_seconds_with, step))
+        chosen, seconds = fitting_threads(self.most, seconds_with)
         torch.set_num_threads(chosen)
         if chosen == before:
             return None
@@ -81,8 +83,3 @@ class Threads:
             f"trains on {chosen} of {self.most} CPU threads: {gain:.1f} times as fast at the "
             f"moment (--threads {self.most} takes all of them)"
         )
-
-
-def _seconds_with(step: Callable[[], None], threads: int) -> float:
-    torch.set_num_threads(threads)
-    return seconds_of(step)

@@ -42,9 +42,9 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
             events.log(f"{distributed.count()} processes share each batch")
         done = 0
         try:
-            training = Training(run, events, lock)
+            training = Training(run, events, lock, resume=resume)
             try:
-                training.run(resume=resume)
+                training.run()
             finally:
                 done = training.done
         except StopRequested:
@@ -63,4 +63,4 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
 def _train_along(run: RunFolder, resume: bool) -> None:
     """Compute a share of every batch, and write nothing."""
     with deterministic(run.config.deterministic), suppress(StopRequested):
-        Training(run, EventLog(None), None).run(resume=resume)
+        Training(run, EventLog(None), None, resume=resume).run()

@@ -72,9 +72,8 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     preset = load_preset(PRESET)
     effort = args.effort or EFFORT
     budget_s = args.time_budget_s or (QUICK_S if effort == "quick" else None)
-    config = TrainConfig.for_preset(
-        preset, effort, seed=args.seed, device=args.device, time_budget_s=budget_s
-    )
+    settings = {"seed": args.seed, "device": args.device, "time_budget_s": budget_s}
+    config = TrainConfig.for_preset(preset, effort, args.cases, **settings)
     found = read_cases(out / "cases")
     cases = choose_cases(found, preset, config.validation_share, args.seed)
     run_folder = RunFolder.create(out / "run", config, preset, cases)

@@ -112,4 +112,4 @@ def run(args: argparse.Namespace) -> None:
     if measured is not None:
         ct = ModelMetadata.load(model).preset.modality == "CT"
         print(format_measurements(measured, "HU" if ct else ""))
-    print(f"{len(images)} segmentations are in {args.out}")
+    print(f"Segmentations written to {args.out}: {len(images)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from ..cases import CaseSet
@@ -18,7 +19,7 @@ from ..errors import GenSegError
 from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
-from ..torchrun import restarts
+from ..torchrun import is_one_of_several, restarts
 from ..unlabelled import draw_cases
 from .case_choice import choose_cases
 from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
@@ -170,10 +171,13 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     preset = load_preset(args.preset)
     recipe = load_recipe(args.recipe) if args.recipe else {}
     changes = {**recipe, **_changes(args)}
-    config = TrainConfig.for_preset(preset, args.effort or "standard", **changes)
+    settings = partial(TrainConfig.for_preset, preset, args.effort or "standard", **changes)
+    config = settings()
     _require_device(config.device)
     cases = _draw(read_data(args), args, config)
     cases = choose_cases(cases, preset, config.validation_share, config.seed)
+    if not is_one_of_several():  # which could not share a batch of one sample
+        config = settings(labelled=len(cases.labelled))
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
 
 

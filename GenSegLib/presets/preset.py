@@ -72,7 +72,9 @@ class Preset:
     `coarse_share` of the patches: prediction finds the organ at it first, and segments at
     `spacing` only what lies within `coarse_margin_mm` of what was found. Where nothing was found
     the segmentation is empty, or with `search_finely` the whole image is segmented. With
-    `coordinates` the generator also sees where a patch lies.
+    `coordinates` the generator also sees where a patch lies. Of no more than `few_cases` labelled
+    cases a step sees one real and one generated sample: where a patch shows most of a case, more
+    of them only fit those cases more closely, in twice the time.
 
     Raises:
         GenSegError: a value does not fit; the message names the setting.
@@ -105,6 +107,7 @@ class Preset:
     search_finely: bool = False
     coordinates: bool = False
     optional_labels: tuple[int, ...] = ()
+    few_cases: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
@@ -122,6 +125,7 @@ class Preset:
         for name in ("foreground_share", "coarse_share"):
             _require(0 <= getattr(self, name) <= 1, name, "from 0 to 1")
         _require(self.coarse_margin_mm >= 0, "coarse_margin_mm", "0 or more")
+        _require(_is_count(self.few_cases), "few_cases", "a whole number of 0 or more")
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
         needed = not self.labels or bool(self.single_labels)
         _require(needed, "optional_labels", "some of the labels, not all")

@@ -35,10 +35,10 @@ class Look:
     @classmethod
     def of_run(cls, run: RunFolder) -> Look:
         """The names of the cases (or the preset) and the preset's colors."""
-        names = run.cases.labels or run.preset.labels
+        names = run.labels
         colors = {
             value: run.preset.colors.get(value, _PALETTE[place % len(_PALETTE)])
-            for place, value in enumerate(sorted(names))
+            for place, value in enumerate(names)
         }
         intensity = run.preset.intensity
         fixed = (intensity.low, intensity.high) if intensity.kind == "window" else None

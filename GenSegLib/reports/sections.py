@@ -83,7 +83,7 @@ def settings_section(run: RunFolder) -> Section:
     """What was asked for, the cases, and the software."""
     preset = {
         "preset": run.preset.name,
-        "labels": ", ".join((run.cases.labels or run.preset.labels).values()),
+        "labels": ", ".join(run.labels.values()),
         "spacing (mm)": run.preset.spacing or "as the images",
         "patch (voxels)": run.preset.patch_size,
         "intensity": run.preset.intensity.kind,

@@ -20,7 +20,7 @@ from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.PairChecks import OK, checkPair
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.SegmentClasses import labelsOf
-from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
+from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames, usedPairs
 from GenSegSlicerLib.Turns import Steps
 from GenSegSlicerLib.VolumeFiles import writeVolume
 
@@ -47,7 +47,7 @@ class CaseWriter:
         config: TrainConfig,
         classMap: Mapping[str, str],
     ) -> None:
-        self._pairs = [pair for pair in pairs if pair.role != "ignore"]
+        self._pairs = usedPairs(pairs)
         if not any(pair.role == "train" for pair in self._pairs):
             raise GenSegError(
                 _("No pair has the role Train; add pairs of a volume and its segmentation")

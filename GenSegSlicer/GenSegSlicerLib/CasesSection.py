@@ -15,13 +15,13 @@ from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
-from GenSegSlicerLib.PairSummary import faultOf, tellAbout, usedPairs
+from GenSegSlicerLib.PairSummary import faultOf, tellAbout
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentMapping import SegmentMapping
 from GenSegSlicerLib.SliceViews import showPair
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 
 class CasesSection(Section):

@@ -7,12 +7,7 @@ from collections.abc import Sequence
 from slicer.i18n import tr as _
 
 from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.TrainingPair import TrainingPair
-
-
-def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
-    """Give the pairs that a training would use."""
-    return [pair for pair in pairs if pair.role != "ignore"]
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 
 def faultOf(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:

@@ -81,7 +81,7 @@ class ReviewViews:
     def _colorsOf(self, run: Path) -> Any:
         """Give the color table of the run's classes."""
         folder = RunFolder(run)
-        names = folder.cases.labels or folder.preset.labels
+        names = folder.labels
         style = SegmentStyle.ofPreset(names, folder.preset)
         node = self._node("colors", _COLORS)
         node.SetTypeToUser()

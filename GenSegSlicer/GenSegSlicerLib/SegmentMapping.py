@@ -17,7 +17,7 @@ from GenSegSlicerLib.SegmentClasses import (
     suggestClasses,
 )
 from GenSegSlicerLib.SegmentTable import SegmentTable
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 
 class SegmentMapping:
@@ -58,7 +58,7 @@ class SegmentMapping:
 
     def show(self, pairs: Sequence[TrainingPair]) -> None:
         """Show the segments of the pairs that are used."""
-        used = [pair for pair in pairs if pair.role != "ignore"]
+        used = usedPairs(pairs)
         nodes = [pair.segmentationNode.GetID() for pair in used]
         if self._parameters is None or self._shown == (nodes, self._parameters.preset):
             return

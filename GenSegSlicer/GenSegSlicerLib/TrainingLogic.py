@@ -17,7 +17,7 @@ from GenSegSlicerLib.Job import awaited
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentClasses import segmentNames, suggestClasses
 from GenSegSlicerLib.TrainingJob import TrainingJob
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 
 class TrainingLogic:
@@ -65,7 +65,8 @@ class TrainingLogic:
         """
         self._requireNoTraining()
         wanted = load_preset(preset)
-        config = TrainConfig.for_preset(wanted, effort, **(settings or {}))
+        count = len(usedPairs(pairs))
+        config = TrainConfig.for_preset(wanted, effort, labelled=count, **(settings or {}))
         if classMap is None:
             classMap = suggestClasses(segmentNames(pairs), wanted)
         writer = CaseWriter(pairs, wanted, config, classMap)

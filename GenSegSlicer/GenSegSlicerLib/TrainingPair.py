@@ -35,6 +35,11 @@ class TrainingPair:
         return f"_{name}" if not name or _DEVICES.fullmatch(name) else name
 
 
+def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
+    """Give the pairs that a training would use."""
+    return [pair for pair in pairs if pair.role != "ignore"]
+
+
 def caseNames(pairs: Sequence[TrainingPair]) -> list[str]:
     """A file name for each pair that no other one has, whatever the case of its letters."""
     names: list[str] = []

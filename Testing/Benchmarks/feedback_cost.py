@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,12 +37,18 @@ EARLY = 0.2  # of the segmenter's rate, as trainings have it in their first join
 WAYS = {"two_level": (False, False), "look_ahead": (True, False), "look_back": (True, True)}
 
 
-def make_learner(data: Path, device: str = "auto", **settings: object) -> Learner:
+@contextmanager
+def hippocampus_run(data: Path, **settings: object) -> Iterator[RunFolder]:
+    """Give a run of the main job, that has not begun."""
     preset = load_preset("hippocampus-mri")
-    config = TrainConfig.for_preset(preset, **{"device": device, "threads": 1, **settings})
+    config = TrainConfig.for_preset(preset, **settings)
     cases = read_cases(data).low_data(10, 0).with_validation(config.validation_share, 0)
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(Path(folder) / "run", config, preset, cases)
+        yield RunFolder.create(Path(folder) / "run", config, preset, cases)
+
+
+def make_learner(data: Path, device: str = "auto", **settings: object) -> Learner:
+    with hippocampus_run(data, **{"device": device, "threads": 1, **settings}) as run:
         return load_session(run).learner
 
 

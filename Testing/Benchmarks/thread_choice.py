@@ -18,12 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from feedback_cost import make_learner
+from feedback_cost import hippocampus_run
 from measuring import ROOT, write_findings
 
 from GenSegLib.learner import Learner
-from GenSegLib.threads import Threads, halvings
-from GenSegLib.tuning import rehearsal
+from GenSegLib.runs import RunFolder
+from GenSegLib.session import load_session
+from GenSegLib.threads import halvings
+from GenSegLib.tuning import Tuning
 
 
 @contextmanager
@@ -47,11 +49,10 @@ def seconds_of_a_step(learner: Learner, threads: int, steps: int) -> float:
     return round((time.perf_counter() - began) / steps, 4)
 
 
-def measure(learner: Learner, threads: Threads, steps: int) -> dict[str, object]:
-    most = threads.most
+def measure(run: RunFolder, learner: Learner, most: int, steps: int) -> dict[str, object]:
     torch.set_num_threads(most)
     began = time.perf_counter()
-    threads.choose(rehearsal(learner, learner.memory_format))
+    Tuning(run, print).choose()
     took, chosen = time.perf_counter() - began, torch.get_num_threads()
     seconds = {number: seconds_of_a_step(learner, number, steps) for number in halvings(most)}
     gain = round(seconds[most] / seconds[chosen], 3)
@@ -69,11 +70,12 @@ def main() -> None:
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--steps", type=int, default=20)
     args = parser.parse_args()
-    threads, found = Threads(), {}
-    learner = make_learner(args.data, "cpu", threads=0)
-    for count in args.busy:
-        with busy_programs(count):
-            found[f"beside_{count}_busy_programs"] = measure(learner, threads, args.steps)
+    most, found = torch.get_num_threads(), {}
+    with hippocampus_run(args.data, device="cpu", threads=0) as run:
+        learner = load_session(run).learner
+        for count in args.busy:
+            with busy_programs(count):
+                found[f"beside_{count}_busy_programs"] = measure(run, learner, most, args.steps)
     print(write_findings("thread_choice", found))
 
 

@@ -58,6 +58,10 @@ def test_a_training_leaves_a_model_a_report_and_its_story(run: RunFolder) -> Non
     phases = {event["phase"] for event in read_events(run.events_file) if "phase" in event}
     assert phases == {"warm-up", "joint", "final"}
     assert not run.is_running()
+
+
+def test_of_few_cases_a_step_sees_fewer_samples(run: RunFolder) -> None:
+    assert (run.config.batch_size, run.config.generated_batch_size) == (1, 1)
     assert not run.stop_requested()
 
 

@@ -65,6 +65,24 @@ def test_an_effort_takes_its_steps_from_the_preset_and_keeps_what_is_asked() -> 
     assert config.segmenter == preset.segmenter
 
 
+@pytest.mark.parametrize(
+    ("labelled", "changes", "batches"),
+    [
+        (5, {}, (1, 1)),
+        (6, {}, (2, 2)),
+        (None, {}, (2, 2)),
+        (5, {"generator": "none"}, (2, 2)),
+        (5, {"batch_size": 3}, (3, 1)),
+    ],
+)
+def test_a_step_sees_fewer_samples_of_few_labelled_cases(
+    labelled: int | None, changes: dict[str, Any], batches: tuple[int, int]
+) -> None:
+    preset = load_preset("hippocampus-mri")
+    config = TrainConfig.for_preset(preset, labelled=labelled, **changes)
+    assert (config.batch_size, config.generated_batch_size) == batches
+
+
 def test_an_unknown_effort_is_refused() -> None:
     with pytest.raises(GenSegError, match="effort must be one of quick, standard, thorough"):
         TrainConfig.for_preset(load_preset("liver-ct"), "heroic")

@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from small_runs import small_run
+from small_runs import phantom_cases, small_preset, small_run
 
-from GenSegLib import threads, tuning
+from GenSegLib import tuning
+from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST, fitting_format
+from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST
 from GenSegLib.phases import Training
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
-from GenSegLib.threads import Threads
 from GenSegLib.training import train
-from GenSegLib.tuning import rehearsal
+from GenSegLib.tuning import Tuning, rehearsal
 
 
 @pytest.fixture(autouse=True)
-def _two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine of two cores on which nobody chose yet."""
-    before = torch.get_num_threads()
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of two cores on which nobody chose yet.
+
+    Threads are counted and not taken: two of them are slow beside tests of other processes.
+    """
+    taken = [2]
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: taken[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: taken.__setitem__(0, number))
 
 
-@pytest.mark.parametrize("segmenter", ["unet", "dynunet"])
-def test_measuring_leaves_the_learner_as_it_was(tmp_path: Path, segmenter: str) -> None:
-    learner = load_session(small_run(tmp_path / "run", segmenter=segmenter)).learner
-    learner.warm_up_step()
-    learner.joint_step(0)
-    before = [weight.clone() for weight in learner.problem.middle_parameters()]
-    drawn_from = learner.rng.generator.get_state()
-    drawn_by_others_from = torch.get_rng_state()
-    Threads().choose(rehearsal(learner, CHANNELS_LAST))
-    fitting_format(lambda each: rehearsal(learner, each))
+@pytest.mark.parametrize("segmenter", ["unet", "dynunet", "unetr"])
+def test_measuring_draws_no_random_numbers_of_the_training(tmp_path: Path, segmenter: str) -> None:
+    drawn_from = torch.get_rng_state()
+    Tuning(small_run(tmp_path / "run", segmenter=segmenter), print).choose()
     assert torch.get_num_threads() in (1, 2)
-    assert all(map(torch.equal, learner.problem.middle_parameters(), before))
-    assert all(weight.grad is None for weight in learner.problem.middle_parameters())
-    assert torch.equal(learner.rng.generator.get_state(), drawn_from)
-    assert torch.equal(torch.get_rng_state(), drawn_by_others_from)
+    assert torch.equal(torch.get_rng_state(), drawn_from)
+
+
+def test_measuring_takes_no_longer_with_large_patches(tmp_path: Path) -> None:
+    preset = replace(small_preset(), patch_size=(512, 512, 512))
+    run = RunFolder.create(tmp_path / "run", TrainConfig(), preset, phantom_cases())
+    rehearsal(run, CHANNELS_LAST)()
+
+
+def seconds_by(
+    threads: dict[int, float], formats: dict[str, float] | None = None
+) -> Callable[..., float]:
+    """What a step takes with a number of threads, times what it takes in a memory format."""
+
+    def seconds(run: RunFolder, memory_format: str, number: int) -> float:
+        torch.set_num_threads(number)
+        return threads[number] * (formats or {}).get(memory_format, 1.0)
+
+    return seconds
 
 
 def slow_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program computes: a thread that shares its core holds up the other one."""
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: {2: 9.0, 1: 1.0}[number])
+    monkeypatch.setattr(tuning, "seconds_of_a_step", seconds_by({2: 9.0, 1: 1.0}))
 
 
 def stopped_run(folder: Path, **settings: object) -> RunFolder:
@@ -100,32 +111,33 @@ def test_all_threads_are_taken_again_when_nothing_is_in_their_way_any_more(
 ) -> None:
     slow_on_two(monkeypatch)
     run = stopped_run(tmp_path / "run", validate_every=1)
-    monkeypatch.setattr(threads, "_seconds_with", lambda step, number: 1 / number)
+    monkeypatch.setattr(tuning, "seconds_of_a_step", seconds_by({2: 0.5, 1: 1.0}))
     torch.set_num_threads(2)
     train(run, EventLog(run.events_file), resume=True)
     assert "trains on all 2 CPU threads again" in told(run)
     assert torch.get_num_threads() == 2
 
 
-def fitting_first(step_in: object) -> tuple[str, float]:
-    return CHANNELS_FIRST, 1.4
+def slow_in(memory_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = seconds_by({2: 1.0, 1: 2.0}, {memory_format: 1.4})
+    monkeypatch.setattr(tuning, "seconds_of_a_step", seconds)
 
 
 def format_of(run: RunFolder) -> str:
     """The format with which a training goes on."""
     events = EventLog(run.events_file)
-    going_on = Training(run, events, None)
-    going_on.run(resume=True)
+    going_on = Training(run, events, None, resume=True)
+    going_on.run()
     return going_on.learner.memory_format
 
 
 def test_a_training_says_its_format_and_goes_on_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
+    slow_in(CHANNELS_LAST, monkeypatch)
     run = stopped_run(tmp_path / "run")
     assert "trains with channels-first in memory: 1.4 times as fast" in told(run)
-    monkeypatch.undo()
+    slow_in(CHANNELS_FIRST, monkeypatch)
     assert format_of(run) == CHANNELS_FIRST
 
 
@@ -133,5 +145,5 @@ def test_a_training_says_its_format_and_goes_on_with_it(
 def test_nothing_is_measured_where_the_same_result_is_wanted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(tuning, "fitting_format", fitting_first)
+    slow_in(CHANNELS_LAST, monkeypatch)
     assert format_of(stopped_run(tmp_path / "run", **settings)) == CHANNELS_LAST

@@ -49,6 +49,7 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert 0 <= job.lastDice <= 1
     assert_run_can_be_moved(job.runFolder)
     assert logic.runs() == [job.runFolder]
+    assert RunFolder.open(job.runFolder).config.batch_size == 1, "of few cases"
     assert logic.models() == [job.runFolder / "model"]
 
     segmenting = logic.apply(job.runFolder, volume, uncertainty=True)
