@@ -111,6 +111,11 @@ class TrainConfig:
         """The upper-level variables that stay as they are."""
         return frozenset(name.strip() for name in self.frozen.split(",") if name.strip())
 
+    @property
+    def has_generator(self) -> bool:
+        """Whether a network finishes the images of new pairs."""
+        return self.generator not in GENERATORLESS
+
     @classmethod
     def for_preset(
         cls,

@@ -11,27 +11,22 @@ import torch
 from torch import nn
 
 from . import distributed
+from .assembly import build_levels, build_problem
 from .augmentation.policy import Policy
 from .augmentation.randomness import Randomness
 from .augmentation.subject import LabelledCase
 from .averages import Average
-from .config import GENERATORLESS, TrainConfig
+from .config import TrainConfig
 from .consistency import Consistency, Term
-from .devices import choose_device, choose_precision, to_device
+from .devices import choose_device, to_device
 from .drawing_ahead import DrawingAhead
 from .feedback import Feedback
 from .memory_format import laid_out
-from .multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level, Trilevel, adam_steps
-from .networks import build_segmenter, segmenter_args
-from .networks.discriminator import Discriminator
-from .networks.generators import build_generator
-from .networks.image_generator import Design
-from .networks.upper_variables import UpperVariables
+from .multilevel import Trilevel, adam_steps
+from .networks import segmenter_args
 from .presets import Preset
-from .problem import Batches, SegmentationProblem
+from .problem import Batches
 from .sampling import Sampling, patches_of
-
-_MOMENTA = (0.5, 0.99)
 
 
 class Learner:
@@ -69,8 +64,12 @@ class Learner:
         self.arguments = segmenter_args(
             config.segmenter, preset.channels, classes, preset.spatial_dims, preset.patch_size
         )
-        self.problem = self._problem(preset)
-        self._levels()
+        self.problem = build_problem(
+            config, preset, classes, self.arguments, self.policy, self.device
+        )
+        self.engine, self.adversary = build_levels(
+            config, self.problem, has_held_back=held_back > 0
+        )
         self.average = Average(self.problem.middle_parameters(), config.ema_decay)
         self.shown = Average(self.problem.lower_parameters(), config.ema_decay)
         self.sampling = Sampling(
@@ -89,58 +88,6 @@ class Learner:
         patches = patches_of(unlabelled, preset)
         return Consistency(self.config, self.problem, self.average, patches, self.policy, self.rng)
 
-    @property
-    def has_generator(self) -> bool:
-        """Whether a network finishes the images of new pairs."""
-        return self.config.generator not in GENERATORLESS
-
-    def _problem(self, preset: Preset) -> SegmentationProblem:
-        dims, channels, config = preset.spatial_dims, preset.channels, self.config
-        design = Design(
-            self.classes,
-            channels,
-            dims,
-            coordinates=preset.coordinates,
-            bounded=preset.intensity.kind == "window",
-            space=config.search_space,
-        )
-        # where none is asked for, one stands idle, so that all weights start alike
-        generator = config.generator if self.has_generator else TrainConfig.generator
-        problem = SegmentationProblem(
-            build_segmenter(config.segmenter, self.arguments),
-            build_generator(generator, design),
-            Discriminator(self.classes, channels, dims),
-            UpperVariables(self.policy),
-            self.classes,
-            config.adversary_weight,
-            choose_precision(self.device, config.precision),
-            difference=config.difference,
-            adversary=config.adversary,
-            frozen=config.frozen_variables,
-            direct_path=config.direct_path,
-            lower_path=config.lower_path,
-        )
-        for network in (problem.segmenter, problem.generator, problem.discriminator):
-            to_device(network, self.device)
-        problem.variables.to(self.device)
-        return problem
-
-    def _levels(self) -> None:
-        config, problem = self.config, self.problem
-        adam = partial(torch.optim.Adam, lr=config.generator_rate, betas=_MOMENTA)
-        lower, middle = problem.lower_parameters(), problem.middle_parameters()
-        upper, adversary = problem.upper_parameters(), list(problem.discriminator.parameters())
-        segmenter_optimizer = torch.optim.AdamW(middle, config.segmenter_rate, weight_decay=1e-2)
-        self.engine = Engine(
-            lower=Level(lower, adam(lower)),
-            middle=Level(middle, segmenter_optimizer),
-            upper=Level(upper, adam([{"params": upper}], lr=config.upper_rate)),  # or none at all
-            hypergradient=self._hypergradient(),
-            upper_every=config.upper_every,
-            looks_back=config.look_back and config.hypergradient == "finite-difference",
-        )
-        self.adversary = Level(adversary, adam(adversary))
-
     @contextmanager
     def own_draws(self) -> Iterator[None]:
         """Let each of several processes draw samples of its own for one step.
@@ -154,15 +101,6 @@ class Learner:
             yield
         finally:
             self.rng.generator = common
-
-    def _hypergradient(self) -> Hypergradient | None:
-        """Return the method; without held-back cases there is no feedback to follow.
-
-        Nor is there where all that could follow it is frozen.
-        """
-        if self.training == len(self.subjects) or not self.problem.upper_parameters():
-            return None
-        return HYPERGRADIENTS.get(self.config.hypergradient)
 
     def follow(self, feedback: Feedback) -> None:
         """Leave out what a clinician rejected, from here on."""
@@ -203,7 +141,7 @@ class Learner:
 
     def joint_step(self, step: int) -> dict[str, float]:
         """Take a step of every level that is due."""
-        if not self.has_generator:
+        if not self.config.has_generator:
             return self._generatorless_step(held_back=False)
         batches = self.ahead.take(self.sampling.batches)
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
@@ -220,7 +158,7 @@ class Learner:
 
     def final_step(self) -> dict[str, float]:
         """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
-        if not self.has_generator:
+        if not self.config.has_generator:
             return self._generatorless_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
         batches = self.ahead.take(self.sampling.final_batches)
@@ -305,7 +243,7 @@ class Learner:
 
     def upper_values(self) -> dict[str, float]:
         """Return the upper-level variables by the names under which the report shows them."""
-        if not self.has_generator:
+        if not self.config.has_generator:
             return {}
         variables = self.problem.variables.values()
         values = {"gamma": variables.pop("weight")}
@@ -343,5 +281,5 @@ class Learner:
             average.restore(saved)
         self.ahead.forget()
         self.rng.generator.set_state(state["random"].cpu())
-        if self.has_generator:
+        if self.config.has_generator:
             self.follow(Feedback.from_json(state["feedback"]))

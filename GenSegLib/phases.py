@@ -67,7 +67,7 @@ class Training:
         self._settle()
         self.session = load_session(run, events)
         self.learner = self.session.learner
-        self.schedule = Schedule.of(self.config, has_generator=self.learner.has_generator)
+        self.schedule = Schedule.of(self.config)
         if kept:
             self._restore(kept)
         self._adapt()
@@ -206,7 +206,7 @@ class Training:
         feedback = distributed.agreed(self._read_feedback() if self.lock is not None else None)
         if feedback is None:
             return
-        if self.learner.has_generator and feedback != self.learner.feedback:
+        if self.config.has_generator and feedback != self.learner.feedback:
             self.learner.follow(feedback)
             self.events.log(
                 f"feedback: pairs of cases left out: {len(feedback.pairs)}; "

@@ -33,7 +33,7 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
 
         for place, subject in enumerate(_close_up(learner.subjects[:real])):
             write(f"real_{place}", subject.image, subject.label)
-        if learner.has_generator:
+        if learner.config.has_generator:
             generated = draw_pairs(learner, kinds_of(learner), seed)
             for place, pair in enumerate(generated):
                 write(f"generated_{place}", pair.image, pair.label)

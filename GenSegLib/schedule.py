@@ -30,11 +30,11 @@ class Schedule:
     time_budget_s: float | None = None
 
     @classmethod
-    def of(cls, config: TrainConfig, *, has_generator: bool) -> Schedule:
+    def of(cls, config: TrainConfig) -> Schedule:
         """Return the schedule of a training; without a generator there is no warm-up."""
-        warm_up = config.warmup_steps if has_generator else 0
+        warm_up = config.warmup_steps if config.has_generator else 0
         counts = (warm_up, config.joint_steps, config.final_steps)
-        joint = _cost_of_joint(config) if has_generator else 1.0
+        joint = _cost_of_joint(config) if config.has_generator else 1.0
         extra = _CONSISTENCY_COSTS[config.consistency]
         final = 1.0 + extra
         costs = (_WARM_UP_COST / final, (joint + extra) / final, 1.0)

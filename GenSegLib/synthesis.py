@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from .checkpoints import load_checkpoint
-from .config import GENERATORLESS
 from .errors import GenSegError
 from .files import atomic_folder
 from .generated import draw_pairs
@@ -21,7 +20,7 @@ def synthesize(run: RunFolder, out: Path, count: int, seed: int) -> list[Path]:
     Raises:
         GenSegError: the run has no generator or no checkpoint, or its cases are gone.
     """
-    if run.config.generator in GENERATORLESS:
+    if not run.config.has_generator:
         raise GenSegError(f"{run.path} was trained without a generator; it has no pairs to give")
     state, _ = load_checkpoint(run.checkpoints)
     if state is None:

@@ -33,7 +33,7 @@ _CERTAIN = 1.64  # standard errors from zero at which a sign is wrong in 5 of 10
 def train_on(learner: Learner, start: int, end: int) -> None:
     """Take joint steps without feedback, at a training's rates."""
     learner.engine.hypergradient = None
-    schedule = Schedule.of(learner.config, has_generator=True)
+    schedule = Schedule.of(learner.config)
     for step in range(start, end):
         learner.set_segmenter_rate(schedule.segmenter_rate("joint", step, 0.0))
         learner.joint_step(step)

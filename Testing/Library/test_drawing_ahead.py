@@ -29,7 +29,7 @@ def learner_of(folder: Path, *, ahead: bool, **changes: object) -> Learner:
 
 def weights_after(learner: Learner, feedback: Feedback | None = None) -> list[torch.Tensor]:
     """The segmenter's weights after steps of all phases, on the way of which a clinician speaks."""
-    if learner.has_generator:
+    if learner.config.has_generator:
         learner.warm_up_step()
     learner.joint_step(0)
     if feedback:
