@@ -16,7 +16,8 @@ from GenSegLib import distributed
 from GenSegLib.errors import GenSegError
 from GenSegLib.losses import dice_loss
 from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
-from GenSegLib.multilevel.levels import Tensors, gradient
+from GenSegLib.multilevel.levels import Tensors
+from Testing.level_gradients import lower, middle, upper
 from Testing.several_processes import in_processes
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the processes")
@@ -67,19 +68,6 @@ def problem(share: slice) -> Trilevel:
         lower_rate=0.5,
         middle_rate=0.5,
     )
-
-
-def lower(problem: Trilevel) -> list[torch.Tensor]:
-    return gradient(problem.lower_loss(problem.lower, problem.upper), problem.lower)
-
-
-def middle(problem: Trilevel) -> list[torch.Tensor]:
-    bridge = [tensor.detach() for tensor in problem.bridge(problem.lower, problem.upper)]
-    return gradient(problem.middle_loss(problem.middle, bridge), problem.middle)
-
-
-def upper(problem: Trilevel) -> list[torch.Tensor]:
-    return gradient(problem.upper_loss(problem.middle, problem.upper), problem.middle)
 
 
 def of_a_share(rank: int, find: Callable[[Trilevel], list[torch.Tensor]]) -> list[torch.Tensor]:

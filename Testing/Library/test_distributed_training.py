@@ -28,6 +28,7 @@ from GenSegLib.session import load_session
 from GenSegLib.training import train
 from Testing.Faults.tiny_training import few_channels, logs, tiny_cases, tiny_run
 from Testing.imports import ROOT
+from Testing.level_gradients import lower, middle, upper
 from Testing.several_processes import in_processes
 from Testing.training_states import differing, final_state
 
@@ -82,19 +83,6 @@ def of_all(learner: Learner, parts: list[Batches]) -> Trilevel:
         upper_loss=lambda s, a: problem.upper_loss(replace(parts[0], upper=upper), s, judged),
         crossing_part=None,
     )
-
-
-def lower(problem: Trilevel) -> list[torch.Tensor]:
-    return gradient(problem.lower_loss(problem.lower, problem.upper), problem.lower)
-
-
-def middle(problem: Trilevel) -> list[torch.Tensor]:
-    bridge = [tensor.detach() for tensor in problem.bridge(problem.lower, problem.upper)]
-    return gradient(problem.middle_loss(problem.middle, bridge), problem.middle)
-
-
-def upper(problem: Trilevel) -> list[torch.Tensor]:
-    return gradient(problem.upper_loss(problem.middle, problem.upper), problem.middle)
 
 
 def apart(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> float:
