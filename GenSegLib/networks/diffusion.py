@@ -20,7 +20,7 @@ from monai.networks.nets.diffusion_model_unet import (
 )
 from torch import nn
 
-from .image_generator import Design, ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, Seen, zeroed
 
 STEPS = 3
 _SPREAD = 0.25  # of the bridge in its middle, in standard deviations of z-scored images
@@ -42,52 +42,31 @@ class DiffusionGenerator(ImageGenerator):
         """Return the shape of the noise of all steps but the last, which adds none."""
         return ((STEPS - 1) * self.channels, *shape)
 
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def drawn(self, seen: Seen) -> torch.Tensor:
         """See `ImageGenerator`."""
-        state, time = source, source.new_ones(len(source))
-        origin = self._origin(state, time, masks, source, coordinates)
-        for added in noise.chunk(STEPS - 1, dim=1):
+        state, time = seen.source, seen.source.new_ones(len(seen.source))
+        origin = self._origin(state, time, seen)
+        for added in seen.noise.chunk(STEPS - 1, dim=1):
             before = time - 1 / STEPS
             share = _over(before / time, state)
             spread = self.spread * _over((before * (time - before) / time).sqrt(), state)
             state, time = torch.lerp(origin, state, share) + spread * added, before
-            origin = self._origin(state, time, masks, source, coordinates)
+            origin = self._origin(state, time, seen)
         return origin
 
-    def attempt(
-        self,
-        images: torch.Tensor,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def attempt(self, images: torch.Tensor, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """See `ImageGenerator`; the attempt is made from a random step of the bridge."""
-        time = self._random_time(noise)
-        spread = self.spread * _over((time * (1 - time)).sqrt(), source)
-        added = noise[:, : self.channels]
-        state = torch.lerp(images, source, _over(time, source)) + spread * added
-        origin = self._origin(state, time, masks, source, coordinates)
-        return origin, source.new_zeros(len(source))
+        time = self._random_time(seen.noise)
+        spread = self.spread * _over((time * (1 - time)).sqrt(), images)
+        added = seen.noise[:, : self.channels]
+        state = torch.lerp(images, seen.source, _over(time, images)) + spread * added
+        return self._origin(state, time, seen), images.new_zeros(len(images))
 
-    def _origin(
-        self,
-        state: torch.Tensor,
-        time: torch.Tensor,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        coordinates: torch.Tensor | None,
-    ) -> torch.Tensor:
+    def _origin(self, state: torch.Tensor, time: torch.Tensor, seen: Seen) -> torch.Tensor:
         """Return the images from which the bridge is thought to have come."""
-        places = [] if coordinates is None else [coordinates]
-        residual = self.network(torch.cat([state, masks, source, *places], dim=1), time)
-        return self.within_bounds(source + residual)
+        places = [] if seen.coordinates is None else [seen.coordinates]
+        residual = self.network(torch.cat([state, seen.masks, seen.source, *places], dim=1), time)
+        return self.within_bounds(seen.source + residual)
 
     def _random_time(self, noise: torch.Tensor) -> torch.Tensor:
         """Return a time of each sample (batch,), of which its noise decides.

@@ -12,7 +12,7 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 
 from .cells import CONVOLUTION, TRANSPOSED, SearchableCell
-from .image_generator import Design, ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, Seen, zeroed
 
 
 class Generator(ImageGenerator):
@@ -40,15 +40,9 @@ class Generator(ImageGenerator):
         if self.sees_source:
             zeroed(self.head)
 
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def drawn(self, seen: Seen) -> torch.Tensor:
         """See `ImageGenerator`."""
-        return self.within_bounds(source + self.decoded(masks, source, noise, coordinates))
+        return self.within_bounds(seen.source + self.decoded(*seen))
 
     def decoded(self, *seen: torch.Tensor | None) -> torch.Tensor:
         """Return what encoder and decoder make of all that is seen."""
@@ -78,13 +72,7 @@ class MaskGenerator(Generator):
 
     sees_source = False
 
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def drawn(self, seen: Seen) -> torch.Tensor:
         """See `ImageGenerator`; the source image goes unseen."""
-        drawn = self.decoded(masks, noise, coordinates)
+        drawn = self.decoded(seen.masks, seen.noise, seen.coordinates)
         return torch.sigmoid(drawn) if self.bounded else drawn

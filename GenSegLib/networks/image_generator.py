@@ -1,6 +1,6 @@
 """What all generators have in common: the door through which levels 1 and 2 use them.
 
-Level 2 draws images (:meth:`ImageGenerator.forward`). Level 1 asks for an attempt at real images
+Level 2 draws images (:meth:`ImageGenerator.drawn`). Level 1 asks for an attempt at real images
 (:meth:`ImageGenerator.attempt`), compares it with them and has it judged by the adversary; what a
 kind of generator adds to that loss is the attempt's price.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -51,6 +52,22 @@ class Design:
         return list(zip(self.widths, self.widths[1:]))
 
 
+class Seen(NamedTuple):
+    """What a generator sees, all of one batch.
+
+    Attributes:
+        masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
+        source: real images moved onto the masks (batch, channel, *shape).
+        noise: (batch, *noise_shape(shape)), normal; another noise gives another image.
+        coordinates: (batch, dims, *shape), for a generator that sees them.
+    """
+
+    masks: torch.Tensor
+    source: torch.Tensor
+    noise: torch.Tensor
+    coordinates: torch.Tensor | None = None
+
+
 class ImageGenerator(nn.Module, ABC):
     """Maps masks, a source image and noise to an image.
 
@@ -64,35 +81,19 @@ class ImageGenerator(nn.Module, ABC):
         self.bounded = design.bounded
 
     @abstractmethod
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Return images (batch, channel, *shape).
+    def drawn(self, seen: Seen) -> torch.Tensor:
+        """Return images (batch, channel, *shape)."""
 
-        Args:
-            masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
-            source: real images moved onto the masks (batch, channel, *shape).
-            noise: (batch, *noise_shape(shape)), normal; another noise gives another image.
-            coordinates: (batch, dims, *shape), for a generator that sees them.
-        """
+    def forward(self, *seen: torch.Tensor) -> torch.Tensor:
+        """Return the images that are :meth:`drawn` from the tensors of `Seen`, in its order."""
+        return self.drawn(Seen(*seen))
 
-    def attempt(
-        self,
-        images: torch.Tensor,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def attempt(self, images: torch.Tensor, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """Return an attempt at real images (batch, channel, *shape) and its price (batch,).
 
         For most generators that is what they draw, free of charge.
         """
-        return self(masks, source, noise, coordinates), source.new_zeros(len(source))
+        return self.drawn(seen), seen.source.new_zeros(len(seen.source))
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape (channels, ...) of the noise for an image of a shape."""
@@ -128,9 +129,11 @@ class Attempt(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, images: torch.Tensor, *seen: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`ImageGenerator.attempt`."""
-        return self.generator.attempt(*inputs)
+        return self.generator.attempt(images, Seen(*seen))
 
 
 def zeroed(layer: nn.Module) -> nn.Module:

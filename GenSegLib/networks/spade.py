@@ -14,7 +14,7 @@ from monai.networks.layers.factories import Conv
 from monai.networks.nets.spade_network import SPADENetResBlock
 from torch import nn
 
-from .image_generator import Design, ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, Seen, zeroed
 from .pyramid import Pyramid, group_norm
 
 _HIDDEN = 16
@@ -43,17 +43,11 @@ class SpadeGenerator(ImageGenerator):
         head = Conv[Conv.CONV, dims](first, design.channels, kernel_size=3, padding=1)
         self.head = zeroed(head)
 
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def drawn(self, seen: Seen) -> torch.Tensor:
         """See `ImageGenerator`."""
-        *skips, features = self.encoder(source, noise, coordinates)
+        *skips, features = self.encoder(seen.source, seen.noise, seen.coordinates)
         for block in self.decoder:
             skip = skips.pop()
-            features = F.interpolate(block(features, masks), size=skip.shape[2:]) + skip
-        features = F.leaky_relu(self.last(features, masks), 0.2)
-        return self.within_bounds(source + self.head(features))
+            features = F.interpolate(block(features, seen.masks), size=skip.shape[2:]) + skip
+        features = F.leaky_relu(self.last(features, seen.masks), 0.2)
+        return self.within_bounds(seen.source + self.head(features))

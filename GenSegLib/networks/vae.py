@@ -16,7 +16,7 @@ from monai.networks.blocks.convolutions import Convolution
 from monai.networks.layers.factories import Conv
 from torch import nn
 
-from .image_generator import Design, ImageGenerator, zeroed
+from .image_generator import Design, ImageGenerator, Seen, zeroed
 from .pyramid import LEAKY, Pyramid, group_norm
 
 CODE_CHANNELS = 8
@@ -45,35 +45,22 @@ class VaeGenerator(ImageGenerator):
         """Return the shape of a code."""
         return (CODE_CHANNELS, *(size // self.multiple for size in shape))
 
-    def forward(
-        self,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def drawn(self, seen: Seen) -> torch.Tensor:
         """See `ImageGenerator`; the noise is the code."""
-        *skips, features = self.condition(masks, source, coordinates)
-        features = self.from_code(torch.cat([features, noise], dim=1))
+        *skips, features = self.condition(seen.masks, seen.source, seen.coordinates)
+        features = self.from_code(torch.cat([features, seen.noise], dim=1))
         for block in self.decoder:
             skip = skips.pop()
             features = F.interpolate(block(features), size=skip.shape[2:]) + skip
-        return self.within_bounds(source + self.head(features))
+        return self.within_bounds(seen.source + self.head(features))
 
-    def attempt(
-        self,
-        images: torch.Tensor,
-        masks: torch.Tensor,
-        source: torch.Tensor,
-        noise: torch.Tensor,
-        coordinates: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def attempt(self, images: torch.Tensor, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """See `ImageGenerator`; the price is the divergence of the images' codes from normal."""
-        mean, log_variance = self.encoded(images, masks)
-        code = mean + (log_variance / 2).exp() * noise
+        mean, log_variance = self.encoded(images, seen.masks)
+        code = mean + (log_variance / 2).exp() * seen.noise
         divergence = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
         price = DIVERGENCE_WEIGHT * divergence.flatten(1).mean(dim=1)
-        return self(masks, source, code, coordinates), price
+        return self.drawn(seen._replace(noise=code)), price
 
     def encoded(
         self, images: torch.Tensor, masks: torch.Tensor

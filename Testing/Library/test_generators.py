@@ -14,7 +14,7 @@ from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference, unroll
 from GenSegLib.networks.diffusion import STEPS, DiffusionGenerator
 from GenSegLib.networks.generators import GENERATORS, build_generator
-from GenSegLib.networks.image_generator import Design, ImageGenerator
+from GenSegLib.networks.image_generator import Design, ImageGenerator, Seen
 from GenSegLib.networks.vae import VaeGenerator
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
@@ -22,7 +22,6 @@ SEARCHABLE = ("searchable", "mask-only")
 FIXED = [name for name in GENERATORS if name not in SEARCHABLE]
 FROM_SOURCE = [name for name in GENERATORS if name != "mask-only"]
 CLASSES, CHANNELS = 3, 2
-Inputs = tuple[torch.Tensor, ...]
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +36,12 @@ def built(name: str, dims: int = 3, **options: bool) -> ImageGenerator:
     return generator
 
 
-def inputs(generator: ImageGenerator, dims: int = 3, batch: int = 2) -> Inputs:
+def inputs(generator: ImageGenerator, dims: int = 3, batch: int = 2) -> Seen:
     shape = SHAPES[dims]
     masks = torch.nn.functional.one_hot(torch.randint(0, CLASSES, (batch, *shape)), CLASSES)
     source = torch.rand(batch, CHANNELS, *shape)
-    return masks.movedim(-1, 1).float(), source, torch.randn(batch, *generator.noise_shape(shape))
+    noise = torch.randn(batch, *generator.noise_shape(shape))
+    return Seen(masks.movedim(-1, 1).float(), source, noise)
 
 
 def test_the_registry_holds_what_the_settings_offer() -> None:
@@ -52,7 +52,7 @@ def test_the_registry_holds_what_the_settings_offer() -> None:
 @pytest.mark.parametrize("name", FROM_SOURCE)
 def test_before_training_a_generator_gives_the_source_image(name: str, dims: int) -> None:
     generator = build_generator(name, Design(CLASSES, CHANNELS, dims))
-    masks, source, noise = inputs(generator, dims)
+    masks, source, noise, _ = inputs(generator, dims)
     torch.testing.assert_close(generator(masks, source, noise), source)
 
 
@@ -60,7 +60,7 @@ def test_before_training_a_generator_gives_the_source_image(name: str, dims: int
 @pytest.mark.parametrize("name", GENERATORS)
 def test_another_noise_or_mask_gives_another_image(name: str, dims: int) -> None:
     generator = built(name, dims)
-    masks, source, noise = inputs(generator, dims)
+    masks, source, noise, _ = inputs(generator, dims)
     image = generator(masks, source, noise)
     assert image.shape == source.shape
     assert torch.isfinite(image).all()
@@ -77,7 +77,7 @@ def test_the_same_noise_gives_the_same_image(name: str) -> None:
 
 def test_masks_alone_leave_the_source_unseen() -> None:
     generator = built("mask-only")
-    masks, source, noise = inputs(generator)
+    masks, source, noise, _ = inputs(generator)
     assert torch.equal(generator(masks, source, noise), generator(masks, -source, noise))
 
 
@@ -93,18 +93,19 @@ def test_bounded_images_stay_within_their_bounds(name: str) -> None:
 @pytest.mark.parametrize("name", GENERATORS)
 def test_coordinates_are_seen_where_they_are_asked_for(name: str) -> None:
     generator = built(name, coordinates=True)
-    seen = inputs(generator)
+    masks, source, noise, _ = inputs(generator)
     places = torch.randn(2, 3, *SHAPES[3])
-    assert not torch.allclose(generator(*seen, places), generator(*seen, -places))
+    here, there = (generator(masks, source, noise, each) for each in (places, -places))
+    assert not torch.allclose(here, there)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_weight_learns_from_attempts_at_real_images(name: str) -> None:
     generator = built(name)
     seen = inputs(generator)
-    attempt, price = generator.attempt(torch.rand_like(seen[1]), *seen)
+    attempt, price = generator.attempt(torch.rand_like(seen.source), seen)
     (attempt.square().mean() + price.mean()).backward()
-    assert attempt.shape == seen[1].shape
+    assert attempt.shape == seen.source.shape
     assert price.shape == (2,)
     idle = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
@@ -123,19 +124,19 @@ def test_codes_that_are_normal_cost_nothing_and_others_do() -> None:
     generator = built("vae")
     assert isinstance(generator, VaeGenerator)
     seen = inputs(generator)
-    _, dear = generator.attempt(torch.rand_like(seen[1]), *seen)
+    _, dear = generator.attempt(torch.rand_like(seen.source), seen)
     for parameter in generator.to_code.parameters():
         torch.nn.init.zeros_(parameter)
-    _, free = generator.attempt(torch.rand_like(seen[1]), *seen)
+    _, free = generator.attempt(torch.rand_like(seen.source), seen)
     assert (dear > 0).all()
     assert (free == 0).all()
 
 
 def test_a_code_tells_of_the_real_image() -> None:
     generator = built("vae")
-    masks, source, noise = inputs(generator)
-    image = torch.rand_like(source)
-    attempts = [generator.attempt(x, masks, source, noise)[0] for x in (image, 1 - image)]
+    seen = inputs(generator)
+    image = torch.rand_like(seen.source)
+    attempts = [generator.attempt(each, seen)[0] for each in (image, 1 - image)]
     assert not torch.allclose(*attempts)
 
 
