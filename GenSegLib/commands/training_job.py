@@ -16,6 +16,7 @@ from ..runs import RunFolder, State
 from ..torchrun import is_one_of_several
 from .options import watch
 
+_LABELLED = (Role.TRAIN, Role.VALIDATE)
 _LEFT_ASIDE = (
     "scans without a segmentation are there and left aside: {}; a training with "
     "--unlabelled mean-teacher learns from them, too"
@@ -68,15 +69,18 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
         print(f"{run.path} is finished already; its model is in {run.model}")
         return State.FINISHED
     from ..scalars import tensorboard_sinks
-    from ..training import train
 
     sinks = tensorboard_sinks(run.path / "tensorboard")
     with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
-        if not run.cases.of_role(Role.VALIDATE):
+        learned, held_back = (len(run.cases.of_role(role)) for role in _LABELLED)
+        events.log(f"getting ready; cases to learn from: {learned}, held back: {held_back}")
+        if not held_back:
             events.log(_NO_VALIDATION, "warning")
         unused = len(run.cases.of_role(Role.UNLABELLED))
         if unused and run.config.consistency == "none":
             events.log(_LEFT_ASIDE.format(unused))
+        from ..training import train  # which takes some seconds
+
         train(run, events, resume=resume)
     state = _state(run)
     if state is State.STOPPED:

@@ -129,7 +129,9 @@ def test_one_labelled_case_is_trained_without_validation_and_says_so(
     out = tmp_path / "run"
     arguments = ("--preset", "hippocampus-mri", "--labelled", 1, "--out", out)
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
-    assert "without validation" in capsys.readouterr().err
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "getting ready; cases to learn from: 1, held back: 0"
+    assert "without validation" in told[1]
     assert len(RunFolder.open(out).cases.labelled) == 1
 
 
