@@ -133,7 +133,7 @@ class Training:
             away_s = wait_for_drive(self.run_folder, at, setback)
             told = f"the drive of the run was away for {away_s:.0f} s; the training goes on"
         else:
-            micro_batch = smaller_batch(micro_batch, self.learner.problem.largest_batch)
+            micro_batch = smaller_batch(micro_batch, self.learner.problem.pieces.largest)
             told = (
                 f"the memory ran out after step {at}; from here on {micro_batch} of a batch's "
                 "samples are computed at a time, which gives the same result and takes longer"
@@ -156,7 +156,7 @@ class Training:
         """Go on with steps and batches as small as the setbacks so far ask for, as was chosen."""
         self.learner.lay_out(self.standing.memory_format)
         self.learner.slow_down(0.5**self.standing.halvings)
-        self.learner.problem.micro_batch = self.standing.micro_batch
+        self.learner.problem.pieces.size = self.standing.micro_batch
 
     def _run_phase(self, phase: str) -> None:
         standing, schedule = self.standing, self.schedule

@@ -8,14 +8,11 @@ upper    the segmenter's loss on real cases that were held back
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
 from .augmentation.morphs import Pairs
 from .augmentation.randomness import Randomness
@@ -30,6 +27,7 @@ from .multilevel.levels import Rates, Tensors
 from .networks.discriminator import ADVERSARIES, Discriminator
 from .networks.image_generator import Attempt, ImageGenerator
 from .networks.upper_variables import PARAMETERS, UpperVariables, share
+from .pieces import Pieces, applied
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,7 @@ class Batches:
 class SegmentationProblem:
     """The networks of one training and the losses that tie them together.
 
-    Where memory is short, `micro_batch` samples at a time go through generator and segmenter (0:
-    all). Their activations are computed anew for the gradient (Chen et al., "Training deep nets
-    with sublinear memory cost", arXiv:1604.06174), so that losses over a whole batch, as Dice is,
-    and their gradients stay the same but for the rounding of sums. `largest_batch` is how many
-    samples went through one of them at once so far.
+    Where memory is short, generator and segmenter take a batch in `pieces`.
 
     To see what each part of the feedback gives, upper-level variables stay `frozen` ("architecture"
     or a name of `PARAMETERS`), and the path by which they act in the segmenter's loss itself, or
@@ -76,14 +70,13 @@ class SegmentationProblem:
     classes: int
     adversarial_weight: float
     autocast: Precision
-    micro_batch: int = 0
-    largest_batch: int = 0
     difference: str = "coarse"
     adversary: str = "hinge"
     frozen: Collection[str] = ()
     direct_path: bool = True
     lower_path: bool = True
     memory_format: str = CHANNELS_LAST
+    pieces: Pieces = field(default_factory=Pieces)
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
@@ -153,7 +146,7 @@ class SegmentationProblem:
         """Return the generator's images for the pairs' masks and sources."""
         with self.autocast():
             inputs = self._seen(pairs, seed)
-            drawn = self._in_pieces(self.generator, self._drawing(weights, upper), inputs)
+            drawn = self.pieces.applied(self.generator, self._drawing(weights, upper), inputs)
         return drawn.float()
 
     def _attempted(
@@ -165,7 +158,7 @@ class SegmentationProblem:
         with self.autocast():
             inputs = [laid_out(pairs.images), *self._seen(pairs, batches.seed)]
             named = {f"generator.{name}": tensor for name, tensor in parameters.items()}
-            drawn, prices = self._in_pieces(self.attempt, named, inputs)
+            drawn, prices = self.pieces.applied(self.attempt, named, inputs)
         return drawn.float(), prices.float().mean()
 
     def _drawing(self, weights: Tensors, upper: Tensors) -> dict[str, torch.Tensor]:
@@ -283,25 +276,9 @@ class SegmentationProblem:
         """Return the logits that the segmenter gives with these weights."""
         parameters = _named(self.names["segmenter"], segmenter)
         with self.autocast():
-            return self._in_pieces(
+            return self.pieces.applied(
                 self.segmenter, parameters, (laid_out(images, self.memory_format),)
             )
-
-    def _in_pieces(
-        self, network: nn.Module, parameters: dict[str, torch.Tensor], inputs: Tensors
-    ) -> Any:
-        """Return the network's output, or outputs, of `micro_batch` samples at a time."""
-        whole = len(inputs[0])
-        self.largest_batch = max(self.largest_batch, whole)
-        if not 0 < self.micro_batch < whole:
-            return applied(network, parameters, tuple(inputs))
-        pieces = zip(*(tensor.split(self.micro_batch) for tensor in inputs))
-        drawn = [
-            checkpoint(applied, network, parameters, piece, use_reentrant=False) for piece in pieces
-        ]
-        if isinstance(drawn[0], tuple):
-            return tuple(torch.cat(parts) for parts in zip(*drawn))
-        return torch.cat(drawn)
 
 
 def balanced(real: torch.Tensor, generated: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -311,17 +288,6 @@ def balanced(real: torch.Tensor, generated: torch.Tensor, weight: torch.Tensor) 
     how the two are balanced, and Adam's steps are as long whatever the losses' scale.
     """
     return 2 * (real + weight * generated) / (1 + weight)
-
-
-def applied(
-    network: nn.Module, parameters: dict[str, torch.Tensor], inputs: tuple[object, ...]
-) -> Any:
-    """Return the network's output with these parameters in place of its own.
-
-    Parameters are not tied by name: DynUNet holds its blocks under two names, and PyTorch would
-    put the stand-ins back instead of the network's own parameters.
-    """
-    return functional_call(network, parameters, inputs, tie_weights=False)
 
 
 def _detached(tensors: Tensors) -> list[torch.Tensor]:

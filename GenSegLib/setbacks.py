@@ -1,7 +1,7 @@
 """What a training survives by going back to its last checkpoint, and what it then does otherwise.
 
 A loss that is no number: smaller steps. Memory that runs out: fewer samples at a time, whose
-gradients add up to those of the whole batch (see `SegmentationProblem.micro_batch`). A drive that
+gradients add up to those of the whole batch (see `pieces`). A drive that
 goes away: nothing else, once it is back.
 """
 

@@ -21,9 +21,9 @@ class Standing:
     """What a checkpoint keeps beside the learner's state.
 
     `halvings` counts how often the steps became smaller, `micro_batch` is how many samples go
-    through a network at a time (0: all); see `setbacks`. `threads` is how many it computes on (0:
-    not chosen yet), `memory_format` how the segmenter lies in memory: other ones would round sums
-    another way.
+    through a network at a time (0: all); see `setbacks` and `pieces`. `threads` is how many it
+    computes on (0: not chosen yet), `memory_format` how the segmenter lies in memory: other ones
+    would round sums another way.
     """
 
     phase: str = PHASES[0]

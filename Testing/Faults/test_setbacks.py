@@ -157,10 +157,10 @@ def test_gradients_of_fewer_samples_at_a_time_add_up_to_those_of_the_batch(
 ) -> None:
     run = tiny_run(tmp_path / "run", cases)
     found = []
-    for micro_batch in (0, 1):
+    for size in (0, 1):
         with few_channels():
             learner = load_session(run).learner
-        learner.problem.micro_batch = micro_batch
+        learner.problem.pieces.size = size
         batches = learner.sampling.batches()
         problem = learner._trilevel(batches)
         upper = learner.engine.hypergradient

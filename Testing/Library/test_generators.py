@@ -197,7 +197,7 @@ def test_samples_one_at_a_time_give_the_same_but_for_rounding(trained: Trained) 
         return [problem.lower_loss(batches, *own), problem.draw(batches.blends, *own, 1)]
 
     whole = found()
-    problem.micro_batch = 1
+    problem.pieces.size = 1
     parts = found()
-    problem.micro_batch = 0
+    problem.pieces.size = 0
     torch.testing.assert_close(whole, parts, rtol=1e-3, atol=1e-3)
