@@ -60,7 +60,7 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, samples: int) -> list[int]:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
         return apply(network, parameters, inputs, **more)
 
-    monkeypatch.setattr("GenSegLib.problem.functional_call", limited)
+    monkeypatch.setattr("GenSegLib.pieces.functional_call", limited)
     return taken
 
 
