@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.image_io import Volume, write_image, write_label
+from GenSegLib.images.image_io import Volume, write_image, write_label
 
 # Sums are rounded alike each time, and tests that run side by side have a core each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.uid import generate_uid
 
-from GenSegLib import dicom_extra
+from GenSegLib.dicom import extra as dicom_extra
 
 Change = Callable[[int, pydicom.Dataset], None]
 

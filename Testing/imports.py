@@ -10,19 +10,13 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
 HEAVY |= {"highdicom", "pydicom", "onnx", "onnxruntime"}
 LIGHT = (
-    *("errors", "files", "cases", "layouts", "label_maps", "config", "presets", "recipes"),
-    *("outputs", "runs", "run_lock", "events", "progress", "model_folder", "cli", "commands"),
-    *("feedback", "image_fit", "bundle_config", "archives", "intact_files", "memory", "manifest"),
-    *(
-        "array_file",
-        "case_cache",
-        "dicom_preamble",
-        "terminology",
-        "torchrun",
-        "processes",
-        "intact_nrrd",
-        "dicom_lengths",
-    ),
+    *("errors", "files", "cases", "label_maps", "config", "presets", "recipes", "feedback"),
+    *("outputs", "runs", "run_lock", "processes", "events", "progress", "cli", "commands"),
+    *(f"data.{name}" for name in ("archives", "array_file", "case_cache", "layouts")),
+    *(f"dicom.{name}" for name in ("lengths", "preamble", "terminology")),
+    *(f"images.{name}" for name in ("intact_files", "intact_nrrd")),
+    *(f"models.{name}" for name in ("folder", "manifest", "bundle_config")),
+    *("computing.memory", "computing.torchrun", "prediction.image_fit"),
 )
 
 IMPORT_WITH_BLOCKED = """

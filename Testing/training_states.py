@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from GenSegLib.checkpoints import load_checkpoint
 from GenSegLib.runs import RunFolder
+from GenSegLib.training.checkpoints import load_checkpoint
 
 
 def final_state(run: RunFolder) -> dict[str, Any]:

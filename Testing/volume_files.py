@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
-from GenSegLib.image_io import Volume
+from GenSegLib.images.image_io import Volume
 
 SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".mha"]
 

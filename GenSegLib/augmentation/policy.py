@@ -8,15 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ..presets import Preset
-from .intensity import (
-    Strength,
-    bias_field,
-    contrast,
-    gamma,
-    gaussian_blur,
-    low_resolution,
-    noise,
-)
+from .intensity import Strength, bias_field, contrast, gamma, gaussian_blur, low_resolution, noise
 from .randomness import Randomness
 from .spatial import SpatialStrength, deform, random_grid
 

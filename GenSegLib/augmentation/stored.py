@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..array_file import ArrayFile
+from ..data.array_file import ArrayFile
 from .shapes import signed_distances
 from .subject import Box, PatchSource, Subject, padding
 

@@ -17,7 +17,7 @@ def choose_cases(cases: CaseSet, preset: Preset, validation_share: float, seed: 
     Raises:
         GenSegError: the cases do not fit the preset, or one has a fault.
     """
-    from ..checks import check_cases, require_sound
+    from ..data.checks import check_cases, require_sound
 
     require_fitting_labels(cases.labels, preset.labels, preset.optional_labels)
     _require_modality(cases, preset)

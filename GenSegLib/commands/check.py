@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table of the cases; faults end with exit code 2."""
-    from ..checks import check_cases, format_table, require_sound
+    from ..data.checks import check_cases, format_table, require_sound
     from ..label_maps import require_fitting_labels
 
     cases = read_data(args)

@@ -67,7 +67,7 @@ def _make_cases(out: Path, args: argparse.Namespace) -> None:
 
 
 def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
-    from ..layouts import read_cases
+    from ..data.layouts import read_cases
 
     preset = load_preset(PRESET)
     effort = args.effort or EFFORT
@@ -82,8 +82,8 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
 
 
 def _predict(out: Path, args: argparse.Namespace) -> None:
-    from ..layouts import list_images
-    from ..prediction import predict_files
+    from ..data.layouts import list_images
+    from ..prediction.predict import predict_files
 
     images = list_images(out / "cases" / "imagesTs")
     with outputs.output_folder(out / "predictions") as folder, watch(args) as events:
@@ -91,7 +91,7 @@ def _predict(out: Path, args: argparse.Namespace) -> None:
 
 
 def _report(out: Path, run_folder: RunFolder) -> None:
-    from ..evaluation import evaluate_folders
+    from ..evaluation.evaluate import evaluate_folders
     from ..reports import write_report
 
     predictions, scores = out / "predictions", run_folder.path / "scores.csv"

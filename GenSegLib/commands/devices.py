@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the devices, the one that `--device auto` takes first."""
-    from ..devices import list_devices
+    from ..computing.devices import list_devices
 
     devices = list_devices()
     if args.json:

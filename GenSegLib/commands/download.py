@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fetch, verify and unpack."""
-    from ..downloads import download
+    from ..data.downloads import download
 
     with watch(args) as events:
         cases = download(args.anatomy, args.out, source=args.source, progress=_Transfer(events))

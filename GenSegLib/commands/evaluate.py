@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..data.layouts import read_cases
 from ..errors import GenSegError
-from ..layouts import read_cases
 from ..runs import RunFolder
 from .options import add_events, add_out, find_model, watch
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the scores, and write them where that is asked for."""
-    from ..evaluation import evaluate_folders
+    from ..evaluation.evaluate import evaluate_folders
 
     run_folder = RunFolder.open(args.report) if args.report else None
     table = _table_path(args)
@@ -74,7 +74,7 @@ def _table_path(args: argparse.Namespace) -> Path | None:
 
 def _labels(args: argparse.Namespace) -> dict[int, str]:
     """Find the names of the labels: in the model, the run, or the list beside the references."""
-    from ..model_folder import ModelMetadata
+    from ..models.folder import ModelMetadata
 
     model = args.model or args.report
     if model is not None:

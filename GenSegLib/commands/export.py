@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import GenSegError
-from ..model_folder import ModelMetadata
+from ..models.folder import ModelMetadata
 from ..outputs import output_folder
 from .options import add_out, find_model
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _export_bundle(model: Path, args: argparse.Namespace) -> None:
     with output_folder(args.out, args.overwrite) as folder:
-        from ..export_bundle import export_bundle
+        from ..models.export_bundle import export_bundle
 
         difference = export_bundle(model, folder)
     print(f"Probabilities differ from the model's by {difference:.1e} at most")
@@ -53,7 +53,7 @@ def _export_onnx(model: Path, args: argparse.Namespace) -> None:
         raise GenSegError(f"--out {args.out} must end with .onnx")
     if args.out.is_dir() or (args.out.exists() and not args.overwrite):
         raise GenSegError(f"{args.out} exists already; choose another --out or add --overwrite")
-    from ..export_onnx import export_onnx
+    from ..models.export_onnx import export_onnx
 
     difference, any_size = export_onnx(model, args.out)
     print(f"Probabilities in onnxruntime differ from the model's by {difference:.1e} at most")

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from ..cases import CaseSet
 from ..config import TrainConfig, parse_duration
+from ..data.layouts import read_cases, read_pair_folders
 from ..errors import GenSegError
 from ..events import EventLog, Sink
-from ..layouts import read_cases, read_pair_folders
 from ..presets import EFFORTS
 from ..progress import JsonLines, TerminalProgress
 from ..runs import RunFolder

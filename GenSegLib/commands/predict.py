@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..layouts import list_images
-from ..memory import parse_memory
+from ..computing.memory import parse_memory
+from ..data.layouts import list_images
 from ..outputs import output_folder
 from .options import add_device, add_events, add_out, find_model, read_by, watch
 
@@ -88,9 +88,9 @@ def run(args: argparse.Namespace) -> None:
     model = find_model(args.model)
     images = [image for path in args.images for image in list_images(path)]
     with output_folder(args.out, args.overwrite) as folder, watch(args) as events:
-        from ..measurements import Measurement, format_measurements
-        from ..model_folder import ModelMetadata
-        from ..prediction import predict_files
+        from ..models.folder import ModelMetadata
+        from ..prediction.measurements import Measurement, format_measurements
+        from ..prediction.predict import predict_files
 
         measured: list[Measurement] | None = [] if args.measure else None
 

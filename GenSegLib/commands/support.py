@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the archive and tell what is in it."""
-    from ..bug_report import write_bug_report
+    from ..support.bug_report import write_bug_report
 
     if args.out.exists():
         raise GenSegError(f"{args.out} exists already; choose another --out or remove it")

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the pairs."""
     run_folder = RunFolder.open(args.run_folder)
     with output_folder(args.out, args.overwrite) as folder:
-        from ..synthesis import synthesize
+        from ..training.synthesis import synthesize
 
         synthesize(run_folder, folder, args.count, args.seed)
     print(f"{args.count} generated pairs are in {args.out}")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..cases import CaseSet
+from ..computing.torchrun import is_one_of_several, restarts
 from ..config import (
     CONSISTENCIES,
     GENERATORS,
@@ -15,12 +16,11 @@ from ..config import (
     TrainConfig,
     parse_setting,
 )
+from ..data.unlabelled import draw_cases
 from ..errors import GenSegError
 from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
-from ..torchrun import is_one_of_several, restarts
-from ..unlabelled import draw_cases
 from .case_choice import choose_cases
 from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
 from .training_job import train_together
@@ -190,7 +190,7 @@ def _draw(cases: CaseSet, args: argparse.Namespace, config: TrainConfig) -> Case
 
 def _require_device(name: str) -> None:
     """Find a missing GPU before the cases are read and the run folder is there."""
-    from ..devices import choose_device
+    from ..computing.devices import choose_device
 
     choose_device(name)
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..cases import Role
+from ..computing.torchrun import is_one_of_several
 from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder, State
-from ..torchrun import is_one_of_several
 from .options import watch
 
 _LABELLED = (Role.TRAIN, Role.VALIDATE)
@@ -38,7 +38,7 @@ def train_together(prepare: Callable[[], tuple[RunFolder, bool]], args: argparse
         run, resume = prepare()
         run_training(run, args, resume=resume)
         return
-    from ..distributed import agreed, joined, leads
+    from ..computing.distributed import agreed, joined, leads
 
     with joined():
         asked = None
@@ -54,7 +54,7 @@ def train_together(prepare: Callable[[], tuple[RunFolder, bool]], args: argparse
 
 def _train_along(run: RunFolder, *, resume: bool) -> None:
     """Compute a share of a training that another process leads; that one hears the signals."""
-    from ..training import train
+    from ..training.train import train
 
     if resume and _state(run) is State.FINISHED:
         return
@@ -68,7 +68,7 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     if resume and _state(run) is State.FINISHED:
         print(f"{run.path} is finished already; its model is in {run.model}")
         return State.FINISHED
-    from ..scalars import tensorboard_sinks
+    from ..training.scalars import tensorboard_sinks
 
     sinks = tensorboard_sinks(run.path / "tensorboard")
     with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
@@ -79,7 +79,7 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
         unused = len(run.cases.of_role(Role.UNLABELLED))
         if unused and run.config.consistency == "none":
             events.log(_LEFT_ASIDE.format(unused))
-        from ..training import train  # which takes some seconds
+        from ..training.train import train  # which takes some seconds
 
         train(run, events, resume=resume)
     state = _state(run)

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import __version__
 from ..cases import CaseSet
+from ..data.layouts import read_cases
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
-from ..image_io import Volume, write_image, write_label
-from ..layouts import read_cases
+from ..images.image_io import Volume, write_image, write_label
 from . import hippocampus, liver
 
 ANATOMIES = {"hippocampus": hippocampus, "liver": liver}

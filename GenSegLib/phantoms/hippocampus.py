@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..image_io import Volume
+from ..images.image_io import Volume
 from . import rendering, shapes
 from .hippocampus_tissue import paint_surroundings
 from .shapes import Array

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import GenSegError
-from ..image_io import Volume
+from ..images.image_io import Volume
 from . import rendering, shapes
 from .organs import Enhancement, paint_organs
 from .rendering import coverage

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.layouts import image_stem, is_image_file
 from ..errors import GenSegError
-from ..image_io import on_same_grid, read_image, read_label
-from ..layouts import image_stem, is_image_file
+from ..images.image_io import on_same_grid, read_image, read_label
 from ..runs import RunFolder
 from .scores import ScoreTable
 from .slices import PLANES, Array, Color, Outline, tile, to_ras, window_of

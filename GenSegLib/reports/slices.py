@@ -13,7 +13,7 @@ import numpy as np
 from contourpy import contour_generator
 from numpy.typing import NDArray
 
-from ..image_io import Volume
+from ..images.image_io import Volume
 
 Array = NDArray[Any]
 Color = tuple[int, int, int]

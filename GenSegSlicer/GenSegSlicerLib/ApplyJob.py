@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.Turns import Steps

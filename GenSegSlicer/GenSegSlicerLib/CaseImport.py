@@ -9,9 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import show_labels
-from GenSegLib.layouts import read_cases
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.Geometry import fileGrid
 from GenSegSlicerLib.LabelFiles import readLabelImage
@@ -26,7 +26,7 @@ def importFolder(
 ) -> list[TrainingPair]:
     """Load the labelled cases of a folder as volumes with segmentation nodes.
 
-    Known are the layouts of `GenSegLib.layouts.read_cases`. Segments get the names that the
+    Known are the layouts of `GenSegLib.data.layouts.read_cases`. Segments get the names that the
     folder gives its labels, and the colors and terminology of the preset with the same labels.
 
     Args:

@@ -11,9 +11,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from GenSegLib.data.layouts import is_dicom_folder
 from GenSegLib.errors import GenSegError
-from GenSegLib.intact_files import require_intact
-from GenSegLib.layouts import is_dicom_folder
+from GenSegLib.images.intact_files import require_intact
 from GenSegSlicerLib.Geometry import matrixFromArray
 
 

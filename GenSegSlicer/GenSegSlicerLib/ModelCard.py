@@ -7,8 +7,8 @@ from html import escape
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.image_fit import misfits_of
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.prediction.image_fit import misfits_of
 from GenSegSlicerLib.Geometry import fileGrid, spacingOf
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
 from GenSegSlicerLib.VolumeFiles import requireScalar

@@ -8,7 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ModelCard import modelCard

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import slicer
 
-from GenSegLib.layouts import image_stem
+from GenSegLib.data.layouts import image_stem
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.PairNames import longKey, shortKey
 from GenSegSlicerLib.SegmentNodes import MADE_BY

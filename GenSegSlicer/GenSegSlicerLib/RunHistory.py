@@ -9,7 +9,7 @@ from pathlib import Path
 import qt
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.model_folder import METADATA
+from GenSegLib.models.folder import METADATA
 from GenSegLib.runs import RunFolder
 
 _RUNS, _MODELS = "GenSegSlicer/runs", "GenSegSlicer/models"

@@ -14,11 +14,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.archives import extract
 from GenSegLib.cases import CaseSet
+from GenSegLib.data.archives import extract
+from GenSegLib.data.layouts import image_stem, list_images, read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder, write_json
-from GenSegLib.layouts import image_stem, list_images, read_cases
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 from GenSegSlicerLib.PairFinder import importFolder
 from GenSegSlicerLib.VolumeFiles import loadVolume

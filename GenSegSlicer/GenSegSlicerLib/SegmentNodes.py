@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.Geometry import linearMatrix, matrixFromArray, transformBetween
 from GenSegSlicerLib.LabelImages import imageGrid

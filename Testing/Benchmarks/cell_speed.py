@@ -17,7 +17,7 @@ import torch
 from clocks import interleaved
 from measuring import write_findings
 
-from GenSegLib.devices import to_device
+from GenSegLib.computing.devices import to_device
 from GenSegLib.networks.cells import SearchableCell
 from GenSegLib.networks.generator import Generator
 from GenSegLib.networks.image_generator import Design

@@ -16,11 +16,11 @@ from clocks import interleaved, seconds_of
 from measuring import write_findings
 from torch import nn
 
-from GenSegLib.devices import choose_device, choose_precision, to_device
-from GenSegLib.losses import segmentation_loss
-from GenSegLib.memory_format import laid_out
+from GenSegLib.computing.devices import choose_device, choose_precision, to_device
+from GenSegLib.computing.memory_format import laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.presets import load_preset
+from GenSegLib.training.losses import segmentation_loss
 
 BATCH, CLASSES = 4, 3
 

@@ -27,9 +27,9 @@ from measuring import RESULTS, ROOT, genseg, timed_training, write_findings
 from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 from scipy.stats import wilcoxon
 
-from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.images.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.images.resampling import resample, target_size
 from GenSegLib.presets import load_preset
-from GenSegLib.resampling import resample, target_size
 
 DATA = ROOT.parent / "shared/data/abdomen"
 ARMS = {"genseg": [], "no-generator": ["--no-generator"]}

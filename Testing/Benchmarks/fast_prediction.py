@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from measuring import write_findings
 
-from GenSegLib.image_io import read_image, read_label
-from GenSegLib.metrics import case_scores
-from GenSegLib.predictor import Predictor
+from GenSegLib.evaluation.metrics import case_scores
+from GenSegLib.images.image_io import read_image, read_label
+from GenSegLib.prediction.predictor import Predictor
 
 
 def main() -> None:

@@ -25,13 +25,13 @@ from measuring import RESULTS, ROOT, write_findings
 from torch.profiler import ProfilerActivity, profile
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.layouts import read_cases
-from GenSegLib.learner import Learner
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.multilevel import Trilevel, finite_difference, unroll
 from GenSegLib.multilevel.levels import Rates, Tensors, gradient, moved, scaled, tracked
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.session import load_session
 
 EARLY = 0.2  # of the segmenter's rate, as trainings have it in their first joint steps
 WAYS = {"two_level": (False, False), "look_ahead": (True, False), "look_back": (True, True)}

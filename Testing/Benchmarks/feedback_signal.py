@@ -21,11 +21,11 @@ import torch
 from feedback_cost import make_learner
 from measuring import ROOT, write_findings
 
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference
 from GenSegLib.multilevel.levels import gradient, inner, moved, scaled, tracked
-from GenSegLib.problem import Batches
-from GenSegLib.schedule import Schedule
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import Batches
+from GenSegLib.training.schedule import Schedule
 
 _CERTAIN = 1.64  # standard errors from zero at which a sign is wrong in 5 of 100
 

@@ -21,12 +21,12 @@ import torch
 from measuring import ROOT, write_findings
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.layouts import read_cases
-from GenSegLib.learner import Learner
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.networks.generators import GENERATORS
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.session import load_session
 
 CASES = 4  # what a step costs does not depend on how many there are
 REFERENCE = "searchable"

@@ -29,10 +29,10 @@ from measuring import RESULTS, write_findings
 from GenSegLib.augmentation.subject import Subject
 from GenSegLib.config import TrainConfig
 from GenSegLib.files import write_text
-from GenSegLib.learner import Learner
 from GenSegLib.presets import load_preset
 from GenSegLib.reports.charts import line_chart
 from GenSegLib.reports.curves import Curve
+from GenSegLib.training.learner import Learner
 
 MEASURED = {
     "ready_s": "seconds until ready",

@@ -36,8 +36,8 @@ from GenSegSlicerLib.VolumeFiles import writeVolume  # noqa: E402
 from measuring import write_findings  # noqa: E402
 from mrml_nodes import add_volume, metadata, turned  # noqa: E402
 
-from GenSegLib.image_io import Volume, write_label  # noqa: E402
-from GenSegLib.layouts import read_cases  # noqa: E402
+from GenSegLib.data.layouts import read_cases  # noqa: E402
+from GenSegLib.images.image_io import Volume, write_label  # noqa: E402
 from GenSegLib.presets import load_preset  # noqa: E402
 
 CT_SHAPE = (300, 512, 512)  # k, j, i

@@ -36,13 +36,13 @@ from torch import Tensor, nn
 from GenSegLib.augmentation.morphs import Morphs, MorphSettings
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.spatial import SpatialStrength
-from GenSegLib.checkpoints import load_checkpoint
-from GenSegLib.generated import draw_pairs
-from GenSegLib.layouts import read_cases
-from GenSegLib.model_weights import load_segmenter
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.subjects import load_subjects
+from GenSegLib.models.weights import load_segmenter
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import Session, load_session
-from GenSegLib.subjects import load_subjects
+from GenSegLib.training.checkpoints import load_checkpoint
+from GenSegLib.training.generated import draw_pairs
+from GenSegLib.training.session import Session, load_session
 
 PAIRS = 200
 DATA_RANGE = 8.0  # of standardized volumes: four deviations on either side

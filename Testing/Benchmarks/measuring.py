@@ -64,7 +64,7 @@ def machine() -> dict[str, object]:
 
 def machine_title(device: str) -> str:
     """Say in one line what a training on this device runs on."""
-    from GenSegLib.devices import choose_device, list_devices
+    from GenSegLib.computing.devices import choose_device, list_devices
 
     name = str(choose_device(device))
     known = {each.name: each.title for each in list_devices()}

@@ -19,12 +19,12 @@ import torch
 from measuring import write_findings
 from torch import nn
 
+from GenSegLib.computing.devices import choose_precision, cpu_capabilities, to_device
+from GenSegLib.computing.memory_format import CHANNELS_FIRST, laid_out
 from GenSegLib.config import SEGMENTERS
-from GenSegLib.devices import choose_precision, cpu_capabilities, to_device
-from GenSegLib.losses import segmentation_loss
-from GenSegLib.memory_format import CHANNELS_FIRST, laid_out
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.presets import load_preset
+from GenSegLib.training.losses import segmentation_loss
 
 BATCH = 4
 CLASSES = 3

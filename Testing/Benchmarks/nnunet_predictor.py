@@ -65,7 +65,7 @@ def segment(model: Path, image: Path, out: Path) -> None:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from GenSegLib.model_weights import load_segmenter
+    from GenSegLib.models.weights import load_segmenter
 
     network, metadata = load_segmenter(model)
     preset = metadata.preset
@@ -91,7 +91,7 @@ def segment(model: Path, image: Path, out: Path) -> None:
 def main() -> None:
     start = time.monotonic()
     segment(*(Path(argument) for argument in sys.argv[1:4]))
-    from GenSegLib.memory import peak_resident
+    from GenSegLib.computing.memory import peak_resident
 
     found = {"seconds": time.monotonic() - start, "processor_s": time.process_time()}
     print(json.dumps({**found, "peak_bytes": peak_resident()}))

@@ -23,7 +23,7 @@ from measuring import ROOT, write_findings
 from peer_environment import NNUNET, peer_python
 from prediction_size import make_volume, measure, teach
 
-from GenSegLib.image_io import read_image, read_label, write_image
+from GenSegLib.images.image_io import read_image, read_label, write_image
 
 NEEDED = ("monai", "einops", "contourpy", "SimpleITK", "scipy")  # by GenSeg's network
 

@@ -28,18 +28,18 @@ import numpy as np
 import torch
 from measuring import RESULTS, ROOT, write_findings
 
-from GenSegLib.devices import choose_precision
+from GenSegLib.computing.devices import choose_precision
+from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.files import write_text
-from GenSegLib.image_io import Volume, read_image, read_label, write_image
-from GenSegLib.losses import segmentation_loss
-from GenSegLib.model_folder import ModelMetadata
-from GenSegLib.model_weights import save_model
+from GenSegLib.images.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.images.resampling import resample
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.models.weights import save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
-from GenSegLib.preprocessing import Preprocessor
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.reports.charts import line_chart
 from GenSegLib.reports.curves import Curve
-from GenSegLib.resampling import resample
+from GenSegLib.training.losses import segmentation_loss
 
 SPACING = (0.8, 0.8, 1.5)
 ACROSS = 512
@@ -49,7 +49,7 @@ NOISE = 15.0
 MEASURED = """
 import json, sys, time
 from GenSegLib.cli import main
-from GenSegLib.memory import peak_resident
+from GenSegLib.computing.memory import peak_resident
 start = time.monotonic()
 code = main(sys.argv[1:])
 found = {"seconds": time.monotonic() - start, "processor_s": time.process_time()}

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import torch
 
-import GenSegLib.phases as phases
+import GenSegLib.training.phases as phases
 from GenSegLib import cli
 from GenSegLib.augmentation.morphs import Morphs, Pairs
 from GenSegLib.augmentation.randomness import Randomness
-from GenSegLib.layouts import read_cases
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.subjects import load_subjects
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import Session, load_session
-from GenSegLib.subjects import load_subjects
+from GenSegLib.training.session import Session, load_session
 
 PARTNERS = 2
 

@@ -26,8 +26,8 @@ from low_data_parts.shifts import ShiftedCase, shifted_cases
 from low_data_parts.tables import Row, has_job, put_rows, read_table
 from measuring import RESULTS, ROOT, write_findings
 
-from GenSegLib.predictor import Predictor
-from GenSegLib.validation import mean_dice
+from GenSegLib.prediction.predictor import Predictor
+from GenSegLib.training.validation import mean_dice
 
 SCORES = (*KEY, "shift", "case", "dice", "ece")
 BINS = (*KEY, "shift", "bin", "voxels", "probability", "right")

@@ -30,7 +30,7 @@ from feedback_cost import make_learner
 from measuring import RESULTS, ROOT, write_findings
 from peer_environment import NNUNET, peer_python
 
-from GenSegLib.learner import Learner
+from GenSegLib.training.learner import Learner
 
 BETTY = ("betty-ml==0.2.1",)  # declares Python below 3.11, and runs on it
 HERE = Path(__file__).parent

@@ -14,8 +14,8 @@ from betty.engine import Engine
 from betty.problems import ImplicitProblem
 from torch import nn
 
-from GenSegLib.learner import Learner
-from GenSegLib.problem import Batches
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import Batches
 
 
 class Weights(nn.Module):

@@ -25,7 +25,7 @@ from low_data_parts.tables import SCORES, Row, put_rows, read_table
 from protocol import TEST_CASES, split_cases, write_cases
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.layouts import read_cases
+from GenSegLib.data.layouts import read_cases
 
 NAMES = [f"hippocampus_{number:03d}" for number in range(208)]
 

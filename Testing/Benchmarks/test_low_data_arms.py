@@ -19,7 +19,7 @@ from scanner_shift import score
 
 from GenSegLib.cli import build_parser, main
 from GenSegLib.config import TrainConfig
-from GenSegLib.predictor import Predictor
+from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.presets import load_preset
 
 TEST_CASES = 1

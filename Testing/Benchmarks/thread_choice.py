@@ -21,11 +21,11 @@ import torch
 from feedback_cost import hippocampus_run
 from measuring import ROOT, write_findings
 
-from GenSegLib.learner import Learner
+from GenSegLib.computing.threads import halvings
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
-from GenSegLib.threads import halvings
-from GenSegLib.tuning import Tuning
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.session import load_session
+from GenSegLib.training.tuning import Tuning
 
 
 @contextmanager

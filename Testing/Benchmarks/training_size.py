@@ -42,7 +42,7 @@ def made_ct(slices: int) -> tuple[np.ndarray, np.ndarray]:
 
 def prepare(folder: Path, slices: int) -> dict[str, float]:
     """Write the CT, prepare it as a training does, and tell what that took."""
-    from GenSegLib.image_io import Volume, write_image, write_label
+    from GenSegLib.images.image_io import Volume, write_image, write_label
 
     affine = np.diag([*SPACING, 1.0])
     for name, array, write in zip(("image", "label"), made_ct(slices), (write_image, write_label)):
@@ -60,10 +60,10 @@ def measured(*arguments: object) -> dict[str, float]:
 def child_prepare(folder: Path) -> None:
     import torch
 
-    from GenSegLib.case_cache import CaseCache
     from GenSegLib.cases import Case
+    from GenSegLib.data.case_cache import CaseCache
+    from GenSegLib.data.subjects import load_subjects
     from GenSegLib.presets import load_preset
-    from GenSegLib.subjects import load_subjects
 
     case = Case("made", folder / "image.nii", folder / "label.nii")
     start = time.monotonic(), time.process_time()
@@ -80,11 +80,11 @@ def child_prepare(folder: Path) -> None:
 def child_train(folder: Path, count: int, steps: int) -> None:
     import torch
 
-    from GenSegLib.array_file import ArrayFile
     from GenSegLib.config import TrainConfig
-    from GenSegLib.learner import Learner
+    from GenSegLib.data.array_file import ArrayFile
+    from GenSegLib.data.subjects import open_case
     from GenSegLib.presets import load_preset
-    from GenSegLib.subjects import open_case
+    from GenSegLib.training.learner import Learner
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     entry = next((folder / "cache").glob("*.case"))

@@ -33,7 +33,7 @@ from tiny_training import (  # noqa: E402
 
 from GenSegLib.errors import GenSegError  # noqa: E402
 from GenSegLib.files import write_json  # noqa: E402
-from GenSegLib.model_weights import load_segmenter  # noqa: E402
+from GenSegLib.models.weights import load_segmenter  # noqa: E402
 from GenSegLib.reports import write_report  # noqa: E402
 from GenSegLib.runs import RunFolder  # noqa: E402
 from Testing.training_states import differing  # noqa: E402

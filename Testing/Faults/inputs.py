@@ -15,12 +15,12 @@ import numpy as np
 from mutations import mutate_bytes, mutate_values
 from tiny_training import tiny_cases, tiny_run
 
-from GenSegLib import manifest
-from GenSegLib.archives import extract
+from GenSegLib.data.archives import extract
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.events import parse_line, read_events, to_line
 from GenSegLib.feedback import Feedback
 from GenSegLib.files import write_json
-from GenSegLib.image_io import (
+from GenSegLib.images.image_io import (
     Volume,
     read_image,
     read_label,
@@ -28,9 +28,9 @@ from GenSegLib.image_io import (
     write_image,
     write_label,
 )
-from GenSegLib.layouts import read_cases
-from GenSegLib.model_folder import FILES, METADATA, WEIGHTS
-from GenSegLib.model_weights import load_segmenter
+from GenSegLib.models import manifest
+from GenSegLib.models.folder import FILES, METADATA, WEIGHTS
+from GenSegLib.models.weights import load_segmenter
 from GenSegLib.runs import RunFolder
 from Testing.volume_files import write_dicom_series
 

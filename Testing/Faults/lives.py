@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from tiny_training import trained
 
-from GenSegLib.phases import Training
 from GenSegLib.runs import RunFolder
+from GenSegLib.training.phases import Training
 
 _LOOK_EVERY_S = 0.005
 _REACHED = mmap.mmap(-1, 8)  # shared with the forked processes: it tells what a killed one did

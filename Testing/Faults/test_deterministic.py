@@ -10,10 +10,10 @@ import torch
 from tiny_training import STEPS, few_channels, final_learner, tiny_cases
 
 from GenSegLib.cli import main
-from GenSegLib.devices import deterministic
+from GenSegLib.computing.devices import deterministic
 from GenSegLib.errors import GenSegError
-from GenSegLib.learner import Learner
 from GenSegLib.runs import RunFolder
+from GenSegLib.training.learner import Learner
 from Testing.training_states import differing
 
 SETTINGS = {**STEPS, "validate_every": 6, "threads": 1, "segmenter": "unet"}

@@ -28,7 +28,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.run_lock import RunLock
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.training import train
+from GenSegLib.training.train import train
 from Testing.disks import mounted_disk
 from Testing.training_states import differing
 

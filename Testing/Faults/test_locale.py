@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_training import tiny_cases
 
-from GenSegLib.image_io import read_image
+from GenSegLib.images.image_io import read_image
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -19,9 +19,9 @@ locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
 assert locale.localeconv()["decimal_point"] == ",", "this is no test"
 sys.path[:0] = ["Testing/Faults", "."]
 from pathlib import Path
-from GenSegLib.image_io import read_image, read_label, write_image
+from GenSegLib.images.image_io import read_image, read_label, write_image
 from tiny_training import EVERY_STEP_S, tiny_run, trained
-from GenSegLib.layouts import read_cases
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.reports import write_report
 folder = Path(sys.argv[1])
 cases = read_cases(folder / "cases").with_validation(0.3, 0)

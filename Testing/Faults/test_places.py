@@ -20,12 +20,12 @@ from tiny_training import (
     trained,
 )
 
-from GenSegLib import setbacks
 from GenSegLib.cases import CaseSet
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import DriveAway, GenSegError
-from GenSegLib.layouts import read_cases
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.training import train
+from GenSegLib.training import setbacks
+from GenSegLib.training.train import train
 from Testing.faulty_drives import FaultyDrive, faulty_drive
 from Testing.training_states import differing
 

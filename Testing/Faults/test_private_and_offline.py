@@ -24,7 +24,7 @@ from tiny_training import STEPS, few_channels
 
 from GenSegLib import presets
 from GenSegLib.cli import main
-from GenSegLib.image_io import write_label
+from GenSegLib.images.image_io import write_label
 from Testing.conftest import draw_tiny_pair
 
 PLANTED = ("Ermintrude", "Quackenbush", "MRN-7731904", "19530217")

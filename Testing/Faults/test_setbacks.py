@@ -19,13 +19,13 @@ from tiny_training import (
 )
 
 from GenSegLib.cases import CaseSet
+from GenSegLib.computing.devices import is_out_of_memory
 from GenSegLib.config import TrainConfig
-from GenSegLib.devices import is_out_of_memory
 from GenSegLib.errors import GenSegError
-from GenSegLib.learner import Learner
-from GenSegLib.problem import SegmentationProblem
 from GenSegLib.runs import State
-from GenSegLib.session import load_session
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import SegmentationProblem
+from GenSegLib.training.session import load_session
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, samples: int) -> list[int]:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
         return apply(network, parameters, inputs, **more)
 
-    monkeypatch.setattr("GenSegLib.pieces.functional_call", limited)
+    monkeypatch.setattr("GenSegLib.computing.pieces.functional_call", limited)
     return taken
 
 
@@ -119,7 +119,7 @@ def test_how_many_samples_fit_is_remembered_by_the_run(
     def stop(problem: SegmentationProblem) -> None:
         run.request_stop()
 
-    monkeypatch.setattr("GenSegLib.phases.Training._validate", stop)
+    monkeypatch.setattr("GenSegLib.training.phases.Training._validate", stop)
     trained(run)
     assert run.read_status()["state"] == State.STOPPED.value
     monkeypatch.undo()

@@ -16,15 +16,15 @@ from unittest.mock import patch
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.image_io import write_image, write_label
-from GenSegLib.layouts import read_cases
+from GenSegLib.images.image_io import write_image, write_label
 from GenSegLib.networks import segmenters
 from GenSegLib.networks.discriminator import Discriminator
 from GenSegLib.networks.image_generator import Design
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
-from GenSegLib.training import train
+from GenSegLib.training.train import train
 from Testing.conftest import draw_tiny_pair
 from Testing.training_states import final_state
 

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from GenSegLib import cli
-from GenSegLib.learner import Learner
+from GenSegLib.training.learner import Learner
 
 FATAL_STEP = 4
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from GenSegLib.prediction import predict_files
+from GenSegLib.prediction.predict import predict_files
 
 
 def address_space() -> int:

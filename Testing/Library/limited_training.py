@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from GenSegLib.array_file import ArrayFile
 from GenSegLib.augmentation.morphs import Morphs, MorphSettings
 from GenSegLib.augmentation.patches import PatchSampler
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.spatial import SpatialStrength
-from GenSegLib.subjects import open_case
+from GenSegLib.data.array_file import ArrayFile
+from GenSegLib.data.subjects import open_case
 
 PATCH = (32, 32, 32)
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog
-from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.images.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.phantoms import hippocampus, make_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State

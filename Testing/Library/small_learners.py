@@ -8,10 +8,10 @@ from typing import Any
 from small_runs import phantom_cases, small_run
 from torch import nn
 
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import Trilevel
 from GenSegLib.networks.image_generator import ImageGenerator
-from GenSegLib.session import load_session
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.session import load_session
 
 
 def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Learner:

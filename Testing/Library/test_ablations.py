@@ -11,10 +11,10 @@ import torch
 from small_learners import small_learner
 
 from GenSegLib.config import UPPER_VARIABLES
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import Trilevel, finite_difference
-from GenSegLib.problem import Batches
 from GenSegLib.recipes import load_recipe
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import Batches
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import require_fitting_labels
-from GenSegLib.layouts import read_cases
 
 
 def labelled_cases(count: int) -> CaseSet:

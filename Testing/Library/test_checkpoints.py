@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from GenSegLib.checkpoints import load_checkpoint, save_checkpoint
 from GenSegLib.errors import GenSegError
+from GenSegLib.training.checkpoints import load_checkpoint, save_checkpoint
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:

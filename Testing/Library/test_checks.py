@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.checks import CaseCheck, check_cases, format_table, require_sound
+from GenSegLib.data.checks import CaseCheck, check_cases, format_table, require_sound
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, write_image, write_label
-from GenSegLib.layouts import read_cases
+from GenSegLib.images.image_io import Volume, write_image, write_label
 
 NAMES = {1: "Anterior", 2: "Posterior"}
 

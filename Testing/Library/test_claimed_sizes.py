@@ -14,12 +14,12 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
-from GenSegLib import claimed_sizes
-from GenSegLib.claimed_sizes import HARMLESS, require_plausible
-from GenSegLib.dicom_lengths import claims_too_much
+from GenSegLib.dicom.lengths import claims_too_much
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_image, read_label, write_image
-from GenSegLib.quiet import quiet
+from GenSegLib.images import claimed_sizes
+from GenSegLib.images.claimed_sizes import HARMLESS, require_plausible
+from GenSegLib.images.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.images.quiet import quiet
 from Testing.volume_files import write_array, write_dicom_series
 
 EDGES = (10240, 10240, 10485)  # together 2^40 voxels

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from GenSegLib.classifier import CPU, Classifier, SteadfastClassifier
 from GenSegLib.errors import GenSegError
-from GenSegLib.sliding import sweep
-from GenSegLib.windows import Windows
+from GenSegLib.prediction.classifier import CPU, Classifier, SteadfastClassifier
+from GenSegLib.prediction.sliding import sweep
+from GenSegLib.prediction.windows import Windows
 
 # PyTorch tells this device from `cpu` and computes on it all the same: the card of these tests.
 CARD = torch.device("cpu:0")

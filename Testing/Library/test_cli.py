@@ -14,7 +14,7 @@ import pytest
 from GenSegLib.cli import main
 from GenSegLib.commands import COMMANDS, presets
 from GenSegLib.config import TrainConfig
-from GenSegLib.layouts import read_cases
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 
@@ -106,7 +106,7 @@ def test_a_bug_shows_its_traceback_and_asks_for_a_report(
 def test_a_package_that_is_missing_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.delitem(sys.modules, "GenSegLib.devices", raising=False)
+    monkeypatch.delitem(sys.modules, "GenSegLib.computing.devices", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert fault_of(capsys, "devices").startswith("the Python package torch is not installed for ")
 

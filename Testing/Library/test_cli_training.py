@@ -12,10 +12,10 @@ import pytest
 
 from GenSegLib.cli import main
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.events import parse_line, read_events
 from GenSegLib.files import read_json, write_json
-from GenSegLib.image_io import on_same_grid, read_image, read_label, read_segment_names
-from GenSegLib.layouts import read_cases
+from GenSegLib.images.image_io import on_same_grid, read_image, read_label, read_segment_names
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import PRESET, save_threshold_model
 
-from GenSegLib.coarse import box_around, part_of
+from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.events import EventLog
-from GenSegLib.image_io import Volume, read_label, write_image
-from GenSegLib.prediction import Predictor, predict_files
-from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.images.image_io import Volume, read_label, write_image
+from GenSegLib.prediction.coarse import box_around, part_of
+from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
 
 FINE = replace(

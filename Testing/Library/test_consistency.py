@@ -12,15 +12,15 @@ import torch
 from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.consistency import Consistency, consistency_loss, ramp_up, trusted
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference
 from GenSegLib.multilevel.levels import gradient
 from GenSegLib.reports import write_report
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.session import load_session
-from GenSegLib.training import train
+from GenSegLib.training.consistency import Consistency, consistency_loss, ramp_up, trusted
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.session import load_session
+from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
 FEW = {"warmup_steps": 1, "joint_steps": 6, "final_steps": 4, "validate_every": 6}

@@ -17,7 +17,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from GenSegLib.networks.convolution import convolve, right_on_small_grids
-from GenSegLib.session import load_session
+from GenSegLib.training.session import load_session
 
 # kernel, stride
 CONVOLUTIONS = [(1, 1), (2, 2), (3, 1), (3, 2), (4, 2), (5, 1), (7, 2), (8, 2)]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from GenSegLib.cli import main
-from GenSegLib.devices import choose_device, list_devices
+from GenSegLib.computing.devices import choose_device, list_devices
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from GenSegLib import dicom_extra
+from GenSegLib.dicom import extra as dicom_extra
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_image
+from GenSegLib.images.image_io import Volume, read_image
 from Testing.dicom_files import Change, convert_to_frames, turn, write_ct
 
 

@@ -10,9 +10,9 @@ import pytest
 from tiny_models import PRESET, save_tiny_model
 
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.checks import check_cases
 from GenSegLib.cli import main
-from GenSegLib.dicom_patient import find_identifying
+from GenSegLib.data.checks import check_cases
+from GenSegLib.dicom.patient import find_identifying
 from Testing.dicom_files import write_ct
 
 LAYERS = [0.0, 2.0]

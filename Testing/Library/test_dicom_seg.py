@@ -15,11 +15,12 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from tiny_models import save_bright_model, tiny_metadata
 
-from GenSegLib import dicom_extra, dicom_seg
 from GenSegLib.cli import main
+from GenSegLib.dicom import extra as dicom_extra
+from GenSegLib.dicom import seg as dicom_seg
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_image
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.images.image_io import Volume, read_image
+from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Intensity, load_preset
 from Testing.dicom_files import convert_to_frames, turn, write_ct
 

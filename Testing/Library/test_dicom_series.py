@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import read_image
+from GenSegLib.images.image_io import read_image
 from Testing.dicom_files import COLUMNS, ROWS, turn, write_ct
 
 

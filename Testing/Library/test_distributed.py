@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
-from GenSegLib import distributed
+from GenSegLib.computing import distributed
 from GenSegLib.errors import GenSegError
-from GenSegLib.losses import dice_loss
 from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import Tensors
+from GenSegLib.training.losses import dice_loss
 from Testing.level_gradients import lower, middle, upper
 from Testing.several_processes import in_processes
 

@@ -19,13 +19,13 @@ from GenSegLib.cases import CaseSet
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.files import write_json
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import Trilevel, finite_difference, unroll
 from GenSegLib.multilevel.levels import Tensors, gradient
-from GenSegLib.problem import Batches
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.session import load_session
-from GenSegLib.training import train
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import Batches
+from GenSegLib.training.session import load_session
+from GenSegLib.training.train import train
 from Testing.Faults.tiny_training import few_channels, logs, tiny_cases, tiny_run
 from Testing.imports import ROOT
 from Testing.level_gradients import lower, middle, upper

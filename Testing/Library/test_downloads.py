@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from GenSegLib.archives import extract
-from GenSegLib.downloads import download
+from GenSegLib.data.archives import extract
+from GenSegLib.data.downloads import download
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import read_label
+from GenSegLib.images.image_io import read_label
 from GenSegLib.phantoms import make_cases
 
 TASK = "Task04_Hippocampus"

@@ -11,9 +11,9 @@ import torch
 from small_learners import small_learner
 
 from GenSegLib.augmentation.randomness import Randomness
-from GenSegLib.drawing_ahead import DrawingAhead
 from GenSegLib.feedback import Feedback
-from GenSegLib.learner import Learner
+from GenSegLib.training.drawing_ahead import DrawingAhead
+from GenSegLib.training.learner import Learner
 
 
 def numbers() -> Randomness:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.evaluation import CaseResult, Evaluation, evaluate_folders
-from GenSegLib.image_io import Volume, write_image, write_label
-from GenSegLib.metrics import LabelScore
+from GenSegLib.evaluation.evaluate import CaseResult, Evaluation, evaluate_folders
+from GenSegLib.evaluation.metrics import LabelScore
+from GenSegLib.images.image_io import Volume, write_image, write_label
 
 LABELS = {1: "Anterior", 2: "Posterior"}
 

@@ -17,11 +17,11 @@ import torch
 from grids import make_affine
 from tiny_models import PRESET, save_tiny_model, tiny_metadata, tiny_state
 
-from GenSegLib import export_bundle, export_onnx
 from GenSegLib.cli import main
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, on_same_grid, read_label, write_image
-from GenSegLib.model_weights import load_segmenter, save_model
+from GenSegLib.images.image_io import Volume, on_same_grid, read_label, write_image
+from GenSegLib.models import export_bundle, export_onnx
+from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 
 SHORT = {

@@ -11,8 +11,8 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.feedback import FEEDBACK, KINDS, Feedback, PreviewPair, read_preview_pairs
 from GenSegLib.runs import RunFolder
-from GenSegLib.session import load_session
-from GenSegLib.training import train
+from GenSegLib.training.session import load_session
+from GenSegLib.training.train import train
 
 
 def pair(*cases: str, kind: str = "noise") -> PreviewPair:

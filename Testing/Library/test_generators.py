@@ -10,12 +10,12 @@ import torch
 from small_learners import awaken, small_learner, trilevel
 
 from GenSegLib import config
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference, unroll
 from GenSegLib.networks.diffusion import STEPS, DiffusionGenerator
 from GenSegLib.networks.generators import GENERATORS, build_generator
 from GenSegLib.networks.image_generator import Design, ImageGenerator, Seen
 from GenSegLib.networks.vae import VaeGenerator
+from GenSegLib.training.learner import Learner
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
 SEARCHABLE = ("searchable", "mask-only")

@@ -6,8 +6,8 @@ from grids import ORIENTATIONS, affines, make_affine, orientations, sizes, spaci
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.geometry import Route, plan_crop, plan_padding, plan_reorient, plan_resample
-from GenSegLib.image_io import Volume
+from GenSegLib.images.geometry import Route, plan_crop, plan_padding, plan_reorient, plan_resample
+from GenSegLib.images.image_io import Volume
 
 Size = tuple[int, int, int]
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import (
+from GenSegLib.images.image_io import (
     Volume,
     read_image,
     read_label,

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import (
+from GenSegLib.images.image_io import (
     Volume,
     on_same_grid,
     read_image,
@@ -235,7 +235,7 @@ import resource
 from pathlib import Path
 import numpy as np
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, write_image
+from GenSegLib.images.image_io import Volume, write_image
 noise = np.random.default_rng(0).normal(size=(1, 40, 40, 40)).astype(np.float32)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -20,10 +20,11 @@ def test_a_light_module_is_imported_where_nothing_heavy_is_installed(module: str
 
 
 def test_the_wall_would_be_noticed() -> None:
-    heavy = [sys.executable, "-c", IMPORT_WITH_BLOCKED, "GenSegLib.image_io", ",".join(HEAVY)]
+    module = "GenSegLib.images.image_io"
+    heavy = [sys.executable, "-c", IMPORT_WITH_BLOCKED, module, ",".join(HEAVY)]
     done = subprocess.run(heavy, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert "ModuleNotFoundError: import of SimpleITK halted" in done.stderr
-    assert "SimpleITK" in set(imports_of(ROOT / "GenSegLib" / "itk_files.py"))
+    assert "SimpleITK" in set(imports_of(ROOT / "GenSegLib" / "images" / "itk_files.py"))
 
 
 def test_the_library_knows_nothing_of_slicer() -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from GenSegLib.cases import Role
-from GenSegLib.errors import GenSegError
-from GenSegLib.layouts import (
+from GenSegLib.data.layouts import (
     image_stem,
     is_dicom_folder,
     is_image_file,
@@ -22,6 +21,7 @@ from GenSegLib.layouts import (
     read_cases,
     read_pair_folders,
 )
+from GenSegLib.errors import GenSegError
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -233,7 +233,7 @@ def test_a_folder_without_images_is_named(tmp_path: Path, name: str, fault: str)
 def test_cases_and_layouts_are_light() -> None:
     heavy = "torch", "monai", "SimpleITK", "scipy", "matplotlib"
     blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in heavy)
-    program = f"import sys; {blocked}; import GenSegLib.cases, GenSegLib.layouts"
+    program = f"import sys; {blocked}; import GenSegLib.cases, GenSegLib.data.layouts"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 

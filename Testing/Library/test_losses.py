@@ -7,7 +7,7 @@ import torch
 from monai.losses import DiceCELoss
 
 from GenSegLib.augmentation.spatial import one_hot
-from GenSegLib.losses import segmentation_loss
+from GenSegLib.training.losses import segmentation_loss
 
 
 @pytest.mark.parametrize("shape", [(16, 24), (16, 24, 16)], ids=["2-D", "3-D"])

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tiny_models import save_tiny_model
 
-from GenSegLib import manifest
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume
-from GenSegLib.model_folder import METADATA, WEIGHTS, ModelMetadata, seal
-from GenSegLib.model_weights import load_segmenter
-from GenSegLib.prediction import Predictor
+from GenSegLib.images.image_io import Volume
+from GenSegLib.models import manifest
+from GenSegLib.models.folder import METADATA, WEIGHTS, ModelMetadata, seal
+from GenSegLib.models.weights import load_segmenter
+from GenSegLib.prediction.predict import Predictor
 
 MODELS = Path(__file__).parents[1] / "Models"
 

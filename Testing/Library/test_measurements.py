@@ -12,8 +12,13 @@ import pytest
 from grids import affines, make_affine, sizes
 from hypothesis import given, settings
 
-from GenSegLib.image_io import Volume
-from GenSegLib.measurements import Measurement, format_measurements, measure, write_measurements
+from GenSegLib.images.image_io import Volume
+from GenSegLib.prediction.measurements import (
+    Measurement,
+    format_measurements,
+    measure,
+    write_measurements,
+)
 
 CORNER, SIZE = np.array([3, 4, 5]), np.array([6, 5, 4])
 

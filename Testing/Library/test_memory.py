@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from GenSegLib import memory
+from GenSegLib.computing import memory
+from GenSegLib.computing.memory import (
+    default_limit,
+    describe_memory,
+    free_memory,
+    parse_memory,
+    resident,
+)
 from GenSegLib.errors import GenSegError
-from GenSegLib.memory import default_limit, describe_memory, free_memory, parse_memory, resident
 
 GIB = 1 << 30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells in /proc")
@@ -44,7 +50,7 @@ def test_some_memory_is_free_and_the_default_leaves_a_part_of_it() -> None:
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_limit_of_the_process_counts(limit: str) -> None:
     program = (
-        "import resource; from GenSegLib.memory import free_memory; "
+        "import resource; from GenSegLib.computing.memory import free_memory; "
         f"resource.setrlimit(resource.{limit}, (1 << 30, 1 << 30)); print(free_memory())"
     )
     found = subprocess.check_output([sys.executable, "-c", program], text=True, cwd=_root())

@@ -8,8 +8,13 @@ import pytest
 import torch
 from small_runs import small_run
 
-from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST, fitting_format, laid_out
-from GenSegLib.session import load_session
+from GenSegLib.computing.memory_format import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    fitting_format,
+    laid_out,
+)
+from GenSegLib.training.session import load_session
 
 LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 

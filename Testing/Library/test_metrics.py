@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from GenSegLib.metrics import case_scores
+from GenSegLib.evaluation.metrics import case_scores
 
 
 def box(start: int, stop: int, size: int = 40) -> np.ndarray:

@@ -16,15 +16,15 @@ from monai.bundle import ConfigParser
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
 
 from GenSegLib.config import SEGMENTERS
+from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume
-from GenSegLib.manifest import MANIFEST
-from GenSegLib.model_folder import METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
-from GenSegLib.model_weights import load_segmenter, save_model
+from GenSegLib.images.image_io import Volume
+from GenSegLib.models.folder import METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
+from GenSegLib.models.manifest import MANIFEST
+from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
-from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.prediction.sliding import segment
 from GenSegLib.presets import load_preset
-from GenSegLib.sliding import segment
 
 FILES = ("configs/inference.json", METADATA, WEIGHTS)
 
@@ -174,7 +174,7 @@ def test_metadata_loads_without_torch_monai_and_simpleitk(tmp_path: Path) -> Non
         "import sys\n"
         "for name in ('torch', 'monai', 'SimpleITK', 'scipy'): sys.modules[name] = None\n"
         "from pathlib import Path\n"
-        "from GenSegLib.model_folder import ModelMetadata\n"
+        "from GenSegLib.models.folder import ModelMetadata\n"
         "print(ModelMetadata.load(Path(sys.argv[1])).labels)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "model")]

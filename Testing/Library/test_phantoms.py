@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, on_same_grid, read_image, read_label
+from GenSegLib.images.image_io import Volume, on_same_grid, read_image, read_label
 from GenSegLib.phantoms import hippocampus, liver, make_cases, shapes
 
 SUBJECTS = 8

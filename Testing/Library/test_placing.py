@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.placing import covering, placed
-from GenSegLib.volumes import Volume
+from GenSegLib.images.placing import covering, placed
+from GenSegLib.images.volumes import Volume
 
 GRID = Volume(np.zeros((1, 5, 6, 7), np.int16), np.diag([0.8, 0.8, 2.0, 1.0]))
 

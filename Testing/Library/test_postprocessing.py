@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from tiny_models import PRESET
 
-from GenSegLib.postprocessing import clean, fill_holes, largest_components
+from GenSegLib.prediction.postprocessing import clean, fill_holes, largest_components
 
 
 def test_only_the_largest_piece_of_a_label_stays() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from GenSegLib.devices import choose_precision
+from GenSegLib.computing.devices import choose_precision
 
 CPU = torch.device("cpu")
 

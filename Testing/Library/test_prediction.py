@@ -11,10 +11,10 @@ import torch
 from grids import ball, make_affine
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
-from GenSegLib.devices import choose_precision
+from GenSegLib.computing.devices import choose_precision
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
-from GenSegLib.image_io import (
+from GenSegLib.images.image_io import (
     Volume,
     on_same_grid,
     read_image,
@@ -22,9 +22,9 @@ from GenSegLib.image_io import (
     read_segment_names,
     write_image,
 )
-from GenSegLib.prediction import Predictor, predict_files, segment
+from GenSegLib.prediction.predict import Predictor, predict_files, segment
+from GenSegLib.prediction.uncertainty import normalized_entropy
 from GenSegLib.presets import Intensity, Preset
-from GenSegLib.uncertainty import normalized_entropy
 
 BRIGHT = replace(
     PRESET, spacing=None, labels={7: "Bright"}, colors={7: (9, 8, 7)}, patch_size=(40, 40, 40)

@@ -12,13 +12,13 @@ import pytest
 import torch
 from tiny_models import PRESET, save_tiny_model
 
-from GenSegLib.budget import Budget, sum_bytes
+from GenSegLib.computing.memory import resident
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_label, write_image
-from GenSegLib.memory import resident
-from GenSegLib.prediction import Predictor, predict_files
+from GenSegLib.images.image_io import Volume, read_label, write_image
+from GenSegLib.prediction.budget import Budget, sum_bytes
+from GenSegLib.prediction.predict import Predictor, predict_files
+from GenSegLib.prediction.windows import Windows
 from GenSegLib.presets import Intensity
-from GenSegLib.windows import Windows
 
 SHAPE = (128, 128, 640)
 LABELS = {value: f"Part {value}" for value in range(1, 12)}

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_image, read_label
-from GenSegLib.preprocessing import Preprocessor
+from GenSegLib.images.image_io import Volume, read_image, read_label
 from GenSegLib.presets import Intensity, Preset, load_preset
 
 PRESET = load_preset("hippocampus-mri")

@@ -10,11 +10,11 @@ import torch
 from small_learners import smooth, trilevel
 from small_runs import small_run
 
-from GenSegLib.learner import Learner
 from GenSegLib.multilevel import finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
-from GenSegLib.problem import balanced
-from GenSegLib.session import load_session
+from GenSegLib.training.learner import Learner
+from GenSegLib.training.problem import balanced
+from GenSegLib.training.session import load_session
 
 SEGMENTERS = ("unet", "dynunet", "segresnet")
 

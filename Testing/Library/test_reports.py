@@ -15,7 +15,7 @@ from sample_run import make_run, write_evaluation
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_label, write_label
+from GenSegLib.images.image_io import Volume, read_label, write_label
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report
 from GenSegLib.reports.charts import line_chart, share_chart

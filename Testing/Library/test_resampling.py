@@ -4,7 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.resampling import Axis, along_axis, resample, resample_slab, spans, target_size
+from GenSegLib.images.resampling import (
+    Axis,
+    along_axis,
+    resample,
+    resample_slab,
+    spans,
+    target_size,
+)
 
 counts = st.integers(1, 24)
 scales = st.one_of(st.just(1.0), st.floats(0.2, 5.0))

@@ -8,14 +8,14 @@ from grids import affines, ball, make_affine, orientations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.canvas import Canvas
-from GenSegLib.coarse import whole
-from GenSegLib.geometry import Array
-from GenSegLib.image_io import Volume
-from GenSegLib.preprocessing import Prepared, Preprocessor
+from GenSegLib.data.preprocessing import Prepared, Preprocessor
+from GenSegLib.images.geometry import Array
+from GenSegLib.images.image_io import Volume
+from GenSegLib.images.resampling import along_axis, spans
+from GenSegLib.prediction.canvas import Canvas
+from GenSegLib.prediction.coarse import whole
+from GenSegLib.prediction.restoring import Restorer, Slab
 from GenSegLib.presets import load_preset
-from GenSegLib.resampling import along_axis, spans
-from GenSegLib.restoring import Restorer, Slab
 
 PRESET = load_preset("hippocampus-mri")
 VALUES = (0, 2, 5)

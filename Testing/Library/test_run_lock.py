@@ -15,12 +15,7 @@ import pytest
 
 from GenSegLib import run_lock
 from GenSegLib.errors import GenSegError
-from GenSegLib.processes import (
-    _start_by_ps,
-    process_lives,
-    process_space,
-    process_start,
-)
+from GenSegLib.processes import _start_by_ps, process_lives, process_space, process_start
 from GenSegLib.run_lock import RunLock
 
 DAY_S = 86_400.0

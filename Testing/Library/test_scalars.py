@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from GenSegLib.events import EventLog
-from GenSegLib.scalars import tensorboard_sinks
+from GenSegLib.training.scalars import tensorboard_sinks
 
 
 def test_metrics_become_scalars_under_their_names(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.schedule import Schedule
+from GenSegLib.training.schedule import Schedule
 
 CONFIG = TrainConfig(warmup_steps=10, joint_steps=100, final_steps=200)
 TIMED = TrainConfig(warmup_steps=10, joint_steps=100, final_steps=200, time_budget_s=60.0)

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import (
+from GenSegLib.images.image_io import (
     Volume,
     read_label,
     read_segment_names,

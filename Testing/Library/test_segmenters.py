@@ -9,9 +9,9 @@ import torch
 
 from GenSegLib.config import SEGMENTERS
 from GenSegLib.errors import GenSegError
-from GenSegLib.losses import segmentation_loss
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.padded import swin_shape
+from GenSegLib.training.losses import segmentation_loss
 
 SHAPES = {2: (32, 48), 3: (16, 32, 24)}
 

@@ -5,10 +5,10 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor, nn
 
-from GenSegLib.classifier import Classifier
 from GenSegLib.networks import build_segmenter, segmenter_args
-from GenSegLib.sliding import segment, sweep
-from GenSegLib.windows import Windows
+from GenSegLib.prediction.classifier import Classifier
+from GenSegLib.prediction.sliding import segment, sweep
+from GenSegLib.prediction.windows import Windows
 
 PATCH = (16, 24, 16)
 SIZES = [(20, 28, 40), (9, 60, 16), (16, 24, 16), (5, 5, 5)]

@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from GenSegLib import case_cache, subjects
-from GenSegLib.array_file import ArrayFile, write_arrays
 from GenSegLib.augmentation.morphs import Morphs
 from GenSegLib.augmentation.patches import MixedPatches, PatchSampler
 from GenSegLib.augmentation.policy import Policy, recolor
@@ -24,19 +22,21 @@ from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.spatial import SpatialStrength
 from GenSegLib.augmentation.stored import StoredSubject, stored_arrays
 from GenSegLib.augmentation.subject import Subject
-from GenSegLib.case_cache import FOLDER, CaseCache, content_key
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
+from GenSegLib.data import case_cache, subjects
+from GenSegLib.data.array_file import ArrayFile, write_arrays
+from GenSegLib.data.case_cache import FOLDER, CaseCache, content_key
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.subjects import load_subjects
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
-from GenSegLib.image_io import Volume, write_image, write_label
-from GenSegLib.layouts import read_cases
+from GenSegLib.images.image_io import Volume, write_image, write_label
 from GenSegLib.networks.generator import Generator
 from GenSegLib.networks.image_generator import Design
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.subjects import load_subjects
-from GenSegLib.training import train
+from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
 CPU = torch.device("cpu")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from GenSegLib.dicom.terminology import UNKNOWN, Code, parse_terminology
 from GenSegLib.presets import load_preset
-from GenSegLib.terminology import UNKNOWN, Code, parse_terminology
 
 
 def test_a_string_of_slicer_is_read_part_by_part() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from GenSegLib.cli import main
-from GenSegLib.threads import Threads, fitting_threads
+from GenSegLib.computing.threads import Threads, fitting_threads
 
 
 def test_all_threads_are_taken_where_they_are_fastest() -> None:

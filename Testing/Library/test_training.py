@@ -10,15 +10,15 @@ from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Role
 from GenSegLib.config import GENERATORLESS, TrainConfig
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
-from GenSegLib.evaluation import evaluate_folders
+from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.layouts import read_cases
-from GenSegLib.model_folder import ModelMetadata
-from GenSegLib.prediction import predict_files
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.training import train
+from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
 FAR_ABOVE_CHANCE = 0.5

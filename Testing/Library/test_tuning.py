@@ -10,14 +10,14 @@ import pytest
 import torch
 from small_runs import phantom_cases, small_preset, small_run
 
-from GenSegLib import tuning
+from GenSegLib.computing.memory_format import CHANNELS_FIRST, CHANNELS_LAST
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.memory_format import CHANNELS_FIRST, CHANNELS_LAST
-from GenSegLib.phases import Training
 from GenSegLib.runs import RunFolder
-from GenSegLib.training import train
-from GenSegLib.tuning import Tuning, rehearsal
+from GenSegLib.training import tuning
+from GenSegLib.training.phases import Training
+from GenSegLib.training.train import train
+from GenSegLib.training.tuning import Tuning, rehearsal
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from tiny_models import PRESET, save_tiny_model, tiny_metadata, tiny_state
 
-from GenSegLib.ensemble import load_ensemble
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
-from GenSegLib.image_io import Volume, write_image
-from GenSegLib.model_weights import save_model
-from GenSegLib.prediction import Predictor, predict_files
-from GenSegLib.uncertainty import ExpectedDice, mean_expected_dice, write_expected_dice
+from GenSegLib.images.image_io import Volume, write_image
+from GenSegLib.models.weights import save_model
+from GenSegLib.prediction.ensemble import load_ensemble
+from GenSegLib.prediction.predict import Predictor, predict_files
+from GenSegLib.prediction.uncertainty import ExpectedDice, mean_expected_dice, write_expected_dice
 
 
 def shares_of(inside: float, outside: float, shape: tuple[int, ...] = (10, 10, 10)) -> np.ndarray:

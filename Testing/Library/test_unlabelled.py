@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from GenSegLib import subjects
 from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.stored import StoredSubject
-from GenSegLib.case_cache import CaseCache
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.cli import main
+from GenSegLib.data import subjects
+from GenSegLib.data.case_cache import CaseCache
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.subjects import load_subjects
+from GenSegLib.data.unlabelled import TEST_CASES, draw_cases
 from GenSegLib.errors import GenSegError
-from GenSegLib.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.sampling import patches_of
-from GenSegLib.subjects import load_subjects
-from GenSegLib.unlabelled import TEST_CASES, draw_cases
+from GenSegLib.training.sampling import patches_of
 
 Capture = pytest.CaptureFixture[str]
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from GenSegLib.model_folder import ModelMetadata
-from GenSegLib.model_weights import save_model
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.models.weights import save_model
 from GenSegLib.networks import build_segmenter, segmenter_target
 from GenSegLib.presets import Preset, load_preset
 

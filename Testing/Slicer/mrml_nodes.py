@@ -10,7 +10,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from GenSegLib.model_folder import ModelMetadata
+from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset, load_preset
 
 SHAPE = (14, 12, 10)

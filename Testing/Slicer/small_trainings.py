@@ -10,7 +10,7 @@ from typing import Any
 from panel_scenes import phantom_folder, tiny_preset
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.layouts import read_cases
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 

@@ -18,7 +18,7 @@ from GenSegSlicerLib.VolumeFiles import writeVolume
 from mrml_nodes import GRIDS, add_segmentation, nodes_in, oriented, segment_array, two_parts
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.images.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import load_preset
 

@@ -27,7 +27,7 @@ from mrml_nodes import (
 )
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import read_label
+from GenSegLib.images.image_io import read_label
 
 SHAPE = (30, 40, 36)
 MIDDLE = (18, 20, 15, 1)

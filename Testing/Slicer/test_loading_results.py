@@ -31,7 +31,7 @@ from mrml_nodes import (
 from result_files import NAMES, save_prediction
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import Volume, write_label
+from GenSegLib.images.image_io import Volume, write_label
 from GenSegLib.presets import load_preset
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import slicer
 
-from GenSegLib.image_io import Volume, write_label
+from GenSegLib.images.image_io import Volume, write_label
 from GenSegLib.presets import load_preset
 
 

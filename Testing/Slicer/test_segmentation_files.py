@@ -33,7 +33,7 @@ from mrml_nodes import (
 from result_files import NAMES, save_prediction
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import on_same_grid, read_image, read_label
+from GenSegLib.images.image_io import on_same_grid, read_image, read_label
 
 SAME = {name: name for name in NAMES.values()}
 NONE = np.eye(4)

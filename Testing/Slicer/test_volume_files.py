@@ -28,7 +28,7 @@ from mrml_nodes import (
 )
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.image_io import read_image
+from GenSegLib.images.image_io import read_image
 
 SUFFIXES = (".nrrd", ".nii.gz", ".mha")
 

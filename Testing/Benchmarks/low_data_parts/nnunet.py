@@ -11,7 +11,7 @@ from pathlib import Path
 from measuring import timed
 from peer_environment import NNUNET, peer_python
 
-from GenSegLib.devices import choose_device
+from GenSegLib.computing.devices import choose_device
 
 from .nnunet_data import DATASET
 from .nnunet_schedule import FOLDS, NnunetSchedule

@@ -12,7 +12,7 @@ from protocol import TEST_CASES, test_images
 
 from GenSegLib.augmentation.intensity import bias_field, gaussian_blur, low_resolution, noise
 from GenSegLib.augmentation.randomness import Randomness
-from GenSegLib.image_io import Volume, read_image, read_label
+from GenSegLib.images.image_io import Volume, read_image, read_label
 
 Change = Callable[[torch.Tensor, Randomness], torch.Tensor]
 

@@ -1,0 +1,1 @@
+"""What computes, and how: devices, memory, threads, and several processes."""

@@ -1,0 +1,121 @@
+"""Scores a folder of predictions against the references, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.layouts import image_stem, list_labels
+from ..dicom.preamble import is_segmentation
+from ..errors import GenSegError
+from ..events import EventLog
+from ..images.image_io import Volume, on_same_grid, read_label, read_segment_names
+from ..images.placing import covering, placed
+from ..prediction.uncertainty import NAME_ENDING
+from .metrics import case_scores
+from .score_tables import CaseResult, Evaluation
+
+__all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
+
+_FIRST_CHANNEL = "_0000"
+
+
+def evaluate_folders(
+    predictions: Path,
+    references: Path,
+    labels: Mapping[int, str],
+    events: EventLog | None = None,
+) -> Evaluation:
+    """Score each prediction against the reference of the same name, whatever their endings.
+
+    A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`. The
+    uncertainty that `predict` wrote beside it is no prediction.
+    References without a prediction are left alone: a test set is a part of the labelled cases.
+
+    Args:
+        predictions: folder of label volumes.
+        references: folder of label volumes.
+        labels: value to name of those to score; where it is empty, all that the references hold.
+        events: is told the progress.
+
+    Raises:
+        GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
+            lie on different grids; the message names the case.
+    """
+    pairs = _pair(predictions, references)
+    known = dict(labels) or _labels_in([reference for _, _, reference in pairs])
+    results = []
+    for done, (case, prediction, reference) in enumerate(pairs):
+        if events:
+            events.progress("evaluate", done, len(pairs))
+        ours, theirs = _read_pair(case, prediction, reference)
+        scores = case_scores(ours.array[0], theirs.array[0], known, theirs.spacing)
+        results.append(CaseResult(case, tuple(scores)))
+    if events:
+        events.progress("evaluate", len(pairs), len(pairs))
+    return Evaluation(known, tuple(results))
+
+
+def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
+    reference_of = _by_stem(references)
+    pairs = []
+    found = _by_stem(predictions)
+    for stem, prediction in found.items():
+        if stem.endswith(NAME_ENDING) and stem.removesuffix(NAME_ENDING) in found:
+            continue
+        case = stem if stem in reference_of else stem.removesuffix(_FIRST_CHANNEL)
+        if case not in reference_of:
+            raise GenSegError(f"case {case}: {references} holds no reference for {prediction.name}")
+        pairs.append((case, prediction, reference_of[case]))
+    return pairs
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in list_labels(folder):
+        case = image_stem(path)
+        if case in found:
+            raise GenSegError(
+                f"case {case}: {found[case].name} and {path.name} are both in {folder}; leave one"
+            )
+        found[case] = path
+    return found
+
+
+def _labels_in(references: Sequence[Path]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    values: set[int] = set()
+    for path in references:
+        names = read_segment_names(path) | names
+        values |= {int(value) for value in np.unique(read_label(path).array)}
+    return {value: names.get(value, f"label {value}") for value in sorted(values - {0})}
+
+
+def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
+    ours, theirs = read_label(prediction), read_label(reference)
+    if not on_same_grid(ours, theirs) and any(map(is_segmentation, (prediction, reference))):
+        ours, theirs = _laid_together(ours, theirs)
+    if not on_same_grid(ours, theirs):
+        raise GenSegError(
+            f"case {case}: prediction and reference lie on different grids "
+            f"({_describe(ours)}; {_describe(theirs)}); resample one to the other"
+        )
+    return ours, theirs
+
+
+def _laid_together(*labels: Volume) -> list[Volume]:
+    """Lay labels that may be of some slices alone onto one grid."""
+    try:
+        grid = covering(*labels)
+        return [placed(label, grid) for label in labels]
+    except GenSegError:
+        return list(labels)  # which lie on different grids
+
+
+def _describe(volume: Volume) -> str:
+    size = "x".join(map(str, volume.shape))
+    spacing = "x".join(f"{length:.3g}" for length in volume.spacing)
+    origin = ", ".join(f"{position:.1f}" for position in volume.affine[:3, 3])
+    return f"{size} voxels of {spacing} mm, {volume.orientation}, origin {origin}"

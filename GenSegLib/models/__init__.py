@@ -1,0 +1,1 @@
+"""Trained models on disk: written, verified, read, and exported for other programs."""

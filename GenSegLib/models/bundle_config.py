@@ -1,0 +1,166 @@
+"""What `monai.bundle` reads of a model folder: the network and the pipeline around it, as data.
+
+`python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir
+PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline names MONAI's own
+transforms, so that a bundle runs where GenSeg is not installed. They do what `preprocessing` does,
+except that `Spacingd` lays its grid from the first voxel and does not average where voxels grow:
+where an image is resampled, results differ slightly. There is no coarse pass either.
+
+Light: the standard library alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..data.foreground import CROP_MARGIN, DARK_SHARE
+from ..presets import Preset
+
+Config = dict[str, Any]
+
+REQUIRED_PACKAGES = {
+    "fire": "0.6.0",
+    "nibabel": "5.0.0",
+    "pytorch-ignite": "0.5.0",
+    "scikit-image": "0.22.0",
+}
+
+
+def inference_config(preset: Preset, label_values: Sequence[int], network: Config) -> Config:
+    """Give the content of a bundle's `inference.json`.
+
+    Args:
+        preset: of the model.
+        label_values: voxel value of each class, background first.
+        network: the network's `_target_` and its arguments.
+    """
+    return {
+        "imports": [f"$import {name}" for name in ("glob", "monai", "numpy as np", "torch")],
+        "bundle_root": ".",
+        "dataset_dir": "$@bundle_root + '/images'",
+        "output_dir": "$@bundle_root + '/predictions'",
+        "datalist": "$sorted(glob.glob(@dataset_dir + '/*.nii*'))",
+        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+        "network_def": network,
+        "network": "$torch.nn.Sequential(@network_def, torch.nn.Softmax(dim=1)).to(@device).eval()",
+        "checkpoint": "$torch.load(@bundle_root + '/models/model.pt', weights_only=True)",
+        "preprocessing": _compose(_preprocessing(preset)),
+        "dataset": {
+            "_target_": "Dataset",
+            "data": "$[{'image': path} for path in @datalist]",
+            "transform": "@preprocessing",
+        },
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
+        "inferer": {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": list(preset.patch_size),
+            "sw_batch_size": 2,
+            "overlap": 0.5,
+            "mode": "gaussian",
+        },
+        "postprocessing": _compose([*_postprocessing(preset, label_values), _saving()]),
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+        },
+        "initialize": ["$@network_def.load_state_dict(@checkpoint)"],
+        "run": ["$@evaluator.run()"],
+    }
+
+
+def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
+    """Give the entry of that name in a bundle's `metadata.json`."""
+    image = {
+        "type": "image",
+        "format": {"CT": "hounsfield", "MR": "magnitude"}.get(preset.modality, "magnitude"),
+        "modality": preset.modality,
+        "num_channels": preset.channels,
+        "spatial_shape": list(preset.patch_size),
+        "dtype": "float32",
+        "value_range": [0, 1] if preset.intensity.kind == "window" else [],
+        "is_patch_data": True,
+        "channel_def": {str(channel): "image" for channel in range(preset.channels)},
+    }
+    prediction = {
+        "type": "image",
+        "format": "segmentation",
+        "num_channels": len(class_names),
+        "spatial_shape": list(preset.patch_size),
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": True,
+        "channel_def": {str(index): name for index, name in enumerate(class_names)},
+    }
+    return {"inputs": {"image": image}, "outputs": {"pred": prediction}}
+
+
+def _preprocessing(preset: Preset) -> list[Config]:
+    steps = [
+        _on("image", "LoadImaged", ensure_channel_first=True),
+        _on("image", "Orientationd", axcodes=preset.orientation, labels=None),
+    ]
+    if preset.crop_foreground:
+        crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
+        steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
+    if preset.spacing is not None:
+        steps.append(_on("image", "Spacingd", pixdim=list(preset.spacing), mode="bilinear"))
+    steps.append(_normalization(preset))
+    steps.append(_on("image", "DivisiblePadd", k=preset.multiple))
+    return steps
+
+
+def _foreground(preset: Preset) -> str:
+    if preset.intensity.kind == "window":
+        return f"$lambda image: image > {preset.intensity.low}"
+    spread = "(np.percentile(image, 99) - float(image.min()))"
+    return f"$lambda image: image > image.min() + {DARK_SHARE} * {spread}"
+
+
+def _normalization(preset: Preset) -> Config:
+    if preset.intensity.kind == "zscore":
+        return _on("image", "NormalizeIntensityd", channel_wise=True)
+    low, high = preset.intensity.low, preset.intensity.high
+    return _on("image", "ScaleIntensityRanged", a_min=low, a_max=high, b_min=0, b_max=1, clip=True)
+
+
+def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]:
+    steps = [
+        _on("pred", "Invertd", transform="@preprocessing", orig_keys="image", nearest_interp=False),
+        _on("pred", "AsDiscreted", argmax=True),
+    ]
+    classes = list(range(len(label_values)))
+    if preset.largest_component:
+        optional = preset.optional_labels
+        single = [index for index in classes[1:] if label_values[index] not in optional]
+        steps.append(_on("pred", "KeepLargestConnectedComponentd", applied_labels=single))
+    if preset.fill_holes:
+        steps += [_on("pred", "Lambdad", func=_filler(index)) for index in reversed(classes[1:])]
+    if list(label_values) != classes:
+        values = list(label_values)
+        steps.append(_on("pred", "MapLabelValued", orig_labels=classes, target_labels=values))
+    return steps
+
+
+def _saving() -> Config:
+    """Write `<image's name>_seg.nii.gz` beside each other, on the image's own grid."""
+    where = {"output_dir": "@output_dir", "separate_folder": False, "resample": False}
+    return _on("pred", "SaveImaged", output_postfix="seg", output_dtype="$np.int16", **where)
+
+
+def _filler(index: int) -> str:
+    """Write a function that fills the holes of a class with it, where there is background."""
+    holes = f"FillHoles(applied_labels=[{index}], connectivity=1)(label.clone())"
+    return f"$lambda label: torch.where(label == 0, monai.transforms.{holes}, label)"
+
+
+def _on(key: str, transform: str, /, **arguments: Any) -> Config:
+    return {"_target_": transform, "keys": key, **arguments}
+
+
+def _compose(transforms: Sequence[Config]) -> Config:
+    return {"_target_": "Compose", "transforms": list(transforms)}

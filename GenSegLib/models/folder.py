@@ -1,0 +1,165 @@
+"""A trained model on disk: a MONAI bundle whose files are known by their checksums.
+
+MODEL/configs/metadata.json   what the model is and needs (`ModelMetadata`)
+MODEL/configs/inference.json  the network and its pipeline, for `monai.bundle`
+MODEL/models/model.pt         the weights (see `model_weights`)
+MODEL/manifest.json           SHA-256 of each of them (see `manifest`)
+
+Light: the standard library alone, so that a panel can list models before PyTorch is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import GenSegError
+from ..files import read_json, write_json
+from ..presets import Preset
+from . import manifest
+from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
+
+METADATA = "configs/metadata.json"
+INFERENCE = "configs/inference.json"
+WEIGHTS = "models/model.pt"
+FILES = (METADATA, INFERENCE, WEIGHTS)
+
+
+def library_versions() -> dict[str, str]:
+    """Give the versions of what a model is made with; a package that is absent is left out."""
+    from importlib import metadata as packages  # slow to import, and only trainings need it
+
+    versions = {"genseg": __version__}
+    for package in ("torch", "monai", "numpy", "SimpleITK"):
+        try:
+            versions[package] = packages.version(package)
+        except packages.PackageNotFoundError:
+            continue
+    return versions
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a model is and needs.
+
+    `preset` tells how images are prepared (orientation, spacing, intensity, patch size, modality,
+    colors, terminology), `labels` maps voxel values to names. The network's class k stands for
+    the k-th of `label_values`. `network` is the segmenter's name in the registry,
+    `network_target` its import path, `network_args` its JSON arguments. `cases` counts the
+    labelled ones it learned from, `validation` holds its scores on those held back, `spacing` is
+    what these cases typically had, in mm.
+    """
+
+    name: str
+    preset: Preset
+    labels: dict[int, str]
+    network: str
+    network_target: str
+    network_args: dict[str, Any]
+    cases: int = 0
+    validation: dict[str, float] = field(default_factory=dict)
+    spacing: tuple[float, ...] | None = None
+    versions: dict[str, str] = field(default_factory=library_versions)
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """The voxel value of each class of the network, background (0) first."""
+        return (0, *sorted(self.labels))
+
+    def save(self, folder: Path) -> None:
+        """Write the metadata into a model folder; the manifest is for `seal` to renew.
+
+        Raises:
+            GenSegError: the folder cannot be written.
+        """
+        write_json(folder / METADATA, self.to_json())
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelMetadata:
+        """Read the metadata of a model folder.
+
+        Raises:
+            GenSegError: the folder is none, its metadata was changed or damaged, or it was
+                written by a newer GenSeg.
+        """
+        manifest.verify(folder, METADATA)
+        return cls.from_json(read_json(folder / METADATA), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the entries that MONAI's bundles have, and GenSeg's own under `genseg`."""
+        return {
+            "version": "1.0.0",
+            "changelog": {"1.0.0": "as trained"},
+            "monai_version": self.versions.get("monai", ""),
+            "pytorch_version": self.versions.get("torch", ""),
+            "numpy_version": self.versions.get("numpy", ""),
+            "required_packages_version": REQUIRED_PACKAGES,
+            "name": self.name,
+            "task": f"Segmentation of {', '.join(self.labels.values())}",
+            "description": f"Trained by GenSeg from {self.cases} labelled cases. Research use.",
+            "authors": "",
+            "copyright": "",
+            "network_data_format": network_data_format(self.preset, self._class_names()),
+            "genseg": {
+                "format_version": manifest.format_version(),
+                "preset": self.preset.to_json(),
+                "labels": {str(value): name for value, name in self.labels.items()},
+                "network": self.network,
+                "network_target": self.network_target,
+                "network_args": self.network_args,
+                "cases": self.cases,
+                "validation": self.validation,
+                "spacing": None if self.spacing is None else list(self.spacing),
+                "versions": self.versions,
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], folder: Path) -> ModelMetadata:
+        """Read what `to_json` gives; `folder` is where it came from, for messages.
+
+        Raises:
+            GenSegError: entries are missing or unsound, or of a newer GenSeg.
+        """
+        try:
+            own = manifest.migrate(values["genseg"], folder)
+            own["preset"] = Preset.from_json(own["preset"])
+            own["network"] = _text(own["network"])
+            own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
+            own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
+            return cls(name=str(values["name"]), **own)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
+            raise GenSegError(
+                f"{folder / METADATA} is not sound ({fault!r}); train again"
+            ) from fault
+
+    def _class_names(self) -> Sequence[str]:
+        return ["background", *(self.labels[value] for value in sorted(self.labels))]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no name")
+    return value
+
+
+def write_bundle(folder: Path, metadata: ModelMetadata) -> None:
+    """Write all of a model folder but the weights, and seal it.
+
+    Raises:
+        GenSegError: the folder cannot be written.
+    """
+    metadata.save(folder)
+    network = {"_target_": metadata.network_target, **metadata.network_args}
+    write_json(
+        folder / INFERENCE, inference_config(metadata.preset, metadata.label_values, network)
+    )
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest of those of the model's files that are there; raises as `save` does."""
+    manifest.seal(folder, FILES)

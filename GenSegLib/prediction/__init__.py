@@ -1,0 +1,1 @@
+"""From an image to its segmentation, in the memory that there is."""

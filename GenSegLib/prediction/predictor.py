@@ -1,0 +1,233 @@
+"""Applies a trained model to an image: the segmentation lands on the image's own grid.
+
+Where the preset has a coarse spacing, the organ is looked for at it first, and what lies around it
+is then segmented at the preset's spacing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..computing.devices import choose_device, choose_precision, to_device
+from ..data.normalization import Spread
+from ..data.preprocessing import Prepared, Preprocessor
+from ..errors import GenSegError
+from ..images.geometry import likeliest
+from ..images.image_io import Volume
+from .budget import Budget
+from .canvas import Canvas, canvas_bytes
+from .classifier import CPU, SteadfastClassifier
+from .coarse import Box, box_around, part_of, whole
+from .ensemble import load_ensemble
+from .image_fit import find_misfits
+from .postprocessing import clean
+from .restoring import Restorer, Slab
+from .sliding import sweep
+from .window_watch import WindowWatch
+from .windows import Windows
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A segmentation on the image's own grid.
+
+    `label` is (1, x, y, z) int16, `warnings` say why the result is to be looked at with care.
+    Where they were asked for, `probabilities` is (class, x, y, z) float32, `uncertainty`
+    (1, x, y, z) float32, see `normalized_entropy`, and `expected_dice` that of each label value,
+    see `ExpectedDice`. Away from where a coarse pass found the organ, background is sure.
+    """
+
+    label: Volume
+    warnings: tuple[str, ...]
+    probabilities: Volume | None = None
+    uncertainty: Volume | None = None
+    expected_dice: Mapping[int, float] | None = None
+
+
+class _Formatted(nn.Module):
+    """A segmenter in the memory format of trainings and in a number format."""
+
+    def __init__(self, segmenter: nn.Module, device: torch.device, precision: str) -> None:
+        super().__init__()
+        to_device(segmenter, device)
+        self._segmenter, self._precision = segmenter, choose_precision(device, precision)
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        with self._precision():
+            logits: torch.Tensor = self._segmenter(windows)
+        return logits
+
+
+class Predictor:
+    """A trained model, loaded and ready.
+
+    Args:
+        model_folder: see `model_folder`.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        mirror: also segment the image mirrored along its axes, and average.
+        others: folders of further models of the same kind, to average over.
+        max_memory: the most bytes that may be taken, of main memory and of the device's; None for
+            most of what is free.
+        tell: is told in one line what the device's memory did not suffice for.
+        exact: compute in float32 even where the device gains by bfloat16, which trainings then
+            compute in and which changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
+
+    Raises:
+        GenSegError: a model cannot be read or is of another kind, or the device is not there.
+    """
+
+    def __init__(
+        self,
+        model_folder: Path,
+        device: str = "auto",
+        mirror: bool = False,
+        *,
+        others: Sequence[Path] = (),
+        max_memory: int | None = None,
+        tell: Callable[[str], None] | None = None,
+        exact: bool = False,
+    ) -> None:
+        chosen = choose_device(device)
+        networks, self.metadata = load_ensemble([model_folder, *others], chosen)
+        self._preset = self.metadata.preset
+        precision = "fp32" if exact else "auto"
+        networks = [_Formatted(one, chosen, precision) for one in networks]
+        self._preprocessor = Preprocessor(self._preset)
+        self._budget = Budget.choose(chosen, max_memory)
+        self._classifier = SteadfastClassifier(
+            networks, chosen, tell or (lambda _: None), mirror, windows_at_once=1
+        )
+        self._is_tuned = chosen.type != "cuda"
+
+    def predict(
+        self,
+        image: Volume,
+        probabilities: bool = False,
+        uncertainty: bool = False,
+        watch: WindowWatch | None = None,
+    ) -> Prediction:
+        """Segment an image.
+
+        Args:
+            image: (channel, x, y, z), of any orientation and spacing; it is not modified.
+            probabilities: give those of all classes as well.
+            uncertainty: give the normalized entropy of the probabilities and the expected Dice as
+                well.
+            watch: is told how far it is.
+
+        Raises:
+            GenSegError: the image has other channels than the model, or voxels that are NaN, or
+                does not fit into the memory.
+        """
+        preset, values = self._preset, self.metadata.label_values
+        if len(image.array) != preset.channels:
+            raise GenSegError(
+                f"the image has {len(image.array)} channels, the model needs {preset.channels}"
+            )
+        watch = watch or WindowWatch()
+        asked = {"probabilities": probabilities, "uncertainty": uncertainty}
+        self._require_room(image, asked)
+        canvas = Canvas(image.shape, values, **asked)
+        box: Box | None = whole(image)
+        spread: Spread | None = None
+        if preset.coarse_spacing is not None:
+            box, spread = self._find(image, watch)
+        if box is not None:
+            prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
+            windows = self._windows(prepared)
+            canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
+            canvas.label[box] = clean(canvas.label[box], preset, values[1:])
+        return self._prediction(image, canvas)
+
+    def _require_room(self, image: Volume, asked: Mapping[str, bool]) -> None:
+        needed = canvas_bytes(image.shape, self._classes, **asked) + self._prepared_bytes(image)
+        what = " and ".join(name for name, on in asked.items() if on) or "segmentation"
+        size = " x ".join(str(count) for count in image.shape)
+        self._budget.require(needed, f"the {what} of an image of {size} voxels")
+
+    def _prepared_bytes(self, image: Volume) -> int:
+        """Give the bytes of the image at the spacing that all of it is prepared at."""
+        spacing = self._preset.coarse_spacing or self._preset.spacing or image.spacing
+        return int(4 * image.array.size * np.prod(image.spacing) / np.prod(spacing))
+
+    def _fine_preprocessor(self) -> Preprocessor:
+        """Give the preprocessor; what a coarse pass found is no further cropped."""
+        if self._preset.coarse_spacing is None:
+            return self._preprocessor
+        return Preprocessor(replace(self._preset, crop_foreground=False))
+
+    def _find(self, image: Volume, watch: WindowWatch) -> tuple[Box | None, Spread | None]:
+        """Look for the organ at the coarse spacing.
+
+        Gives the box to segment, None where there is none, and the spread of the whole image,
+        which the box is normalized by.
+        """
+        preset, values = self._preset, self.metadata.label_values
+        coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
+        along = self._windows(coarse).along
+        found = [
+            likeliest(zip(values, shares), np.dtype(np.int16))
+            for _, _, shares in self._slabs(coarse, watch, is_coarse=True)
+        ]
+        label = clean(np.concatenate(found, axis=along), preset, values[1:])
+        box = box_around(coarse, label, image, preset.coarse_margin_mm)
+        if box is None and preset.search_finely:
+            box = whole(image)
+        return box, None if box is None else self._preprocessor.measure(image)
+
+    @property
+    def _classes(self) -> int:
+        return len(self.metadata.label_values)
+
+    def _windows(self, prepared: Prepared) -> Windows:
+        """Give the windows over a prepared image, in rows along its longest axis."""
+        size = prepared.image.shape[1:]
+        return Windows(size, self._preset.patch_size, int(np.argmax(size)))
+
+    def _slabs(
+        self, prepared: Prepared, watch: WindowWatch, is_coarse: bool = False
+    ) -> Iterator[Slab]:
+        """Give the class probabilities of a prepared image, slab by slab."""
+        windows = self._windows(prepared)
+        image = torch.from_numpy(prepared.image)[np.newaxis]
+        classifier = self._classifier
+        self._tune(image, windows)
+        if not self._budget.collects_on_device(self._classes, windows):
+            classifier.collect_on = CPU
+        precision = self._budget.precision(self._classes, windows)
+        watch.start_pass(windows.count, is_coarse, on_cpu=classifier.device == CPU)
+        for start, stop, shares in sweep(classifier, image, windows, precision, watch.add):
+            yield start, stop, shares.cpu().numpy()
+
+    def _tune(self, image: torch.Tensor, windows: Windows) -> None:
+        """Fit the windows at once to a card's free memory, by what one of them takes."""
+        if self._is_tuned:
+            return
+        self._is_tuned = True
+        device = self._classifier.device
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        self._classifier(windows.pad(image)[(slice(None), slice(None), *windows.row(0)[0])])
+        per_window = torch.cuda.max_memory_allocated(device) - before
+        if self._classifier.device == device:
+            self._classifier.windows_at_once = self._budget.windows_at_once(per_window)
+
+    def _prediction(self, image: Volume, canvas: Canvas) -> Prediction:
+        doubts = find_misfits(image, self.metadata)
+        if not canvas.label.any():
+            names = ", ".join(self.metadata.labels.values())
+            doubts.append(f"the segmentation is empty: the model found no {names}")
+        extras: dict[str, Volume] = {}
+        if canvas.probabilities is not None:
+            extras["probabilities"] = Volume(canvas.probabilities, image.affine)
+        if canvas.uncertainty is not None:
+            extras["uncertainty"] = Volume(canvas.uncertainty, image.affine)
+        expected = canvas.expected_dice.of_labels() if canvas.expected_dice else None
+        label = Volume(canvas.label[np.newaxis], image.affine)
+        return Prediction(label, tuple(doubts), **extras, expected_dice=expected)

@@ -1,0 +1,298 @@
+"""The phases of a training: warm-up, joint rounds, final phase.
+
+The warm-up trains the generator alone. In the joint phase generator and segmenter train together
+and the segmenter's loss on held-back cases steers the upper-level variables. In the final phase
+the found recipe trains the segmenter on all labelled cases, those held back included.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Union
+
+import torch
+
+from ..computing import distributed
+from ..computing.devices import is_out_of_memory
+from ..errors import DriveAway, GenSegError
+from ..events import EventLog
+from ..feedback import Feedback
+from ..files import reachable
+from ..run_lock import RunLock
+from ..runs import RunFolder, State
+from .previews import write_previews
+from .schedule import PHASES, Schedule
+from .session import load_session
+from .setbacks import LossDiverged, halved_again, require_numbers, smaller_batch, wait_for_drive
+from .standing import Kept, Standing, keep, load_kept
+from .trained_model import write_model
+from .tuning import Tuning
+from .validation import validation_dice
+
+Setback = Union[LossDiverged, MemoryError, DriveAway]
+
+_TELL_EVERY = 5
+_HEARTBEAT_S = 5.0
+_RISE = 1e-4  # of the Dice; less is no progress
+
+
+class StopRequested(Exception):  # noqa: N818 - not an error
+    """The user asked for a stop; the checkpoint is written."""
+
+
+class Training:
+    """Runs the phases of one training; see :func:`train`.
+
+    Args:
+        run: the run folder.
+        events: told of what happens.
+        lock: of the run folder; None for a process that does not write there.
+        resume: go on from the last checkpoint, where there is one.
+    """
+
+    def __init__(
+        self, run: RunFolder, events: EventLog, lock: RunLock | None, *, resume: bool = False
+    ) -> None:
+        self.run_folder, self.events, self.lock = run, events, lock
+        self.config = run.config
+        self.tuning = Tuning(run, events.log)
+        kept = load_kept(run.checkpoints, events.log) if resume else None
+        self.standing = kept.standing if kept else Standing()
+        self._settle()
+        self.session = load_session(run, events)
+        self.learner = self.session.learner
+        self.schedule = Schedule.of(self.config)
+        if kept:
+            self._restore(kept)
+        self._adapt()
+        self._since = self._saved = self._beaten = time.monotonic()
+        self._phase_start = 0, 0.0
+
+    @property
+    def done(self) -> int:
+        """Steps of all phases so far."""
+        return self.schedule.before(self.standing.phase) + self.standing.step
+
+    def run(self) -> None:
+        """Run all phases from where the training stands, then write the model."""
+        while (setback := self._run_phases()) is not None:
+            self._go_back(setback)
+        self._save()
+        if self.lock is not None:
+            dice = self.standing.last_dice
+            write_model(self.run_folder, self.learner, self.session.names, dice)
+
+    def _settle(self) -> None:
+        """Choose how the training computes, or take what it began with, before it prepares cases.
+
+        Where other programs compute, preparing them on too many threads takes many times as long.
+        """
+        if not self.standing.threads:
+            self.standing.memory_format = self.tuning.choose()
+            self.standing.threads = torch.get_num_threads()
+        torch.set_num_threads(min(self.standing.threads, torch.get_num_threads()))
+
+    def _run_phases(self) -> Setback | None:
+        """Run the phases to their end, or to what the training can go back from."""
+        try:
+            with reachable(self.run_folder.path):
+                self._run_phases_through()
+        except LossDiverged as fault:
+            return fault.with_traceback(None)
+        except DriveAway as fault:
+            if distributed.count() > 1:
+                raise  # the other processes would wait meanwhile
+            return fault.with_traceback(None)
+        except (RuntimeError, MemoryError) as fault:
+            if not is_out_of_memory(fault) or distributed.count() > 1:
+                raise  # the other processes would wait for this one's part of the batch
+            return MemoryError()
+        return None
+
+    def _run_phases_through(self) -> None:
+        for phase in PHASES[PHASES.index(self.standing.phase) :]:
+            if phase != self.standing.phase:
+                self.standing.phase, self.standing.step = phase, 0
+            self._run_phase(phase)
+        self._require_sound()
+
+    def _go_back(self, setback: Setback) -> None:
+        """Go on from the last checkpoint, or the start, with what the setback asks for."""
+        before, at = self.standing, self.done
+        halvings, micro_batch = before.halvings, before.micro_batch
+        if isinstance(setback, LossDiverged):
+            halvings = halved_again(halvings, str(setback), at)
+            told = f"{setback} is no number after step {at}; the steps are halved"
+        elif isinstance(setback, DriveAway):
+            away_s = wait_for_drive(self.run_folder, at, setback)
+            told = f"the drive of the run was away for {away_s:.0f} s; the training goes on"
+        else:
+            micro_batch = smaller_batch(micro_batch, self.learner.problem.pieces.largest)
+            told = (
+                f"the memory ran out after step {at}; from here on {micro_batch} of a batch's "
+                "samples are computed at a time, which gives the same result and takes longer"
+            )
+        self.events.log(told, "warning")
+        kept = load_kept(self.run_folder.checkpoints, self.events.log)
+        if kept:
+            self._restore(kept)
+        else:
+            self.session = load_session(self.run_folder, self.events)
+            self.learner, self.standing = self.session.learner, Standing()
+        self.standing.elapsed_s = before.elapsed_s
+        self.standing.halvings, self.standing.micro_batch = halvings, micro_batch
+        self.standing.threads = before.threads
+        self.standing.memory_format = before.memory_format
+        self._adapt()
+        self._save()
+
+    def _adapt(self) -> None:
+        """Go on with steps and batches as small as the setbacks so far ask for, as was chosen."""
+        self.learner.lay_out(self.standing.memory_format)
+        self.learner.slow_down(0.5**self.standing.halvings)
+        self.learner.problem.pieces.size = self.standing.micro_batch
+
+    def _run_phase(self, phase: str) -> None:
+        standing, schedule = self.standing, self.schedule
+        self._phase_start = standing.step, self._elapsed()
+        while not schedule.is_over(phase, standing.step, self._elapsed()):
+            self._stop_if_asked()
+            with self.learner.own_draws():
+                losses = distributed.averaged(self._step(phase, standing.step))
+            standing.step += 1
+            self._tell(phase, losses)
+            if standing.step % self.config.validate_every == 0 and self._end_round(phase):
+                break
+            self._keep_alive()
+        if phase == "joint" and standing.step % self.config.validate_every:
+            self._end_round(phase)
+
+    def _step(self, phase: str, step: int) -> dict[str, float]:
+        if phase == "warm-up":
+            return self.learner.warm_up_step()
+        elapsed = self._elapsed()
+        self.learner.set_segmenter_rate(self.schedule.segmenter_rate(phase, step, elapsed))
+        self.learner.passed = self.schedule.passed(phase, step, elapsed)
+        if phase == "final":
+            return self.learner.final_step()
+        if self.config.reduce_cells and step == self.schedule.steps["joint"] // 2:
+            kept = [f"{cell}: {name}" for cell, name in self.learner.reduce_cells().items()]
+            none = "nothing, since this generator has none"
+            self.events.log(f"cells reduced to {', '.join(kept) or none}")
+        return self.learner.joint_step(step)
+
+    def _end_round(self, phase: str) -> bool:
+        """Look back on a round and hear the user; tell whether the phase is to end."""
+        self._hear_feedback()
+        self.tuning.look_again(self.standing.memory_format)
+        self.standing.threads = torch.get_num_threads()
+        if phase != "joint":
+            return False
+        self._validate()
+        self._show()
+        stalled = 0 < self.config.patience <= self.standing.waited
+        if stalled:
+            self.events.log("validation Dice has stopped rising: the joint phase ends")
+        return stalled
+
+    def _hear_feedback(self) -> None:
+        """Follow what a clinician rejected since the last round."""
+        feedback = distributed.agreed(self._read_feedback() if self.lock is not None else None)
+        if feedback is None:
+            return
+        if self.config.has_generator and feedback != self.learner.feedback:
+            self.learner.follow(feedback)
+            self.events.log(
+                f"feedback: pairs of cases left out: {len(feedback.pairs)}; "
+                f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
+            )
+
+    def _read_feedback(self) -> Feedback | None:
+        try:
+            return Feedback.load(self.run_folder.path)
+        except GenSegError as fault:
+            self.events.log(f"feedback is left aside: {fault}", "warning")
+            return None
+
+    def _validate(self) -> None:
+        held_back = self.learner.subjects[self.learner.training :]
+        if not held_back:
+            return
+        with self.learner.averaged_segmenter() as segmenter:
+            dice = validation_dice(
+                segmenter,
+                self.learner.patch_size,
+                held_back,
+                self.learner.classes,
+                self.learner.problem.autocast,
+            )
+        standing = self.standing
+        standing.waited = 0 if dice > standing.best_dice + _RISE else standing.waited + 1
+        standing.best_dice = max(dice, standing.best_dice)
+        standing.last_dice = dice
+        self.events.metrics("joint", self.done, validation_dice=dice)
+
+    def _show(self) -> None:
+        folder = self.run_folder.previews / f"{self.done:06d}"
+        if self.lock is not None and not folder.exists():
+            write_previews(self.session, folder, seed=self.done)
+            self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
+
+    def _tell(self, phase: str, losses: dict[str, float]) -> None:
+        standing = self.standing
+        require_numbers(losses)
+        if standing.step % _TELL_EVERY and standing.step != self.schedule.steps[phase]:
+            return
+        elapsed = self._elapsed()
+        first, began = self._phase_start
+        rate = (elapsed - began) / max(1, standing.step - first)
+        remaining = self.schedule.remaining_s(phase, standing.step, rate, elapsed)
+        self.events.progress(phase, standing.step, self.schedule.steps[phase], remaining)
+        upper = self.learner.upper_values() if phase == "joint" else {}
+        self.events.metrics(phase, self.done, **losses, **upper)
+
+    def _elapsed(self) -> float:
+        """Return the seconds of training so far, those before a resume included."""
+        now = time.monotonic()
+        self.standing.elapsed_s = distributed.agreed(self.standing.elapsed_s + now - self._since)
+        self._since = now
+        return self.standing.elapsed_s
+
+    def _stop_if_asked(self) -> None:
+        if not distributed.agreed(self.run_folder.stop_requested()):
+            return
+        if self.lock is not None:
+            self.run_folder.write_status(State.STOPPING, self.done)
+            self.events.state(State.STOPPING)
+            self._save()
+            self.run_folder.clear_stop()
+        raise StopRequested
+
+    def _keep_alive(self) -> None:
+        now = time.monotonic()
+        if self.lock is not None and now - self._beaten > _HEARTBEAT_S:
+            self.lock.require_held()
+            self.run_folder.write_status(State.RUNNING, self.done)
+            self._beaten = now
+        if distributed.agreed(now - self._saved) > self.config.checkpoint_every_s:
+            self._require_sound()
+            self._save()
+
+    def _require_sound(self) -> None:
+        """Raise LossDiverged where weights are no numbers: the next loss would not be one."""
+        if not self.learner.is_finite():
+            raise LossDiverged("a weight")
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if self.lock is None:
+            return
+        self.run_folder.require_present()
+        self.lock.require_held()
+        keep(self.run_folder.checkpoints, self.standing, self.learner, self.done)
+
+    def _restore(self, kept: Kept) -> None:
+        """Go back to where a checkpoint was written."""
+        self.standing = kept.standing
+        kept.restore(self.learner)
+        self.events.log(f"goes on from step {self.done} of {self.schedule.total}")
