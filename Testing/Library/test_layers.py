@@ -44,3 +44,27 @@ def test_the_three_levels_know_nothing_of_images() -> None:
 
 def test_the_package_itself_imports_nothing() -> None:
     assert set(imports_of(ROOT / "GenSegLib" / "__init__.py")) <= {"__future__"}
+
+
+@pytest.mark.parametrize(
+    ("room", "unknown"),
+    [
+        ("images", "data models networks prediction training"),
+        ("dicom", "networks prediction training"),
+        ("data", "models networks prediction training"),
+        ("networks", "data images models prediction training"),
+        ("models", "images prediction training"),
+        ("prediction", "augmentation multilevel training"),
+        ("evaluation", "augmentation networks training"),
+        ("computing", "data images models prediction training"),
+    ],
+)
+def test_a_room_knows_nothing_of_what_is_built_upon_it(room: str, unknown: str) -> None:
+    upon = tuple(f"GenSegLib.{name}." for name in unknown.split())
+    found = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in sorted((ROOT / "GenSegLib" / room).rglob("*.py"))
+        for name in imports_of(file)
+        if f"{name}.".startswith(upon)
+    ]
+    assert found == []
