@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -68,3 +69,10 @@ def test_a_room_knows_nothing_of_what_is_built_upon_it(room: str, unknown: str) 
         if f"{name}.".startswith(upon)
     ]
     assert found == []
+
+
+def test_the_readme_says_what_is_in_each_room() -> None:
+    rooms = {path.parent.name for path in (ROOT / "GenSegLib").glob("*/__init__.py")}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| room |")[2].partition("## Limits")[0]
+    assert set(re.findall(r"`(\w+)/`", table)) == rooms
