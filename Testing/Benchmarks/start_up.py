@@ -35,7 +35,7 @@ import GenSegLib.training.phases as phases
 mark("MONAI and the rest")
 load_session = phases.load_session
 def loaded(*arguments):
-    mark("cases checked, run folder written")
+    mark("cases checked, threads chosen")
     session = load_session(*arguments)
     mark("cases prepared, networks made")
     first = session.learner.warm_up_step
