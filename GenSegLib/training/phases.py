@@ -87,10 +87,11 @@ class Training:
 
         Where other programs compute, preparing them on too many threads takes many times as long.
         """
-        if not self.standing.threads:
+        if self.standing.threads:
+            torch.set_num_threads(min(self.standing.threads, torch.get_num_threads()))
+        else:
             self.standing.memory_format = self.tuning.choose()
             self.standing.threads = torch.get_num_threads()
-        torch.set_num_threads(min(self.standing.threads, torch.get_num_threads()))
 
     def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
