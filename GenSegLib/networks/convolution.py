@@ -3,7 +3,8 @@
 Where a grid is hardly larger than the kernel, oneDNN (3.12, with PyTorch 2.13) computes the weight
 gradient of a padded 3-D convolution from memory that nobody wrote, or writes where it must not: in
 bfloat16 on processors without AMX (2 voxels and a kernel of 3 are enough), in float32 with kernels
-from 7 on. Padding that is made of voxels keeps it away from there.
+from 7 on. Padding that is made of voxels keeps it away from there. Where no gradient is asked for
+nothing is wrong, and an exported network pads as it should.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def convolve(
     operation = _OPERATIONS[features.ndim - 2, layer.transposed]
     padding = cast("tuple[int, ...]", layer.padding)
     settings = {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups}
-    if not _is_small(layer, features):
+    if not torch.is_grad_enabled() or not _is_small(layer, features):
         return operation(features, weight, bias, padding=padding, **settings)
     border = [margin for each in reversed(padding) for margin in (each, each)]
     if not layer.transposed:

@@ -2,7 +2,8 @@
 
 UNETR works on one fixed size and Swin UNETR on multiples of 32; a segmenter of the registry meets
 patches of any preset's size. Images are therefore padded with zeros (the mean of a normalized
-image) and the logits cropped back.
+image) and the logits cropped back. Sides are taken as plain numbers: where a network is exported,
+traced ones would become part of what it computes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _FEWEST_DEEPEST = 4  # voxels of the coarsest grid: normalizing fewer leaves lit
 
 def pad_to(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Pad images (batch, channel, *shape) with zeros at the far ends to at least ``shape``."""
-    margins = [max(0, want - have) for want, have in zip(shape, images.shape[2:])]
+    margins = [max(0, want - have) for want, have in zip(shape, _sides(images))]
     return F.pad(images, [value for margin in reversed(margins) for value in (0, margin)])
 
 
@@ -48,7 +49,7 @@ class PaddedUNETR(UNETR):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
         logits = super().forward(pad_to(images, self.image_size))
-        return crop_to(logits, images.shape[2:])
+        return crop_to(logits, _sides(images))
 
 
 class PaddedSwinUNETR(SwinUNETR):
@@ -56,5 +57,9 @@ class PaddedSwinUNETR(SwinUNETR):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channel, *shape) to logits (batch, class, *shape)."""
-        logits = super().forward(pad_to(images, swin_shape(images.shape[2:])))
-        return crop_to(logits, images.shape[2:])
+        logits = super().forward(pad_to(images, swin_shape(_sides(images))))
+        return crop_to(logits, _sides(images))
+
+
+def _sides(images: torch.Tensor) -> list[int]:
+    return [int(side) for side in images.shape[2:]]
