@@ -40,9 +40,8 @@ from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.subjects import load_subjects
 from GenSegLib.models.weights import load_segmenter
 from GenSegLib.runs import RunFolder
-from GenSegLib.training.checkpoints import load_checkpoint
 from GenSegLib.training.generated import draw_pairs
-from GenSegLib.training.session import Session, load_session
+from GenSegLib.training.session import Session, load_trained
 
 PAIRS = 200
 DATA_RANGE = 8.0  # of standardized volumes: four deviations on either side
@@ -153,16 +152,6 @@ def compared(judge: Judge, sets: dict[str, Tensor], seed: int) -> dict[str, dict
     }
 
 
-def restored(run: RunFolder) -> Session:
-    """Return a training as its last checkpoint has it."""
-    state, _ = load_checkpoint(run.checkpoints)
-    if state is None:
-        raise SystemExit(f"{run.path} has no checkpoint; train it first")
-    session = load_session(run)
-    session.learner.restore(state["learner"])
-    return session
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", metavar="RUN", type=Path)
@@ -171,7 +160,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60, help="volumes of each kind")
     args = parser.parse_args()
     run = RunFolder.open(args.run)
-    session, seed = restored(run), run.config.seed
+    session, seed = load_trained(run), run.config.seed
     labelled = session.learner.sampling.names
     unseen = split_cases(case_names(args.data), len(labelled), seed).unlabelled
     half, volumes = len(unseen) // 2, Volumes(run, session)

@@ -1,7 +1,8 @@
-"""Environments of their own for the programs that GenSeg is compared with.
+"""Environments of their own for the programs that GenSeg is compared with, and for GenSeg itself.
 
 Each peer is installed into `runs/peers/NAME`, apart from GenSeg's environment, with the versions of
 constraints.txt where they share a package (PyTorch above all), so that both run on the same one.
+GenSeg by itself (`-e ROOT`) is what users install: without the packages of its developers.
 """
 
 from __future__ import annotations

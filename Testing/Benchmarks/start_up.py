@@ -2,6 +2,9 @@
 
     python Testing/Benchmarks/start_up.py [--rounds 3]
 
+Library and command line are measured as users install them, in an environment without the packages
+of developers: MONAI imports whatever it finds there, pytorch-ignite and matplotlib among others.
+
 Seconds of the clock, and of the processor: on a machine that does nothing else both are nearly the
 same. All files have been read once before. Writes results/start_up.json.
 """
@@ -16,9 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from measuring import ROOT, write_findings
+from peer_environment import peer_python
 
 # Tells the seconds of the clock and of the processor when a training has come so far; the process
 # ends with its first step.
@@ -63,22 +68,22 @@ print(time.perf_counter() - start, time.process_time() - processor)
 """
 
 
-def run_and_time(command: list[str]) -> tuple[float, float]:
+def run_and_time(command: Sequence[str | Path]) -> tuple[float, float]:
     """Return the seconds of the clock and of the processor that a program takes."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"failed: {' '.join(command)}")
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
-def of_training(data: Path) -> dict[str, tuple[float, float]]:
+def of_training(python: Path, data: Path) -> dict[str, tuple[float, float]]:
     """Return the seconds of the clock and of the processor until each mark."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["train", str(data), "--preset", "hippocampus-mri", "--labelled", "10"]
-        command = [sys.executable, "-c", _TRAINING, *arguments, "--out", f"{folder}/run"]
+        command = [python, "-c", _TRAINING, *arguments, "--out", f"{folder}/run"]
         start = time.time()
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     marks = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"mark"')]
@@ -107,8 +112,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     rounds = range(args.rounds)
-    help_command = [sys.executable, "-m", "GenSegLib", "--help"]
-    trainings = [of_training(args.data) for _ in rounds]
+    python = peer_python("genseg", ("-e", str(ROOT)))
+    help_command = [python, "-m", "GenSegLib", "--help"]
+    of_training(python, args.data)  # Python compiles what it has not run yet
+    trainings = [of_training(python, args.data) for _ in rounds]
     found = {
         "help": told([run_and_time(help_command) for _ in rounds]),
         "training_until": {m: told([each[m] for each in trainings]) for m in trainings[0]},

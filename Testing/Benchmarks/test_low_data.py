@@ -139,6 +139,21 @@ def test_tables_and_plots_come_from_the_scores_alone(tmp_path: Path) -> None:
     assert len(differences.findall(".//{*}circle")) == 3 * 36
 
 
+@pytest.mark.parametrize(("dice", "lines"), [(0.1, 2), (0.8, 3)], ids=["far below", "among them"])
+def test_the_plots_keep_their_scale_where_nnunet_is_far_below(
+    tmp_path: Path, dice: float, lines: int
+) -> None:
+    fill(tmp_path / "low_data.csv")
+    for seed in SEEDS:
+        job = Job("3d_fullres", "nnunet", 10, seed)
+        put_rows(tmp_path / "low_data.csv", SCORES, job, rows_of([dice] * 12))
+    write_report(tmp_path)
+    plot = ElementTree.parse(tmp_path / "low_data_dice.svg").getroot()
+    assert len(plot.findall(".//{*}polyline")) == lines
+    differences = (tmp_path / "low_data_differences.svg").read_text(encoding="utf-8")
+    assert ("beyond: nnunet, N=10: +0.7100" in differences) == (lines == 2)
+
+
 def test_another_network_alone_has_a_table_too(tmp_path: Path) -> None:
     put_rows(tmp_path / "low_data.csv", SCORES, Job("unetr", "genseg", 10, 0), rows_of([0.8]))
     assert "| unetr | genseg | 10 | 0 | 0.8000 |" in write_report(tmp_path)

@@ -21,20 +21,29 @@ _LEGEND_WIDTH = 190
 
 
 def dice_plot(summary: Summary, network: str) -> str:
-    """Draw mean Dice against the number of labelled cases, a line an arm, bars for the seeds."""
+    """Draw mean Dice against the number of labelled cases, a line an arm, bars for the seeds.
+
+    nnU-Net's where they lie among the others; far below they are named.
+    """
     curves = {arm: summary.curve(network, arm) for arm in ARMS}
-    curves |= {arm: summary.curve(NNUNET_NETWORK, arm) for arm in NNUNET_ARMS}
+    peers = {arm: summary.curve(NNUNET_NETWORK, arm) for arm in NNUNET_ARMS}
+    low, high = _range_of(curves if any(curves.values()) else peers)
+    for arm, curve in peers.items():
+        curves[arm] = {count: each for count, each in curve.items() if each.mean >= low}
+    below = [
+        f"{arm}, N={count}: {each.mean:.3f}"
+        for arm, curve in peers.items()
+        for count, each in curve.items()
+        if each.mean < low
+    ]
     curves = {arm: curve for arm, curve in curves.items() if curve}
     counts = sorted({count for curve in curves.values() for count in curve}) or [1]
-    values = [dice for curve in curves.values() for s in curve.values() for dice in s.dice.values()]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    pad = max(0.002, 0.08 * (high - low))
     limits = log2(counts[0]) - 0.3, log2(counts[-1]) + 0.3
-    frame = Frame(720, 380, limits, (low - pad, high + pad), right=_LEGEND_WIDTH, top=34, bottom=42)
+    frame = Frame(720, 380, limits, (low, high), right=_LEGEND_WIDTH, top=34, bottom=42)
     parts = [*_value_axis(frame, "{:.3f}"), *_count_axis(frame, counts)]
     for place, curve in enumerate(curves.values()):
         parts += _curve(frame, curve, place, 3.0 * (place - (len(curves) - 1) / 2))
-    parts += _legend(frame, curves)
+    parts += [*_legend(frame, curves), *_left_out(frame, "below", below)]
     title = (
         f"Mean Dice on the test cases against labelled cases ({network}; bars: the seeds' range)"
     )
@@ -42,9 +51,12 @@ def dice_plot(summary: Summary, network: str) -> str:
 
 
 def difference_plot(summary: Summary) -> str:
-    """Draw what Dice `genseg` is ahead of each other arm: a dot a test case, 95 % intervals."""
+    """Draw what Dice `genseg` is ahead of each other arm: a dot a test case, 95 % intervals.
+
+    nnU-Net where it lies among the others; where it is far behind it is named.
+    """
     groups = {
-        f"{theirs.arm}, N={theirs.labelled}": gains
+        theirs: gains
         for ours in summary.standings
         if ours.arm == "genseg" and ours.network == "dynunet"
         for theirs in summary.standings
@@ -52,14 +64,41 @@ def difference_plot(summary: Summary) -> str:
         for gains in [summary.gains(ours, theirs)]
         if gains
     }
-    most = max((abs(gain) for gains in groups.values() for gain in gains), default=0.01) * 1.1
-    width = max(480, 110 * len(groups) + 70)
-    frame = Frame(width, 380, (-0.5, max(len(groups), 1) - 0.5), (-most, most), top=34, bottom=42)
+    alike = {group: gains for group, gains in groups.items() if group.network != NNUNET_NETWORK}
+    most = max((abs(gain) for gains in (alike or groups).values() for gain in gains), default=0.01)
+    drawn = {group: gains for group, gains in groups.items() if fmean(gains) <= most}
+    beyond = [
+        f"{_name(group)}: {fmean(gains):+.4f}"
+        for group, gains in groups.items()
+        if group not in drawn
+    ]
+    width = max(480, 125 * len(drawn) + 70)
+    limits = (-1.1 * most, 1.1 * most)
+    frame = Frame(width, 380, (-0.5, max(len(drawn), 1) - 0.5), limits, top=34, bottom=42)
     parts = [*_value_axis(frame, "{:+.2f}")]
     parts.append(_line(frame.left, frame.y(0), frame.width - frame.right, frame.y(0), "zero"))
-    for place, (name, gains) in enumerate(groups.items()):
-        parts += _strip(frame, place, name, gains)
+    for place, (group, gains) in enumerate(drawn.items()):
+        parts += _strip(frame, place, _name(group), gains)
+    parts += _left_out(frame, "beyond", beyond)
     return _svg(frame, "Dice of genseg less another arm's, case by case", parts)
+
+
+def _range_of(curves: dict[str, dict[int, Standing]]) -> tuple[float, float]:
+    values = [dice for curve in curves.values() for s in curve.values() for dice in s.dice.values()]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    pad = max(0.002, 0.08 * (high - low))
+    return low - pad, high + pad
+
+
+def _name(group: Group) -> str:
+    return f"{group.arm}, N={group.labelled}"
+
+
+def _left_out(frame: Frame, where: str, names: Sequence[str]) -> Iterable[str]:
+    """Name what lies outside the frame."""
+    if names:
+        text = f"{where}: {'; '.join(names)}"
+        yield _text(frame.left + 6, frame.top + 12, text, "small", "start")
 
 
 def _is_other_arm(group: Group) -> bool:
