@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..outputs import output_folder
 from ..runs import RunFolder
-from .options import add_out, add_seed
+from .options import add_events, add_out, add_seed, watch
 
 VERB = "synthesize"
 SUMMARY = "write volumes that a run's generator makes, with their segmentations"
@@ -22,13 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", metavar="NUMBER", type=int, default=10, help="pairs to make (default: 10)"
     )
     add_seed(parser)
+    add_events(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the pairs."""
     run_folder = RunFolder.open(args.run_folder)
-    with output_folder(args.out, args.overwrite) as folder:
+    with output_folder(args.out, args.overwrite) as folder, watch(args) as events:
         from ..training.synthesis import synthesize
 
-        synthesize(run_folder, folder, args.count, args.seed)
+        synthesize(run_folder, folder, args.count, args.seed, events)
     print(f"{args.count} generated pairs are in {args.out}")

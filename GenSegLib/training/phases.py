@@ -56,7 +56,7 @@ class Training:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
         self.tuning = Tuning(run, events.log)
-        kept = load_kept(run.checkpoints, events.log) if resume else None
+        kept = self._find_kept() if resume else None
         self.standing = kept.standing if kept else Standing()
         self._settle()
         self.session = load_session(run, events)
@@ -134,7 +134,7 @@ class Training:
                 "samples are computed at a time, which gives the same result and takes longer"
             )
         self.events.log(told, "warning")
-        kept = load_kept(self.run_folder.checkpoints, self.events.log)
+        kept = self._find_kept()
         if kept:
             self._restore(kept)
         else:
@@ -291,6 +291,12 @@ class Training:
         self.run_folder.require_present()
         self.lock.require_held()
         keep(self.run_folder.checkpoints, self.standing, self.learner, self.done)
+
+    def _find_kept(self) -> Kept | None:
+        kept = load_kept(self.run_folder.checkpoints, self.events.log)
+        if kept is None:
+            self.events.log("there is no checkpoint yet: the training starts anew")
+        return kept
 
     def _restore(self, kept: Kept) -> None:
         """Go back to where a checkpoint was written."""

@@ -19,6 +19,7 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder
 from .learner import Learner
+from .standing import load_kept
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,20 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     classes = len(names) + 1
     learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabelled)
     return Session(learner, names)
+
+
+def load_trained(run: RunFolder, events: EventLog | None = None) -> Session:
+    """Do what :func:`load_session` does, its learner as the last checkpoint has it.
+
+    Raises:
+        GenSegError: there is no checkpoint, or it is of another training; as `load_session`.
+    """
+    kept = load_kept(run.checkpoints, (events or EventLog(None)).log)
+    if kept is None:
+        raise GenSegError(f"{run.path} has no checkpoint yet; train it first")
+    session = load_session(run, events)
+    kept.restore(session.learner)
+    return session
 
 
 def _prepare_own_share(cases: Sequence[Case], load: Callable[[Sequence[Case]], object]) -> None:

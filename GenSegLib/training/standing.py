@@ -67,7 +67,6 @@ def load_kept(folder: Path, tell: Callable[[str, str], None]) -> Kept | None:
     for path in damaged:
         tell(f"{path.name} is damaged; an earlier checkpoint is used", "warning")
     if state is None:
-        tell("there is no checkpoint yet: the training starts anew", "info")
         return None
     with _of_this_training(folder):
         return Kept(folder, Standing(**state["progress"]), state["learner"])

@@ -5,29 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GenSegError
+from ..events import EventLog
 from ..files import atomic_folder
 from ..runs import RunFolder
-from .checkpoints import load_checkpoint
 from .generated import draw_pairs
-from .learner import Learner
 from .previews import write_pair
-from .session import load_session
+from .session import load_trained
 
 
-def synthesize(run: RunFolder, out: Path, count: int, seed: int) -> list[Path]:
+def synthesize(
+    run: RunFolder, out: Path, count: int, seed: int, events: EventLog | None = None
+) -> list[Path]:
     """Write ``count`` generated pairs as ``out/images`` and ``out/labels``; return the images.
+
+    `events` is told of damaged checkpoints and of what is kept of large cases.
 
     Raises:
         GenSegError: the run has no generator or no checkpoint, or its cases are gone.
     """
     if not run.config.has_generator:
         raise GenSegError(f"{run.path} was trained without a generator; it has no pairs to give")
-    state, _ = load_checkpoint(run.checkpoints)
-    if state is None:
-        raise GenSegError(f"{run.path} has no checkpoint yet; train it first")
-    session = load_session(run)
-    learner: Learner = session.learner
-    learner.restore(state["learner"])
+    session = load_trained(run, events)
+    learner = session.learner
     names = [f"generated_{place:04d}.nii.gz" for place in range(count)]
     with atomic_folder(out) as folder:
         (folder / "images").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,19 @@ def test_a_run_synthesizes_as_many_pairs_as_asked(run: RunFolder, tmp_path: Path
     assert genseg("synthesize", run.path, "--count", 2, "--out", out) == 0
     volumes = list(out.rglob("*.nii.gz"))
     assert len(volumes) == 4
+
+
+def test_pairs_are_not_drawn_from_the_checkpoint_of_another_training(
+    run: RunFolder, tmp_path: Path, capsys: Capture
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other)
+    asked = read_json(other / "config.json")
+    asked["train"]["segmenter"] = "segresnet"
+    write_json(other / "config.json", asked)
+    assert genseg("synthesize", other, "--out", tmp_path / "generated") == 2
+    assert "is not of this training" in capsys.readouterr().err
+    assert not (tmp_path / "generated").exists()
 
 
 def test_one_labelled_case_is_trained_without_validation_and_says_so(
