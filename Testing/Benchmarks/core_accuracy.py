@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from comparing import gains, mean_by_case, mean_by_seed, paired_test
-from measuring import RESULTS, ROOT, genseg, timed_training, write_findings
+from measuring import RESULTS, ROOT, genseg, write_findings
 from protocol import test_images
+from resumable import finish_training
 
 ARMS = {
     "genseg": [],
@@ -33,12 +34,12 @@ COLUMNS = ("network", "arm", "labelled", "seed", "case", "label", "dice", "hd95_
 
 
 def run_arm(data: Path, run: Path, arm: str, seed: int) -> None:
-    """Train, predict and evaluate one arm with one seed, unless its scores are there."""
+    """Do what is not done yet of an arm with one seed: train, predict and evaluate."""
     if (run / "cost.json").is_file():
         return
-    shutil.rmtree(run, ignore_errors=True)
     preset = ("--preset", "hippocampus-mri", "--labelled", LABELLED, "--seed", seed)
-    seconds, memory = timed_training(["train", data, *preset, "--out", run, *ARMS[arm]])
+    command = ["train", data, *preset, "--out", run, *ARMS[arm]]
+    seconds, memory = finish_training(run, command)
     predictions = run.with_name(run.name + "-predictions")
     shutil.rmtree(predictions, ignore_errors=True)
     genseg("predict", run, *test_images(data, seed), "--out", predictions)

@@ -23,7 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from measuring import RESULTS, ROOT, genseg, timed_training, write_findings
+from measuring import RESULTS, ROOT, genseg, write_findings
+from resumable import finish_training
 from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 from scipy.stats import wilcoxon
 
@@ -141,16 +142,15 @@ def write_preset(path: Path, spacing: float) -> None:
 
 
 def run_arm(args: argparse.Namespace, arm: str, seed: int) -> Path:
-    """Train and predict one arm with one seed, unless that is done; return its run folder."""
+    """Do what is not done yet of an arm with one seed: train, predict; return its run folder."""
     run = args.runs / f"{arm}-{seed}"
     if (run / "cost.json").is_file():
         return run
     settings = [word for item in args.steps.items() for word in ("--set", "=".join(map(str, item)))]
-    common = ("--preset", args.runs / "preset.json", "--seed", seed, "--out", run, "--overwrite")
+    common = ("--preset", args.runs / "preset.json", "--seed", seed, "--out", run)
     common += ("--segmenter", args.segmenter) if args.segmenter else ()
-    seconds, memory = timed_training(
-        ["train", args.runs / "cohort", *common, *settings, *ARMS[arm]]
-    )
+    command = ["train", args.runs / "cohort", *common, *settings, *ARMS[arm]]
+    seconds, memory = finish_training(run, command)
     for name, images in image_sets(args.runs).items():
         shutil.rmtree(args.runs / f"{run.name}-{name}", ignore_errors=True)
         genseg("predict", run, *images, "--out", args.runs / f"{run.name}-{name}")

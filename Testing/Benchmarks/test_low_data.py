@@ -13,7 +13,6 @@ import pytest
 from calibration import Histogram, case_histogram
 from low_data import run_jobs
 from low_data_parts.conditions import Conditions
-from low_data_parts.genseg_job import seconds_of
 from low_data_parts.goals import goals, labels_needed
 from low_data_parts.jobs import Job
 from low_data_parts.nnunet_data import DATASET, write_dataset
@@ -23,6 +22,7 @@ from low_data_parts.report import write_report
 from low_data_parts.summary import Summary
 from low_data_parts.tables import SCORES, Row, put_rows, read_table
 from protocol import TEST_CASES, split_cases, write_cases
+from resumable import trained_seconds
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.layouts import read_cases
@@ -226,7 +226,7 @@ def test_a_jobs_rows_replace_its_earlier_ones_and_leave_the_others(tmp_path: Pat
 def test_the_time_between_interruptions_does_not_count() -> None:
     times = [(0, "running"), (7, None), (100, "running"), (105, "finished")]
     events = [{"time": time, **({"state": state} if state else {})} for time, state in times]
-    assert seconds_of(events) == 12
+    assert trained_seconds(events) == 12
 
 
 def test_probabilities_that_are_what_they_say_have_no_calibration_error() -> None:
