@@ -19,7 +19,7 @@ class Features(Protocol):
         """Return the features at canonical points (batch, *shape, dims).
 
         Args:
-            points: from -1 to 1, last axis first as ``grid_sample`` has it.
+            points: from -1 to 1, last axis first as ``grid_sample`` has it; all on one device.
             center: voxel at which the canonical box is centered.
             half: voxels from there to its sides.
         """
@@ -41,15 +41,13 @@ class MemoryFeatures:
 
     def __init__(self, volume: torch.Tensor) -> None:
         self._volume = volume
+        self._last = torch.tensor(volume.shape[1:], device=volume.device) - 1
 
     def at(self, points: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> torch.Tensor:
         """See `Features`."""
-        volume, device = self._volume, self._volume.device
-        extent = torch.tensor(volume.shape[1:], device=device, dtype=torch.float32) - 1
-        scale = 2 * half.to(device) / extent
-        shift = 2 * center.to(device) / extent - 1
+        scale, shift = 2 * half / self._last, 2 * center / self._last - 1
         grid = points * scale.flip(0) + shift.flip(0)
-        return sample(volume[None].expand(points.shape[0], *volume.shape), grid)
+        return sample(self._volume.expand(len(points), *self._volume.shape), grid)
 
 
 class StoredFeatures:
@@ -61,7 +59,7 @@ class StoredFeatures:
     def at(self, points: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> torch.Tensor:
         """See `Features`."""
         subject = self._subject
-        voxels = points.flip(-1) * half.to(self._device) + center.to(self._device)
+        voxels = points.flip(-1) * half + center
         knots = (voxels - subject.distances_start.to(self._device)) / subject.distances_step
         distances = self._sampled("distances", knots) / subject.limit_mm
         return torch.cat([distances, self._sampled("image", voxels)], dim=1)

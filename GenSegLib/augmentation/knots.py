@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 
@@ -21,7 +22,7 @@ def interpolated(knots: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """
     field = knots
     for axis in reversed(range(2, knots.ndim)):
-        weights = _weights(knots.shape[axis], shape[axis - 2], knots)
+        weights = _weights(knots.shape[axis], shape[axis - 2], knots.dtype, knots.device)
         before, after = field.shape[:axis], field.shape[axis + 1 :]
         if after:
             lines = field.reshape(math.prod(before), -1, math.prod(after))
@@ -39,8 +40,10 @@ def smooth_noise(
     return interpolated(rng.normal(batch, channels, *[knots] * len(shape)), shape)
 
 
-def _weights(knots: int, size: int, like: torch.Tensor) -> torch.Tensor:
+# asked for with the same few sizes in every step
+@lru_cache(maxsize=64)
+def _weights(knots: int, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Return what each knot has of each voxel (size, knots): hats around the knots."""
-    at = torch.linspace(0, knots - 1, size, dtype=like.dtype, device=like.device)
-    places = torch.arange(knots, dtype=like.dtype, device=like.device)
+    at = torch.linspace(0, knots - 1, size, dtype=dtype, device=device)
+    places = torch.arange(knots, dtype=dtype, device=device)
     return (1 - (at[:, None] - places).abs()).clamp_min(0)

@@ -89,8 +89,10 @@ class Morphs:
         self.coordinates = coordinates
         limit = self.settings.limit_mm
         self.features = [features_of(each, classes, limit, rng.device) for each in subjects]
-        self.centers = [_on_voxels(each.centroid(), self.patch_size) for each in subjects]
-        self.half = _half_extent([each.extent() for each in subjects], self.patch_size)
+        centers = (_on_voxels(each.centroid(), self.patch_size) for each in subjects)
+        self.centers = [center.to(rng.device) for center in centers]
+        half = _half_extent([each.extent() for each in subjects], self.patch_size)
+        self.half = half.to(rng.device)
         self.partners = self._partners(len(subjects), rng)
         self.knots = self._register()
 
@@ -152,11 +154,10 @@ class Morphs:
         else:
             grid = random_grid(rng, batch, shape, spatial)
         reach = (torch.tensor(self.patch_size, device=self.device) - 1) / 2
-        half = self.half.to(self.device)
-        room = (half - reach).clamp_min(0)
+        room = (self.half - reach).clamp_min(0)
         dims = len(self.patch_size)
         offset = (rng.uniform(batch, *[1] * dims, dims, low=-1.0) * room).round()
-        return (grid * reach.flip(0) + offset.flip(-1)) / half.flip(0)
+        return (grid * reach.flip(0) + offset.flip(-1)) / self.half.flip(0)
 
     def _fine(self, points: torch.Tensor) -> torch.Tensor:
         return interpolated(points.movedim(-1, 1), self.patch_size).movedim(1, -1)

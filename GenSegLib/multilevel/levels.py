@@ -13,9 +13,10 @@ upper-level variables; but nothing here knows that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Union
+from typing import Any, Union
 
 import torch
 
@@ -130,13 +131,23 @@ def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:
     """
     steps: list[torch.Tensor] = []
     for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            state = optimizer.state.get(parameter)
-            if not state:
-                steps.append(torch.full_like(parameter, group["lr"], requires_grad=False))
-                continue
-            correction = 1 - group["betas"][1] ** float(state["step"])
-            spread = (state["exp_avg_sq"] / correction).sqrt() + group["eps"]
-            usual = spread.square().mean().sqrt()
-            steps.append(group["lr"] / torch.maximum(spread, _LEAST_SPREAD * usual))
+        parameters = group["params"]
+        if any(each in optimizer.state for each in parameters):
+            steps += _steps_so_far(group, [optimizer.state[each] for each in parameters])
+        else:
+            steps += [torch.full_like(each, group["lr"]).detach() for each in parameters]
     return steps
+
+
+def _steps_so_far(group: dict[str, Any], states: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
+    """Return the steps of parameters that are always moved together, as a level's are."""
+    correction = 1 - group["betas"][1] ** float(states[0]["step"])
+    spreads = list(torch._foreach_div([state["exp_avg_sq"] for state in states], correction))
+    torch._foreach_sqrt_(spreads)
+    torch._foreach_add_(spreads, group["eps"])
+    least = [_LEAST_SPREAD / math.sqrt(each.numel()) for each in spreads]
+    for spread, bound in zip(spreads, torch._foreach_mul(torch._foreach_norm(spreads), least)):
+        spread.clamp_min_(bound)
+    torch._foreach_reciprocal_(spreads)
+    torch._foreach_mul_(spreads, group["lr"])
+    return spreads

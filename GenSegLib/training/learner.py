@@ -134,10 +134,11 @@ class Learner:
         """Take a step of the generator and its adversary."""
         batches = self.ahead.take(self.sampling.batches)
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
-        problem = self._trilevel(batches)
-        loss = self.engine.lower.descend(problem.lower_loss(problem.lower, problem.upper))
-        self.shown.update(self.problem.lower_parameters())
-        return {"generator_loss": loss, "discriminator_loss": adversary}
+        weights = self.problem.lower_parameters()
+        loss = self.problem.lower_loss(batches, weights, self.problem.upper_parameters())
+        value = self.engine.lower.descend(loss)
+        self.shown.update(weights)
+        return {"generator_loss": value, "discriminator_loss": adversary}
 
     def joint_step(self, step: int) -> dict[str, float]:
         """Take a step of every level that is due."""

@@ -8,6 +8,8 @@ processes share one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -25,22 +27,36 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
             whose levels weigh 1, 1/2, 1/4, ... (Isensee et al., Nat Methods 2021).
         labels: integer labels (batch, 1, *shape).
     """
-    logits = logits.float()
-    if logits.ndim == labels.ndim:
-        masks = one_hot(labels, logits.shape[1])
-        return dice_loss(torch.softmax(logits, 1), masks) + F.cross_entropy(logits, masks)
-    levels = logits.unbind(dim=1)
-    weights = [0.5**level for level in range(len(levels))]
-    terms = [w * segmentation_loss(x, labels) for w, x in zip(weights, levels)]
+    levels = [logits] if logits.ndim == labels.ndim else logits.unbind(dim=1)
+    levels = [level.float() for level in levels]
+    masks = one_hot(labels, levels[0].shape[1])
+    dices = dice_losses([torch.softmax(level, 1) for level in levels], masks)
+    weights = [0.5**place for place in range(len(levels))]
+    terms = [
+        weight * (dice + F.cross_entropy(level, masks))
+        for weight, dice, level in zip(weights, dices, levels)
+    ]
     return torch.stack(terms).sum() / sum(weights)
 
 
-def dice_loss(probabilities: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Return 1 - Dice, of the whole batch, averaged over the classes but the background."""
-    found, wanted = probabilities[:, 1:], masks[:, 1:]
-    axes = [0, *range(2, found.ndim)]
-    parts = [(found * wanted).sum(axes), found.sum(axes), wanted.sum(axes)]
-    overlap, size_found, size_wanted = summed(torch.stack(parts))
+def dice_losses(levels: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Tensor:
+    """Return each level's 1 - Dice, of the whole batch, averaged over the classes (level,).
+
+    The background is left out.
+
+    Args:
+        levels: probabilities (batch, class, *shape).
+        masks: (batch, class, *shape).
+    """
+    wanted = masks[:, 1:]
+    axes = [0, *range(2, wanted.ndim)]
+    size_wanted = wanted.sum(axes)
+    parts = [
+        part
+        for found in (level[:, 1:] for level in levels)
+        for part in ((found * wanted).sum(axes), found.sum(axes), size_wanted)
+    ]
+    overlap, size_found, size_wanted = summed(torch.stack(parts)).unflatten(0, (-1, 3)).unbind(1)
     false = 0.5 * (size_found - overlap), 0.5 * (size_wanted - overlap)
     below = 2 * (overlap + false[0] + false[1]) + _SMOOTH
-    return (1 - (2 * overlap + _SMOOTH) / below).mean()
+    return (1 - (2 * overlap + _SMOOTH) / below).mean(1)

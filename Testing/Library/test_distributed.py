@@ -16,7 +16,7 @@ from GenSegLib.computing import distributed
 from GenSegLib.errors import GenSegError
 from GenSegLib.multilevel import Trilevel, finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import Tensors
-from GenSegLib.training.losses import dice_loss
+from GenSegLib.training.losses import dice_losses
 from Testing.level_gradients import lower, middle, upper
 from Testing.several_processes import in_processes
 
@@ -55,7 +55,8 @@ def problem(share: slice) -> Trilevel:
 
     def segment(s: Tensors, images: torch.Tensor) -> torch.Tensor:
         logits = applied(segmenter, s, images)
-        return dice_loss(torch.softmax(logits, 1), masks) + F.cross_entropy(logits, masks)
+        [dice] = dice_losses([torch.softmax(logits, 1)], masks)
+        return dice + F.cross_entropy(logits, masks)
 
     return Trilevel(
         lower=list(generator.parameters()),

@@ -25,3 +25,14 @@ def test_value_and_gradient_are_those_of_monai_to_the_bit(
     gradients = [torch.autograd.grad(loss, logits)[0] for loss in found]
     assert torch.equal(*found)
     assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_each_level_of_deep_supervision_weighs_half_as_much_as_the_one_before(levels: int) -> None:
+    torch.manual_seed(0)
+    logits = 5 * torch.randn(3, levels, 4, 16, 24)
+    labels = torch.randint(4, (3, 1, 16, 24))
+    weights = [0.5**level for level in range(levels)]
+    losses = [segmentation_loss(logits[:, level], labels) for level in range(levels)]
+    mean = sum(weight * loss for weight, loss in zip(weights, losses)) / sum(weights)
+    torch.testing.assert_close(segmentation_loss(logits, labels), mean)
