@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from .hypergradients import Hypergradient, Reached
-from .levels import Tensors, Trilevel, gradient
+from .levels import Tensors, Trilevel, gradient, lying_as
 
 
 @dataclass
@@ -25,9 +25,16 @@ class Level:
     def follow(self, gradients: Tensors) -> None:
         """Take one optimizer step along the given gradients."""
         for parameter, found in zip(self.parameters, gradients):
-            parameter.grad = found
+            parameter.grad = lying_as(found, parameter)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+    def lay_state(self) -> None:
+        """Let what the optimizer keeps of the parameters lie in memory as they do now."""
+        for parameter, kept in self.optimizer.state.items():
+            for name, tensor in kept.items():
+                if tensor.shape == parameter.shape:
+                    kept[name] = lying_as(tensor, parameter)
 
 
 @dataclass

@@ -110,6 +110,15 @@ def tracked(parameters: Tensors) -> list[torch.Tensor]:
     return [tensor.detach().requires_grad_(True) for tensor in parameters]
 
 
+def lying_as(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return the tensor laid out in memory as another one of its shape.
+
+    Fused optimizers go through memory as it lies: on a CPU (PyTorch 2.13) they take a gradient of
+    other strides for one of the weight's, and say nothing.
+    """
+    return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)
+
+
 def inner(first: Tensors, second: Tensors) -> torch.Tensor:
     """Return the inner product of two lists of tensors."""
     return torch.stack([(a * b).sum() for a, b in zip(first, second)]).sum()

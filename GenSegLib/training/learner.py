@@ -220,6 +220,7 @@ class Learner:
         self.problem.memory_format = memory_format
         to_device(self.problem.segmenter, self.device, memory_format)
         self.average.tensors = [laid_out(each, memory_format) for each in self.average.tensors]
+        self.engine.middle.lay_state()
 
     @contextmanager
     def averaged_segmenter(self) -> Iterator[nn.Module]:
@@ -278,6 +279,7 @@ class Learner:
         levels = (engine.lower, engine.middle, engine.upper, self.adversary)
         for level, saved in zip(levels, state["optimizers"]):
             level.optimizer.load_state_dict(saved)
+            level.lay_state()
         for average, saved in zip((self.average, self.shown), state["averages"]):
             average.restore(saved)
         self.ahead.forget()

@@ -111,3 +111,33 @@ def test_looking_back_asks_for_three_evaluations_less() -> None:
     # a two-level iteration asks for 3, and central differences on both paths for 5 more
     assert evaluations(looks_back=True) == 8
     assert evaluations(looks_back=False) == 11
+
+
+def weight_lying(memory_format: torch.memory_format) -> torch.nn.Parameter:
+    torch.manual_seed(0)
+    return torch.nn.Parameter(torch.randn(4, 3, 2, 2).contiguous(memory_format=memory_format))
+
+
+def fused_level(weight: torch.nn.Parameter) -> Level:
+    return Level([weight], torch.optim.Adam([weight], 0.1, fused=True))
+
+
+def test_a_fused_optimizer_follows_a_gradient_however_it_lies_in_memory() -> None:
+    gradient = torch.randn(4, 3, 2, 2)
+    weights = [weight_lying(each) for each in (torch.contiguous_format, torch.channels_last)]
+    for weight in weights:
+        fused_level(weight).follow([gradient])
+    assert torch.equal(*weights)
+
+
+def test_a_fused_optimizer_goes_on_where_weights_lie_in_another_way_now() -> None:
+    gradients = torch.randn(2, 4, 3, 2, 2)
+    weights = [weight_lying(torch.contiguous_format) for _ in range(2)]
+    levels = [fused_level(weight) for weight in weights]
+    for level in levels:
+        level.follow([gradients[0]])
+    weights[1].data = weights[1].data.contiguous(memory_format=torch.channels_last)
+    levels[1].lay_state()
+    for level in levels:
+        level.follow([gradients[1]])
+    assert torch.equal(*weights)
