@@ -113,8 +113,8 @@ def tracked(parameters: Tensors) -> list[torch.Tensor]:
 def lying_as(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """Return the tensor laid out in memory as another one of its shape.
 
-    Fused optimizers go through memory as it lies: on a CPU (PyTorch 2.13) they take a gradient of
-    other strides for one of the weight's, and say nothing.
+    Fused optimizers go through memory as it lies. Where a gradient's strides are not its weight's,
+    they refuse on CUDA (pytorch/pytorch issue 106951), and move other weights on a CPU (2.13).
     """
     return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)
 
