@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .features import features_of
+from .features import Features, features_of
 from .knots import interpolated, smooth_noise
 from .randomness import Randomness
 from .registration import RegistrationSettings, register
@@ -71,6 +71,8 @@ class Morphs:
         rng: the source of the choice of partners.
         settings: how far morphs go.
         coordinates: give the pairs their coordinates.
+        half: voxels from the center of the canonical box to its sides; None for a box that holds
+            each of the subjects.
     """
 
     def __init__(
@@ -81,18 +83,17 @@ class Morphs:
         rng: Randomness,
         settings: MorphSettings | None = None,
         coordinates: bool = False,
+        half: torch.Tensor | None = None,
     ) -> None:
         self.settings = settings or MorphSettings()
         self.classes = classes
         self.patch_size = tuple(patch_size)
         self.device = rng.device
         self.coordinates = coordinates
-        limit = self.settings.limit_mm
-        self.features = [features_of(each, classes, limit, rng.device) for each in subjects]
-        centers = (_on_voxels(each.centroid(), self.patch_size) for each in subjects)
-        self.centers = [center.to(rng.device) for center in centers]
-        half = _half_extent([each.extent() for each in subjects], self.patch_size)
+        if half is None:
+            half = _half_extent([each.extent() for each in subjects], self.patch_size)
         self.half = half.to(rng.device)
+        self.features = [self._features_of(each) for each in subjects]
         self.partners = self._partners(len(subjects), rng)
         self.knots = self._register()
 
@@ -115,6 +116,10 @@ class Morphs:
         view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
         return view
 
+    def _features_of(self, subject: LabelledCase) -> Features:
+        center = _on_voxels(subject.centroid(), self.patch_size).to(self.device)
+        return features_of(subject, self.classes, self.settings.limit_mm, center, self.half)
+
     def _partners(self, count: int, rng: Randomness) -> list[tuple[int, int]]:
         """Return pairs of subjects: all ordered pairs, or some random partners for each."""
         if count == 1:
@@ -132,14 +137,10 @@ class Morphs:
             max(4, round(self.settings.coarse * float(half) / longest)) for half in self.half
         )
         points = identity_grid(shape, self.device)
-        coarse = torch.cat([self._at(index, points) for index in range(len(self.features))])
+        coarse = torch.cat([features.at(points) for features in self.features])
         fixed = coarse[[first for first, _ in self.partners]]
         moving = coarse[[second for _, second in self.partners]]
         return register(fixed, moving, self.classes, RegistrationSettings())
-
-    def _at(self, index: int, points: torch.Tensor) -> torch.Tensor:
-        """Return the features of a subject at canonical points (batch, *shape, dims)."""
-        return self.features[index].at(points, self.centers[index], self.half)
 
     def _points(self, rng: Randomness, batch: int, spatial: SpatialStrength | None) -> torch.Tensor:
         """Return the canonical points of randomly placed, randomly deformed patches.
@@ -175,9 +176,9 @@ class Morphs:
         for sample_index, pair in enumerate(chosen):
             at = points[sample_index : sample_index + 1]
             first, second = self.partners[pair]
-            here.append(self._at(first, self._fine(at)))
+            here.append(self.features[first].at(self._fine(at)))
             moved = at + self._displacement(pair, at)
-            there.append(self._at(second, self._fine(moved)))
+            there.append(self.features[second].at(self._fine(moved)))
         real, other = torch.cat(here), torch.cat(there)
         labels = nearest_class(real[:, : self.classes])
         source, image = other[:, self.classes :], real[:, self.classes :]
@@ -203,7 +204,7 @@ class Morphs:
             if blended[place]:
                 drawn.append(self._blend(pair, at, ways[place], noise[place : place + 1]))
             else:
-                drawn.append(self._at(self.partners[pair][0], self._fine(at)))
+                drawn.append(self.features[self.partners[pair][0]].at(self._fine(at)))
         blend = torch.cat(drawn)
         source = blend[:, self.classes :]
         labels = nearest_class(blend[:, : self.classes])
@@ -222,8 +223,8 @@ class Morphs:
         origin = at - way * self._displacement(pair, at)
         origin = at - way * self._displacement(pair, origin)
         counterpart = origin + self._displacement(pair, origin)
-        here = self._at(first, self._fine(origin))
-        there = self._at(second, self._fine(counterpart))
+        here = self.features[first].at(self._fine(origin))
+        there = self.features[second].at(self._fine(counterpart))
         return torch.lerp(here, there, mix)
 
     def _displacement(self, pair: int, points: torch.Tensor) -> torch.Tensor:

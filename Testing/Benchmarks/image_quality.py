@@ -96,8 +96,8 @@ class Volumes:
         subjects = load_subjects(chosen, self._run.preset, [*self._names], self._learner.device)
         own = MorphSettings(partners=1)  # which are not looked at
         classes, size = self._learner.classes, self._learner.patch_size
-        morphs = Morphs(subjects, classes, size, self._rng(), own)
-        morphs.half = self._morphs.half  # the room within which patches are placed
+        # half: the room within which patches are placed
+        morphs = Morphs(subjects, classes, size, self._rng(), own, half=self._morphs.half)
         return standardized(morphs.real_pairs(self._rng(), count).images)
 
     def labelled(self, count: int) -> tuple[Tensor, Tensor]:

@@ -99,8 +99,10 @@ def test_patches_from_disk_are_those_from_memory(tmp_path: Path) -> None:
 
 def test_blends_from_disk_resemble_those_from_memory(tmp_path: Path) -> None:
     pairs = [both(tmp_path, 6, -3), both(tmp_path, 9, 3)]
-    of_memory, of_disk = (Morphs(cases, 3, PATCH, randomness()) for cases in zip(*pairs))
-    of_disk.half, of_disk.knots = of_memory.half, of_memory.knots
+    in_memory, on_disk = zip(*pairs)
+    of_memory = Morphs(in_memory, 3, PATCH, randomness())
+    of_disk = Morphs(on_disk, 3, PATCH, randomness(), half=of_memory.half)
+    of_disk.knots = of_memory.knots
     ours, theirs = (m.blends(randomness(), 6, SpatialStrength()) for m in (of_memory, of_disk))
     assert float((ours.source - theirs.source).abs().mean()) < 1e-3
     assert float((ours.labels == theirs.labels).float().mean()) > 0.98
