@@ -79,12 +79,13 @@ def build_levels(
     Without held-back cases there is no feedback to follow, nor where all that could follow it is
     frozen.
     """
-    # fused: all weights in one pass, and on a card in one launch
-    adam = partial(torch.optim.Adam, lr=config.generator_rate, betas=_MOMENTA, fused=True)
     lower, middle = problem.lower_parameters(), problem.middle_parameters()
     upper, adversary = problem.upper_parameters(), list(problem.discriminator.parameters())
+    # all weights in one pass, on a card in one launch; PyTorch 2.4 has none for Apple's
+    fused = True if lower[0].device.type != "mps" else None
+    adam = partial(torch.optim.Adam, lr=config.generator_rate, betas=_MOMENTA, fused=fused)
     segmenter_optimizer = torch.optim.AdamW(
-        middle, config.segmenter_rate, weight_decay=1e-2, fused=True
+        middle, config.segmenter_rate, weight_decay=1e-2, fused=fused
     )
     is_steered = has_held_back and bool(upper)
     engine = Engine(
