@@ -153,7 +153,7 @@ def test_a_short_training_on_real_hippocampi_learns_to_segment_them(
     tmp_path: Path, hippocampus: Path
 ) -> None:
     preset = load_preset("hippocampus-mri")
-    steps = {"warmup_steps": 10, "joint_steps": 20, "final_steps": 150}
+    steps = {"warmup_steps": 10, "joint_steps": 20, "final_steps": 60}
     config = TrainConfig.for_preset(preset, **steps)
     cases = read_cases(hippocampus).low_data(10, 0).with_validation(0.3, 0)
     run = trained(RunFolder.create(tmp_path / "run", config, preset, cases))
