@@ -32,15 +32,20 @@ def finish_training(
     """
     measured = run.with_name(run.name + "-memory.txt")
     begun = RunFolder.is_run(run) and RunFolder.open(run).has_begun()
-    if not (begun and measured.is_file()):
+    if not (begun and is_finished(run) and measured.is_file()):
         if not begun:
             shutil.rmtree(run, ignore_errors=True)
         _, memory_gb = train(["train", run, "--resume"] if begun else command)
-        if RunFolder.open(run).read_status()["state"] != State.FINISHED.value:
+        if not is_finished(run):
             raise SystemExit(f"{run}: the training was stopped; call this again to go on")
         measured.write_text(f"{memory_gb}", encoding="utf-8")
     memory_gb = float(measured.read_text(encoding="utf-8"))
     return trained_seconds(read_events(run / "events.jsonl")), memory_gb
+
+
+def is_finished(run: Path) -> bool:
+    """Tell whether a training has come to its model."""
+    return RunFolder.open(run).read_status()["state"] == State.FINISHED.value
 
 
 def trained_seconds(events: Iterable[Mapping[str, Any]]) -> float:

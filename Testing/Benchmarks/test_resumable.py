@@ -27,6 +27,8 @@ def test_one_that_is_stopped_once_more_is_no_result(halved: RunFolder) -> None:
     for _ in range(2):
         with pytest.raises(SystemExit, match="was stopped; call this again to go on"):
             finish_training(halved.path, [], stop_at_once)
+        # as an earlier training of this name would have left it
+        halved.path.with_name(halved.path.name + "-memory.txt").write_text("1.5", encoding="utf-8")
 
 
 def test_one_that_is_finished_is_not_trained_again(halved: RunFolder) -> None:
