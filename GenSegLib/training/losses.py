@@ -48,15 +48,12 @@ def dice_losses(levels: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Te
         levels: probabilities (batch, class, *shape).
         masks: (batch, class, *shape).
     """
-    wanted = masks[:, 1:]
+    found, wanted = [level[:, 1:] for level in levels], masks[:, 1:]
     axes = [0, *range(2, wanted.ndim)]
-    size_wanted = wanted.sum(axes)
-    parts = [
-        part
-        for found in (level[:, 1:] for level in levels)
-        for part in ((found * wanted).sum(axes), found.sum(axes), size_wanted)
-    ]
-    overlap, size_found, size_wanted = summed(torch.stack(parts)).unflatten(0, (-1, 3)).unbind(1)
+    overlaps = [(each * wanted).sum(axes) for each in found]
+    sizes = [each.sum(axes) for each in found]
+    sums = summed(torch.stack([*overlaps, *sizes, wanted.sum(axes)]))
+    (overlap, size_found), size_wanted = sums[:-1].chunk(2), sums[-1]
     false = 0.5 * (size_found - overlap), 0.5 * (size_wanted - overlap)
     below = 2 * (overlap + false[0] + false[1]) + _SMOOTH
     return (1 - (2 * overlap + _SMOOTH) / below).mean(1)
