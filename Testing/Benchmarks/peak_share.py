@@ -20,7 +20,7 @@ import torch
 from clocks import interleaved
 from feedback_cost import make_learner
 from measuring import ROOT, write_findings
-from step_operations import VIEWS, steps_of
+from step_operations import is_launched, steps_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -52,7 +52,7 @@ class Tally(TorchDispatchMode):
         found = function(*args, **kwargs)
         if function._overloadpacket in flop_registry:
             self.flop += flop_registry[function._overloadpacket](*args, **kwargs, out_val=found)
-        if function._schema.name.split("::")[1] not in VIEWS:
+        if is_launched(function):
             touched = [each for each in tree_leaves((args, kwargs, found)) if torch.is_tensor(each)]
             self.traffic += sum(each.numel() * each.element_size() for each in touched)
         return found

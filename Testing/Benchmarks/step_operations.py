@@ -19,6 +19,7 @@ from pathlib import Path
 
 from feedback_cost import make_learner
 from measuring import ROOT, write_findings
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from GenSegLib.training.learner import Learner
@@ -39,9 +40,14 @@ class Count(TorchDispatchMode):
         self.places: Counter[str] = Counter()
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function._schema.name.split("::")[1] not in VIEWS:
+        if is_launched(function):
             self.places[_place()] += 1
         return function(*args, **(kwargs or {}))
+
+
+def is_launched(function: OpOverload) -> bool:
+    """Tell whether an operation computes, and is no view of what there is."""
+    return function._schema.name.split("::")[1] not in VIEWS
 
 
 def _place() -> str:

@@ -82,9 +82,9 @@ def test_late_steps_see_real_samples_in_place_of_generated_pairs(
 ) -> None:
     learner = small_learner(tmp_path / "run", real_late=True)
     seen: list[int] = []
-    loss = learner.problem.segment
+    segment = learner.problem.segment
     learner.problem.segment = lambda weights, images: (  # type: ignore[method-assign]
-        seen.append(len(images)) or loss(weights, images)
+        seen.append(len(images)) or segment(weights, images)
     )
     learner.passed = passed
     learner.final_step()
