@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
 
+from .midpoints import REACH
 from .shapes import signed_distances
-from .spatial import sample
+from .spatial import sample_finely
 from .stored import StoredSubject
-from .subject import LabelledCase
+from .subject import Box, LabelledCase
 
 
 class Features(Protocol):
@@ -50,14 +53,15 @@ class MemoryFeatures:
     """Features (feature, *shape) in memory; see `Features`."""
 
     def __init__(self, volume: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> None:
-        self._volume = volume
-        last = torch.tensor(volume.shape[1:], device=volume.device) - 1
-        self._scale, self._shift = (2 * half / last).flip(0), (2 * center / last - 1).flip(0)
+        self._volume, self._center, self._half = volume, center, half
 
     def at(self, points: torch.Tensor) -> torch.Tensor:
         """See `Features`."""
-        volumes = self._volume.expand(len(points), *self._volume.shape)
-        return sample(volumes, points * self._scale + self._shift)
+        voxels = points.flip(-1) * self._half + self._center
+        return _sampled(self._read, self._volume.shape[1:], voxels)
+
+    def _read(self, box: Box) -> torch.Tensor:
+        return self._volume[(slice(None), *box)]
 
 
 class StoredFeatures:
@@ -76,12 +80,20 @@ class StoredFeatures:
         return torch.cat([distances, self._sampled("image", voxels)], dim=1)
 
     def _sampled(self, name: str, voxels: torch.Tensor) -> torch.Tensor:
-        """Return an array (channel, *size) at voxels (batch, *shape, dims), its border kept."""
-        last = torch.tensor(self._subject.size_of(name), device=self._center.device) - 1
-        inside = voxels.reshape(-1, voxels.shape[-1]).clamp_min(0).minimum(last)
-        low = inside.amin(dim=0).floor().minimum(last - 1).clamp_min(0)
-        high = torch.maximum(inside.amax(dim=0).ceil(), (low + 1).minimum(last))
-        box = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high))
-        volume = self._subject.read(name, box)[None].expand(len(voxels), *[-1] * (len(box) + 1))
-        grid = 2 * (voxels - low) / (high - low).clamp_min(1) - 1
-        return sample(volume, grid.flip(-1))
+        return _sampled(partial(self._subject.read, name), self._subject.size_of(name), voxels)
+
+
+def _sampled(
+    read: Callable[[Box], torch.Tensor], size: Sequence[int], voxels: torch.Tensor
+) -> torch.Tensor:
+    """Return an array (channel, *size) at voxels (batch, *shape, dims), its border kept.
+
+    Only the box around them is read, and as far beyond it as midpoints depend on.
+    """
+    last = torch.tensor(size, device=voxels.device) - 1
+    inside = voxels.reshape(-1, voxels.shape[-1]).clamp_min(0).minimum(last)
+    low = (inside.amin(dim=0).floor() + 1 - REACH).minimum(last - 1).clamp_min(0)
+    high = torch.maximum(inside.amax(dim=0).ceil() - 1 + REACH, low + 1).minimum(last)
+    box = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high))
+    grid = 2 * (voxels - low) / (high - low).clamp_min(1) - 1
+    return sample_finely(read(box)[None], grid.flip(-1))

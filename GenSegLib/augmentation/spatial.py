@@ -13,8 +13,11 @@ import torch
 import torch.nn.functional as F
 
 from .knots import smooth_noise
+from .midpoints import with_midpoints
 from .randomness import Randomness
 from .shapes import largest
+
+_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,16 @@ def sample(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     return F.grid_sample(volume, grid, padding_mode="border", align_corners=True)
 
 
+def sample_finely(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Return `sample` of a volume with midpoints; one volume serves any number of grids.
+
+    A few channels at a time, since midpoints take eight times the memory.
+    """
+    finer = (with_midpoints(part) for part in volume.split(_CHANNELS, dim=1))
+    every = len(grid), *[-1] * (volume.ndim - 1)
+    return torch.cat([sample(part.expand(every), grid) for part in finer], dim=1)
+
+
 def random_affine(
     rng: Randomness, batch: int, shape: tuple[int, ...], strength: SpatialStrength
 ) -> torch.Tensor:
@@ -96,10 +109,11 @@ def deform(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Resample images (b, c, *s) and integer labels (b, 1, *s) together.
 
-    Labels are interpolated one class at a time and the largest wins, which keeps outlines smooth.
+    Labels are interpolated one class at a time and the largest wins, which keeps outlines smooth;
+    midpoints keep them from shrinking, and images from being blurred.
     """
     masks = one_hot(labels, classes)
-    warped = sample(torch.cat([images, masks], dim=1), grid)
+    warped = sample_finely(torch.cat([images, masks], dim=1), grid)
     channels = images.shape[1]
     return warped[:, :channels], largest(warped[:, channels:])
 

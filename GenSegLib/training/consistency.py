@@ -18,7 +18,7 @@ import torch
 from ..augmentation.patches import Patches
 from ..augmentation.policy import Policy, recolor
 from ..augmentation.randomness import Randomness
-from ..augmentation.spatial import random_grid, sample
+from ..augmentation.spatial import random_grid, sample, sample_finely
 from ..computing.distributed import count, share_of, summed
 from ..config import TrainConfig
 from ..multilevel import Trilevel
@@ -146,9 +146,7 @@ class Consistency:
         images, _ = self.patches.draw(self.rng, batch)
         found = self._seen_often(images) if self.is_aware else self._seen(images)
         grid = random_grid(self.rng, len(images), tuple(images.shape[2:]), self.policy.spatial)
-        images, wanted = sample(torch.cat([images, found], dim=1), grid).split(
-            [images.shape[1], found.shape[1]], dim=1
-        )
+        images, wanted = sample_finely(images, grid), sample(found, grid)
         done = passed / max(1e-9, self.config.consistency_ramp)
         mask = trusted(wanted, passed) if self.is_aware else torch.ones_like(wanted[:, :1])
         weight = self.config.consistency_weight * ramp_up(done)
