@@ -63,11 +63,16 @@ def sample(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
 def sample_finely(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     """Return `sample` of a volume with midpoints; one volume serves any number of grids.
 
-    A few channels at a time, since midpoints take eight times the memory.
+    Values stay in the range of their channel: a window of HU remains one. A few channels at a time,
+    since midpoints take eight times the memory.
     """
-    finer = (with_midpoints(part) for part in volume.split(_CHANNELS, dim=1))
-    every = len(grid), *[-1] * (volume.ndim - 1)
-    return torch.cat([sample(part.expand(every), grid) for part in finer], dim=1)
+    found = []
+    for part in volume.split(_CHANNELS, dim=1):
+        finer = with_midpoints(part).expand(len(grid), *[-1] * (part.ndim - 1))
+        axes = tuple(range(2, part.ndim))
+        low, high = (edge(part, dim=axes, keepdim=True) for edge in (torch.amin, torch.amax))
+        found.append(sample(finer, grid).clamp_(low, high))
+    return torch.cat(found, dim=1)
 
 
 def random_affine(
