@@ -8,9 +8,8 @@ from typing import Protocol
 
 import torch
 
-from .midpoints import REACH
+from .interpolation import REACH, FineVolume, sample_finely
 from .shapes import signed_distances
-from .spatial import sample_finely
 from .stored import StoredSubject
 from .subject import Box, LabelledCase
 
@@ -31,8 +30,9 @@ def features_of(
     limit_mm: float,
     center: torch.Tensor,
     half: torch.Tensor,
+    small: int,
 ) -> Features:
-    """Return the features of a case: in memory, or read piece by piece where the case is large.
+    """Return the features of a case, of a larger one piece by piece, from memory or from disk.
 
     Args:
         subject: the case.
@@ -40,17 +40,32 @@ def features_of(
         limit_mm: distance at which signed distance maps are capped.
         center: voxel at which the canonical box is centered, on the device that computes.
         half: voxels from there to its sides.
+        small: values (of all features) of a case whose midpoints are kept in memory.
     """
     if isinstance(subject, StoredSubject):
         return StoredFeatures(subject, center, half)
     label = subject.label.cpu().numpy()
     distances = signed_distances(label, classes, subject.spacing, limit_mm) / limit_mm
     volume = torch.cat([distances.to(center.device), subject.image.to(center.device)])
-    return MemoryFeatures(volume, center, half)
+    kind = FineFeatures if volume.numel() <= small else MemoryFeatures
+    return kind(volume, center, half)
+
+
+class FineFeatures:
+    """Features (feature, *shape) of a small case, their midpoints in memory; see `Features`."""
+
+    def __init__(self, volume: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> None:
+        self._volume = FineVolume(volume[None])
+        last = torch.tensor(volume.shape[1:], device=volume.device) - 1
+        self._scale, self._shift = (2 * half / last).flip(0), (2 * center / last - 1).flip(0)
+
+    def at(self, points: torch.Tensor) -> torch.Tensor:
+        """See `Features`."""
+        return self._volume.at(points * self._scale + self._shift)
 
 
 class MemoryFeatures:
-    """Features (feature, *shape) in memory; see `Features`."""
+    """Features (feature, *shape) in memory, midpoints only around the points; see `Features`."""
 
     def __init__(self, volume: torch.Tensor, center: torch.Tensor, half: torch.Tensor) -> None:
         self._volume, self._center, self._half = volume, center, half
@@ -94,6 +109,6 @@ def _sampled(
     inside = voxels.reshape(-1, voxels.shape[-1]).clamp_min(0).minimum(last)
     low = (inside.amin(dim=0).floor() + 1 - REACH).minimum(last - 1).clamp_min(0)
     high = torch.maximum(inside.amax(dim=0).ceil() - 1 + REACH, low + 1).minimum(last)
-    box = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high))
+    box = tuple(slice(int(a), int(b) + 1) for a, b in torch.stack([low, high], dim=1).tolist())
     grid = 2 * (voxels - low) / (high - low).clamp_min(1) - 1
     return sample_finely(read(box)[None], grid.flip(-1))

@@ -18,12 +18,15 @@ import numpy as np
 import torch
 
 from .features import Features, features_of
+from .interpolation import sample
 from .knots import interpolated, smooth_noise
 from .randomness import Randomness
 from .registration import RegistrationSettings, register
 from .shapes import nearest_class
-from .spatial import SpatialStrength, identity_grid, random_grid, sample
+from .spatial import SpatialStrength, identity_grid, random_grid
 from .subject import LabelledCase
+
+MIDPOINTS = 2**28  # values with midpoints that small cases may keep in memory, 1 GiB of them
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Morphs:
         if half is None:
             half = _half_extent([each.extent() for each in subjects], self.patch_size)
         self.half = half.to(rng.device)
-        self.features = [self._features_of(each) for each in subjects]
+        self.features = [self._features_of(each, len(subjects)) for each in subjects]
         self.partners = self._partners(len(subjects), rng)
         self.knots = self._register()
 
@@ -116,9 +119,10 @@ class Morphs:
         view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
         return view
 
-    def _features_of(self, subject: LabelledCase) -> Features:
+    def _features_of(self, subject: LabelledCase, cases: int) -> Features:
         center = _on_voxels(subject.centroid(), self.patch_size).to(self.device)
-        return features_of(subject, self.classes, self.settings.limit_mm, center, self.half)
+        limit_mm, small = self.settings.limit_mm, MIDPOINTS // (8 * cases)
+        return features_of(subject, self.classes, limit_mm, center, self.half, small)
 
     def _partners(self, count: int, rng: Randomness) -> list[tuple[int, int]]:
         """Return pairs of subjects: all ordered pairs, or some random partners for each."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+from .interpolation import sample
 from .knots import interpolated
-from .spatial import identity_grid, sample
+from .spatial import identity_grid
 
 
 @dataclass(frozen=True)

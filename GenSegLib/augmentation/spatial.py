@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from .interpolation import sample_finely
 from .knots import smooth_noise
-from .midpoints import with_midpoints
 from .randomness import Randomness
 from .shapes import largest
-
-_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -53,26 +51,6 @@ def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") ->
     """Return the sampling grid (1, *shape, dims) that changes nothing (corners aligned)."""
     axes = [torch.linspace(-1, 1, size, device=device) for size in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)[None]
-
-
-def sample(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Return ``volume`` (batch, channel, *shape) at ``grid`` (batch, *out, dims), borders kept."""
-    return F.grid_sample(volume, grid, padding_mode="border", align_corners=True)
-
-
-def sample_finely(volume: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Return `sample` of a volume with midpoints; one volume serves any number of grids.
-
-    Values stay in the range of their channel: a window of HU remains one. A few channels at a time,
-    since midpoints take eight times the memory.
-    """
-    found = []
-    for part in volume.split(_CHANNELS, dim=1):
-        finer = with_midpoints(part).expand(len(grid), *[-1] * (part.ndim - 1))
-        axes = tuple(range(2, part.ndim))
-        low, high = (edge(part, dim=axes, keepdim=True) for edge in (torch.amin, torch.amax))
-        found.append(sample(finer, grid).clamp_(low, high))
-    return torch.cat(found, dim=1)
 
 
 def random_affine(

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..augmentation.interpolation import sample, sample_finely
 from ..augmentation.patches import Patches
 from ..augmentation.policy import Policy, recolor
 from ..augmentation.randomness import Randomness
-from ..augmentation.spatial import random_grid, sample, sample_finely
+from ..augmentation.spatial import random_grid
 from ..computing.distributed import count, share_of, summed
 from ..config import TrainConfig
 from ..multilevel import Trilevel

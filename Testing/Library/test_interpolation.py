@@ -1,4 +1,4 @@
-"""Midpoints between voxels: what is moved stays as sharp, as large and in range."""
+"""Volumes between their voxels: what is moved stays as sharp, as large and in range."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from GenSegLib.augmentation.features import MemoryFeatures
-from GenSegLib.augmentation.midpoints import with_midpoints
-from GenSegLib.augmentation.spatial import deform, identity_grid, sample, sample_finely
+from GenSegLib.augmentation.features import FineFeatures, MemoryFeatures, features_of
+from GenSegLib.augmentation.interpolation import sample, sample_finely, with_midpoints
+from GenSegLib.augmentation.spatial import deform, identity_grid
+from GenSegLib.augmentation.subject import Subject
 
 SHAPE = (16, 24, 20)
 
@@ -86,10 +87,19 @@ def test_one_volume_serves_every_grid() -> None:
 
 def test_a_part_of_a_case_has_the_features_of_the_whole() -> None:
     half = (torch.tensor(SHAPE) - 1) / 2
-    features = MemoryFeatures(noise(3, *SHAPE), half, half)
+    case = noise(3, *SHAPE), half, half
     points = half_a_voxel_aside()
     part = (slice(None), slice(5, 9), slice(7, 16), slice(8, 13))
-    whole = features.at(points)[(slice(None), *part)]
-    inside = features.at(points[part])
+    whole = FineFeatures(*case).at(points)
+    torch.testing.assert_close(MemoryFeatures(*case).at(points), whole, atol=1e-5, rtol=1e-4)
+    inside = MemoryFeatures(*case).at(points[part])
     # a part's range is narrower: a midpoint beyond it is brought back
-    assert float(((whole - inside).abs() < 1e-4).float().mean()) > 0.95
+    agree = (whole[(slice(None), *part)] - inside).abs() < 1e-4
+    assert float(agree.float().mean()) > 0.95
+
+
+@pytest.mark.parametrize(("small", "kind"), [(2**20, FineFeatures), (100, MemoryFeatures)])
+def test_midpoints_of_small_cases_alone_are_kept(small: int, kind: type) -> None:
+    case = Subject("ball", noise(1, *SHAPE), ball(6.0)[0, 0], (1.0, 1.0, 1.0))
+    middle = torch.tensor(SHAPE) / 2
+    assert isinstance(features_of(case, 2, 12.0, middle, middle, small), kind)
