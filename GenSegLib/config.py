@@ -38,8 +38,7 @@ class TrainConfig:
     Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
     they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
     `look_back` finite differences go through the steps that were just taken, not through one more
-    of each: the same question, asked at a lower price. With `real_late` more and more final steps,
-    and all of them in the end, see augmented real samples in place of generated pairs.
+    of each: the same question, asked at a lower price.
 
     Raises:
         GenSegError: a value is outside its range; the message names the setting.
@@ -59,7 +58,6 @@ class TrainConfig:
     batch_size: int = 2
     generated_batch_size: int = 2
     blended_share: float = 1.0
-    real_late: bool = False
     upper_every: int = 4
     look_back: bool = True
     segmenter_rate: float = 2e-3

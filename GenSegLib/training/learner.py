@@ -26,7 +26,7 @@ from .averages import Average
 from .consistency import Consistency, Term
 from .drawing_ahead import DrawingAhead
 from .problem import Batches
-from .sampling import Sampling, late_share, patches_of
+from .sampling import Sampling, patches_of
 
 
 class Learner:
@@ -162,11 +162,7 @@ class Learner:
         if not self.config.has_generator:
             return self._generatorless_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
-        if self.config.real_late:
-            self.sampling.real_alone = late_share(self.passed)
         batches = self.ahead.take(self.sampling.final_batches)
-        if batches.pairs is None:
-            return self._descend(problem.real_loss(*batches.real))
         with torch.no_grad():
             upper = problem.upper_parameters()
             bridge = problem.bridge(batches.pairs, self.shown.tensors, upper, batches.seed)

@@ -13,7 +13,6 @@ from ..augmentation.policy import Policy, augment
 from ..augmentation.randomness import Randomness
 from ..augmentation.spatial import SpatialStrength
 from ..augmentation.subject import LabelledCase
-from ..computing.distributed import agreed
 from ..config import TrainConfig
 from ..feedback import Feedback
 from ..presets import Preset
@@ -22,13 +21,10 @@ from .problem import Batches
 
 @dataclass(frozen=True)
 class FinalBatches:
-    """What the final phase sees in a step: real pairs, new masks, and the seed of their images.
-
-    Where it sees no new masks, there are as many more real pairs.
-    """
+    """What the final phase sees in a step: real pairs, new masks, and the seed of their images."""
 
     real: tuple[torch.Tensor, torch.Tensor]
-    pairs: Pairs | None
+    pairs: Pairs
     seed: int
 
 
@@ -43,9 +39,6 @@ class Sampling:
         classes: classes, background included.
         preset: the anatomy's.
         rng: where everything is drawn from.
-
-    Attributes:
-        real_alone: the share of the final steps, at present, that see no new masks.
     """
 
     def __init__(
@@ -59,7 +52,6 @@ class Sampling:
         rng: Randomness,
     ) -> None:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
-        self.real_alone = 0.0
         self.names = [subject.name for subject in subjects]
         self._training = range(training)
         self._real = patches_of(subjects[:training], preset)
@@ -87,10 +79,10 @@ class Sampling:
         spatial = SpatialStrength(elastic=0.0) if affine else self.policy.spatial
         self.spatial = spatial.scaled(feedback.strength("deformation"))
 
-    def real(self, *, held_back: bool, more: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw augmented real pairs, a batch and some more, of the training cases or of all."""
+    def real(self, *, held_back: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw augmented real pairs of the training cases, or of all cases."""
         sampler = self._all_real if held_back else self._real
-        images, labels = sampler.draw(self.rng, self.config.batch_size + more)
+        images, labels = sampler.draw(self.rng, self.config.batch_size)
         return augment(images, labels, self.classes, self.policy, self.rng)
 
     def blends(self, *, held_back: bool) -> Pairs:
@@ -113,22 +105,11 @@ class Sampling:
     @torch.no_grad()
     def final_batches(self) -> FinalBatches:
         """Draw a step's data of all cases, the held-back ones included."""
-        if self.real_alone and agreed(float(self.rng.uniform(1))) < self.real_alone:
-            more = self.config.generated_batch_size
-            return FinalBatches(self.real(held_back=True, more=more), None, self.seed())
         return FinalBatches(self.real(held_back=True), self.blends(held_back=True), self.seed())
 
     def seed(self) -> int:
         """Draw a seed for what is to be repeated exactly."""
         return self.rng.integers(2**31 - 2, 1)[0]
-
-
-def late_share(passed: float) -> float:
-    """Return which share of the final steps is late, where so much of the training is over.
-
-    None is before half of it; over the last tenth all are.
-    """
-    return min(1.0, max(0.0, (passed - 0.5) / 0.4))
 
 
 def patches_of(subjects: Sequence[LabelledCase], preset: Preset) -> Patches:

@@ -74,21 +74,3 @@ def test_the_published_recipe_moves_masks_affinely_and_learns_its_architecture_a
     after = learner.upper_values()
     moved = {name.split("/")[0] for name in after if after[name] != before[name]}
     assert moved == {"alpha"}
-
-
-@pytest.mark.parametrize(("passed", "real"), [(0.4, 2), (1.0, 4)], ids=["early", "at the end"])
-def test_late_steps_see_real_samples_in_place_of_generated_pairs(
-    tmp_path: Path, passed: float, real: int
-) -> None:
-    learner = small_learner(tmp_path / "run", real_late=True)
-    seen: list[int] = []
-    segment = learner.problem.segment
-    learner.problem.segment = lambda weights, images: (  # type: ignore[method-assign]
-        seen.append(len(images)) or segment(weights, images)
-    )
-    learner.passed = passed
-    learner.final_step()
-    batches = learner.sampling.final_batches()
-    assert len(batches.real[0]) == real
-    assert (batches.pairs is None) == (real == 4)
-    assert seen == [4]

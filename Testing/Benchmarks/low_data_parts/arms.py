@@ -47,7 +47,6 @@ ABLATIONS = {
     "genseg:no-direct-path": _set("direct_path=false"),
     "genseg:no-lower-path": _set("lower_path=false"),
     "genseg:no-blending": _set("blended_share=0"),
-    "genseg:real-late": _set("real_late=true"),
     "genseg:paper-space": _set("search_space=paper"),
     "genseg:1-pair": _set("generated_batch_size=1"),
     "genseg:4-pairs": _set("generated_batch_size=4"),
