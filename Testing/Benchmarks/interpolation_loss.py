@@ -2,9 +2,10 @@
 
     python Testing/Benchmarks/interpolation_loss.py [--data DIR] [--cases 12]
 
-Each case is turned and shifted at random, by less than a voxel's shift and by 0.3 radians an axis
-(standard deviation). Detail is the energy of the Laplacian away from the border; volume is that of
-the mask's classes. Both as shares of what they were. Writes results/interpolation_loss.json.
+Each case is turned and shifted at random, as augmentation does: by 0.3 radians an axis and half a
+voxel (standard deviations). Detail is the energy of the Laplacian away from the border; volume is
+that of the mask's classes. Both as shares of what they were. Writes
+results/interpolation_loss.json.
 """
 
 from __future__ import annotations
@@ -18,23 +19,14 @@ import torch
 from measuring import ROOT, write_findings
 
 from GenSegLib.augmentation.interpolation import sample, sample_finely
+from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.augmentation.shapes import largest
-from GenSegLib.augmentation.spatial import one_hot
+from GenSegLib.augmentation.spatial import SpatialStrength, one_hot, random_grid
 from GenSegLib.images.image_io import read_image, read_label
 
 MOTIONS, BORDER = 4, 8
+MOTION = SpatialStrength(rotation=0.3, scale=0, translation=0.01, elastic=0, probability=1)
 WAYS = {"linear": sample, "with_midpoints": sample_finely}
-
-
-def random_motion(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """Return a grid (1, *shape, 3) that turns and shifts a volume."""
-    angles = torch.triu(0.3 * torch.randn(3, 3, generator=generator), diagonal=1)
-    rotation = torch.matrix_exp(angles - angles.T)
-    half = (torch.tensor(shape) - 1) / 2
-    axes = [torch.arange(size, dtype=torch.float32) for size in shape]
-    voxels = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) - half
-    moved = voxels @ rotation.T + torch.rand(3, generator=generator) - 0.5
-    return (moved / half).flip(-1)[None]
 
 
 def detail(image: torch.Tensor) -> float:
@@ -49,7 +41,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--cases", type=int, default=12)
     args = parser.parse_args()
-    generator = torch.Generator().manual_seed(0)
+    rng = Randomness(torch.Generator().manual_seed(0))
     measures = ("detail", "volume", "seconds")
     found: dict[str, dict[str, list[float]]] = {way: {m: [] for m in measures} for way in WAYS}
     for path in sorted((args.data / "imagesTr").glob("*.nii.gz"))[: args.cases]:
@@ -59,7 +51,7 @@ def main() -> None:
         masks = one_hot(torch.from_numpy(values).long()[None], int(values.max()) + 1)
         both = torch.cat([image, masks], dim=1)
         for _ in range(MOTIONS):
-            grid = random_motion(tuple(both.shape[2:]), generator)
+            grid = random_grid(rng, 1, tuple(both.shape[2:]), MOTION)
             for way, sampled in WAYS.items():
                 start = time.perf_counter()
                 moved = sampled(both, grid)
