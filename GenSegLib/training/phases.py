@@ -14,26 +14,25 @@ import torch
 
 from ..computing import distributed
 from ..computing.devices import is_out_of_memory
-from ..errors import DriveAway, GenSegError
+from ..errors import DriveAway
 from ..events import EventLog
-from ..feedback import Feedback
 from ..files import reachable
 from ..run_lock import RunLock
 from ..runs import RunFolder, State
-from .previews import write_previews
+from .pace import Pace
+from .rounds import Rounds
 from .schedule import PHASES, Schedule
 from .session import load_session
 from .setbacks import LossDiverged, halved_again, require_numbers, smaller_batch, wait_for_drive
 from .standing import Kept, Standing, keep, load_kept
 from .trained_model import write_model
 from .tuning import Tuning
-from .validation import validation_dice
 
 Setback = Union[LossDiverged, MemoryError, DriveAway]
 
 _TELL_EVERY = 5
 _HEARTBEAT_S = 5.0
-_RISE = 1e-4  # of the Dice; less is no progress
+_HASTE = 0.25  # of the final steps
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
@@ -55,7 +54,8 @@ class Training:
     ) -> None:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
-        self.tuning = Tuning(run, events.log)
+        self.tuning, self.pace = Tuning(run, events.log), Pace()
+        self.rounds = Rounds(run, events, leads=lock is not None)
         kept = self._find_kept() if resume else None
         self.standing = kept.standing if kept else Standing()
         self._settle()
@@ -78,6 +78,7 @@ class Training:
         while (setback := self._run_phases()) is not None:
             self._go_back(setback)
         self._save()
+        self._tell_of_haste()
         if self.lock is not None:
             dice = self.standing.last_dice
             write_model(self.run_folder, self.learner, self.session.names, dice)
@@ -92,6 +93,11 @@ class Training:
         else:
             self.standing.memory_format = self.tuning.choose()
             self.standing.threads = torch.get_num_threads()
+
+    def _tune_again(self) -> None:
+        """Choose threads anew: other programs may have begun to compute, or ended."""
+        self.tuning.look_again(self.standing.memory_format)
+        self.standing.threads = torch.get_num_threads()
 
     def _run_phases(self) -> Setback | None:
         """Run the phases to their end, or to what the training can go back from."""
@@ -158,9 +164,12 @@ class Training:
         self._phase_start = standing.step, self._elapsed()
         while not schedule.is_over(phase, standing.step, self._elapsed()):
             self._stop_if_asked()
+            began = time.monotonic()
             with self.learner.own_draws():
                 losses = distributed.averaged(self._step(phase, standing.step))
             standing.step += 1
+            if self.pace.asks_for_a_look(time.monotonic() - began, schedule.costs[phase]):
+                self._tune_again()
             self._tell(phase, losses)
             if standing.step % self.config.validate_every == 0 and self._end_round(phase):
                 break
@@ -184,60 +193,16 @@ class Training:
 
     def _end_round(self, phase: str) -> bool:
         """Look back on a round and hear the user; tell whether the phase is to end."""
-        self._hear_feedback()
-        self.tuning.look_again(self.standing.memory_format)
-        self.standing.threads = torch.get_num_threads()
+        self.rounds.hear(self.learner)
+        if self.tuning.may_take_more:
+            self._tune_again()
         if phase != "joint":
             return False
-        self._validate()
-        self._show()
+        self.rounds.look_back(self.session, self.standing, self.done)
         stalled = 0 < self.config.patience <= self.standing.waited
         if stalled:
             self.events.log("validation Dice has stopped rising: the joint phase ends")
         return stalled
-
-    def _hear_feedback(self) -> None:
-        """Follow what a clinician rejected since the last round."""
-        feedback = distributed.agreed(self._read_feedback() if self.lock is not None else None)
-        if feedback is None:
-            return
-        if self.config.has_generator and feedback != self.learner.feedback:
-            self.learner.follow(feedback)
-            self.events.log(
-                f"feedback: pairs of cases left out: {len(feedback.pairs)}; "
-                f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
-            )
-
-    def _read_feedback(self) -> Feedback | None:
-        try:
-            return Feedback.load(self.run_folder.path)
-        except GenSegError as fault:
-            self.events.log(f"feedback is left aside: {fault}", "warning")
-            return None
-
-    def _validate(self) -> None:
-        held_back = self.learner.subjects[self.learner.training :]
-        if not held_back:
-            return
-        with self.learner.averaged_segmenter() as segmenter:
-            dice = validation_dice(
-                segmenter,
-                self.learner.patch_size,
-                held_back,
-                self.learner.classes,
-                self.learner.problem.autocast,
-            )
-        standing = self.standing
-        standing.waited = 0 if dice > standing.best_dice + _RISE else standing.waited + 1
-        standing.best_dice = max(dice, standing.best_dice)
-        standing.last_dice = dice
-        self.events.metrics("joint", self.done, validation_dice=dice)
-
-    def _show(self) -> None:
-        folder = self.run_folder.previews / f"{self.done:06d}"
-        if self.lock is not None and not folder.exists():
-            write_previews(self.session, folder, seed=self.done)
-            self.events.preview(self.done, folder.relative_to(self.run_folder.path).as_posix())
 
     def _tell(self, phase: str, losses: dict[str, float]) -> None:
         standing = self.standing
@@ -251,6 +216,16 @@ class Training:
         self.events.progress(phase, standing.step, self.schedule.steps[phase], remaining)
         upper = self.learner.upper_values() if phase == "joint" else {}
         self.events.metrics(phase, self.done, **losses, **upper)
+
+    def _tell_of_haste(self) -> None:
+        """Say where the time did not suffice for what makes a good model."""
+        step, usual = self.standing.step, self.schedule.steps["final"]
+        if step < _HASTE * usual:
+            self.events.log(
+                f"the time budget left room for {step} of {usual} final steps: more time, or a "
+                "machine with less else to do, would give a better model",
+                "warning",
+            )
 
     def _elapsed(self) -> float:
         """Return the seconds of training so far, those before a resume included."""

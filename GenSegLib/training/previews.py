@@ -13,15 +13,23 @@ from ..feedback import write_preview_pairs
 from ..files import atomic_folder
 from ..images.image_io import Volume, write_image, write_label
 from .generated import draw_pairs, kinds_of
-from .learner import Learner
 from .session import Session
-from .validation import predict
+
+_REAL = 3
 
 
-def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0) -> None:
-    """Write real pairs, a generated pair of each kind and all predictions of held-back cases.
+def write_previews(
+    session: Session, folder: Path, predicted: Sequence[torch.Tensor], seed: int
+) -> None:
+    """Write real pairs, a generated pair of each kind and the held-back cases with predictions.
 
     Of large cases that is the part around the labels.
+
+    Args:
+        session: of the training.
+        folder: made, with all of it or not at all.
+        predicted: see `held_back_predictions`.
+        seed: of what is drawn for the generated pairs.
     """
     learner = session.learner
     spacing = learner.subjects[0].spacing
@@ -31,7 +39,7 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
             files = (target / f"{name}_image.nii.gz", target / f"{name}_label.nii.gz")
             write_pair(*files, image, session.original_values(label), spacing, session.names)
 
-        for place, subject in enumerate(_close_up(learner.subjects[:real])):
+        for place, subject in enumerate(_close_up(learner.subjects[:_REAL])):
             write(f"real_{place}", subject.image, subject.label)
         if learner.config.has_generator:
             generated = draw_pairs(learner, kinds_of(learner), seed)
@@ -39,21 +47,17 @@ def write_previews(session: Session, folder: Path, real: int = 3, seed: int = 0)
                 write(f"generated_{place}", pair.image, pair.label)
             made_of = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
             write_preview_pairs(target, made_of)
-        for subject in _close_up(learner.subjects[learner.training :]):
+        held_back = _close_up(learner.subjects[learner.training :])
+        for subject, classes in zip(held_back, predicted):
             write(f"validation_{subject.name}", subject.image, subject.label)
             path = target / f"validation_{subject.name}_prediction.nii.gz"
-            label = session.original_values(_predicted(learner, subject))
+            label = session.original_values(classes)
             write_label(path, _label_volume(label, spacing), session.names)
 
 
 def _close_up(subjects: Sequence[LabelledCase]) -> Iterator[Subject]:
     """Give one case after the other in memory, large ones around their label alone."""
     return (subject.close_up() for subject in subjects)
-
-
-def _predicted(learner: Learner, subject: Subject) -> torch.Tensor:
-    with learner.averaged_segmenter() as segmenter:
-        return predict(segmenter, learner.patch_size, subject, learner.problem.autocast)
 
 
 def write_pair(

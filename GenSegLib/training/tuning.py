@@ -49,9 +49,14 @@ class Tuning:
             self._tell(f"trains with {chosen} in memory: {gain:.1f} times as fast")
         return chosen
 
+    @property
+    def may_take_more(self) -> bool:
+        """Whether fewer threads were chosen: what was in the way may be over."""
+        return self._may_time and self._threads.are_fewer
+
     def look_again(self, memory_format: str) -> None:
-        """Choose anew where fewer threads were chosen: what was in the way may be over."""
-        if self._may_time and self._threads.are_fewer:
+        """Choose the threads anew."""
+        if self._may_time:
             self._choose_threads(partial(seconds_of_a_step, self._run, memory_format))
 
     def _choose_threads(self, seconds_with: Callable[[int], float]) -> None:

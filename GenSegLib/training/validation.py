@@ -1,4 +1,4 @@
-"""The Dice of the segmenter on the cases that were held back."""
+"""What the segmenter finds in the cases that were held back, and its Dice there."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ import torch
 from torch import nn
 
 from ..augmentation.shapes import largest
-from ..augmentation.subject import LabelledCase, Subject
+from ..augmentation.subject import Subject
 from ..computing.devices import Precision
 from ..prediction.sliding import segment
+from .learner import Learner
 
 
-def predict(
+def held_back_predictions(learner: Learner) -> list[torch.Tensor]:
+    """Return what the averaged segmenter finds in each held-back case: classes (*shape).
+
+    Of large cases that is the part around the labels: whole scans would take longer than the
+    steps between two validations.
+    """
+    held_back = learner.subjects[learner.training :]
+    autocast, patch_size = learner.problem.autocast, learner.patch_size
+    with learner.averaged_segmenter() as segmenter:
+        return [_predicted(segmenter, patch_size, each.close_up(), autocast) for each in held_back]
+
+
+def _predicted(
     network: nn.Module, patch_size: Sequence[int], subject: Subject, autocast: Precision
 ) -> torch.Tensor:
-    """Return the predicted label (*shape) of a prepared case."""
     with autocast():
         probabilities = segment(network, patch_size, subject.image[None])
-    return largest(probabilities)[0, 0]
+    return largest(probabilities)[0, 0].to(torch.uint8)
 
 
 def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> float:
@@ -33,23 +45,8 @@ def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> flo
     return sum(scores) / max(1, len(scores))
 
 
-def validation_dice(
-    network: nn.Module,
-    patch_size: Sequence[int],
-    subjects: Sequence[LabelledCase],
-    classes: int,
-    autocast: Precision,
-) -> float:
-    """Return the mean Dice over cases and classes, in evaluation mode.
-
-    Of large cases only the part around the labels counts: whole scans would take longer than the
-    steps between two validations.
-    """
-    was_training = network.training
-    network.eval()
-    scores = [
-        mean_dice(predict(network, patch_size, subject, autocast), subject.label, classes)
-        for subject in (each.close_up() for each in subjects)
-    ]
-    network.train(was_training)
+def validation_dice(learner: Learner, predicted: Sequence[torch.Tensor]) -> float:
+    """Return the mean Dice over held-back cases and classes; see `held_back_predictions`."""
+    pairs = zip(predicted, learner.subjects[learner.training :])
+    scores = [mean_dice(each, subject.close_up().label, learner.classes) for each, subject in pairs]
     return sum(scores) / len(scores)

@@ -24,7 +24,6 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import State
 from GenSegLib.training.learner import Learner
-from GenSegLib.training.problem import SegmentationProblem
 from GenSegLib.training.session import load_session
 
 
@@ -116,10 +115,10 @@ def test_how_many_samples_fit_is_remembered_by_the_run(
     limit_memory(monkeypatch, samples=2)
     run = tiny_run(tmp_path / "run", cases, generator="none", batch_size=4)
 
-    def stop(problem: SegmentationProblem) -> None:
+    def stop(*round_: object) -> None:
         run.request_stop()
 
-    monkeypatch.setattr("GenSegLib.training.phases.Training._validate", stop)
+    monkeypatch.setattr("GenSegLib.training.rounds.Rounds.look_back", stop)
     trained(run)
     assert run.read_status()["state"] == State.STOPPED.value
     monkeypatch.undo()

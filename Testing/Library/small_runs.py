@@ -32,6 +32,6 @@ def small_preset() -> Preset:
 
 def small_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> RunFolder:
     """A run of a few steps on a small patch, with one case held back."""
-    settings = {**STEPS, "validate_every": 3, "segmenter": "unet", **changes}
+    settings = {**STEPS, "validate_every": 5, "segmenter": "unet", **changes}
     cases = (cases or phantom_cases()).with_validation(0.25, 0)
     return RunFolder.create(folder, TrainConfig(**settings), small_preset(), cases)

@@ -14,7 +14,7 @@ from GenSegLib.computing.memory_format import CHANNELS_FIRST, CHANNELS_LAST
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.runs import RunFolder
-from GenSegLib.training import tuning
+from GenSegLib.training import pace, tuning
 from GenSegLib.training.phases import Training
 from GenSegLib.training.train import train
 from GenSegLib.training.tuning import Tuning, rehearsal
@@ -116,6 +116,20 @@ def test_all_threads_are_taken_again_when_nothing_is_in_their_way_any_more(
     train(run, EventLog(run.events_file), resume=True)
     assert "trains on all 2 CPU threads again" in told(run)
     assert torch.get_num_threads() == 2
+
+
+def test_fewer_threads_are_taken_where_something_gets_in_the_way_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "seconds_of_a_step", seconds_by({2: 0.5, 1: 1.0}))
+    monkeypatch.setattr(pace, "_STEPS", 1)
+    monkeypatch.setattr(pace, "_SECONDS", 0.0)
+    run = stopped_run(tmp_path / "run")
+    assert torch.get_num_threads() == 2
+    slow_on_two(monkeypatch)
+    train(run, EventLog(run.events_file), resume=True)
+    assert any("trains on 1 of 2 CPU threads" in text for text in told(run))
+    assert torch.get_num_threads() == 1
 
 
 def slow_in(memory_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
