@@ -8,7 +8,6 @@ the found recipe trains the segmenter on all labelled cases, those held back inc
 from __future__ import annotations
 
 import time
-from typing import Union
 
 import torch
 
@@ -23,12 +22,10 @@ from .pace import Pace
 from .rounds import Rounds
 from .schedule import PHASES, Schedule
 from .session import load_session
-from .setbacks import LossDiverged, halved_again, require_numbers, smaller_batch, wait_for_drive
+from .setbacks import LossDiverged, Setback, note_setback, require_numbers
 from .standing import Kept, Standing, keep, load_kept
 from .trained_model import write_model
 from .tuning import Tuning
-
-Setback = Union[LossDiverged, MemoryError, DriveAway]
 
 _TELL_EVERY = 5
 _HEARTBEAT_S = 5.0
@@ -125,20 +122,8 @@ class Training:
 
     def _go_back(self, setback: Setback) -> None:
         """Go on from the last checkpoint, or the start, with what the setback asks for."""
-        before, at = self.standing, self.done
-        halvings, micro_batch = before.halvings, before.micro_batch
-        if isinstance(setback, LossDiverged):
-            halvings = halved_again(halvings, str(setback), at)
-            told = f"{setback} is no number after step {at}; the steps are halved"
-        elif isinstance(setback, DriveAway):
-            away_s = wait_for_drive(self.run_folder, at, setback)
-            told = f"the drive of the run was away for {away_s:.0f} s; the training goes on"
-        else:
-            micro_batch = smaller_batch(micro_batch, self.learner.problem.pieces.largest)
-            told = (
-                f"the memory ran out after step {at}; from here on {micro_batch} of a batch's "
-                "samples are computed at a time, which gives the same result and takes longer"
-            )
+        before, largest = self.standing, self.learner.problem.pieces.largest
+        told = note_setback(setback, before, self.done, largest, self.run_folder)
         self.events.log(told, "warning")
         kept = self._find_kept()
         if kept:
@@ -146,10 +131,7 @@ class Training:
         else:
             self.session = load_session(self.run_folder, self.events)
             self.learner, self.standing = self.session.learner, Standing()
-        self.standing.elapsed_s = before.elapsed_s
-        self.standing.halvings, self.standing.micro_batch = halvings, micro_batch
-        self.standing.threads = before.threads
-        self.standing.memory_format = before.memory_format
+        self.standing.keep_on(before)
         self._adapt()
         self._save()
 

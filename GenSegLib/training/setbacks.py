@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Union
 
 from ..errors import DriveAway, GenSegError
 from ..runs import RunFolder, State
+from .standing import Standing
 
 MOST_HALVINGS = 3
 DRIVE_PATIENCE_S, DRIVE_LOOK_S = 300.0, 1.0
@@ -21,6 +23,41 @@ DRIVE_PATIENCE_S, DRIVE_LOOK_S = 300.0, 1.0
 
 class LossDiverged(Exception):  # noqa: N818 - the training may well recover
     """A loss, or a weight, is no number any more; the text says which."""
+
+
+Setback = Union[LossDiverged, MemoryError, DriveAway]
+
+
+def note_setback(
+    setback: Setback, standing: Standing, step: int, whole_batch: int, run: RunFolder
+) -> str:
+    """Note where a training stands what it has to do otherwise, or wait until it can go on.
+
+    Args:
+        setback: what happened.
+        standing: gets smaller steps or batches.
+        step: of all phases, after which it happened.
+        whole_batch: the most samples that were computed at a time.
+        run: the run folder.
+
+    Returns:
+        What to tell the user.
+
+    Raises:
+        GenSegError: nothing more can be done about it.
+        DriveAway: the drive is not back in time.
+    """
+    if isinstance(setback, LossDiverged):
+        standing.halvings = halved_again(standing.halvings, str(setback), step)
+        return f"{setback} is no number after step {step}; the steps are halved"
+    if isinstance(setback, DriveAway):
+        away_s = wait_for_drive(run, step, setback)
+        return f"the drive of the run was away for {away_s:.0f} s; the training goes on"
+    standing.micro_batch = smaller_batch(standing.micro_batch, whole_batch)
+    return (
+        f"the memory ran out after step {step}; from here on {standing.micro_batch} of a batch's "
+        "samples are computed at a time, which gives the same result and takes longer"
+    )
 
 
 def require_numbers(losses: Mapping[str, float]) -> None:

@@ -37,6 +37,11 @@ class Standing:
     threads: int = 0
     memory_format: str = CHANNELS_LAST
 
+    def keep_on(self, before: Standing) -> None:
+        """Take over how the training computes, and the time that it took, after it went back."""
+        for name in ("elapsed_s", "halvings", "micro_batch", "threads", "memory_format"):
+            setattr(self, name, getattr(before, name))
+
 
 @dataclass(frozen=True)
 class Kept:
