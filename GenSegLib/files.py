@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -132,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise GenSegError(f"{path} does not exist; check the path") from None
     except OSError as fault:
         raise GenSegError(f"{path} cannot be read: {fault.strerror}") from fault
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         text = " ".join(str(fault).split())
         raise GenSegError(f"{path} is not valid JSON ({text}); restore or remove it") from fault
     if not isinstance(value, dict):
@@ -141,44 +142,61 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def atomic_folder(path: Path, make_room: Callable[[], None] | None = None) -> Iterator[Path]:
+def atomic_folder(path: Path, permit: Callable[[], object] | None = None) -> Iterator[Path]:
     """Fill a folder that appears under its name only when it is complete.
 
     Args:
-        path: the folder; it must not exist, or be empty, unless `make_room` is given.
-        make_room: called at the end of the block, to remove what is at `path`.
+        path: the folder; it must not exist, or be empty, unless `permit` is given.
+        permit: called at the end of the block; raises where what is at `path` may not be replaced.
 
     Yields:
         An empty folder beside `path`. It is renamed to `path` at the end of the block, and
-        removed when the block fails, so that nothing half-written stays behind.
+        removed when the block fails, so that nothing half-written stays behind. What was at
+        `path` is removed when the new folder has its name.
 
     Raises:
         GenSegError: `path` is in use, the disk is full, or the folder cannot be written.
     """
     path = Path(path)
     with _mendable(path, _FULL | _CLOSED):
-        if make_room is None:
-            _require_unused(path)
+        if permit is None:
+            require_unused(path)
         temporary = _sibling_folder(path)
     try:
         with _mendable(path, _FULL):
             yield temporary
         with _mendable(path, _FULL | _CLOSED):
-            if make_room is not None:
-                make_room()
-            _require_unused(path)
-            if path.exists():
-                path.rmdir()
-            temporary.replace(path)
+            permit() if permit is not None else require_unused(path)
+            _take_place(temporary, path)
             settle(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _require_unused(path: Path) -> None:
+def require_unused(path: Path) -> None:
+    """Make sure that nothing is at a path but an empty folder.
+
+    Raises:
+        GenSegError: something is.
+    """
     if path.exists() and not is_empty_folder(path):
         raise GenSegError(f"{path} exists already; choose another output or remove it")
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Give a folder the name of another, which stays as it is if that fails and then goes."""
+    if not path.exists():
+        temporary.replace(path)
+        return
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    path.rename(aside)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sibling_folder(path: Path) -> Path:

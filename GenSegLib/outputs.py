@@ -5,10 +5,13 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from fnmatch import translate
+from glob import escape
 from pathlib import Path
 
 from .errors import GenSegError
@@ -31,9 +34,9 @@ def output_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     require_free(path, overwrite)
-    with atomic_folder(path, make_room=lambda: make_room(path, overwrite)) as folder:
+    with atomic_folder(path, permit=lambda: require_free(path, overwrite)) as folder:
         yield folder
-        mark(folder, [entry.name for entry in folder.iterdir()])
+        mark(folder, [entry.relative_to(folder).as_posix() for entry in _files_in(folder)])
 
 
 def require_free(path: Path, overwrite: bool) -> None:
@@ -43,6 +46,10 @@ def require_free(path: Path, overwrite: bool) -> None:
         GenSegError: something is there that may not be replaced (no `overwrite`) or must not be
             (GenSeg did not make it, or it holds what GenSeg did not write).
     """
+    if path.is_symlink():
+        raise GenSegError(f"{path} is a link and is left alone; give the folder that it leads to")
+    if path.exists() and path.samefile(Path()):
+        raise GenSegError(f"{path} is the folder that you are in; name one inside it")
     if not path.exists() or is_empty_folder(path):
         return
     if not overwrite:
@@ -53,47 +60,58 @@ def require_free(path: Path, overwrite: bool) -> None:
 def make_room(path: Path, overwrite: bool) -> None:
     """Remove an older output at `path`, where `require_free` allows it; raises as that does."""
     require_free(path, overwrite)
-    if path.exists() and not is_empty_folder(path):
-        discard(path, _marked_entries(path))
+    if path.exists():
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def mark(folder: Path, entries: Collection[str]) -> None:
-    """Note in a folder that GenSeg made it, and which entries of it GenSeg wrote."""
-    write_json(folder / MARK, {"made_by": "genseg", "entries": sorted(entries)})
+    """Note in a folder that GenSeg made it, and which entries of it GenSeg wrote.
 
-
-def discard(path: Path, entries: Collection[str]) -> None:
-    """Remove a folder that holds `entries`, in one stroke for a reader.
-
-    Raises:
-        GenSegError: it holds something else, or is no folder; nothing is removed.
+    An entry is a path from the folder on; that of a folder stands for all that is in it.
     """
-    require_own(path, entries)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    path.rename(aside)
-    shutil.rmtree(aside)
+    write_json(folder / MARK, {"made_by": "genseg", "entries": sorted(entries)})
 
 
 def require_own(path: Path, entries: Collection[str]) -> None:
     """Make sure that a folder holds nothing but `entries`.
+
+    Args:
+        path: the folder.
+        entries: patterns of paths from the folder on (see `fnmatch`); one that a folder has
+            stands for all that is in it.
 
     Raises:
         GenSegError: it holds something else, or is no folder.
     """
     if path.is_symlink() or not path.is_dir():
         raise GenSegError(f"{path} is not a folder and is left alone; choose another folder")
-    for entry in sorted(path.iterdir()):
-        if not (entry.name in entries or entry.name == MARK or _is_dropping(entry.name)):
+    own = [re.compile(translate(entry)) for entry in (*entries, MARK)]
+    for entry in _files_in(path):
+        inner = entry.relative_to(path)
+        names = (inner, *tuple(inner.parents)[:-1])
+        is_own = any(pattern.match(name.as_posix()) for name in names for pattern in own)
+        if not (is_own or any(_is_dropping(name.name) for name in names)):
             raise GenSegError(
-                f"{path} holds {entry.name}, which genseg did not write; move it away first"
+                f"{path} holds {inner.as_posix()}, which genseg did not write; move it away first"
             )
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Give all below a folder that is no folder, or a link."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _files_in(entry)
+        else:
+            yield entry
 
 
 def _marked_entries(path: Path) -> set[str]:
     if not (path / MARK).is_file():
         raise GenSegError(f"{path} was not made by genseg and is left alone; choose another folder")
     entries = read_json(path / MARK).get("entries")
-    return {str(entry) for entry in entries} if isinstance(entries, list) else set()
+    return {escape(str(entry)) for entry in entries} if isinstance(entries, list) else set()
 
 
 def _is_dropping(name: str) -> bool:

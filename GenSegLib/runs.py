@@ -26,7 +26,8 @@ from .run_lock import RunLock
 FORMAT_VERSION = 1
 ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
-    *("checkpoints", "previews", "tensorboard", "model"),
+    *("checkpoints", "previews/*/*.nii.gz", "previews/*/pairs.json", "tensorboard"),
+    *("model/configs/*.json", "model/models/model.pt", "model/manifest.json"),
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of a run that was made in 3D Slicer
 )
@@ -73,7 +74,7 @@ class RunFolder:
         path = Path(path)
         cls.require_free(path, overwrite)
         asked = {"format_version": FORMAT_VERSION, "train": config.to_json()}
-        with atomic_folder(path, lambda: cls._make_room(path, overwrite)) as folder:
+        with atomic_folder(path, lambda: cls.require_free(path, overwrite)) as folder:
             write_json(folder / "config.json", asked | {"preset": preset.to_json()})
             write_json(folder / "cases.json", cases.to_json(path))
             cls(folder).write_status(State.QUEUED, 0)
@@ -90,13 +91,6 @@ class RunFolder:
             raise GenSegError(f"{path} is being trained right now; stop that first")
         else:
             outputs.require_own(path, ENTRIES)
-
-    @classmethod
-    def _make_room(cls, path: Path, overwrite: bool) -> None:
-        if overwrite and cls.is_run(path):
-            outputs.discard(path, ENTRIES)
-        else:
-            outputs.make_room(path, overwrite)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from ..files import write_json, write_text
+from ..networks import segmenter_target
 from .bundle_config import REQUIRED_PACKAGES, inference_config
 from .exporting import Probabilities, largest_difference
 from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, seal
@@ -64,7 +65,7 @@ def export_bundle(model: Path, folder: Path) -> float:
 
 def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
     """Write the configuration; a network that is GenSeg's own comes along as a script."""
-    target = metadata.network_target
+    target = segmenter_target(metadata.network)
     if target.startswith(_OWN):
         module, _, name = target.removeprefix(_OWN).rpartition(".")
         source = Path(__file__).parents[1] / "networks" / f"{module}.py"

@@ -10,7 +10,7 @@ Light: the standard library alone, so that a panel can list models before PyTorc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from .. import __version__
 from ..errors import GenSegError
 from ..files import read_json, write_json
+from ..label_maps import check_labels
 from ..presets import Preset
 from . import manifest
 from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
@@ -48,7 +49,8 @@ class ModelMetadata:
     `preset` tells how images are prepared (orientation, spacing, intensity, patch size, modality,
     colors, terminology), `labels` maps voxel values to names. The network's class k stands for
     the k-th of `label_values`. `network` is the segmenter's name in the registry,
-    `network_target` its import path, `network_args` its JSON arguments. `cases` counts the
+    `network_target` its import path (told to other programs; GenSeg itself asks the registry),
+    `network_args` its JSON arguments. `cases` counts the
     labelled ones it learned from, `validation` holds its scores on those held back, `spacing` is
     what these cases typically had, in mm.
     """
@@ -128,7 +130,9 @@ class ModelMetadata:
             own = manifest.migrate(values["genseg"], folder)
             own["preset"] = Preset.from_json(own["preset"])
             own["network"] = _text(own["network"])
+            own["network_args"] = _arguments(own["network_args"])
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
+            check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             return cls(name=str(values["name"]), **own)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
@@ -144,6 +148,35 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no name")
     return value
+
+
+def _arguments(values: object) -> dict[str, Any]:
+    """Give a network's arguments, if they are plain values.
+
+    An exported bundle holds them, and MONAI evaluates texts that begin with one of its signs, and
+    builds what `_target_` names.
+
+    Raises:
+        TypeError: they are no object.
+        ValueError: they hold what MONAI would run.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r} are no arguments")
+    for text in _texts_in(values):
+        if text.startswith(("$", "@", "%", "_")):
+            raise ValueError(f"{text!r} is no plain value")
+    return values
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _texts_in(part)
 
 
 def write_bundle(folder: Path, metadata: ModelMetadata) -> None:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import GenSegError
-from ..files import atomic_folder, write_bytes
+from ..files import atomic_folder, require_unused, write_bytes
 from ..networks import build_segmenter
-from ..outputs import discard
+from ..outputs import require_own
 from .folder import FILES, METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
 from .manifest import MANIFEST, verify
 from .weight_limit import weights_within
@@ -25,11 +25,13 @@ def save_model(folder: Path, metadata: ModelMetadata, state: Mapping[str, Tensor
         GenSegError: the folder holds something else, or cannot be written.
     """
 
-    def make_room() -> None:
+    def permit() -> None:
         if (folder / MANIFEST).is_file():
-            discard(folder, {"configs", "models", MANIFEST})
+            require_own(folder, (*FILES, MANIFEST))
+        else:
+            require_unused(folder)
 
-    with atomic_folder(folder, make_room) as temporary:
+    with atomic_folder(folder, permit) as temporary:
         write_bundle(temporary, metadata)
         save_weights(temporary, state)
 

@@ -157,6 +157,6 @@ def build_segmenter(name: str, args: Arguments) -> nn.Module:
     module, _, class_name = _entry(name).target.rpartition(".")
     try:
         network: nn.Module = getattr(import_module(module), class_name)(**args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, AssertionError) as error:
         raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {error}") from error
     return right_on_small_grids(network)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import permutations, product
+from math import isfinite
 from typing import Any
 
 from ..errors import GenSegError
@@ -39,6 +40,7 @@ class Intensity:
         """Refuse an unknown kind and an empty window."""
         _require(self.kind in ("zscore", "window"), "intensity.kind", "'zscore' or 'window'")
         if self.kind == "window":
+            _require(_is_number(self.low) and _is_number(self.high), "intensity", "two numbers")
             _require(self.low < self.high, "intensity", "a window with low below high")
 
 
@@ -124,7 +126,8 @@ class Preset:
             _require(self._is_spacing(getattr(self, name)), name, f"{dims} lengths in mm above 0")
         for name in ("foreground_share", "coarse_share"):
             _require(0 <= getattr(self, name) <= 1, name, "from 0 to 1")
-        _require(self.coarse_margin_mm >= 0, "coarse_margin_mm", "0 or more")
+        margin = self.coarse_margin_mm
+        _require(_is_number(margin) and margin >= 0, "coarse_margin_mm", "0 or more")
         _require(_is_count(self.few_cases), "few_cases", "a whole number of 0 or more")
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
         needed = not self.labels or bool(self.single_labels)
@@ -137,7 +140,9 @@ class Preset:
     def _is_spacing(self, spacing: tuple[float, ...] | None) -> bool:
         if spacing is None:
             return True
-        return len(spacing) == self.spatial_dims and all(size > 0 for size in spacing)
+        return len(spacing) == self.spatial_dims and all(
+            _is_number(size) and size > 0 for size in spacing
+        )
 
     @property
     def single_labels(self) -> tuple[int, ...]:
@@ -210,6 +215,10 @@ _READERS: dict[str, Any] = {
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def _require(sound: bool, setting: str, wanted: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from contourpy import contour_generator
 from numpy.typing import NDArray
 
+from ..images.geometry import plan_reorient
 from ..images.image_io import Volume
 
 Array = NDArray[Any]
@@ -31,15 +32,10 @@ class Outline:
 
 def to_ras(volume: Volume) -> tuple[Array, tuple[float, float, float]]:
     """The first channel (x, y, z) flipped and permuted to right, front, up; and its spacing."""
-    matrix = volume.affine[:3, :3]
-    order = [int(np.argmax(np.abs(matrix[row]))) for row in range(3)]
-    if sorted(order) != [0, 1, 2]:
-        order = [0, 1, 2]
-    array = np.transpose(volume.array[0], order)
-    signs = [matrix[row, column] for row, column in enumerate(order)]
-    array = array[tuple(slice(None, None, -1 if sign < 0 else 1) for sign in signs)]
-    x, y, z = (float(volume.spacing[column]) for column in order)
-    return array, (x, y, z)
+    x, y, z = volume.array.shape[1:]
+    plan = plan_reorient(volume.affine, (x, y, z), "RAS")
+    right, front, up = (float(volume.spacing[axis]) for axis in plan.order)
+    return plan.forward(volume.array[:1], 0.0)[0], (right, front, up)
 
 
 def tile(

@@ -21,6 +21,7 @@ from GenSegLib.cli import main
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.image_io import Volume, on_same_grid, read_label, write_image
 from GenSegLib.models import export_bundle, export_onnx
+from GenSegLib.models.folder import ModelMetadata, write_bundle
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.presets.preset import Preset
@@ -130,6 +131,14 @@ def test_networks_that_are_not_in_monai_come_along(tmp_path: Path, name: str) ->
     assert config["network_def"]["_target_"].startswith("scripts.")
     assert "GenSegLib" not in json.dumps(config)
     assert "scripts" not in sys.modules
+
+
+def test_a_class_that_the_model_names_is_not_run(tmp_path: Path) -> None:
+    model, trace = save_model_of("unet", tmp_path / "model"), tmp_path / "trace"
+    target = f"$__import__('pathlib').Path({str(trace)!r}).touch()"
+    write_bundle(model, replace(ModelMetadata.load(model), network_target=target))
+    assert export(model, "--format", "bundle", "--out", tmp_path / "bundle") == 0
+    assert not trace.exists()
 
 
 def test_monai_runs_a_bundle_as_it_is_and_finds_what_genseg_finds(tmp_path: Path) -> None:

@@ -160,6 +160,26 @@ def test_code_in_the_weights_is_refused_and_not_run(
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"act": "$print(1)"}, {"_target_": "os.system"}, {"act": ["relu", {"a": "@b"}]}]
+)
+def test_arguments_that_monai_would_run_are_refused(
+    tmp_path: Path, arguments: dict[str, object]
+) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    changed = {**metadata.network_args, **arguments}
+    write_bundle(tmp_path / "model", replace(metadata, network_args=changed))
+    with pytest.raises(GenSegError, match="is no plain value"):
+        load_segmenter(tmp_path / "model")
+
+
+def test_a_label_that_no_volume_can_hold_is_refused(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    write_bundle(tmp_path / "model", replace(metadata, labels={70000: "Liver", 1: "Spleen"}))
+    with pytest.raises(GenSegError, match="70000"):
+        ModelMetadata.load(tmp_path / "model")
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     metadata = save_tiny_model(tmp_path / "model")
     wider = {**metadata.network_args, "channels": [8, 16]}
