@@ -94,9 +94,11 @@ def _report(out: Path, run_folder: RunFolder) -> None:
     from ..evaluation.evaluate import evaluate_folders
     from ..reports import write_report
 
-    predictions, scores = out / "predictions", run_folder.path / "scores.csv"
+    predictions, references = out / "predictions", out / "cases" / "labelsTs"
+    scores = run_folder.path / "scores.csv"
     labels = run_folder.preset.labels
-    evaluation = evaluate_folders(predictions, out / "cases" / "labelsTs", labels)
+    evaluation = evaluate_folders(predictions, references, labels)
     evaluation.write(scores, scores.with_suffix(".json"))
     print(evaluation.table())
-    print(f"The report is {write_report(run_folder, scores, predictions).absolute()}")
+    report = write_report(run_folder, scores, predictions, references)
+    print(f"The report is {report.absolute()}")

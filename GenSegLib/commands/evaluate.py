@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..data.layouts import read_cases
+from ..data.layouts import read_label_names
 from ..errors import GenSegError
 from ..runs import RunFolder
 from .options import add_events, add_out, find_model, watch
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         evaluation.write(table, table.with_suffix(".json"))
         print(f"The scores are in {table} and {table.with_suffix('.json').name}")
     if run_folder is not None and table is not None:
-        _write_report(run_folder, table, args.predictions)
+        _write_report(run_folder, table, args)
 
 
 def _table_path(args: argparse.Namespace) -> Path | None:
@@ -79,12 +79,11 @@ def _labels(args: argparse.Namespace) -> dict[int, str]:
     model = args.model or args.report
     if model is not None:
         return dict(ModelMetadata.load(find_model(model)).labels)
-    if (args.references.parent / "dataset.json").is_file():
-        return read_cases(args.references.parent).labels
-    return {}
+    return read_label_names(args.references.parent / "dataset.json")
 
 
-def _write_report(run_folder: RunFolder, table: Path, predictions: Path) -> None:
+def _write_report(run_folder: RunFolder, table: Path, args: argparse.Namespace) -> None:
     from ..reports import write_report
 
-    print(f"The report is {write_report(run_folder, table, predictions)}")
+    report = write_report(run_folder, table, args.predictions, args.references)
+    print(f"The report is {report}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,19 @@ def _read_list(path: Path) -> CaseSet:
     except OSError as fault:
         raise GenSegError(f"{path}: it names a file that cannot be ({fault.strerror})") from None
     raise GenSegError(f'{path}: it has none of "cases", "training" and "channel_names"')
+
+
+def read_label_names(path: Path) -> dict[int, str]:
+    """Read the names of the labels from a list of cases; {} where it does not give any.
+
+    The cases themselves may be missing, or of a kind that cannot be learned from.
+    """
+    with suppress(GenSegError):
+        values = read_json(path).get("labels", {})
+        with suppress(GenSegError):
+            return parse_labels(values)
+        return _nnunet_labels(values)
+    return {}
 
 
 def _read_decathlon(values: Mapping[str, Any], base: Path) -> CaseSet:

@@ -25,7 +25,8 @@ class Slice:
 
     `position` is the center of the first voxel and `rows`, `columns` are the directions in which
     a row and a column run, all LPS in mm and empty where the header does not say; `size` counts
-    columns, rows and frames, `spacing` is that of columns and rows. `rescaled` tells whether there
+    columns, rows and frames, `spacing` is that of columns and rows, which GDCM makes up unless
+    `is_scaled`. `rescaled` tells whether there
     are a rescale slope and intercept, `is_short` whether all values that its bits can hold are
     whole numbers of 16 bits after rescaling. `patient` holds name and ID, `anonymous` tells
     whether the header says that they are no real ones.
@@ -39,6 +40,7 @@ class Slice:
     columns: np.ndarray
     size: tuple[int, ...]
     spacing: tuple[float, ...]
+    is_scaled: bool
     is_ct: bool
     rescaled: bool
     is_short: bool
@@ -130,6 +132,7 @@ def _slice(file: Path, header: sitk.ImageFileReader) -> Slice:
         except ValueError:
             return np.empty(0)
 
+    steps = numbers("0028|0030")
     axes, slope, intercept = numbers("0020|0037"), numbers("0028|1053"), numbers("0028|1052")
     return Slice(
         file=file,
@@ -140,6 +143,7 @@ def _slice(file: Path, header: sitk.ImageFileReader) -> Slice:
         columns=axes[3:],
         size=tuple(header.GetSize()),
         spacing=tuple(header.GetSpacing()[:2]),
+        is_scaled=steps.size == 2 and bool((steps > 0).all()),
         is_ct=f"{text('0008|0016')}.".startswith(f"{_CT}."),
         rescaled=slope.size == intercept.size == 1,
         is_short=_is_short(numbers("0028|0101"), numbers("0028|0103"), slope, intercept),

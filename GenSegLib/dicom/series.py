@@ -101,6 +101,11 @@ def _require_alike(folder: Path, slices: Sequence[Slice]) -> None:
                 f"{folder}: the header of {one.file.name} does not say where the slice lies; "
                 "remove the file if it is no slice of the volume"
             )
+        if not one.is_scaled:
+            raise GenSegError(
+                f"{folder}: the header of {one.file.name} does not say how large its voxels are "
+                "(Pixel Spacing); export the series again"
+            )
     sizes = Counter(one.size for one in slices)
     usual = next(one for one in slices if one.size == sizes.most_common(1)[0][0])
     for one in slices:

@@ -22,16 +22,19 @@ from .sections import (
 
 
 def write_report(
-    run: RunFolder, evaluation: Path | None = None, predictions: Path | None = None
+    run: RunFolder,
+    evaluation: Path | None = None,
+    predictions: Path | None = None,
+    references: Path | None = None,
 ) -> Path:
     """Write RUN/report.html from what the run folder holds; works during a training, too.
 
     Args:
         run: the run.
         evaluation: the CSV of `genseg evaluate`, for the table of scores.
-        predictions: the folder of the evaluated predictions. Their images are looked for in the
-            data set that the run was trained on; where they are not there, the predictions of
-            the validation cases are shown.
+        predictions: the folder of the evaluated predictions.
+        references: the folder that they were compared with. Their images are looked for beside
+            it; where they are not there, the predictions of the validation cases are shown.
 
     Returns:
         The path of the report.
@@ -45,7 +48,7 @@ def write_report(
     times = [event["time"] for event in events if "time" in event]
     sections = [
         evaluation_section(scores),
-        _predictions_section(run, scores, predictions),
+        _predictions_section(run, scores, predictions, references),
         _pairs_section(run),
         curves_section(history),
         upper_section(history),
@@ -104,9 +107,9 @@ def _pairs_section(run: RunFolder) -> Section:
 
 
 def _predictions_section(
-    run: RunFolder, scores: ScoreTable | None, predictions: Path | None
+    run: RunFolder, scores: ScoreTable | None, predictions: Path | None, references: Path | None
 ) -> Section:
     look = Look.of_run(run)
-    body = best_and_worst(run, look, scores, predictions)
+    body = best_and_worst(run, look, scores, predictions, references)
     note = "Solid: the prediction. Dashed white: the reference."
     return Section("Best and worst prediction", note, body + look.legend() if body else "", True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -127,10 +127,17 @@ class Shown:
 
 
 def best_and_worst(
-    run: RunFolder, look: Look, evaluation: ScoreTable | None, predictions: Path | None
+    run: RunFolder,
+    look: Look,
+    evaluation: ScoreTable | None,
+    predictions: Path | None,
+    references: Path | None,
 ) -> str:
     """The cases of highest and lowest mean Dice, in three planes with contours."""
-    shown = list(_evaluated(run, evaluation, predictions)) or list(_validated(run))
+    shown: list[Shown] = []
+    if evaluation is not None and predictions is not None and references is not None:
+        shown = list(_evaluated(evaluation, predictions, references))
+    shown = shown or list(_validated(run))
     if not shown:
         return ""
     ranked = sorted(shown, key=lambda case: case.dice)
@@ -149,27 +156,31 @@ def best_and_worst(
     )
 
 
-def _evaluated(
-    run: RunFolder, evaluation: ScoreTable | None, predictions: Path | None
-) -> Iterator[Shown]:
-    if evaluation is None or predictions is None or not predictions.is_dir():
-        return
-    found = {image_stem(path): path for path in predictions.iterdir() if is_image_file(path)}
+def _evaluated(evaluation: ScoreTable, predictions: Path, references: Path) -> Iterator[Shown]:
+    """Give the evaluated cases of which the image lies beside the references.
+
+    Cases of another data set may have the same names: nowhere else is an image looked for.
+    """
+    folders = [references.with_name(name) for name in _image_folders(references.name)]
     for case, dice in evaluation.case_means().items():
-        image = _beside_cases(run, case, ("imagesTs", "imagesTr", "images"))
-        if case in found and image is not None:
-            reference = _beside_cases(run, case, ("labelsTs", "labelsTr", "labels"))
-            yield Shown(case, dice, image, found[case], reference)
+        image = _file_of(case, folders)
+        prediction, reference = _file_of(case, [predictions]), _file_of(case, [references])
+        if image is not None and prediction is not None:
+            yield Shown(case, dice, image, prediction, reference)
 
 
-def _beside_cases(run: RunFolder, case: str, folders: tuple[str, ...]) -> Path | None:
-    """The file of a case in the data set that the run was trained on."""
-    for root in {known.image.parent.parent for known in run.cases.cases}:
-        for folder in folders:
-            matches = [p for p in (root / folder).glob(f"{_literal(case)}*") if is_image_file(p)]
-            for path in matches:
-                if image_stem(path) in (case, f"{case}_0000"):
-                    return path
+def _image_folders(labels: str) -> list[str]:
+    """Give the names that the folder of the images may have beside one of labels."""
+    usual = [labels.replace("labels", "images")] if "labels" in labels else []
+    return [*usual, "imagesTs", "imagesTr", "images"]
+
+
+def _file_of(case: str, folders: Sequence[Path]) -> Path | None:
+    for folder in folders:
+        matches = sorted(p for p in folder.glob(f"{_literal(case)}*") if is_image_file(p))
+        for path in matches:
+            if image_stem(path) in (case, f"{case}_0000"):
+                return path
     return None
 
 

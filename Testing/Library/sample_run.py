@@ -85,8 +85,8 @@ def worse(label: Volume, shift: int) -> Volume:
     return Volume(np.roll(label.array, (shift, -shift), (1, 3)), label.affine)
 
 
-def write_evaluation(folder: Path, run: RunFolder) -> tuple[Path, Path]:
-    """Predictions for the unseen cases and the table of their scores."""
+def write_evaluation(folder: Path, run: RunFolder) -> tuple[Path, Path, Path]:
+    """The table of the unseen cases' scores, their predictions and their references."""
     root = run.cases.cases[0].image.parent.parent
     predictions = folder / "predictions"
     predictions.mkdir()
@@ -101,4 +101,4 @@ def write_evaluation(folder: Path, run: RunFolder) -> tuple[Path, Path]:
             )
     table = folder / "evaluation.csv"
     table.write_text("\n".join(rows) + "\n")
-    return table, predictions
+    return table, predictions, root / "labelsTs"

@@ -176,6 +176,20 @@ def test_a_slice_without_a_place_is_named(tmp_path: Path, ct3: Path) -> None:
     assert fault_of(folder).startswith("the header of 1.2.3_2.dcm does not say where")
 
 
+@pytest.mark.parametrize("spacing", [None, [0, 0]])
+def test_a_slice_whose_voxels_have_no_size_is_named(
+    tmp_path: Path, ct3: Path, spacing: list[float] | None
+) -> None:
+    def unscale(k: int, one: pydicom.Dataset) -> None:
+        if spacing is None:
+            del one.PixelSpacing
+        else:
+            one.PixelSpacing = spacing
+
+    folder = write_ct(tmp_path / "ct", ct3, change=unscale)
+    assert fault_of(folder).startswith("the header of 1.2.3_0.dcm does not say how large its")
+
+
 @pytest.mark.parametrize("lost", ["RescaleSlope", "RescaleIntercept"])
 def test_a_ct_without_rescale_is_named(tmp_path: Path, ct3: Path, lost: str) -> None:
     def forget(k: int, one: pydicom.Dataset) -> None:

@@ -19,6 +19,7 @@ from GenSegLib.data.layouts import (
     list_images,
     list_labels,
     read_cases,
+    read_label_names,
     read_pair_folders,
 )
 from GenSegLib.errors import GenSegError
@@ -258,3 +259,23 @@ def test_a_series_is_paired_with_the_dicom_segmentation_of_its_name(
     (case,) = read_cases(tmp_path).cases
     assert (case.name, case.role) == ("case_1", Role.TRAIN)
     assert case.label == tmp_path / "labels" / "case_1.dcm"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"training": [], "labels": {"0": "background", "1": "Liver"}}, {1: "Liver"}),
+        ({"channel_names": {"0": "T1", "1": "T2"}, "labels": {"Liver": 1}}, {1: "Liver"}),
+        ({"made by": "another tool"}, {}),
+        ({"labels": {"Liver": [1, 2]}}, {}),
+    ],
+)
+def test_names_of_labels_are_read_whatever_the_cases_are(
+    tmp_path: Path, values: dict[str, object], names: dict[int, str]
+) -> None:
+    (tmp_path / "dataset.json").write_text(json.dumps(values), encoding="utf-8")
+    assert read_label_names(tmp_path / "dataset.json") == names
+
+
+def test_without_a_list_there_are_no_names_of_labels(tmp_path: Path) -> None:
+    assert read_label_names(tmp_path / "dataset.json") == {}

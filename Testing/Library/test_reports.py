@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
+from grids import make_affine
 from sample_run import make_run, write_evaluation
 
 from GenSegLib.config import TrainConfig
@@ -62,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def scored(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def scored(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     return write_evaluation(tmp_path_factory.mktemp("scored"), run)
 
 
@@ -115,6 +117,14 @@ def test_best_and_worst_are_the_evaluated_cases_where_they_are_given(run, scored
     assert "Worst 0.845 hippocampus_test_002" in text
 
 
+def test_images_of_cases_of_another_data_set_are_not_shown(run, scored, tmp_path):
+    table, predictions, references = scored
+    shutil.copytree(references, tmp_path / "other" / "labelsTs")
+    path = write_report(run, table, predictions, tmp_path / "other" / "labelsTs")
+    text = re.sub(r"\s+", " ", read_page(path).text)
+    assert "Best 1.000 hippocampus_001" in text
+
+
 def test_best_and_worst_are_validation_cases_otherwise(run):
     text = re.sub(r"\s+", " ", read_page(write_report(run)).text)
     assert "Best 1.000 hippocampus_001" in text
@@ -153,7 +163,7 @@ def test_predictions_on_another_grid_are_refused_in_one_line(run, scored, tmp_pa
         label = read_label(path)
         write_label(tmp_path / path.name, Volume(label.array[:, :-1], label.affine))
     with pytest.raises(GenSegError, match="different grids"):
-        write_report(run, scored[0], tmp_path)
+        write_report(run, scored[0], tmp_path, scored[2])
 
 
 # ---- curves
@@ -222,6 +232,19 @@ def test_any_orientation_is_shown_the_same_way():
     shown, turned_spacing = to_ras(Volume(turned, affine))
     np.testing.assert_array_equal(shown, straight)
     assert turned_spacing == spacing == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("degrees", [0, 12, 25])
+@pytest.mark.parametrize("orientation", ["RAS", "RSA", "SAR", "ASR", "LPS", "LIP"])
+def test_thick_slices_that_lie_obliquely_are_shown_in_the_planes_they_are_named(
+    orientation, degrees
+):
+    spacing = (0.5, 0.5, 5.0)
+    volume = Volume(np.zeros((1, 20, 30, 8)), make_affine(orientation, spacing, (degrees, 0, 0)))
+    shown, found = to_ras(volume)
+    axis = [code in "SI" for code in orientation].index(True)
+    assert found[2] == pytest.approx(spacing[axis])
+    assert shown.shape[2] == (20, 30, 8)[axis]
 
 
 def test_the_patients_right_is_on_the_left_and_the_front_on_top(tmp_path):
