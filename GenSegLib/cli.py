@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from . import __version__
 from .commands import COMMANDS
@@ -33,7 +33,13 @@ Research use only: GenSeg is no medical device."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of printing the usage: one line says what is wrong."""
+    """A parser that raises instead of printing the usage: one line says what is wrong.
+
+    Names of options are taken as they are, since programs look for them before it does.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise GenSegError(f"{message} (see: {self.prog} --help)")

@@ -73,6 +73,11 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.setParameterNode(self.logic.getParameterNode())
         self.panel.enter()
 
+    def exit(self) -> None:
+        """Give the slice views back; called when the user goes to another module."""
+        if self.panel is not None:
+            self.panel.exit()
+
     def cleanup(self) -> None:
         """Let go of observers and timers; a running training goes on."""
         self.removeObservers()

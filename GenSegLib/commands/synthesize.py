@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import GenSegError
 from ..outputs import output_folder
 from ..runs import RunFolder
 from .options import add_events, add_out, add_seed, watch
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the pairs."""
+    if args.count < 1:
+        raise GenSegError(f"--count {args.count} must be 1 or more")
     run_folder = RunFolder.open(args.run_folder)
     with output_folder(args.out, args.overwrite) as folder, watch(args) as events:
         from ..training.synthesis import synthesize

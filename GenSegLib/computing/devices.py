@@ -90,13 +90,20 @@ def cpu_capabilities() -> Mapping[str, bool]:
     return capabilities
 
 
+def _card_gains_by_bfloat16(device: torch.device) -> bool:
+    """Tell whether a card has units for it; PyTorch says yes where it would merely imitate them."""
+    if torch.version.hip:
+        return torch.cuda.is_bf16_supported()
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 def choose_precision(device: torch.device, precision: str) -> Precision:
     """Return a context for the forward passes: bfloat16 where the hardware gains by it.
 
     ``auto`` means bfloat16 on CUDA cards that have it and on CPUs that have units for it.
     """
-    fitting = {
-        "cuda": lambda: torch.cuda.is_bf16_supported(),
+    fitting: Mapping[str, Callable[[], bool]] = {
+        "cuda": partial(_card_gains_by_bfloat16, device),
         "cpu": _cpu_gains_by_bfloat16,
         "mps": lambda: False,
     }

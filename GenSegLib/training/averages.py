@@ -33,5 +33,7 @@ class Average:
 
     def restore(self, state: dict[str, object]) -> None:
         """Continue from an earlier :meth:`state`."""
-        self.tensors = [t.clone() for t in state["tensors"]]  # type: ignore[attr-defined]
+        kept: list[torch.Tensor] = state["tensors"]  # type: ignore[assignment]
+        # A checkpoint is read into main memory, whatever device the training computes on.
+        self.tensors = [t.to(own.device, copy=True) for t, own in zip(kept, self.tensors)]
         self.steps = int(state["steps"])  # type: ignore[call-overload]

@@ -219,6 +219,7 @@ class Training:
     def _stop_if_asked(self) -> None:
         if not distributed.agreed(self.run_folder.stop_requested()):
             return
+        self._require_sound()
         if self.lock is not None:
             self.run_folder.write_status(State.STOPPING, self.done)
             self.events.state(State.STOPPING)

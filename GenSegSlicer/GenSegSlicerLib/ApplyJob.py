@@ -30,6 +30,7 @@ class ApplyJob(ProcessJob):
         device: "auto" or a device's name.
 
     Attributes:
+        volumeNodes: what is segmented.
         segmentationNodes: the results, in the order of the volumes.
         uncertaintyNodes: the uncertainty of each, where it was asked for.
 
@@ -48,10 +49,10 @@ class ApplyJob(ProcessJob):
         device: str = "auto",
     ) -> None:
         self._metadata = ModelMetadata.load(modelFolder)
-        self._volumes = [requireScalar(node) for node in volumeNodes]
-        if not self._volumes:
+        self.volumeNodes = [requireScalar(node) for node in volumeNodes]
+        if not self.volumeNodes:
             raise GenSegError(_("Choose a volume to segment"))
-        if outputSegmentation is not None and len(self._volumes) > 1:
+        if outputSegmentation is not None and len(self.volumeNodes) > 1:
             raise GenSegError(
                 _("One segmentation cannot take the results of several volumes; choose none")
             )
@@ -66,22 +67,22 @@ class ApplyJob(ProcessJob):
         self._grids: list[np.ndarray] = []
 
     def _writeInputs(self) -> Steps:
-        for index, node in enumerate(self._volumes):
-            yield index / len(self._volumes)
+        for index, node in enumerate(self.volumeNodes):
+            yield index / len(self.volumeNodes)
             self._grids.append(writeVolume(_requirePresent(node), self._image(index)))
 
     def _arguments(self) -> list[object]:
-        images = [self._image(index) for index in range(len(self._volumes))]
+        images = [self._image(index) for index in range(len(self.volumeNodes))]
         out = ["--out", self.folder / "out", "--format", "nrrd"]
         return ["predict", self._model, *images, *out, *self._options]
 
     def _readOutputs(self) -> Steps:
-        for index, node in enumerate(self._volumes):
-            yield index / len(self._volumes)
+        for index, node in enumerate(self.volumeNodes):
+            yield index / len(self.volumeNodes)
             path = self.folder / "out" / f"{_stem(index)}.nrrd"
             self.segmentationNodes.append(self._load(path, _requirePresent(node), index))
             if self._uncertainty:
-                yield (index + 0.5) / len(self._volumes)
+                yield (index + 0.5) / len(self.volumeNodes)
                 self.uncertaintyNodes.append(self._loadUncertainty(index, node))
 
     def _load(

@@ -33,6 +33,7 @@ class ApplySection(Section):
         self.models = ModelChooser(ui, logic)
         self.job: ApplyJob | None = None
         self._judged: object = None
+        self._unfit = ""  # why the volume cannot be segmented
         mode = ChoiceBinding(ui.outputModeSelector, "outputMode")
         mode.setChoices(
             [
@@ -128,7 +129,7 @@ class ApplySection(Section):
             return self.models.fault
         if self.parameters.inputVolume is None:
             return _("Choose the volume to segment")
-        return ""
+        return self._unfit
 
     def _further(self) -> list[Any]:
         p = self.parameters
@@ -143,10 +144,13 @@ class ApplySection(Section):
         if self._judged == (p.inputVolume, p.modelFolder, self.models.metadata):
             return
         self._judged = (p.inputVolume, p.modelFolder, self.models.metadata)
-        doubts = []
+        self._unfit, doubts = "", []
         if p.inputVolume is not None and self.models.metadata is not None:
-            doubts = misfits(p.inputVolume, self.models.metadata)
-        self.fit.warning("\n".join(doubts))
+            try:
+                doubts = misfits(p.inputVolume, self.models.metadata)
+            except GenSegError as fault:
+                self._unfit = str(fault)
+        self.fit.warning("\n".join(doubts) or self._unfit)
 
     def _onJobChanged(self, job: ApplyJob) -> None:
         self._details.show(job)
@@ -171,13 +175,19 @@ class ApplySection(Section):
             return
         for node in nodes if p.show3D else ():
             showIn3D(node)
-        showPair(p.inputVolume, nodes[0])
+        showPair(job.volumeNodes[0], nodes[0])
+        self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))
         self.ui.volumesTable.setVisible(False)
         if p.makeVolumesTable:
-            showTableNode(self.ui.volumesTable, volumesTable(nodes, _tableName(nodes)))
+            self._showTable(nodes)
         if p.predictionNode is None:
             p.predictionNode = nodes[0]
-        self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))
+
+    def _showTable(self, nodes: Sequence[Any]) -> None:
+        try:
+            showTableNode(self.ui.volumesTable, volumesTable(nodes, _tableName(nodes)))
+        except GenSegError as fault:
+            self.message.warning(_("Done, without a table of volumes: {f}").format(f=fault))
 
     def _leave(self) -> None:
         if self.job is not None and self._onJobChanged in self.job.observers:

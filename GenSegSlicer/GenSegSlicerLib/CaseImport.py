@@ -46,6 +46,8 @@ def importFolder(
         for case in cases.labelled:
             pairs.append(_load(case, style, loaded))
             onLoaded(len(pairs), len(cases.labelled))
+            if any(node.GetScene() is None for node in loaded):
+                raise GenSegError(_("the scene was closed while the cases were loaded"))
     except GenSegError as fault:
         for node in loaded:
             _remove(node)
@@ -91,6 +93,8 @@ def _styleOf(cases: CaseSet) -> SegmentStyle:
 def _remove(node: slicer.vtkMRMLStorableNode) -> None:
     """Remove a node with those that were made for it alone."""
     scene = node.GetScene()
+    if scene is None:
+        return
     for other in (node.GetDisplayNode(), node.GetStorageNode(), node):
         if other is not None:
             scene.RemoveNode(other)

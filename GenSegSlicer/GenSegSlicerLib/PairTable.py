@@ -121,7 +121,8 @@ class PairTable:
                 setattr(pair, attribute, node)
                 self._onEdited(pair)
 
-        box.connect("currentNodeChanged(vtkMRMLNode*)", onChosen)
+        # Of a change the user makes alone: a box whose node is deleted goes to another by itself.
+        box.connect("nodeActivated(vtkMRMLNode*)", onChosen)
         self._table.setCellWidget(row, column, box)
 
 

@@ -66,9 +66,13 @@ class Panel:
             self.install.show()
             self._lookForPackages()
         self.cases.reload()
-        for section in (self.runs, self.training, self.apply):
+        for section in (self.runs, self.training, self.apply, self.review):
             section.enter()
         self.refresh()
+
+    def exit(self) -> None:
+        """Give the slice views back."""
+        self.review.exit()
 
     def refresh(self) -> None:
         """Bring all sections up to date."""

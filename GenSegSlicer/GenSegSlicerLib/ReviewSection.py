@@ -27,6 +27,7 @@ class ReviewSection(Section):
         self._feedback: ReviewFeedback | None = None
         self._items: list[ReviewItem] = []
         self._shown: Any = None  # the run, and how many previews it had
+        self._isOpen = True  # whether the module is; its views belong to others otherwise
         ui.reviewSelector.connect("currentIndexChanged(int)", lambda index: self.showItem())
         ui.reviewPreviousButton.connect("clicked(bool)", lambda checked: self.step(-1))
         ui.reviewNextButton.connect("clicked(bool)", lambda checked: self.step(1))
@@ -34,6 +35,16 @@ class ReviewSection(Section):
         ui.rejectKindButton.connect("clicked(bool)", lambda checked: self.rejectKind())
         ui.withdrawKindButton.connect("clicked(bool)", lambda checked: self.restoreKind())
         ui.reviewSection.connect("contentsCollapsed(bool)", lambda collapsed: self.refresh())
+
+    def enter(self) -> None:
+        """Show the item again, where the section is open."""
+        self._isOpen = True
+
+    def exit(self) -> None:
+        """Give the views back: the user goes to another module."""
+        self._isOpen = False
+        self.views.leave()
+        self._shown = None
 
     def cleanup(self) -> None:
         """Give the views back."""
@@ -47,7 +58,7 @@ class ReviewSection(Section):
 
     def refresh(self) -> None:
         """List what the run has to show; nothing is read while the section is closed."""
-        if self.parameters is None:
+        if self.parameters is None or not self._isOpen:
             return
         if self.ui.reviewSection.collapsed:
             self.views.leave()
@@ -118,6 +129,7 @@ class ReviewSection(Section):
 
     def _read(self, run: Any) -> None:
         self.message.clear()
+        before = self.item()
         try:
             self._feedback = ReviewFeedback(run) if run is not None else None
             self._items = self._feedback.items() if self._feedback is not None else []
@@ -125,15 +137,18 @@ class ReviewSection(Section):
             self._items = []
             self.message.error(str(fault))
         box = self.ui.reviewSelector
-        before = box.currentText
         blocked = box.blockSignals(True)
         box.clear()
         for item in self._items:
             box.addItem(item.title)
-        box.setCurrentIndex(max(box.findText(before), 0 if self._items else -1))
+        title = before.title if before is not None else ""
+        box.setCurrentIndex(max(box.findText(title), 0 if self._items else -1))
         box.blockSignals(blocked)
         self._tellSource(run)
-        self.showItem()
+        if self.item() is None or self.item() != before or not self.views.isShowing:
+            self.showItem()  # not again after each round: the user may have moved the views
+        else:
+            self._describe(self.item())
 
     def _tellSource(self, run: Any) -> None:
         if run is None:
@@ -154,8 +169,13 @@ class ReviewSection(Section):
         several = len(self._items) > 1
         ui.reviewSelector.enabled = bool(self._items)
         ui.reviewPreviousButton.enabled = ui.reviewNextButton.enabled = several
-        rejected = isGenerated and self._feedback.isRejected(item)
-        strength = self._feedback.strength(item.pair.kind) if isGenerated else 1.0
+        rejected, strength = False, 1.0
+        try:
+            if isGenerated:
+                rejected = self._feedback.isRejected(item)
+                strength = self._feedback.strength(item.pair.kind)
+        except GenSegError as fault:
+            self.message.error(str(fault))
         ui.rejectButton.enabled = ui.rejectKindButton.enabled = isGenerated
         ui.withdrawKindButton.enabled = strength < 1.0
         blocked = ui.rejectButton.blockSignals(True)

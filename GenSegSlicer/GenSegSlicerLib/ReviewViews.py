@@ -26,6 +26,11 @@ class ReviewViews:
         self._nodes: dict[str, Any] = {}
         self._before: ViewsBefore | None = None
 
+    @property
+    def isShowing(self) -> bool:
+        """Whether an item is in the views."""
+        return self._before is not None
+
     def show(self, run: Path, item: ReviewItem, outlines: bool) -> None:
         """Show an item and what it is compared with beside each other.
 

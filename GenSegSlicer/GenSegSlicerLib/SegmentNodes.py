@@ -90,7 +90,8 @@ def addSegments(
         style: what the segments are called and look like.
 
     Raises:
-        GenSegError: a warp lies between the node and the volume; nothing is added then.
+        GenSegError: a warp lies between the node and the volume, or the node's surfaces cannot be
+            made into voxels; nothing is added then.
     """
     between = linearMatrix(transformBetween(volumeNode, node))
     if between is None:
@@ -104,6 +105,7 @@ def addSegments(
     moved.ShallowCopy(image)
     moved.SetGeometryFromImageToWorldMatrix(matrixFromArray(between @ imageGrid(image)))
     segmentation = node.GetSegmentation()
+    _requireVoxels(node)
     for value, name in sorted(style.names.items()):
         segment = slicer.vtkSegment()
         segment.SetName(_freeName(segmentation, name))
@@ -113,6 +115,23 @@ def addSegments(
         segment.AddRepresentation(BINARY, moved)
         segment.SetLabelValue(value)
         segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(name))
+
+
+def _requireVoxels(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Turn a segmentation of surfaces into one of voxels, as the Segment Editor does.
+
+    It would turn what is added into surfaces, which are smaller than the voxels.
+    """
+    segmentation = node.GetSegmentation()
+    if segmentation.GetSourceRepresentationName() == BINARY:
+        return
+    if segmentation.GetNumberOfSegments() and not segmentation.CreateRepresentation(BINARY):
+        raise GenSegError(
+            _("{segmentation} cannot be made into voxels; choose a new segmentation").format(
+                segmentation=node.GetName()
+            )
+        )
+    segmentation.SetSourceRepresentationName(BINARY)
 
 
 def _freeName(segmentation: slicer.vtkSegmentation, name: str) -> str:

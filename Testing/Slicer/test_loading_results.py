@@ -12,9 +12,11 @@ import vtk
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import writeVolume
 from mrml_nodes import (
+    BINARY,
     GRIDS,
     MIRRORING,
     RIGID,
+    add_ball,
     add_segmentation,
     add_transform,
     add_volume,
@@ -29,6 +31,7 @@ from mrml_nodes import (
     two_parts,
 )
 from result_files import NAMES, save_prediction
+from vtk.util.numpy_support import vtk_to_numpy
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.image_io import Volume, write_label
@@ -194,11 +197,18 @@ def test_warp_in_between_is_said(scene: Any, volume: Any, result: Path) -> None:
     assert state_of(node) == before
 
 
-def test_surfaces_may_be_added_to(scene: Any, volume: Any, result: Path) -> None:
-    node = add_segmentation([])
-    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+def test_what_is_added_to_surfaces_keeps_its_voxels(scene: Any, volume: Any, result: Path) -> None:
+    alone = loadSegmentation(result, metadata(), volume)
+    node = add_ball((0.0, 0.0, 0.0), 8.0)
 
     loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
 
-    segment = node.GetSegmentation().GetNthSegment(0)
-    assert segment.GetRepresentation("Closed surface").GetNumberOfPoints() > 0
+    for name in NAMES.values():
+        added, found = (segment_array(each, name, volume) for each in (node, alone))
+        assert found.any()
+        np.testing.assert_array_equal(added, found)
+    ball = node.GetSegmentation().GetNthSegment(0).GetRepresentation(BINARY)
+    values = vtk_to_numpy(ball.GetPointData().GetScalars())
+    assert np.count_nonzero(values) * np.prod(ball.GetSpacing()) == pytest.approx(
+        4 / 3 * np.pi * 8.0**3, rel=0.05
+    )

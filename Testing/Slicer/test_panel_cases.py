@@ -180,7 +180,10 @@ def test_another_segmentation_is_chosen_in_the_table(panel: PanelDriver, hippoca
     pairs = load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.ui.casesTable.cellDoubleClicked.emit(0, 1)
-    panel.ui.casesTable.cellWidget(0, 1).setCurrentNode(pairs[1][1])
+    box = panel.ui.casesTable.cellWidget(0, 1)
+    box.setCurrentNode(pairs[1][1])
+    assert panel.parameters.pairSegmentations[0] is pairs[0][1]  # no user chose yet
+    box.nodeActivated.emit(pairs[1][1])
     panel.host.process_events()
     assert panel.rows(panel.ui.casesTable)[0][1] == pairs[1][1].GetName()
     assert panel.parameters.pairSegmentations[0] is pairs[1][1]
