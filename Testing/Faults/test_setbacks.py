@@ -78,6 +78,24 @@ def test_a_weight_that_becomes_nan_is_undone_with_smaller_steps(
     assert all(bool(torch.isfinite(weight).all()) for weight in weights)
 
 
+def test_a_stop_never_keeps_weights_that_are_no_numbers(
+    tmp_path: Path, cases: CaseSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny_run(tmp_path / "run", cases, generator="none")
+    poison(monkeypatch, times=1)
+    poisoned = Learner.final_step
+
+    def stopping(self: Learner) -> dict[str, float]:
+        run.request_stop()
+        return poisoned(self)
+
+    monkeypatch.setattr(Learner, "final_step", stopping)
+    trained(run)
+    assert run.read_status()["state"] == State.STOPPED.value
+    weights = final_learner(run)["segmenter"].values()
+    assert all(bool(torch.isfinite(weight).all()) for weight in weights)
+
+
 def test_without_a_checkpoint_the_training_starts_anew_with_smaller_steps(
     tmp_path: Path, cases: CaseSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
