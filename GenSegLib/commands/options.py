@@ -79,7 +79,7 @@ def add_device(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Non
         metavar="NAME",
         type=read_by(_device_name),
         default="auto",
-        help="auto, cpu, cuda, cuda:1 or mps (default: auto, the fastest that is there)",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto, a CUDA card or the CPU)",
     )
 
 

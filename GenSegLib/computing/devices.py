@@ -37,10 +37,11 @@ class Device:
 def list_devices() -> list[Device]:
     """Give the devices of this machine, the one that `auto` takes first."""
     cards = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
-    devices = [_describe_card(index) for index in cards]
+    processor = Device("cpu", f"CPU, {os.cpu_count() or 1} threads", _main_memory_gb())
+    devices = [*(_describe_card(index) for index in cards), processor]
     if torch.backends.mps.is_available():
-        devices.append(Device("mps", "Apple GPU", None))
-    return [*devices, Device("cpu", f"CPU, {os.cpu_count() or 1} threads", _main_memory_gb())]
+        devices.append(Device("mps", "Apple GPU (not tested)", None))
+    return devices
 
 
 def _describe_card(index: int) -> Device:
@@ -59,15 +60,15 @@ def _main_memory_gb() -> float | None:
 def choose_device(name: str) -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:NUMBER``.
 
-    ``auto`` takes a CUDA card, then Apple's MPS, then the CPU.
+    ``auto`` takes a CUDA card, then the CPU. Apple's MPS has to be asked for: nothing here was
+    run on it, and older PyTorch lacks operations there that trainings need (`matrix_exp`, the
+    gradient of `grid_sample` in 3-D).
 
     Raises:
         GenSegError: the device that was asked for by name is not there.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -36,18 +36,26 @@ def devices_as_json(capture: Capture) -> list[dict[str, object]]:
 def test_programs_get_one_json_list(capsys: Capture) -> None:
     devices = devices_as_json(capsys)
     assert all(set(device) == {"name", "title", "memory_gb"} for device in devices)
-    cpu = devices[-1]
-    assert cpu["name"] == "cpu"
+    (cpu,) = (device for device in devices if device["name"] == "cpu")
     assert str(cpu["title"]).startswith("CPU, ")
     assert cpu["memory_gb"] is None or float(str(cpu["memory_gb"])) > 0.5
 
 
 def test_each_device_can_be_chosen_by_its_name() -> None:
-    assert [str(choose_device(device.name)) for device in list_devices()][-1] == "cpu"
+    names = [device.name for device in list_devices()]
+    assert [str(choose_device(name)) for name in names] == names
+    assert "cpu" in names
 
 
 def test_the_device_that_auto_takes_is_listed_first() -> None:
     assert list_devices()[0].name.split(":")[0] == choose_device("auto").type
+
+
+def test_an_apple_card_is_taken_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    assert choose_device("mps").type == "mps"
 
 
 @pytest.mark.usefixtures("two_cards")
