@@ -60,8 +60,11 @@ class UpperVariables(nn.Module):
 
         The appearance changes as that of real images does, but for the learned strengths.
         """
-        images = source + share(self.residual_logit) * (generated - source)
-        return recolor(images, self._learned(), rng)
+        return recolor(self.mixed(source, generated), self._learned(), rng)
+
+    def mixed(self, source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+        """Return generated images with their share of the residual."""
+        return source + share(self.residual_logit) * (generated - source)
 
     def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
         """Return images with one change of appearance."""

@@ -47,7 +47,8 @@ def _draw(learner: Learner, kind: str, rng: Randomness, seed: int) -> GeneratedP
     share = 1.0 if sampling.blended_share > 0 else 0.0  # a preview shows what there is
     blend = sampling.all_morphs.blends(rng, 1, spatial, share)
     upper = [tensor.detach() for tensor in problem.upper_parameters()]
-    image = problem.draw(blend, learner.shown.tensors, upper, seed)
+    drawn = problem.draw(blend, learner.shown.tensors, upper, seed)
+    image = problem.variables.mixed(blend.source, drawn)
     if kind in problem.variables.changes:
         image = problem.variables.changed(image, kind, rng)
     first, second = (sampling.names[place] for place in blend.between[0])

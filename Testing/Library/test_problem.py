@@ -12,6 +12,7 @@ from small_runs import small_run
 
 from GenSegLib.multilevel import finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
+from GenSegLib.training.generated import draw_pairs
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.problem import balanced
 from GenSegLib.training.session import load_session
@@ -131,3 +132,15 @@ def test_batch_normalization_keeps_the_real_pairs_beside_the_generated_ones(
 ) -> None:
     run = small_run(tmp_path / "run", segmenter="attention-unet", precision="fp32")
     assert trilevel(load_session(run).learner).crossing_part is None
+
+
+def test_generated_pairs_are_shown_with_the_share_of_the_residual_that_was_learned(
+    learner: Learner,
+) -> None:
+    learner.shown.tensors = [tensor + 0.1 for tensor in learner.shown.tensors]
+    images = []
+    for logit in (-20.0, 20.0):
+        with torch.no_grad():
+            learner.problem.variables.residual_logit.fill_(logit)
+        images.append(draw_pairs(learner, ["blending"], seed=0)[0].image)
+    assert not torch.equal(*images)
