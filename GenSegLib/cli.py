@@ -7,6 +7,7 @@ Light, as every module in `commands` is: what is heavy is imported by the verb t
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -30,6 +31,14 @@ Start with:
 
 `genseg VERB --help` explains a verb and gives an example.
 Research use only: GenSeg is no medical device."""
+
+
+_HINTS = {
+    errno.EACCES: "you may not look there; ask its owner or choose another path",
+    errno.EPERM: "you may not look there; ask its owner or choose another path",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "its links lead in a circle; choose another path",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,11 +99,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             return 0
         except Exception as fault:
+            if (line := _mendable(fault)) is not None:
+                _tell(f"error: {line}", line, arguments, stdout)
+                return 2
             traceback.print_exc()
             text = f"this is a bug in GenSeg, please report it with the lines above ({fault!r})"
             _tell(text, text, arguments, stdout)
             return 1
     return 0
+
+
+def _mendable(fault: Exception) -> str | None:
+    """Say what the user can do about a path that cannot be looked at; None for other faults."""
+    if isinstance(fault, OSError) and fault.filename and fault.errno in _HINTS:
+        return f"{fault.filename}: {_HINTS[fault.errno]}"
+    return None
 
 
 def _spell_out_what_terminals_lack(*streams: TextIO) -> None:

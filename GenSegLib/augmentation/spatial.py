@@ -30,7 +30,7 @@ class SpatialStrength:
         elastic: standard deviation of the knots' displacement as a share of the field of view.
         knots: knots of the displacement grid along each axis.
         flip_axes: spatial axes that may be mirrored, each with probability one half.
-        probability: the share of samples that are deformed at all.
+        probability: the share of samples that are rotated, scaled and moved; all are bent.
     """
 
     rotation: float = 0.22
@@ -56,7 +56,7 @@ def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") ->
 def random_affine(
     rng: Randomness, batch: int, shape: tuple[int, ...], strength: SpatialStrength
 ) -> torch.Tensor:
-    """Return affine maps (batch, dims, dims + 1) of the normalized grid; rotations stay rigid."""
+    """Return affine maps (batch, dims, dims + 1) of the grid; rotations are rigid in voxels."""
     dims = len(shape)
     angles = torch.triu(rng.normal(batch, dims, dims), diagonal=1) * strength.rotation
     rotation = torch.matrix_exp(angles - angles.transpose(1, 2))

@@ -261,3 +261,25 @@ def test_a_run_that_was_written_by_a_program_keeps_its_own_settings(
     run = write_run(phantoms, tmp_path)
     told = fault_of(capsys, "train", run.path, "--seed", 3)
     assert "says itself how to train; leave out seed" in told
+
+
+@pytest.mark.parametrize("verb", ["check", "support", "train"])
+def test_a_path_that_no_system_takes_is_said_in_one_line(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ["--preset", "hippocampus-mri", "--out", str(tmp_path / "run")]
+    path = str(tmp_path / ("a" * 300))
+    assert main([verb, path, *(train if verb == "train" else [])]) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "the name is too long" in told
+
+
+def test_no_pairs_are_no_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["synthesize", "run", "--count", "0", "--out", str(tmp_path / "out")]) == 2
+    assert "--count 0 must be 1 or more" in capsys.readouterr().err
+
+
+def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "model", "image", "--out", "out", "--event", "jsonl"]) == 2
+    assert "--event" in capsys.readouterr().err
