@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             return 0
         except Exception as fault:
-            if (line := _mendable(fault)) is not None:
+            if (line := _closed_path(fault)) is not None:
                 _tell(f"error: {line}", line, arguments, stdout)
                 return 2
             traceback.print_exc()
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _mendable(fault: Exception) -> str | None:
+def _closed_path(fault: Exception) -> str | None:
     """Say what the user can do about a path that cannot be looked at; None for other faults."""
     if isinstance(fault, OSError) and fault.filename and fault.errno in _HINTS:
         return f"{fault.filename}: {_HINTS[fault.errno]}"

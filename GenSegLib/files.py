@@ -189,14 +189,18 @@ def _take_place(temporary: Path, path: Path) -> None:
     if not path.exists():
         temporary.replace(path)
         return
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    path.rename(aside)
+    aside = set_aside(path)
     try:
         temporary.replace(path)
     except BaseException:
         aside.rename(path)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a folder a hidden name beside its own, and return it: for a reader it is gone."""
+    return path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"))
 
 
 def _sibling_folder(path: Path) -> Path:

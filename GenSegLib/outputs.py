@@ -5,17 +5,13 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
-import re
-import shutil
-import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import translate
-from glob import escape
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import GenSegError
-from .files import atomic_folder, is_empty_folder, read_json, write_json
+from .files import atomic_folder, is_empty_folder, read_json, remove, set_aside, write_json
 
 MARK = ".genseg.json"
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -61,9 +57,7 @@ def make_room(path: Path, overwrite: bool) -> None:
     """Remove an older output at `path`, where `require_free` allows it; raises as that does."""
     require_free(path, overwrite)
     if path.exists():
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(set_aside(path))
 
 
 def mark(folder: Path, entries: Collection[str]) -> None:
@@ -74,27 +68,28 @@ def mark(folder: Path, entries: Collection[str]) -> None:
     write_json(folder / MARK, {"made_by": "genseg", "entries": sorted(entries)})
 
 
-def require_own(path: Path, entries: Collection[str]) -> None:
-    """Make sure that a folder holds nothing but `entries`.
+def require_own(path: Path, entries: Collection[str], patterns: Sequence[str] = ()) -> None:
+    """Make sure that a folder holds nothing but `entries` and what fits `patterns`.
 
     Args:
         path: the folder.
-        entries: patterns of paths from the folder on (see `fnmatch`); one that a folder has
-            stands for all that is in it.
+        entries: paths from the folder on; that of a folder stands for all that is in it.
+        patterns: of such paths (see `fnmatch`).
 
     Raises:
         GenSegError: it holds something else, or is no folder.
     """
     if path.is_symlink() or not path.is_dir():
         raise GenSegError(f"{path} is not a folder and is left alone; choose another folder")
-    own = [re.compile(translate(entry)) for entry in (*entries, MARK)]
+    own = {*entries, MARK}
     for entry in _files_in(path):
         inner = entry.relative_to(path)
-        names = (inner, *tuple(inner.parents)[:-1])
-        is_own = any(pattern.match(name.as_posix()) for name in names for pattern in own)
-        if not (is_own or any(_is_dropping(name.name) for name in names)):
+        name = inner.as_posix()
+        is_own = name in own or any(folder.as_posix() in own for folder in inner.parents)
+        is_own = is_own or any(fnmatchcase(name, pattern) for pattern in patterns)
+        if not (is_own or any(map(_is_dropping, inner.parts))):
             raise GenSegError(
-                f"{path} holds {inner.as_posix()}, which genseg did not write; move it away first"
+                f"{path} holds {name}, which genseg did not write; move it away first"
             )
 
 
@@ -111,7 +106,7 @@ def _marked_entries(path: Path) -> set[str]:
     if not (path / MARK).is_file():
         raise GenSegError(f"{path} was not made by genseg and is left alone; choose another folder")
     entries = read_json(path / MARK).get("entries")
-    return {escape(str(entry)) for entry in entries} if isinstance(entries, list) else set()
+    return {str(entry) for entry in entries} if isinstance(entries, list) else set()
 
 
 def _is_dropping(name: str) -> bool:

@@ -26,10 +26,14 @@ from .run_lock import RunLock
 FORMAT_VERSION = 1
 ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
-    *("checkpoints", "previews/*/*.nii.gz", "previews/*/pairs.json", "tensorboard"),
-    *("model/configs/*.json", "model/models/model.pt", "model/manifest.json"),
+    *("checkpoints", "tensorboard"),
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of a run that was made in 3D Slicer
+)
+
+PATTERNS = (
+    *("previews/*/*.nii.gz", "previews/*/pairs.json"),
+    *("model/configs/*.json", "model/models/model.pt", "model/manifest.json"),
 )
 
 _LEFTOVERS = (
@@ -90,7 +94,7 @@ class RunFolder:
         elif cls(path).is_running():
             raise GenSegError(f"{path} is being trained right now; stop that first")
         else:
-            outputs.require_own(path, ENTRIES)
+            outputs.require_own(path, ENTRIES, PATTERNS)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

@@ -189,11 +189,9 @@ def read_label_names(path: Path) -> dict[int, str]:
 
     The cases themselves may be missing, or of a kind that cannot be learned from.
     """
-    with suppress(GenSegError):
-        values = read_json(path).get("labels", {})
+    for parse in (parse_labels, _nnunet_labels):
         with suppress(GenSegError):
-            return parse_labels(values)
-        return _nnunet_labels(values)
+            return parse(read_json(path).get("labels", {}))
     return {}
 
 

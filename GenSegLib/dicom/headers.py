@@ -26,10 +26,10 @@ class Slice:
     `position` is the center of the first voxel and `rows`, `columns` are the directions in which
     a row and a column run, all LPS in mm and empty where the header does not say; `size` counts
     columns, rows and frames, `spacing` is that of columns and rows, which GDCM makes up unless
-    `is_scaled`. `rescaled` tells whether there
-    are a rescale slope and intercept, `is_short` whether all values that its bits can hold are
-    whole numbers of 16 bits after rescaling. `patient` holds name and ID, `anonymous` tells
-    whether the header says that they are no real ones.
+    `is_scaled`. `rescaled` tells whether there are a rescale slope and intercept, `is_short`
+    whether all values that its bits can hold are whole numbers of 16 bits after rescaling.
+    `patient` holds name and ID, `anonymous` tells whether the header says that they are no real
+    ones.
     """
 
     file: Path

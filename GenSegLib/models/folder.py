@@ -50,9 +50,9 @@ class ModelMetadata:
     colors, terminology), `labels` maps voxel values to names. The network's class k stands for
     the k-th of `label_values`. `network` is the segmenter's name in the registry,
     `network_target` its import path (told to other programs; GenSeg itself asks the registry),
-    `network_args` its JSON arguments. `cases` counts the
-    labelled ones it learned from, `validation` holds its scores on those held back, `spacing` is
-    what these cases typically had, in mm.
+    `network_args` its JSON arguments. `cases` counts the labelled ones it learned from,
+    `validation` holds its scores on those held back, `spacing` is what these cases typically had,
+    in mm.
     """
 
     name: str

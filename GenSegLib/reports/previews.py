@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -161,12 +161,11 @@ def _evaluated(evaluation: ScoreTable, predictions: Path, references: Path) -> I
 
     Cases of another data set may have the same names: nowhere else is an image looked for.
     """
-    folders = [references.with_name(name) for name in _image_folders(references.name)]
+    images = _files_by_case(*map(references.with_name, _image_folders(references.name)))
+    predicted, compared = _files_by_case(predictions), _files_by_case(references)
     for case, dice in evaluation.case_means().items():
-        image = _file_of(case, folders)
-        prediction, reference = _file_of(case, [predictions]), _file_of(case, [references])
-        if image is not None and prediction is not None:
-            yield Shown(case, dice, image, prediction, reference)
+        if case in images and case in predicted:
+            yield Shown(case, dice, images[case], predicted[case], compared.get(case))
 
 
 def _image_folders(labels: str) -> list[str]:
@@ -175,17 +174,16 @@ def _image_folders(labels: str) -> list[str]:
     return [*usual, "imagesTs", "imagesTr", "images"]
 
 
-def _file_of(case: str, folders: Sequence[Path]) -> Path | None:
+def _files_by_case(*folders: Path) -> dict[str, Path]:
+    """Give the image files of folders by their cases, with or without a channel; the first wins."""
+    found: dict[str, Path] = {}
     for folder in folders:
-        matches = sorted(p for p in folder.glob(f"{_literal(case)}*") if is_image_file(p))
-        for path in matches:
-            if image_stem(path) in (case, f"{case}_0000"):
-                return path
-    return None
-
-
-def _literal(text: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", text)
+        for path in sorted(folder.glob("*")):
+            if is_image_file(path):
+                stem = image_stem(path)
+                found.setdefault(stem, path)
+                found.setdefault(stem.removesuffix("_0000"), path)
+    return found
 
 
 def _validated(run: RunFolder) -> Iterator[Shown]:
