@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..data.layouts import read_label_names
 from ..errors import GenSegError
+from ..files import read_json
 from ..runs import RunFolder
 from .options import add_events, add_out, find_model, watch
 
@@ -69,6 +70,9 @@ def _table_path(args: argparse.Namespace) -> Path | None:
     for path in (args.out, args.out.with_suffix(".json")):
         if path.exists() and not args.overwrite:
             raise GenSegError(f"{path} exists already; choose another --out or add --overwrite")
+    summary = args.out.with_suffix(".json")
+    if summary.exists() and "label_means" not in read_json(summary):
+        raise GenSegError(f"{summary} holds no scores and is left alone; choose another --out")
     return Path(args.out)
 
 

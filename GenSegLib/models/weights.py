@@ -56,9 +56,10 @@ def load_segmenter(
 
     Raises:
         GenSegError: the folder is none, was changed or damaged, holds something else than
-            tensors, or tensors that do not fit the network.
+            tensors, or tensors that do not fit the network, or the network does not fit the labels.
     """
     metadata = ModelMetadata.load(folder)
+    _require_fit(folder, metadata)
     verify(folder, *FILES)
     size = (folder / WEIGHTS).stat().st_size
     with weights_within(size, f"{folder / METADATA}"):
@@ -73,3 +74,14 @@ def load_segmenter(
             "train again or get the model anew"
         ) from fault
     return network.to(device).eval(), metadata
+
+
+def _require_fit(folder: Path, metadata: ModelMetadata) -> None:
+    """Refuse a network that would give other classes than the labels, or take other channels."""
+    wanted = {"in_channels": metadata.preset.channels, "out_channels": len(metadata.label_values)}
+    for name, count in wanted.items():
+        if metadata.network_args.get(name) != count:
+            raise GenSegError(
+                f"{folder / METADATA}: the network's {name} must be {count}, as the model's "
+                "preset and labels are; get the model anew"
+            )

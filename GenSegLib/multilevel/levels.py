@@ -136,7 +136,8 @@ def adam_steps(optimizer: torch.optim.Optimizer) -> Rates:
     An adaptive optimizer moves each weight by its own rate; a hypergradient that ignores it
     follows another problem than the one that is solved (Choe et al., SAMA, NeurIPS 2023). Before
     the optimizer's first step it is the plain rate. Weights whose gradient has hardly been seen
-    yet are not let take steps far beyond those of their neighbors.
+    yet are not let take steps far beyond those of their neighbors; where none of a tensor's has
+    been, it takes the plain rate.
     """
     steps: list[torch.Tensor] = []
     for group in optimizer.param_groups:
@@ -153,10 +154,11 @@ def _steps_so_far(group: dict[str, Any], states: Sequence[dict[str, Any]]) -> li
     correction = 1 - group["betas"][1] ** float(states[0]["step"])
     spreads = list(torch._foreach_div([state["exp_avg_sq"] for state in states], correction))
     torch._foreach_sqrt_(spreads)
+    norms = torch._foreach_norm(spreads)
     torch._foreach_add_(spreads, group["eps"])
     least = [_LEAST_SPREAD / math.sqrt(each.numel()) for each in spreads]
-    for spread, bound in zip(spreads, torch._foreach_mul(torch._foreach_norm(spreads), least)):
-        spread.clamp_min_(bound)
+    for spread, length, bound in zip(spreads, norms, torch._foreach_mul(norms, least)):
+        spread.clamp_min_(torch.where(length > 0, bound, 1.0))
     torch._foreach_reciprocal_(spreads)
     torch._foreach_mul_(spreads, group["lr"])
     return spreads

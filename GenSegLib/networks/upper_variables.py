@@ -60,7 +60,9 @@ class UpperVariables(nn.Module):
 
         The appearance changes as that of real images does, but for the learned strengths.
         """
-        return recolor(self.mixed(source, generated), self._learned(), rng)
+        recolored = recolor(self.mixed(source, generated), self._learned(), rng)
+        # where chance changes nothing in this process, it takes part in the others' gradients
+        return recolored + 0 * self.log_strengths.sum()
 
     def mixed(self, source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
         """Return generated images with their share of the residual."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..computing.memory import default_limit, describe_memory, resident
 from ..errors import GenSegError
+from ..images.image_io import Volume
+from ..images.resampling import SLAB_VOXELS
 from .windows import Windows
 
 _SHARE_OF_FREE = 0.9
 _MOST_WINDOWS = 8
+_SLABS = 4
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,26 @@ def sum_bytes(classes: int, windows: Windows, precision: torch.dtype) -> int:
     held = classes * torch.finfo(precision).bits // 8
     released = (classes * 4 + held) / 2
     return int(across * thickness * (held + 4 + 3 * released))
+
+
+def passage_bytes(image: Volume, spacing: Sequence[float] | None, classes: int) -> int:
+    """Give the bytes that an image takes on its way to a spacing, and its segmentation on the way.
+
+    That is the image at the spacing, twice where it is resampled (before and after it is
+    normalized and padded), and a few slabs of class probabilities. What the network itself takes
+    for a window is not counted.
+
+    Args:
+        image: of any voxel type.
+        spacing: in mm; None for the image's own.
+        classes: of the segmentation, with background.
+    """
+    scale = np.divide(image.spacing, spacing or image.spacing)
+    own = image.array.size
+    prepared = own * float(np.prod(scale))
+    copies = 1 if np.allclose(scale, 1, rtol=1e-3) else 2
+    slab = min(SLAB_VOXELS, classes * max(own, prepared))
+    return int(4 * (copies * prepared + _SLABS * slab))
 
 
 def _free_on(device: torch.device) -> int:

@@ -41,6 +41,15 @@ def box_around(prepared: Prepared, label: Array, image: Volume, margin_mm: float
     return first, second, third
 
 
+def blank_padding(prepared: Prepared, label: Array) -> Array:
+    """Give a label (x, y, z) on the prepared grid with background all over the padding.
+
+    What a network finds there is no part of the image.
+    """
+    padding = prepared.route.steps[-1]
+    return padding.forward(padding.backward(label[np.newaxis], 0), 0)[0]
+
+
 def whole(image: Volume) -> Box:
     """Give the box of all voxels of an image."""
     x, y, z = image.shape

@@ -20,10 +20,10 @@ from ..data.preprocessing import Prepared, Preprocessor
 from ..errors import GenSegError
 from ..images.geometry import likeliest
 from ..images.image_io import Volume
-from .budget import Budget
+from .budget import Budget, passage_bytes
 from .canvas import Canvas, canvas_bytes
 from .classifier import CPU, SteadfastClassifier
-from .coarse import Box, box_around, part_of, whole
+from .coarse import Box, blank_padding, box_around, part_of, whole
 from .ensemble import load_ensemble
 from .image_fit import find_misfits
 from .postprocessing import clean
@@ -139,22 +139,25 @@ class Predictor:
         if preset.coarse_spacing is not None:
             box, spread = self._find(image, watch)
         if box is not None:
-            prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
+            part = part_of(image, box)
+            if preset.coarse_spacing is not None:
+                needed = passage_bytes(part, preset.spacing, self._classes)
+                self._require(needed, "fine pass over a part", part)
+            prepared = self._fine_preprocessor().apply(part, spread=spread)
             windows = self._windows(prepared)
             canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
             canvas.label[box] = clean(canvas.label[box], preset, values[1:])
         return self._prediction(image, canvas)
 
     def _require_room(self, image: Volume, asked: Mapping[str, bool]) -> None:
-        needed = canvas_bytes(image.shape, self._classes, **asked) + self._prepared_bytes(image)
+        spacing = self._preset.coarse_spacing or self._preset.spacing
         what = " and ".join(name for name, on in asked.items() if on) or "segmentation"
+        canvas = canvas_bytes(image.shape, self._classes, **asked)
+        self._require(canvas + passage_bytes(image, spacing, self._classes), what, image)
+
+    def _require(self, needed: int, what: str, image: Volume) -> None:
         size = " x ".join(str(count) for count in image.shape)
         self._budget.require(needed, f"the {what} of an image of {size} voxels")
-
-    def _prepared_bytes(self, image: Volume) -> int:
-        """Give the bytes of the image at the spacing that all of it is prepared at."""
-        spacing = self._preset.coarse_spacing or self._preset.spacing or image.spacing
-        return int(4 * image.array.size * np.prod(image.spacing) / np.prod(spacing))
 
     def _fine_preprocessor(self) -> Preprocessor:
         """Give the preprocessor; what a coarse pass found is no further cropped."""
@@ -175,7 +178,8 @@ class Predictor:
             likeliest(zip(values, shares), np.dtype(np.int16))
             for _, _, shares in self._slabs(coarse, watch, is_coarse=True)
         ]
-        label = clean(np.concatenate(found, axis=along), preset, values[1:])
+        label = blank_padding(coarse, np.concatenate(found, axis=along))
+        label = clean(label, preset, values[1:])
         box = box_around(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.search_finely:
             box = whole(image)

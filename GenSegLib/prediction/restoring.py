@@ -6,6 +6,7 @@ sums, a map) is made of one slab at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -60,8 +61,9 @@ class Restorer:
         axis = self._axes[self._along]
         waiting = _Waiting(self._without_padding(slabs), self._along)
         classes, slices = waiting.classes, axis.size
-        across = int(np.prod([other.size for other in self._axes])) // slices
-        for start, stop in spans(slices, max(1, SLAB_VOXELS // (classes * across))):
+        sizes = [[other.size for other in self._axes], [other.source for other in self._axes]]
+        per_slice = classes * max(math.prod(size) for size in sizes) // slices
+        for start, stop in spans(slices, max(1, SLAB_VOXELS // max(1, per_slice))):
             part = waiting.take(*axis.reach(start, stop))
             shares = resample_slab(part, self._axes, self._along, start, stop)
             yield along_axis(self._along, start, stop), shares

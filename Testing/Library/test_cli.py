@@ -239,6 +239,17 @@ def test_a_perfect_prediction_scores_1_and_is_written_down(
     assert genseg(*evaluate, "--overwrite") == 0
 
 
+def test_a_file_beside_the_table_that_holds_no_scores_is_left_alone(
+    phantoms: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    labels = phantoms / "labelsTr"
+    (tmp_path / "study.json").write_text('{"patients": 3}', encoding="utf-8")
+    evaluate = ("evaluate", "--predictions", labels, "--references", labels)
+    told = fault_of(capsys, *evaluate, "--out", tmp_path / "study.csv", "--overwrite")
+    assert "study.json holds no scores and is left alone" in told
+    assert (tmp_path / "study.json").read_text(encoding="utf-8") == '{"patients": 3}'
+
+
 def test_a_table_of_scores_ends_with_csv(phantoms: Path, capsys: Capture) -> None:
     labels = phantoms / "labelsTr"
     told = fault_of(

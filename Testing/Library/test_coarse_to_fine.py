@@ -14,7 +14,7 @@ from tiny_models import PRESET, save_threshold_model
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.events import EventLog
 from GenSegLib.images.image_io import Volume, read_label, write_image
-from GenSegLib.prediction.coarse import box_around, part_of
+from GenSegLib.prediction.coarse import blank_padding, box_around, part_of
 from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
 
@@ -95,6 +95,16 @@ def test_where_the_coarse_pass_finds_nothing_the_preset_says_what_next(
     label, warnings = predicted(tmp_path / "model", preset, image)
     assert label.any() == search_finely
     assert any("the segmentation is empty" in text for text in warnings) != search_finely
+
+
+def test_what_is_found_in_the_padding_is_nowhere() -> None:
+    image = Volume(np.zeros((1, 10, 12, 16), np.int16), np.eye(4))
+    prepared = Preprocessor(FINE).apply(image)
+    everywhere = np.ones(prepared.image.shape[1:], np.int16)
+    assert everywhere.size > image.array.size
+    inside = blank_padding(prepared, everywhere)
+    assert inside.sum() == image.array.size
+    assert box_around(prepared, inside, image, 0) == (slice(0, 10), slice(0, 12), slice(0, 16))
 
 
 def test_both_passes_are_counted_and_end_where_they_should(tmp_path: Path) -> None:

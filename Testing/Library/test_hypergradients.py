@@ -97,3 +97,12 @@ def test_adam_steps_are_what_adam_takes_for_its_usual_gradient() -> None:
         optimizer.step()
     steps = adam_steps(optimizer)[0]
     torch.testing.assert_close(steps * torch.tensor([3.0, 0.5]), before - weight.detach())
+
+
+def test_weights_that_no_gradient_has_reached_take_the_plain_rate() -> None:
+    """A generator that begins with no residual has such weights behind its last layer."""
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.Adam([weight], lr=0.1)
+    weight.grad = torch.zeros(4)
+    optimizer.step()
+    torch.testing.assert_close(adam_steps(optimizer)[0], torch.full((4,), 0.1))

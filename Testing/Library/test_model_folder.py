@@ -180,6 +180,13 @@ def test_a_label_that_no_volume_can_hold_is_refused(tmp_path: Path) -> None:
         ModelMetadata.load(tmp_path / "model")
 
 
+def test_labels_that_the_network_has_no_classes_for_are_refused(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    write_bundle(tmp_path / "model", replace(metadata, labels={**metadata.labels, 9: "Lesion"}))
+    with pytest.raises(GenSegError, match="out_channels must be 4"):
+        load_segmenter(tmp_path / "model")
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     metadata = save_tiny_model(tmp_path / "model")
     wider = {**metadata.network_args, "channels": [8, 16]}

@@ -91,7 +91,7 @@ def test_a_limit_that_is_too_small_is_told_with_what_it_takes(work: Path, tmp_pa
         )
     text = str(fault.value)
     assert text.startswith(str(work / "large.nii.gz"))
-    assert "the segmentation of an image of 128 x 128 x 640 voxels would take 100 MB more" in text
+    assert "the segmentation of an image of 128 x 128 x 640 voxels would take 228 MB more" in text
     assert "of 64 MB are left; allow more with --max-memory" in text
 
 
