@@ -129,6 +129,7 @@ class Training:
         if kept:
             self._restore(kept)
         else:
+            del self.session, self.learner  # memory may not suffice for a second one beside it
             self.session = load_session(self.run_folder, self.events)
             self.learner, self.standing = self.session.learner, Standing()
         self.standing.keep_on(before)

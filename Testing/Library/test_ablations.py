@@ -10,8 +10,11 @@ import pytest
 import torch
 from small_learners import small_learner
 
+from GenSegLib.augmentation.policy import Policy
+from GenSegLib.augmentation.randomness import Randomness
 from GenSegLib.config import UPPER_VARIABLES
 from GenSegLib.multilevel import Trilevel, finite_difference
+from GenSegLib.networks.upper_variables import UpperVariables
 from GenSegLib.recipes import load_recipe
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.problem import Batches
@@ -60,6 +63,16 @@ def test_with_all_variables_frozen_nothing_is_steered(tmp_path: Path) -> None:
     before = learner.upper_values()
     learner.joint_step(0)
     assert learner.upper_values() == before
+
+
+def test_what_chance_leaves_as_it_is_still_asks_for_the_strengths_gradient() -> None:
+    """Else processes that share a batch would ask each other for different gradients."""
+    upper = UpperVariables(Policy(probability=0.0))
+    upper.requires_grad_(False).log_strengths.requires_grad_(True)
+    images = torch.rand(1, 1, 8, 8, 8)
+    found = upper(images, images, Randomness(torch.Generator().manual_seed(0)))
+    assert torch.equal(found, images)
+    assert not torch.autograd.grad(found.sum(), upper.log_strengths)[0].any()
 
 
 def test_the_published_recipe_moves_masks_affinely_and_learns_its_architecture_alone(
