@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from ..label_maps import require_fitting_labels
 from ..presets import Preset
 
+if TYPE_CHECKING:
+    from ..data.checks import CaseCheck
 
-def choose_cases(cases: CaseSet, preset: Preset, validation_share: float, seed: int) -> CaseSet:
+
+def choose_cases(
+    cases: CaseSet, preset: Preset, validation_share: float, seed: int
+) -> tuple[CaseSet, Preset]:
     """Hold some cases back for validation, and read all of them to see that they are sound.
+
+    Returns:
+        The cases with their roles, and the preset with their usual spacing where it has none: a
+        network, and the shapes that are blended, need one size of voxel.
 
     Raises:
         GenSegError: the cases do not fit the preset, or one has a fault.
@@ -26,7 +37,24 @@ def choose_cases(cases: CaseSet, preset: Preset, validation_share: float, seed: 
     require_sound(checks)
     values = {value for check in checks for value in check.voxels}
     labels = preset.labels_of(values) or cases.labels or _labels_found(values)
-    return dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
+    cases = dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
+    spacing = preset.spacing or usual_spacing(checks, preset.orientation)
+    return cases, dataclasses.replace(preset, spacing=spacing)
+
+
+def usual_spacing(checks: Sequence[CaseCheck], orientation: str) -> tuple[float, ...]:
+    """Give the median spacing of cases in mm, along the axes of an orientation such as "RAS"."""
+    ways = [next(way for way in ("RL", "AP", "SI") if code in way) for code in orientation]
+    along = [
+        [
+            size
+            for check in checks
+            for size, code in zip(check.spacing, check.orientation)
+            if code in way
+        ]
+        for way in ways
+    ]
+    return tuple(round(median(sizes), 4) for sizes in along)
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:

@@ -75,7 +75,7 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     settings = {"seed": args.seed, "device": args.device, "time_budget_s": budget_s}
     config = TrainConfig.for_preset(preset, effort, args.cases, **settings)
     found = read_cases(out / "cases")
-    cases = choose_cases(found, preset, config.validation_share, args.seed)
+    cases, preset = choose_cases(found, preset, config.validation_share, args.seed)
     run_folder = RunFolder.create(out / "run", config, preset, cases)
     state = run_training(run_folder, args, resume=False)
     return run_folder if state is State.FINISHED else None

@@ -175,7 +175,7 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     config = settings()
     _require_device(config.device)
     cases = _draw(read_data(args), args, config)
-    cases = choose_cases(cases, preset, config.validation_share, config.seed)
+    cases, preset = choose_cases(cases, preset, config.validation_share, config.seed)
     if not is_one_of_several():  # which could not share a batch of one sample
         config = settings(labelled=len(cases.labelled))
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)

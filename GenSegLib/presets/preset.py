@@ -63,7 +63,7 @@ class Preset:
     """What one anatomy and modality needs; sizes in voxels, spacing in mm.
 
     `labels` maps voxel values to names (empty: taken from the cases), `spacing` is None where
-    the images keep their own, `multiple` is what image sizes are padded to a multiple of,
+    a training takes the usual one of its cases, `multiple` is what image sizes are padded to a multiple of,
     `colors` are RGB from 0 to 255, `terminology` holds 3D Slicer's terminology strings, `steps`
     has one entry for each of `EFFORTS`. `foreground_share` of the patches are centered on a voxel
     of a class, each class as often. Cases may lack `optional_labels` (lesions, which may also come

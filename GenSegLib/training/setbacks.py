@@ -1,8 +1,8 @@
 """What a training survives by going back to its last checkpoint, and what it then does otherwise.
 
 A loss that is no number: smaller steps. Memory that runs out: fewer samples at a time, whose
-gradients add up to those of the whole batch (see `pieces`). A drive that
-goes away: nothing else, once it is back.
+gradients add up to those of the whole batch (see `pieces`) but where a network normalizes over the
+samples. A drive that goes away: nothing else, once it is back.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def note_setback(
     standing.micro_batch = smaller_batch(standing.micro_batch, whole_batch)
     return (
         f"the memory ran out after step {step}; from here on {standing.micro_batch} of a batch's "
-        "samples are computed at a time, which gives the same result and takes longer"
+        "samples are computed at a time, which takes longer"
     )
 
 

@@ -52,7 +52,8 @@ class Panel:
         self._disconnect()
         self.parameters = None if node is None else GenSegSlicerParameterNode(node)
         if self.parameters is not None:
-            self._guiTag = self.parameters.connectGui(self.ui)
+            tag = self.parameters.connectGui(self.ui)
+            self._guiTag = 0 if tag is None else tag  # the first one, where Slicer keeps it (5.8)
         for section in self._sections:
             section.setParameters(self.parameters)
         if self.parameters is not None:
