@@ -15,6 +15,8 @@ from ..presets import Preset
 if TYPE_CHECKING:
     from ..data.checks import CaseCheck
 
+_AXES = {code: axis for axis in ("RL", "AP", "SI") for code in axis}
+
 
 def choose_cases(
     cases: CaseSet, preset: Preset, validation_share: float, seed: int
@@ -44,17 +46,11 @@ def choose_cases(
 
 def usual_spacing(checks: Sequence[CaseCheck], orientation: str) -> tuple[float, ...]:
     """Give the median spacing of cases in mm, along the axes of an orientation such as "RAS"."""
-    ways = [next(way for way in ("RL", "AP", "SI") if code in way) for code in orientation]
-    along = [
-        [
-            size
-            for check in checks
-            for size, code in zip(check.spacing, check.orientation)
-            if code in way
-        ]
-        for way in ways
-    ]
-    return tuple(round(median(sizes), 4) for sizes in along)
+    sizes: dict[str, list[float]] = {axis: [] for axis in _AXES.values()}
+    for check in checks:
+        for code, size in zip(check.orientation, check.spacing):
+            sizes[_AXES[code]].append(size)
+    return tuple(round(median(sizes[_AXES[code]]), 4) for code in orientation)
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:
