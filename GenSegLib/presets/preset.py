@@ -65,10 +65,10 @@ class Preset:
     `labels` maps voxel values to names (empty: taken from the cases), `spacing` is None where a
     training takes the usual one of its cases, `multiple` is what image sizes are padded to a
     multiple of, `colors` are RGB from 0 to 255, `terminology` holds 3D Slicer's terminology
-    strings, `steps` has one entry for each of `EFFORTS`. `foreground_share` of the patches are centered on a voxel
-    of a class, each class as often. Cases may lack `optional_labels` (lesions, which may also come
-    in any number): one that no case has is left out of the model. With `largest_component` and
-    `fill_holes` predictions are cleaned, see `postprocessing`.
+    strings, `steps` has one entry for each of `EFFORTS`. `foreground_share` of the patches are
+    centered on a voxel of a class, each class as often. Cases may lack `optional_labels` (lesions,
+    which may also come in any number): one that no case has is left out of the model. With
+    `largest_component` and `fill_holes` predictions are cleaned, see `postprocessing`.
 
     With a `coarse_spacing` (None: without) the network also learns that spacing, from
     `coarse_share` of the patches: prediction finds the organ at it first, and segments at
