@@ -142,7 +142,7 @@ class Predictor:
             part = part_of(image, box)
             if preset.coarse_spacing is not None:
                 needed = passage_bytes(part, preset.spacing, self._classes)
-                self._require(needed, "fine pass over a part", part)
+                self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
             prepared = self._fine_preprocessor().apply(part, spread=spread)
             windows = self._windows(prepared)
             canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
@@ -153,11 +153,8 @@ class Predictor:
         spacing = self._preset.coarse_spacing or self._preset.spacing
         what = " and ".join(name for name, on in asked.items() if on) or "segmentation"
         canvas = canvas_bytes(image.shape, self._classes, **asked)
-        self._require(canvas + passage_bytes(image, spacing, self._classes), what, image)
-
-    def _require(self, needed: int, what: str, image: Volume) -> None:
-        size = " x ".join(str(count) for count in image.shape)
-        self._budget.require(needed, f"the {what} of an image of {size} voxels")
+        needed = canvas + passage_bytes(image, spacing, self._classes)
+        self._budget.require(needed, f"the {what} of an image of {_voxels(image)}")
 
     def _fine_preprocessor(self) -> Preprocessor:
         """Give the preprocessor; what a coarse pass found is no further cropped."""
@@ -235,3 +232,7 @@ class Predictor:
         expected = canvas.expected_dice.of_labels() if canvas.expected_dice else None
         label = Volume(canvas.label[np.newaxis], image.affine)
         return Prediction(label, tuple(doubts), **extras, expected_dice=expected)
+
+
+def _voxels(image: Volume) -> str:
+    return " x ".join(str(count) for count in image.shape) + " voxels"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tiny_models import PRESET, save_threshold_model
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.events import EventLog
 from GenSegLib.images.image_io import Volume, read_label, write_image
+from GenSegLib.prediction.budget import Budget
 from GenSegLib.prediction.coarse import blank_padding, box_around, part_of
 from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
@@ -95,6 +97,17 @@ def test_where_the_coarse_pass_finds_nothing_the_preset_says_what_next(
     label, warnings = predicted(tmp_path / "model", preset, image)
     assert label.any() == search_finely
     assert any("the segmentation is empty" in text for text in warnings) != search_finely
+
+
+def test_memory_is_asked_for_before_each_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Budget, "require", lambda self, needed, purpose: asked.append(purpose))
+    predicted(tmp_path / "model", COARSE_TO_FINE, scan((50, 30, 90)))
+    first, second = asked
+    assert first == "the segmentation of an image of 80 x 70 x 80 voxels"
+    assert re.fullmatch(r"the fine pass over \d+ x \d+ x \d+ voxels of the image", second)
 
 
 def test_what_is_found_in_the_padding_is_nowhere() -> None:
