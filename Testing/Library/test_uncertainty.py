@@ -98,7 +98,7 @@ def test_a_model_that_prepares_images_otherwise_is_no_part_of_an_ensemble(tmp_pa
 
 def test_a_model_of_other_labels_is_no_part_of_an_ensemble(tmp_path: Path) -> None:
     one = save_seed(tmp_path / "one", 0)
-    save_tiny_model(tmp_path / "other", PRESET, labels={1: "Liver"})
+    save_tiny_model(tmp_path / "other", PRESET, labels={1: "Anterior", 3: "Posterior"})
     with pytest.raises(GenSegError, match="other labels"):
         load_ensemble([one, tmp_path / "other"], torch.device("cpu"))
 
