@@ -195,7 +195,7 @@ def _take_place(temporary: Path, path: Path) -> None:
     except BaseException:
         aside.rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    remove(aside)
 
 
 def set_aside(path: Path) -> Path:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
-from statistics import median
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from ..label_maps import require_fitting_labels
 from ..presets import Preset
-
-if TYPE_CHECKING:
-    from ..data.checks import CaseCheck
-
-_AXES = {code: axis for axis in ("RL", "AP", "SI") for code in axis}
 
 
 def choose_cases(
@@ -30,7 +23,7 @@ def choose_cases(
     Raises:
         GenSegError: the cases do not fit the preset, or one has a fault.
     """
-    from ..data.checks import check_cases, require_sound
+    from ..data.checks import check_cases, require_sound, usual_spacing
 
     require_fitting_labels(cases.labels, preset.labels, preset.optional_labels)
     _require_modality(cases, preset)
@@ -42,15 +35,6 @@ def choose_cases(
     cases = dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
     spacing = preset.spacing or usual_spacing(checks, preset.orientation)
     return cases, dataclasses.replace(preset, spacing=spacing)
-
-
-def usual_spacing(checks: Sequence[CaseCheck], orientation: str) -> tuple[float, ...]:
-    """Give the median spacing of cases in mm, along the axes of an orientation such as "RAS"."""
-    sizes: dict[str, list[float]] = {axis: [] for axis in _AXES.values()}
-    for check in checks:
-        for code, size in zip(check.orientation, check.spacing):
-            sizes[_AXES[code]].append(size)
-    return tuple(round(median(sizes[_AXES[code]]), 4) for code in orientation)
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:

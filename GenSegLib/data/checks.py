@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from ..cases import Case, CaseSet
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
+from ..images.geometry import world_axis
 from ..images.image_io import Volume, on_same_grid, read_image, read_label, read_segment_names
 from ..label_maps import show_labels
 from .check_tables import format_table
 
-__all__ = ["CaseCheck", "check_cases", "format_table", "require_sound"]
+__all__ = ["CaseCheck", "check_cases", "format_table", "require_sound", "usual_spacing"]
 
 SMALLEST_SPACING, LARGEST_SPACING = 0.01, 50.0
 
@@ -86,6 +88,15 @@ def require_sound(checks: Sequence[CaseCheck]) -> None:
             f"{len(faulty)} of {len(checks)} cases have faults, the first is case "
             f"{faulty[0].case}: {faulty[0].faults[0]} (`genseg check DATA` shows all)"
         )
+
+
+def usual_spacing(checks: Sequence[CaseCheck], orientation: str) -> tuple[float, ...]:
+    """Give the median spacing of cases in mm, along the axes of an orientation such as "RAS"."""
+    sizes: list[list[float]] = [[], [], []]
+    for check in checks:
+        for code, size in zip(check.orientation, check.spacing):
+            sizes[world_axis(code)].append(size)
+    return tuple(round(median(sizes[world_axis(code)]), 4) for code in orientation)
 
 
 class _Inspector:

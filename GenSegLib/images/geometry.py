@@ -183,7 +183,7 @@ def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:
         orientation: the direction in which each new axis runs, "RAS" for instance.
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    world = [_world_axis(code) for code in orientation]
+    world = [world_axis(code) for code in orientation]
     best = max(
         permutations(range(3)),
         key=lambda order: sum(abs(directions[world[new], old]) for new, old in enumerate(order)),
@@ -228,7 +228,8 @@ def _three(values: Iterable[int]) -> Size:
     return cast(Size, tuple(int(value) for value in values))
 
 
-def _world_axis(code: str) -> int:
+def world_axis(code: str) -> int:
+    """Give the axis of the body, 0 to 2, that a code such as "R" or "L" names a direction of."""
     return (_POSITIVE if code in _POSITIVE else _NEGATIVE).index(code)
 
 

@@ -139,11 +139,7 @@ class Predictor:
         if preset.coarse_spacing is not None:
             box, spread = self._find(image, watch)
         if box is not None:
-            part = part_of(image, box)
-            if preset.coarse_spacing is not None:
-                needed = passage_bytes(part, preset.spacing, self._classes)
-                self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
-            prepared = self._fine_preprocessor().apply(part, spread=spread)
+            prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
             windows = self._windows(prepared)
             canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
             canvas.label[box] = clean(canvas.label[box], preset, values[1:])
@@ -180,7 +176,12 @@ class Predictor:
         box = box_around(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.search_finely:
             box = whole(image)
-        return box, None if box is None else self._preprocessor.measure(image)
+        if box is None:
+            return None, None
+        part = part_of(image, box)
+        needed = passage_bytes(part, preset.spacing, self._classes)
+        self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
+        return box, self._preprocessor.measure(image)
 
     @property
     def _classes(self) -> int:

@@ -63,7 +63,7 @@ class Restorer:
         classes, slices = waiting.classes, axis.size
         sizes = [[other.size for other in self._axes], [other.source for other in self._axes]]
         per_slice = classes * max(math.prod(size) for size in sizes) // slices
-        for start, stop in spans(slices, max(1, SLAB_VOXELS // max(1, per_slice))):
+        for start, stop in spans(slices, max(1, SLAB_VOXELS // per_slice)):
             part = waiting.take(*axis.reach(start, stop))
             shares = resample_slab(part, self._axes, self._along, start, stop)
             yield along_axis(self._along, start, stop), shares
