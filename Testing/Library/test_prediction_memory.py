@@ -96,7 +96,9 @@ def test_a_limit_that_is_too_small_is_told_with_what_it_takes(work: Path, tmp_pa
 
 
 def test_half_precision_holds_the_sums_where_memory_is_short(work: Path) -> None:
-    windows = Windows((64, 64, 256), (64, 64, 64), along=2)
+    # Sums of gigabytes, which nothing allocates: what the process itself takes or gives back
+    # between two looks at its memory does not matter beside them.
+    windows = Windows((512, 512, 1024), (64, 64, 64), along=2)
     full, half = (sum_bytes(12, windows, kind) for kind in (torch.float32, torch.float16))
     held = resident()
     assert Budget(held + 2 * full, 0).precision(12, windows) == torch.float32
