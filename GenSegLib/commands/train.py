@@ -18,7 +18,7 @@ from ..config import (
 )
 from ..data.unlabelled import draw_cases
 from ..errors import GenSegError
-from ..presets import list_presets, load_preset
+from ..presets import Preset, list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
 from .case_choice import choose_cases
@@ -175,6 +175,7 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     config = settings()
     _require_device(config.device)
     cases = _draw(read_data(args), args, config)
+    _require_patches(config.segmenter, preset)
     cases, preset = choose_cases(cases, preset, config.validation_share, config.seed)
     if not is_one_of_several():  # which could not share a batch of one sample
         config = settings(labelled=len(cases.labelled))
@@ -193,6 +194,13 @@ def _require_device(name: str) -> None:
     from ..computing.devices import choose_device
 
     choose_device(name)
+
+
+def _require_patches(segmenter: str, preset: Preset) -> None:
+    """Find patches that are too small for the segmenter before voxels are read."""
+    from ..training.assembly import require_patches
+
+    require_patches(segmenter, preset)
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:

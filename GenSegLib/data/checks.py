@@ -16,11 +16,10 @@ from ..errors import GenSegError
 from ..images.geometry import world_axis
 from ..images.image_io import Volume, on_same_grid, read_image, read_label, read_segment_names
 from ..label_maps import show_labels
+from ..values import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
 from .check_tables import format_table
 
 __all__ = ["CaseCheck", "check_cases", "format_table", "require_sound", "usual_spacing"]
-
-SMALLEST_SPACING, LARGEST_SPACING = 0.01, 50.0
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _image_faults(image: Volume) -> list[str]:
     low, high = _intensity(image)
     if low == high:
         faults.append(f"the image is constant ({low:g} everywhere)")
-    if not SMALLEST_SPACING <= min(image.spacing) <= max(image.spacing) <= LARGEST_SPACING:
+    if not is_spacing(image.spacing, len(image.spacing)):
         faults.append(
             f"the spacing {_show_spacing(image)} mm is absurd (outside {SMALLEST_SPACING:g} to "
             f"{LARGEST_SPACING:g} mm); mend the header"

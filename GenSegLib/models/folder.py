@@ -20,6 +20,7 @@ from ..errors import GenSegError
 from ..files import read_json, write_json
 from ..label_maps import check_labels
 from ..presets import Preset
+from ..values import is_count, is_number, is_spacing
 from . import manifest
 from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
 
@@ -65,6 +66,19 @@ class ModelMetadata:
     validation: dict[str, float] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
     versions: dict[str, str] = field(default_factory=library_versions)
+
+    def __post_init__(self) -> None:
+        """Refuse what no training writes.
+
+        Raises:
+            ValueError: an entry is not sound; the message names it.
+        """
+        dims = self.preset.spatial_dims
+        _require(self.spacing is None or is_spacing(self.spacing, dims), "spacing", self.spacing)
+        _require(is_count(self.cases), "cases", self.cases)
+        scores = self.validation
+        _require(_is_table(scores) and all(map(is_number, scores.values())), "validation", scores)
+        _require(_is_table(self.versions), "versions", self.versions)
 
     @property
     def label_values(self) -> tuple[int, ...]:
@@ -130,6 +144,7 @@ class ModelMetadata:
             own = manifest.migrate(values["genseg"], folder)
             own["preset"] = Preset.from_json(own["preset"])
             own["network"] = _text(own["network"])
+            own["network_target"] = _text(own["network_target"])
             own["network_args"] = _arguments(own["network_args"])
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             check_labels(own["labels"])
@@ -142,6 +157,15 @@ class ModelMetadata:
 
     def _class_names(self) -> Sequence[str]:
         return ["background", *(self.labels[value] for value in sorted(self.labels))]
+
+
+def _require(sound: bool, entry: str, value: object) -> None:
+    if not sound:
+        raise ValueError(f"{entry} is {value!r}")
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _text(value: object) -> str:

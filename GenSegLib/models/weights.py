@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import GenSegError
 from ..files import atomic_folder, require_unused, write_bytes
 from ..networks import build_segmenter
+from ..networks.window_trial import require_windows
 from ..outputs import require_own
 from .folder import FILES, METADATA, WEIGHTS, ModelMetadata, seal, write_bundle
 from .manifest import MANIFEST, verify
@@ -59,11 +60,11 @@ def load_segmenter(
             tensors, or tensors that do not fit the network, or the network does not fit the labels.
     """
     metadata = ModelMetadata.load(folder)
-    _require_fit(folder, metadata)
     verify(folder, *FILES)
     size = (folder / WEIGHTS).stat().st_size
     with weights_within(size, f"{folder / METADATA}"):
         network = build_segmenter(metadata.network, metadata.network_args)
+    _require_fit(folder, metadata, network)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
@@ -76,12 +77,10 @@ def load_segmenter(
     return network.to(device).eval(), metadata
 
 
-def _require_fit(folder: Path, metadata: ModelMetadata) -> None:
-    """Refuse a network that would give other classes than the labels, or take other channels."""
-    wanted = {"in_channels": metadata.preset.channels, "out_channels": len(metadata.label_values)}
-    for name, count in wanted.items():
-        if metadata.network_args.get(name) != count:
-            raise GenSegError(
-                f"{folder / METADATA}: the network's {name} must be {count}, as the model's "
-                "preset and labels are; get the model anew"
-            )
+def _require_fit(folder: Path, metadata: ModelMetadata, network: nn.Module) -> None:
+    """Refuse a network that cannot do what the rest of the metadata says of it."""
+    preset = metadata.preset
+    try:
+        require_windows(network, preset.channels, len(metadata.label_values), preset.patch_size)
+    except GenSegError as fault:
+        raise GenSegError(f"{folder / METADATA}: {fault}; get the model anew") from fault

@@ -158,5 +158,6 @@ def build_segmenter(name: str, args: Arguments) -> nn.Module:
     try:
         network: nn.Module = getattr(import_module(module), class_name)(**args)
     except (TypeError, ValueError, LookupError, AssertionError) as error:
-        raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {error}") from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {reason}") from error
     return right_on_small_grids(network)

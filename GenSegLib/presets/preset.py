@@ -6,17 +6,25 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import permutations, product
-from math import isfinite
 from typing import Any
 
 from ..errors import GenSegError
+from ..values import LARGEST_SPACING, SMALLEST_SPACING, is_count, is_number, is_spacing
 
 EFFORTS = ("quick", "standard", "thorough")
 MODALITIES = ("MR", "CT", "")
+LARGEST_MULTIPLE = 128  # voxels: finer steps than those of any segmenter
 
+_SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
+_KINDS: dict[object, tuple[Callable[[object], bool], str]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "int": (is_count, "a whole number of 0 or more"),
+    "float": (is_number, "a number"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+}
 _ORIENTATIONS = frozenset(
     "".join(pair[side] for pair, side in zip(order, sides))
     for order in permutations(("RL", "AP", "SI"))
@@ -40,7 +48,7 @@ class Intensity:
         """Refuse an unknown kind and an empty window."""
         _require(self.kind in ("zscore", "window"), "intensity.kind", "'zscore' or 'window'")
         if self.kind == "window":
-            _require(_is_number(self.low) and _is_number(self.high), "intensity", "two numbers")
+            _require(is_number(self.low) and is_number(self.high), "intensity", "two numbers")
             _require(self.low < self.high, "intensity", "a window with low below high")
 
 
@@ -55,7 +63,7 @@ class Steps:
     def __post_init__(self) -> None:
         """Refuse what is no count."""
         for name, value in asdict(self).items():
-            _require(_is_count(value), f"steps.{name}", "a whole number of 0 or more")
+            _require(is_count(value), f"steps.{name}", "a whole number of 0 or more")
 
 
 @dataclass(frozen=True)
@@ -113,36 +121,38 @@ class Preset:
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
+        self._require_kinds()
         dims = self.spatial_dims
         _require(bool(self.name), "name", "a text")
         _require(self.modality in MODALITIES, "modality", "'MR', 'CT' or empty")
         _require(dims in (2, 3), "spatial_dims", "2 or 3")
         _require(self.channels >= 1, "channels", "1 or more")
         _require(self.orientation in _ORIENTATIONS, "orientation", "axis codes such as 'RAS'")
-        _require(self.multiple >= 1, "multiple", "1 or more")
+        _require(1 <= self.multiple <= LARGEST_MULTIPLE, "multiple", f"1 to {LARGEST_MULTIPLE}")
         fits = len(self.patch_size) == dims and all(map(self._is_patch_edge, self.patch_size))
         _require(fits, "patch_size", f"{dims} multiples of {self.multiple}")
         for name in ("spacing", "coarse_spacing"):
-            _require(self._is_spacing(getattr(self, name)), name, f"{dims} lengths in mm above 0")
+            spacing = getattr(self, name)
+            is_sound = spacing is None or is_spacing(spacing, dims)
+            _require(is_sound, name, f"{dims} lengths from {_SPACINGS}")
         for name in ("foreground_share", "coarse_share"):
             _require(0 <= getattr(self, name) <= 1, name, "from 0 to 1")
-        margin = self.coarse_margin_mm
-        _require(_is_number(margin) and margin >= 0, "coarse_margin_mm", "0 or more")
-        _require(_is_count(self.few_cases), "few_cases", "a whole number of 0 or more")
+        _require(self.coarse_margin_mm >= 0, "coarse_margin_mm", "0 or more")
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
+        rgb = (part for color in self.colors.values() for part in color)
+        _require(all(0 <= part <= 255 for part in rgb), "colors", "RGB from 0 to 255")
         needed = not self.labels or bool(self.single_labels)
         _require(needed, "optional_labels", "some of the labels, not all")
         _require(set(self.steps) == set(EFFORTS), "steps", f"entries for {', '.join(EFFORTS)}")
 
-    def _is_patch_edge(self, size: object) -> bool:
-        return isinstance(size, int) and size > 0 and size % self.multiple == 0
+    def _require_kinds(self) -> None:
+        for setting in fields(self):
+            if setting.type in _KINDS:
+                is_sound, wanted = _KINDS[setting.type]
+                _require(is_sound(getattr(self, setting.name)), setting.name, wanted)
 
-    def _is_spacing(self, spacing: tuple[float, ...] | None) -> bool:
-        if spacing is None:
-            return True
-        return len(spacing) == self.spatial_dims and all(
-            _is_number(size) and size > 0 for size in spacing
-        )
+    def _is_patch_edge(self, size: object) -> bool:
+        return is_count(size) and size > 0 and size % self.multiple == 0  # type: ignore[operator]
 
     @property
     def single_labels(self) -> tuple[int, ...]:
@@ -211,14 +221,6 @@ _READERS: dict[str, Any] = {
     "intensity": lambda values: Intensity(**values),
     "steps": lambda values: {effort: Steps(**counts) for effort, counts in values.items()},
 }
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def _require(sound: bool, setting: str, wanted: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ..values import is_number
 
 _ENTRIES = frozenset({"time", "kind", "phase", "step"})
 
@@ -62,9 +63,9 @@ def read_history(events: Iterable[Mapping[str, Any]]) -> History:
     """
     measured: dict[str, dict[float, dict[str, float]]] = {}
     for event in events:
-        if event.get("kind") != "metrics" or not _is_number(event.get("step")):
+        if event.get("kind") != "metrics" or not is_number(event.get("step")):
             continue
-        values = {k: v for k, v in event.items() if k not in _ENTRIES and _is_number(v)}
+        values = {k: v for k, v in event.items() if k not in _ENTRIES and is_number(v)}
         steps = measured.setdefault(str(event.get("phase", "")), {})
         steps.setdefault(event["step"], {}).update(values)
     return _joined({phase: steps for phase, steps in measured.items() if steps})
@@ -86,11 +87,6 @@ def _joined(measured: Mapping[str, Mapping[float, Mapping[str, float]]]) -> Hist
         for name, values in points.items()
     }
     return History(curves, tuple(phases))
-
-
-def _is_number(value: object) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def cells(history: History) -> dict[str, list[Curve]]:

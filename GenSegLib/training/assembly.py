@@ -10,12 +10,14 @@ import torch
 from ..augmentation.policy import Policy
 from ..computing.devices import choose_precision, to_device
 from ..config import TrainConfig
+from ..errors import GenSegError
 from ..multilevel import HYPERGRADIENTS, Engine, Level
-from ..networks import build_segmenter
+from ..networks import build_segmenter, segmenter_args
 from ..networks.discriminator import Discriminator
 from ..networks.generators import build_generator
 from ..networks.image_generator import Design
 from ..networks.upper_variables import UpperVariables
+from ..networks.window_trial import require_windows
 from ..presets import Preset
 from .problem import SegmentationProblem
 
@@ -69,6 +71,24 @@ def build_problem(
         to_device(network, device)
     problem.variables.to(device)
     return problem
+
+
+def require_patches(segmenter: str, preset: Preset) -> None:
+    """Make sure that a segmenter can do with the preset's patches.
+
+    Raises:
+        GenSegError: it cannot.
+    """
+    channels, size = preset.channels, preset.patch_size
+    classes = 2  # any number will do
+    arguments = segmenter_args(segmenter, channels, classes, preset.spatial_dims, size)
+    try:
+        require_windows(build_segmenter(segmenter, arguments), channels, classes, size)
+    except GenSegError as fault:
+        raise GenSegError(
+            f"preset {preset.name!r} and segmenter {segmenter!r} do not fit: {fault}; make "
+            "patch_size larger, or choose another segmenter"
+        ) from fault
 
 
 def build_levels(

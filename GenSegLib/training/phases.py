@@ -18,6 +18,7 @@ from ..events import EventLog
 from ..files import reachable
 from ..run_lock import RunLock
 from ..runs import RunFolder, State
+from .assembly import require_patches
 from .pace import Pace
 from .rounds import Rounds
 from .schedule import PHASES, Schedule
@@ -51,6 +52,7 @@ class Training:
     ) -> None:
         self.run_folder, self.events, self.lock = run, events, lock
         self.config = run.config
+        require_patches(self.config.segmenter, run.preset)
         self.tuning, self.pace = Tuning(run, events.log), Pace()
         self.rounds = Rounds(run, events, leads=lock is not None)
         kept = self._find_kept() if resume else None

@@ -149,6 +149,16 @@ def test_one_labelled_case_is_trained_without_validation_and_says_so(
     assert len(RunFolder.open(out).cases.labelled) == 1
 
 
+def test_patches_that_are_too_small_for_the_segmenter_are_refused_first(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, out = tmp_path / "small.json", tmp_path / "out"
+    write_json(small, load_preset("hippocampus-mri").to_json() | {"patch_size": [8, 8, 8]})
+    assert genseg("train", phantoms, "--preset", small, "--out", out) == 2
+    assert "patches of 8 x 8 x 8 voxels" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_program_follows_a_run_that_it_wrote_by_json_lines(
     phantoms: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -183,8 +183,37 @@ def test_a_label_that_no_volume_can_hold_is_refused(tmp_path: Path) -> None:
 def test_labels_that_the_network_has_no_classes_for_are_refused(tmp_path: Path) -> None:
     metadata = save_tiny_model(tmp_path / "model")
     write_bundle(tmp_path / "model", replace(metadata, labels={**metadata.labels, 9: "Lesion"}))
-    with pytest.raises(GenSegError, match="out_channels must be 4"):
+    with pytest.raises(GenSegError, match="not 4 classes of each voxel; get the model anew"):
         load_segmenter(tmp_path / "model")
+
+
+def test_patches_that_the_network_cannot_take_are_refused(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model")
+    preset = replace(metadata.preset, patch_size=(1, 1, 1), multiple=1)
+    write_bundle(tmp_path / "model", replace(metadata, preset=preset))
+    with pytest.raises(GenSegError, match=r"cannot take patches of 1 x 1 x 1 voxels"):
+        load_segmenter(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("spacing", [1, 1]),
+        ("spacing", ["a", "b", "c"]),
+        ("spacing", [1, 1, -1]),
+        ("cases", "ten"),
+        ("validation", {"dice": "good"}),
+        ("versions", 3),
+        ("network_target", 5),
+    ],
+)
+def test_an_entry_of_the_wrong_kind_is_one_clear_error(
+    tmp_path: Path, entry: str, value: object
+) -> None:
+    values = tiny_metadata().to_json()
+    values["genseg"][entry] = value
+    with pytest.raises(GenSegError, match=r"metadata\.json is not sound"):
+        ModelMetadata.from_json(values, tmp_path)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from GenSegLib.config import SEGMENTERS
 from GenSegLib.errors import GenSegError
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.padded import swin_shape
+from GenSegLib.networks.window_trial import require_windows
 from GenSegLib.training.losses import segmentation_loss
 
 SHAPES = {2: (32, 48), 3: (16, 32, 24)}
@@ -56,6 +57,24 @@ def test_an_unknown_segmenter_is_refused_with_those_there_are() -> None:
 def test_arguments_that_do_not_fit_are_refused() -> None:
     with pytest.raises(GenSegError, match="segmenter 'unet' cannot be built"):
         build_segmenter("unet", {"depth": 3})
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_segmenter_is_tried_on_patches_without_computing(name: str, dims: int) -> None:
+    shape = SHAPES[dims]
+    network = build_segmenter(name, segmenter_args(name, 2, 3, dims, shape))
+    require_windows(network, 2, 3, shape)
+    with pytest.raises(GenSegError, match="not 4 classes of each voxel"):
+        require_windows(network, 2, 4, shape)
+    with pytest.raises(GenSegError, match=r"cannot take patches of .* \(channels: 1\)"):
+        require_windows(network, 1, 3, shape)
+
+
+def test_patches_of_which_the_coarsest_grid_is_one_voxel_are_refused() -> None:
+    network = build_segmenter("dynunet", segmenter_args("dynunet", 1, 2, 3, (8, 8, 8)))
+    with pytest.raises(GenSegError, match="cannot take patches of 8 x 8 x 8 voxels"):
+        require_windows(network, 1, 2, (8, 8, 8))
 
 
 @pytest.mark.parametrize(
