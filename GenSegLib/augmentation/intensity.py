@@ -6,11 +6,13 @@ upper level can learn it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Union
 
 import torch
-import torch.nn.functional as F
 
+from .axes import along_axes, kept_border, linear_shares
 from .knots import smooth_noise
 from .randomness import Randomness
 
@@ -48,26 +50,36 @@ def bias_field(images: torch.Tensor, strength: Strength, rng: Randomness) -> tor
 
 
 def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Smooth with a Gaussian of ``sigma`` voxels, one axis at a time."""
+    """Smooth with a Gaussian of ``sigma`` voxels, the border kept."""
     radius = max(1, round(3 * sigma))
-    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.softmax(-(offsets**2) / (2 * sigma**2), dim=0)
-    dims = images.ndim - 2
-    flat = images.reshape(-1, 1, *images.shape[2:])
-    convolve = F.conv3d if dims == 3 else F.conv2d
-    for axis in range(dims):
-        shape = [1] * dims
-        shape[axis] = -1
-        padding = [0] * (2 * dims)
-        padding[2 * (dims - 1 - axis)] = padding[2 * (dims - 1 - axis) + 1] = radius
-        flat = convolve(F.pad(flat, padding, mode="replicate"), kernel.reshape(1, 1, *shape))
-    return flat.reshape(images.shape)
+    offsets = torch.arange(-radius, radius + 1, device=images.device)
+    kernel = torch.softmax(-(offsets.to(images.dtype) ** 2) / (2 * sigma**2), dim=0)
+    shape = images.shape[2:]
+    matrices = {size: _smoothing(kernel, offsets, size) for size in set(shape)}
+    return along_axes(images, [matrices[size] for size in shape])
+
+
+def _smoothing(kernel: torch.Tensor, offsets: torch.Tensor, size: int) -> torch.Tensor:
+    voxels = torch.arange(size, device=offsets.device)[:, None] + offsets
+    return kept_border(voxels, kernel.expand(size, -1), size)
 
 
 def low_resolution(images: torch.Tensor, factor: float) -> torch.Tensor:
     """Sample every ``factor`` voxels and interpolate back, as thicker slices would."""
     shape = images.shape[2:]
-    mode = "trilinear" if len(shape) == 3 else "bilinear"
     coarse = [max(1, round(size / factor)) for size in shape]
-    small = F.interpolate(images, size=coarse, mode=mode, align_corners=False)
-    return F.interpolate(small, size=shape, mode=mode, align_corners=False)
+    return _resized(_resized(images, coarse), shape)
+
+
+def _resized(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Return images, interpolated linearly to a shape of the same field of view."""
+    kind = images.dtype, images.device
+    sizes = zip(images.shape[2:], shape)
+    return along_axes(images, [_resizing(old, new, *kind) for old, new in sizes])
+
+
+# asked for with the same few sizes in every step
+@lru_cache(maxsize=64)
+def _resizing(old: int, new: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    centers = torch.arange(new, dtype=dtype, device=device) + 0.5
+    return linear_shares(centers * (old / new) - 0.5, old)

@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 
-from .axes import along_axes
+from .axes import along_axes, kept_border
 
 REACH = 3  # voxels to either side that a midpoint depends on
 _CHANNELS = 4
@@ -69,7 +69,5 @@ def _weights(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tenso
     away = places[:, None] - voxels
     shares = torch.sinc(away) * torch.sinc(away / REACH)
     shares = torch.where(places[:, None] == places[:, None].floor(), away == 0, shares)
-    weights = torch.zeros(len(places), size)
-    # the border is kept, as in `sample`
-    weights.scatter_add_(1, voxels.clamp(0, size - 1).long(), shares / shares.sum(1, keepdim=True))
+    weights = kept_border(voxels.long(), shares / shares.sum(1, keepdim=True), size)
     return weights.to(device, dtype)

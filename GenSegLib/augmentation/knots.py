@@ -1,7 +1,6 @@
 """Smooth fields from their values at coarse knots.
 
-Linear interpolation between knots is a product with one small matrix along each axis. That takes a
-third of the time of PyTorch's own on a CPU, or less, and gives the same but for rounding.
+Linear interpolation between knots is a product with one small matrix along each axis.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from .axes import along_axes
+from .axes import along_axes, linear_shares
 from .randomness import Randomness
 
 
@@ -36,6 +35,4 @@ def smooth_noise(
 @lru_cache(maxsize=64)
 def _weights(knots: int, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Return what each knot has of each voxel (size, knots): hats around the knots."""
-    at = torch.linspace(0, knots - 1, size, dtype=dtype, device=device)
-    places = torch.arange(knots, dtype=dtype, device=device)
-    return (1 - (at[:, None] - places).abs()).clamp_min(0)
+    return linear_shares(torch.linspace(0, knots - 1, size, dtype=dtype, device=device), knots)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..computing.devices import where_in_order
 from .features import Features, features_of
 from .interpolation import sample
 from .knots import interpolated, smooth_noise
@@ -142,9 +143,10 @@ class Morphs:
         )
         points = identity_grid(shape, self.device)
         coarse = torch.cat([features.at(points) for features in self.features])
+        coarse = coarse.to(where_in_order(self.device))  # `grid_sample` has a gradient of no order
         fixed = coarse[[first for first, _ in self.partners]]
         moving = coarse[[second for _, second in self.partners]]
-        return register(fixed, moving, self.classes, RegistrationSettings())
+        return register(fixed, moving, self.classes, RegistrationSettings()).to(self.device)
 
     def _points(self, rng: Randomness, batch: int, spatial: SpatialStrength | None) -> torch.Tensor:
         """Return the canonical points of randomly placed, randomly deformed patches.

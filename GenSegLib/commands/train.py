@@ -93,7 +93,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--deterministic",
         action="store_const",
         const=True,
-        help="the same result to the bit each time on a graphics card, too; slower there",
+        help="the same result to the bit each time on a graphics card, too; slower there, and not "
+        "with segresnet, deeplab and diffusion",
     )
     group.add_argument(
         "--threads",

@@ -143,6 +143,14 @@ def deterministic(asked: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
+def where_in_order(device: torch.device) -> torch.device:
+    """Return where to compute what the device has no deterministic way for: there, or the CPU.
+
+    It is the device itself unless `deterministic` is asked for.
+    """
+    return torch.device("cpu") if torch.are_deterministic_algorithms_enabled() else device
+
+
 def is_out_of_memory(fault: BaseException) -> bool:
     """Tell whether a device or the processor had no memory left."""
     if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):

@@ -15,9 +15,14 @@ BLOCK = 4
 
 
 def coarse(images: torch.Tensor) -> torch.Tensor:
-    """Return the means of blocks of ``BLOCK`` voxels a side."""
-    pool = F.avg_pool3d if images.ndim == 5 else F.avg_pool2d
-    return pool(images, BLOCK)
+    """Return the means of blocks of ``BLOCK`` voxels a side; what fills no block is left out.
+
+    As reductions, since PyTorch's 3-D pooling has a gradient without a fixed order on cards.
+    """
+    for axis in range(2, images.ndim):
+        whole = images.narrow(axis, 0, images.shape[axis] // BLOCK * BLOCK)
+        images = whole.unflatten(axis, (-1, BLOCK)).mean(axis + 1)
+    return images
 
 
 def coarse_difference(attempts: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 from GenSegLib.augmentation.intensity import (
     bias_field,
@@ -100,6 +102,27 @@ def test_blur_and_low_resolution_smooth_but_keep_the_mean(dims: int) -> None:
         assert smoothed.shape == images.shape
         assert smoothed.std() < 0.7 * images.std()
         assert abs(float(smoothed.mean() - images.mean())) < 0.02
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_blur_is_a_gaussian_of_three_deviations_with_the_border_kept(
+    dims: int, sigma: float
+) -> None:
+    images = torch.randn(2, 2, *SHAPES[dims], dtype=torch.float64)
+    radius, axes = max(1, round(3 * sigma)), tuple(range(2, 2 + dims))
+    expected = gaussian_filter(images, sigma, mode="nearest", radius=radius, axes=axes)
+    torch.testing.assert_close(gaussian_blur(images, sigma), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("factor", [1.2, 1.7, 40.0])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_low_resolution_is_linear_interpolation_there_and_back(dims: int, factor: float) -> None:
+    images, shape = torch.randn(2, 2, *SHAPES[dims]), SHAPES[dims]
+    coarse = [max(1, round(size / factor)) for size in shape]
+    mode = {2: "bilinear", 3: "trilinear"}[dims]
+    expected = F.interpolate(F.interpolate(images, size=coarse, mode=mode), size=shape, mode=mode)
+    torch.testing.assert_close(low_resolution(images, factor), expected)
 
 
 def test_the_same_seed_gives_the_same_batch() -> None:

@@ -1,12 +1,16 @@
-"""The segmentation loss is MONAI's."""
+"""The segmentation loss is MONAI's, the generator's coarse difference one of blocks' means."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from monai.losses import DiceCELoss
 
 from GenSegLib.augmentation.spatial import one_hot
+from GenSegLib.training.differences import coarse
 from GenSegLib.training.losses import segmentation_loss
 
 
@@ -36,3 +40,13 @@ def test_each_level_of_deep_supervision_weighs_half_as_much_as_the_one_before(le
     losses = [segmentation_loss(logits[:, level], labels) for level in range(levels)]
     mean = sum(weight * loss for weight, loss in zip(weights, losses)) / sum(weights)
     torch.testing.assert_close(segmentation_loss(logits, labels), mean)
+
+
+@pytest.mark.parametrize(
+    ("shape", "pool"), [((9, 16), F.avg_pool2d), ((8, 13, 10), F.avg_pool3d)], ids=["2-D", "3-D"]
+)
+def test_a_coarse_image_has_the_means_of_whole_blocks(
+    shape: tuple[int, ...], pool: Callable[[torch.Tensor, int], torch.Tensor]
+) -> None:
+    images = torch.randn(2, 3, *shape)
+    torch.testing.assert_close(coarse(images), pool(images, 4))
