@@ -65,8 +65,12 @@ class UpperVariables(nn.Module):
         return recolored + 0 * self.log_strengths.sum()
 
     def mixed(self, source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-        """Return generated images with their share of the residual."""
-        return source + share(self.residual_logit) * (generated - source)
+        """Return generated images with their share of the residual.
+
+        With shares above 1 they could leave the window that real images are in.
+        """
+        mixed = source + share(self.residual_logit) * (generated - source)
+        return mixed.clamp(0, 1) if self.policy.bounded else mixed
 
     def changed(self, images: torch.Tensor, name: str, rng: Randomness) -> torch.Tensor:
         """Return images with one change of appearance."""

@@ -10,8 +10,11 @@ import torch
 from small_learners import smooth, trilevel
 from small_runs import small_run
 
+from GenSegLib.augmentation.policy import Policy
 from GenSegLib.multilevel import finite_difference, neumann, unroll
 from GenSegLib.multilevel.levels import gradient
+from GenSegLib.networks.upper_variables import UpperVariables
+from GenSegLib.presets import load_preset
 from GenSegLib.training.generated import draw_pairs
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.problem import balanced
@@ -144,3 +147,12 @@ def test_generated_pairs_are_shown_with_the_share_of_the_residual_that_was_learn
             learner.problem.variables.residual_logit.fill_(logit)
         images.append(draw_pairs(learner, ["blending"], seed=0)[0].image)
     assert not torch.equal(*images)
+
+
+def test_generated_images_stay_in_the_window_of_real_ones_whatever_the_residual_s_share() -> None:
+    variables = UpperVariables(Policy.of(load_preset("liver-ct")))
+    with torch.no_grad():
+        variables.residual_logit.fill_(3.0)
+    source, generated = torch.rand(1, 1, 8, 8, 8), torch.rand(1, 1, 8, 8, 8)
+    mixed = variables.mixed(source, generated)
+    assert 0 <= float(mixed.min()) <= float(mixed.max()) <= 1
