@@ -12,14 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json, write_text
+from .measures import MEASURES
 from .metrics import LabelScore
-
-MEASURES = {
-    "dice": ("Dice", "{:.3f}"),
-    "hd95_mm": ("HD95 (mm)", "{:.2f}"),
-    "surface_dice": ("surface Dice", "{:.3f}"),
-    "volume_error_ml": ("volume error (ml)", "{:+.3f}"),
-}
 
 
 @dataclass(frozen=True)

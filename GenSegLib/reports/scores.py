@@ -11,13 +11,8 @@ from html import escape
 from pathlib import Path
 
 from ..errors import GenSegError
+from ..evaluation.measures import MEASURES
 
-MEASURES = {
-    "dice": ("Dice", "{:.3f}"),
-    "hd95_mm": ("HD95 (mm)", "{:.2f}"),
-    "surface_dice": ("Surface Dice at 1 mm", "{:.3f}"),
-    "volume_error_ml": ("Volume error (ml)", "{:+.2f}"),
-}
 NOT_APPLICABLE = "&ndash;"
 
 
