@@ -112,7 +112,7 @@ class ApplySection(Section):
             self.message.error(str(fault))
             return
         self.ui.modelFolderEdit.addCurrentPathToHistory()
-        self.job.observers.append(self._onJobChanged)
+        self.job.observers.add(self._onJobChanged)
         self._onJobChanged(self.job)
 
     def cancel(self) -> None:
@@ -190,8 +190,8 @@ class ApplySection(Section):
             self.message.warning(_("Done, without a table of volumes: {f}").format(f=fault))
 
     def _leave(self) -> None:
-        if self.job is not None and self._onJobChanged in self.job.observers:
-            self.job.observers.remove(self._onJobChanged)
+        if self.job is not None:
+            self.job.observers.discard(self._onJobChanged)
         self.job = None
 
 

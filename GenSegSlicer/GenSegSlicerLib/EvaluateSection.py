@@ -57,7 +57,7 @@ class EvaluateSection(Section):
         except GenSegError as fault:
             self.message.error(str(fault))
             return
-        self.job.observers.append(self._onJobChanged)
+        self.job.observers.add(self._onJobChanged)
         self._onJobChanged(self.job)
 
     def _fault(self) -> str:
@@ -85,6 +85,6 @@ class EvaluateSection(Section):
             self.refresh()
 
     def _leave(self) -> None:
-        if self.job is not None and self._onJobChanged in self.job.observers:
-            self.job.observers.remove(self._onJobChanged)
+        if self.job is not None:
+            self.job.observers.discard(self._onJobChanged)
         self.job = None

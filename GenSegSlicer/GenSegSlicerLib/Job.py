@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import slicer
+
+from GenSegSlicerLib.Observers import Observers
 
 ACTIVE = ("preparing", "running", "stopping")
 _PAUSE_S = 0.01
@@ -27,7 +28,7 @@ class Job:
     """
 
     def __init__(self) -> None:
-        self.observers: list[Callable[[Any], None]] = []
+        self.observers = Observers()
         self.state = "preparing"
         self.phase = ""
         self.fraction = 0.0
@@ -60,8 +61,7 @@ class Job:
         self._tell()
 
     def _tell(self) -> None:
-        for observer in list(self.observers):
-            observer(self)
+        self.observers.tell(self)
 
 
 def awaited(job: Any, wait: bool) -> Any:

@@ -85,7 +85,7 @@ class RunSection(Section):
         self.job = job
         self._outlivedScene = False
         self._announced = None
-        job.observers.append(self._onJobChanged)
+        job.observers.add(self._onJobChanged)
         self.monitor.follow(job)
         self._onJobChanged(job)
 
@@ -201,8 +201,8 @@ class RunSection(Section):
         self.onChanged()
 
     def _leave(self) -> None:
-        if self.job is not None and self._onJobChanged in self.job.observers:
-            self.job.observers.remove(self._onJobChanged)
+        if self.job is not None:
+            self.job.observers.discard(self._onJobChanged)
         self.monitor.leave()
         self.job = None
 

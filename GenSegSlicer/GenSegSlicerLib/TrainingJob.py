@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from GenSegLib.runs import RunFolder, State
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.EventTail import EventTail
 from GenSegSlicerLib.Job import Job
+from GenSegSlicerLib.Observers import Observers
 from GenSegSlicerLib.RunEnding import settle
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.Trainer import Trainer
@@ -45,7 +45,7 @@ class TrainingJob(Job):
         super().__init__()
         self.runFolder: Path | None = None
         self.events: list[dict[str, Any]] = []
-        self.eventObservers: list[Callable[[dict[str, Any]], None]] = []
+        self.eventObservers = Observers()
         self.stopIsOverdue = False
         self._progress = TrainingProgress()
         self._turns: Turns | None = None
@@ -171,8 +171,7 @@ class TrainingJob(Job):
         self.phase = self._progress.phase
         self.remainingS = self._progress.remainingS
         self.fraction = _PREPARING + (1 - _PREPARING) * self._progress.share
-        for observer in list(self.eventObservers):
-            observer(event)
+        self.eventObservers.tell(event)
 
     def _pressStop(self) -> bool:
         """Ask again where a training that was just resumed forgot it; tells what is overdue."""

@@ -50,13 +50,13 @@ class TrainingMonitor:
         self._clearCurves()
         for event in job.events:
             self._take(event)
-        job.eventObservers.append(self._take)
+        job.eventObservers.add(self._take)
         self.show()
 
     def leave(self) -> None:
         """Let go of the job; it goes on."""
-        if self.job is not None and self._take in self.job.eventObservers:
-            self.job.eventObservers.remove(self._take)
+        if self.job is not None:
+            self.job.eventObservers.discard(self._take)
         self.job = None
 
     def forgetNodes(self) -> None:

@@ -36,7 +36,7 @@ class Watch:
         self.phases: list[str] = []
         self.fractions: list[float] = []
         self.turns_s: list[float] = []
-        job.observers.append(self._note)
+        job.observers.add(self._note)
 
     def until(self, condition: Callable[[], object], timeout_s: float = 300.0) -> None:
         """Let Slicer's events go on until the condition holds."""

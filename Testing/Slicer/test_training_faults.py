@@ -123,7 +123,7 @@ def test_a_long_story_is_read_in_slices(
     library("pass")
     job = GenSegSlicerLogic().resume(run.path)
     known = [0]
-    job.observers.append(lambda job: known.append(len(job.events)))
+    job.observers.add(lambda job: known.append(len(job.events)))
     Watch(host, job).until_ended()
     assert known[-1] == 20_000
     assert np.diff(known).max() < 500
