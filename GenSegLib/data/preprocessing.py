@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import GenSegError
 from ..images.geometry import (
+    Resample,
     Route,
     Step,
     Window,
@@ -23,6 +24,7 @@ from ..images.geometry import (
     plan_resample,
 )
 from ..images.image_io import Volume, on_same_grid
+from ..images.resampling import resampled_slabs
 from ..presets import Preset
 from .foreground import CROP_MARGIN, foreground
 from .normalization import Spread, measure, normalize, slabs_of
@@ -100,14 +102,22 @@ class Preprocessor:
     def measure(self, image: Volume) -> Spread | None:
         """Give the spread of an image as `apply` would find it; None where it needs none.
 
+        The image is seen slab by slab, however fine the preset's spacing is.
+
         Raises:
             GenSegError: as `apply`.
         """
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
-        array = self._to_spacing(image, None).forward(image.array)
-        return measure(slab for _, slab in slabs_of(array))
+        route = self._to_spacing(image, None)
+        last = route.steps[-1]
+        if isinstance(last, Resample):
+            array = Route(route.steps[:-1]).forward(image.array)
+            slabs = resampled_slabs(array, last.size, last.scale)
+        else:
+            slabs = slabs_of(route.forward(image.array))
+        return measure(slab for _, slab in slabs)
 
     def _normalize(self, array: Array, padding: Window, spread: Spread | None) -> Array:
         """Normalize an array and pad it, (channel, x, y, z) float32."""

@@ -80,16 +80,25 @@ def resample(array: Array, size: Sequence[int], scale: Sequence[float]) -> Array
     Returns:
         (channel, x, y, z) in float32; an axis with scale 1 and equal size is not touched.
     """
-    axes = [Axis(*values) for values in zip(array.shape[1:], size, scale)]
-    if all(axis.is_kept for axis in axes):
+    if tuple(size) == array.shape[1:] and all(factor == 1 for factor in scale):
         return np.asarray(array, np.float32)
-    along = int(np.argmax(array.shape[1:]))
     result = np.empty((len(array), *size), np.float32)
-    per_slice = len(array) * max(array[0].size / array.shape[1 + along] * axes[along].scale, 1)
+    for index, slab in resampled_slabs(array, size, scale):
+        result[index] = slab
+    return result
+
+
+def resampled_slabs(
+    array: Array, size: Sequence[int], scale: Sequence[float]
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
+    """Give what `resample` gives one slab after the other, and the place of each in the result."""
+    axes = [Axis(*values) for values in zip(array.shape[1:], size, scale)]
+    along = int(np.argmax(array.shape[1:]))
+    read = array[0].size / array.shape[1 + along] * axes[along].scale
+    per_slice = len(array) * max(read, math.prod(size) / size[along])
     for start, stop in spans(size[along], max(1, int(SLAB_VOXELS / per_slice))):
         part = array[along_axis(along, *axes[along].reach(start, stop))]
-        result[along_axis(along, start, stop)] = resample_slab(part, axes, along, start, stop)
-    return result
+        yield along_axis(along, start, stop), resample_slab(part, axes, along, start, stop)
 
 
 def resample_slab(

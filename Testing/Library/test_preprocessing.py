@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
+from GenSegLib.images import resampling
 from GenSegLib.images.image_io import Volume, read_image, read_label
 from GenSegLib.presets import Intensity, Preset, load_preset
 
@@ -156,6 +158,35 @@ def test_voxels_that_are_no_numbers_are_refused(value: float) -> None:
     image.array[0, 1, 2, 3] = value
     with pytest.raises(GenSegError, match="NaN or infinite"):
         Preprocessor(PLAIN).apply(image)
+
+
+@pytest.mark.parametrize("spacing", [None, (0.5, 0.5, 0.5)], ids=["as it is", "finer"])
+def test_the_spread_of_an_image_is_what_it_is_normalized_by(
+    spacing: tuple[float, ...] | None,
+) -> None:
+    random = np.random.default_rng(0)
+    image = Volume(random.gamma(2.0, 30.0, (2, 20, 30, 24)), make_affine("LPS", (1, 1.2, 3)))
+    preset = replace(PLAIN, spacing=spacing, channels=2, multiple=1, patch_size=(8, 8, 8))
+    preprocessor = Preprocessor(preset)
+    spread = preprocessor.measure(image)
+    found = preprocessor.apply(image).image, preprocessor.apply(image, spread=spread).image
+    np.testing.assert_allclose(*found, atol=1e-5)
+
+
+def test_a_spread_is_measured_without_holding_the_finer_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resampling, "SLAB_VOXELS", 1 << 16)
+    image = Volume(np.ones((1, 80, 32, 32), np.float32), make_affine("RAS", (3, 3, 3)))
+    preprocessor = Preprocessor(PRESET)
+    tracemalloc.start()
+    try:
+        preprocessor.measure(image)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    finer = 3**3 * image.array.nbytes
+    assert peak < finer / 2
 
 
 def test_an_absurd_spacing_is_refused_before_memory_runs_out() -> None:
