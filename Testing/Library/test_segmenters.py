@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from GenSegLib.config import SEGMENTERS
 from GenSegLib.errors import GenSegError
@@ -75,6 +76,14 @@ def test_patches_of_which_the_coarsest_grid_is_one_voxel_are_refused() -> None:
     network = build_segmenter("dynunet", segmenter_args("dynunet", 1, 2, 3, (8, 8, 8)))
     with pytest.raises(GenSegError, match="cannot take patches of 8 x 8 x 8 voxels"):
         require_windows(network, 1, 2, (8, 8, 8))
+
+
+def test_a_network_that_looks_at_values_is_not_refused_for_it() -> None:
+    class Looking(nn.Conv3d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return super().forward(input) * float(input.mean())
+
+    require_windows(Looking(1, 2, 1), 1, 2, (8, 8, 8))
 
 
 @pytest.mark.parametrize(
