@@ -128,11 +128,12 @@ class RunSection(Section):
     def update(self) -> None:
         """Enable what is possible now, and say how the run stands."""
         ui, active = self.ui, self.isTraining()
+        saved = "" if active else self.savedState()
         overdue = active and self.job.stopIsOverdue
         ui.stopButton.enabled = overdue or (active and self.job.state != "stopping")
         ui.stopButton.text = _("End now") if overdue else _("Stop")
         ui.stopButton.toolTip = _stopToolTip(active, overdue)
-        canResume = not active and self.savedState() in _RESUMABLE
+        canResume = saved in _RESUMABLE
         ui.resumeButton.enabled = canResume
         ui.resumeButton.toolTip = (
             _("Go on with the chosen run from where it was saved")
@@ -148,12 +149,12 @@ class RunSection(Section):
             else _("The report is written when the training is finished")
         )
         self.monitor.show()
-        self._tell()
+        self._tell(saved)
 
-    def _tell(self) -> None:
+    def _tell(self, saved: str) -> None:
         """Say how the run stands where the progress bar does not say it."""
         job = self.job
-        state = job.state if job is not None else self.savedState()
+        state = job.state if job is not None else saved
         if state == "finished":
             self.message.good(_("The model is ready: use it in Apply, below"))
         elif self.isTraining() and self._outlivedScene:
