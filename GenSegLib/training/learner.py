@@ -132,7 +132,7 @@ class Learner:
 
     def warm_up_step(self) -> dict[str, float]:
         """Take a step of the generator and its adversary."""
-        batches = self.ahead.take(self.sampling.batches)
+        batches = self.ahead.take(self.sampling.lower_batches)
         adversary = self.adversary.descend(self.problem.adversary_loss(batches))
         weights = self.problem.lower_parameters()
         loss = self.problem.lower_loss(batches, weights, self.problem.upper_parameters())

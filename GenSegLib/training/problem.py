@@ -31,23 +31,32 @@ from .losses import segmentation_loss
 
 
 @dataclass(frozen=True)
-class Batches:
-    """One iteration's data: images (b, c, *s) with labels (b, 1, *s) for each level.
+class LowerBatches:
+    """The lower level's data of one iteration: images (b, c, *s) with labels (b, 1, *s).
 
     Attributes:
         lower: real pairs with the source images that the generator starts from.
-        middle: augmented real pairs.
-        blends: new masks with their source images.
-        upper: pairs of held-back cases.
         seed: of the noise and the appearance of the generated images, which every evaluation of
             these batches repeats.
     """
 
     lower: Pairs
+    seed: int
+
+
+@dataclass(frozen=True)
+class Batches(LowerBatches):
+    """One iteration's data for each level.
+
+    Attributes:
+        middle: augmented real pairs.
+        blends: new masks with their source images.
+        upper: pairs of held-back cases.
+    """
+
     middle: tuple[torch.Tensor, torch.Tensor]
     blends: Pairs
     upper: tuple[torch.Tensor, torch.Tensor]
-    seed: int
 
 
 @dataclass
@@ -150,7 +159,7 @@ class SegmentationProblem:
         return drawn.float()
 
     def _attempted(
-        self, batches: Batches, weights: Tensors, upper: Tensors
+        self, batches: LowerBatches, weights: Tensors, upper: Tensors
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the generator's attempts at real images, and their mean price."""
         pairs = batches.lower
@@ -177,7 +186,7 @@ class SegmentationProblem:
             inputs.append(pairs.coordinates)
         return [laid_out(tensor) for tensor in inputs]
 
-    def lower_loss(self, batches: Batches, weights: Tensors, upper: Tensors) -> torch.Tensor:
+    def lower_loss(self, batches: LowerBatches, weights: Tensors, upper: Tensors) -> torch.Tensor:
         """Return the generator's loss: difference, the attempts' price, the adversary's verdict."""
         pairs = batches.lower
         drawn, price = self._attempted(batches, weights, upper)
@@ -190,7 +199,7 @@ class SegmentationProblem:
             loss = loss + self.adversarial_weight * verdict
         return loss
 
-    def adversary_loss(self, batches: Batches) -> torch.Tensor:
+    def adversary_loss(self, batches: LowerBatches) -> torch.Tensor:
         """Return the discriminator's loss on real and generated images of the same masks.
 
         It is in training mode here alone, where its spectral norms are estimated anew: the other

@@ -16,7 +16,7 @@ from ..augmentation.subject import LabelledCase
 from ..config import TrainConfig
 from ..feedback import Feedback
 from ..presets import Preset
-from .problem import Batches
+from .problem import Batches, LowerBatches
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,15 @@ class Sampling:
         return morphs.blends(self.rng, count, self.spatial, self.blended_share)
 
     @torch.no_grad()
+    def lower_batches(self) -> LowerBatches:
+        """Draw one iteration's data for the lower level alone."""
+        return LowerBatches(self._pairs_to_draw(), self.seed())
+
+    @torch.no_grad()
     def batches(self) -> Batches:
         """Draw one iteration's data for all three levels."""
         return Batches(
-            lower=self.morphs.real_pairs(self.rng, self.config.generated_batch_size),
+            lower=self._pairs_to_draw(),
             middle=self.real(held_back=False),
             blends=self.blends(held_back=False),
             upper=self._held_back.draw(self.rng, self.config.batch_size),
@@ -106,6 +111,10 @@ class Sampling:
     def final_batches(self) -> FinalBatches:
         """Draw a step's data of all cases, the held-back ones included."""
         return FinalBatches(self.real(held_back=True), self.blends(held_back=True), self.seed())
+
+    def _pairs_to_draw(self) -> Pairs:
+        """Draw real pairs, for the generator to draw from others."""
+        return self.morphs.real_pairs(self.rng, self.config.generated_batch_size)
 
     def seed(self) -> int:
         """Draw a seed for what is to be repeated exactly."""
