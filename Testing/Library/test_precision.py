@@ -20,12 +20,14 @@ def format_of_products(precision: str) -> torch.dtype:
     [
         ({"amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
         ({"bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": True}, torch.float32),
+        ({"avx512_bf16": True, "cpu_name": "Intel Xeon Processor"}, torch.float32),
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, torch.bfloat16),
+        ({"cpu_name": "AMD EPYC"}, torch.float32),
         ({}, torch.float32),
     ],
 )
 def test_a_processor_computes_in_bfloat16_where_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, has: dict[str, bool], expected: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, has: dict[str, object], expected: torch.dtype
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
     assert format_of_products("auto") == expected
