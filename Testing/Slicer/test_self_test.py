@@ -30,3 +30,23 @@ def test_it_says_what_is_missing_where_pytorch_is_not_installed(
     monkeypatch.setattr(Dependencies, "missing", lambda: ["torch", "monai"])
     result = run_by_unittest(scene)
     assert [reason for _, reason in result.skipped] == ["not installed in Slicer yet: torch, monai"]
+
+
+def test_reload_and_test_says_why_it_is_skipped(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Dependencies, "missing", lambda: ["torch", "monai"])
+    caplog.set_level("INFO")
+    SelfTest.GenSegSlicerTest().runTest()
+    assert "Skipped: not installed in Slicer yet: torch, monai" in caplog.messages
+
+
+def test_reload_and_test_runs_the_test_and_shows_what_fails(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(test: SelfTest.GenSegSlicerTest) -> None:
+        raise AssertionError("not alike")
+
+    monkeypatch.setattr(SelfTest.GenSegSlicerTest, "test_trainAndApply", fail)
+    with pytest.raises(AssertionError, match="not alike"):
+        SelfTest.GenSegSlicerTest().runTest()
