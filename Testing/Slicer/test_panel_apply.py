@@ -170,6 +170,19 @@ def test_volumes_are_applied_to_one_by_one_or_at_once_and_results_kept_or_replac
     assert ui.applyMessage.text == "Done: first by GenSeg"
 
 
+def test_a_result_is_shown_over_its_own_volume_though_another_is_chosen_meanwhile(
+    ready: PanelDriver,
+) -> None:
+    ready.press(ready.ui.applyButton)
+    job = ready.widget.panel.apply.job
+    second = slicer.util.getNode("second")
+    ready.ui.inputVolumeSelector.setCurrentNode(second)
+    slicer.util.setSliceViewerLayers(background=second)
+    ready.host.wait_until(lambda: not job.isActive, 300)
+    shown = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed").GetBackgroundVolumeID()
+    assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
+
+
 def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriver) -> None:
     ready.press(ready.ui.applyButton)
     job = ready.widget.panel.apply.job

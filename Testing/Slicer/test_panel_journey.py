@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -191,6 +192,37 @@ def test_stepping_goes_round(journey: Journey) -> None:
     assert not ui.rejectButton.enabled  # a prediction is not generated
     panel.press(ui.reviewNextButton)
     assert ui.reviewSelector.currentIndex == 0
+
+
+def test_another_module_gets_the_views_and_coming_back_shows_the_picture_again(
+    journey: Journey,
+) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    ui.reviewSelector.setCurrentIndex(1)
+    panel.host.process_events()
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    panel.widget.exit()
+    assert layout.GetViewArrangement() != layout.SlicerLayoutSideBySideView
+    panel.widget.enter()
+    panel.host.process_events()
+    assert layout.GetViewArrangement() == layout.SlicerLayoutSideBySideView
+    assert ui.reviewSelector.currentIndex == 1
+
+
+def test_a_further_round_leaves_the_views_as_the_user_moved_them(journey: Journey) -> None:
+    panel, ui = journey.panel, journey.panel.ui
+    ui.reviewSection.collapsed = False
+    panel.host.process_events()
+    picture, count = ui.reviewSelector.currentText, ui.reviewSelector.count
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    red.SetFieldOfView(11.0, 12.0, 1.0)
+    last = max((run_of(journey) / "previews").iterdir())
+    shutil.copytree(last, last.with_name(f"{int(last.name) + 1:06d}"))
+    panel.widget.panel.review.refresh()
+    assert ui.reviewSelector.count > count
+    assert ui.reviewSelector.currentText == picture
+    assert red.GetFieldOfView()[:2] == (11.0, 12.0)
 
 
 def test_closing_the_review_gives_the_views_back(journey: Journey) -> None:
