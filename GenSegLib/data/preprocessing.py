@@ -130,21 +130,6 @@ class Preprocessor:
             inside[index] = normalize(slab, intensity, spread)
         return padded
 
-    def restore_label(self, prepared: Prepared, label: Array) -> Array:
-        """Bring a (x, y, z) label back to the input's own grid, class by class."""
-        return np.array(prepared.route.backward_label(label), order="C")
-
-    def restore_probabilities(self, prepared: Prepared, probabilities: Array) -> Array:
-        """Bring (class, x, y, z) probabilities back to the input's own grid.
-
-        What the crop had cut off is background (class 0) for sure.
-        """
-        moved = [
-            prepared.route.backward(probabilities[index : index + 1], float(index == 0))
-            for index in range(len(probabilities))
-        ]
-        return np.concatenate(moved)
-
     def _to_spacing(self, image: Volume, label: Array | None) -> Route:
         """Plan the way to the preset's orientation, the foreground and the preset's spacing."""
         reorient: Step = plan_reorient(image.affine, _size(image.array), self._preset.orientation)

@@ -7,7 +7,7 @@ A route is a chain of three kinds of step: `Reorient`, `Window` (a crop or a pad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Protocol, cast
@@ -158,17 +158,10 @@ class Route:
 
     def forward_label(self, label: Array) -> Array:
         """Take the (x, y, z) label to the grid at the end, class by class if that mixes values."""
-        return self._move_label(label, self.forward)
-
-    def backward_label(self, label: Array) -> Array:
-        """Take the (x, y, z) label to the grid at the start, class by class if that mixes."""
-        return self._move_label(label, self.backward)
-
-    def _move_label(self, label: Array, move: Callable[[Array, float], Array]) -> Array:
         if not any(step.interpolates for step in self.steps):
-            return move(label[np.newaxis], 0)[0]
+            return self.forward(label[np.newaxis])[0]
         moved = (
-            (value, move((label == value)[np.newaxis].astype(np.float32), float(value == 0))[0])
+            (value, self.forward((label == value)[np.newaxis].astype(np.float32), value == 0)[0])
             for value in np.union1d(label, 0)
         )
         return likeliest(moved, label.dtype)

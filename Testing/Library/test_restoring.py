@@ -7,14 +7,11 @@ import pytest
 from grids import affines, ball, make_affine, orientations
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from way_back import brought_back
 
 from GenSegLib.data.preprocessing import Prepared, Preprocessor
 from GenSegLib.images.geometry import Array
 from GenSegLib.images.image_io import Volume
-from GenSegLib.images.resampling import along_axis, spans
-from GenSegLib.prediction.canvas import Canvas
-from GenSegLib.prediction.coarse import whole
-from GenSegLib.prediction.restoring import Restorer, Slab
 from GenSegLib.presets import load_preset
 
 PRESET = load_preset("hippocampus-mri")
@@ -32,9 +29,10 @@ def drawn_shares(prepared: Prepared, seed: int = 0) -> Array:
     return np.moveaxis(shares, -1, 0).astype(np.float32)
 
 
-def cut(shares: Array, along: int, thickness: int) -> list[Slab]:
-    ends = spans(shares.shape[1 + along], thickness)
-    return [(start, stop, shares[along_axis(along, start, stop)]) for start, stop in ends]
+def all_at_once(prepared: Prepared, shares: Array) -> Array:
+    """Take (class, x, y, z) probabilities back as dense volumes; beyond them is background."""
+    moved = [prepared.route.backward(each[np.newaxis], k == 0) for k, each in enumerate(shares)]
+    return np.concatenate(moved)
 
 
 @given(
@@ -57,12 +55,11 @@ def test_slabs_come_back_as_the_whole_does(
     thickness: int,
 ) -> None:
     preset = replace(PRESET, orientation=orientation, spacing=spacing, crop_foreground=crop)
-    preprocessor, image = Preprocessor(preset), bright_block(affine, size)
-    prepared = preprocessor.apply(image)
+    image = bright_block(affine, size)
+    prepared = Preprocessor(preset).apply(image)
     shares = drawn_shares(prepared)
-    canvas = Canvas(image.shape, VALUES, probabilities=True, uncertainty=True)
-    canvas.fill(whole(image), Restorer(prepared.route, along), cut(shares, along, thickness))
-    dense = preprocessor.restore_probabilities(prepared, shares)
+    canvas = brought_back(image, prepared, shares, VALUES, along, thickness)
+    dense = all_at_once(prepared, shares)
     assert canvas.probabilities is not None
     np.testing.assert_allclose(canvas.probabilities, dense, atol=1e-5)
     highest = np.sort(dense, axis=0)
@@ -79,8 +76,7 @@ def test_what_was_cropped_away_is_surely_background(along: int) -> None:
     prepared = Preprocessor(replace(PRESET, spacing=None, crop_foreground=True)).apply(image)
     shares = np.zeros((3, *prepared.image.shape[1:]), np.float32)
     shares[1] = 1
-    canvas = Canvas(image.shape, VALUES, probabilities=True, uncertainty=True)
-    canvas.fill(whole(image), Restorer(prepared.route, along), cut(shares, along, 5))
+    canvas = brought_back(image, prepared, shares, VALUES, along)
     assert canvas.probabilities is not None
     assert canvas.uncertainty is not None
     assert canvas.probabilities[:, 0, 0, 0].tolist() == [1, 0, 0]
