@@ -10,7 +10,7 @@ import torch
 from ..presets import Preset
 from .intensity import Strength, bias_field, contrast, gamma, gaussian_blur, low_resolution, noise
 from .randomness import Randomness
-from .spatial import SpatialStrength, deform, random_grid
+from .spatial import STILL, SpatialStrength, deform, random_grid
 
 # The changes that have a strength, which a policy names as they are named here.
 CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
@@ -41,6 +41,7 @@ class Policy:
         """
         spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
         return cls(
+            spatial=SpatialStrength(mirror_axes=preset.mirror_axes),
             contrast=0.22 * spread,
             noise=0.3 * spread,
             bias_field=0.3 if preset.bias_field else 0.0,
@@ -51,7 +52,7 @@ class Policy:
         """Return a policy whose changes are ``factor`` times as strong; with 0 nothing changes."""
         return replace(
             self,
-            spatial=self.spatial.scaled(factor),
+            spatial=self.spatial.scaled(factor) if factor > 0 else STILL,
             probability=self.probability if factor > 0 else 0.0,
             **{name: getattr(self, name) * factor for name in CHANGES},
         )

@@ -29,7 +29,7 @@ class SpatialStrength:
         translation: standard deviation as a share of the field of view.
         elastic: standard deviation of the knots' displacement as a share of the field of view.
         knots: knots of the displacement grid along each axis.
-        flip_axes: spatial axes that may be mirrored, each with probability one half.
+        mirror_axes: spatial axes that half of the samples with such changes are mirrored along.
         probability: the share of samples that are rotated, scaled and moved; all are bent.
     """
 
@@ -38,13 +38,16 @@ class SpatialStrength:
     translation: float = 0.045
     elastic: float = 0.052
     knots: int = 6
-    flip_axes: tuple[int, ...] = ()
+    mirror_axes: tuple[int, ...] = ()
     probability: float = 0.9
 
     def scaled(self, factor: float) -> SpatialStrength:
         """Return deformations that go ``factor`` times as far; mirroring is as likely as before."""
         lengths = ("rotation", "scale", "translation", "elastic")
         return replace(self, **{name: getattr(self, name) * factor for name in lengths})
+
+
+STILL = SpatialStrength(probability=0.0, elastic=0.0)
 
 
 def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") -> torch.Tensor:
@@ -62,7 +65,7 @@ def random_affine(
     rotation = torch.matrix_exp(angles - angles.transpose(1, 2))
     zoom = torch.exp(rng.normal(batch, 1) * strength.scale)
     zoom = zoom * torch.exp(rng.normal(batch, dims) * strength.scale / 2)
-    for axis in strength.flip_axes:
+    for axis in strength.mirror_axes:
         sign = torch.ones_like(zoom)
         sign[:, axis] = 1 - 2 * rng.gate(batch, 0.5, 0).squeeze(1)
         zoom = zoom * sign

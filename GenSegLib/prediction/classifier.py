@@ -25,7 +25,8 @@ class Classifier:
         networks: from (batch, channel, *patch_size) to logits (batch, class, *patch_size); modules
             are to be in evaluation mode.
         device: where the networks are.
-        mirror: average over the windows mirrored along each combination of their axes.
+        mirror_axes: average over the windows mirrored along each combination of these of their
+            spatial axes.
         windows_at_once: the most windows in one batch.
         collect_on: device of the result; None for that of the networks.
 
@@ -38,29 +39,28 @@ class Classifier:
         self,
         networks: Sequence[Network],
         device: torch.device,
-        mirror: bool = False,
+        mirror_axes: Sequence[int] = (),
         windows_at_once: int = 2,
         collect_on: torch.device | None = None,
     ) -> None:
         self._networks = tuple(networks)
         self._device = device
-        self._mirror = mirror
+        axes = [2 + axis for axis in mirror_axes]
+        self._flips = [*chain.from_iterable(combinations(axes, n) for n in range(len(axes) + 1))]
         self.windows_at_once = windows_at_once
         self.collect_on = collect_on or device
 
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
         """Give the probabilities (batch, class, *patch_size) of windows, on `collect_on`."""
-        axes = range(2, windows.ndim) if self._mirror else range(0)
-        flips = [*chain.from_iterable(combinations(axes, n) for n in range(len(axes) + 1))]
         windows = windows.to(self._device)
         total = torch.zeros((), device=self._device)
         for network in self._networks:
-            for flip in flips:
+            for flip in self._flips:
                 logits = network(windows.flip(flip) if flip else windows).float()
                 shares = torch.softmax(logits, dim=1)
                 total = total + (shares.flip(flip) if flip else shares)
-        count = len(flips) * len(self._networks)
+        count = len(self._flips) * len(self._networks)
         return (total / count if count > 1 else total).to(self.collect_on)
 
     def secured(self, action: Callable[[], T]) -> T:
@@ -78,7 +78,7 @@ class SteadfastClassifier(Classifier):
         networks: see `Classifier`; modules, which can be moved to the CPU.
         device: see `Classifier`.
         tell: is told each step in one line.
-        mirror: see `Classifier`.
+        mirror_axes: see `Classifier`.
         windows_at_once: see `Classifier`.
         collect_on: see `Classifier`.
     """
@@ -88,11 +88,11 @@ class SteadfastClassifier(Classifier):
         networks: Sequence[nn.Module],
         device: torch.device,
         tell: Callable[[str], None],
-        mirror: bool = False,
+        mirror_axes: Sequence[int] = (),
         windows_at_once: int = 2,
         collect_on: torch.device | None = None,
     ) -> None:
-        super().__init__(networks, device, mirror, windows_at_once, collect_on)
+        super().__init__(networks, device, mirror_axes, windows_at_once, collect_on)
         self._modules = networks
         self._tell = tell
 

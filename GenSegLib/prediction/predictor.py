@@ -20,6 +20,7 @@ from ..data.preprocessing import Prepared, Preprocessor
 from ..errors import GenSegError
 from ..images.geometry import likeliest
 from ..images.image_io import Volume
+from ..presets import Preset
 from .budget import Budget, passage_bytes
 from .canvas import Canvas, canvas_bytes
 from .classifier import CPU, SteadfastClassifier
@@ -64,13 +65,23 @@ class _Formatted(nn.Module):
         return logits
 
 
+def _axes_to_mirror(preset: Preset) -> tuple[int, ...]:
+    if not preset.mirror_axes:
+        raise GenSegError(
+            "this model learned from no mirrored cases, and would not know mirrored copies of an "
+            "image; leave --mirror out, or train with a preset that names mirror_axes"
+        )
+    return preset.mirror_axes
+
+
 class Predictor:
     """A trained model, loaded and ready.
 
     Args:
         model_folder: see `model_folder`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        mirror: also segment the image mirrored along its axes, and average.
+        mirror: also segment the image mirrored along the axes that the model learned it along, and
+            average.
         others: folders of further models of the same kind, to average over.
         max_memory: the most bytes that may be taken, of main memory and of the device's; None for
             most of what is free.
@@ -79,7 +90,8 @@ class Predictor:
             compute in and which changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
 
     Raises:
-        GenSegError: a model cannot be read or is of another kind, or the device is not there.
+        GenSegError: a model cannot be read or is of another kind, it is to mirror and learned
+            from no mirrored cases, or the device is not there.
     """
 
     def __init__(
@@ -96,12 +108,13 @@ class Predictor:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
+        mirror_axes = _axes_to_mirror(self._preset) if mirror else ()
         precision = "fp32" if exact else "auto"
         networks = [_Formatted(one, chosen, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(
-            networks, chosen, tell or (lambda _: None), mirror, windows_at_once=1
+            networks, chosen, tell or (lambda _: None), mirror_axes, windows_at_once=1
         )
         self._is_tuned = chosen.type != "cuda"
 

@@ -21,7 +21,7 @@ def segment(
     network: nn.Module | Callable[[Tensor], Tensor],
     patch_size: Sequence[int],
     image: Tensor,
-    mirror: bool = False,
+    mirror_axes: Sequence[int] = (),
 ) -> Tensor:
     """Give the class probabilities of a prepared image, without gradients.
 
@@ -32,13 +32,13 @@ def segment(
             module is to be in evaluation mode.
         patch_size: of the windows, in voxels.
         image: (1, channel, x, y, z), or one spatial axis fewer, on the network's device.
-        mirror: average over each window mirrored along each combination of its axes.
+        mirror_axes: see `Classifier`.
 
     Returns:
         Probabilities (1, class, x, y, z) on the image's device.
     """
     windows = Windows(tuple(image.shape[2:]), tuple(patch_size))
-    classifier = Classifier([network], image.device, mirror)
+    classifier = Classifier([network], image.device, mirror_axes)
     slabs = [slab for _, _, slab in sweep(classifier, image, windows)]
     return torch.cat(slabs, dim=1 + windows.along)[None]
 

@@ -16,6 +16,7 @@ from ..values import LARGEST_SPACING, SMALLEST_SPACING, is_count, is_number, is_
 
 EFFORTS = ("quick", "standard", "thorough")
 MODALITIES = ("MR", "CT", "")
+AXES = [0, 1, 2]
 LARGEST_MULTIPLE = 128  # voxels: finer steps than those of any segmenter
 
 _SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
@@ -84,7 +85,9 @@ class Preset:
     the segmentation is empty, or with `search_finely` the whole image is segmented. With
     `coordinates` the generator also sees where a patch lies. Of no more than `few_cases` labelled
     cases a step sees one real and one generated sample: where a patch shows most of a case, more
-    of them only fit those cases more closely, in twice the time.
+    of them only fit those cases more closely, in twice the time. Along `mirror_axes` (0 is the
+    first axis of a patch) trainings also mirror cases, and predictions can: only a network that
+    learned from mirrored cases knows them.
 
     Raises:
         GenSegError: a value does not fit; the message names the setting.
@@ -118,6 +121,7 @@ class Preset:
     coordinates: bool = False
     optional_labels: tuple[int, ...] = ()
     few_cases: int = 0
+    mirror_axes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no training could use."""
@@ -141,6 +145,9 @@ class Preset:
         _require(all(value > 0 for value in self.labels), "labels", "values of 1 or more")
         rgb = (part for color in self.colors.values() for part in color)
         _require(all(0 <= part <= 255 for part in rgb), "colors", "RGB from 0 to 255")
+        axes = self.mirror_axes
+        are_axes = all(is_count(axis) and axis < dims for axis in axes)
+        _require(are_axes and len(set(axes)) == len(axes), "mirror_axes", f"some of {AXES[:dims]}")
         needed = not self.labels or bool(self.single_labels)
         _require(needed, "optional_labels", "some of the labels, not all")
         _require(set(self.steps) == set(EFFORTS), "steps", f"entries for {', '.join(EFFORTS)}")
@@ -218,6 +225,7 @@ _READERS: dict[str, Any] = {
     "coarse_spacing": _spacing,
     "patch_size": tuple,
     "optional_labels": tuple,
+    "mirror_axes": tuple,
     "intensity": lambda values: Intensity(**values),
     "steps": lambda values: {effort: Steps(**counts) for effort, counts in values.items()},
 }

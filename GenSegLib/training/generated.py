@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from ..augmentation.randomness import Randomness
-from ..augmentation.spatial import SpatialStrength
+from ..augmentation.spatial import STILL
 from .learner import Learner
-
-_STILL = SpatialStrength(probability=0.0, elastic=0.0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def draw_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[Genera
 
 def _draw(learner: Learner, kind: str, rng: Randomness, seed: int) -> GeneratedPair:
     problem, sampling = learner.problem, learner.sampling
-    spatial = sampling.spatial if kind == "deformation" else _STILL
+    spatial = sampling.spatial if kind == "deformation" else STILL
     share = 1.0 if sampling.blended_share > 0 else 0.0  # a preview shows what there is
     blend = sampling.all_morphs.blends(rng, 1, spatial, share)
     upper = [tensor.detach() for tensor in problem.upper_parameters()]

@@ -25,7 +25,7 @@ class ApplyJob(ProcessJob):
         volumeNodes: to segment.
         outputSegmentation: an existing segmentation for a single volume; None makes new ones.
         mode: "replace" drops the segments of `outputSegmentation`, "add" keeps them.
-        mirror: average over mirrored copies, too.
+        mirror: average over mirrored copies, too, which the model has to have learned from.
         uncertainty: make a volume of the uncertainty, too.
         device: "auto" or a device's name.
 

@@ -1,6 +1,6 @@
 """Whether the Dice that a model expects of its own segmentations ranks the bad ones.
 
-    python Testing/Benchmarks/uncertainty_ranking.py RUN [RUN ...] [--seed 0] [--mirror]
+    python Testing/Benchmarks/uncertainty_ranking.py RUN [RUN ...] [--seed 0]
 
 RUN is a training of core_accuracy.py with this seed; further ones are averaged with it. Predicts
 the protocol's 48 test cases with `genseg predict --uncertainty`, evaluates them, and correlates the
@@ -34,11 +34,9 @@ def main() -> None:
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mirror", action="store_true")
     args = parser.parse_args()
     run, *others = args.runs
     options = [word for other in others for word in ("--with", other)]
-    options += ["--mirror"] if args.mirror else []
     with tempfile.TemporaryDirectory() as folder:
         out, scores = Path(folder) / "out", Path(folder) / "scores.csv"
         images = test_images(args.data.resolve(), args.seed)
@@ -58,7 +56,6 @@ def main() -> None:
     least_sure = sorted(cases, key=lambda case: expected[case])[:10]
     found = {
         "models": len(args.runs),
-        "mirror": args.mirror,
         "cases": len(cases),
         "spearman": round(float(rank.statistic), 3),
         "p": float(rank.pvalue),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -71,9 +73,9 @@ def test_rotations_are_rigid_on_boxes_with_unequal_sides() -> None:
     assert moved.flatten(1).sum(1).float().sub(64).abs().max() <= 10
 
 
-def test_flipped_axes_flip() -> None:
+def test_half_of_the_samples_are_mirrored_along_an_axis_that_may_be() -> None:
     labels = block(2, batch=32)
-    strength = SpatialStrength(0, 0, 0, 0, flip_axes=(0,), probability=1.0)
+    strength = SpatialStrength(0, 0, 0, 0, mirror_axes=(0,), probability=1.0)
     _, moved = deform(labels.float(), labels, 3, random_grid(randomness(), 32, SHAPES[2], strength))
     flipped = [torch.equal(sample, labels[0].flip(1)) for sample in moved]
     kept = [torch.equal(sample, labels[0]) for sample in moved]
@@ -136,6 +138,15 @@ def test_the_same_seed_gives_the_same_batch() -> None:
 def test_only_mr_presets_get_a_bias_field() -> None:
     assert Policy.of(load_preset("hippocampus-mri")).bias_field > 0
     assert Policy.of(load_preset("liver-ct")).bias_field == 0
+
+
+def test_cases_are_mirrored_where_the_preset_says_so_and_anything_is_to_change() -> None:
+    policy = Policy.of(replace(load_preset("liver-ct"), mirror_axes=(0, 2)))
+    assert policy.scaled(1.5).spatial.mirror_axes == (0, 2)
+    images, labels = torch.randn(8, 1, *SHAPES[3]), block(3, batch=8)
+    same, kept = augment(images, labels, 3, policy.scaled(0), randomness())
+    torch.testing.assert_close(same, images, atol=1e-4, rtol=1e-4)
+    assert torch.equal(kept, labels)
 
 
 def test_one_hot_masks_add_up_to_one() -> None:

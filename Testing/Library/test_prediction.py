@@ -71,6 +71,7 @@ def test_resampling_and_windows_leave_the_structure_where_it_is(
     tmp_path: Path, mirror: bool
 ) -> None:
     preset = replace(BRIGHT, spacing=(0.9, 0.9, 0.9), patch_size=(32, 32, 32), orientation="PSR")
+    preset = replace(preset, mirror_axes=(0, 1, 2))
     save_bright_model(tmp_path / "model", preset)
     image = bright_ball("LPI", (1.2, 0.8, 1.5))
     label = Predictor(tmp_path / "model", "cpu", mirror).predict(image).label
@@ -116,13 +117,13 @@ def test_the_largest_piece_alone_stays_where_the_preset_says_so(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", [(9, 20, 33), (16, 16, 16), (5, 5, 5)])
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("mirror_axes", [(), (0, 1, 2)])
 def test_segment_gives_probabilities_for_an_image_of_any_size(
-    size: tuple[int, ...], mirror: bool
+    size: tuple[int, ...], mirror_axes: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
     network = torch.nn.Conv3d(2, 3, 3, padding=1)
-    shares = segment(network, (16, 16, 16), torch.randn(1, 2, *size), mirror)
+    shares = segment(network, (16, 16, 16), torch.randn(1, 2, *size), mirror_axes)
     assert shares.shape == (1, 3, *size)
     assert not shares.requires_grad
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(1, *size))
@@ -130,22 +131,32 @@ def test_segment_gives_probabilities_for_an_image_of_any_size(
 
 def test_segment_works_on_flat_images() -> None:
     network = torch.nn.Conv2d(3, 2, 3, padding=1)
-    assert segment(network, (16, 16), torch.randn(1, 3, 20, 30), True).shape == (1, 2, 20, 30)
+    shares = segment(network, (16, 16), torch.randn(1, 3, 20, 30), (0, 1))
+    assert shares.shape == (1, 2, 20, 30)
 
 
 def test_windows_of_a_pointwise_network_agree_with_the_whole() -> None:
     torch.manual_seed(0)
     network, image = torch.nn.Conv3d(1, 3, 1), torch.randn(1, 1, 40, 21, 18)
     whole = torch.softmax(network(image), dim=1)
-    torch.testing.assert_close(segment(network, (16, 16, 16), image, False), whole)
+    torch.testing.assert_close(segment(network, (16, 16, 16), image), whole)
 
 
-def test_mirroring_makes_the_result_independent_of_left_and_right() -> None:
+def test_mirroring_along_an_axis_makes_the_result_independent_of_that_direction_alone() -> None:
     torch.manual_seed(0)
     network, image = torch.nn.Conv3d(1, 2, 3, padding=1), torch.randn(1, 1, 16, 16, 16)
-    once = segment(network, (16, 16, 16), image, True)
-    again = segment(network, (16, 16, 16), image.flip(2), True).flip(2)
+    once = segment(network, (16, 16, 16), image, (0,))
+    again = segment(network, (16, 16, 16), image.flip(2), (0,)).flip(2)
+    other = segment(network, (16, 16, 16), image.flip(3), (0,)).flip(3)
     torch.testing.assert_close(once, again)
+    assert (once - other).abs().max() > 1e-3
+
+
+def test_a_model_that_learned_from_no_mirrored_cases_is_not_asked_about_mirrored_images(
+    bright_model: Path,
+) -> None:
+    with pytest.raises(GenSegError, match="learned from no mirrored cases"):
+        Predictor(bright_model, "cpu", mirror=True)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".nrrd", ".mha"])
@@ -321,7 +332,7 @@ def test_a_gpu_that_is_not_there_is_one_clear_error(bright_model: Path) -> None:
 def test_a_tiny_unet_segments_real_hippocampi_on_their_grid(
     hippocampus: Path, tmp_path: Path
 ) -> None:
-    save_tiny_model(tmp_path / "model")
+    save_tiny_model(tmp_path / "model", replace(PRESET, mirror_axes=(0,)))
     images = sorted((hippocampus / "imagesTr").glob("*.nii.gz"))[:2]
     written = predict_files(tmp_path / "model", images, tmp_path / "out", device="cpu", mirror=True)
     for image, label in zip(images, written):

@@ -106,6 +106,8 @@ def test_a_missing_file_is_named() -> None:
         ({"foreground_share": -0.1}, "foreground_share must be from 0 to 1"),
         ({"coarse_margin_mm": -1}, "coarse_margin_mm must be 0 or more"),
         ({"optional_labels": [1, 2]}, "optional_labels must be some of the labels, not all"),
+        ({"mirror_axes": [3]}, r"mirror_axes must be some of \[0, 1, 2\]"),
+        ({"mirror_axes": [0, 0]}, "mirror_axes must be some of"),
         ({"steps": {}}, "steps must be entries for quick, standard, thorough"),
     ],
 )

@@ -18,15 +18,16 @@ import sys
 from pathlib import Path
 from tiny_models import PRESET, replace, save_bright_model
 bright = {"labels": {1: "Bright"}, "colors": {1: (250, 120, 40)}, "terminology": {}}
-preset = replace(PRESET, spacing=None, **bright)
+axes = tuple(map(int, sys.argv[2:]))
+preset = replace(PRESET, spacing=None, mirror_axes=axes, **bright)
 save_bright_model(Path(sys.argv[1]), preset)
 """
 
 
-def make_bright_model(folder: Path) -> Path:
+def make_bright_model(folder: Path, mirror_axes: tuple[int, ...] = ()) -> Path:
     """Make the model. PyTorch does it, in another process than Slicer."""
     start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
-    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder)]
+    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder), *map(str, mirror_axes)]
     subprocess.run(command, check=True)
     return folder
 

@@ -183,6 +183,23 @@ def test_a_result_is_shown_over_its_own_volume_though_another_is_chosen_meanwhil
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
 
 
+def test_mirroring_is_offered_for_models_that_learned_from_mirrored_cases_alone(
+    ready: PanelDriver, tmp_path: Path
+) -> None:
+    ui = ready.ui
+    assert not ui.mirrorCheckBox.enabled
+    assert "learned from no mirrored cases" in ui.mirrorCheckBox.toolTip
+    ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "mirrored", (0,)))
+    ready.host.process_events()
+    ready.press(ui.mirrorCheckBox)
+    press_apply(ready)
+
+
+def test_a_choice_to_mirror_is_left_out_where_the_model_cannot(ready: PanelDriver) -> None:
+    ready.parameters.mirror = True
+    press_apply(ready)
+
+
 def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriver) -> None:
     ready.press(ready.ui.applyButton)
     job = ready.widget.panel.apply.job
