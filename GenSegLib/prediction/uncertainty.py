@@ -1,6 +1,7 @@
 """How sure a model is: of each voxel, and of a case as a whole.
 
-Averaging over mirrored copies and over several models makes both numbers more telling.
+Averaging over several models, and over mirrored copies where a model knows them, makes both numbers
+more telling.
 """
 
 from __future__ import annotations
