@@ -38,7 +38,8 @@ class TrainConfig:
     Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
     they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
     `look_back` finite differences go through the steps that were just taken, not through one more
-    of each: the same question, asked at a lower price.
+    of each: the same question, asked at a lower price. Without `cuts` the model does not part two
+    labels at a plane where the labelled cases do.
 
     Raises:
         GenSegError: a value is outside its range; the message names the setting.
@@ -81,6 +82,7 @@ class TrainConfig:
     consistency_weight: float = 1.0
     consistency_ramp: float = 0.4
     unlabelled_batch_size: int = 2
+    cuts: bool = True
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
     cache_gb: float = 100.0

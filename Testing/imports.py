@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "monai", "SimpleITK", "scipy", "matplotlib", "tensorboard"}
 HEAVY |= {"highdicom", "pydicom", "onnx", "onnxruntime"}
 LIGHT = (
-    *("errors", "files", "cases", "label_maps", "config", "presets", "recipes", "feedback"),
+    *("errors", "files", "cases", "label_maps", "config", "presets", "recipes", "feedback", "cuts"),
     *("outputs", "runs", "run_lock", "processes", "events", "progress", "cli", "commands"),
     *(f"data.{name}" for name in ("archives", "array_file", "case_cache", "layouts")),
     *(f"dicom.{name}" for name in ("lengths", "preamble", "terminology")),

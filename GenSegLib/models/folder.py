@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..cuts import Cut
 from ..errors import GenSegError
 from ..files import read_json, write_json
 from ..label_maps import check_labels
@@ -53,7 +54,7 @@ class ModelMetadata:
     `network_target` its import path (told to other programs; GenSeg itself asks the registry),
     `network_args` its JSON arguments. `cases` counts the labelled ones it learned from,
     `validation` holds its scores on those held back, `spacing` is what these cases typically had,
-    in mm.
+    in mm, `cuts` are the planes at which they part two labels (see `images.cutting`).
     """
 
     name: str
@@ -65,6 +66,7 @@ class ModelMetadata:
     cases: int = 0
     validation: dict[str, float] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
+    cuts: tuple[Cut, ...] = ()
     versions: dict[str, str] = field(default_factory=library_versions)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class ModelMetadata:
         dims = self.preset.spatial_dims
         _require(self.spacing is None or is_spacing(self.spacing, dims), "spacing", self.spacing)
         _require(is_count(self.cases), "cases", self.cases)
+        named = {value for cut in self.cuts for value in cut.labels}
+        _require(named <= set(self.labels), "cuts", self.cuts)
         scores = self.validation
         _require(_is_table(scores) and all(map(is_number, scores.values())), "validation", scores)
         _require(_is_table(self.versions), "versions", self.versions)
@@ -129,6 +133,7 @@ class ModelMetadata:
                 "cases": self.cases,
                 "validation": self.validation,
                 "spacing": None if self.spacing is None else list(self.spacing),
+                "cuts": [cut.to_json() for cut in self.cuts],
                 "versions": self.versions,
             },
         }
@@ -149,6 +154,7 @@ class ModelMetadata:
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
+            own["cuts"] = tuple(map(Cut.from_json, own["cuts"]))
             return cls(name=str(values["name"]), **own)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
             raise GenSegError(

@@ -14,7 +14,9 @@ from ..errors import GenSegError
 from ..files import read_json, write_json
 
 MANIFEST = "manifest.json"
-MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
+    lambda values: {**values, "cuts": []},
+)
 """Entry k turns the metadata of format k + 1 into those of format k + 2; none is ever removed."""
 
 _CHUNK = 1 << 20

@@ -18,6 +18,7 @@ from ..computing.devices import choose_device, choose_precision, to_device
 from ..data.normalization import Spread
 from ..data.preprocessing import Prepared, Preprocessor
 from ..errors import GenSegError
+from ..images.cutting import recut
 from ..images.geometry import likeliest
 from ..images.image_io import Volume
 from ..presets import Preset
@@ -155,7 +156,8 @@ class Predictor:
             prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
             windows = self._windows(prepared)
             canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
-            canvas.label[box] = clean(canvas.label[box], preset, values[1:])
+            label = clean(canvas.label[box], preset, values[1:])
+            canvas.label[box] = recut(label, image.affine, self.metadata.cuts)
         return self._prediction(image, canvas)
 
     def _require_room(self, image: Volume, asked: Mapping[str, bool]) -> None:

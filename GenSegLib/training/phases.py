@@ -80,7 +80,8 @@ class Training:
         self._tell_of_haste()
         if self.lock is not None:
             dice = self.standing.last_dice
-            write_model(self.run_folder, self.learner, self.session.names, dice)
+            names, tell = self.session.names, self.events.log
+            write_model(self.run_folder, self.learner, names, dice, tell)
 
     def _settle(self) -> None:
         """Choose how the training computes, or take what it began with, before it prepares cases.

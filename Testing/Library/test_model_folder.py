@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
 
 from GenSegLib.config import SEGMENTERS
+from GenSegLib.cuts import Cut
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.image_io import Volume
@@ -32,6 +33,32 @@ FILES = ("configs/inference.json", METADATA, WEIGHTS)
 def test_metadata_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     metadata = save_tiny_model(tmp_path / "model", spacing=(1.0, 1.0, 1.5))
     assert ModelMetadata.load(tmp_path / "model") == metadata
+
+
+def test_cuts_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    metadata = save_tiny_model(tmp_path / "model", cuts=(Cut((2, 1), "A", 0.57),))
+    assert ModelMetadata.load(tmp_path / "model") == metadata
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        [{"labels": [2, 9], "axis": "A", "share": 0.5}],
+        [{"labels": [2, 1], "axis": "A", "share": 7}],
+        [{"labels": [2, 1], "axis": "A"}],
+        [3],
+        None,
+    ],
+)
+def test_cuts_that_no_training_writes_are_one_clear_error(tmp_path: Path, cuts: object) -> None:
+    save_tiny_model(tmp_path / "model")
+    path = tmp_path / "model" / METADATA
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["genseg"]["cuts"] = cuts
+    path.write_text(json.dumps(values))
+    seal(tmp_path / "model")
+    with pytest.raises(GenSegError, match="is not sound"):
+        ModelMetadata.load(tmp_path / "model")
 
 
 def test_classes_stand_for_the_label_values_in_rising_order() -> None:

@@ -12,6 +12,7 @@ from grids import ball, make_affine
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
 from GenSegLib.computing.devices import choose_precision
+from GenSegLib.cuts import Cut
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.images.image_io import (
@@ -64,6 +65,21 @@ def test_a_label_lands_on_the_images_own_grid_to_the_voxel(
     assert ((prediction.label.array == 7) == is_ball(image)).all()
     assert set(np.unique(prediction.label.array)) == {0, 7}
     assert prediction.warnings == ()
+
+
+def test_a_segmentation_is_cut_where_the_labelled_cases_were(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=(1, 20, 24, 18)).astype(np.float32)
+    image, found = Volume(noise, np.eye(4)), {}
+    for name, cuts in (("ragged", ()), ("flat", (Cut((2, 1), "A", 0.5),))):
+        save_tiny_model(tmp_path / name, cuts=cuts)
+        found[name] = Predictor(tmp_path / name, "cpu").predict(image).label.array[0]
+    assert ((found["flat"] > 0) == (found["ragged"] > 0)).all()
+    slices = {
+        name: [(label == value).any(axis=(0, 2)) for value in (1, 2)]
+        for name, label in found.items()
+    }
+    assert np.logical_and(*slices["ragged"]).any()
+    assert not np.logical_and(*slices["flat"]).any()
 
 
 @pytest.mark.parametrize("mirror", [False, True])
