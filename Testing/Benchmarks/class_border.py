@@ -3,13 +3,14 @@
     python Testing/Benchmarks/class_border.py [--runs DIR] [--arms genseg ...] [--labelled 10]
 
 The annotators parted each hippocampus at a coronal plane of the voxel grid, which no tissue shows.
-For the runs of low_data.py this tells how far each arm's predictions of the test cases put that
-plane from the reference's, and the Dice of the outline, the two classes taken as one; then the same
-of the labelled cases that the model has learned from. For scale, `rule` puts the plane where the
-labelled cases have it: at the median of its shares of the length, along the reference's outline.
+For the runs of low_data.py this tells how far from the reference's the plane lies that parts each
+prediction best, and the Dice of the outline, the two classes taken as one: for the network's own
+predictions of the test cases, for the same after they are `cut` as `genseg predict` does, and for
+those of the labelled cases that the model has learned from. For scale, `rule` puts the plane where
+the labelled cases have it alone: at the median share of the length of the reference's outline.
 
-Lengths are in slices, which are 1 mm thick here; a shift above 0 is towards the front. Runs whose
-predictions are not there are left out. Writes results/class_border.json.
+Lengths are in slices, which are 1 mm thick here; a shift above 0 is towards the front. Runs that
+are not there are left out. Writes results/class_border.json.
 """
 
 from __future__ import annotations
@@ -18,23 +19,26 @@ import argparse
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from low_data_parts.jobs import Job, jobs_of
-from measuring import ROOT, genseg, write_findings
+from measuring import ROOT, write_findings
 from numpy.typing import NDArray
 from protocol import case_names, split_cases
 
-from GenSegLib.images.image_io import read_label
+from GenSegLib.images.cutting import recut
+from GenSegLib.images.image_io import Volume, read_image, read_label
+from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.training.validation import mean_dice
 
 Label = NDArray[Any]
 
 ANTERIOR, POSTERIOR = 1, 2
+CLASSES = 3
 FLAT = 0.01  # share of the voxels on the wrong side of the plane
 NETWORK = "dynunet"
 
@@ -84,17 +88,14 @@ def outline_dice(predicted: Label, reference: Label) -> float:
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
 
 
-def compare(predictions: Path, data: Path, names: Iterable[str]) -> dict[str, float]:
-    """Return how the predictions of the cases differ from their references."""
-    dices, outlines, shifts = [], [], []
-    for name in names:
-        predicted, reference = (_read(folder, name) for folder in (predictions, data / "labelsTr"))
-        dices.append(mean_dice(torch.from_numpy(predicted), torch.from_numpy(reference), 3))
-        outlines.append(outline_dice(predicted, reference))
-        shifts.append(parting(predicted).place - parting(reference).place)
+def compare(found: Sequence[Label], references: Sequence[Label]) -> dict[str, float]:
+    """Return how predictions differ from their references."""
+    pairs = list(zip(found, references))
+    dices = [mean_dice(torch.from_numpy(a), torch.from_numpy(b), CLASSES) for a, b in pairs]
+    shifts = [parting(first).place - parting(second).place for first, second in pairs]
     return {
         "dice": round(statistics.mean(dices), 4),
-        "outline_dice": round(statistics.mean(outlines), 4),
+        "outline_dice": round(statistics.mean(outline_dice(*pair) for pair in pairs), 4),
         **shift_of(shifts),
     }
 
@@ -108,39 +109,44 @@ def shift_of(shifts: Sequence[int]) -> dict[str, float]:
     }
 
 
-def rule(data: Path, labelled: Sequence[str], test: Sequence[str]) -> dict[str, float]:
+def rule(labelled: Sequence[Label], references: Sequence[Label]) -> dict[str, float]:
     """Tell of a plane that is put at the median share of the labelled cases."""
-    share = statistics.median(parting(_read(data / "labelsTr", name)).share for name in labelled)
-    references = [parting(_read(data / "labelsTr", name)) for name in test]
-    return shift_of([each.at(share) - each.place for each in references])
-
-
-def _read(folder: Path, name: str) -> Label:
-    array: Label = read_label(folder / f"{name}.nii.gz").array[0]
-    return array
+    share = statistics.median(parting(label).share for label in labelled)
+    partings = [parting(label) for label in references]
+    return shift_of([each.at(share) - each.place for each in partings])
 
 
 def of_job(job: Job, runs: Path, data: Path) -> dict[str, Any] | None:
-    """Return what is found of a training, None where its predictions are not there."""
-    run = job.folder(runs)
-    found = run.with_name(f"{run.name}-predictions")
-    if not found.is_dir():
+    """Return what is found of a training, None where it has no model."""
+    model = job.folder(runs) / "model"
+    if not model.is_dir():
         return None
-    learned = run.with_name(f"{run.name}-labelled")
     split = split_cases(case_names(data), job.labelled, job.seed)
-    if not learned.is_dir():
-        images = [data / "imagesTr" / f"{name}.nii.gz" for name in split.labelled]
-        genseg("predict", run, *images, "--out", learned)
+    predictor = Predictor(model)
+    cuts = predictor.metadata.cuts
+    predictor.metadata = replace(predictor.metadata, cuts=())
+    own = [_predicted(predictor, data, name) for name in split.test]
+    learned = [_predicted(predictor, data, name) for name in split.labelled]
+    test, labelled = (_labels(data, names) for names in (split.test, split.labelled))
     return {
-        "test": compare(found, data, split.test),
-        "labelled_cases": compare(learned, data, split.labelled),
-        "rule": rule(data, split.labelled, split.test),
+        "own": compare([label.array[0] for label in own], test),
+        "cut": compare([recut(label.array[0], label.affine, cuts) for label in own], test),
+        "labelled_cases": compare([label.array[0] for label in learned], labelled),
+        "rule": rule(labelled, test),
     }
+
+
+def _predicted(predictor: Predictor, data: Path, name: str) -> Volume:
+    return predictor.predict(read_image(data / "imagesTr" / f"{name}.nii.gz")).label
+
+
+def _labels(data: Path, names: Iterable[str]) -> list[Label]:
+    return [read_label(data / "labelsTr" / f"{name}.nii.gz").array[0] for name in names]
 
 
 def flat_share(data: Path) -> float:
     """Return the share of all cases that a plane parts, but for a hundredth of their voxels."""
-    misfits = [parting(_read(data / "labelsTr", name)).misfit for name in case_names(data)]
+    misfits = [parting(label).misfit for label in _labels(data, case_names(data))]
     return sum(misfit < FLAT for misfit in misfits) / len(misfits)
 
 
