@@ -24,6 +24,7 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Spacing"), _spacing(metadata)),
         (_("Learned from"), _("{count} cases").format(count=metadata.cases)),
         (_("Validation Dice"), _dice(metadata)),
+        (_("Parts at a plane"), _cuts(metadata)),
         (_("Network"), escape(metadata.network)),
         (_("Made with"), escape(", ".join(f"{k} {v}" for k, v in metadata.versions.items()))),
     )
@@ -65,3 +66,9 @@ def _spacing(metadata: ModelMetadata) -> str:
 def _dice(metadata: ModelMetadata) -> str:
     dice = metadata.validation.get("dice")
     return _("not measured") if dice is None else f"{dice:.3f}"
+
+
+def _cuts(metadata: ModelMetadata) -> str:
+    text = _("{first} and {second}")
+    pairs = ([escape(metadata.labels[value]) for value in cut.labels] for cut in metadata.cuts)
+    return ", ".join(text.format(first=first, second=second) for first, second in pairs)

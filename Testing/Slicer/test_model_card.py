@@ -9,6 +9,7 @@ import numpy as np
 from GenSegSlicerLib.ModelCard import misfits, modelCard
 from mrml_nodes import add_transform, add_volume, metadata, turned
 
+from GenSegLib.cuts import Cut
 from GenSegLib.presets import load_preset
 
 
@@ -28,6 +29,11 @@ def test_card_shows_the_colors_of_the_segments() -> None:
 
 def test_card_says_where_there_was_no_validation() -> None:
     assert "not measured" in modelCard(metadata(validation={}))
+
+
+def test_card_says_which_labels_predictions_part_at_a_plane() -> None:
+    assert "Posterior and Anterior" in modelCard(metadata(cuts=(Cut((2, 1), "A", 0.57),)))
+    assert "plane" not in modelCard(metadata())
 
 
 def test_card_leaves_out_what_is_not_known() -> None:
