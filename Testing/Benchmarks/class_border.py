@@ -3,19 +3,21 @@
     python Testing/Benchmarks/class_border.py [--runs DIR] [--arms genseg ...] [--labelled 10]
 
 The annotators parted each hippocampus at a coronal plane of the voxel grid, which no tissue shows.
-For the runs of low_data.py this tells how far from the reference's the plane lies that parts each
-prediction best, and the Dice of the outline, the two classes taken as one: for the network's own
-predictions of the test cases, for the same after they are `cut` as `genseg predict` does, and for
-those of the labelled cases that the model has learned from. For scale, `rule` puts the plane where
-the labelled cases have it alone: at the median share of the length of the reference's outline.
+This tells how far from the reference's the plane lies that parts each prediction best, and the Dice
+of the outline, the two classes taken as one: for the network's own predictions of the test cases,
+for the same after they are `cut` as `genseg predict` does, and for those of the labelled cases that
+the model has learned from. For scale, `rule` puts the plane where the labelled cases have it alone:
+at the median share of the length of the reference's outline.
 
-Lengths are in slices, which are 1 mm thick here; a shift above 0 is towards the front. Runs that
-are not there are left out. Writes results/class_border.json.
+Lengths are in slices, which are 1 mm thick here; a shift above 0 is towards the front. Runs are
+looked for where low_data.py puts them (`--pattern {arm}-{seed}`: those of core_accuracy.py), and
+left out where they are not there. Writes results/class_border.json, and .csv with each test case.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -25,8 +27,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from comparing import gains, mean_by_case, paired_test
 from low_data_parts.jobs import Job, jobs_of
-from measuring import ROOT, write_findings
+from low_data_parts.tables import Row
+from measuring import RESULTS, ROOT, write_findings
 from numpy.typing import NDArray
 from protocol import case_names, split_cases
 
@@ -36,6 +40,7 @@ from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.training.validation import mean_dice
 
 Label = NDArray[Any]
+Scores = dict[str, float]
 
 ANTERIOR, POSTERIOR = 1, 2
 CLASSES = 3
@@ -88,16 +93,25 @@ def outline_dice(predicted: Label, reference: Label) -> float:
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
 
 
-def compare(found: Sequence[Label], references: Sequence[Label]) -> dict[str, float]:
-    """Return how predictions differ from their references."""
-    pairs = list(zip(found, references))
-    dices = [mean_dice(torch.from_numpy(a), torch.from_numpy(b), CLASSES) for a, b in pairs]
-    shifts = [parting(first).place - parting(second).place for first, second in pairs]
-    return {
-        "dice": round(statistics.mean(dices), 4),
-        "outline_dice": round(statistics.mean(outline_dice(*pair) for pair in pairs), 4),
-        **shift_of(shifts),
+def compare(found: Sequence[Label], references: Sequence[Label]) -> list[Scores]:
+    """Return how each prediction differs from its reference."""
+    return [
+        {
+            "dice": mean_dice(torch.from_numpy(one), torch.from_numpy(other), CLASSES),
+            "outline_dice": outline_dice(one, other),
+            "shift": parting(one).place - parting(other).place,
+        }
+        for one, other in zip(found, references)
+    ]
+
+
+def summary(scores: Sequence[Scores]) -> Scores:
+    """Return the means over cases, and the spread of the plane's shifts."""
+    means = {
+        name: round(statistics.mean(each[name] for each in scores), 4)
+        for name in ("dice", "outline_dice")
     }
+    return means | shift_of([int(each["shift"]) for each in scores])
 
 
 def shift_of(shifts: Sequence[int]) -> dict[str, float]:
@@ -116,11 +130,8 @@ def rule(labelled: Sequence[Label], references: Sequence[Label]) -> dict[str, fl
     return shift_of([each.at(share) - each.place for each in partings])
 
 
-def of_job(job: Job, runs: Path, data: Path) -> dict[str, Any] | None:
-    """Return what is found of a training, None where it has no model."""
-    model = job.folder(runs) / "model"
-    if not model.is_dir():
-        return None
+def of_job(job: Job, model: Path, data: Path) -> tuple[dict[str, Scores], list[Row]]:
+    """Return what is found of a training by its model, and a row for each test case."""
     split = split_cases(case_names(data), job.labelled, job.seed)
     predictor = Predictor(model)
     cuts = predictor.metadata.cuts
@@ -128,12 +139,39 @@ def of_job(job: Job, runs: Path, data: Path) -> dict[str, Any] | None:
     own = [_predicted(predictor, data, name) for name in split.test]
     learned = [_predicted(predictor, data, name) for name in split.labelled]
     test, labelled = (_labels(data, names) for names in (split.test, split.labelled))
-    return {
-        "own": compare([label.array[0] for label in own], test),
-        "cut": compare([recut(label.array[0], label.affine, cuts) for label in own], test),
-        "labelled_cases": compare([label.array[0] for label in learned], labelled),
+    as_is = compare([label.array[0] for label in own], test)
+    cut = compare([recut(label.array[0], label.affine, cuts) for label in own], test)
+    found = {
+        "own": summary(as_is),
+        "cut": summary(cut),
+        "labelled_cases": summary(compare([label.array[0] for label in learned], labelled)),
         "rule": rule(labelled, test),
     }
+    rows = [
+        {
+            **job.columns(),
+            "case": name,
+            "own_dice": f"{before['dice']:.5f}",
+            "cut_dice": f"{after['dice']:.5f}",
+            "outline_dice": f"{before['outline_dice']:.5f}",
+            "own_shift": str(before["shift"]),
+            "cut_shift": str(after["shift"]),
+        }
+        for name, before, after in zip(split.test, as_is, cut)
+    ]
+    return found, rows
+
+
+def outline_tests(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Compare the outlines of `genseg` with those of each other arm, case by case."""
+    arms = {row["arm"] for row in rows}
+    by_arm = {
+        arm: mean_by_case([row for row in rows if row["arm"] == arm], "outline_dice")
+        for arm in sorted(arms)
+    }
+    ours = by_arm.pop("genseg", {})
+    found = {arm: gains(ours, theirs) for arm, theirs in by_arm.items()}
+    return {arm: paired_test(each) for arm, each in found.items() if each}
 
 
 def _predicted(predictor: Predictor, data: Path, name: str) -> Volume:
@@ -154,20 +192,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/low_data")
+    parser.add_argument("--pattern", default="{network}/{arm}-{labelled}-{seed}")
     parser.add_argument("--arms", nargs="+", default=["genseg", "augmented", "separate"])
-    parser.add_argument("--labelled", type=int, nargs="+", default=[10, 20, 40, 160])
+    parser.add_argument("--labelled", type=int, nargs="+", default=[10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
-    trainings = {}
+    trainings, rows = {}, []
     for job in jobs_of([NETWORK], args.arms, args.labelled, args.seeds):
-        found = of_job(job, args.runs, args.data)
-        if found is not None:
-            trainings[str(job)] = found
-            print(f"{job}: {json.dumps(found)}", flush=True)
-    write_findings(
-        "class_border",
-        {"parted_by_a_plane": round(flat_share(args.data), 3), "trainings": trainings},
-    )
+        model = job.folder(args.runs, args.pattern) / "model"
+        if model.is_dir():
+            trainings[str(job)], of_cases = of_job(job, model, args.data)
+            rows += of_cases
+            print(f"{job}: {json.dumps(trainings[str(job)])}", flush=True)
+    if not rows:
+        raise SystemExit(f"there is no model of these arms and seeds in {args.runs}")
+    with (RESULTS / "class_border.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    found = {
+        "parted_by_a_plane": round(flat_share(args.data), 3),
+        "genseg_outline_against": outline_tests(rows),
+        "trainings": trainings,
+    }
+    write_findings("class_border", found)
 
 
 if __name__ == "__main__":
