@@ -21,20 +21,21 @@ import csv
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from comparing import gains, mean_by_case, paired_test
+from comparing import paired_tests
 from low_data_parts.jobs import Job, jobs_of
 from low_data_parts.tables import Row
 from measuring import RESULTS, ROOT, write_findings
 from numpy.typing import NDArray
 from protocol import case_names, split_cases
 
-from GenSegLib.images.cutting import recut
+from GenSegLib.images import cutting
+from GenSegLib.images.cutting import Parting, recut
 from GenSegLib.images.image_io import Volume, read_image, read_label
 from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.training.validation import mean_dice
@@ -48,43 +49,11 @@ FLAT = 0.01  # share of the voxels on the wrong side of the plane
 NETWORK = "dynunet"
 
 
-@dataclass(frozen=True)
-class Parting:
-    """The coronal plane that parts a hippocampus best.
-
-    Attributes:
-        place: slices behind the plane.
-        misfit: share of the hippocampus on the wrong side of it.
-        first, last: slices before those of the hippocampus, and up to their end.
-    """
-
-    place: int
-    misfit: float
-    first: int
-    last: int
-
-    @property
-    def share(self) -> float:
-        """The part of the length that lies behind the plane."""
-        return (self.place - self.first) / (self.last - self.first)
-
-    def at(self, share: float) -> int:
-        """Return the plane at a share of the same length."""
-        return round(self.first + share * (self.last - self.first))
-
-
 def parting(label: Label) -> Parting:
-    """Find the plane of a label (right, front, up)."""
-    front, back = ((label == value).sum(axis=(0, 2)) for value in (ANTERIOR, POSTERIOR))
-    wrong = _before(front) + back.sum() - _before(back)
-    slices = np.flatnonzero(front + back)
-    place = int(wrong.argmin())
-    share = float(wrong[place] / (front + back).sum())
-    return Parting(place, share, int(slices[0]), int(slices[-1]) + 1)
-
-
-def _before(counts: Label) -> Label:
-    return np.concatenate([[0], np.cumsum(counts)])
+    """Find the coronal plane of a label (right, front, up)."""
+    found = cutting.parting(np.moveaxis(label, 1, 0), (POSTERIOR, ANTERIOR))
+    assert found is not None, "anterior or posterior is missing"
+    return found
 
 
 def outline_dice(predicted: Label, reference: Label) -> float:
@@ -127,7 +96,7 @@ def rule(labelled: Sequence[Label], references: Sequence[Label]) -> dict[str, fl
     """Tell of a plane that is put at the median share of the labelled cases."""
     share = statistics.median(parting(label).share for label in labelled)
     partings = [parting(label) for label in references]
-    return shift_of([each.at(share) - each.place for each in partings])
+    return shift_of([round(each.at(share)) - each.place for each in partings])
 
 
 def of_job(job: Job, model: Path, data: Path) -> tuple[dict[str, Scores], list[Row]]:
@@ -160,18 +129,6 @@ def of_job(job: Job, model: Path, data: Path) -> tuple[dict[str, Scores], list[R
         for name, before, after in zip(split.test, as_is, cut)
     ]
     return found, rows
-
-
-def outline_tests(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Compare the outlines of `genseg` with those of each other arm, case by case."""
-    arms = {row["arm"] for row in rows}
-    by_arm = {
-        arm: mean_by_case([row for row in rows if row["arm"] == arm], "outline_dice")
-        for arm in sorted(arms)
-    }
-    ours = by_arm.pop("genseg", {})
-    found = {arm: gains(ours, theirs) for arm, theirs in by_arm.items()}
-    return {arm: paired_test(each) for arm, each in found.items() if each}
 
 
 def _predicted(predictor: Predictor, data: Path, name: str) -> Volume:
@@ -210,9 +167,10 @@ def main() -> None:
         writer = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    others = sorted({row["arm"] for row in rows} - {"genseg"})
     found = {
         "parted_by_a_plane": round(flat_share(args.data), 3),
-        "genseg_outline_against": outline_tests(rows),
+        "genseg_outline_against": paired_tests(rows, "genseg", others, "outline_dice"),
         "trainings": trainings,
     }
     write_findings("class_border", found)

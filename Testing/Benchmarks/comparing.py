@@ -45,3 +45,16 @@ def paired_test(differences: Sequence[float]) -> dict[str, float]:
         "better_in": int((values > 0).sum()),
         "wilcoxon_p": float(f"{p_value:.3g}"),
     }
+
+
+def paired_tests(
+    rows: Sequence[Row], arm: str, others: Iterable[str], name: str
+) -> dict[str, dict[str, float]]:
+    """Compare a score of one arm with that of each other one, case by case."""
+    by_arm = {
+        each: mean_by_case([row for row in rows if row["arm"] == each], name)
+        for each in (arm, *others)
+    }
+    ours = by_arm.pop(arm)
+    found = {other: gains(ours, theirs) for other, theirs in by_arm.items()}
+    return {other: paired_test(each) for other, each in found.items() if each}

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from comparing import gains, mean_by_case, mean_by_seed, paired_test
+from comparing import mean_by_case, mean_by_seed, paired_tests
 from measuring import RESULTS, ROOT, genseg, write_findings
 from protocol import test_images
 from resumable import finish_training
@@ -80,17 +80,8 @@ def summary(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float
             "train_s": [cost["train_s"] for cost in costs[arm]],
             "peak_gb": max(cost["peak_gb"] for cost in costs[arm]),
         }
-    return {"arms": arms, "genseg_against": paired_tests(rows, [a for a in costs if a != "genseg"])}
-
-
-def paired_tests(rows: list[dict[str, object]], others: list[str]) -> dict[str, dict[str, float]]:
-    """Compare GenSeg's Dice with each other arm's, case by case."""
-    ours, tests = mean_by_case(of_arm(rows, "genseg"), "dice"), {}
-    for other in others:
-        found = gains(ours, mean_by_case(of_arm(rows, other), "dice"))
-        if found:
-            tests[other] = paired_test(found)
-    return tests
+    others = [arm for arm in costs if arm != "genseg"]
+    return {"arms": arms, "genseg_against": paired_tests(rows, "genseg", others, "dice")}
 
 
 def main() -> None:
