@@ -44,12 +44,13 @@ def stored_arrays(
     distances = signed_distances(near, classes, tuple(spacing), limit_mm).numpy()
     every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
     arrays["distances"] = distances[every].astype(np.float16)
-    total, count = np.zeros(label.ndim), 0
+    total, counts = np.zeros(label.ndim), []
     for value in range(1, classes):
         places = np.argwhere(near == value) + start
-        total, count = total + places.sum(axis=0), count + len(places)
+        total = total + places.sum(axis=0)
+        counts.append(len(places))
         arrays[f"places_{value}"] = places[:: -(-len(places) // _MOST_PLACES) or 1].astype(np.int32)
-    center = total / count if count else (np.array(label.shape) - 1) // 2
+    center = total / sum(counts) if any(counts) else (np.array(label.shape) - 1) // 2
     values = {
         "spacing": list(map(float, spacing)),
         "centroid": [float(place) for place in center],
@@ -57,6 +58,7 @@ def stored_arrays(
         "high": high,
         "distances_start": start,
         "classes": classes,
+        "voxel_counts": counts,
         "limit_mm": limit_mm,
     }
     return arrays, values
@@ -118,6 +120,11 @@ class StoredSubject:
         array = self._file.array(name)
         part = array[box][np.newaxis] if name == "label" else array[(slice(None), *box)]
         return torch.from_numpy(part.astype(np.float32)).to(self._device)
+
+    def voxel_counts(self) -> dict[int, int]:
+        """See `LabelledCase`."""
+        counts = enumerate(self._file.values["voxel_counts"], 1)
+        return {value: count for value, count in counts if count}
 
     def centroid(self) -> torch.Tensor:
         """See `LabelledCase`."""

@@ -50,6 +50,9 @@ class LabelledCase(Protocol):
     def coarse(self) -> LabelledCase | None:
         """The same case at the preset's coarse spacing, where it has one."""
 
+    def voxel_counts(self) -> dict[int, int]:
+        """Return how many voxels each class has that is there, background left out."""
+
     def centroid(self) -> torch.Tensor:
         """Return the mean place of the foreground in voxels; the middle where there is none."""
 
@@ -72,6 +75,11 @@ class Subject:
     label: torch.Tensor
     spacing: tuple[float, ...]
     coarse: Subject | None = None
+
+    def voxel_counts(self) -> dict[int, int]:
+        """See `LabelledCase`."""
+        counts = torch.bincount(self.label.flatten()).tolist()
+        return {value: count for value, count in enumerate(counts) if value and count}
 
     def centroid(self) -> torch.Tensor:
         """See `LabelledCase`."""

@@ -21,7 +21,7 @@ from .array_file import Array, ArrayFile, size_of, write_arrays
 
 FOLDER = "genseg-cache"
 
-_FORMAT = 1
+_FORMAT = 2
 _SUFFIX = ".case"
 _README = """\
 Prepared cases that GenSeg's trainings in this folder read patches of. All of it is made anew

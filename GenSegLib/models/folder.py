@@ -54,7 +54,8 @@ class ModelMetadata:
     `network_target` its import path (told to other programs; GenSeg itself asks the registry),
     `network_args` its JSON arguments. `cases` counts the labelled ones it learned from,
     `validation` holds its scores on those held back, `spacing` is what these cases typically had,
-    in mm, `cuts` are the planes at which they part two labels (see `images.cutting`).
+    in mm, `cuts` are the planes at which they part two labels (see `images.cutting`), and `volumes`
+    the least and the largest volume of each label in them, in ml.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ModelMetadata:
     validation: dict[str, float] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
     cuts: tuple[Cut, ...] = ()
+    volumes: dict[int, tuple[float, float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
 
     def __post_init__(self) -> None:
@@ -80,6 +82,8 @@ class ModelMetadata:
         _require(is_count(self.cases), "cases", self.cases)
         named = {value for cut in self.cuts for value in cut.labels}
         _require(named <= set(self.labels), "cuts", self.cuts)
+        known = set(self.volumes) <= set(self.labels)
+        _require(known and all(map(_is_range, self.volumes.values())), "volumes", self.volumes)
         scores = self.validation
         _require(_is_table(scores) and all(map(is_number, scores.values())), "validation", scores)
         _require(_is_table(self.versions), "versions", self.versions)
@@ -134,6 +138,7 @@ class ModelMetadata:
                 "validation": self.validation,
                 "spacing": None if self.spacing is None else list(self.spacing),
                 "cuts": [cut.to_json() for cut in self.cuts],
+                "volumes": {str(value): list(ends) for value, ends in self.volumes.items()},
                 "versions": self.versions,
             },
         }
@@ -155,6 +160,7 @@ class ModelMetadata:
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             own["cuts"] = tuple(map(Cut.from_json, own["cuts"]))
+            own["volumes"] = {int(value): tuple(ends) for value, ends in own["volumes"].items()}
             return cls(name=str(values["name"]), **own)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
             raise GenSegError(
@@ -168,6 +174,10 @@ class ModelMetadata:
 def _require(sound: bool, entry: str, value: object) -> None:
     if not sound:
         raise ValueError(f"{entry} is {value!r}")
+
+
+def _is_range(ends: Sequence[Any]) -> bool:
+    return len(ends) == 2 and all(map(is_number, ends)) and 0 <= ends[0] <= ends[1]
 
 
 def _is_table(value: object) -> bool:

@@ -16,6 +16,7 @@ from ..files import read_json, write_json
 MANIFEST = "manifest.json"
 MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
     lambda values: {**values, "cuts": []},
+    lambda values: {**values, "volumes": {}},
 )
 """Entry k turns the metadata of format k + 1 into those of format k + 2; none is ever removed."""
 

@@ -31,6 +31,7 @@ from .image_fit import find_misfits
 from .postprocessing import clean
 from .restoring import Restorer, Slab
 from .sliding import sweep
+from .volume_fit import find_odd_volumes
 from .window_watch import WindowWatch
 from .windows import Windows
 
@@ -237,7 +238,10 @@ class Predictor:
 
     def _prediction(self, image: Volume, canvas: Canvas) -> Prediction:
         doubts = find_misfits(image, self.metadata)
-        if not canvas.label.any():
+        label = Volume(canvas.label[np.newaxis], image.affine)
+        if canvas.label.any():
+            doubts += find_odd_volumes(label, self.metadata)
+        else:
             names = ", ".join(self.metadata.labels.values())
             doubts.append(f"the segmentation is empty: the model found no {names}")
         extras: dict[str, Volume] = {}
@@ -246,7 +250,6 @@ class Predictor:
         if canvas.uncertainty is not None:
             extras["uncertainty"] = Volume(canvas.uncertainty, image.affine)
         expected = canvas.expected_dice.of_labels() if canvas.expected_dice else None
-        label = Volume(canvas.label[np.newaxis], image.affine)
         return Prediction(label, tuple(doubts), **extras, expected_dice=expected)
 
 

@@ -24,6 +24,7 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Spacing"), _spacing(metadata)),
         (_("Learned from"), _("{count} cases").format(count=metadata.cases)),
         (_("Validation Dice"), _dice(metadata)),
+        (_("Volumes"), _volumes(metadata)),
         (_("Parts at a plane"), _cuts(metadata)),
         (_("Network"), escape(metadata.network)),
         (_("Made with"), escape(", ".join(f"{k} {v}" for k, v in metadata.versions.items()))),
@@ -66,6 +67,14 @@ def _spacing(metadata: ModelMetadata) -> str:
 def _dice(metadata: ModelMetadata) -> str:
     dice = metadata.validation.get("dice")
     return _("not measured") if dice is None else f"{dice:.3f}"
+
+
+def _volumes(metadata: ModelMetadata) -> str:
+    text = _("{name} {least:.3g} to {most:.3g} ml")
+    return ", ".join(
+        text.format(name=escape(metadata.labels[value]), least=least, most=most)
+        for value, (least, most) in sorted(metadata.volumes.items())
+    )
 
 
 def _cuts(metadata: ModelMetadata) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,26 +36,36 @@ def test_metadata_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert ModelMetadata.load(tmp_path / "model") == metadata
 
 
-def test_cuts_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    metadata = save_tiny_model(tmp_path / "model", cuts=(Cut((2, 1), "A", 0.57),))
+@pytest.mark.parametrize(
+    "entry", [{"cuts": (Cut((2, 1), "A", 0.57),)}, {"volumes": {1: (0.5, 2.25), 2: (0, 0)}}]
+)
+def test_what_is_known_of_the_cases_comes_back(tmp_path: Path, entry: dict[str, Any]) -> None:
+    metadata = save_tiny_model(tmp_path / "model", **entry)
     assert ModelMetadata.load(tmp_path / "model") == metadata
 
 
 @pytest.mark.parametrize(
-    "cuts",
+    "entry",
     [
-        [{"labels": [2, 9], "axis": "A", "share": 0.5}],
-        [{"labels": [2, 1], "axis": "A", "share": 7}],
-        [{"labels": [2, 1], "axis": "A"}],
-        [3],
-        None,
+        {"cuts": [{"labels": [2, 9], "axis": "A", "share": 0.5}]},
+        {"cuts": [{"labels": [2, 1], "axis": "A", "share": 7}]},
+        {"cuts": [{"labels": [2, 1], "axis": "A"}]},
+        {"cuts": [3]},
+        {"cuts": None},
+        {"volumes": {"9": [1, 2]}},
+        {"volumes": {"1": [2, 1]}},
+        {"volumes": {"1": [-1, 1]}},
+        {"volumes": {"1": [1]}},
+        {"volumes": {"1": ["1", "2"]}},
+        {"volumes": {"one": [1, 2]}},
+        {"volumes": [1, 2]},
     ],
 )
-def test_cuts_that_no_training_writes_are_one_clear_error(tmp_path: Path, cuts: object) -> None:
+def test_what_no_training_writes_is_one_clear_error(tmp_path: Path, entry: object) -> None:
     save_tiny_model(tmp_path / "model")
     path = tmp_path / "model" / METADATA
     values = json.loads(path.read_text(encoding="utf-8"))
-    values["genseg"]["cuts"] = cuts
+    values["genseg"] |= entry
     path.write_text(json.dumps(values))
     seal(tmp_path / "model")
     with pytest.raises(GenSegError, match="is not sound"):

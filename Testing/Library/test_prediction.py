@@ -23,6 +23,7 @@ from GenSegLib.images.image_io import (
     read_segment_names,
     write_image,
 )
+from GenSegLib.models.folder import seal
 from GenSegLib.prediction.predict import Predictor, predict_files, segment
 from GenSegLib.prediction.uncertainty import normalized_entropy
 from GenSegLib.presets import Intensity, Preset
@@ -80,6 +81,25 @@ def test_a_segmentation_is_cut_where_the_labelled_cases_were(tmp_path: Path) -> 
     }
     assert np.logical_and(*slices["ragged"]).any()
     assert not np.logical_and(*slices["flat"]).any()
+
+
+@pytest.mark.parametrize(
+    ("volumes", "words"),
+    [
+        ({}, ()),
+        ({7: (1.0, 4.0)}, ("Bright takes 7.52 ml", "in the labelled cases 1 to 4 ml")),
+        ({7: (6.0, 9.0)}, ()),
+        ({7: (12.0, 15.0)}, ("Bright takes 7.52 ml", "12 to 15 ml")),
+    ],
+)
+def test_a_volume_unlike_those_of_the_labelled_cases_is_told(
+    tmp_path: Path, volumes: dict[int, tuple[float, float]], words: tuple[str, ...]
+) -> None:
+    replace(save_bright_model(tmp_path, BRIGHT), volumes=volumes).save(tmp_path)
+    seal(tmp_path)
+    warnings = Predictor(tmp_path, "cpu").predict(bright_ball("RAS", (0.7, 1.9, 1.2))).warnings
+    assert len(warnings) == bool(words)
+    assert all(word in warnings[0] for word in words)
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -115,6 +115,13 @@ def test_registration_of_stored_cases_lays_one_onto_the_other(tmp_path: Path) ->
     assert float(((pairs.images - pairs.labels).abs() < 2e-3).float().mean()) > 0.995
 
 
+def test_voxels_on_disk_are_as_many_as_in_memory(tmp_path: Path) -> None:
+    memory, disk = both(tmp_path, 7.0, 2)
+    _, label = ball(7.0, 2)
+    assert memory.voxel_counts() == disk.voxel_counts()
+    assert memory.voxel_counts() == {value: (label == value).sum() for value in (1, 2)}
+
+
 def test_a_close_up_holds_the_label_and_its_surroundings(tmp_path: Path) -> None:
     memory, stored = both(tmp_path, 4, 0)
     near = stored.close_up()

@@ -1,0 +1,73 @@
+"""How often a sound segmentation is called odd for its volumes: false alarms among real cases.
+
+    python Testing/Benchmarks/volume_range.py [--splits 200]
+
+A prediction is called odd where a label takes far more or far less room than in all the labelled
+cases (`GenSegLib/prediction/volume_fit.py`). Here the reference segmentations of the hippocampus
+data themselves are judged by what N labelled ones of them had, over random splits: whatever is
+called odd is a false alarm. Writes results/volume_range.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from measuring import ROOT, write_findings
+from numpy.typing import NDArray
+
+from GenSegLib.images.image_io import read_label
+from GenSegLib.prediction.volume_fit import TOLERANCE
+
+LABELS = ROOT.parent / "shared/data/hippocampus/labelsTr"
+LABELLED = (3, 5, 10, 20)
+TOLERANCES = (1.0, 1.25, TOLERANCE, 2.0)
+
+
+def volumes() -> NDArray[np.float64]:
+    """Return the volume in ml of each label (column) of each case (row)."""
+    labels = [read_label(path) for path in sorted(LABELS.glob("[!.]*.nii.gz"))]
+    return np.array(
+        [
+            [(one.array == value).sum() * np.prod(one.spacing) / 1000 for value in (1, 2)]
+            for one in labels
+        ]
+    )
+
+
+def false_alarms(
+    known: NDArray[np.float64], others: NDArray[np.float64], tolerance: float
+) -> float:
+    """Return the share of the others of which a volume is called odd."""
+    low, high = known.min(axis=0) / tolerance, known.max(axis=0) * tolerance
+    return float(((others < low) | (others > high)).any(axis=1).mean())
+
+
+def mean_false_alarms(
+    found: NDArray[np.float64], orders: list[NDArray[np.int64]], count: int, tolerance: float
+) -> float:
+    """Return the mean over splits, each an order of the cases whose first `count` are labelled."""
+    shares = [
+        false_alarms(found[order[:count]], found[order[count:]], tolerance) for order in orders
+    ]
+    return round(float(np.mean(shares)), 5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=200)
+    splits = parser.parse_args().splits
+    found = volumes()
+    orders = [np.random.RandomState(seed).permutation(len(found)) for seed in range(splits)]
+    shares = {
+        str(count): {
+            str(each): mean_false_alarms(found, orders, count, each) for each in TOLERANCES
+        }
+        for count in LABELLED
+    }
+    what = "share of sound cases that are called odd, by labelled cases and tolerance"
+    print(write_findings("volume_range", {"what": what, "splits": splits, "shares": shares}))
+
+
+if __name__ == "__main__":
+    main()
