@@ -101,6 +101,11 @@ class ApplyJob(ProcessJob):
         unique = slicer.mrmlScene.GenerateUniqueName(name)
         return loadVolumeOver(path, unique, node, self._grids[index])
 
+    def _inNodeNames(self, text: str) -> str:
+        for index, node in enumerate(self.volumeNodes):
+            text = text.replace(str(self._image(index)), node.GetName())
+        return text
+
     def _image(self, index: int) -> Path:
         return self.folder / "in" / f"{_stem(index)}.nrrd"
 

@@ -186,7 +186,11 @@ class ApplySection(Section):
         for node in nodes if p.show3D else ():
             showIn3D(node)
         showPair(job.volumeNodes[0], nodes[0])
-        self.message.good(_("Done: {names}").format(names=", ".join(n.GetName() for n in nodes)))
+        done = _("Done: {names}").format(names=", ".join(n.GetName() for n in nodes))
+        if job.warnings:
+            self.message.warning("\n".join([done, *job.warnings]))
+        else:
+            self.message.good(done)
         self.ui.volumesTable.setVisible(False)
         if p.makeVolumesTable:
             self._showTable(nodes)

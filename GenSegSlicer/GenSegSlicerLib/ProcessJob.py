@@ -24,10 +24,12 @@ class ProcessJob(Job, ABC):
 
     Attributes:
         folder: of the files; removed when the job has ended, at the latest with Slicer.
+        warnings: a line each, why results are to be looked at with care.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.warnings: list[str] = []
         parent = Path(slicer.app.temporaryPath)
         self.folder = Path(
             tempfile.mkdtemp(prefix="GenSeg-", dir=parent if parent.is_dir() else None)
@@ -88,6 +90,12 @@ class ProcessJob(Job, ABC):
             self.phase = event["phase"]
             self.remainingS = event.get("remaining_s")
             self._tellShare(_WRITTEN, _COMPUTED, event["step"] / max(event["total"], 1))
+        elif event["kind"] == "log" and event.get("level") == "warning":
+            self.warnings.append(self._inNodeNames(event["text"]))
+
+    def _inNodeNames(self, text: str) -> str:
+        """Give a line of the library with nodes' names in the place of its files."""
+        return text
 
     def _onComputed(self, code: int, message: str) -> None:
         if code:

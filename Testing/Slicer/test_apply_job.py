@@ -12,7 +12,7 @@ import slicer
 from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import LibraryProcess
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform
+from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform, add_volume
 from other_library import replacing_library
 from small_trainings import Watch
 
@@ -61,6 +61,17 @@ def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
         assert uncertainty.GetParentTransformNode() is volume.GetParentTransformNode()
     assert temporary_folders() == []
     assert GenSegSlicerLogic().models()[0] == model
+
+
+def test_a_result_to_be_looked_at_with_care_is_told_by_the_volumes_name(
+    host: Any, scene: Any, model: Path
+) -> None:
+    bright, _ = bright_block("bright", GRIDS["RAS"])
+    dark = add_volume(np.full(SHAPE[::-1], 10, np.int16), GRIDS["RAS"], "dark")
+    job = GenSegSlicerLogic().apply(model, [bright, dark], wait=True)
+    assert job.state == "finished", job.message
+    assert "dark: the segmentation is empty: the model found no Bright" in job.warnings
+    assert all(warning.startswith("dark: ") for warning in job.warnings)
 
 
 def test_cancelled_nothing_is_changed_and_nothing_left(host: Any, scene: Any, model: Path) -> None:

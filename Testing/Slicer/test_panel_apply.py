@@ -206,3 +206,14 @@ def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriv
     ready.widget.onReload()
     ready.host.wait_until(lambda: not job.isActive, 300)
     assert segments_of(slicer.util.getNode("first by GenSeg")) == ["Bright"]
+
+
+def test_a_result_to_be_looked_at_with_care_says_why(ready: PanelDriver) -> None:
+    dark = slicer.util.addVolumeFromArray(np.full((24, 24, 24), 10, np.int16))
+    dark.SetName("dark")
+    ready.ui.inputVolumeSelector.setCurrentNode(dark)
+    ready.host.process_events()
+    press_apply(ready)
+    done, *doubts = ready.ui.applyMessage.text.splitlines()
+    assert done == "Done: dark by GenSeg"
+    assert "dark: the segmentation is empty: the model found no Bright" in doubts
