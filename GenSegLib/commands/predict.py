@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--uncertainty",
         action="store_true",
         help="also write NAME_uncertainty.nii.gz (0 where the model is sure, 1 where it guesses) "
-        "and uncertainty.csv, the images with the Dice that the model expects, worst first",
+        "and uncertainty.csv, the images with the Dice that the model expects, worst first; both "
+        "from slightly moved copies of the image, for six times the work",
     )
     parser.add_argument(
         "--with",

@@ -49,7 +49,7 @@ class Canvas:
         return np.moveaxis(np.zeros((*shape, count), np.float32, order="F"), -1, 0)
 
     def fill(self, box: Box, restorer: Restorer, slabs: Iterable[Slab]) -> None:
-        """Fill a box of the image.
+        """Fill a box of the label, and of the probabilities where they are kept.
 
         Args:
             box: of the image's voxels, which was prepared.
@@ -60,17 +60,21 @@ class Canvas:
         label = restorer.view(self.label[np.newaxis][inside])[0]
         dense = self.probabilities
         dense = None if dense is None else restorer.view(dense[inside])
-        entropy = self.uncertainty
-        entropy = None if entropy is None else restorer.view(entropy[inside])
         for place, shares in restorer.restore(slabs):
             found = likeliest(zip(self._values, shares), np.dtype(np.int16))
             label[place[1:]] = found
             if dense is not None:
                 dense[place] = shares
-            if entropy is not None:
-                entropy[place] = normalized_entropy(shares)
-            if self.expected_dice is not None:
-                self.expected_dice.add(shares, found)
+
+    def doubt(self, box: Box, restorer: Restorer, slabs: Iterable[Slab]) -> None:
+        """Fill a box of the uncertainty, and expect a Dice; see `fill`."""
+        assert self.uncertainty is not None
+        assert self.expected_dice is not None
+        entropy = restorer.view(self.uncertainty[(slice(None), *box)])
+        for place, shares in restorer.restore(slabs):
+            entropy[place] = normalized_entropy(shares)
+            found = likeliest(zip(self._values, shares), np.dtype(np.int16))
+            self.expected_dice.add(shares, found)
 
 
 def canvas_bytes(shape: Sequence[int], classes: int, probabilities: bool, uncertainty: bool) -> int:

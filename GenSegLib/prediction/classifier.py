@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, combinations
 from typing import TypeVar
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from ..computing.devices import is_out_of_memory
 from ..errors import GenSegError
+from .views import AS_IT_IS, View
 
 T = TypeVar("T")
 Network = Callable[[Tensor], Tensor]
@@ -19,18 +19,18 @@ CPU = torch.device("cpu")
 
 
 class Classifier:
-    """Gives the mean probabilities of networks, and of mirrored copies of the windows.
+    """Gives the mean probabilities of networks, and of copies of the windows.
 
     Args:
         networks: from (batch, channel, *patch_size) to logits (batch, class, *patch_size); modules
             are to be in evaluation mode.
         device: where the networks are.
-        mirror_axes: average over the windows mirrored along each combination of these of their
-            spatial axes.
+        views: how windows are looked at; it is averaged over these.
         windows_at_once: the most windows in one batch.
         collect_on: device of the result; None for that of the networks.
 
     Attributes:
+        views: see above.
         windows_at_once: see above.
         collect_on: see above.
     """
@@ -39,14 +39,13 @@ class Classifier:
         self,
         networks: Sequence[Network],
         device: torch.device,
-        mirror_axes: Sequence[int] = (),
+        views: Sequence[View] = (AS_IT_IS,),
         windows_at_once: int = 2,
         collect_on: torch.device | None = None,
     ) -> None:
         self._networks = tuple(networks)
         self._device = device
-        axes = [2 + axis for axis in mirror_axes]
-        self._flips = [*chain.from_iterable(combinations(axes, n) for n in range(len(axes) + 1))]
+        self.views = views
         self.windows_at_once = windows_at_once
         self.collect_on = collect_on or device
 
@@ -56,11 +55,10 @@ class Classifier:
         windows = windows.to(self._device)
         total = torch.zeros((), device=self._device)
         for network in self._networks:
-            for flip in self._flips:
-                logits = network(windows.flip(flip) if flip else windows).float()
-                shares = torch.softmax(logits, dim=1)
-                total = total + (shares.flip(flip) if flip else shares)
-        count = len(self._flips) * len(self._networks)
+            for view in self.views:
+                logits = network(view.show(windows)).float()
+                total = total + view.bring_back(torch.softmax(logits, dim=1))
+        count = len(self.views) * len(self._networks)
         return (total / count if count > 1 else total).to(self.collect_on)
 
     def secured(self, action: Callable[[], T]) -> T:
@@ -78,7 +76,7 @@ class SteadfastClassifier(Classifier):
         networks: see `Classifier`; modules, which can be moved to the CPU.
         device: see `Classifier`.
         tell: is told each step in one line.
-        mirror_axes: see `Classifier`.
+        views: see `Classifier`.
         windows_at_once: see `Classifier`.
         collect_on: see `Classifier`.
     """
@@ -88,11 +86,11 @@ class SteadfastClassifier(Classifier):
         networks: Sequence[nn.Module],
         device: torch.device,
         tell: Callable[[str], None],
-        mirror_axes: Sequence[int] = (),
+        views: Sequence[View] = (AS_IT_IS,),
         windows_at_once: int = 2,
         collect_on: torch.device | None = None,
     ) -> None:
-        super().__init__(networks, device, mirror_axes, windows_at_once, collect_on)
+        super().__init__(networks, device, views, windows_at_once, collect_on)
         self._modules = networks
         self._tell = tell
 

@@ -31,9 +31,12 @@ from .image_fit import find_misfits
 from .postprocessing import clean
 from .restoring import Restorer, Slab
 from .sliding import sweep
+from .views import View, mirrored_views, moved_views
 from .volume_fit import find_odd_volumes
-from .window_watch import WindowWatch
+from .window_watch import Pass, WindowWatch
 from .windows import Windows
+
+_COPIES = 4  # moved ones, to see where the model is unsure (`uncertainty_ranking.py`)
 
 
 @dataclass(frozen=True)
@@ -110,13 +113,13 @@ class Predictor:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
-        mirror_axes = _axes_to_mirror(self._preset) if mirror else ()
+        self._views = mirrored_views(_axes_to_mirror(self._preset) if mirror else ())
         precision = "fp32" if exact else "auto"
         networks = [_Formatted(one, chosen, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
         self._classifier = SteadfastClassifier(
-            networks, chosen, tell or (lambda _: None), mirror_axes, windows_at_once=1
+            networks, chosen, tell or (lambda _: None), windows_at_once=1
         )
         self._is_tuned = chosen.type != "cuda"
 
@@ -133,7 +136,7 @@ class Predictor:
             image: (channel, x, y, z), of any orientation and spacing; it is not modified.
             probabilities: give those of all classes as well.
             uncertainty: give the normalized entropy of the probabilities and the expected Dice as
-                well.
+                well, both of the mean over moved copies of the image too: 5 times as much work.
             watch: is told how far it is.
 
         Raises:
@@ -152,11 +155,10 @@ class Predictor:
         box: Box | None = whole(image)
         spread: Spread | None = None
         if preset.coarse_spacing is not None:
-            box, spread = self._find(image, watch)
+            box, spread = self._find(image, watch, uncertainty)
         if box is not None:
             prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
-            windows = self._windows(prepared)
-            canvas.fill(box, Restorer(prepared.route, windows.along), self._slabs(prepared, watch))
+            self._fill(canvas, box, prepared, watch)
             label = clean(canvas.label[box], preset, values[1:])
             canvas.label[box] = recut(label, image.affine, self.metadata.cuts)
         return self._prediction(image, canvas)
@@ -174,18 +176,22 @@ class Predictor:
             return self._preprocessor
         return Preprocessor(replace(self._preset, crop_foreground=False))
 
-    def _find(self, image: Volume, watch: WindowWatch) -> tuple[Box | None, Spread | None]:
+    def _find(
+        self, image: Volume, watch: WindowWatch, uncertainty: bool
+    ) -> tuple[Box | None, Spread | None]:
         """Look for the organ at the coarse spacing.
 
         Gives the box to segment, None where there is none, and the spread of the whole image,
         which the box is normalized by.
         """
+        fine_views = len(self._views) + (len(self._views) + _COPIES if uncertainty else 0)
+        finding = Pass("to find where to look", self._views, fine_views)
         preset, values = self._preset, self.metadata.label_values
         coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
         along = self._windows(coarse).along
         found = [
             likeliest(zip(values, shares), np.dtype(np.int16))
-            for _, _, shares in self._slabs(coarse, watch, is_coarse=True)
+            for _, _, shares in self._slabs(coarse, watch, finding)
         ]
         label = blank_padding(coarse, np.concatenate(found, axis=along))
         label = clean(label, preset, values[1:])
@@ -199,6 +205,18 @@ class Predictor:
         self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
         return box, self._preprocessor.measure(image)
 
+    def _fill(self, canvas: Canvas, box: Box, prepared: Prepared, watch: WindowWatch) -> None:
+        """Fill a box of the canvas with what is found in its prepared image."""
+        restorer = Restorer(prepared.route, self._windows(prepared).along)
+        copies: tuple[View, ...] = ()
+        if canvas.uncertainty is not None:
+            copies = (*self._views, *moved_views(_COPIES, prepared.spacing))
+        segmenting = Pass("to segment", self._views, len(copies))
+        canvas.fill(box, restorer, self._slabs(prepared, watch, segmenting))
+        if copies:
+            doubting = Pass("to see where the model is unsure", copies)
+            canvas.doubt(box, restorer, self._slabs(prepared, watch, doubting))
+
     @property
     def _classes(self) -> int:
         return len(self.metadata.label_values)
@@ -208,18 +226,17 @@ class Predictor:
         size = prepared.image.shape[1:]
         return Windows(size, self._preset.patch_size, int(np.argmax(size)))
 
-    def _slabs(
-        self, prepared: Prepared, watch: WindowWatch, is_coarse: bool = False
-    ) -> Iterator[Slab]:
+    def _slabs(self, prepared: Prepared, watch: WindowWatch, begun: Pass) -> Iterator[Slab]:
         """Give the class probabilities of a prepared image, slab by slab."""
         windows = self._windows(prepared)
         image = torch.from_numpy(prepared.image)[np.newaxis]
         classifier = self._classifier
+        classifier.views = begun.views
         self._tune(image, windows)
         if not self._budget.collects_on_device(self._classes, windows):
             classifier.collect_on = CPU
         precision = self._budget.precision(self._classes, windows)
-        watch.start_pass(windows.count, is_coarse, on_cpu=classifier.device == CPU)
+        watch.start_pass(begun, windows.count, on_cpu=classifier.device == CPU)
         for start, stop, shares in sweep(classifier, image, windows, precision, watch.add):
             yield start, stop, shares.cpu().numpy()
 

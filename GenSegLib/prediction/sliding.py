@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .classifier import Classifier
+from .views import mirrored_views
 from .windows import Windows
 
 Slab = tuple[int, int, Tensor]
@@ -32,13 +33,13 @@ def segment(
             module is to be in evaluation mode.
         patch_size: of the windows, in voxels.
         image: (1, channel, x, y, z), or one spatial axis fewer, on the network's device.
-        mirror_axes: see `Classifier`.
+        mirror_axes: see `mirrored_views`.
 
     Returns:
         Probabilities (1, class, x, y, z) on the image's device.
     """
     windows = Windows(tuple(image.shape[2:]), tuple(patch_size))
-    classifier = Classifier([network], image.device, mirror_axes)
+    classifier = Classifier([network], image.device, mirrored_views(mirror_axes))
     slabs = [slab for _, _, slab in sweep(classifier, image, windows)]
     return torch.cat(slabs, dim=1 + windows.along)[None]
 

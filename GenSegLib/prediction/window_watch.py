@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..events import EventLog
 from ..progress import describe_duration
+from .views import View
 
 _WORTH_TELLING_S = 10.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass of windows over an image.
+
+    `purpose` is told to the user. Each window is looked at in these views, and in passes to come,
+    over as many windows, in so many more.
+    """
+
+    purpose: str
+    views: Sequence[View]
+    views_to_come: int = 0
 
 
 class WindowWatch:
     """Tells events of the windows that are done, and of the time that remains.
 
-    A step is a window, or the reading and writing of an image. How many windows an image takes is
-    known once it is read, and with a coarse pass once the organ is found; until then those to come
-    are taken for as many as those before.
+    A step is one look at a window, or the reading and writing of an image. How many windows an
+    image takes is known once it is read, and with a coarse pass once the organ is found; until then
+    those to come are taken for as many as those before.
 
     Args:
         events: is told.
@@ -37,10 +53,10 @@ class WindowWatch:
         """Begin with an image."""
         self._image, self._steps, self._planned = name, 0, 1
 
-    def start_pass(self, windows: int, is_coarse: bool, on_cpu: bool) -> None:
+    def start_pass(self, begun: Pass, windows: int, on_cpu: bool) -> None:
         """Begin with a pass of so many windows over the image."""
-        self._planned = self._steps + windows + (windows if is_coarse else 0) + 1
-        self._windows, self._is_coarse = windows, is_coarse
+        self._planned = self._steps + windows * (len(begun.views) + begun.views_to_come) + 1
+        self._pass, self._windows = begun, windows
         self._timed_from = time.monotonic() if on_cpu else None
 
     def add(self, windows: int) -> None:
@@ -48,7 +64,7 @@ class WindowWatch:
         if self._timed_from is not None:
             self._tell_duration((time.monotonic() - self._timed_from) / windows * self._windows)
             self._timed_from = None
-        self._steps += windows
+        self._steps += windows * len(self._pass.views)
         self._tell()
 
     def finish_image(self) -> None:
@@ -69,8 +85,7 @@ class WindowWatch:
 
     def _tell_duration(self, seconds: float) -> None:
         if seconds >= _WORTH_TELLING_S:
-            what = "to find where to look" if self._is_coarse else "to segment"
             self._events.log(
-                f"{self._image}: {self._windows} windows on the CPU {what}, "
+                f"{self._image}: {self._windows} windows on the CPU {self._pass.purpose}, "
                 f"about {describe_duration(seconds)}"
             )

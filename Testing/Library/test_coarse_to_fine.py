@@ -120,7 +120,10 @@ def test_what_is_found_in_the_padding_is_nowhere() -> None:
     assert box_around(prepared, inside, image, 0) == (slice(0, 10), slice(0, 12), slice(0, 16))
 
 
-def test_both_passes_are_counted_and_end_where_they_should(tmp_path: Path) -> None:
+@pytest.mark.parametrize("uncertainty", [False, True])
+def test_all_passes_are_counted_and_end_where_they_should(
+    tmp_path: Path, uncertainty: bool
+) -> None:
     save_threshold_model(tmp_path / "model", COARSE_TO_FINE)
     for name in ("a", "b"):
         write_image(tmp_path / f"{name}.nii.gz", scan((50, 30, 90)))
@@ -131,6 +134,7 @@ def test_both_passes_are_counted_and_end_where_they_should(tmp_path: Path) -> No
         images,
         tmp_path / "out",
         device="cpu",
+        uncertainty=uncertainty,
         events=EventLog(None, [told.append]),
     )
     progress = [event for event in told if event["kind"] == "progress"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from grids import ball, make_affine
+from scipy.ndimage import binary_dilation, binary_erosion
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
 from GenSegLib.computing.devices import choose_precision
@@ -227,16 +228,36 @@ def test_probabilities_are_written_beside_a_file_for_each_label(
     assert ((shares.array > 0.5) == is_ball(read_image(image_file))).all()
 
 
-def test_the_uncertainty_of_two_classes_is_their_entropy_in_bits(tmp_path: Path) -> None:
-    save_tiny_model(tmp_path / "model", BRIGHT)
+def test_the_uncertainty_of_two_classes_is_their_entropy_in_bits() -> None:
+    shares = np.random.default_rng(0).dirichlet([1, 1], (5, 6, 7)).astype(np.float32)
+    shares = np.moveaxis(shares, -1, 0)
+    bits = -(shares.astype(np.float64) * np.log2(shares)).sum(axis=0)
+    np.testing.assert_allclose(normalized_entropy(shares), bits, atol=1e-5)
+
+
+def test_a_model_is_unsure_where_slightly_moved_copies_of_the_image_disagree(
+    bright_model: Path,
+) -> None:
     image = bright_ball("PIR", (0.7, 1.9, 1.2))
-    prediction = Predictor(tmp_path / "model", "cpu").predict(image, True, uncertainty=True)
-    assert prediction.uncertainty is not None
-    assert prediction.probabilities is not None
-    assert on_same_grid(prediction.uncertainty, image)
-    shares = prediction.probabilities.array.astype(np.float64)
-    bits = -(shares * np.log2(shares)).sum(axis=0)
-    np.testing.assert_allclose(prediction.uncertainty.array[0], bits, atol=1e-5)
+    found = Predictor(bright_model, "cpu").predict(image, uncertainty=True).uncertainty
+    assert found is not None
+    assert on_same_grid(found, image)
+    ball = is_ball(image)[0]
+    border = binary_dilation(ball) & ~binary_erosion(ball)
+    deep, far = binary_erosion(ball, iterations=3), ~binary_dilation(ball, iterations=3)
+    assert found.array[0][border].mean() > 0.2
+    assert max(found.array[0][deep].mean(), found.array[0][far].mean()) < 0.02
+
+
+def test_asking_for_the_uncertainty_changes_no_voxel(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path / "model", BRIGHT)
+    image, predictor = bright_ball("PIR", (0.7, 1.9, 1.2)), Predictor(tmp_path / "model", "cpu")
+    plain = predictor.predict(image, probabilities=True)
+    asked = predictor.predict(image, probabilities=True, uncertainty=True)
+    assert plain.probabilities is not None
+    assert asked.probabilities is not None
+    np.testing.assert_array_equal(asked.label.array, plain.label.array)
+    np.testing.assert_array_equal(asked.probabilities.array, plain.probabilities.array)
 
 
 def test_the_uncertainty_is_written_beside_the_segmentation_on_its_grid(
