@@ -4,7 +4,8 @@
 PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline names MONAI's own
 transforms, so that a bundle runs where GenSeg is not installed. They do what `preprocessing` does,
 except that `Spacingd` lays its grid from the first voxel and does not average where voxels grow:
-where an image is resampled, results differ slightly. There is no coarse pass either.
+where an image is resampled, results differ slightly. There is no coarse pass either, no cut, and of
+each label its largest piece alone is kept, wherever the image ends.
 
 Light: the standard library alone.
 """

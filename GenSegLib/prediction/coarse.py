@@ -41,13 +41,17 @@ def box_around(prepared: Prepared, label: Array, image: Volume, margin_mm: float
     return first, second, third
 
 
-def blank_padding(prepared: Prepared, label: Array) -> Array:
-    """Give a label (x, y, z) on the prepared grid with background all over the padding.
+def without_padding(prepared: Prepared, label: Array) -> Array:
+    """Give a label (x, y, z) on the prepared grid without its padding.
 
     What a network finds there is no part of the image.
     """
-    padding = prepared.route.steps[-1]
-    return padding.forward(padding.backward(label[np.newaxis], 0), 0)[0]
+    return prepared.route.steps[-1].backward(label[np.newaxis], 0)[0]
+
+
+def with_padding(prepared: Prepared, label: Array) -> Array:
+    """Give a label without padding with background all over it."""
+    return prepared.route.steps[-1].forward(label[np.newaxis], 0)[0]
 
 
 def whole(image: Volume) -> Box:

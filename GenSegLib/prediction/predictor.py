@@ -25,7 +25,7 @@ from ..presets import Preset
 from .budget import Budget, passage_bytes
 from .canvas import Canvas, canvas_bytes
 from .classifier import CPU, SteadfastClassifier
-from .coarse import Box, blank_padding, box_around, part_of, whole
+from .coarse import Box, box_around, part_of, whole, with_padding, without_padding
 from .ensemble import load_ensemble
 from .image_fit import find_misfits
 from .postprocessing import clean
@@ -193,8 +193,8 @@ class Predictor:
             likeliest(zip(values, shares), np.dtype(np.int16))
             for _, _, shares in self._slabs(coarse, watch, finding)
         ]
-        label = blank_padding(coarse, np.concatenate(found, axis=along))
-        label = clean(label, preset, values[1:])
+        label = without_padding(coarse, np.concatenate(found, axis=along))
+        label = with_padding(coarse, clean(label, preset, values[1:]))
         box = box_around(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.search_finely:
             box = whole(image)

@@ -16,7 +16,7 @@ from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.events import EventLog
 from GenSegLib.images.image_io import Volume, read_label, write_image
 from GenSegLib.prediction.budget import Budget
-from GenSegLib.prediction.coarse import blank_padding, box_around, part_of
+from GenSegLib.prediction.coarse import box_around, part_of, with_padding, without_padding
 from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
 
@@ -110,12 +110,19 @@ def test_memory_is_asked_for_before_each_pass(
     assert re.fullmatch(r"the fine pass over \d+ x \d+ x \d+ voxels of the image", second)
 
 
+def test_lobes_that_hang_together_above_the_image_are_both_found(tmp_path: Path) -> None:
+    whole = replace(COARSE_TO_FINE, largest_component=True)
+    image = scan((20, 35, 116), (60, 35, 112))
+    label, _ = predicted(tmp_path, whole, image)
+    assert dice(label == 7, is_bright(image)) > 0.99
+
+
 def test_what_is_found_in_the_padding_is_nowhere() -> None:
     image = Volume(np.zeros((1, 10, 12, 16), np.int16), np.eye(4))
     prepared = Preprocessor(FINE).apply(image)
     everywhere = np.ones(prepared.image.shape[1:], np.int16)
     assert everywhere.size > image.array.size
-    inside = blank_padding(prepared, everywhere)
+    inside = with_padding(prepared, without_padding(prepared, everywhere))
     assert inside.sum() == image.array.size
     assert box_around(prepared, inside, image, 0) == (slice(0, 10), slice(0, 12), slice(0, 16))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tiny_models import PRESET
 
 from GenSegLib.prediction.postprocessing import clean, fill_holes, largest_components
@@ -15,6 +16,29 @@ def test_only_the_largest_piece_of_a_label_stays() -> None:
     expected = label.copy()
     expected[8:10, 8:10, 8:10] = 0
     assert (largest_components(label, [1]) == expected).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end", [0, -1])
+def test_pieces_that_reach_the_end_of_the_image_beside_the_largest_stay(
+    axis: int, end: int
+) -> None:
+    label = np.zeros((12, 12, 12), np.int16)
+    near = np.moveaxis(label, axis, 0)[:: 1 if end == 0 else -1]
+    near[:4, 1:5, 1:5] = 1  # the largest, and beside it:
+    near[:2, 8:11, 1:5] = 1  # a lobe
+    near[:1, 8:10, 8:10] = 1  # what is less than a tenth of it
+    near[6:8, 8:11, 1:5] = 1  # as large as the lobe, and within
+    expected = label.copy()
+    for place in ((slice(1), *[slice(8, 10)] * 2), (slice(6, 8), slice(8, 11), slice(1, 5))):
+        np.moveaxis(expected, axis, 0)[:: 1 if end == 0 else -1][place] = 0
+    assert (largest_components(label, [1]) == expected).all()
+
+
+def test_pieces_that_reach_the_end_of_the_image_go_where_the_largest_is_within() -> None:
+    label = np.zeros((12, 12, 12), np.int16)
+    label[4:8, 4:8, 4:8] = label[:3, :3, :3] = 1
+    assert largest_components(label, [1]).sum() == 64
 
 
 def test_each_label_keeps_a_piece_of_its_own() -> None:
