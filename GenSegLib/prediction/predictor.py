@@ -6,7 +6,7 @@ is then segmented at the preset's spacing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,17 +24,16 @@ from ..images.image_io import Volume
 from ..presets import Preset
 from .budget import Budget, passage_bytes
 from .canvas import Canvas, canvas_bytes
-from .classifier import CPU, SteadfastClassifier
+from .classifier import SteadfastClassifier
 from .coarse import Box, box_around, part_of, whole, with_padding, without_padding
 from .ensemble import load_ensemble
 from .image_fit import find_misfits
+from .passes import Passes
 from .postprocessing import clean
-from .restoring import Restorer, Slab
-from .sliding import sweep
+from .restoring import Restorer
 from .views import View, mirrored_views, moved_views
 from .volume_fit import find_odd_volumes
 from .window_watch import Pass, WindowWatch
-from .windows import Windows
 
 _COPIES = 4  # moved ones, to see where the model is unsure (`uncertainty_ranking.py`)
 
@@ -118,10 +117,10 @@ class Predictor:
         networks = [_Formatted(one, chosen, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = Budget.choose(chosen, max_memory)
-        self._classifier = SteadfastClassifier(
+        classifier = SteadfastClassifier(
             networks, chosen, tell or (lambda _: None), windows_at_once=1
         )
-        self._is_tuned = chosen.type != "cuda"
+        self._passes = Passes(classifier, self._budget, self._preset.patch_size, self._classes)
 
     def predict(
         self,
@@ -188,10 +187,10 @@ class Predictor:
         finding = Pass("to find where to look", self._views, fine_views)
         preset, values = self._preset, self.metadata.label_values
         coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
-        along = self._windows(coarse).along
+        along = self._passes.windows(coarse).along
         found = [
             likeliest(zip(values, shares), np.dtype(np.int16))
-            for _, _, shares in self._slabs(coarse, watch, finding)
+            for _, _, shares in self._passes.slabs(coarse, finding, watch)
         ]
         label = without_padding(coarse, np.concatenate(found, axis=along))
         label = with_padding(coarse, clean(label, preset, values[1:]))
@@ -207,51 +206,19 @@ class Predictor:
 
     def _fill(self, canvas: Canvas, box: Box, prepared: Prepared, watch: WindowWatch) -> None:
         """Fill a box of the canvas with what is found in its prepared image."""
-        restorer = Restorer(prepared.route, self._windows(prepared).along)
+        restorer = Restorer(prepared.route, self._passes.windows(prepared).along)
         copies: tuple[View, ...] = ()
         if canvas.uncertainty is not None:
             copies = (*self._views, *moved_views(_COPIES, prepared.spacing))
         segmenting = Pass("to segment", self._views, len(copies))
-        canvas.fill(box, restorer, self._slabs(prepared, watch, segmenting))
+        canvas.fill(box, restorer, self._passes.slabs(prepared, segmenting, watch))
         if copies:
             doubting = Pass("to see where the model is unsure", copies)
-            canvas.doubt(box, restorer, self._slabs(prepared, watch, doubting))
+            canvas.doubt(box, restorer, self._passes.slabs(prepared, doubting, watch))
 
     @property
     def _classes(self) -> int:
         return len(self.metadata.label_values)
-
-    def _windows(self, prepared: Prepared) -> Windows:
-        """Give the windows over a prepared image, in rows along its longest axis."""
-        size = prepared.image.shape[1:]
-        return Windows(size, self._preset.patch_size, int(np.argmax(size)))
-
-    def _slabs(self, prepared: Prepared, watch: WindowWatch, begun: Pass) -> Iterator[Slab]:
-        """Give the class probabilities of a prepared image, slab by slab."""
-        windows = self._windows(prepared)
-        image = torch.from_numpy(prepared.image)[np.newaxis]
-        classifier = self._classifier
-        classifier.views = begun.views
-        self._tune(image, windows)
-        if not self._budget.collects_on_device(self._classes, windows):
-            classifier.collect_on = CPU
-        precision = self._budget.precision(self._classes, windows)
-        watch.start_pass(begun, windows.count, on_cpu=classifier.device == CPU)
-        for start, stop, shares in sweep(classifier, image, windows, precision, watch.add):
-            yield start, stop, shares.cpu().numpy()
-
-    def _tune(self, image: torch.Tensor, windows: Windows) -> None:
-        """Fit the windows at once to a card's free memory, by what one of them takes."""
-        if self._is_tuned:
-            return
-        self._is_tuned = True
-        device = self._classifier.device
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        self._classifier(windows.pad(image)[(slice(None), slice(None), *windows.row(0)[0])])
-        per_window = torch.cuda.max_memory_allocated(device) - before
-        if self._classifier.device == device:
-            self._classifier.windows_at_once = self._budget.windows_at_once(per_window)
 
     def _prediction(self, image: Volume, canvas: Canvas) -> Prediction:
         doubts = find_misfits(image, self.metadata)
