@@ -11,20 +11,28 @@ called odd is a false alarm. Writes results/volume_range.json.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 from measuring import ROOT, write_findings
 from numpy.typing import NDArray
 
 from GenSegLib.images.image_io import read_label
-from GenSegLib.prediction.volume_fit import TOLERANCE
+from GenSegLib.prediction.volume_fit import sound_range
 
 LABELS = ROOT.parent / "shared/data/hippocampus/labelsTr"
 LABELLED = (3, 5, 10, 20)
-TOLERANCES = (1.0, 1.25, TOLERANCE, 2.0)
+Volumes = NDArray[np.float64]
+RANGES: dict[str, Callable[[float, float], tuple[float, float]]] = {
+    "as built": sound_range,
+    **{
+        f"{factor} times": lambda least, most, factor=factor: (least / factor, most * factor)
+        for factor in (1.0, 1.25, 1.5, 2.0)
+    },
+}
 
 
-def volumes() -> NDArray[np.float64]:
+def volumes() -> Volumes:
     """Return the volume in ml of each label (column) of each case (row)."""
     labels = [read_label(path) for path in sorted(LABELS.glob("[!.]*.nii.gz"))]
     return np.array(
@@ -35,21 +43,18 @@ def volumes() -> NDArray[np.float64]:
     )
 
 
-def false_alarms(
-    known: NDArray[np.float64], others: NDArray[np.float64], tolerance: float
-) -> float:
+def false_alarms(known: Volumes, others: Volumes, name: str) -> float:
     """Return the share of the others of which a volume is called odd."""
-    low, high = known.min(axis=0) / tolerance, known.max(axis=0) * tolerance
+    ends = zip(known.min(axis=0).tolist(), known.max(axis=0).tolist())
+    low, high = np.array([RANGES[name](least, most) for least, most in ends]).T
     return float(((others < low) | (others > high)).any(axis=1).mean())
 
 
 def mean_false_alarms(
-    found: NDArray[np.float64], orders: list[NDArray[np.int64]], count: int, tolerance: float
+    found: Volumes, orders: list[NDArray[np.int64]], count: int, name: str
 ) -> float:
     """Return the mean over splits, each an order of the cases whose first `count` are labelled."""
-    shares = [
-        false_alarms(found[order[:count]], found[order[count:]], tolerance) for order in orders
-    ]
+    shares = [false_alarms(found[order[:count]], found[order[count:]], name) for order in orders]
     return round(float(np.mean(shares)), 5)
 
 
@@ -60,12 +65,10 @@ def main() -> None:
     found = volumes()
     orders = [np.random.RandomState(seed).permutation(len(found)) for seed in range(splits)]
     shares = {
-        str(count): {
-            str(each): mean_false_alarms(found, orders, count, each) for each in TOLERANCES
-        }
+        str(count): {name: mean_false_alarms(found, orders, count, name) for name in RANGES}
         for count in LABELLED
     }
-    what = "share of sound cases that are called odd, by labelled cases and tolerance"
+    what = "share of sound cases that are called odd, by labelled cases and range"
     print(write_findings("volume_range", {"what": what, "splits": splits, "shares": shares}))
 
 
