@@ -23,13 +23,14 @@ def halvings(most: int) -> list[int]:
 
 
 def fitting_threads(
-    most: int, seconds_with: Callable[[int], float]
+    most: int, seconds_with: Callable[[int], float], now: int
 ) -> tuple[int, dict[int, float]]:
     """Return the number of threads to take, and the seconds by each number that was tried.
 
     Args:
-        most: the number that is taken unless fewer are clearly faster.
+        most: the largest number.
         seconds_with: gives the seconds of a step with a number of threads.
+        now: the number that is kept unless another is clearly faster.
     """
     best, *others = halvings(most)
     seconds = {best: seconds_with(best)}
@@ -38,7 +39,9 @@ def fitting_threads(
         if seconds[fewer] > seconds[best]:
             break
         best = fewer
-    return best if is_clearly_faster(seconds[best], seconds[most]) else most, seconds
+    if now not in seconds:
+        seconds[now] = seconds_with(now)
+    return best if is_clearly_faster(seconds[best], seconds[now]) else now, seconds
 
 
 class Threads:
@@ -72,7 +75,7 @@ class Threads:
         if self.most == 1:
             return None
         before = torch.get_num_threads()
-        chosen, seconds = fitting_threads(self.most, seconds_with)
+        chosen, seconds = fitting_threads(self.most, seconds_with, before)
         torch.set_num_threads(chosen)
         if chosen == before:
             return None
