@@ -85,18 +85,24 @@ def predict_files(
     names = predictor.metadata.labels
     watch = WindowWatch(events, len(images))
     expected: dict[str, Mapping[int, float]] = {}
+    doubtful: list[str] = []
     for path, target in zip(images, targets):
         watch.start_image(path.name)
         image = read_image(path, dtype=None)
         prediction = _predict_image(predictor, path, image, watch, **asked)
         for warning in (*prediction.warnings, *_privacy_warnings(path)):
             events.log(f"{path}: {warning}", "warning")
+        if prediction.warnings:
+            doubtful.append(image_stem(path))
         _write(prediction, target, path, predictor.metadata)
         if measured is not None:
             measured += measure(image_stem(path), image, prediction.label, names)
         if prediction.expected_dice is not None:
             expected[image_stem(path)] = prediction.expected_dice
         watch.finish_image()
+    if doubtful and len(images) > 1:
+        some = f"{len(doubtful)} of {len(images)} segmentations"
+        events.log(f"look at {some} with care, for the reasons above: {', '.join(doubtful)}")
     if measured is not None:
         write_measurements(out / FILE_NAME, measured)
     if expected:

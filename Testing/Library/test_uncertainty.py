@@ -103,6 +103,20 @@ def test_a_model_of_other_labels_is_no_part_of_an_ensemble(tmp_path: Path) -> No
         load_ensemble([one, tmp_path / "other"], torch.device("cpu"))
 
 
+def test_of_several_images_those_to_be_looked_at_with_care_are_named(tmp_path: Path) -> None:
+    model = save_seed(tmp_path / "model", 0)
+    flat = replace(drawn_image(), array=np.ones((1, 20, 20, 24), "f4"))
+    for name, image in (("a", drawn_image()), ("b", flat), ("c", flat)):
+        write_image(tmp_path / f"{name}.nii.gz", image)
+    images = [tmp_path / f"{name}.nii.gz" for name in "abc"]
+    told: list[dict[str, Any]] = []
+    events = EventLog(None, [told.append])
+    predict_files(model, images, tmp_path / "out", device="cpu", events=events)
+    texts = [event["text"] for event in told if event["kind"] == "log"]
+    named = "look at 2 of 3 segmentations with care, for the reasons above: b, c"
+    assert texts[-1] == named
+
+
 def test_the_least_sure_image_is_named(tmp_path: Path) -> None:
     model = save_seed(tmp_path / "model", 0)
     for name in "ab":
