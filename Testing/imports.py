@@ -12,7 +12,10 @@ HEAVY |= {"highdicom", "pydicom", "onnx", "onnxruntime"}
 LIGHT = (
     *("errors", "files", "cases", "label_maps", "config", "presets", "recipes", "feedback", "cuts"),
     *("outputs", "runs", "run_lock", "processes", "events", "progress", "cli", "commands"),
-    *(f"data.{name}" for name in ("archives", "array_file", "case_cache", "layouts")),
+    *(
+        f"data.{name}"
+        for name in ("archives", "array_file", "case_cache", "layouts", "volume_ranges")
+    ),
     *(f"dicom.{name}" for name in ("lengths", "preamble", "terminology")),
     *(f"images.{name}" for name in ("intact_files", "intact_nrrd")),
     *(f"models.{name}" for name in ("folder", "manifest", "bundle_config")),

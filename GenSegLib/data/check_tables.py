@@ -19,7 +19,8 @@ def format_table(checks: Sequence[CaseCheck]) -> str:
     lines.insert(1, "  ".join("-" * width for width in widths))
     faults = [f"{check.case}: {fault}" for check in checks for fault in check.faults]
     sound = sum(check.ok for check in checks)
-    return "\n".join([*lines, "", *faults, f"{sound} of {len(checks)} cases are sound"])
+    odd = [f"{check.case}: {remark}" for check in checks for remark in check.remarks]
+    return "\n".join([*lines, "", *faults, *odd, f"{sound} of {len(checks)} cases are sound"])
 
 
 def _row(check: CaseCheck) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +19,7 @@ from ..images.image_io import Volume, on_same_grid, read_image, read_label, read
 from ..label_maps import show_labels
 from ..values import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
 from .check_tables import format_table
+from .volume_ranges import find_odd_cases
 
 __all__ = ["CaseCheck", "check_cases", "format_table", "require_sound", "usual_spacing"]
 
@@ -27,7 +29,8 @@ class CaseCheck:
     """What was found in one case; fields that could not be read are empty.
 
     `shape` is in voxels, `spacing` in mm, `intensity` the smallest and largest finite value,
-    `voxels` the count of each label value without the background.
+    `voxels` the count of each label value without the background. `faults` prevent a training,
+    `remarks` tell what is to be looked at.
     """
 
     case: str
@@ -37,6 +40,7 @@ class CaseCheck:
     intensity: tuple[float, float] | None = None
     voxels: dict[int, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -47,7 +51,7 @@ class CaseCheck:
     def verdict(self) -> str:
         """One word or two for the table."""
         if self.ok:
-            return "ok"
+            return "odd" if self.remarks else "ok"
         return "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
 
 
@@ -66,13 +70,17 @@ def check_cases(
     Returns:
         One result a case, in the order of the cases.
     """
-    inspector = _Inspector(expected_labels or cases.labels)
+    labels = expected_labels or cases.labels
+    inspector = _Inspector(labels)
     checks = []
     for case in cases.cases:
         checks.append(inspector.check(case))
         if progress:
             progress(len(checks), len(cases.cases))
-    return checks
+    odd = find_odd_cases(
+        {check.case: _volumes(check) for check in checks if check.voxels and check.spacing}, labels
+    )
+    return [replace(check, remarks=tuple(odd.get(check.case, ()))) for check in checks]
 
 
 def require_sound(checks: Sequence[CaseCheck]) -> None:
@@ -204,6 +212,11 @@ def _show_spacing(volume: Volume) -> str:
 def _intensity(image: Volume) -> tuple[float, float]:
     finite = image.array[np.isfinite(image.array)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
+
+
+def _volumes(check: CaseCheck) -> dict[int, float]:
+    voxel_ml = math.prod(check.spacing) / 1000
+    return {value: count * voxel_ml for value, count in check.voxels.items()}
 
 
 def _count_voxels(label: Volume) -> dict[int, int]:

@@ -6,14 +6,11 @@ of the body, labels something all the same. That something is seldom of the righ
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from ..data.volume_ranges import show_ml, sound_range
 from ..images.image_io import Volume
 from ..models.folder import ModelMetadata
-
-_TOLERANCE = 1.5
 
 
 def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
@@ -31,23 +28,11 @@ def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
         if low <= found <= high:
             continue
         doubts.append(
-            f"{metadata.labels[value]} takes {found:.3g} ml, in the labelled cases {least:.3g} to "
-            f"{most:.3g} ml; does the image show what the model was trained on, and all of it?"
+            f"{metadata.labels[value]} takes {show_ml(found)}, in the labelled cases "
+            f"{show_ml(least)} to {show_ml(most)}; does the image show what the model was trained "
+            "on, and all of it?"
         )
     return doubts
-
-
-def sound_range(least: float, most: float) -> tuple[float, float]:
-    """Give the volumes that nobody wonders at, by the least and the largest in the labelled cases.
-
-    Of a few cases none is the largest there can be: 1.5 times as much is sound
-    (`Testing/Benchmarks/volume_range.py`), and more where they differ more, as lesions do. What
-    some cases lack altogether can be of any size.
-    """
-    if least == 0:
-        return 0.0, math.inf
-    tolerance = max(_TOLERANCE, math.sqrt(most / least))
-    return least / tolerance, most * tolerance
 
 
 def _count(label: Volume, value: int) -> int:

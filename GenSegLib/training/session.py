@@ -15,11 +15,13 @@ from ..computing.devices import choose_device
 from ..config import TrainConfig
 from ..data.case_cache import FOLDER, CaseCache
 from ..data.subjects import load_subjects
+from ..data.volume_ranges import find_odd_cases
 from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder
 from .learner import Learner
 from .standing import load_kept
+from .volumes import volumes_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     labelled, others = [*training, *held_back], _unlabelled(run)
     _prepare_own_share([*labelled, *others], load)
     subjects, unlabelled = load(labelled), load(others)
+    for case, lines in find_odd_cases(volumes_of(subjects, names), names).items():
+        for line in lines:
+            told(f"case {case}: {line}", "warning")
     classes = len(names) + 1
     learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabelled)
     return Session(learner, names)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from ..augmentation.subject import LabelledCase
 from ..cuts import Cut
 from ..images.cutting import find_cuts
 from ..models.folder import ModelMetadata
@@ -14,6 +12,7 @@ from ..models.weights import save_model
 from ..networks import segmenter_target
 from ..runs import RunFolder
 from .learner import Learner
+from .volumes import volume_ranges, volumes_of
 
 
 def write_model(
@@ -45,7 +44,7 @@ def write_model(
         validation={} if validation_dice is None else {"dice": round(validation_dice, 4)},
         spacing=tuple(statistics.median(axis) for axis in spacings),
         cuts=_cuts_of(learner, labels, run.preset.orientation) if run.config.cuts else (),
-        volumes=volume_ranges(learner.subjects, labels),
+        volumes=volume_ranges(volumes_of(learner.subjects, labels)),
     )
     for cut in metadata.cuts:
         first, second = (labels[value] for value in cut.labels)
@@ -55,21 +54,6 @@ def write_model(
         )
     with learner.averaged_segmenter() as segmenter:
         save_model(run.model, metadata, segmenter.state_dict())
-
-
-def volume_ranges(
-    subjects: Sequence[LabelledCase], labels: dict[int, str]
-) -> dict[int, tuple[float, float]]:
-    """Return the least and the largest volume of each label value in ml; slices have none."""
-    if not subjects or len(subjects[0].spacing) != 3:
-        return {}
-    counts = [subject.voxel_counts() for subject in subjects]
-    voxels_ml = [math.prod(subject.spacing) / 1000 for subject in subjects]
-    ranges = {}
-    for place, value in enumerate(sorted(labels), 1):
-        volumes = [ml * known.get(place, 0) for ml, known in zip(voxels_ml, counts)]
-        ranges[value] = (float(f"{min(volumes):.4g}"), float(f"{max(volumes):.4g}"))
-    return ranges
 
 
 def _cuts_of(learner: Learner, labels: dict[int, str], orientation: str) -> tuple[Cut, ...]:

@@ -7,6 +7,7 @@ from html import escape
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.data.volume_ranges import show_ml
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.image_fit import misfits_of
 from GenSegSlicerLib.Geometry import fileGrid, spacingOf
@@ -70,9 +71,9 @@ def _dice(metadata: ModelMetadata) -> str:
 
 
 def _volumes(metadata: ModelMetadata) -> str:
-    text = _("{name} {least:.3g} to {most:.3g} ml")
+    text = _("{name} {least} to {most}")
     return ", ".join(
-        text.format(name=escape(metadata.labels[value]), least=least, most=most)
+        text.format(name=escape(metadata.labels[value]), least=show_ml(least), most=show_ml(most))
         for value, (least, most) in sorted(metadata.volumes.items())
     )
 

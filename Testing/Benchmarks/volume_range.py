@@ -3,7 +3,7 @@
     python Testing/Benchmarks/volume_range.py [--splits 200]
 
 A prediction is called odd where a label takes far more or far less room than in all the labelled
-cases (`GenSegLib/prediction/volume_fit.py`). Here the reference segmentations of the hippocampus
+cases (`GenSegLib/data/volume_ranges.py`). Here the reference segmentations of the hippocampus
 data themselves are judged by what N labelled ones of them had, over random splits: whatever is
 called odd is a false alarm. Writes results/volume_range.json.
 """
@@ -17,8 +17,8 @@ import numpy as np
 from measuring import ROOT, write_findings
 from numpy.typing import NDArray
 
+from GenSegLib.data.volume_ranges import sound_range
 from GenSegLib.images.image_io import read_label
-from GenSegLib.prediction.volume_fit import sound_range
 
 LABELS = ROOT.parent / "shared/data/hippocampus/labelsTr"
 LABELLED = (3, 5, 10, 20)

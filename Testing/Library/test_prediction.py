@@ -88,11 +88,11 @@ def test_a_segmentation_is_cut_where_the_labelled_cases_were(tmp_path: Path) -> 
     ("volumes", "words"),
     [
         ({}, ()),
-        ({7: (2.0, 4.0)}, ("Bright takes 7.52 ml", "in the labelled cases 2 to 4 ml")),
+        ({7: (2.0, 4.0)}, ("Bright takes 7.52 ml", "in the labelled cases 2 ml to 4 ml")),
         ({7: (6.0, 9.0)}, ()),
         ({7: (0.01, 1.0)}, ()),  # which differ so much that 7.52 ml are no wonder
         ({7: (0.0, 0.1)}, ()),  # which some cases lack
-        ({7: (12.0, 15.0)}, ("Bright takes 7.52 ml", "12 to 15 ml")),
+        ({7: (12.0, 15.0)}, ("Bright takes 7.52 ml", "12 ml to 15 ml")),
     ],
 )
 def test_a_volume_unlike_those_of_the_labelled_cases_is_told(

@@ -1,0 +1,37 @@
+"""How large the labels of a training's cases are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from ..augmentation.subject import LabelledCase
+from ..data.volume_ranges import Volumes
+
+
+def volumes_of(subjects: Sequence[LabelledCase], values: Collection[int]) -> dict[str, Volumes]:
+    """Return the volume of each label value in each case; slices have none.
+
+    Args:
+        subjects: the cases, whose classes 1, 2, ... stand for the values in rising order.
+        values: the label values.
+    """
+    return {
+        subject.name: _volumes_of(subject, values)
+        for subject in subjects
+        if len(subject.spacing) == 3
+    }
+
+
+def _volumes_of(subject: LabelledCase, values: Collection[int]) -> Volumes:
+    voxel_ml, counts = math.prod(subject.spacing) / 1000, subject.voxel_counts()
+    return {value: voxel_ml * counts.get(place, 0) for place, value in enumerate(sorted(values), 1)}
+
+
+def volume_ranges(cases: Mapping[str, Volumes]) -> dict[int, tuple[float, float]]:
+    """Return the least and the largest volume of each label value in ml, to four digits."""
+    every: dict[int, list[float]] = {}
+    for volumes in cases.values():
+        for value, volume in volumes.items():
+            every.setdefault(value, []).append(float(f"{volume:.4g}"))
+    return {value: (min(volumes), max(volumes)) for value, volumes in every.items()}
