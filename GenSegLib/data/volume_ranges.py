@@ -48,7 +48,8 @@ def find_odd_cases(cases: Mapping[str, Volumes], names: Mapping[int, str]) -> di
         sizes = sorted(volumes.get(value, 0.0) for volumes in cases.values())
         for case, volumes in cases.items():
             own = volumes.get(value, 0.0)
-            least, most = sizes[own == sizes[0]], sizes[-1 - (own == sizes[-1])]  # of the others
+            least = sizes[1] if own == sizes[0] else sizes[0]  # of the others
+            most = sizes[-2] if own == sizes[-1] else sizes[-1]
             low, high = sound_range(least, most)
             if not low <= own <= high:
                 found.setdefault(case, []).append(

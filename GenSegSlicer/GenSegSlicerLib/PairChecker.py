@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import qt
 
+from GenSegLib.data.volume_ranges import find_odd_cases
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairStorage import contentOf, nodeIDs
+from GenSegSlicerLib.SegmentClasses import labelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 
@@ -63,9 +65,25 @@ class PairChecker:
         waiting = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
         if not waiting:
             self.stop()
+            self._compare()
             self._onEnd()
             return
         pair = self._pairs[waiting[0]]
         self._contents[nodeIDs(pair)] = contentOf(pair)
         pair.status = checkPair(pair, self._classMap(), self._pairs)
         self._onChecked(waiting[0])
+
+    def _compare(self) -> None:
+        """Note which segmentations are of another size than all others."""
+        sound = {
+            str(row): pair.volumes
+            for row, pair in enumerate(self._pairs)
+            if pair.role != "ignore" and pair.status == "ok"
+        }
+        odd = find_odd_cases(sound, labelsOf(self._classMap()))
+        for row, pair in enumerate(self._pairs):
+            name = pair.volumeNode.GetName()
+            remark = "\n".join(f"{name}: {line}" for line in odd.get(str(row), ()))
+            if pair.remark != remark:
+                pair.remark = remark
+                self._onChecked(row)

@@ -24,7 +24,7 @@ _FINEST_MM, _COARSEST_MM = 0.005, 30.0
 def checkPair(
     pair: TrainingPair, classMap: Mapping[str, str], others: Sequence[TrainingPair] = ()
 ) -> str:
-    """Give "ok", or in one line why a pair cannot be learned from.
+    """Give "ok", or in one line why a pair cannot be learned from; notes its volumes.
 
     Args:
         pair: the pair to check.
@@ -87,9 +87,14 @@ def _checkSame(pair: TrainingPair, other: TrainingPair) -> None:
 
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
-    node = pair.segmentationNode
-    chosen = chooseSegments(node, classMap, labelsOf(classMap))
-    if not paint(node, pair.volumeNode, chosen).any():
+    node, labels = pair.segmentationNode, labelsOf(classMap)
+    painted = paint(node, pair.volumeNode, chooseSegments(node, classMap, labels))
+    voxelMl = float(spacingOf(fileGrid(pair.volumeNode)).prod()) / 1000
+    counts = {
+        value: sum(int(np.count_nonzero(part == value)) for part in painted) for value in labels
+    }
+    pair.volumes = {value: count * voxelMl for value, count in counts.items()}
+    if not any(counts.values()):
         raise GenSegError(
             _("{segmentation} has no voxel in {volume}: it is empty, or lies elsewhere").format(
                 segmentation=node.GetName(), volume=pair.volumeNode.GetName()

@@ -28,22 +28,27 @@ def faultOf(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
 
 
 def tellAbout(pairs: Sequence[TrainingPair], message: InlineMessage) -> None:
-    """Say how many pairs do what, or which one is at fault."""
-    bad = _badPairs(pairs)
-    train, validate = (sum(p.role == role for p in pairs) for role in ("train", "validate"))
-    if not pairs:
-        message.hint(_("No pairs yet: load volumes with segmentations, then add them."))
-    elif bad:
+    """Say how many pairs do what, which one is at fault, or which are to be looked at."""
+    bad, odd = _badPairs(pairs), [pair.remark for pair in usedPairs(pairs) if pair.remark]
+    if bad:
         more = _(" (and {count} more)").format(count=len(bad) - 1) if len(bad) > 1 else ""
         message.error(bad[0].status + more)
-    elif validate:
-        text = _("{train} pairs to learn from, {validate} held back.")
-        message.hint(text.format(train=train, validate=validate))
-    elif train == 1:
-        message.hint(_("One pair to learn from; a training needs two or more."))
+    elif odd:
+        message.warning("\n".join([_roles(pairs), *odd]))
     else:
-        text = _("{train} pairs; about a third of them is held back by itself.")
-        message.hint(text.format(train=train))
+        message.hint(_roles(pairs))
+
+
+def _roles(pairs: Sequence[TrainingPair]) -> str:
+    train, validate = (sum(p.role == role for p in pairs) for role in ("train", "validate"))
+    if not pairs:
+        return _("No pairs yet: load volumes with segmentations, then add them.")
+    if validate:
+        text = _("{train} pairs to learn from, {validate} held back.")
+        return text.format(train=train, validate=validate)
+    if train == 1:
+        return _("One pair to learn from; a training needs two or more.")
+    return _("{train} pairs; about a third of them is held back by itself.").format(train=train)
 
 
 def _badPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:

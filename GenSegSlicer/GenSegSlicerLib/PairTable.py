@@ -15,7 +15,7 @@ from GenSegSlicerLib.TrainingPair import TrainingPair
 VOLUME, SEGMENTATION, ROLE, STATUS = range(4)
 VOLUME_TYPES = ("vtkMRMLScalarVolumeNode",)
 SEGMENTATION_TYPES = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-_FAULT_COLOR, _FINE_COLOR = "#c8402e", "#2f8f53"
+_FAULT_COLOR, _ODD_COLOR, _FINE_COLOR = "#c8402e", "#b87a14", "#2f8f53"
 
 
 class PairTable:
@@ -61,12 +61,15 @@ class PairTable:
         text, color = _("checking…"), ""
         if pair.role == "ignore":
             text = _("not used")
+        elif pair.status == "ok" and pair.remark:
+            text, color = _("look at it"), _ODD_COLOR
         elif pair.status == "ok":
             text, color = _("OK"), _FINE_COLOR
         elif pair.status:
             text, color = _("see below"), _FAULT_COLOR
         item = self._setText(row, STATUS, text)
-        item.setToolTip(_("This pair can be learned from") if pair.status == "ok" else pair.status)
+        fine = pair.remark or _("This pair can be learned from")
+        item.setToolTip(fine if pair.status == "ok" else pair.status)
         item.setForeground(qt.QBrush(qt.QColor(color)) if color else qt.QBrush())
 
     def selectedRows(self) -> list[int]:

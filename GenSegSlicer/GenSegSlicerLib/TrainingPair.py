@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import slicer
 
@@ -20,13 +20,16 @@ class TrainingPair:
     """A volume with its segmentation, a segmentation node or a label map volume.
 
     `role` is one of `ROLES`, `status` is "" before the pair was checked, then "ok" or the reason
-    why it cannot be learned from.
+    why it cannot be learned from. The check also notes the `volumes` of its classes in ml by their
+    label values, and, once all pairs are checked, in `remark` what is to be looked at.
     """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
     segmentationNode: slicer.vtkMRMLNode
     role: str = "train"
     status: str = ""
+    volumes: dict[int, float] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def name(self) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import slicer
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, phantom_folder
+
+from GenSegLib.images.image_io import read_label, write_label
 
 
 @pytest.fixture
@@ -202,6 +205,26 @@ def test_a_pair_that_cannot_be_learned_from_says_why(panel: PanelDriver, hippoca
     assert status.count("see below") == 1
     assert pairs[1][0].GetName() in panel.ui.casesMessage.text
     assert not panel.ui.trainButton.enabled
+
+
+def test_a_half_drawn_segmentation_is_pointed_at_and_no_fault(
+    panel: PanelDriver, tmp_path: Path
+) -> None:
+    folder = phantom_folder(tmp_path, cases=6)
+    path = sorted((folder / "labelsTr").glob("*.nii.gz"))[2]
+    label = read_label(path)
+    inside = np.flatnonzero(label.array[0].any(axis=(1, 2)))
+    label.array[:, inside[len(inside) // 4] :] = 0
+    write_label(path, label)
+    panel.ui.importFolderButton.directorySelected.emit(str(folder))
+    panel.wait_for_checks()
+    panel.host.wait_until(lambda: "is it drawn as in those?" in panel.ui.casesMessage.text, 10)
+    status = [row[3] for row in panel.rows(panel.ui.casesTable)]
+    assert status == ["OK", "OK", "look at it", "OK", "OK", "OK"]
+    assert "6 pairs" in panel.ui.casesMessage.text
+    panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
+    panel.wait_for_checks()
+    panel.host.wait_until(lambda: "drawn" not in panel.ui.casesMessage.text, 10)
 
 
 def test_a_folder_of_cases_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
