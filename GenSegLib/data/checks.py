@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..images.image_io import Volume, on_same_grid, read_image, read_label, read
 from ..label_maps import show_labels
 from ..values import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
 from .check_tables import format_table
-from .volume_ranges import find_odd_cases
+from .volume_ranges import find_odd_cases, in_ml
 
 __all__ = ["CaseCheck", "check_cases", "format_table", "require_sound", "usual_spacing"]
 
@@ -78,7 +77,12 @@ def check_cases(
         if progress:
             progress(len(checks), len(cases.cases))
     odd = find_odd_cases(
-        {check.case: _volumes(check) for check in checks if check.voxels and check.spacing}, labels
+        {
+            check.case: in_ml(check.voxels, check.spacing)
+            for check in checks
+            if check.voxels and check.spacing
+        },
+        labels,
     )
     return [replace(check, remarks=tuple(odd.get(check.case, ()))) for check in checks]
 
@@ -212,11 +216,6 @@ def _show_spacing(volume: Volume) -> str:
 def _intensity(image: Volume) -> tuple[float, float]:
     finite = image.array[np.isfinite(image.array)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
-
-
-def _volumes(check: CaseCheck) -> dict[int, float]:
-    voxel_ml = math.prod(check.spacing) / 1000
-    return {value: count * voxel_ml for value, count in check.voxels.items()}
 
 
 def _count_voxels(label: Volume) -> dict[int, int]:

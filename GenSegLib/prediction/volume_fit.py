@@ -6,9 +6,7 @@ of the body, labels something all the same. That something is seldom of the righ
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..data.volume_ranges import show_ml, sound_range
+from ..data.volume_ranges import show_ml, sound_range, volumes_in
 from ..images.image_io import Volume
 from ..models.folder import ModelMetadata
 
@@ -20,10 +18,10 @@ def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
         label: (1, x, y, z) of label values.
         metadata: of the model; what it does not know the volumes of is not judged.
     """
-    voxel_ml = float(np.prod(label.spacing)) / 1000
+    volumes = volumes_in(label.array[0], metadata.volumes, label.spacing)
     doubts = []
     for value, (least, most) in sorted(metadata.volumes.items()):
-        found = voxel_ml * _count(label, value)
+        found = volumes[value]
         low, high = sound_range(least, most)
         if low <= found <= high:
             continue
@@ -33,8 +31,3 @@ def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
             "on, and all of it?"
         )
     return doubts
-
-
-def _count(label: Volume, value: int) -> int:
-    """Count the voxels of a label slice by slice: a mask of a large scan is large, too."""
-    return sum(int(np.count_nonzero(plane == value)) for plane in label.array[0])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
 from ..augmentation.subject import LabelledCase
-from ..data.volume_ranges import Volumes
+from ..data.volume_ranges import Volumes, in_ml
 
 
 def volumes_of(subjects: Sequence[LabelledCase], values: Collection[int]) -> dict[str, Volumes]:
@@ -24,8 +23,9 @@ def volumes_of(subjects: Sequence[LabelledCase], values: Collection[int]) -> dic
 
 
 def _volumes_of(subject: LabelledCase, values: Collection[int]) -> Volumes:
-    voxel_ml, counts = math.prod(subject.spacing) / 1000, subject.voxel_counts()
-    return {value: voxel_ml * counts.get(place, 0) for place, value in enumerate(sorted(values), 1)}
+    counts = subject.voxel_counts()
+    of_values = {value: counts.get(place, 0) for place, value in enumerate(sorted(values), 1)}
+    return in_ml(of_values, subject.spacing)
 
 
 def volume_ranges(cases: Mapping[str, Volumes]) -> dict[int, tuple[float, float]]:

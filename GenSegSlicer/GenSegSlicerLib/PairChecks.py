@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.data.volume_ranges import volumes_in
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Geometry import fileGrid, spacingOf
 from GenSegSlicerLib.LabelImages import paint
@@ -89,12 +90,8 @@ def _checkSame(pair: TrainingPair, other: TrainingPair) -> None:
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
     node, labels = pair.segmentationNode, labelsOf(classMap)
     painted = paint(node, pair.volumeNode, chooseSegments(node, classMap, labels))
-    voxelMl = float(spacingOf(fileGrid(pair.volumeNode)).prod()) / 1000
-    counts = {
-        value: sum(int(np.count_nonzero(part == value)) for part in painted) for value in labels
-    }
-    pair.volumes = {value: count * voxelMl for value, count in counts.items()}
-    if not any(counts.values()):
+    pair.volumes = dict(volumes_in(painted, labels, spacingOf(fileGrid(pair.volumeNode))))
+    if not any(pair.volumes.values()):
         raise GenSegError(
             _("{segmentation} has no voxel in {volume}: it is empty, or lies elsewhere").format(
                 segmentation=node.GetName(), volume=pair.volumeNode.GetName()

@@ -17,7 +17,7 @@ import numpy as np
 from measuring import ROOT, write_findings
 from numpy.typing import NDArray
 
-from GenSegLib.data.volume_ranges import sound_range
+from GenSegLib.data.volume_ranges import sound_range, volumes_in
 from GenSegLib.images.image_io import read_label
 
 LABELS = ROOT.parent / "shared/data/hippocampus/labelsTr"
@@ -35,12 +35,7 @@ RANGES: dict[str, Callable[[float, float], tuple[float, float]]] = {
 def volumes() -> Volumes:
     """Return the volume in ml of each label (column) of each case (row)."""
     labels = [read_label(path) for path in sorted(LABELS.glob("[!.]*.nii.gz"))]
-    return np.array(
-        [
-            [(one.array == value).sum() * np.prod(one.spacing) / 1000 for value in (1, 2)]
-            for one in labels
-        ]
-    )
+    return np.array([[*volumes_in(one.array[0], (1, 2), one.spacing).values()] for one in labels])
 
 
 def false_alarms(known: Volumes, others: Volumes, name: str) -> float:
