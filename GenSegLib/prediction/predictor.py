@@ -135,7 +135,7 @@ class Predictor:
             image: (channel, x, y, z), of any orientation and spacing; it is not modified.
             probabilities: give those of all classes as well.
             uncertainty: give the normalized entropy of the probabilities and the expected Dice as
-                well, both of the mean over moved copies of the image too: 5 times as much work.
+                well, both of the mean over moved copies, too: six times the work in all.
             watch: is told how far it is.
 
         Raises:
