@@ -1,3 +1,3 @@
-"""GenSeg: train 3-D segmentation models from a handful of labelled volumes."""
+"""GenSeg: train 3-D segmentation models from a handful of labeled volumes."""
 
 __version__ = "0.1.0"

@@ -21,12 +21,12 @@ class Role(str, Enum):
 
     TRAIN = "train"
     VALIDATE = "validate"
-    UNLABELLED = "unlabelled"
+    UNLABELED = "unlabeled"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One image and, unless its role is `unlabelled`, its label volume; the name is unique.
+    """One image and, unless its role is `unlabeled`, its label volume; the name is unique.
 
     Raises:
         GenSegError: the name cannot be part of a file name.
@@ -42,9 +42,9 @@ class Case:
             raise GenSegError(f"the case name {self.name!r} cannot be a file name; rename the case")
 
     @property
-    def is_labelled(self) -> bool:
+    def is_labeled(self) -> bool:
         """Whether the case brings a label to train or to validate with."""
-        return self.label is not None and self.role is not Role.UNLABELLED
+        return self.label is not None and self.role is not Role.UNLABELED
 
 
 @dataclass(frozen=True)
@@ -79,46 +79,46 @@ class CaseSet:
         return tuple(case for case in self.cases if case.role is role)
 
     @property
-    def labelled(self) -> tuple[Case, ...]:
+    def labeled(self) -> tuple[Case, ...]:
         """The cases that bring a label, training and validation ones alike."""
-        return tuple(case for case in self.cases if case.is_labelled)
+        return tuple(case for case in self.cases if case.is_labeled)
 
     def in_protocol_order(self, seed: int) -> list[Case]:
-        """Give the labelled cases, sorted by name and permuted by `numpy.random.RandomState`."""
-        available = sorted(self.labelled, key=lambda case: case.name)
+        """Give the labeled cases, sorted by name and permuted by `numpy.random.RandomState`."""
+        available = sorted(self.labeled, key=lambda case: case.name)
         return [available[k] for k in permuted(len(available), seed)]
 
-    def low_data(self, labelled: int, seed: int) -> CaseSet:
-        """Keep `labelled` of the labelled cases, drawn as the low-data protocol says.
+    def low_data(self, labeled: int, seed: int) -> CaseSet:
+        """Keep `labeled` of the labeled cases, drawn as the low-data protocol says.
 
-        The first `labelled` of `in_protocol_order` stay, the other labelled ones are dropped. So
+        The first `labeled` of `in_protocol_order` stay, the other labeled ones are dropped. So
         with one seed the smaller set is part of the larger one.
 
         Raises:
-            GenSegError: fewer cases are labelled than asked for.
+            GenSegError: fewer cases are labeled than asked for.
         """
         available = self.in_protocol_order(seed)
-        if not 1 <= labelled <= len(available):
+        if not 1 <= labeled <= len(available):
             raise GenSegError(
-                f"{labelled} labelled cases are asked for and {len(available)} are there; "
+                f"{labeled} labeled cases are asked for and {len(available)} are there; "
                 f"ask for 1 to {len(available)}"
             )
-        kept = {case.name for case in available[:labelled]}
-        cases = (case for case in self.cases if not case.is_labelled or case.name in kept)
+        kept = {case.name for case in available[:labeled]}
+        cases = (case for case in self.cases if not case.is_labeled or case.name in kept)
         return dataclasses.replace(self, cases=tuple(cases))
 
     def with_validation(self, share: float, seed: int) -> CaseSet:
-        """Hold back a share of the labelled cases for validation, unless some already are.
+        """Hold back a share of the labeled cases for validation, unless some already are.
 
         At least one case is held back and at least one is left; none is held back where there is
         only one, or where the share is 0.
 
         Raises:
-            GenSegError: there is no labelled case with the role `train`.
+            GenSegError: there is no labeled case with the role `train`.
         """
-        training = sorted(c.name for c in self.labelled if c.role is Role.TRAIN)
+        training = sorted(c.name for c in self.labeled if c.role is Role.TRAIN)
         if not training:
-            raise GenSegError("no case with a label is there to train on; add labelled cases")
+            raise GenSegError("no case with a label is there to train on; add labeled cases")
         if self.of_role(Role.VALIDATE) or len(training) == 1 or share <= 0:
             return self
         count = min(max(round(share * len(training)), 1), len(training) - 1)
@@ -185,13 +185,13 @@ def _case_from_json(entry: object, base: Path) -> Case:
         raise GenSegError('an entry of "cases" lacks its "name" or its "image"')
     if label is not None and not isinstance(label, str):
         raise GenSegError(f'case {name}: "label" is {label!r}, not a path')
-    unstated = Role.UNLABELLED if label is None else Role.TRAIN
+    unstated = Role.UNLABELED if label is None else Role.TRAIN
     try:
         role = Role(entry.get("role", unstated))
     except ValueError:
         known = ", ".join(role.value for role in Role)
         raise GenSegError(f"case {name}: the role is none of {known}") from None
-    if label is None and role is not Role.UNLABELLED:
+    if label is None and role is not Role.UNLABELED:
         raise GenSegError(f"case {name}: the role is {role.value} but there is no label")
     return Case(name, base / image, None if label is None else base / label, role)
 

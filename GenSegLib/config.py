@@ -39,7 +39,7 @@ class TrainConfig:
     they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
     `look_back` finite differences go through the steps that were just taken, not through one more
     of each: the same question, asked at a lower price. Without `cuts` the model does not part two
-    labels at a plane where the labelled cases do.
+    labels at a plane where the labeled cases do.
 
     Raises:
         GenSegError: a value is outside its range; the message names the setting.
@@ -81,7 +81,7 @@ class TrainConfig:
     consistency: str = "none"
     consistency_weight: float = 1.0
     consistency_ramp: float = 0.4
-    unlabelled_batch_size: int = 2
+    unlabeled_batch_size: int = 2
     cuts: bool = True
     time_budget_s: float | None = None
     checkpoint_every_s: float = 60.0
@@ -123,7 +123,7 @@ class TrainConfig:
         cls,
         preset: Preset,
         effort: str = "standard",
-        labelled: int | None = None,
+        labeled: int | None = None,
         **changes: Any,
     ) -> TrainConfig:
         """Give the settings that a preset recommends, with `changes` on top.
@@ -131,7 +131,7 @@ class TrainConfig:
         Args:
             preset: the anatomy's.
             effort: how long to train.
-            labelled: how many labelled cases there are, where that is known.
+            labeled: how many labeled cases there are, where that is known.
             **changes: settings by their names.
 
         Raises:
@@ -141,7 +141,7 @@ class TrainConfig:
         _refuse_unknown(changes)
         steps = dataclasses.asdict(preset.steps[effort])
         has_pairs = changes.get("generator", cls.generator) != "none"
-        is_few = labelled is not None and labelled <= preset.few_cases
+        is_few = labeled is not None and labeled <= preset.few_cases
         batches = {"batch_size": 1, "generated_batch_size": 1} if has_pairs and is_few else {}
         return cls(**{"segmenter": preset.segmenter, **steps, **batches, **changes})
 
@@ -216,7 +216,7 @@ _LEAST = {
     "augmentation": 0,
     "adversary_weight": 0,
     "consistency_weight": 0,
-    "unlabelled_batch_size": 1,
+    "unlabeled_batch_size": 1,
 }
 _POSITIVE = (
     "segmenter_rate",

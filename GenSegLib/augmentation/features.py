@@ -11,7 +11,7 @@ import torch
 from .interpolation import REACH, FineVolume, sample_finely
 from .shapes import signed_distances
 from .stored import StoredSubject
-from .subject import Box, LabelledCase
+from .subject import Box, LabeledCase
 
 
 class Features(Protocol):
@@ -25,7 +25,7 @@ class Features(Protocol):
 
 
 def features_of(
-    subject: LabelledCase,
+    subject: LabeledCase,
     classes: int,
     limit_mm: float,
     center: torch.Tensor,

@@ -1,4 +1,4 @@
-"""New masks, and the images that the generator starts from, between every two labelled subjects.
+"""New masks, and the images that the generator starts from, between every two labeled subjects.
 
 A morph at t in [0, 1] lies between subject i (t = 0) and subject j (t = 1). Its point x is the
 point x = (1 - t) y + t (y + u(y)) on the way from y in subject i to its counterpart y + u(y) in
@@ -25,7 +25,7 @@ from .randomness import Randomness
 from .registration import RegistrationSettings, register
 from .shapes import nearest_class
 from .spatial import SpatialStrength, identity_grid, random_grid
-from .subject import LabelledCase
+from .subject import LabeledCase
 
 MIDPOINTS = 2**28  # values with midpoints that small cases may keep in memory, 1 GiB of them
 
@@ -69,7 +69,7 @@ class Morphs:
     """Draws pairs between the subjects of a training.
 
     Args:
-        subjects: the labelled cases, of one spacing.
+        subjects: the labeled cases, of one spacing.
         classes: classes, background included.
         patch_size: size of the drawn pairs in voxels.
         rng: the source of the choice of partners.
@@ -81,7 +81,7 @@ class Morphs:
 
     def __init__(
         self,
-        subjects: Sequence[LabelledCase],
+        subjects: Sequence[LabeledCase],
         classes: int,
         patch_size: Sequence[int],
         rng: Randomness,
@@ -120,7 +120,7 @@ class Morphs:
         view.knots = torch.cat([self.knots[[index for index, _ in kept]], still])
         return view
 
-    def _features_of(self, subject: LabelledCase, cases: int) -> Features:
+    def _features_of(self, subject: LabeledCase, cases: int) -> Features:
         center = _on_voxels(subject.centroid(), self.patch_size).to(self.device)
         limit_mm, small = self.settings.limit_mm, MIDPOINTS // (8 * cases)
         return features_of(subject, self.classes, limit_mm, center, self.half, small)

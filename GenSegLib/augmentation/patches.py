@@ -1,4 +1,4 @@
-"""Random patches of labelled cases."""
+"""Random patches of labeled cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from .randomness import Randomness
-from .subject import Box, LabelledCase
+from .subject import Box, LabeledCase
 
 FOREGROUND_SHARE = 0.5
 
@@ -24,14 +24,14 @@ class PatchSampler:
     """Draws patches; a share of them is centered on a random voxel of a random class.
 
     Args:
-        subjects: the labelled cases; those smaller than a patch are padded with zeros.
+        subjects: the labeled cases; those smaller than a patch are padded with zeros.
         patch_size: in voxels.
         foreground_share: the share of the patches that are centered on a class.
     """
 
     def __init__(
         self,
-        subjects: Sequence[LabelledCase],
+        subjects: Sequence[LabeledCase],
         patch_size: Sequence[int],
         foreground_share: float = FOREGROUND_SHARE,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Registers every pair of labelled subjects, so that their shapes and images can be blended.
+"""Registers every pair of labeled subjects, so that their shapes and images can be blended.
 
 All subjects live in one canonical frame: coordinates in [-1, 1] of a box around the centroid of
 each subject's foreground. A pair's displacement u, on a coarse grid of knots, makes subject j at

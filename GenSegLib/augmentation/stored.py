@@ -1,4 +1,4 @@
-"""A labelled case on disk, of which a training reads patches."""
+"""A labeled case on disk, of which a training reads patches."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _box(label: Array) -> tuple[list[int], list[int]]:
 
 
 class StoredSubject:
-    """A labelled case on disk; see `LabelledCase`.
+    """A labeled case on disk; see `LabeledCase`.
 
     Args:
         name: of the case.
@@ -122,12 +122,12 @@ class StoredSubject:
         return torch.from_numpy(part.astype(np.float32)).to(self._device)
 
     def voxel_counts(self) -> dict[int, int]:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         counts = enumerate(self._file.values["voxel_counts"], 1)
         return {value: count for value, count in counts if count}
 
     def centroid(self) -> torch.Tensor:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         return torch.tensor(self._file.values["centroid"], dtype=torch.float32)
 
     def extent(self) -> tuple[int, ...]:
@@ -144,7 +144,7 @@ class StoredSubject:
         )
 
     def patches(self, size: Sequence[int]) -> PatchSource:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         return _StoredPatches(self, size, self._places())
 
     def close_up(self) -> Subject:

@@ -1,4 +1,4 @@
-"""A labelled case as a training sees it, in memory."""
+"""A labeled case as a training sees it, in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Box = tuple[slice, ...]
 
 
 class PatchSource(Protocol):
-    """Where patches of one case are cut out of; see :meth:`LabelledCase.patches`."""
+    """Where patches of one case are cut out of; see :meth:`LabeledCase.patches`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -27,8 +27,8 @@ class PatchSource(Protocol):
         """Return image (channel, *size) and label (1, *size) of a box."""
 
 
-class LabelledCase(Protocol):
-    """A labelled case, in memory or on disk."""
+class LabeledCase(Protocol):
+    """A labeled case, in memory or on disk."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class LabelledCase(Protocol):
         """Voxel size in mm."""
 
     @property
-    def coarse(self) -> LabelledCase | None:
+    def coarse(self) -> LabeledCase | None:
         """The same case at the preset's coarse spacing, where it has one."""
 
     def voxel_counts(self) -> dict[int, int]:
@@ -68,7 +68,7 @@ class LabelledCase(Protocol):
 
 @dataclass(frozen=True)
 class Subject:
-    """A labelled case in memory; see `LabelledCase`."""
+    """A labeled case in memory; see `LabeledCase`."""
 
     name: str
     image: torch.Tensor
@@ -77,12 +77,12 @@ class Subject:
     coarse: Subject | None = None
 
     def voxel_counts(self) -> dict[int, int]:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         counts = torch.bincount(self.label.flatten()).tolist()
         return {value: count for value, count in enumerate(counts) if value and count}
 
     def centroid(self) -> torch.Tensor:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         found = torch.nonzero(self.label > 0).cpu()
         if len(found) == 0:
             found = torch.tensor([[(size - 1) // 2 for size in self.label.shape]])
@@ -93,7 +93,7 @@ class Subject:
         return tuple(self.label.shape)
 
     def patches(self, size: Sequence[int]) -> PatchSource:
-        """See `LabelledCase`."""
+        """See `LabeledCase`."""
         image, label = _padded(self.image, size), _padded(self.label[None], size)
         return _PaddedCase(image, label, _voxels_by_class(label[0]))
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
 
     with watch(args) as events:
         cases = download(args.anatomy, args.out, source=args.source, progress=_Transfer(events))
-    print(f"{len(cases.labelled)} segmented cases are in {args.out}")
+    print(f"{len(cases.labeled)} segmented cases are in {args.out}")
 
 
 class _Transfer:

@@ -16,7 +16,7 @@ from ..config import (
     TrainConfig,
     parse_setting,
 )
-from ..data.unlabelled import draw_cases
+from ..data.unlabeled import draw_cases
 from ..errors import GenSegError
 from ..presets import Preset, list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
@@ -29,8 +29,8 @@ VERB = "train"
 SUMMARY = "train a model on segmented cases, helped by generated ones"
 EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
-  genseg train my-cases --preset generic-ct --labelled 10 --time-budget 2h --out runs/second
-  genseg train my-cases --preset hippocampus-mri --unlabelled mean-teacher --out runs/third
+  genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
+  genseg train my-cases --preset hippocampus-mri --unlabeled mean-teacher --out runs/third
   genseg train runs/first --resume
   torchrun --nproc-per-node 2 -m GenSegLib train my-cases --preset liver-ct --out runs/fourth"""
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"what is in the images: {', '.join(list_presets())}, or a .json file of your own",
     )
     parser.add_argument(
-        "--labelled",
+        "--labeled",
         metavar="NUMBER",
         type=int,
         help="use this many of the segmented cases, drawn by the seed (default: all)",
@@ -87,7 +87,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         choices=HYPERGRADIENTS,
         help="how the segmenter's error steers the generator; none: not at all",
     )
-    _add_unlabelled(group)
+    _add_unlabeled(group)
     add_device(group)
     group.add_argument(
         "--deterministic",
@@ -113,9 +113,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.set_defaults(device=None)
 
 
-def _add_unlabelled(group: argparse._ArgumentGroup) -> None:
+def _add_unlabeled(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--unlabelled",
+        "--unlabeled",
         dest="consistency",
         choices=CONSISTENCIES,
         help="learn from the scans without a segmentation, too: the model is to find the same in "
@@ -123,10 +123,10 @@ def _add_unlabelled(group: argparse._ArgumentGroup) -> None:
         "(default: none)",
     )
     group.add_argument(
-        "--unlabelled-cases",
+        "--unlabeled-cases",
         metavar="NUMBER",
         type=int,
-        help="use this many of them (default: all); with --labelled the segmented cases that it "
+        help="use this many of them (default: all); with --labeled the segmented cases that it "
         "leaves out are among them, their segmentations unread, except for the last 48 of the "
         "seed's order, which stay unseen for testing",
     )
@@ -151,7 +151,7 @@ def _asked_run(args: argparse.Namespace) -> tuple[RunFolder, bool]:
 def _existing_run(args: argparse.Namespace) -> RunFolder:
     given = [
         name
-        for name in ("preset", "recipe", "labelled", "unlabelled_cases", "out", "labels")
+        for name in ("preset", "recipe", "labeled", "unlabeled_cases", "out", "labels")
         if _is_given(args, name)
     ]
     given += _changes(args)
@@ -179,15 +179,15 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     _require_patches(config.segmenter, preset)
     cases, preset = choose_cases(cases, preset, config.validation_share, config.seed)
     if not is_one_of_several():  # which could not share a batch of one sample
-        config = settings(labelled=len(cases.labelled))
+        config = settings(labeled=len(cases.labeled))
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
 
 
 def _draw(cases: CaseSet, args: argparse.Namespace, config: TrainConfig) -> CaseSet:
-    unlabelled, limit = config.consistency != "none", args.unlabelled_cases
-    if limit is not None and not unlabelled:
-        raise GenSegError("--unlabelled-cases needs --unlabelled with a method: mean-teacher")
-    return draw_cases(cases, args.labelled, config.seed, unlabelled=unlabelled, limit=limit)
+    unlabeled, limit = config.consistency != "none", args.unlabeled_cases
+    if limit is not None and not unlabeled:
+        raise GenSegError("--unlabeled-cases needs --unlabeled with a method: mean-teacher")
+    return draw_cases(cases, args.labeled, config.seed, unlabeled=unlabeled, limit=limit)
 
 
 def _require_device(name: str) -> None:

@@ -16,10 +16,10 @@ from ..events import EventLog
 from ..runs import RunFolder, State
 from .options import watch
 
-_LABELLED = (Role.TRAIN, Role.VALIDATE)
+_LABELED = (Role.TRAIN, Role.VALIDATE)
 _LEFT_ASIDE = (
     "scans without a segmentation are there and left aside: {}; a training with "
-    "--unlabelled mean-teacher learns from them, too"
+    "--unlabeled mean-teacher learns from them, too"
 )
 _NO_VALIDATION = (
     "no case is held back, so the training goes without validation, and the generator without "
@@ -72,11 +72,11 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
 
     sinks = tensorboard_sinks(run.path / "tensorboard")
     with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
-        learned, held_back = (len(run.cases.of_role(role)) for role in _LABELLED)
+        learned, held_back = (len(run.cases.of_role(role)) for role in _LABELED)
         events.log(f"getting ready; cases to learn from: {learned}, held back: {held_back}")
         if not held_back:
             events.log(_NO_VALIDATION, "warning")
-        unused = len(run.cases.of_role(Role.UNLABELLED))
+        unused = len(run.cases.of_role(Role.UNLABELED))
         if unused and run.config.consistency == "none":
             events.log(_LEFT_ASIDE.format(unused))
         from ..training.train import train  # which takes some seconds

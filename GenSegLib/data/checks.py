@@ -121,7 +121,7 @@ class _Inspector:
     def check(self, case: Case) -> CaseCheck:
         faults: list[str] = []
         image = _read(lambda: read_image(case.image, finite=False), faults)
-        label, path = None, case.label if case.is_labelled else None
+        label, path = None, case.label if case.is_labeled else None
         if path is not None:
             label = _read(lambda: read_label(path, image), faults)
         if image is not None:

@@ -126,7 +126,7 @@ def read_cases(path: Path) -> CaseSet:
 def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     """Pair the images of one folder with the equally named labels of another.
 
-    An image without a label is an unlabelled case. Names may differ in their ending and in
+    An image without a label is an unlabeled case. Names may differ in their ending and in
     nnU-Net's channel number: `a_0000.nii.gz` goes with `a.seg.nrrd`, a folder `a` of DICOM slices
     with the DICOM SEG `a.dcm`.
 
@@ -141,7 +141,7 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     cases = []
     for name, image in image_of.items():
         label = label_of.get(name)
-        cases.append(Case(name, image, label, Role.TRAIN if label else Role.UNLABELLED))
+        cases.append(Case(name, image, label, Role.TRAIN if label else Role.UNLABELED))
     return CaseSet(tuple(cases))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..augmentation.morphs import MorphSettings
 from ..augmentation.stored import StoredSubject, stored_arrays
-from ..augmentation.subject import LabelledCase, Subject
+from ..augmentation.subject import LabeledCase, Subject
 from ..cases import Case
 from ..errors import GenSegError
 from ..images.image_io import Volume, read_image, read_label
@@ -38,11 +38,11 @@ def load_subjects(
     device: torch.device,
     cache: CaseCache | None = None,
     told: Callable[[str], None] = lambda _: None,
-) -> list[LabelledCase]:
+) -> list[LabeledCase]:
     """Read and prepare cases; label values become classes 1, 2, ... in the order of ``labels``.
 
     Args:
-        cases: the cases; an unlabelled one becomes background in all its voxels, unread its label.
+        cases: the cases; an unlabeled one becomes background in all its voxels, unread its label.
         preset: how they are prepared.
         labels: the label values.
         device: where tensors are wanted.
@@ -78,7 +78,7 @@ class _Loader:
         self._preset, self._device, self._cache = preset, device, cache
         self._labels = list(labels)
 
-    def load(self, case: Case) -> tuple[LabelledCase, bool]:
+    def load(self, case: Case) -> tuple[LabeledCase, bool]:
         """Give a case, and whether it was put on disk just now."""
         if self._cache is None:
             return self._in_memory(case, *self._prepare(case)), False
@@ -117,7 +117,7 @@ class _Loader:
         return _Prepared(prepared.image, classes, prepared.spacing)
 
     def _in_memory(self, case: Case, fine: _Prepared, coarse: _Prepared | None) -> Subject:
-        kind = np.int64 if case.is_labelled else np.uint8  # of which there may be many
+        kind = np.int64 if case.is_labeled else np.uint8  # of which there may be many
         whole = _Prepared(fine.image, fine.label.astype(kind), fine.spacing)
         small = None if coarse is None else _subject(case.name, coarse, self._device)
         return _subject(case.name, whole, self._device, small)
@@ -126,7 +126,7 @@ class _Loader:
         self, case: Case, fine: _Prepared, coarse: _Prepared | None
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         limit_mm = MorphSettings().limit_mm
-        classes = 1 + len(self._labels) if case.is_labelled else 1
+        classes = 1 + len(self._labels) if case.is_labeled else 1
         arrays, values = stored_arrays(fine.image, fine.label, fine.spacing, classes, limit_mm)
         if coarse is not None:
             arrays["coarse_image"] = coarse.image.astype(np.float16)
@@ -136,7 +136,7 @@ class _Loader:
 
 
 def _label_of(case: Case) -> Path | None:
-    return case.label if case.is_labelled else None
+    return case.label if case.is_labeled else None
 
 
 def open_case(name: str, file: ArrayFile, device: torch.device) -> StoredSubject:

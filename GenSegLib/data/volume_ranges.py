@@ -1,4 +1,4 @@
-"""How large structures are, and which volumes nobody wonders at, by those of the labelled cases.
+"""How large structures are, and which volumes nobody wonders at, by those of the labeled cases.
 
 Light: numpy alone.
 """
@@ -61,7 +61,7 @@ def find_odd_cases(cases: Mapping[str, Volumes], names: Mapping[int, str]) -> di
     """Find segmentations of another size than those of all other cases: half drawn, or swapped.
 
     Args:
-        cases: the volumes in each labelled case; a label that is not there takes none.
+        cases: the volumes in each labeled case; a label that is not there takes none.
         names: of the label values.
 
     Returns:

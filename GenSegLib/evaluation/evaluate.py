@@ -32,7 +32,7 @@ def evaluate_folders(
 
     A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`. The
     uncertainty that `predict` wrote beside it is no prediction.
-    References without a prediction are left alone: a test set is a part of the labelled cases.
+    References without a prediction are left alone: a test set is a part of the labeled cases.
 
     Args:
         predictions: folder of label volumes.

@@ -1,9 +1,9 @@
-"""Finds the planes at which labelled cases part two labels, and cuts segmentations there.
+"""Finds the planes at which labeled cases part two labels, and cuts segmentations there.
 
 Annotators place such a plane by a convention, and differ by a slice or two from case to case. A
-segmenter learns the slice of each labelled case by heart, and is far less sure in a new one: with
-ten labelled hippocampi it is 0 mm off in these and some 1.3 mm in others
-(`Testing/Benchmarks/class_border.py`). What the labelled cases say together, the share of the
+segmenter learns the slice of each labeled case by heart, and is far less sure in a new one: with
+ten labeled hippocampi it is 0 mm off in these and some 1.3 mm in others
+(`Testing/Benchmarks/class_border.py`). What the labeled cases say together, the share of the
 length at which they are cut, is about as far off, but otherwise, so that the middle of the two is
 nearer than either.
 """
@@ -108,7 +108,7 @@ def find_cuts(labels: Iterable[Array], values: Sequence[int], orientation: str) 
 
 
 def recut(label: Array, affine: Array, cuts: Sequence[Cut]) -> Array:
-    """Cut a segmentation in the middle between the segmenter's plane and the labelled cases'.
+    """Cut a segmentation in the middle between the segmenter's plane and the labeled cases'.
 
     Where a structure reaches the edge of the image its length is not known, and the segmenter's own
     plane is taken. A grid that is turned against the cut's axis is left alone, and so is what lacks

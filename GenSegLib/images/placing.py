@@ -16,15 +16,15 @@ def placed(label: Volume, grid: Volume) -> Volume:
     """Return a label (1, x, y, z) on the grid of another volume; what it does not reach is 0.
 
     Raises:
-        GenSegError: its voxels are no voxels of that grid, or a labelled one lies outside.
+        GenSegError: its voxels are no voxels of that grid, or a labeled one lies outside.
     """
     turn, shift = _way(label, grid)
-    labelled = np.argwhere(label.array[0])
-    there = labelled @ turn.T + shift
+    labeled = np.argwhere(label.array[0])
+    there = labeled @ turn.T + shift
     if ((there < 0) | (there >= grid.shape)).any():
         raise GenSegError("it labels voxels outside of its image; is it of another image?")
     array = np.zeros((1, *grid.shape), label.array.dtype)
-    array[0][tuple(there.T)] = label.array[0][tuple(labelled.T)]
+    array[0][tuple(there.T)] = label.array[0][tuple(labeled.T)]
     return Volume(array, grid.affine)
 
 

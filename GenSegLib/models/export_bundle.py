@@ -37,7 +37,7 @@ For each image `NAME_seg.nii.gz` is written, on the image's own grid, with the v
 
 The pipeline consists of MONAI's own transforms. `genseg predict` on this folder differs a little
 where an image is resampled, may look for the organ at a coarse spacing first, may part labels at a
-plane as the labelled cases do, and keeps lobes that hang together beyond the image; this pipeline
+plane as the labeled cases do, and keeps lobes that hang together beyond the image; this pipeline
 does none of these.
 """
 

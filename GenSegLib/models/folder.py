@@ -52,7 +52,7 @@ class ModelMetadata:
     colors, terminology), `labels` maps voxel values to names. The network's class k stands for
     the k-th of `label_values`. `network` is the segmenter's name in the registry,
     `network_target` its import path (told to other programs; GenSeg itself asks the registry),
-    `network_args` its JSON arguments. `cases` counts the labelled ones it learned from,
+    `network_args` its JSON arguments. `cases` counts the labeled ones it learned from,
     `validation` holds its scores on those held back, `spacing` is what these cases typically had,
     in mm, `cuts` are the planes at which they part two labels (see `images.cutting`), and `volumes`
     the least and the largest volume of each label in them, in ml.
@@ -123,7 +123,7 @@ class ModelMetadata:
             "required_packages_version": REQUIRED_PACKAGES,
             "name": self.name,
             "task": f"Segmentation of {', '.join(self.labels.values())}",
-            "description": f"Trained by GenSeg from {self.cases} labelled cases. Research use.",
+            "description": f"Trained by GenSeg from {self.cases} labeled cases. Research use.",
             "authors": "",
             "copyright": "",
             "network_data_format": network_data_format(self.preset, self._class_names()),

@@ -25,12 +25,12 @@ def make_cases(out: Path, anatomy: str, cases: int, seed: int, test: int = 0) ->
     Args:
         out: folder for dataset.json, imagesTr and labelsTr; not there yet, or empty.
         anatomy: "hippocampus" (MR crops of 1 mm) or "liver" (abdominal CT of 3 mm).
-        cases: number of labelled cases. Case k of a seed is the same whatever the number.
+        cases: number of labeled cases. Case k of a seed is the same whatever the number.
         seed: 0 or more; one seed always gives the same voxels.
         test: number of unseen cases, written to imagesTs and labelsTs.
 
     Returns:
-        The labelled cases, as `read_cases` reads them.
+        The labeled cases, as `read_cases` reads them.
 
     Raises:
         GenSegError: an argument is out of range, or the folder is in use or cannot be written.

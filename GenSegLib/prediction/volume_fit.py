@@ -1,4 +1,4 @@
-"""Tells whether a segmentation's volumes are such as the labelled cases have.
+"""Tells whether a segmentation's volumes are such as the labeled cases have.
 
 A model that meets what it has not learned from, a whole head instead of its middle or another part
 of the body, labels something all the same. That something is seldom of the right size.
@@ -12,7 +12,7 @@ from ..models.folder import ModelMetadata
 
 
 def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
-    """Give a line for each label that takes far more or far less room than in the labelled cases.
+    """Give a line for each label that takes far more or far less room than in the labeled cases.
 
     Args:
         label: (1, x, y, z) of label values.
@@ -26,7 +26,7 @@ def find_odd_volumes(label: Volume, metadata: ModelMetadata) -> list[str]:
         if low <= found <= high:
             continue
         doubts.append(
-            f"{metadata.labels[value]} takes {show_ml(found)}, in the labelled cases "
+            f"{metadata.labels[value]} takes {show_ml(found)}, in the labeled cases "
             f"{show_ml(least)} to {show_ml(most)}; does the image show what the model was trained "
             "on, and all of it?"
         )

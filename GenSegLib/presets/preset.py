@@ -83,7 +83,7 @@ class Preset:
     `coarse_share` of the patches: prediction finds the organ at it first, and segments at
     `spacing` only what lies within `coarse_margin_mm` of what was found. Where nothing was found
     the segmentation is empty, or with `search_finely` the whole image is segmented. With
-    `coordinates` the generator also sees where a patch lies. Of no more than `few_cases` labelled
+    `coordinates` the generator also sees where a patch lies. Of no more than `few_cases` labeled
     cases a step sees one real and one generated sample: where a patch shows most of a case, more
     of them only fit those cases more closely, in twice the time. Along `mirror_axes` (0 is the
     first axis of a patch) trainings also mirror cases, and predictions can: only a network that

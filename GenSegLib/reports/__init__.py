@@ -78,7 +78,7 @@ def _cards(
         cards.append(Card("Dice on test cases", f"{mean:.3f}", f"mean of {len(means)} cases"))
     if best := history.best("validation_dice"):
         cards.append(Card("Best validation Dice", f"{best[1]:.3f}", f"at step {best[0]:g}"))
-    cards.append(Card("Labelled cases", str(len(run.cases.labelled)), role_counts(run)))
+    cards.append(Card("Labeled cases", str(len(run.cases.labeled)), role_counts(run)))
     gamma = history.curves.get("gamma") or history.curves.get("upper/gamma")
     if gamma is not None:
         cards.append(Card("Weight γ", f"{gamma.last:.2f}", "of the generated pairs, at the end"))

@@ -108,11 +108,11 @@ def _cases_table(run: RunFolder) -> str:
 
 
 def role_counts(run: RunFolder) -> str:
-    """How many cases train, validate and are unlabelled, in words."""
+    """How many cases train, validate and are unlabeled, in words."""
     counts = {role: len(run.cases.of_role(role)) for role in Role}
     words = [f"{counts[Role.TRAIN]} to train", f"{counts[Role.VALIDATE]} to validate"]
-    if counts[Role.UNLABELLED]:
-        words.append(f"{counts[Role.UNLABELLED]} unlabelled")
+    if counts[Role.UNLABELED]:
+        words.append(f"{counts[Role.UNLABELED]} unlabeled")
     return ", ".join(words)
 
 

@@ -74,7 +74,7 @@ def consistency_loss(
 
 @dataclass
 class Term:
-    """What the unlabelled scans of one step add to the segmenter's loss.
+    """What the unlabeled scans of one step add to the segmenter's loss.
 
     Attributes:
         problem: whose segmenter is the student.
@@ -116,13 +116,13 @@ class Term:
 
 
 class Consistency:
-    """Draws unlabelled patches, and what the teacher finds in them.
+    """Draws unlabeled patches, and what the teacher finds in them.
 
     Args:
         config: the settings.
         problem: whose segmenter is the student.
         teacher: the average of its weights.
-        patches: of the unlabelled scans; their labels are not looked at.
+        patches: of the unlabeled scans; their labels are not looked at.
         policy: how the student's copies are changed.
         rng: where everything is drawn from.
     """
@@ -143,7 +143,7 @@ class Consistency:
     @torch.no_grad()
     def draw(self, passed: float) -> Term:
         """Draw the term of one step; ``passed`` is the share of the training that is over."""
-        batch = share_of(self.config.unlabelled_batch_size, "unlabelled_batch_size")
+        batch = share_of(self.config.unlabeled_batch_size, "unlabeled_batch_size")
         images, _ = self.patches.draw(self.rng, batch)
         found = self._seen_often(images) if self.is_aware else self._seen(images)
         grid = random_grid(self.rng, len(images), tuple(images.shape[2:]), self.policy.spatial)

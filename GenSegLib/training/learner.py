@@ -12,7 +12,7 @@ from torch import nn
 
 from ..augmentation.policy import Policy
 from ..augmentation.randomness import Randomness
-from ..augmentation.subject import LabelledCase
+from ..augmentation.subject import LabeledCase
 from ..computing import distributed
 from ..computing.devices import choose_device, to_device
 from ..computing.memory_format import laid_out
@@ -38,17 +38,17 @@ class Learner:
         subjects: training cases, then validation cases.
         held_back: how many of the subjects, the last ones, are validation cases.
         classes: classes, background included.
-        unlabelled: scans without a segmentation, where the settings ask for consistency in them.
+        unlabeled: scans without a segmentation, where the settings ask for consistency in them.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         preset: Preset,
-        subjects: Sequence[LabelledCase],
+        subjects: Sequence[LabeledCase],
         held_back: int,
         classes: int,
-        unlabelled: Sequence[LabelledCase] = (),
+        unlabeled: Sequence[LabeledCase] = (),
     ) -> None:
         self.config, self.classes = config, classes
         self.device = choose_device(config.device)
@@ -75,7 +75,7 @@ class Learner:
         self.sampling = Sampling(
             config, self.policy, subjects, self.training, classes, preset, self.rng
         )
-        self.consistency = self._consistency(unlabelled, preset) if unlabelled else None
+        self.consistency = self._consistency(unlabeled, preset) if unlabeled else None
         self.ahead = DrawingAhead(self.rng, is_on=self._draws_ahead())
         self._real_pairs = [partial(self.sampling.real, held_back=held) for held in (False, True)]
 
@@ -84,8 +84,8 @@ class Learner:
         alone = distributed.count() == 1 and self.consistency is None
         return alone and self.config.generator != "warped" and self.device.type != "cpu"
 
-    def _consistency(self, unlabelled: Sequence[LabelledCase], preset: Preset) -> Consistency:
-        patches = patches_of(unlabelled, preset)
+    def _consistency(self, unlabeled: Sequence[LabeledCase], preset: Preset) -> Consistency:
+        patches = patches_of(unlabeled, preset)
         return Consistency(self.config, self.problem, self.average, patches, self.policy, self.rng)
 
     @contextmanager
@@ -158,7 +158,7 @@ class Learner:
         }
 
     def final_step(self) -> dict[str, float]:
-        """Take a step of the segmenter on all labelled cases and pairs of the found recipe."""
+        """Take a step of the segmenter on all labeled cases and pairs of the found recipe."""
         if not self.config.has_generator:
             return self._generatorless_step(held_back=True)
         problem, middle = self.problem, self.problem.middle_parameters()
@@ -178,7 +178,7 @@ class Learner:
         return self._descend(loss)
 
     def _descend(self, loss: torch.Tensor) -> dict[str, float]:
-        """Take a step of the segmenter down its loss on pairs and that on unlabelled scans."""
+        """Take a step of the segmenter down its loss on pairs and that on unlabeled scans."""
         middle, term = self.problem.middle_parameters(), self._term()
         value = self.engine.middle.descend(loss + term.loss(middle) if term else loss)
         self.average.update(middle)

@@ -2,7 +2,7 @@
 
 The warm-up trains the generator alone. In the joint phase generator and segmenter train together
 and the segmenter's loss on held-back cases steers the upper-level variables. In the final phase
-the found recipe trains the segmenter on all labelled cases, those held back included.
+the found recipe trains the segmenter on all labeled cases, those held back included.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..augmentation.subject import LabelledCase, Subject
+from ..augmentation.subject import LabeledCase, Subject
 from ..feedback import write_preview_pairs
 from ..files import atomic_folder
 from ..images.image_io import Volume, write_image, write_label
@@ -55,7 +55,7 @@ def write_previews(
             write_label(path, _label_volume(label, spacing), session.names)
 
 
-def _close_up(subjects: Sequence[LabelledCase]) -> Iterator[Subject]:
+def _close_up(subjects: Sequence[LabeledCase]) -> Iterator[Subject]:
     """Give one case after the other in memory, large ones around their label alone."""
     return (subject.close_up() for subject in subjects)
 

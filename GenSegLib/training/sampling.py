@@ -12,7 +12,7 @@ from ..augmentation.patches import MixedPatches, Patches, PatchSampler
 from ..augmentation.policy import Policy, augment
 from ..augmentation.randomness import Randomness
 from ..augmentation.spatial import SpatialStrength
-from ..augmentation.subject import LabelledCase
+from ..augmentation.subject import LabeledCase
 from ..config import TrainConfig
 from ..feedback import Feedback
 from ..presets import Preset
@@ -45,7 +45,7 @@ class Sampling:
         self,
         config: TrainConfig,
         policy: Policy,
-        subjects: Sequence[LabelledCase],
+        subjects: Sequence[LabeledCase],
         training: int,
         classes: int,
         preset: Preset,
@@ -121,7 +121,7 @@ class Sampling:
         return self.rng.integers(2**31 - 2, 1)[0]
 
 
-def patches_of(subjects: Sequence[LabelledCase], preset: Preset) -> Patches:
+def patches_of(subjects: Sequence[LabeledCase], preset: Preset) -> Patches:
     """Return what draws patches of these cases, at both spacings where the preset has two."""
     sizes = (preset.patch_size, preset.foreground_share)
     fine = PatchSampler(subjects, *sizes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..config import TrainConfig
 
 PHASES = ("warm-up", "joint", "final")
-# What steps cost, in final steps without unlabelled scans, measured in the runs of
+# What steps cost, in final steps without unlabeled scans, measured in the runs of
 # Testing/Benchmarks/core_accuracy.py; those of the segmenter cost more with such scans.
 _WARM_UP_COST = 1.2
 _JOINT_COST = 1.9  # without feedback

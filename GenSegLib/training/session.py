@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..augmentation.subject import LabelledCase
+from ..augmentation.subject import LabeledCase
 from ..cases import Case, Role
 from ..computing import distributed
 from ..computing.devices import choose_device
@@ -48,7 +48,7 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     config, cases = run.config, run.cases
     training, held_back = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
     if not training:
-        raise GenSegError("no case has the role train; give at least one labelled case it")
+        raise GenSegError("no case has the role train; give at least one labeled case it")
     if config.threads:
         torch.set_num_threads(config.threads)
     names = run.labels
@@ -57,17 +57,17 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
     told = (events or EventLog(None)).log
 
-    def load(cases: Sequence[Case]) -> list[LabelledCase]:
+    def load(cases: Sequence[Case]) -> list[LabeledCase]:
         return load_subjects(cases, run.preset, list(names), device, cache, told)
 
-    labelled, others = [*training, *held_back], _unlabelled(run)
-    _prepare_own_share([*labelled, *others], load)
-    subjects, unlabelled = load(labelled), load(others)
+    labeled, others = [*training, *held_back], _unlabeled(run)
+    _prepare_own_share([*labeled, *others], load)
+    subjects, unlabeled = load(labeled), load(others)
     for case, lines in find_odd_cases(volumes_of(subjects, names), names).items():
         for line in lines:
             told(f"case {case}: {line}", "warning")
     classes = len(names) + 1
-    learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabelled)
+    learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabeled)
     return Session(learner, names)
 
 
@@ -103,14 +103,14 @@ def _own_share(config: TrainConfig) -> TrainConfig:
     return replace(config, **shares)
 
 
-def _unlabelled(run: RunFolder) -> tuple[Case, ...]:
-    """Give the unlabelled cases that the training learns from."""
+def _unlabeled(run: RunFolder) -> tuple[Case, ...]:
+    """Give the unlabeled cases that the training learns from."""
     if run.config.consistency == "none":
         return ()
-    found = run.cases.of_role(Role.UNLABELLED)
+    found = run.cases.of_role(Role.UNLABELED)
     if not found:
         raise GenSegError(
-            f"the training is to learn from unlabelled cases ({run.config.consistency}) and there "
-            "is none; give cases the role unlabelled, or set consistency to none"
+            f"the training is to learn from unlabeled cases ({run.config.consistency}) and there "
+            "is none; give cases the role unlabeled, or set consistency to none"
         )
     return found

@@ -49,7 +49,7 @@ def write_model(
     for cut in metadata.cuts:
         first, second = (labels[value] for value in cut.labels)
         tell(
-            f"the labelled cases part {first} and {second} at a plane of the grid, at "
+            f"the labeled cases part {first} and {second} at a plane of the grid, at "
             f"{cut.share:.0%} of their length: predictions do, too (--set cuts=false: they do not)"
         )
     with learner.averaged_segmenter() as segmenter:

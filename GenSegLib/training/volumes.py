@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..augmentation.subject import LabelledCase
+from ..augmentation.subject import LabeledCase
 from ..data.volume_ranges import Volumes, in_ml
 
 
-def volumes_of(subjects: Sequence[LabelledCase], values: Collection[int]) -> dict[str, Volumes]:
+def volumes_of(subjects: Sequence[LabeledCase], values: Collection[int]) -> dict[str, Volumes]:
     """Return the volume of each label value in each case; slices have none.
 
     Args:
@@ -22,7 +22,7 @@ def volumes_of(subjects: Sequence[LabelledCase], values: Collection[int]) -> dic
     }
 
 
-def _volumes_of(subject: LabelledCase, values: Collection[int]) -> Volumes:
+def _volumes_of(subject: LabeledCase, values: Collection[int]) -> Volumes:
     counts = subject.voxel_counts()
     of_values = {value: counts.get(place, 0) for place, value in enumerate(sorted(values), 1)}
     return in_ml(of_values, subject.spacing)

@@ -24,7 +24,7 @@ from GenSegSlicerLib.VolumeFiles import loadVolume
 def importFolder(
     path: Path, onLoaded: Callable[[int, int], None] = lambda done, total: None
 ) -> list[TrainingPair]:
-    """Load the labelled cases of a folder as volumes with segmentation nodes.
+    """Load the labeled cases of a folder as volumes with segmentation nodes.
 
     Known are the layouts of `GenSegLib.data.layouts.read_cases`. Segments get the names that the
     folder gives its labels, and the colors and terminology of the preset with the same labels.
@@ -34,18 +34,18 @@ def importFolder(
         onLoaded: called after each case with the number of loaded cases and of all.
 
     Raises:
-        GenSegError: no labelled case is there, or one cannot be loaded. Then none is.
+        GenSegError: no labeled case is there, or one cannot be loaded. Then none is.
     """
     cases = read_cases(Path(path))
-    if not cases.labelled:
+    if not cases.labeled:
         raise GenSegError(_("{path}: no case has a label; add labels").format(path=path))
     style = _styleOf(cases)
     loaded: list[slicer.vtkMRMLNode] = []
     pairs = []
     try:
-        for case in cases.labelled:
+        for case in cases.labeled:
             pairs.append(_load(case, style, loaded))
-            onLoaded(len(pairs), len(cases.labelled))
+            onLoaded(len(pairs), len(cases.labeled))
             if any(node.GetScene() is None for node in loaded):
                 raise GenSegError(_("the scene was closed while the cases were loaded"))
     except GenSegError as fault:

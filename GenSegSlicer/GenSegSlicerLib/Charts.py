@@ -121,7 +121,7 @@ def _titles() -> dict[str, str]:
     return {
         "validation_dice": _("Dice of the held-back cases"),
         "segmenter_loss": _("Segmenter loss"),
-        "consistency_loss": _("Consistency loss, unlabelled scans"),
+        "consistency_loss": _("Consistency loss, unlabeled scans"),
         "generator_loss": _("Generator loss"),
         "discriminator_loss": _("Discriminator loss"),
     }

@@ -43,10 +43,10 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
         return PairFinder.findPairs(slicer.mrmlScene, known)
 
     def importFolder(self, path: str | Path) -> list[TrainingPair]:
-        """Load the labelled cases of a folder into the scene.
+        """Load the labeled cases of a folder into the scene.
 
         Raises:
-            GenSegError: no labelled case is there, or one cannot be loaded.
+            GenSegError: no labeled case is there, or one cannot be loaded.
         """
         return PairFinder.importFolder(Path(path))
 

@@ -135,7 +135,7 @@ def _load(folder: Path) -> None:
     """Load the first segmented cases as pairs, and the first unseen images as volumes."""
     try:
         cases = read_cases(folder)
-        some = CaseSet(cases.labelled[:SEGMENTED], cases.labels, cases.modality)
+        some = CaseSet(cases.labeled[:SEGMENTED], cases.labels, cases.modality)
         listFile = folder / _LIST_FILE
         write_json(listFile, some.to_json(folder))
         importFolder(listFile)

@@ -75,12 +75,12 @@ def _mmOfPixel(sliceNode: Any) -> float:
 
 def _centerOf(labelNode: Any) -> list[float]:
     """The middle, in RAS mm, of the box around all labels; of the volume where there are none."""
-    labelled = voxelsOf(labelNode.GetImageData()) > 0
+    labeled = voxelsOf(labelNode.GetImageData()) > 0
     middle = []
     for axis in (2, 1, 0):  # i, j, k
         others = tuple(other for other in range(3) if other != axis)
-        found = np.flatnonzero(labelled.any(axis=others))
-        ends = (found[0], found[-1]) if found.size else (0, labelled.shape[axis] - 1)
+        found = np.flatnonzero(labeled.any(axis=others))
+        ends = (found[0], found[-1]) if found.size else (0, labeled.shape[axis] - 1)
         middle.append(sum(ends) // 2)
     return [float(part) for part in (localGrid(labelNode) @ [*middle, 1.0])[:3]]
 

@@ -66,7 +66,7 @@ class TrainingLogic:
         self._requireNoTraining()
         wanted = load_preset(preset)
         count = len(usedPairs(pairs))
-        config = TrainConfig.for_preset(wanted, effort, labelled=count, **(settings or {}))
+        config = TrainConfig.for_preset(wanted, effort, labeled=count, **(settings or {}))
         if classMap is None:
             classMap = suggestClasses(segmentNames(pairs), wanted)
         writer = CaseWriter(pairs, wanted, config, classMap)

@@ -1,14 +1,14 @@
-"""What could better masks give? Generated pairs on real masks of cases that are not labelled.
+"""What could better masks give? Generated pairs on real masks of cases that are not labeled.
 
     python Testing/Benchmarks/better_masks.py [--seed 0] [--masks 90]
 
 No way of making new masks from ten cases can do better than real masks of further cases. So all
 three levels are trained once as a user does, and once with every generated pair on the real mask of
-one of 90 further cases (whose images stay unseen): an image of a labelled case is moved onto it by
+one of 90 further cases (whose images stay unseen): an image of a labeled case is moved onto it by
 registration, and the generator finishes it. If both tie, new masks are not what ten cases lack.
 
 Scores are those of 60 development cases (places 40 to 99 of the seed's permutation), which are in
-neither; the masks come from the others that are neither labelled nor test cases.
+neither; the masks come from the others that are neither labeled nor test cases.
 Trainings that are done are kept in runs/better_masks. Writes results/better_masks.json.
 """
 
@@ -27,7 +27,7 @@ from comparing import Key, gains, mean_by_case, paired_test
 from measuring import ROOT, genseg, timed, write_findings
 from protocol import Split, case_names, split_cases, write_cases
 
-LABELLED, DEVELOPMENT = 10, slice(40, 100)
+LABELED, DEVELOPMENT = 10, slice(40, 100)
 REHEARSAL = [
     word
     for each in ("warmup_steps=2", "joint_steps=4", "final_steps=2")
@@ -37,17 +37,17 @@ ARMS = ("real masks", "genseg")
 
 
 def development_cases(data: Path, seed: int) -> list[str]:
-    return _middle(split_cases(case_names(data), LABELLED, seed))[DEVELOPMENT]
+    return _middle(split_cases(case_names(data), LABELED, seed))[DEVELOPMENT]
 
 
 def shown_cases(data: Path, seed: int, masks: int) -> list[str]:
-    """Return the cases whose masks may be seen: neither labelled, nor development or test cases."""
-    middle = _middle(split_cases(case_names(data), LABELLED, seed))
-    return [*middle[LABELLED : DEVELOPMENT.start], *middle[DEVELOPMENT.stop :]][:masks]
+    """Return the cases whose masks may be seen: neither labeled, nor development or test cases."""
+    middle = _middle(split_cases(case_names(data), LABELED, seed))
+    return [*middle[LABELED : DEVELOPMENT.start], *middle[DEVELOPMENT.stop :]][:masks]
 
 
 def _middle(split: Split) -> list[str]:
-    return [*split.labelled, *split.unlabelled]
+    return [*split.labeled, *split.unlabeled]
 
 
 def run_arm(args: argparse.Namespace, arm: str) -> dict[Key, float]:
@@ -68,16 +68,16 @@ def run_arm(args: argparse.Namespace, arm: str) -> dict[Key, float]:
 
 
 def train(args: argparse.Namespace, arm: str, run: Path) -> None:
-    split = split_cases(case_names(args.data), LABELLED, args.seed)
+    split = split_cases(case_names(args.data), LABELED, args.seed)
     cases, shown = (run.with_name(f"{run.name}-{name}.json") for name in ("cases", "shown"))
-    write_cases(cases, args.data, split, with_unlabelled=False)
+    write_cases(cases, args.data, split, with_unlabeled=False)
     options = [cases, "--preset", "hippocampus-mri", "--seed", args.seed, "--out", run]
     options += args.options
     if arm != "real masks":
         timed([sys.executable, "-m", "GenSegLib", "train", *options])
         return
-    further = replace(split, labelled=tuple(shown_cases(args.data, args.seed, args.masks)))
-    write_cases(shown, args.data, further, with_unlabelled=False)
+    further = replace(split, labeled=tuple(shown_cases(args.data, args.seed, args.masks)))
+    write_cases(shown, args.data, further, with_unlabeled=False)
     program = Path(__file__).with_name("real_masks_training.py")
     timed([sys.executable, program, *options, "--", shown], {"PYTHONPATH": str(ROOT)})
 

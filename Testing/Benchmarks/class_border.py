@@ -1,12 +1,12 @@
 """Where Dice is lost: at the outline of the hippocampus, or where anterior and posterior part.
 
-    python Testing/Benchmarks/class_border.py [--runs DIR] [--arms genseg ...] [--labelled 10]
+    python Testing/Benchmarks/class_border.py [--runs DIR] [--arms genseg ...] [--labeled 10]
 
 The annotators parted each hippocampus at a coronal plane of the voxel grid, which no tissue shows.
 This tells how far from the reference's the plane lies that parts each prediction best, and the Dice
 of the outline, the two classes taken as one: for the network's own predictions of the test cases,
-for the same after they are `cut` as `genseg predict` does, and for those of the labelled cases that
-the model has learned from. For scale, `rule` puts the plane where the labelled cases have it alone:
+for the same after they are `cut` as `genseg predict` does, and for those of the labeled cases that
+the model has learned from. For scale, `rule` puts the plane where the labeled cases have it alone:
 at the median share of the length of the reference's outline.
 
 Lengths are in slices, which are 1 mm thick here; a shift above 0 is towards the front. Runs are
@@ -92,29 +92,29 @@ def shift_of(shifts: Sequence[int]) -> dict[str, float]:
     }
 
 
-def rule(labelled: Sequence[Label], references: Sequence[Label]) -> dict[str, float]:
-    """Tell of a plane that is put at the median share of the labelled cases."""
-    share = statistics.median(parting(label).share for label in labelled)
+def rule(labeled: Sequence[Label], references: Sequence[Label]) -> dict[str, float]:
+    """Tell of a plane that is put at the median share of the labeled cases."""
+    share = statistics.median(parting(label).share for label in labeled)
     partings = [parting(label) for label in references]
     return shift_of([round(each.at(share)) - each.place for each in partings])
 
 
 def of_job(job: Job, model: Path, data: Path) -> tuple[dict[str, Scores], list[Row]]:
     """Return what is found of a training by its model, and a row for each test case."""
-    split = split_cases(case_names(data), job.labelled, job.seed)
+    split = split_cases(case_names(data), job.labeled, job.seed)
     predictor = Predictor(model)
     cuts = predictor.metadata.cuts
     predictor.metadata = replace(predictor.metadata, cuts=())
     own = [_predicted(predictor, data, name) for name in split.test]
-    learned = [_predicted(predictor, data, name) for name in split.labelled]
-    test, labelled = (_labels(data, names) for names in (split.test, split.labelled))
+    learned = [_predicted(predictor, data, name) for name in split.labeled]
+    test, labeled = (_labels(data, names) for names in (split.test, split.labeled))
     as_is = compare([label.array[0] for label in own], test)
     cut = compare([recut(label.array[0], label.affine, cuts) for label in own], test)
     found = {
         "own": summary(as_is),
         "cut": summary(cut),
-        "labelled_cases": summary(compare([label.array[0] for label in learned], labelled)),
-        "rule": rule(labelled, test),
+        "labeled_cases": summary(compare([label.array[0] for label in learned], labeled)),
+        "rule": rule(labeled, test),
     }
     rows = [
         {
@@ -149,13 +149,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/low_data")
-    parser.add_argument("--pattern", default="{network}/{arm}-{labelled}-{seed}")
+    parser.add_argument("--pattern", default="{network}/{arm}-{labeled}-{seed}")
     parser.add_argument("--arms", nargs="+", default=["genseg", "augmented", "separate"])
-    parser.add_argument("--labelled", type=int, nargs="+", default=[10])
+    parser.add_argument("--labeled", type=int, nargs="+", default=[10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
     trainings, rows = {}, []
-    for job in jobs_of([NETWORK], args.arms, args.labelled, args.seeds):
+    for job in jobs_of([NETWORK], args.arms, args.labeled, args.seeds):
         model = job.folder(args.runs, args.pattern) / "model"
         if model.is_dir():
             trainings[str(job)], of_cases = of_job(job, model, args.data)

@@ -2,7 +2,7 @@
 
     python Testing/Benchmarks/core_accuracy.py [--seeds 0 1 2] [--arms genseg augmented ...]
 
-Each arm is one `genseg train` with the preset's standard effort and ten labelled cases, as a user
+Each arm is one `genseg train` with the preset's standard effort and ten labeled cases, as a user
 calls it; then `genseg predict` and `genseg evaluate` on the protocol's 48 test cases. What is done
 is not done again. Per-case scores go to results/core_accuracy.csv, times, memory, means and the
 paired tests to results/core_accuracy.json.
@@ -29,15 +29,15 @@ ARMS = {
     # as many samples a step as genseg sees: what is left of its lead is not the larger batch
     "augmented-4": ["--no-generator", "--set", "batch_size=4"],
 }
-LABELLED = 10
-COLUMNS = ("network", "arm", "labelled", "seed", "case", "label", "dice", "hd95_mm", "surface_dice")
+LABELED = 10
+COLUMNS = ("network", "arm", "labeled", "seed", "case", "label", "dice", "hd95_mm", "surface_dice")
 
 
 def run_arm(data: Path, run: Path, arm: str, seed: int) -> None:
     """Do what is not done yet of an arm with one seed: train, predict and evaluate."""
     if (run / "cost.json").is_file():
         return
-    preset = ("--preset", "hippocampus-mri", "--labelled", LABELLED, "--seed", seed)
+    preset = ("--preset", "hippocampus-mri", "--labeled", LABELED, "--seed", seed)
     command = ["train", data, *preset, "--out", run, *ARMS[arm]]
     seconds, memory = finish_training(run, command)
     predictions = run.with_name(run.name + "-predictions")
@@ -56,7 +56,7 @@ def run_arm(data: Path, run: Path, arm: str, seed: int) -> None:
 def read_rows(run: Path, arm: str, seed: int) -> list[dict[str, object]]:
     with (run / "test-scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    common = {"network": "dynunet", "arm": arm, "labelled": LABELLED, "seed": seed}
+    common = {"network": "dynunet", "arm": arm, "labeled": LABELED, "seed": seed}
     return [common | {name: row[name] for name in COLUMNS[4:]} for row in rows]
 
 

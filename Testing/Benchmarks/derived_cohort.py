@@ -1,6 +1,6 @@
 """Liver segmentation on a cohort derived from one real CT, with and without generated pairs.
 
-    python Testing/Benchmarks/derived_cohort.py [--cases 60] [--labelled 10] [--seeds 0]
+    python Testing/Benchmarks/derived_cohort.py [--cases 60] [--labeled 10] [--seeds 0]
 
 There is no cohort of liver CTs at hand. This one is made of the one real CT by random smooth
 deformations of the anatomy and random contrast phase, noise, resolution and field of view: its
@@ -122,18 +122,18 @@ def derive(seed: int, image: Volume, liver: Volume) -> tuple[Volume, Volume]:
     return Volume(array, affine), Volume((mask > 0.5).astype(np.int16), affine)
 
 
-def make_cohort(folder: Path, cases: int, labelled: int) -> None:
-    """Write the labelled cases as `images` and `labels`, the others as `unseen` and `truth`."""
+def make_cohort(folder: Path, cases: int, labeled: int) -> None:
+    """Write the labeled cases as `images` and `labels`, the others as `unseen` and `truth`."""
     if (folder / "made.json").is_file():
         return
     shutil.rmtree(folder, ignore_errors=True)
     image, liver = read_image(DATA / "ct_full.nii.gz"), read_label(DATA / "ct_full_liver.nii.gz")
     for place in range(cases):
         made = derive(place, image, liver)
-        names = ("images", "labels") if place < labelled else ("unseen", "truth")
+        names = ("images", "labels") if place < labeled else ("unseen", "truth")
         for name, volume, write in zip(names, made, (write_image, write_label)):
             write(folder / name / f"derived_{place:02d}.nii.gz", volume)
-    (folder / "made.json").write_text(json.dumps({"cases": cases, "labelled": labelled}))
+    (folder / "made.json").write_text(json.dumps({"cases": cases, "labeled": labeled}))
 
 
 def write_preset(path: Path, spacing: float) -> None:
@@ -238,7 +238,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/derived_cohort")
     parser.add_argument("--cases", type=int, default=60)
-    parser.add_argument("--labelled", type=int, default=10)
+    parser.add_argument("--labeled", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--segmenter", help="default: that of liver-ct")
@@ -251,9 +251,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     args.runs = args.runs.resolve()
-    make_cohort(args.runs / "cohort", args.cases, args.labelled)
+    make_cohort(args.runs / "cohort", args.cases, args.labeled)
     write_preset(args.runs / "preset.json", args.spacing)
-    named = ("cases", "labelled", "steps", "spacing", "segmenter")
+    named = ("cases", "labeled", "steps", "spacing", "segmenter")
     asked = {name: getattr(args, name) for name in named}
     pairs = [(arm, seed) for seed in args.seeds for arm in args.arms]
     rows, trainings = earlier(asked, set(pairs))

@@ -3,8 +3,8 @@
     python Testing/Benchmarks/image_quality.py RUN --judge MODEL [--count 60]
 
 FID compares the features of generated volumes with those of real ones that the run never saw: the
-protocol's cases that are neither labelled nor test cases. For scale, the same is told of as many
-other real ones (the least that so few volumes allow), of the labelled cases, of these moved onto
+protocol's cases that are neither labeled nor test cases. For scale, the same is told of as many
+other real ones (the least that so few volumes allow), of the labeled cases, of these moved onto
 another subject by registration, and of blends whose images no generator finished. Features are
 those of a segmenter of another training (`--judge`): networks trained on photographs know slices,
 not volumes of 35 x 50 x 35 voxels, and are not at hand offline; a segmenter's encoder knows this
@@ -100,8 +100,8 @@ class Volumes:
         morphs = Morphs(subjects, classes, size, self._rng(), own, half=self._morphs.half)
         return standardized(morphs.real_pairs(self._rng(), count).images)
 
-    def labelled(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return labelled cases, and others moved onto them by registration."""
+    def labeled(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return labeled cases, and others moved onto them by registration."""
         pairs = self._morphs.real_pairs(self._rng(), count)
         return standardized(pairs.images), standardized(pairs.source)
 
@@ -161,15 +161,15 @@ def main() -> None:
     args = parser.parse_args()
     run = RunFolder.open(args.run)
     session, seed = load_trained(run), run.config.seed
-    labelled = session.learner.sampling.names
-    unseen = split_cases(case_names(args.data), len(labelled), seed).unlabelled
+    labeled = session.learner.sampling.names
+    unseen = split_cases(case_names(args.data), len(labeled), seed).unlabeled
     half, volumes = len(unseen) // 2, Volumes(run, session)
-    real, moved = volumes.labelled(args.count)
+    real, moved = volumes.labeled(args.count)
     sets = {
         "real, unseen (reference)": volumes.real(args.data, unseen[:half], args.count),
         "real, unseen (others)": volumes.real(args.data, unseen[half:], args.count),
-        "real, labelled": real,
-        "real, labelled, moved onto another": moved,
+        "real, labeled": real,
+        "real, labeled, moved onto another": moved,
         "blended, no generator": volumes.warped(args.count),
         "generated": volumes.generated(args.count),
     }

@@ -1,9 +1,9 @@
-"""The low-data benchmark: arms x labelled cases x seeds x networks, on the real hippocampus MRI.
+"""The low-data benchmark: arms x labeled cases x seeds x networks, on the real hippocampus MRI.
 
     python Testing/Benchmarks/low_data.py                 # in full: for a GPU
     python Testing/Benchmarks/low_data.py --reduced       # what a CPU bears in some hours
     python Testing/Benchmarks/low_data.py --rehearse      # every arm for a few steps: minutes
-    python Testing/Benchmarks/low_data.py --arms plain genseg --labelled 5 10 --seeds 0
+    python Testing/Benchmarks/low_data.py --arms plain genseg --labeled 5 10 --seeds 0
     python Testing/Benchmarks/low_data.py --report        # tables and plots from the CSV alone
 
 Each training is one `genseg train` as a user calls it, followed by `genseg predict` and `genseg
@@ -29,7 +29,7 @@ from low_data_parts.jobs import Job
 from low_data_parts.nnunet_job import run_nnunet_job
 from low_data_parts.nnunet_schedule import NnunetSchedule
 from low_data_parts.plan import (
-    LABELLED,
+    LABELED,
     NETWORK,
     REDUCED,
     SEEDS,
@@ -71,10 +71,10 @@ def run_jobs(jobs: Iterable[Job], conditions: Conditions) -> list[Job]:
 
 def jobs_asked_for(args: argparse.Namespace) -> list[Job]:
     """Give the jobs of the plan, or those that were named."""
-    named = (args.networks, args.arms, args.labelled, args.seeds)
+    named = (args.networks, args.arms, args.labeled, args.seeds)
     if not any(named):
         return reduced_plan() if args.reduced or args.rehearse else full_plan()
-    defaults = ([NETWORK], EVERY_ARM, LABELLED, SEEDS)
+    defaults = ([NETWORK], EVERY_ARM, LABELED, SEEDS)
     return chosen_plan(*(own or default for own, default in zip(named, defaults)))
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     )
     parser.add_argument("--networks", nargs="+")
     parser.add_argument("--arms", nargs="+", choices=EVERY_ARM)
-    parser.add_argument("--labelled", type=int, nargs="+")
+    parser.add_argument("--labeled", type=int, nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+")
     args = parser.parse_args()
     conditions, failed = conditions_asked_for(args), []

@@ -1,7 +1,7 @@
-"""The low-data protocol of DESIGN.md: which cases are labelled, and which are for the report alone.
+"""The low-data protocol of DESIGN.md: which cases are labeled, and which are for the report alone.
 
 The case names are sorted and permuted with `numpy.random.RandomState(seed)`. The last 48 are the
-test cases, the first N the labelled ones; the others may be shown without their labels. So the
+test cases, the first N the labeled ones; the others may be shown without their labels. So the
 splits need no file and are the same on every machine.
 """
 
@@ -21,8 +21,8 @@ TEST_CASES = 48
 class Split:
     """Names of the cases of one training: no case is in two of the three."""
 
-    labelled: tuple[str, ...]
-    unlabelled: tuple[str, ...]
+    labeled: tuple[str, ...]
+    unlabeled: tuple[str, ...]
     test: tuple[str, ...]
 
 
@@ -34,20 +34,20 @@ def case_names(data: Path) -> list[str]:
 
 
 def split_cases(
-    names: Sequence[str], labelled: int, seed: int, test_cases: int = TEST_CASES
+    names: Sequence[str], labeled: int, seed: int, test_cases: int = TEST_CASES
 ) -> Split:
     """Split the cases as the protocol says.
 
     Raises:
-        ValueError: there are too few cases for so many labelled ones.
+        ValueError: there are too few cases for so many labeled ones.
     """
-    if labelled + test_cases > len(names):
-        raise ValueError(f"{labelled} labelled and {test_cases} test cases of {len(names)}")
+    if labeled + test_cases > len(names):
+        raise ValueError(f"{labeled} labeled and {test_cases} test cases of {len(names)}")
     drawn = [sorted(names)[place] for place in permuted(len(names), seed)]
     first_test = len(drawn) - test_cases
     return Split(
-        labelled=tuple(drawn[:labelled]),
-        unlabelled=tuple(drawn[labelled:first_test]),
+        labeled=tuple(drawn[:labeled]),
+        unlabeled=tuple(drawn[labeled:first_test]),
         test=tuple(drawn[first_test:]),
     )
 
@@ -59,10 +59,10 @@ def test_images(data: Path, seed: int, test_cases: int = TEST_CASES) -> list[Pat
     return [data / "imagesTr" / f"{name}.nii.gz" for name in test]
 
 
-def write_cases(file: Path, data: Path, split: Split, *, with_unlabelled: bool) -> None:
+def write_cases(file: Path, data: Path, split: Split, *, with_unlabeled: bool) -> None:
     """Write the list of cases that a training is given; test cases are not in it.
 
-    Unlabelled cases come without the path of their label, so that no training can read it.
+    Unlabeled cases come without the path of their label, so that no training can read it.
     """
     known = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
     labels = {value: name for value, name in known["labels"].items() if int(value) > 0}
@@ -72,9 +72,9 @@ def write_cases(file: Path, data: Path, split: Split, *, with_unlabelled: bool) 
         image = str(data / "imagesTr" / f"{name}.nii.gz")
         return {"name": name, "image": image, "label": label, "role": role}
 
-    cases = [entry(name, "train") for name in sorted(split.labelled)]
-    if with_unlabelled:
-        cases += [entry(name, "unlabelled") for name in sorted(split.unlabelled)]
+    cases = [entry(name, "train") for name in sorted(split.labeled)]
+    if with_unlabeled:
+        cases += [entry(name, "unlabeled") for name in sorted(split.unlabeled)]
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"modality": "MR", "labels": labels, "cases": cases}, indent=1)
     file.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
     python Testing/Benchmarks/real_masks_training.py CASES_JSON OPTION... -- MASK_JSON
 
 The images of the further cases are used for their registration alone; what the networks see is an
-image of a labelled case, moved onto the further case's mask.
+image of a labeled case, moved onto the further case's mask.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PARTNERS = 2
 
 
 class MovedMorphs(Morphs):
-    """Pairs of further cases' masks with images of labelled cases (the first `own` ones)."""
+    """Pairs of further cases' masks with images of labeled cases (the first `own` ones)."""
 
     own = 0
 
@@ -36,7 +36,7 @@ class MovedMorphs(Morphs):
         return [(k, place) for k in further for place in rng.integers(self.own, PARTNERS)]
 
     def of_images(self, pictured: int) -> MovedMorphs:
-        """Return the pairs with images of the first labelled cases alone."""
+        """Return the pairs with images of the first labeled cases alone."""
         view = copy(self)
         kept = [index for index, pair in enumerate(self.partners) if pair[1] < pictured]
         view.partners, view.knots = [self.partners[k] for k in kept], self.knots[kept]

@@ -1,4 +1,4 @@
-"""What trained models are worth on scans that look otherwise than the labelled ones, and whether
+"""What trained models are worth on scans that look otherwise than the labeled ones, and whether
 their probabilities are what they say.
 
     python Testing/Benchmarks/scanner_shift.py --runs DIR [--seeds 0 1 2] [--arms genseg ...]
@@ -66,7 +66,7 @@ def bin_rows(shift: str, found: Histogram) -> Iterator[Row]:
 
 def run(args: argparse.Namespace) -> None:
     """Score the models that are not in the tables yet."""
-    jobs = jobs_of([args.network], args.arms, [args.labelled], args.seeds)
+    jobs = jobs_of([args.network], args.arms, [args.labeled], args.seeds)
     for seed in args.seeds:
         todo = [job for job in jobs if job.seed == seed and not has_job(args.table, job)]
         cases = list(shifted_cases(args.data, seed)) if todo else []
@@ -85,9 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/low_data")
-    parser.add_argument("--pattern", default="{network}/{arm}-{labelled}-{seed}")
+    parser.add_argument("--pattern", default="{network}/{arm}-{labeled}-{seed}")
     parser.add_argument("--network", default="dynunet")
-    parser.add_argument("--labelled", type=int, default=10)
+    parser.add_argument("--labeled", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["augmented", "separate", "genseg"])
     parser.add_argument("--device", default="auto")

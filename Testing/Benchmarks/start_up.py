@@ -82,7 +82,7 @@ def run_and_time(command: Sequence[str | Path]) -> tuple[float, float]:
 def of_training(python: Path, data: Path) -> dict[str, tuple[float, float]]:
     """Return the seconds of the clock and of the processor until each mark."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["train", str(data), "--preset", "hippocampus-mri", "--labelled", "10"]
+        arguments = ["train", str(data), "--preset", "hippocampus-mri", "--labeled", "10"]
         command = [python, "-c", _TRAINING, *arguments, "--out", f"{folder}/run"]
         start = time.time()
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

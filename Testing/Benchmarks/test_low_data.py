@@ -17,7 +17,7 @@ from low_data_parts.goals import goals, labels_needed
 from low_data_parts.jobs import Job
 from low_data_parts.nnunet_data import DATASET, write_dataset
 from low_data_parts.nnunet_schedule import DEFAULT, FOLDS, schedule_within
-from low_data_parts.plan import LABELLED, SEEDS, chosen_plan, full_plan, reduced_plan
+from low_data_parts.plan import LABELED, SEEDS, chosen_plan, full_plan, reduced_plan
 from low_data_parts.report import write_report
 from low_data_parts.summary import Summary
 from low_data_parts.tables import SCORES, Row, put_rows, read_table
@@ -31,11 +31,11 @@ NAMES = [f"hippocampus_{number:03d}" for number in range(208)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("labelled", LABELLED)
-def test_no_case_is_in_two_parts_of_a_split(labelled: int, seed: int) -> None:
-    split = split_cases(NAMES, labelled, seed)
-    parts = (split.labelled, split.unlabelled, split.test)
-    assert [len(part) for part in parts] == [labelled, 160 - labelled, TEST_CASES]
+@pytest.mark.parametrize("labeled", LABELED)
+def test_no_case_is_in_two_parts_of_a_split(labeled: int, seed: int) -> None:
+    split = split_cases(NAMES, labeled, seed)
+    parts = (split.labeled, split.unlabeled, split.test)
+    assert [len(part) for part in parts] == [labeled, 160 - labeled, TEST_CASES]
     assert sorted(name for part in parts for name in part) == NAMES
 
 
@@ -44,39 +44,39 @@ def test_no_case_is_in_two_parts_of_a_split(labelled: int, seed: int) -> None:
 )
 def test_the_splits_are_the_same_on_every_machine(seed: int, first: int, last: int) -> None:
     split = split_cases(list(reversed(NAMES)), 5, seed)
-    assert (split.labelled[0], split.test[-1]) == (NAMES[first], NAMES[last])
+    assert (split.labeled[0], split.test[-1]) == (NAMES[first], NAMES[last])
 
 
-def test_the_labelled_cases_are_those_that_genseg_draws_itself() -> None:
+def test_the_labeled_cases_are_those_that_genseg_draws_itself() -> None:
     cases = CaseSet(tuple(Case(name, Path(name), Path(name)) for name in NAMES))
     drawn = {case.name for case in cases.low_data(10, 1).cases}
-    assert drawn == set(split_cases(NAMES, 10, 1).labelled)
+    assert drawn == set(split_cases(NAMES, 10, 1).labeled)
 
 
 def phantom_names() -> list[str]:
     return [f"hippocampus_{number:03d}" for number in range(1, 8)]
 
 
-def test_a_training_is_given_no_label_but_those_of_its_labelled_cases(
+def test_a_training_is_given_no_label_but_those_of_its_labeled_cases(
     phantoms: Path, tmp_path: Path
 ) -> None:
     split = split_cases(phantom_names(), 3, 0, test_cases=2)
-    write_cases(tmp_path / "cases.json", phantoms, split, with_unlabelled=True)
+    write_cases(tmp_path / "cases.json", phantoms, split, with_unlabeled=True)
     cases = read_cases(tmp_path / "cases.json")
     with_label = {case.name for case in cases.cases if case.label is not None}
-    assert with_label == set(split.labelled)
-    assert {case.name for case in cases.of_role(Role.UNLABELLED)} == set(split.unlabelled)
+    assert with_label == set(split.labeled)
+    assert {case.name for case in cases.of_role(Role.UNLABELED)} == set(split.unlabeled)
 
 
-def test_nnunet_is_given_the_labelled_cases_and_the_images_of_the_test_cases(
+def test_nnunet_is_given_the_labeled_cases_and_the_images_of_the_test_cases(
     phantoms: Path, tmp_path: Path
 ) -> None:
     split = split_cases(phantom_names(), 5, 0, test_cases=2)
     folder = write_dataset(tmp_path, phantoms, split)
     assert folder == tmp_path / DATASET
     names = {part: sorted(path.name for path in (folder / part).iterdir()) for part in _PARTS}
-    assert names["imagesTr"] == [f"{name}_0000.nii.gz" for name in sorted(split.labelled)]
-    assert names["labelsTr"] == [f"{name}.nii.gz" for name in sorted(split.labelled)]
+    assert names["imagesTr"] == [f"{name}_0000.nii.gz" for name in sorted(split.labeled)]
+    assert names["labelsTr"] == [f"{name}.nii.gz" for name in sorted(split.labeled)]
     assert names["imagesTs"] == [f"{name}_0000.nii.gz" for name in sorted(split.test)]
     known = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     assert known["labels"] == {"background": 0, "Anterior": 1, "Posterior": 2}
@@ -105,8 +105,8 @@ def test_the_reduced_form_is_a_part_of_the_full_one() -> None:
     assert len(full) == len(set(full))
 
 
-def test_with_all_cases_labelled_no_arm_learns_from_unlabelled_ones() -> None:
-    jobs = chosen_plan(["dynunet"], ["semi-supervised", "genseg+unlabelled"], [160], [0])
+def test_with_all_cases_labeled_no_arm_learns_from_unlabeled_ones() -> None:
+    jobs = chosen_plan(["dynunet"], ["semi-supervised", "genseg+unlabeled"], [160], [0])
     assert jobs == []
 
 
@@ -121,10 +121,10 @@ def rows_of(dice: Sequence[float]) -> list[Row]:
 def fill(table: Path) -> None:
     """Scores of all seeds in which genseg is 0.1 ahead of plain, and plain learns from labels."""
     for seed in SEEDS:
-        for labelled, plain in ((5, 0.6), (10, 0.7), (160, 0.85)):
+        for labeled, plain in ((5, 0.6), (10, 0.7), (160, 0.85)):
             dice = plain + 0.01 * seed + np.linspace(-0.01, 0.01, 12)
-            put_rows(table, SCORES, Job("dynunet", "plain", labelled, seed), rows_of(dice))
-            put_rows(table, SCORES, Job("dynunet", "genseg", labelled, seed), rows_of(dice + 0.1))
+            put_rows(table, SCORES, Job("dynunet", "plain", labeled, seed), rows_of(dice))
+            put_rows(table, SCORES, Job("dynunet", "genseg", labeled, seed), rows_of(dice + 0.1))
 
 
 def test_tables_and_plots_come_from_the_scores_alone(tmp_path: Path) -> None:

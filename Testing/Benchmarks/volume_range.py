@@ -2,9 +2,9 @@
 
     python Testing/Benchmarks/volume_range.py [--splits 200]
 
-A prediction is called odd where a label takes far more or far less room than in all the labelled
+A prediction is called odd where a label takes far more or far less room than in all the labeled
 cases (`GenSegLib/data/volume_ranges.py`). Here the reference segmentations of the hippocampus
-data themselves are judged by what N labelled ones of them had, over random splits: whatever is
+data themselves are judged by what N labeled ones of them had, over random splits: whatever is
 called odd is a false alarm. Writes results/volume_range.json.
 """
 
@@ -21,7 +21,7 @@ from GenSegLib.data.volume_ranges import sound_range, volumes_in
 from GenSegLib.images.image_io import read_label
 
 LABELS = ROOT.parent / "shared/data/hippocampus/labelsTr"
-LABELLED = (3, 5, 10, 20)
+LABELED = (3, 5, 10, 20)
 Volumes = NDArray[np.float64]
 RANGES: dict[str, Callable[[float, float], tuple[float, float]]] = {
     "as built": sound_range,
@@ -48,7 +48,7 @@ def false_alarms(known: Volumes, others: Volumes, name: str) -> float:
 def mean_false_alarms(
     found: Volumes, orders: list[NDArray[np.int64]], count: int, name: str
 ) -> float:
-    """Return the mean over splits, each an order of the cases whose first `count` are labelled."""
+    """Return the mean over splits, each an order of the cases whose first `count` are labeled."""
     shares = [false_alarms(found[order[:count]], found[order[count:]], name) for order in orders]
     return round(float(np.mean(shares)), 5)
 
@@ -61,9 +61,9 @@ def main() -> None:
     orders = [np.random.RandomState(seed).permutation(len(found)) for seed in range(splits)]
     shares = {
         str(count): {name: mean_false_alarms(found, orders, count, name) for name in RANGES}
-        for count in LABELLED
+        for count in LABELED
     }
-    what = "share of sound cases that are called odd, by labelled cases and range"
+    what = "share of sound cases that are called odd, by labeled cases and range"
     print(write_findings("volume_range", {"what": what, "splits": splits, "shares": shares}))
 
 

@@ -62,7 +62,7 @@ def write_previews(run: RunFolder, step: int) -> None:
     """Real pairs, pairs that stand for generated ones, and predictions of the validation cases."""
     folder = run.previews / f"{step:06d}"
     folder.mkdir(parents=True)
-    for number, case in enumerate(run.cases.labelled[:3]):
+    for number, case in enumerate(run.cases.labeled[:3]):
         assert case.label is not None
         image, label = read_image(case.image), read_label(case.label)
         write_pair(folder, f"real_{number}", image, label)

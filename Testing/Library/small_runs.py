@@ -20,7 +20,7 @@ STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_every":
 
 @cache
 def phantom_cases(count: int = 4) -> CaseSet:
-    """Labelled hippocampus phantoms, made once a test session."""
+    """Labeled hippocampus phantoms, made once a test session."""
     folder = Path(mkdtemp(prefix="genseg-phantoms-")) / "cases"
     make_cases(folder, "hippocampus", count, seed=3)
     return read_cases(folder)

@@ -14,14 +14,14 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import require_fitting_labels
 
 
-def labelled_cases(count: int) -> CaseSet:
+def labeled_cases(count: int) -> CaseSet:
     names = [f"case_{k:02d}" for k in range(count)]
     cases = [Case(name, Path(f"i/{name}.nii"), Path(f"l/{name}.nii")) for name in names]
     return CaseSet(tuple(cases), {1: "Anterior", 2: "Posterior"}, "MR")
 
 
 def test_low_data_keeps_the_cases_that_the_protocol_names() -> None:
-    cases = labelled_cases(20)
+    cases = labeled_cases(20)
     order = np.random.RandomState(1).permutation(20)
     assert {case.name for case in cases.low_data(5, seed=1).cases} == {
         f"case_{k:02d}" for k in order[:5]
@@ -29,13 +29,13 @@ def test_low_data_keeps_the_cases_that_the_protocol_names() -> None:
 
 
 def test_low_data_does_not_depend_on_the_order_of_the_cases() -> None:
-    cases = labelled_cases(20)
+    cases = labeled_cases(20)
     turned = CaseSet(cases.cases[::-1], cases.labels, cases.modality)
     assert set(cases.low_data(5, 0).cases) == set(turned.low_data(5, 0).cases)
 
 
-def test_fewer_labelled_cases_are_part_of_more() -> None:
-    cases = labelled_cases(20)
+def test_fewer_labeled_cases_are_part_of_more() -> None:
+    cases = labeled_cases(20)
     assert set(cases.low_data(5, 2).cases) < set(cases.low_data(10, 2).cases)
 
 
@@ -48,16 +48,16 @@ def test_low_data_of_the_hippocampus_leaves_the_test_cases_out(hippocampus: Path
     assert not kept & test_names
 
 
-def test_low_data_keeps_the_unlabelled_cases() -> None:
-    unlabelled = Case("new", Path("new.nii"), role=Role.UNLABELLED)
-    cases = CaseSet((*labelled_cases(4).cases, unlabelled))
-    assert unlabelled in cases.low_data(2, 0).cases
+def test_low_data_keeps_the_unlabeled_cases() -> None:
+    unlabeled = Case("new", Path("new.nii"), role=Role.UNLABELED)
+    cases = CaseSet((*labeled_cases(4).cases, unlabeled))
+    assert unlabeled in cases.low_data(2, 0).cases
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_low_data_refuses_more_or_fewer_cases_than_there_are(count: int) -> None:
     with pytest.raises(GenSegError, match="4 are there"):
-        labelled_cases(4).low_data(count, 0)
+        labeled_cases(4).low_data(count, 0)
 
 
 @pytest.mark.parametrize(
@@ -65,33 +65,33 @@ def test_low_data_refuses_more_or_fewer_cases_than_there_are(count: int) -> None
     [(10, 0.3, 3), (5, 0.3, 2), (2, 0.3, 1), (2, 0.9, 1), (10, 0.01, 1), (1, 0.3, 0), (9, 0.0, 0)],
 )
 def test_a_share_is_held_back_for_validation(count: int, share: float, held_back: int) -> None:
-    cases = labelled_cases(count).with_validation(share, seed=0)
+    cases = labeled_cases(count).with_validation(share, seed=0)
     assert len(cases.of_role(Role.VALIDATE)) == held_back
     assert len(cases.of_role(Role.TRAIN)) == count - held_back
-    assert len(cases.labelled) == count
+    assert len(cases.labeled) == count
 
 
 def test_validation_cases_depend_on_the_seed_alone() -> None:
-    cases = labelled_cases(20)
+    cases = labeled_cases(20)
     assert cases.with_validation(0.3, 4) == cases.with_validation(0.3, 4)
     assert cases.with_validation(0.3, 4) != cases.with_validation(0.3, 5)
 
 
 def test_roles_that_the_user_gave_are_kept() -> None:
-    first, second, third = labelled_cases(3).cases
+    first, second, third = labeled_cases(3).cases
     cases = CaseSet((first, Case(second.name, second.image, second.label, Role.VALIDATE), third))
     assert cases.with_validation(0.6, 0) == cases
 
 
 def test_without_a_training_case_nothing_can_be_held_back() -> None:
-    cases = CaseSet((Case("new", Path("new.nii"), role=Role.UNLABELLED),))
+    cases = CaseSet((Case("new", Path("new.nii"), role=Role.UNLABELED),))
     with pytest.raises(GenSegError, match="no case with a label"):
         cases.with_validation(0.3, 0)
 
 
 def test_a_case_set_survives_json(tmp_path: Path) -> None:
     inside = Case("a", tmp_path / "images" / "a.nii", tmp_path / "labels" / "a.nii", Role.VALIDATE)
-    outside = Case("b", Path("/elsewhere/b.nii").absolute(), role=Role.UNLABELLED)
+    outside = Case("b", Path("/elsewhere/b.nii").absolute(), role=Role.UNLABELED)
     cases = CaseSet((inside, outside), {1: "Leber"}, "CT")
     text = json.dumps(cases.to_json(tmp_path))
     assert CaseSet.from_json(json.loads(text), tmp_path) == cases
@@ -142,9 +142,9 @@ def test_what_is_wrong_in_a_list_of_cases_is_said(values: dict, fault: str) -> N
         CaseSet.from_json(values, Path())
 
 
-def test_a_listed_image_without_a_label_is_unlabelled() -> None:
+def test_a_listed_image_without_a_label_is_unlabeled() -> None:
     cases = CaseSet.from_json({"cases": [{"name": "a", "image": "a.nii"}]}, Path())
-    assert cases.cases[0].role is Role.UNLABELLED
+    assert cases.cases[0].role is Role.UNLABELED
 
 
 @pytest.mark.parametrize(

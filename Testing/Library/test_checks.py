@@ -58,9 +58,9 @@ def test_real_cases_are_sound(hippocampus: Path) -> None:
     assert all(set(check.voxels) == {1, 2} for check in checks)
 
 
-def test_an_unlabelled_case_needs_no_label(tmp_path: Path, tiny_pair) -> None:
+def test_an_unlabeled_case_needs_no_label(tmp_path: Path, tiny_pair) -> None:
     write_image(tmp_path / "a.nii", tiny_pair[0])
-    (check,) = check_cases(CaseSet((Case("a", tmp_path / "a.nii", role=Role.UNLABELLED),)))
+    (check,) = check_cases(CaseSet((Case("a", tmp_path / "a.nii", role=Role.UNLABELED),)))
     assert check.ok
 
 

@@ -164,7 +164,7 @@ def test_phantoms_are_refused_in_the_place_of_others(
         (["--preset", "kidney-us"], "no preset 'kidney-us'; choose generic-ct"),
         (["--preset", "liver-ct"], "the cases are MR and preset liver-ct is for CT"),
         (["--preset", "generic-ct"], "the cases are MR and preset generic-ct is for CT"),
-        (["--preset", "hippocampus-mri", "--labelled", "9"], "9 labelled cases are asked for"),
+        (["--preset", "hippocampus-mri", "--labeled", "9"], "9 labeled cases are asked for"),
         (["--preset", "hippocampus-mri", "--device", "cuda:99"], "the device cuda:99"),
         (["--preset", "hippocampus-mri", "--device", "gpu"], "device must be auto, cpu"),
         (["--preset", "hippocampus-mri", "--set", "epochs=3"], "there is no setting 'epochs'"),

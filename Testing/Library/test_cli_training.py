@@ -137,16 +137,16 @@ def test_pairs_are_not_drawn_from_the_checkpoint_of_another_training(
     assert not (tmp_path / "generated").exists()
 
 
-def test_one_labelled_case_is_trained_without_validation_and_says_so(
+def test_one_labeled_case_is_trained_without_validation_and_says_so(
     phantoms: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     out = tmp_path / "run"
-    arguments = ("--preset", "hippocampus-mri", "--labelled", 1, "--out", out)
+    arguments = ("--preset", "hippocampus-mri", "--labeled", 1, "--out", out)
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "getting ready; cases to learn from: 1, held back: 0"
     assert "without validation" in told[1]
-    assert len(RunFolder.open(out).cases.labelled) == 1
+    assert len(RunFolder.open(out).cases.labeled) == 1
 
 
 def test_patches_that_are_too_small_for_the_segmenter_are_refused_first(

@@ -66,7 +66,7 @@ def test_an_effort_takes_its_steps_from_the_preset_and_keeps_what_is_asked() -> 
 
 
 @pytest.mark.parametrize(
-    ("labelled", "changes", "batches"),
+    ("labeled", "changes", "batches"),
     [
         (5, {}, (1, 1)),
         (6, {}, (2, 2)),
@@ -75,11 +75,11 @@ def test_an_effort_takes_its_steps_from_the_preset_and_keeps_what_is_asked() -> 
         (5, {"batch_size": 3}, (3, 1)),
     ],
 )
-def test_a_step_sees_fewer_samples_of_few_labelled_cases(
-    labelled: int | None, changes: dict[str, Any], batches: tuple[int, int]
+def test_a_step_sees_fewer_samples_of_few_labeled_cases(
+    labeled: int | None, changes: dict[str, Any], batches: tuple[int, int]
 ) -> None:
     preset = load_preset("hippocampus-mri")
-    config = TrainConfig.for_preset(preset, labelled=labelled, **changes)
+    config = TrainConfig.for_preset(preset, labeled=labeled, **changes)
     assert (config.batch_size, config.generated_batch_size) == batches
 
 

@@ -1,4 +1,4 @@
-"""Unlabelled scans: what the student is asked, what the teacher is spared, what a run shows."""
+"""Unlabeled scans: what the student is asked, what the teacher is spared, what a run shows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHAPE = (8, 8, 8)
 
 
 def without_label(case: Case) -> Case:
-    return dataclasses.replace(case, label=None, role=Role.UNLABELLED)
+    return dataclasses.replace(case, label=None, role=Role.UNLABELED)
 
 
 def partly_segmented() -> CaseSet:
@@ -167,7 +167,7 @@ def test_the_teacher_is_the_average_and_leaves_the_student_as_it_was(learner: Le
 
 def test_the_student_sees_other_colors_of_what_the_teacher_judged(learner: Learner) -> None:
     term = consistency_of(learner).draw(0.5)
-    assert term.images.shape[0] == term.wanted.shape[0] == learner.config.unlabelled_batch_size
+    assert term.images.shape[0] == term.wanted.shape[0] == learner.config.unlabeled_batch_size
     assert term.images.shape[2:] == term.wanted.shape[2:]
     assert torch.allclose(term.wanted.sum(dim=1), torch.ones_like(term.wanted[:, 0]), atol=1e-4)
 
@@ -229,4 +229,4 @@ def test_a_run_tells_of_its_scans_in_events_and_report(whole: RunFolder) -> None
     weights = [event["consistency_weight"] for event in measured]
     assert weights == sorted(weights) and weights[-1] == 1.0
     page = write_report(whole).read_text(encoding="utf-8")
-    assert "2 unlabelled" in page and "consistency" in page
+    assert "2 unlabeled" in page and "consistency" in page

@@ -115,8 +115,8 @@ def test_a_task_is_downloaded_verified_and_unpacked(server, md5, tmp_path):
         md5=md5,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert [case.name for case in cases.labelled] == ["hippocampus_001", "hippocampus_002"]
-    assert read_label(cases.labelled[0].label).array.max() == 2
+    assert [case.name for case in cases.labeled] == ["hippocampus_001", "hippocampus_002"]
+    assert read_label(cases.labeled[0].label).array.max() == 2
     assert names(tmp_path / "data") == [
         "dataset.json", "imagesTr", "imagesTs", "labelsTr", "labelsTs",
     ]  # fmt: skip

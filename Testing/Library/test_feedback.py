@@ -64,7 +64,7 @@ def test_damaged_feedback_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_previews_tell_of_each_generated_pair_what_it_came_from(trained: RunFolder) -> None:
-    names = {case.name for case in trained.cases.labelled}
+    names = {case.name for case in trained.cases.labeled}
     found = read_preview_pairs(max(trained.previews.iterdir()))
     assert {p.kind for p in found} == set(KINDS)
     assert all(set(p.cases) <= names and p.image.is_file() and p.label.is_file() for p in found)
@@ -94,7 +94,7 @@ def test_a_rejected_kind_is_half_as_strong_in_the_training(trained: RunFolder) -
 
 def test_a_training_hears_feedback_between_its_rounds(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
-    names = [case.name for case in run.cases.labelled]
+    names = [case.name for case in run.cases.labeled]
     Feedback(pairs={frozenset(names[:2]), frozenset(("of", "another run"))}).save(run.path)
     train(run, EventLog(run.events_file))
     texts = [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]

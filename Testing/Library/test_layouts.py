@@ -53,7 +53,7 @@ NNUNET = {
 
 def test_the_decathlon_is_read(hippocampus: Path) -> None:
     cases = read_cases(hippocampus)
-    assert len(cases.labelled) == 208
+    assert len(cases.labeled) == 208
     assert cases.labels == {1: "Anterior", 2: "Posterior"}
     assert cases.modality == "MR"
     assert all(case.image.is_file() and case.label.is_file() for case in cases.cases)
@@ -122,7 +122,7 @@ def test_images_and_labels_are_paired_by_name(write_tiny_cases: Callable[..., Pa
     (root / "labels" / "case_2.nii.gz").unlink()
     cases = read_cases(root)
     assert [case.name for case in cases.of_role(Role.TRAIN)] == ["case_0", "case_1"]
-    assert [case.name for case in cases.of_role(Role.UNLABELLED)] == ["case_2"]
+    assert [case.name for case in cases.of_role(Role.UNLABELED)] == ["case_2"]
 
 
 def test_a_pair_may_differ_in_format(tmp_path: Path) -> None:

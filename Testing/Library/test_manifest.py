@@ -49,12 +49,12 @@ def test_an_older_format_is_brought_up_to_date(
     metadata = save_tiny_model(tmp_path)
     path = tmp_path / METADATA
     values = json.loads(path.read_text(encoding="utf-8"))
-    values["genseg"]["labelled"] = values["genseg"].pop("cases")
+    values["genseg"]["labeled"] = values["genseg"].pop("cases")
     path.write_text(json.dumps(values))
     seal(tmp_path)
 
     def rename(values: dict[str, Any]) -> dict[str, Any]:
-        return {"cases" if key == "labelled" else key: value for key, value in values.items()}
+        return {"cases" if key == "labeled" else key: value for key, value in values.items()}
 
     monkeypatch.setattr(manifest, "MIGRATIONS", (*manifest.MIGRATIONS, rename))
     assert ModelMetadata.load(tmp_path) == metadata

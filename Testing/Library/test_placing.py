@@ -44,7 +44,7 @@ def test_voxels_of_another_grid_are_refused(affine: np.ndarray) -> None:
         placed(label, GRID)
 
 
-def test_labelled_voxels_outside_of_the_image_are_refused() -> None:
+def test_labeled_voxels_outside_of_the_image_are_refused() -> None:
     affine = GRID.affine.copy()
     affine[2, 3] = 2.0 * 6
     with pytest.raises(GenSegError, match="outside of its image"):

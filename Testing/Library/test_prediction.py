@@ -69,7 +69,7 @@ def test_a_label_lands_on_the_images_own_grid_to_the_voxel(
     assert prediction.warnings == ()
 
 
-def test_a_segmentation_is_cut_where_the_labelled_cases_were(tmp_path: Path) -> None:
+def test_a_segmentation_is_cut_where_the_labeled_cases_were(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(1, 20, 24, 18)).astype(np.float32)
     image, found = Volume(noise, np.eye(4)), {}
     for name, cuts in (("ragged", ()), ("flat", (Cut((2, 1), "A", 0.5),))):
@@ -88,14 +88,14 @@ def test_a_segmentation_is_cut_where_the_labelled_cases_were(tmp_path: Path) -> 
     ("volumes", "words"),
     [
         ({}, ()),
-        ({7: (2.0, 4.0)}, ("Bright takes 7.52 ml", "in the labelled cases 2 ml to 4 ml")),
+        ({7: (2.0, 4.0)}, ("Bright takes 7.52 ml", "in the labeled cases 2 ml to 4 ml")),
         ({7: (6.0, 9.0)}, ()),
         ({7: (0.01, 1.0)}, ()),  # which differ so much that 7.52 ml are no wonder
         ({7: (0.0, 0.1)}, ()),  # which some cases lack
         ({7: (12.0, 15.0)}, ("Bright takes 7.52 ml", "12 ml to 15 ml")),
     ],
 )
-def test_a_volume_unlike_those_of_the_labelled_cases_is_told(
+def test_a_volume_unlike_those_of_the_labeled_cases_is_told(
     tmp_path: Path, volumes: dict[int, tuple[float, float]], words: tuple[str, ...]
 ) -> None:
     replace(save_bright_model(tmp_path, BRIGHT), volumes=volumes).save(tmp_path)

@@ -110,7 +110,7 @@ def test_a_constant_image_becomes_zero() -> None:
     assert not Preprocessor(PLAIN).apply(image).image.any()
 
 
-def test_the_foreground_crop_drops_air_and_never_a_labelled_voxel() -> None:
+def test_the_foreground_crop_drops_air_and_never_a_labeled_voxel() -> None:
     values = np.full((1, 64, 64, 64), -1000, np.float32)
     values[0, 20:40, 20:40, 20:40] = 50
     label = np.zeros((1, 64, 64, 64), np.int16)

@@ -53,8 +53,8 @@ def test_a_message_does_not_tear_the_moving_line() -> None:
     stream = Terminal()
     log = EventLog(None, [TerminalProgress(stream)])
     log.progress("joint", 1, 10)
-    log.log("only one labelled case", level="warning")
-    assert stream.getvalue().endswith("\r\x1b[Kwarning: only one labelled case\n")
+    log.log("only one labeled case", level="warning")
+    assert stream.getvalue().endswith("\r\x1b[Kwarning: only one labeled case\n")
 
 
 def test_a_file_gets_a_plain_line_at_the_start_and_the_end_of_a_phase() -> None:

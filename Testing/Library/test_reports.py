@@ -99,7 +99,7 @@ def test_a_report_loads_nothing_from_anywhere(run, scored):
 
 def test_its_summary_has_the_numbers_of_the_run(run, scored):
     text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
-    for words in ("Dice on test cases 0.865", "Labelled cases 5 3 to train, 2 to validate"):
+    for words in ("Dice on test cases 0.865", "Labeled cases 5 3 to train, 2 to validate"):
         assert words in text
     assert "finished" in text
     assert "hippocampus-mri" in text

@@ -23,7 +23,7 @@ PRESET = load_preset("hippocampus-mri")
 
 def some_cases(folder: Path) -> CaseSet:
     image, label = folder / "a.nii.gz", folder / "a_label.nii.gz"
-    cases = (Case("a", image, label, Role.TRAIN), Case("b", folder / "b", None, Role.UNLABELLED))
+    cases = (Case("a", image, label, Role.TRAIN), Case("b", folder / "b", None, Role.UNLABELED))
     return CaseSet(cases, {1: "Anterior", 2: "Posterior"}, "MR")
 
 

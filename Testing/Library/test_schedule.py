@@ -64,7 +64,7 @@ def test_the_remaining_time_counts_the_later_phases() -> None:
     assert Schedule.of(TIMED).remaining_s("final", 0, 2.0, 50.0) == 10.0
 
 
-def test_unlabelled_scans_make_the_segmenters_steps_dearer_and_not_the_generators() -> None:
+def test_unlabeled_scans_make_the_segmenters_steps_dearer_and_not_the_generators() -> None:
     scans = TrainConfig(consistency="mean-teacher")
     alone = Schedule.of(TrainConfig()).costs
     beside = Schedule.of(scans).costs

@@ -112,7 +112,7 @@ def test_reduced_cells_are_one_operation_each(tmp_path: Path) -> None:
     assert chosen and all(int(value) >= 0 for value in chosen.values())
 
 
-def test_one_labelled_case_trains_without_validation(tmp_path: Path) -> None:
+def test_one_labeled_case_trains_without_validation(tmp_path: Path) -> None:
     run = trained(small_run(tmp_path / "run", phantom_cases(4).low_data(1, 0)))
     assert not metrics(run, "validation_dice")
     assert ModelMetadata.load(run.model).cases == 1

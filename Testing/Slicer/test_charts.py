@@ -35,7 +35,7 @@ def test_losses_and_dice_are_drawn_over_the_steps(scene: Any) -> None:
     assert curves(charts.chartNode) == {
         "Segmenter loss": [(10, 0.9), (20, 0.7)],
         "Generator loss": [(10, 1.5)] * 2,  # VTK draws no line of a single point
-        "Consistency loss, unlabelled scans": [(20, 0.1)] * 2,
+        "Consistency loss, unlabeled scans": [(20, 0.1)] * 2,
         "Dice of the held-back cases": [(20, 0.6)] * 2,
     }
 

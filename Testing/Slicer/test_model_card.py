@@ -36,7 +36,7 @@ def test_card_says_which_labels_predictions_part_at_a_plane() -> None:
     assert "plane" not in modelCard(metadata())
 
 
-def test_card_says_how_large_the_labelled_structures_were() -> None:
+def test_card_says_how_large_the_labeled_structures_were() -> None:
     card = modelCard(metadata(volumes={1: (1.054, 2.31), 2: (0.9, 2.0)}))
     assert "Anterior 1.05 ml to 2.31 ml, Posterior 0.9 ml to 2 ml" in card
     assert "Volumes" not in modelCard(metadata())

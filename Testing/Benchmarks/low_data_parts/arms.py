@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Arm:
-    """Options of `genseg train`; `unlabelled`: is given the images of the unlabelled cases, too."""
+    """Options of `genseg train`; `unlabeled`: is given the images of the unlabeled cases, too."""
 
     options: tuple[str, ...] = ()
-    unlabelled: bool = False
+    unlabeled: bool = False
 
 
 def _set(*settings: str) -> Arm:
@@ -28,11 +28,11 @@ ARMS = {
     "blended": Arm(("--generator", "warped")),
     "separate": Arm(("--hypergradient", "none")),
     "genseg": Arm(),
-    "semi-supervised": Arm(("--no-generator", "--unlabelled", "mean-teacher"), unlabelled=True),
+    "semi-supervised": Arm(("--no-generator", "--unlabeled", "mean-teacher"), unlabeled=True),
     "semi-supervised:uncertain": Arm(
-        ("--no-generator", "--unlabelled", "uncertainty-aware"), unlabelled=True
+        ("--no-generator", "--unlabeled", "uncertainty-aware"), unlabeled=True
     ),
-    "genseg+unlabelled": Arm(("--unlabelled", "mean-teacher"), unlabelled=True),
+    "genseg+unlabeled": Arm(("--unlabeled", "mean-teacher"), unlabeled=True),
     "paper-3d": Arm(("--recipe", "paper-3d")),
 }
 GENERATORS = {

@@ -39,9 +39,9 @@ def training_command(job: Job, run: Path, conditions: Conditions) -> list[object
     """Write the list of the cases; return the arguments of `genseg`."""
     arm = GENSEG_ARMS[job.arm]
     names = case_names(conditions.data)
-    split = split_cases(names, job.labelled, job.seed, conditions.test_cases)
+    split = split_cases(names, job.labeled, job.seed, conditions.test_cases)
     cases = run.with_name(run.name + "-cases.json")
-    write_cases(cases, conditions.data, split, with_unlabelled=arm.unlabelled)
+    write_cases(cases, conditions.data, split, with_unlabeled=arm.unlabeled)
     return [
         *("train", cases, "--preset", conditions.preset, "--seed", job.seed, "--out", run),
         *("--segmenter", job.network, "--device", conditions.device),

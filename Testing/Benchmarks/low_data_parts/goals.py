@@ -42,7 +42,7 @@ def goals(summary: Summary, shift_gain: float | None) -> list[Goal]:
 
 
 def labels_needed(dice: float, curve: Mapping[int, float]) -> float | None:
-    """Give how many labelled cases an arm needs for a Dice, between those measured.
+    """Give how many labeled cases an arm needs for a Dice, between those measured.
 
     The Dice grows with the logarithm of their number from one measured number to the next. Where
     the first already has it, that is the answer; None where the last has not.
@@ -63,23 +63,23 @@ def _above(text: str, gain: float | None, least: float) -> Goal:
     return Goal(text, gain >= least, f"{gain:+.4f}")
 
 
-def _ahead(summary: Summary, arm: str, labelled: int, least: float, network: str = NETWORK) -> Goal:
+def _ahead(summary: Summary, arm: str, labeled: int, least: float, network: str = NETWORK) -> Goal:
     by = f"at least {least:g} above" if least else "above"
-    text = f"N = {labelled}: genseg {by} {arm}, p < {SIGNIFICANT}"
-    test = summary.compare(Group(NETWORK, "genseg", labelled), Group(network, arm, labelled))
+    text = f"N = {labeled}: genseg {by} {arm}, p < {SIGNIFICANT}"
+    test = summary.compare(Group(NETWORK, "genseg", labeled), Group(network, arm, labeled))
     if test is None:
         return Goal(text, None, "not measured")
     gain, is_certain = test["mean_gain"], test["wilcoxon_p"] < SIGNIFICANT
     return _judged(text, gain > 0 and gain >= least and is_certain, test)
 
 
-def _half_of_gap(summary: Summary, labelled: int) -> Goal:
+def _half_of_gap(summary: Summary, labeled: int) -> Goal:
     text = (
-        f"N = {labelled}: genseg above augmented by half of what 160 labelled cases are worth to "
+        f"N = {labeled}: genseg above augmented by half of what 160 labeled cases are worth to "
         f"augmented, p < {SIGNIFICANT}"
     )
-    gap = summary.compare(*(Group(NETWORK, "augmented", n) for n in (160, labelled)))
-    test = summary.compare(*(Group(NETWORK, arm, labelled) for arm in ("genseg", "augmented")))
+    gap = summary.compare(*(Group(NETWORK, "augmented", n) for n in (160, labeled)))
+    test = summary.compare(*(Group(NETWORK, arm, labeled) for arm in ("genseg", "augmented")))
     if test is None:
         return Goal(text, None, "not measured")
     if gap is None:
@@ -89,16 +89,16 @@ def _half_of_gap(summary: Summary, labelled: int) -> Goal:
     return _judged(text, reached, test, f"; half of the gap is {half:.4f}")
 
 
-def _reaches(summary: Summary, arm: str, labelled: int) -> Goal:
-    text = f"genseg with N = 10 reaches {arm} with N = {labelled}"
+def _reaches(summary: Summary, arm: str, labeled: int) -> Goal:
+    text = f"genseg with N = 10 reaches {arm} with N = {labeled}"
     ours = summary.standings.get(Group(NETWORK, "genseg", 10))
-    theirs = summary.standings.get(Group(NETWORK, arm, labelled))
+    theirs = summary.standings.get(Group(NETWORK, arm, labeled))
     if ours is None or theirs is None:
         return Goal(text, None, "not measured")
     curve = {n: standing.mean for n, standing in summary.curve(NETWORK, arm).items()}
     needed = labels_needed(ours.mean, curve)
     factor = f"{needed / 10:.1f}" if needed else f"more than {max(curve) / 10:.0f}"
-    found = f"{ours.mean:.4f} and {theirs.mean:.4f}; {factor} times fewer labelled cases"
+    found = f"{ours.mean:.4f} and {theirs.mean:.4f}; {factor} times fewer labeled cases"
     is_whole = len(ours.dice.keys() & theirs.dice.keys()) == len(SEEDS)
     return Goal(text, ours.mean >= theirs.mean if is_whole else None, found)
 

@@ -1,4 +1,4 @@
-"""Takes over runs of core_accuracy.py: three arms with ten labelled cases."""
+"""Takes over runs of core_accuracy.py: three arms with ten labeled cases."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .jobs import Job
 from .tables import COSTS, SCORES, put_rows
 
 
-def import_runs(runs: Path, labelled: int, commit: str, conditions: Conditions) -> list[Job]:
+def import_runs(runs: Path, labeled: int, commit: str, conditions: Conditions) -> list[Job]:
     """Put the scores and costs of the runs `ARM-SEED` of a folder into the tables.
 
     Args:
         runs: folder of the runs, each with test-scores.csv and cost.json.
-        labelled: their labelled cases.
+        labeled: their labeled cases.
         commit: at which they were trained.
         conditions: say where the tables are, and which device was used.
     """
@@ -32,7 +32,7 @@ def import_runs(runs: Path, labelled: int, commit: str, conditions: Conditions) 
         if arm not in GENSEG_ARMS or not (run / "cost.json").is_file():
             continue
         config = RunFolder.open(run).config
-        job = Job(config.segmenter, arm, labelled, int(seed))
+        job = Job(config.segmenter, arm, labeled, int(seed))
         origin = {
             "segmenter_steps": str(config.joint_steps + config.final_steps),
             "machine": machine_title(conditions.device),

@@ -1,4 +1,4 @@
-"""One training of the benchmark: an arm with a network, a number of labelled cases, and a seed."""
+"""One training of the benchmark: an arm with a network, a number of labeled cases, and a seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
-KEY = ("network", "arm", "labelled", "seed")
+KEY = ("network", "arm", "labeled", "seed")
 
 
 @dataclass(frozen=True, order=True)
@@ -16,31 +16,31 @@ class Job:
 
     network: str
     arm: str
-    labelled: int
+    labeled: int
     seed: int
 
     @classmethod
     def of(cls, row: Mapping[str, str]) -> Job:
         """Give the job that a row of a table belongs to."""
-        return cls(row["network"], row["arm"], int(row["labelled"]), int(row["seed"]))
+        return cls(row["network"], row["arm"], int(row["labeled"]), int(row["seed"]))
 
     def columns(self) -> dict[str, str]:
         """Give the columns of its rows, as a table's reader gives them."""
         return {name: str(value) for name, value in asdict(self).items()}
 
-    def folder(self, runs: Path, pattern: str = "{network}/{arm}-{labelled}-{seed}") -> Path:
+    def folder(self, runs: Path, pattern: str = "{network}/{arm}-{labeled}-{seed}") -> Path:
         """Give its run folder; an arm's variant is written behind a colon, which no folder has."""
         return runs / pattern.format(**asdict(self)).replace(":", "_")
 
     def __str__(self) -> str:
-        return f"{self.arm} {self.network} N={self.labelled} seed {self.seed}"
+        return f"{self.arm} {self.network} N={self.labeled} seed {self.seed}"
 
 
 def jobs_of(
-    networks: Iterable[str], arms: Iterable[str], labelled: Iterable[int], seeds: Iterable[int]
+    networks: Iterable[str], arms: Iterable[str], labeled: Iterable[int], seeds: Iterable[int]
 ) -> list[Job]:
     """Give each combination; one seed is finished before the next begins."""
     return [
         Job(network, arm, count, seed)
-        for seed, count, network, arm in product(seeds, labelled, networks, arms)
+        for seed, count, network, arm in product(seeds, labeled, networks, arms)
     ]

@@ -1,4 +1,4 @@
-"""The labelled cases of a split in nnU-Net's layout, the test cases' images beside them."""
+"""The labeled cases of a split in nnU-Net's layout, the test cases' images beside them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def write_dataset(raw: Path, data: Path, split: Split) -> Path:
     known = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
     folder = raw / DATASET
     shutil.rmtree(folder, ignore_errors=True)
-    _copy_images(data, split.labelled, folder / "imagesTr")
+    _copy_images(data, split.labeled, folder / "imagesTr")
     _copy_images(data, split.test, folder / "imagesTs")
     labels = folder / "labelsTr"
     labels.mkdir()
-    for name in split.labelled:
+    for name in split.labeled:
         shutil.copyfile(data / "labelsTr" / f"{name}.nii.gz", labels / f"{name}.nii.gz")
     description = {
         "channel_names": {"0": "MRI"},
         "labels": {name: int(value) for value, name in known["labels"].items()},
-        "numTraining": len(split.labelled),
+        "numTraining": len(split.labeled),
         "file_ending": ".nii.gz",
     }
     (folder / "dataset.json").write_text(json.dumps(description, indent=1), encoding="utf-8")

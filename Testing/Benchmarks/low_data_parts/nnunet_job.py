@@ -30,11 +30,11 @@ def run_nnunet_job(job: Job, conditions: Conditions) -> tuple[list[Row], Row]:
     Raises:
         SystemExit: there are fewer cases than folds, or `genseg` has no time to give yet.
     """
-    if job.labelled < FOLDS:
+    if job.labeled < FOLDS:
         raise SystemExit(f"{job}: nnU-Net trains {FOLDS} folds; give it as many cases at least")
     folder = job.folder(conditions.runs)
     names = case_names(conditions.data)
-    split = split_cases(names, job.labelled, job.seed, conditions.test_cases)
+    split = split_cases(names, job.labeled, job.seed, conditions.test_cases)
     if not (folder / "raw" / DATASET / "dataset.json").is_file():
         write_dataset(folder / "raw", conditions.data, split)
     schedule = conditions.nnunet_schedule
@@ -81,4 +81,4 @@ def _time_of_genseg(job: Job, conditions: Conditions) -> float:
 
 
 def _genseg(job: Job) -> Job:
-    return Job("dynunet", "genseg", job.labelled, job.seed)
+    return Job("dynunet", "genseg", job.labeled, job.seed)

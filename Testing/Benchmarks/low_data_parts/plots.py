@@ -21,7 +21,7 @@ _LEGEND_WIDTH = 190
 
 
 def dice_plot(summary: Summary, network: str) -> str:
-    """Draw mean Dice against the number of labelled cases, a line an arm, bars for the seeds.
+    """Draw mean Dice against the number of labeled cases, a line an arm, bars for the seeds.
 
     nnU-Net's where they lie among the others; far below they are named.
     """
@@ -44,9 +44,7 @@ def dice_plot(summary: Summary, network: str) -> str:
     for place, curve in enumerate(curves.values()):
         parts += _curve(frame, curve, place, 3.0 * (place - (len(curves) - 1) / 2))
     parts += [*_legend(frame, curves), *_left_out(frame, "below", below)]
-    title = (
-        f"Mean Dice on the test cases against labelled cases ({network}; bars: the seeds' range)"
-    )
+    title = f"Mean Dice on the test cases against labeled cases ({network}; bars: the seeds' range)"
     return _svg(frame, title, parts)
 
 
@@ -60,7 +58,7 @@ def difference_plot(summary: Summary) -> str:
         for ours in summary.standings
         if ours.arm == "genseg" and ours.network == "dynunet"
         for theirs in summary.standings
-        if theirs.labelled == ours.labelled and _is_other_arm(theirs)
+        if theirs.labeled == ours.labeled and _is_other_arm(theirs)
         for gains in [summary.gains(ours, theirs)]
         if gains
     }
@@ -91,7 +89,7 @@ def _range_of(curves: dict[str, dict[int, Standing]]) -> tuple[float, float]:
 
 
 def _name(group: Group) -> str:
-    return f"{group.arm}, N={group.labelled}"
+    return f"{group.arm}, N={group.labeled}"
 
 
 def _left_out(frame: Frame, where: str, names: Sequence[str]) -> Iterable[str]:
@@ -149,7 +147,7 @@ def _count_axis(frame: Frame, counts: Sequence[int]) -> Iterable[str]:
     for count in counts:
         yield _text(frame.x(log2(count)), frame.height - 24, str(count), "", "middle")
     middle = (frame.left + frame.width - frame.right) / 2
-    yield _text(middle, frame.height - 6, "labelled cases", "", "middle")
+    yield _text(middle, frame.height - 6, "labeled cases", "", "middle")
 
 
 def _legend(frame: Frame, arms: Iterable[str]) -> Iterable[str]:

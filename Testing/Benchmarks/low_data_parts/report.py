@@ -73,7 +73,7 @@ def _standing_rows(summary: Summary) -> Iterable[Sequence[str]]:
     for group, standing in summary.standings.items():
         seconds = "" if standing.train_s is None else f"{standing.train_s:.0f}"
         yield (
-            *(group.network, group.arm, str(group.labelled)),
+            *(group.network, group.arm, str(group.labeled)),
             ", ".join(map(str, standing.dice)),
             _with_spread(standing),
             *(f"{standing.hd95_mm:.2f}", f"{standing.surface_dice:.4f}"),
@@ -89,7 +89,7 @@ def _with_spread(standing: Standing) -> str:
 def _test_rows(summary: Summary) -> Iterable[Sequence[str]]:
     for ours, theirs, test in tests(summary):
         yield (
-            *(ours.network, str(ours.labelled), theirs.arm, str(test["cases"])),
+            *(ours.network, str(ours.labeled), theirs.arm, str(test["cases"])),
             *(f"{test['mean_gain']:+.4f}", str(test["better_in"]), f"{test['wilcoxon_p']:.3g}"),
         )
 
@@ -100,7 +100,7 @@ def tests(summary: Summary) -> Iterable[tuple[Group, Group, dict[str, float]]]:
         if ours.arm != "genseg":
             continue
         for theirs in summary.standings:
-            same = theirs.labelled == ours.labelled and theirs.arm != "genseg"
+            same = theirs.labeled == ours.labeled and theirs.arm != "genseg"
             if same and (theirs.network == ours.network or _is_peer(ours, theirs)):
                 test = summary.compare(ours, theirs)
                 if test is not None:

@@ -73,7 +73,7 @@ def _rows(rows: Sequence[Row], arm: str, shift: str) -> list[Row]:
 
 def _arm(row: Row) -> str:
     job = Job.of(row)
-    return f"{job.arm} {job.network} N={job.labelled}"
+    return f"{job.arm} {job.network} N={job.labeled}"
 
 
 def _arms(rows: Iterable[Row]) -> list[str]:

@@ -18,13 +18,13 @@ class Group:
 
     network: str
     arm: str
-    labelled: int
+    labeled: int
 
     @classmethod
     def of(cls, row: Row) -> Group:
         """Give the group that a row belongs to."""
         job = Job.of(row)
-        return cls(job.network, job.arm, job.labelled)
+        return cls(job.network, job.arm, job.labeled)
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Summary:
         return {"seeds": len(seeds), **paired_test(found)}
 
     def curve(self, network: str, arm: str) -> dict[int, Standing]:
-        """Give how an arm stands with each number of labelled cases."""
+        """Give how an arm stands with each number of labeled cases."""
         return {
-            group.labelled: standing
+            group.labeled: standing
             for group, standing in self.standings.items()
             if (group.network, group.arm) == (network, arm)
         }

@@ -18,7 +18,7 @@ from GenSegLib.data import subjects
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.subjects import load_subjects
-from GenSegLib.data.unlabelled import TEST_CASES, draw_cases
+from GenSegLib.data.unlabeled import TEST_CASES, draw_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
@@ -34,7 +34,7 @@ def segmented(count: int) -> CaseSet:
 
 
 def with_scans(cases: CaseSet, count: int) -> CaseSet:
-    scans = (Case(f"scan_{k}", Path(f"scan_{k}.nii"), None, Role.UNLABELLED) for k in range(count))
+    scans = (Case(f"scan_{k}", Path(f"scan_{k}.nii"), None, Role.UNLABELED) for k in range(count))
     return dataclasses.replace(cases, cases=(*cases.cases, *scans))
 
 
@@ -42,21 +42,21 @@ def names(cases: tuple[Case, ...]) -> set[str]:
     return {case.name for case in cases}
 
 
-def drawn(cases: CaseSet, labelled: int | None, limit: int | None = None, seed: int = 0) -> CaseSet:
-    return draw_cases(cases, labelled, seed, unlabelled=True, limit=limit)
+def drawn(cases: CaseSet, labeled: int | None, limit: int | None = None, seed: int = 0) -> CaseSet:
+    return draw_cases(cases, labeled, seed, unlabeled=True, limit=limit)
 
 
 def test_scans_without_a_segmentation_are_all_taken() -> None:
     found = drawn(with_scans(segmented(3), 5), None)
-    assert len(found.of_role(Role.UNLABELLED)) == 5 and len(found.labelled) == 3
+    assert len(found.of_role(Role.UNLABELED)) == 5 and len(found.labeled) == 3
 
 
 def test_a_limit_takes_fewer_and_the_same_with_the_same_seed() -> None:
     cases = with_scans(segmented(3), 20)
     few, more, other = (drawn(cases, None, *kind) for kind in ((5,), (9,), (5, 1)))
-    assert len(few.of_role(Role.UNLABELLED)) == 5
-    assert names(few.of_role(Role.UNLABELLED)) < names(more.of_role(Role.UNLABELLED))
-    assert names(few.of_role(Role.UNLABELLED)) != names(other.of_role(Role.UNLABELLED))
+    assert len(few.of_role(Role.UNLABELED)) == 5
+    assert names(few.of_role(Role.UNLABELED)) < names(more.of_role(Role.UNLABELED))
+    assert names(few.of_role(Role.UNLABELED)) != names(other.of_role(Role.UNLABELED))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -67,24 +67,24 @@ def test_the_rest_of_the_hippocampus_is_hidden_but_for_the_test_cases(
     ordered = sorted(case.name for case in cases.cases)
     order = [ordered[k] for k in np.random.RandomState(seed).permutation(208)]
     found = drawn(cases, 10, seed=seed)
-    assert names(found.labelled) == set(order[:10])
-    assert names(found.of_role(Role.UNLABELLED)) == set(order[10:-TEST_CASES])
-    assert all(case.label is None for case in found.of_role(Role.UNLABELLED))
+    assert names(found.labeled) == set(order[:10])
+    assert names(found.of_role(Role.UNLABELED)) == set(order[10:-TEST_CASES])
+    assert all(case.label is None for case in found.of_role(Role.UNLABELED))
 
 
-def test_any_number_of_labelled_cases_is_joined_by_the_same_scans() -> None:
+def test_any_number_of_labeled_cases_is_joined_by_the_same_scans() -> None:
     five, twenty = (drawn(segmented(100), count, 20) for count in (5, 20))
-    assert five.of_role(Role.UNLABELLED) == twenty.of_role(Role.UNLABELLED)
+    assert five.of_role(Role.UNLABELED) == twenty.of_role(Role.UNLABELED)
 
 
 def test_without_being_asked_nothing_is_hidden_and_scans_stay() -> None:
     cases = with_scans(segmented(60), 2)
-    found = draw_cases(cases, 5, 0, unlabelled=False)
+    found = draw_cases(cases, 5, 0, unlabeled=False)
     assert found == cases.low_data(5, 0)
 
 
 @pytest.mark.parametrize(
-    ("cases", "labelled", "limit", "message"),
+    ("cases", "labeled", "limit", "message"),
     [
         (segmented(4), None, None, "none is there"),
         (segmented(50), 5, None, "last 48 segmented cases"),
@@ -94,16 +94,16 @@ def test_without_being_asked_nothing_is_hidden_and_scans_stay() -> None:
     ids=["no scan", "only test cases are left", "more than there are", "none wanted"],
 )
 def test_too_few_scans_are_said(
-    cases: CaseSet, labelled: int | None, limit: int | None, message: str
+    cases: CaseSet, labeled: int | None, limit: int | None, message: str
 ) -> None:
     with pytest.raises(GenSegError, match=message):
-        drawn(cases, labelled, limit)
+        drawn(cases, labeled, limit)
 
 
 def test_a_scan_becomes_a_subject_without_its_label(
     write_tiny_cases: Callable[..., Path],
 ) -> None:
-    case = dataclasses.replace(read_cases(write_tiny_cases(1)).cases[0], role=Role.UNLABELLED)
+    case = dataclasses.replace(read_cases(write_tiny_cases(1)).cases[0], role=Role.UNLABELED)
     assert case.label is not None
     case.label.write_bytes(b"no volume")
     (subject,) = load_subjects([case], load_preset("generic-mri"), [1, 2], CPU)
@@ -115,7 +115,7 @@ def test_a_large_scan_is_read_from_disk_patch_by_patch(
 ) -> None:
     monkeypatch.setattr(subjects, "LARGE", 100)
     case = dataclasses.replace(
-        read_cases(write_tiny_cases(1)).cases[0], label=None, role=Role.UNLABELLED
+        read_cases(write_tiny_cases(1)).cases[0], label=None, role=Role.UNLABELED
     )
     preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(8, 8, 8))
     cache = CaseCache(tmp_path / "cache", 1e12)
@@ -144,24 +144,24 @@ def test_a_training_with_hidden_cases_never_reads_their_labels(
     write_tiny_cases: Callable[..., Path], tmp_path: Path
 ) -> None:
     data, out = write_tiny_cases(TEST_CASES + 5), tmp_path / "run"
-    labelled = names(read_cases(data).low_data(3, 0).cases)
+    labeled = names(read_cases(data).low_data(3, 0).cases)
     for case in read_cases(data).cases:
-        if case.name not in labelled:
+        if case.name not in labeled:
             assert case.label is not None
             case.label.write_bytes(b"no volume")
-    asked = ("--labelled", 3, "--no-generator", "--unlabelled", "mean-teacher", *SHORT)
+    asked = ("--labeled", 3, "--no-generator", "--unlabeled", "mean-teacher", *SHORT)
     assert genseg("train", data, "--preset", "hippocampus-mri", *asked, "--out", out) == 0
     run = RunFolder.open(out)
     assert run.read_status()["state"] == State.FINISHED.value
-    assert names(run.cases.labelled) == labelled
-    assert len(run.cases.of_role(Role.UNLABELLED)) == 2
+    assert names(run.cases.labeled) == labeled
+    assert len(run.cases.of_role(Role.UNLABELED)) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--unlabelled", "mean-teacher"), "scans without a segmentation are asked for"),
-        (("--unlabelled-cases", 5), "--unlabelled-cases needs --unlabelled"),
+        (("--unlabeled", "mean-teacher"), "scans without a segmentation are asked for"),
+        (("--unlabeled-cases", 5), "--unlabeled-cases needs --unlabeled"),
     ],
     ids=["no scan is there", "no method"],
 )
