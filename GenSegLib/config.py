@@ -1,121 +1,134 @@
-"""What is asked of a training: typed, validated, JSON both ways, every default in one place.
+"""Settings of a training: typed and validated, with every default in one place.
 
-Light: the standard library alone.
+Light: the standard library only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import GenSegError
 from .presets import EFFORTS, Preset
+from .settings import (
+    BELOW_ONE,
+    POSITIVE,
+    TYPES,
+    Rule,
+    at_least,
+    between,
+    one_of,
+    reject_unknown,
+    require,
+    setting,
+    validate,
+)
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
-# "warped" finishes no image: blended masks come with the real images moved onto them
+# "warped" generates images without a network: real images warped onto the blended masks
 GENERATORS = ("searchable", "mask-only", "spade", "vae", "diffusion", "warped", "none")
 GENERATORLESS = ("warped", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 SEARCH_SPACES = ("light", "paper")
-MASKS = ("deformed", "affine")
-DIFFERENCES = ("coarse", "voxels")
-ADVERSARIES = ("hinge", "cross-entropy")
+MASK_TRANSFORMS = ("deformable", "affine")
+RECONSTRUCTION_LOSSES = ("pooled-l1", "l1")
+ADVERSARIAL_LOSSES = ("hinge", "cross-entropy")
 UPPER_VARIABLES = ("architecture", "weight", "residual", "appearance")
 PRECISIONS = ("auto", "bf16", "fp32")
+
+_DEVICE = Rule(
+    lambda name: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is not None,
+    "auto, cpu, mps, cuda or cuda:NUMBER",
+)
+_SEED = Rule(lambda seed: 0 <= seed < 2**32, "from 0 to 4294967295")
+_FROZEN = Rule(
+    lambda text: _split(text) <= set(UPPER_VARIABLES),
+    f"a comma-separated list of {', '.join(UPPER_VARIABLES)}",
+)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The settings of one training; times in seconds, sizes in voxels, rates per step.
+    """Settings of one training; times in seconds, sizes in voxels, learning rates per step.
 
-    `masks` says how new masks are made: "deformed" as real pairs are, or by "affine" maps alone.
-    `difference` and `adversary` are what the generator's attempts at real images are held to.
-    Upper-level variables that are `frozen` (some of `UPPER_VARIABLES`, with commas between) stay as
-    they are; without `direct_path` or `lower_path` the feedback lacks that path to them. With
-    `look_back` finite differences go through the steps that were just taken, not through one more
-    of each: the same question, asked at a lower price. Without `cuts` the model does not part two
-    labels at a plane where the labeled cases do.
+    Attributes:
+        threads: CPU threads; 0 picks the fastest number at the start.
+        blended_fraction: fraction of the generated pairs that blend two cases.
+        reuse_last_steps: finite differences reuse the last steps of generator and segmenter
+            instead of computing one more of each, which estimates the same hypergradient at a
+            lower cost.
+        augmentation_strength: scale of the augmentation; 0 turns it off.
+        mask_transform: how the masks of generated pairs are augmented: deformable as real pairs
+            are, or affine only.
+        reconstruction_loss: compares reconstructions with real images, voxel by voxel or averaged
+            over small blocks.
+        frozen: upper-level variables that are not updated, comma-separated.
+        direct_path: the hypergradient includes the segmenter loss's direct dependence on the
+            upper-level variables.
+        lower_path: the hypergradient includes their effect by way of the generator's weights.
+        consistency: how unlabeled cases are used.
 
     Raises:
-        GenSegError: a value is outside its range; the message names the setting.
+        GenSegError: a value is not accepted; the message names the setting.
     """
 
-    segmenter: str = "dynunet"
-    generator: str = "searchable"
-    hypergradient: str = "finite-difference"
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
+    segmenter: str = setting(one_of(SEGMENTERS), "dynunet")
+    generator: str = setting(one_of(GENERATORS), "searchable")
+    hypergradient: str = setting(one_of(HYPERGRADIENTS), "finite-difference")
+    seed: int = setting(_SEED, 0)
+    device: str = setting(_DEVICE, "auto")
+    precision: str = setting(one_of(PRECISIONS), "auto")
     deterministic: bool = False
-    threads: int = 0
-    warmup_steps: int = 100
-    joint_steps: int = 300
-    final_steps: int = 1200
-    batch_size: int = 2
-    generated_batch_size: int = 2
-    blended_share: float = 1.0
-    upper_every: int = 4
-    look_back: bool = True
-    segmenter_rate: float = 2e-3
-    generator_rate: float = 1e-3
-    upper_rate: float = 1e-2
-    augmentation: float = 1.0
-    validation_share: float = 0.3
-    validate_every: int = 100
-    patience: int = 0
-    ema_decay: float = 0.995
-    search_space: str = "light"
+    threads: int = setting(at_least(0), 0)
+    warmup_steps: int = setting(at_least(0), 100)
+    joint_steps: int = setting(at_least(0), 300)
+    final_steps: int = setting(at_least(1), 1200)
+    batch_size: int = setting(at_least(1), 2)
+    generated_batch_size: int = setting(at_least(1), 2)
+    blended_fraction: float = setting(between(0, 1), 1.0)
+    upper_interval: int = setting(at_least(1), 4)
+    reuse_last_steps: bool = True
+    segmenter_lr: float = setting(POSITIVE, 2e-3)
+    generator_lr: float = setting(POSITIVE, 1e-3)
+    upper_lr: float = setting(POSITIVE, 1e-2)
+    augmentation_strength: float = setting(at_least(0), 1.0)
+    validation_fraction: float = setting(BELOW_ONE, 0.3)
+    validation_interval: int = setting(at_least(1), 100)
+    patience: int = setting(at_least(0), 0)
+    ema_decay: float = setting(BELOW_ONE, 0.995)
+    search_space: str = setting(one_of(SEARCH_SPACES), "light")
     reduce_cells: bool = False
-    masks: str = "deformed"
-    difference: str = "coarse"
-    adversary: str = "hinge"
-    adversary_weight: float = 0.05
-    frozen: str = ""
+    mask_transform: str = setting(one_of(MASK_TRANSFORMS), "deformable")
+    reconstruction_loss: str = setting(one_of(RECONSTRUCTION_LOSSES), "pooled-l1")
+    adversarial_loss: str = setting(one_of(ADVERSARIAL_LOSSES), "hinge")
+    adversarial_weight: float = setting(at_least(0), 0.05)
+    frozen: str = setting(_FROZEN, "")
     direct_path: bool = True
     lower_path: bool = True
-    consistency: str = "none"
-    consistency_weight: float = 1.0
-    consistency_ramp: float = 0.4
-    unlabeled_batch_size: int = 2
-    cuts: bool = True
-    time_budget_s: float | None = None
-    checkpoint_every_s: float = 60.0
-    cache_gb: float = 100.0
+    consistency: str = setting(one_of(CONSISTENCIES), "none")
+    consistency_weight: float = setting(at_least(0), 1.0)
+    consistency_rampup: float = setting(BELOW_ONE, 0.4)
+    unlabeled_batch_size: int = setting(at_least(1), 2)
+    time_budget_s: float | None = setting(POSITIVE, None)
+    checkpoint_interval_s: float = setting(POSITIVE, 60.0)
+    cache_gb: float = setting(POSITIVE, 100.0)
 
     def __post_init__(self) -> None:
-        """Refuse what no training could use."""
-        for item in dataclasses.fields(self):
-            _require_kind(item.name, getattr(self, item.name), _KINDS[str(item.type)])
-        for name, choices in _CHOICES.items():
-            _require(getattr(self, name) in choices, name, f"one of {', '.join(choices)}")
-        for name, least in _LEAST.items():
-            _require(getattr(self, name) >= least, name, f"{least} or more")
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            _require(value is None or value > 0, name, "above 0")
-        for name in _SHARES:
-            _require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
-        _require(0 <= self.blended_share <= 1, "blended_share", "from 0 to 1")
-        known = set(UPPER_VARIABLES)
-        some = f"some of {', '.join(UPPER_VARIABLES)}, with commas between"
-        _require(self.frozen_variables <= known, "frozen", some)
-        _require(self.seed < 2**32, "seed", "below 4294967296")
-        sound = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None
-        _require(sound, "device", "auto, cpu, mps, cuda or cuda:NUMBER")
+        """Validate all settings."""
+        validate(self)
 
     @property
     def frozen_variables(self) -> frozenset[str]:
-        """The upper-level variables that stay as they are."""
-        return frozenset(name.strip() for name in self.frozen.split(",") if name.strip())
+        """The upper-level variables that are not updated."""
+        return _split(self.frozen)
 
     @property
     def has_generator(self) -> bool:
-        """Whether a network finishes the images of new pairs."""
+        """Whether a network generates the images of new pairs."""
         return self.generator not in GENERATORLESS
 
     @classmethod
@@ -126,19 +139,19 @@ class TrainConfig:
         labeled: int | None = None,
         **changes: Any,
     ) -> TrainConfig:
-        """Give the settings that a preset recommends, with `changes` on top.
+        """Return the settings that a preset recommends, overridden by `changes`.
 
         Args:
-            preset: the anatomy's.
-            effort: how long to train.
-            labeled: how many labeled cases there are, where that is known.
-            **changes: settings by their names.
+            preset: preset of the anatomy.
+            effort: how long to train, one of `EFFORTS`.
+            labeled: number of labeled cases, if known.
+            **changes: settings by name.
 
         Raises:
-            GenSegError: the effort or a setting is unknown, or a value is outside its range.
+            GenSegError: the effort or a setting is unknown, or a value is not accepted.
         """
-        _require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
-        _refuse_unknown(changes)
+        require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
+        reject_unknown(changes, cls)
         steps = dataclasses.asdict(preset.steps[effort])
         has_pairs = changes.get("generator", cls.generator) != "none"
         is_few = labeled is not None and labeled <= preset.few_cases
@@ -146,127 +159,95 @@ class TrainConfig:
         return cls(**{"segmenter": preset.segmenter, **steps, **batches, **changes})
 
     def to_json(self) -> dict[str, Any]:
-        """Give the settings as JSON values; `from_json` reads them back unchanged."""
+        """Return the settings as JSON values, which `from_json` restores."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Read what `to_json` gives; what is left out has its default.
+        """Restore settings from JSON values; missing ones get their defaults.
 
         Raises:
-            GenSegError: a setting is unknown, or a value is outside its range.
+            GenSegError: a setting is unknown, or a value is not accepted.
         """
         if not isinstance(values, Mapping):
-            raise GenSegError(f"the settings of the training are {values!r}, not an object")
-        _refuse_unknown(values)
+            raise GenSegError(f"the training settings must be a JSON object, not {values!r}")
+        values = _with_current_names(values)
+        reject_unknown(values, cls)
         return cls(**values)
 
 
+# names and values in config.json of earlier versions
+_RENAMED = {
+    "difference": "reconstruction_loss",
+    "adversary": "adversarial_loss",
+    "adversary_weight": "adversarial_weight",
+    "look_back": "reuse_last_steps",
+    "masks": "mask_transform",
+    "augmentation": "augmentation_strength",
+    "segmenter_rate": "segmenter_lr",
+    "generator_rate": "generator_lr",
+    "upper_rate": "upper_lr",
+    "validation_share": "validation_fraction",
+    "blended_share": "blended_fraction",
+    "upper_every": "upper_interval",
+    "validate_every": "validation_interval",
+    "checkpoint_every_s": "checkpoint_interval_s",
+    "consistency_ramp": "consistency_rampup",
+    "unlabelled_batch_size": "unlabeled_batch_size",
+}
+_RENAMED_VALUES = {
+    ("difference", "coarse"): "pooled-l1",
+    ("difference", "voxels"): "l1",
+    ("masks", "deformed"): "deformable",
+}
+_REMOVED = {"cuts"}
+
+
+def _with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        _RENAMED.get(name, name): _RENAMED_VALUES.get((name, str(value)), value)
+        for name, value in values.items()
+        if name not in _REMOVED
+    }
+
+
+def _split(names: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in names.split(",") if name.strip())
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Read `name=value` as a user types it: ("batch_size", 4) for "batch_size=4".
+    """Parse `NAME=VALUE` as typed by a user: "batch_size=4" gives ("batch_size", 4).
 
     Raises:
-        GenSegError: the setting is unknown, or the value is of the wrong kind.
+        GenSegError: the setting is unknown, or the value has the wrong type.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
-        raise GenSegError(f"a setting is written name=value; {text!r} is not")
-    _refuse_unknown([name])
-    kinds = {item.name: _KINDS[str(item.type)] for item in dataclasses.fields(TrainConfig)}
+        raise GenSegError(f"settings are written NAME=VALUE, not {text!r}")
+    reject_unknown([name], TrainConfig)
+    kind = next(str(f.type) for f in dataclasses.fields(TrainConfig) if f.name == name)
     try:
-        return name, kinds[name].parse(value)
+        return name, _PARSERS[kind](value)
     except (KeyError, ValueError):
-        raise GenSegError(f"{name} must be {kinds[name].words}; it is {value!r}") from None
+        raise GenSegError(f"{name} must be {TYPES[kind].expected}; it is {value!r}") from None
+
+
+_PARSERS: dict[str, Any] = {
+    "str": str,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    "int": int,
+    "float": float,
+    "float | None": lambda text: None if text.lower() == "none" else float(text),
+}
 
 
 def parse_duration(text: str) -> float:
-    """Read a duration in seconds: "90", "90s", "20m" or "1.5h".
+    """Parse a duration such as "90", "90s", "20m" or "1.5h" into seconds.
 
     Raises:
-        GenSegError: it is none.
+        GenSegError: the text is not a duration, or is zero.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None or float(match[1]) == 0:
-        raise GenSegError(f"a duration is written 90s, 20m or 1.5h; {text!r} is not")
+        raise GenSegError(f"durations are written 90s, 20m or 1.5h, not {text!r}")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-_CHOICES = {
-    "segmenter": SEGMENTERS,
-    "generator": GENERATORS,
-    "hypergradient": HYPERGRADIENTS,
-    "precision": PRECISIONS,
-    "search_space": SEARCH_SPACES,
-    "masks": MASKS,
-    "difference": DIFFERENCES,
-    "adversary": ADVERSARIES,
-    "consistency": CONSISTENCIES,
-}
-_LEAST = {
-    "seed": 0,
-    "threads": 0,
-    "warmup_steps": 0,
-    "joint_steps": 0,
-    "final_steps": 1,
-    "batch_size": 1,
-    "generated_batch_size": 1,
-    "upper_every": 1,
-    "validate_every": 1,
-    "patience": 0,
-    "augmentation": 0,
-    "adversary_weight": 0,
-    "consistency_weight": 0,
-    "unlabeled_batch_size": 1,
-}
-_POSITIVE = (
-    "segmenter_rate",
-    "generator_rate",
-    "upper_rate",
-    "time_budget_s",
-    "checkpoint_every_s",
-    "cache_gb",
-)
-_SHARES = ("validation_share", "ema_decay", "consistency_ramp")
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of setting: its name in messages, its types in JSON, its way from a user's text."""
-
-    words: str
-    types: tuple[type, ...]
-    parse: Callable[[str], Any]
-
-
-_KINDS = {
-    "str": _Kind("a text", (str,), str),
-    "bool": _Kind(
-        "true or false", (bool,), lambda text: {"true": True, "false": False}[text.lower()]
-    ),
-    "int": _Kind("a whole number", (int,), int),
-    "float": _Kind("a number", (int, float), float),
-    "float | None": _Kind(
-        "a number or none",
-        (int, float, type(None)),
-        lambda text: None if text.lower() == "none" else float(text),
-    ),
-}
-
-
-def _require_kind(name: str, value: object, kind: _Kind) -> None:
-    sound = isinstance(value, kind.types) and (bool in kind.types or not isinstance(value, bool))
-    if isinstance(value, float):
-        sound = sound and math.isfinite(value)
-    _require(sound, name, f"{kind.words}; it is {value!r}")
-
-
-def _require(sound: bool, name: str, wanted: str) -> None:
-    if not sound:
-        raise GenSegError(f"{name} must be {wanted}")
-
-
-def _refuse_unknown(names: Mapping[str, Any] | list[str]) -> None:
-    known = [item.name for item in dataclasses.fields(TrainConfig)]
-    for name in names:
-        if name not in known:
-            raise GenSegError(f"there is no setting {name!r}; the settings are {', '.join(known)}")
