@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from GenSegLib.images.image_io import write_image, write_label
+from GenSegLib.data.image_io import write_image, write_label
 from Testing.conftest import draw_tiny_pair
 
 PHANTOMS = 7

@@ -3,7 +3,7 @@
     python Testing/Benchmarks/feedback_cost.py [--data DIR] [--rounds 8] [--device cpu]
 
 Two-level: a step of generator (with its adversary) and segmenter. Three-level: the same with the
-upper level's step every `upper_every` iterations, which looks back through the steps just taken (as
+upper level's step every `upper_interval` iterations, which looks back through the steps just taken (as
 trainings do) or ahead through one more of both (`look_back=false`). All alternate in one process.
 The finite-difference hypergradient, in the training's own precision, is compared with the exact
 one, by automatic differentiation through the very steps that it looks through.
@@ -26,8 +26,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.layouts import read_cases
-from GenSegLib.multilevel import Trilevel, finite_difference, unroll
-from GenSegLib.multilevel.levels import Rates, Tensors, gradient, moved, scaled, tracked
+from GenSegLib.multilevel import TrilevelProblem, finite_difference, unroll
+from GenSegLib.multilevel.vectors import Rates, Tensors, gradient, moved, scaled, tracked
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.learner import Learner
@@ -42,7 +42,7 @@ def hippocampus_run(data: Path, **settings: object) -> Iterator[RunFolder]:
     """Give a run of the main job, that has not begun."""
     preset = load_preset("hippocampus-mri")
     config = TrainConfig.for_preset(preset, **settings)
-    cases = read_cases(data).low_data(10, 0).with_validation(config.validation_share, 0)
+    cases = read_cases(data).low_data(10, 0).with_validation(config.validation_fraction, 0)
     with tempfile.TemporaryDirectory() as folder:
         yield RunFolder.create(Path(folder) / "run", config, preset, cases)
 
@@ -54,10 +54,10 @@ def make_learner(data: Path, device: str = "auto", **settings: object) -> Learne
 
 def iterate(learner: Learner, way: str) -> None:
     """Take a joint step, in which the upper level is due where it moves at all."""
-    has_feedback, learner.engine.looks_back = WAYS[way]
+    has_feedback, learner.engine.reuse_steps = WAYS[way]
     method = learner.engine.hypergradient
     learner.engine.hypergradient = method if has_feedback else None
-    learner.joint_step(learner.config.upper_every - 1)
+    learner.joint_step(learner.config.upper_interval - 1)
     learner.engine.hypergradient = method
 
 
@@ -65,11 +65,11 @@ def costs(learner: Learner, rounds: int) -> dict[str, object]:
     """Return what an upper-level step costs, looking ahead and looking back."""
     ways = {way: lambda way=way: iterate(learner, way) for way in WAYS}
     medians = interleaved(ways, rounds, learner.device)
-    every, two_level = learner.config.upper_every, medians["two_level"]
+    every, two_level = learner.config.upper_interval, medians["two_level"]
     weights = learner.problem.middle_parameters()
     found: dict[str, object] = {
         "two_level_s": round(two_level, 4),
-        "upper_every": every,
+        "upper_interval": every,
         "weights_moved_once_s": round(
             seconds_of(lambda: moved(weights, weights, 0.0), learner.device), 5
         ),
@@ -105,11 +105,11 @@ def looking_back(learner: Learner) -> float:
         followed.append(exact_for_the_step(problem, *before))
         return followed[0]
 
-    replace(learner.engine, hypergradient=noted, looks_back=True, upper_every=1).iterate(0, problem)
+    replace(learner.engine, hypergradient=noted, reuse_steps=True, upper_interval=1).iterate(0, problem)
     return cosine(*followed)
 
 
-def exact_for_the_step(problem: Trilevel, lower: Tensors, middle: Tensors) -> list[torch.Tensor]:
+def exact_for_the_step(problem: TrilevelProblem, lower: Tensors, middle: Tensors) -> list[torch.Tensor]:
     """Differentiate through the steps that led from these weights to the problem's present ones.
 
     The values are those that the optimizers reached, the derivatives those of their rates times

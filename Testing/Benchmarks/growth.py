@@ -26,8 +26,8 @@ import torch
 from clocks import seconds_of
 from measuring import RESULTS, write_findings
 
-from GenSegLib.augmentation.subject import Subject
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.files import write_text
 from GenSegLib.presets import load_preset
 from GenSegLib.reports.charts import line_chart
@@ -71,7 +71,7 @@ def amount(size: Size, what: str) -> int:
     return int(getattr(size, what))
 
 
-def subject(size: Size, place: int) -> Subject:
+def subject(size: Size, place: int) -> InMemoryCase:
     """Return noise with blocks of the classes side by side."""
     random = np.random.default_rng(place)
     label = np.zeros((size.side,) * 3, np.int64)
@@ -81,7 +81,7 @@ def subject(size: Size, place: int) -> Subject:
         label[part[0] : part[-1] + 1, middle, middle] = kind + 1
     image = random.normal(size=(size.channels, *label.shape)) + label
     tensors = torch.from_numpy(image.astype(np.float32)), torch.from_numpy(label)
-    return Subject(f"case {place}", *tensors, (1.0, 1.0, 1.0))
+    return InMemoryCase(f"case {place}", *tensors, (1.0, 1.0, 1.0))
 
 
 def measure(size: Size, rounds: int, device: str) -> dict[str, float]:
@@ -97,7 +97,7 @@ def measure(size: Size, rounds: int, device: str) -> dict[str, float]:
     learner = learners[0]
     learner.set_segmenter_rate(1.0)
     steps = {
-        "joint_s": lambda: learner.joint_step(config.upper_every - 1),
+        "joint_s": lambda: learner.joint_step(config.upper_interval - 1),
         "final_s": learner.final_step,
     }
     found = {"ready_s": ready}

@@ -20,7 +20,7 @@ from measuring import write_findings
 from torch import nn
 
 from GenSegLib.computing.devices import choose_precision, cpu_capabilities, to_device
-from GenSegLib.computing.memory_format import CHANNELS_FIRST, laid_out
+from GenSegLib.computing.memory_format import CHANNELS_FIRST, to_memory_format
 from GenSegLib.config import SEGMENTERS
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.presets import load_preset
@@ -67,7 +67,7 @@ def measure(name: str, rounds: int) -> dict[str, float]:
         for way, network in networks.items():
             for precision in ("fp32", "bf16"):
                 start = time.thread_time()
-                step(network, precision, images if way == "first" else laid_out(images), labels)
+                step(network, precision, images if way == "first" else to_memory_format(images), labels)
                 seconds.setdefault(f"{way}_{precision}_s", []).append(time.thread_time() - start)
     return {way: round(statistics.median(values), 4) for way, values in seconds.items()}
 

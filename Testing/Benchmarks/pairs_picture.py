@@ -16,7 +16,7 @@ import SimpleITK
 from measuring import RESULTS
 from scipy.ndimage import binary_erosion, zoom
 
-from GenSegLib.images.image_io import read_image, read_label
+from GenSegLib.data.image_io import read_image, read_label
 
 COLORS = {1: (230, 120, 70), 2: (80, 160, 220)}
 PIXELS, GAP = 4, 6

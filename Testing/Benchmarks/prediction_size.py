@@ -29,9 +29,9 @@ import torch
 from measuring import RESULTS, ROOT, write_findings
 
 from GenSegLib.computing.devices import choose_precision
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.files import write_text
-from GenSegLib.images.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.images.resampling import resample
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.models.weights import save_model
@@ -49,11 +49,11 @@ NOISE = 15.0
 MEASURED = """
 import json, sys, time
 from GenSegLib.cli import main
-from GenSegLib.computing.memory import peak_resident
+from GenSegLib.computing.memory import peak_resident_bytes
 start = time.monotonic()
 code = main(sys.argv[1:])
 found = {"seconds": time.monotonic() - start, "processor_s": time.process_time()}
-print(json.dumps({"code": code, **found, "peak_bytes": peak_resident()}))
+print(json.dumps({"code": code, **found, "peak_bytes": peak_resident_bytes()}))
 """
 
 

@@ -68,10 +68,10 @@ def make_iteration(engine: str, args: argparse.Namespace) -> tuple[Callable[[], 
     has_own = engine == "betty" and args.device == "cpu"
     learner = make_learner(args.data, args.device, precision="fp32" if has_own else "auto")
     torch.set_num_threads(args.threads)
-    learner.engine.looks_back = engine != "genseg_look_ahead"
+    learner.engine.reuse_steps = engine != "genseg_look_ahead"
     of_betty = engine.startswith("betty")
     iterate = betty_iteration(learner, args.device) if of_betty else genseg_iteration(learner)
-    return several(iterate, learner.config.upper_every), learner
+    return several(iterate, learner.config.upper_interval), learner
 
 
 ENGINES = ("genseg", "genseg_look_ahead", "betty", "betty_same_precision")
@@ -81,7 +81,7 @@ def against_betty(args: argparse.Namespace) -> dict[str, object]:
     ways = {engine: make_iteration(engine, args) for engine in ENGINES}
     learner = ways["genseg"][1]
     medians = interleaved({n: way for n, (way, _) in ways.items()}, args.rounds, learner.device)
-    rates = {name: learner.config.upper_every / seconds for name, seconds in medians.items()}
+    rates = {name: learner.config.upper_interval / seconds for name, seconds in medians.items()}
     memory = {engine: memory_of(engine, args) for engine in ENGINES}
     return {
         "iterations_per_s": {name: round(rate, 3) for name, rate in rates.items()},

@@ -55,11 +55,11 @@ class _AdamW(torch.optim.AdamW):
 
 
 def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable[[], None]:
-    """Return what takes one joint iteration; the upper level moves each `upper_every` ones.
+    """Return what takes one joint iteration; the upper level moves each `upper_interval` ones.
 
     Finite differences (Betty's "darts") through both paths from the upper level, as in GenSeg.
     """
-    problem, engine, every = learner.problem, learner.engine, learner.config.upper_every
+    problem, engine, every = learner.problem, learner.engine, learner.config.upper_interval
     levels = {"lower": engine.lower, "middle": engine.middle, "upper": engine.upper}
     optimizers = {name: level.optimizer for name, level in levels.items()}
     settings = engine.middle.optimizer.param_groups[0]

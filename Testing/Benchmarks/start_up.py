@@ -36,7 +36,7 @@ from GenSegLib import cli
 mark("command line")
 import torch
 mark("torch")
-import GenSegLib.training.phases as phases
+import GenSegLib.training.trainer as phases
 mark("MONAI and the rest")
 load_session = phases.load_session
 def loaded(*arguments):

@@ -1,1 +1,0 @@
-"""The low-data benchmark in parts: arms, jobs, their scores, and what is made of them."""
