@@ -1,114 +1,73 @@
-"""The core's accuracy on the real hippocampus MRI under the low-data protocol of DESIGN.md.
+"""Accuracy on real hippocampus MRI with ten labeled cases: the regression benchmark.
 
-    python Testing/Benchmarks/core_accuracy.py [--seeds 0 1 2] [--arms genseg augmented ...]
+    python Testing/Benchmarks/core_accuracy.py [--seeds 0 1 2] [--arms genseg augmented separate]
 
-Each arm is one `genseg train` with the preset's standard effort and ten labeled cases, as a user
-calls it; then `genseg predict` and `genseg evaluate` on the protocol's 48 test cases. What is done
-is not done again. Per-case scores go to results/core_accuracy.csv, times, memory, means and the
-paired tests to results/core_accuracy.json.
+Every arm is one `genseg train` with the preset's standard effort, as a user calls it, followed by
+`genseg predict` and `genseg evaluate` on the 48 test cases. Finished jobs are skipped, interrupted
+ones resume (remove results/core_accuracy.csv to start over). Prints the table of results_table.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-from comparing import mean_by_case, mean_by_seed, paired_tests
-from measuring import RESULTS, ROOT, genseg, write_findings
-from protocol import test_images
-from resumable import finish_training
+from cohorts_data import COHORTS, Split, cohort_labels, split_cohort, write_cases
+from measuring import RESULTS, ROOT, commit, finish_training, genseg
+from results_table import ResultsTable, markdown
 
+COHORT = COHORTS["hippocampus"]
+LABELED = 10
 ARMS = {
     "genseg": [],
     "augmented": ["--no-generator"],
     "separate": ["--hypergradient", "none"],
-    # as many samples a step as genseg sees: what is left of its lead is not the larger batch
+    # as many samples per step as genseg sees, to separate its gain from that of a larger batch
     "augmented-4": ["--no-generator", "--set", "batch_size=4"],
 }
-LABELED = 10
-COLUMNS = ("network", "arm", "labeled", "seed", "case", "label", "dice", "hd95_mm", "surface_dice")
 
 
-def run_arm(data: Path, run: Path, arm: str, seed: int) -> None:
-    """Do what is not done yet of an arm with one seed: train, predict and evaluate."""
-    if (run / "cost.json").is_file():
-        return
-    preset = ("--preset", "hippocampus-mri", "--labeled", LABELED, "--seed", seed)
-    command = ["train", data, *preset, "--out", run, *ARMS[arm]]
-    seconds, memory = finish_training(run, command)
-    predictions = run.with_name(run.name + "-predictions")
+def run_job(run: Path, arm: str, seed: int, split: Split) -> list[dict[str, object]]:
+    """Train, predict and evaluate; return the rows of the results table."""
+    cases = run.with_name(run.name + "-cases.json")
+    write_cases(cases, COHORT, split, cohort_labels(COHORT))
+    command = ["train", cases, "--preset", "hippocampus-mri", "--seed", seed, "--out", run]
+    seconds, memory = finish_training(run, [*command, *ARMS[arm]])
+    predictions, scores = run.with_name(run.name + "-predictions"), run / "test-scores.csv"
     shutil.rmtree(predictions, ignore_errors=True)
-    genseg("predict", run, *test_images(data, seed), "--out", predictions)
-    scores = ("--out", run / "test-scores.csv")
+    images = [case.images[0] for case in split.test]
+    genseg("predict", run, *images, "--out", predictions)
+    references = images[0].parents[1] / "labelsTr"
     genseg(
-        "evaluate", "--predictions", predictions, "--references", data / "labelsTr",
-        "--model", run, *scores,
-    )  # fmt: skip
-    cost = {"train_s": round(seconds, 1), "peak_gb": round(memory, 2)}
-    (run / "cost.json").write_text(json.dumps(cost))
-    print(f"{arm} seed {seed}: {cost}", flush=True)
-
-
-def read_rows(run: Path, arm: str, seed: int) -> list[dict[str, object]]:
-    with (run / "test-scores.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    common = {"network": "dynunet", "arm": arm, "labeled": LABELED, "seed": seed}
-    return [common | {name: row[name] for name in COLUMNS[4:]} for row in rows]
-
-
-def of_arm(rows: list[dict[str, object]], arm: str) -> list[dict[str, object]]:
-    return [row for row in rows if row["arm"] == arm]
-
-
-def summary(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float]]]) -> dict:
-    arms = {}
-    for arm in costs:
-        means = {
-            name: mean_by_seed(mean_by_case(of_arm(rows, arm), name))
-            for name in ("dice", "hd95_mm", "surface_dice")
-        }
-        arms[arm] = {
-            "seeds": [*means["dice"]],
-            "dice_by_seed": [round(value, 4) for value in means["dice"].values()],
-            "dice": round(float(np.mean([*means["dice"].values()])), 4),
-            "hd95_mm": round(float(np.mean([*means["hd95_mm"].values()])), 3),
-            "surface_dice": round(float(np.mean([*means["surface_dice"].values()])), 4),
-            "train_s": [cost["train_s"] for cost in costs[arm]],
-            "peak_gb": max(cost["peak_gb"] for cost in costs[arm]),
-        }
-    others = [arm for arm in costs if arm != "genseg"]
-    return {"arms": arms, "genseg_against": paired_tests(rows, "genseg", others, "dice")}
+        *("evaluate", "--predictions", predictions, "--references", references),
+        *("--model", run, "--out", scores),
+    )
+    common = {
+        **{"train": COHORT.name, "test": COHORT.name, "arm": arm, "encoder": "dynunet"},
+        **{"labeled": LABELED, "seed": seed, "train_seconds": f"{seconds:.1f}"},
+        **{"peak_gb": f"{memory:.2f}", "commit": commit()},
+    }
+    names = ("case", "label", "dice", "hd95_mm", "surface_dice")
+    with scores.open(newline="") as stream:
+        return [common | {name: row[name] for name in names} for row in csv.DictReader(stream)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/core_accuracy")
+    parser.add_argument("--results", type=Path, default=RESULTS / "core_accuracy.csv")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["genseg", "augmented"])
     args = parser.parse_args()
-    rows: list[dict[str, object]] = []
-    costs: dict[str, list[dict[str, float]]] = {}
+    table = ResultsTable(args.results)
     for seed in args.seeds:
+        split = split_cohort(COHORT, LABELED, seed)
         for arm in args.arms:
-            run = args.runs / f"{arm}-{seed}"
-            run_arm(args.data.resolve(), run, arm, seed)
-            rows += read_rows(run, arm, seed)
-            costs.setdefault(arm, []).append(json.loads((run / "cost.json").read_text()))
-            write_results(rows, costs)
-
-
-def write_results(rows: list[dict[str, object]], costs: dict[str, list[dict[str, float]]]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / "core_accuracy.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    write_findings("core_accuracy", summary(rows, costs))
+            if not table.has(arm=arm, seed=seed):
+                table.append(run_job(args.runs.resolve() / f"{arm}-{seed}", arm, seed, split))
+    print(markdown(table.rows(), against="augmented"))
 
 
 if __name__ == "__main__":

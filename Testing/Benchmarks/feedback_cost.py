@@ -20,8 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from clocks import interleaved, seconds_of
-from measuring import RESULTS, ROOT, write_findings
+from measuring import RESULTS, ROOT, interleaved, seconds_of, write_result
 from torch.profiler import ProfilerActivity, profile
 
 from GenSegLib.config import TrainConfig
@@ -105,11 +104,15 @@ def looking_back(learner: Learner) -> float:
         followed.append(exact_for_the_step(problem, *before))
         return followed[0]
 
-    replace(learner.engine, hypergradient=noted, reuse_steps=True, upper_interval=1).iterate(0, problem)
+    replace(learner.engine, hypergradient=noted, reuse_steps=True, upper_interval=1).iterate(
+        0, problem
+    )
     return cosine(*followed)
 
 
-def exact_for_the_step(problem: TrilevelProblem, lower: Tensors, middle: Tensors) -> list[torch.Tensor]:
+def exact_for_the_step(
+    problem: TrilevelProblem, lower: Tensors, middle: Tensors
+) -> list[torch.Tensor]:
     """Differentiate through the steps that led from these weights to the problem's present ones.
 
     The values are those that the optimizers reached, the derivatives those of their rates times
@@ -153,7 +156,7 @@ def main() -> None:
     write_profile(learner)
     found["cosine_looking_ahead"] = [looking_ahead(learner) for _ in range(5)]
     found["cosine_looking_back"] = [looking_back(learner) for _ in range(5)]
-    print(write_findings("feedback_cost", found))
+    print(write_result("feedback_cost", found))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
     python Testing/Benchmarks/growth.py [--rounds 2] [--device cpu]
 
-One thing grows at a time, from made-up cases on a small patch, with the preset's own networks: the
-seconds in which a training is made ready (cases registered with each other), those of a joint step
-with feedback and of a final step, and the process's peak memory. Each size has a process of its
-own, forked, so that none pays for importing PyTorch; seconds are the processor's, of one thread.
-The exponent is the slope of log(growth) against log(size): 1 is linear, 0 is constant. Writes
-results/growth.json and, with charts, growth.html.
+One size is varied at a time, on synthetic cases with the networks of the preset. Measured are the
+seconds to set up a training (cases are registered with each other), those of a joint step with
+feedback and of a final step, and the peak memory. Every size runs in a forked process of its own;
+seconds are CPU seconds of one thread. The exponent is the slope of log(cost) against log(size): 1
+is linear, 0 is constant. Writes results/growth.json.
 """
 
 from __future__ import annotations
@@ -23,28 +22,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clocks import seconds_of
-from measuring import RESULTS, write_findings
+from measuring import seconds_of, write_result
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.training_case import InMemoryCase
-from GenSegLib.files import write_text
 from GenSegLib.presets import load_preset
-from GenSegLib.reports.charts import line_chart
-from GenSegLib.reports.curves import Curve
 from GenSegLib.training.learner import Learner
 
-MEASURED = {
-    "ready_s": "seconds until ready",
-    "joint_s": "seconds of a joint step with feedback",
-    "final_s": "seconds of a final step",
-    "peak_gb": "peak memory (GB)",
-}
+MEASURED = ("ready_s", "joint_s", "final_s", "peak_gb")
 
 
 @dataclass(frozen=True)
 class Size:
-    """What grows."""
+    """One problem size."""
 
     cases: int = 6
     side: int = 32
@@ -63,7 +53,7 @@ GROWTH = {
 
 
 def amount(size: Size, what: str) -> int:
-    """Return the number that a chart shows."""
+    """Return the size as a number."""
     if what == "voxels of a case":
         return size.side**3
     if what == "voxels of a patch":
@@ -71,27 +61,27 @@ def amount(size: Size, what: str) -> int:
     return int(getattr(size, what))
 
 
-def subject(size: Size, place: int) -> InMemoryCase:
-    """Return noise with blocks of the classes side by side."""
-    random = np.random.default_rng(place)
+def make_case(size: Size, number: int) -> InMemoryCase:
+    """Return a noise image with one block per class."""
+    random = np.random.default_rng(number)
     label = np.zeros((size.side,) * 3, np.int64)
     quarter = size.side // 4
     middle = slice(quarter, 3 * quarter)
-    for kind, part in enumerate(np.array_split(np.arange(quarter, 3 * quarter), size.classes - 1)):
-        label[part[0] : part[-1] + 1, middle, middle] = kind + 1
+    for index, part in enumerate(np.array_split(np.arange(quarter, 3 * quarter), size.classes - 1)):
+        label[part[0] : part[-1] + 1, middle, middle] = index + 1
     image = random.normal(size=(size.channels, *label.shape)) + label
     tensors = torch.from_numpy(image.astype(np.float32)), torch.from_numpy(label)
-    return InMemoryCase(f"case {place}", *tensors, (1.0, 1.0, 1.0))
+    return InMemoryCase(f"case {number}", *tensors, (1.0, 1.0, 1.0))
 
 
 def measure(size: Size, rounds: int, device: str) -> dict[str, float]:
-    """Return what a training of this size costs."""
+    """Return the cost of a training of this size."""
     preset = replace(load_preset("hippocampus-mri"), patch_size=size.patch, channels=size.channels)
     config = TrainConfig.for_preset(preset, device=device)
-    subjects = [subject(size, place) for place in range(size.cases)]
+    cases = [make_case(size, number) for number in range(size.cases)]
     learners: list[Learner] = []
     ready = seconds_of(
-        lambda: learners.append(Learner(config, preset, subjects, 1, size.classes)),
+        lambda: learners.append(Learner(config, preset, cases, 1, size.classes)),
         torch.device("cpu"),
     )
     learner = learners[0]
@@ -108,8 +98,8 @@ def measure(size: Size, rounds: int, device: str) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def measured_apart(size: Size, rounds: int, device: str) -> dict[str, float]:
-    """Measure in a process of its own, for its peak memory."""
+def measure_in_subprocess(size: Size, rounds: int, device: str) -> dict[str, float]:
+    """Measure in a forked process, so that peak memory is that of this size alone."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         process = os.fork()
@@ -127,30 +117,16 @@ def exponent(amounts: list[int], values: list[float]) -> float:
     return round(float(np.polyfit(np.log(amounts), np.log(values), 1)[0]), 2)
 
 
-def draw_charts(found: dict[str, list[dict[str, float]]]) -> None:
-    charts = []
-    for what, rows in found.items():
-        amounts = [row["amount"] for row in rows]
-        for name, title in MEASURED.items():
-            values = [row[name] for row in rows]
-            top = 1.1 * max(values)
-            curve = Curve(title, amounts, values)
-            charts.append(line_chart(f"{title} against {what}", [curve], y_limits=(0, top)))
-    style = "body{font:14px sans-serif} polyline{fill:none;stroke-width:2} text{font-size:11px}"
-    page = f'<!doctype html><meta charset="utf-8"><style>{style}</style>{"".join(charts)}'
-    write_text(RESULTS / "growth.html", page)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    torch.optim.Adam([torch.zeros(1)])  # imports seconds of PyTorch's code, here once for all
+    torch.optim.Adam([torch.zeros(1)])  # imports PyTorch modules before forking
     found = {
         what: [
-            {"amount": amount(size, what), **measured_apart(size, args.rounds, args.device)}
+            {"amount": amount(size, what), **measure_in_subprocess(size, args.rounds, args.device)}
             for size in sizes
         ]
         for what, sizes in GROWTH.items()
@@ -162,8 +138,7 @@ def main() -> None:
         }
         for what, rows in found.items()
     }
-    draw_charts(found)
-    print(write_findings("growth", {"exponents": exponents, "measured": found}))
+    print(write_result("growth", {"exponents": exponents, "measured": found}))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,51 @@
-"""What the benchmarks share: running `genseg`, measuring it, and saying where a figure is from."""
+"""Shared by the benchmarks: run `genseg` and other programs, measure them, record the origin."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import shutil
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results"
+NNUNET = ("nnunetv2==2.8.1",)
+
+Command = Sequence[object]
+Cost = tuple[float, float]  # seconds, peak memory in GB
 
 
 def genseg(*arguments: object) -> None:
-    """Run a verb of the command line as a user does; its progress is not shown."""
+    """Run a command of `genseg` as a user does, without showing its progress."""
     command = [sys.executable, "-m", "GenSegLib", *map(str, arguments)]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def timed(
-    command: Sequence[object], environment: Mapping[str, str] | None = None
-) -> tuple[float, float]:
-    """Run a program; return the seconds it took and the peak memory of one of its processes in GB.
+def timed(command: Command, environment: Mapping[str, str] | None = None) -> Cost:
+    """Run a program; return its wall-clock seconds and its peak memory in GB.
 
     Args:
-        command: the program and its arguments; what it prints is not shown, its faults are.
-        environment: variables beside those of this process.
+        command: The program and its arguments; standard output is not shown.
+        environment: Variables added to those of this process.
+
+    Raises:
+        SystemExit: The program failed.
     """
     start = time.monotonic()
     arguments = [*map(str, command)]
-    process = subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
-    )
+    environment = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -46,36 +53,135 @@ def timed(
     return time.monotonic() - start, usage.ru_maxrss / 2**20
 
 
-def timed_training(command: Sequence[object]) -> tuple[float, float]:
-    """Run `genseg`; return the seconds it took and its peak memory in GB."""
+def timed_genseg(command: Command) -> Cost:
+    """Run `genseg`; return its wall-clock seconds and its peak memory in GB."""
     return timed([sys.executable, "-m", "GenSegLib", *command])
 
 
+def finish_training(
+    run: Path, command: Command, run_genseg: Callable[[Command], Cost] = timed_genseg
+) -> Cost:
+    """Train, or resume a training; return its total seconds and its peak memory in GB.
+
+    The memory is that of the last process that trained; it is stored for the next call.
+
+    Args:
+        run: The run folder that `command` names.
+        command: Arguments of `genseg` that start the training.
+        run_genseg: Runs `genseg` and returns seconds and peak memory.
+
+    Raises:
+        SystemExit: The training was stopped before it finished.
+    """
+    from GenSegLib.events import read_events
+    from GenSegLib.runs import RunFolder
+
+    memory_file = run.with_name(run.name + "-memory.txt")
+    has_begun = RunFolder.is_run(run) and RunFolder.open(run).has_begun()
+    if not (has_begun and is_finished(run) and memory_file.is_file()):
+        if not has_begun:
+            shutil.rmtree(run, ignore_errors=True)
+        _, memory_gb = run_genseg(["train", run, "--resume"] if has_begun else command)
+        if not is_finished(run):
+            raise SystemExit(f"{run}: the training was stopped; run this again to resume it")
+        memory_file.write_text(f"{memory_gb}", encoding="utf-8")
+    memory_gb = float(memory_file.read_text(encoding="utf-8"))
+    return training_seconds(read_events(run / "events.jsonl")), memory_gb
+
+
+def is_finished(run: Path) -> bool:
+    """Return whether a training has written its model."""
+    from GenSegLib.runs import RunFolder, State
+
+    return RunFolder.open(run).read_status()["state"] == State.FINISHED.value
+
+
+def training_seconds(events: Iterable[Mapping[str, Any]]) -> float:
+    """Return how long a training ran, without the time between interruptions."""
+    total, began, last = 0.0, None, 0.0
+    for event in events:
+        if event.get("state") == "running":
+            total += 0.0 if began is None else last - began
+            began = event["time"]
+        last = event["time"]
+    return total if began is None else total + last - began
+
+
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """Return CPU seconds of this process (CPU) or synchronized wall-clock seconds (CUDA).
+
+    CPU seconds keep other programs on a busy machine out of the measurement.
+    """
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        work()
+        torch.cuda.synchronize(device)
+        return time.perf_counter() - start
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def interleaved(
+    variants: Mapping[str, Callable[[], object]], rounds: int, device: torch.device
+) -> dict[str, float]:
+    """Return the median seconds of each variant, run in turn; the first round is a warm-up."""
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds + 1):
+        for name, work in variants.items():
+            found[name].append(seconds_of(work, device))
+    return {name: statistics.median(values[1:]) for name, values in found.items()}
+
+
+def peer_python(name: str, packages: Sequence[str], options: Sequence[str] = ()) -> Path:
+    """Return the Python of a virtual environment in `runs/peers/NAME`; create it if needed.
+
+    Programs that GenSeg is compared with are installed apart from it, with the versions of
+    constraints.txt for shared packages, so that both run on the same PyTorch. ``-e ROOT`` installs
+    GenSeg as users do, without developer packages.
+
+    Args:
+        name: Name of the environment.
+        packages: As pip takes them, with exact versions.
+        options: Further options of `pip install`, such as ``--no-deps``.
+
+    Raises:
+        subprocess.CalledProcessError: The packages cannot be installed.
+    """
+    environment = ROOT / "runs/peers" / name
+    python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    requested = "\n".join((*packages, *options))
+    marker = environment / "installed.txt"
+    if marker.is_file() and marker.read_text(encoding="utf-8") == requested:
+        return python
+    if not python.is_file():
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    print(f"installing {' '.join(packages)} into {environment} (some minutes)", flush=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    constraints = ["-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*pip, *constraints, *options, *packages], check=True)
+    marker.write_text(requested, encoding="utf-8")
+    return python
+
+
 def commit() -> str:
-    """Give the short name of the commit that is checked out."""
+    """Return the short hash of the commit that is checked out."""
     command = ["git", "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def machine() -> dict[str, object]:
-    """Say what machine this is."""
+    """Return the processor and its number of cores."""
     return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 
-def machine_title(device: str) -> str:
-    """Say in one line what a training on this device runs on."""
-    from GenSegLib.computing.devices import choose_device, list_devices
-
-    name = str(choose_device(device))
-    known = {each.name: each.title for each in list_devices()}
-    title = known.get("cuda:0" if name == "cuda" else name, name)
-    return f"{platform.machine()} {title}"
-
-
-def write_findings(name: str, found: dict) -> str:
-    """Write results/NAME.json with the machine, date and commit it is from; return its text."""
+def write_result(name: str, result: Mapping[str, object]) -> str:
+    """Write results/NAME.json with machine, date and commit; return its text."""
     RESULTS.mkdir(exist_ok=True)
     origin = {**machine(), "date": str(date.today()), "commit": commit()}
-    text = json.dumps({**found, **origin}, indent=1) + "\n"
+    text = json.dumps({**result, **origin}, indent=1) + "\n"
     (RESULTS / f"{name}.json").write_text(text)
     return text

@@ -1,12 +1,11 @@
-"""What a segmenter's training step costs on this machine's CPU, way by way.
+"""Training step of every segmenter on this CPU by normalization, memory format and precision.
 
     python Testing/Benchmarks/network_speed.py [--segmenters dynunet unet ...] [--rounds 7]
         [--name NAME]
 
-The ways alternate in one process, so that a noisy machine slows all alike: PyTorch's own instance
-normalization against the one of `GenSegLib/networks/instance_norm.py`, both with channels last, and
-the latter with channels first; in float32 and in bfloat16. Seconds are this thread's own. Writes
-results/network_speed.json, or another NAME.json for another kind of processor.
+Compares PyTorch's instance normalization with that of GenSeg (both channels last), GenSeg's with
+channels first, and float32 with bfloat16. Variants alternate in one process, so that a busy machine
+slows all of them. Writes results/network_speed.json, or NAME.json for another processor.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import statistics
 import time
 
 import torch
-from measuring import write_findings
+from measuring import write_result
 from torch import nn
 
 from GenSegLib.computing.devices import choose_precision, cpu_capabilities, to_device
@@ -32,18 +31,18 @@ CPU = torch.device("cpu")
 
 
 def plain(network: nn.Module) -> nn.Module:
-    """Lay a network out channels last, its normalizations as they are."""
+    """Convert to channels last with PyTorch's normalization."""
     return network.to(memory_format=torch.channels_last_3d)
 
 
 def fast(network: nn.Module) -> nn.Module:
-    """Lay a network out as trainings do."""
+    """Convert as trainings do."""
     to_device(network, CPU)
     return network
 
 
 def first(network: nn.Module) -> nn.Module:
-    """Lay a network out as trainings do, but channels first."""
+    """Convert as trainings do, but channels first."""
     to_device(network, CPU, CHANNELS_FIRST)
     return network
 
@@ -56,20 +55,30 @@ def step(network: nn.Module, precision: str, images: torch.Tensor, labels: torch
 
 
 def measure(name: str, rounds: int) -> dict[str, float]:
-    """Return the median seconds of a step, by way."""
+    """Return the median seconds of a step by variant."""
     size = load_preset("hippocampus-mri").patch_size
     arguments = segmenter_args(name, 1, CLASSES, 3, size)
-    networks = {lay.__name__: lay(build_segmenter(name, arguments)) for lay in (plain, fast, first)}
+    networks = {
+        convert.__name__: convert(build_segmenter(name, arguments))
+        for convert in (plain, fast, first)
+    }
     images = torch.randn(BATCH, 1, *size)
     labels = torch.randint(CLASSES, (BATCH, 1, *size))
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for way, network in networks.items():
+        for variant, network in networks.items():
             for precision in ("fp32", "bf16"):
                 start = time.thread_time()
-                step(network, precision, images if way == "first" else to_memory_format(images), labels)
-                seconds.setdefault(f"{way}_{precision}_s", []).append(time.thread_time() - start)
-    return {way: round(statistics.median(values), 4) for way, values in seconds.items()}
+                step(
+                    network,
+                    precision,
+                    images if variant == "first" else to_memory_format(images),
+                    labels,
+                )
+                seconds.setdefault(f"{variant}_{precision}_s", []).append(
+                    time.thread_time() - start
+                )
+    return {variant: round(statistics.median(values), 4) for variant, values in seconds.items()}
 
 
 def main() -> None:
@@ -85,16 +94,16 @@ def main() -> None:
     for name in args.segmenters:
         medians = measure(name, args.rounds)
         ratios = {
-            f"fast_over_{way}_{precision}": round(
-                medians[f"fast_{precision}_s"] / medians[f"{way}_{precision}_s"], 3
+            f"fast_over_{variant}_{precision}": round(
+                medians[f"fast_{precision}_s"] / medians[f"{variant}_{precision}_s"], 3
             )
-            for way in ("plain", "first")
+            for variant in ("plain", "first")
             for precision in ("fp32", "bf16")
         }
         ratios["bf16_over_fp32"] = round(medians["fast_bf16_s"] / medians["fast_fp32_s"], 3)
         found[name] = {**medians, **ratios}
         print(name, ratios, flush=True)
-    print(write_findings(args.name, found))
+    print(write_result(args.name, found))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Draws real and generated pairs of a run side by side, for the README.
+"""Draw real and generated pairs of a run, for the documentation.
 
-    python Testing/Benchmarks/pairs_picture.py RUN [--out results/pairs.png]
+    python Testing/Benchmarks/pairs_picture.py RUN [--out Docs/images/generated_pairs.png]
 
 The upper row shows real cases, the lower one generated ones: the slice with most foreground, and
 the same slice with the outlines of its labels.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from measuring import RESULTS
+from measuring import ROOT
 from scipy.ndimage import binary_erosion, zoom
 
 from GenSegLib.data.image_io import read_image, read_label
@@ -52,7 +52,7 @@ def row(folder: Path, kind: str, height: int, width: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS / "pairs.png")
+    parser.add_argument("--out", type=Path, default=ROOT / "Docs/images/generated_pairs.png")
     args = parser.parse_args()
     folder = max(args.run.glob("previews/*"))
     rows = [row(folder, kind, 40 * PIXELS, 112 * PIXELS) for kind in ("real", "generated")]

@@ -1,10 +1,10 @@
-"""How long Slicer is kept waiting at most while jobs run: the turns of its event loop.
+"""The longest time that the panel blocks Slicer's event loop while jobs run.
 
     python Testing/Benchmarks/panel_turns.py [--data DIR] [--rounds 3]
 
-The panel is open while a small training, a segmentation and a comparison run in processes of their
-own on real hippocampus volumes. A turn's time is this thread's own: without the time in which
-other processes of a busy machine had the core. Writes results/panel_turns.json.
+The panel is open in the desktop host while a small training, a segmentation and an evaluation run
+in their own processes on real hippocampus volumes. The time of one event-loop iteration is CPU time of
+the main thread. Writes results/panel_turns.json.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ HOST = Host.install()
 import numpy as np  # noqa: E402
 import slicer  # noqa: E402
 from GenSegSlicerLib.Logic import GenSegSlicerLogic  # noqa: E402
-from measuring import write_findings  # noqa: E402
+from measuring import write_result  # noqa: E402
 from panel_driver import PanelDriver  # noqa: E402
 from panel_scenes import load_hippocampi, tiny_preset  # noqa: E402
 from small_trainings import TINY, Watch  # noqa: E402
 
 
 def followed(job: Any) -> list[float]:
-    """Let Slicer go on until the job has ended; give the turns' seconds."""
+    """Run the event loop until the job has ended; return the seconds of its iterations."""
     watch = Watch(HOST, job)
     watch.until_ended()
     if job.state != "finished":
@@ -42,7 +42,7 @@ def followed(job: Any) -> list[float]:
 
 
 def jobs_in_turn(data: Path, folder: Path) -> dict[str, list[float]]:
-    """Train, apply and evaluate once beside an open panel; give each job's turns."""
+    """Train, apply and evaluate once with the panel open; return the iterations of each job."""
     slicer.mrmlScene.Clear(0)
     PanelDriver(HOST)
     *_, (volume, reference) = load_hippocampi(data, 6)
@@ -70,7 +70,7 @@ def main() -> None:
                 found.setdefault(f"{job}_longest_turn_s", []).append(round(longest, 3))
                 found.setdefault(f"{job}_99_percent_below_s", []).append(round(usual, 4))
         print(f"round {number + 1} of {args.rounds} done", flush=True)
-    print(write_findings("panel_turns", found))
+    print(write_result("panel_turns", found))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-"""How long prediction takes, and how much memory, against the number of slices.
+"""Time and memory of prediction against the number of slices.
 
     python Testing/Benchmarks/prediction_size.py [--slices 100 300 1000] [--threads 2]
         [--name NAME]
 
-The volumes are made: the real CT of TotalSegmentator's test files (3 mm), continued along the
-body by its mirror image, brought to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. The model
-has the preset liver-ct with its network; a short training of its own on that one CT, at both
-spacings, teaches it where the liver is, so that the fine pass has its usual size. It is no
-measure of accuracy. Each prediction is a process of its own, `genseg predict` on the CPU. What
-else runs on the machine meanwhile adds to the seconds; `processor_s` is what the process itself
-computed, its start included. Writes results/prediction_size.json and, with charts,
-prediction_size.html, or another NAME.json and NAME.html for another kind of processor.
+The volumes are synthetic: the real CT of TotalSegmentator's test files (3 mm), continued along the
+body axis by mirroring, resampled to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. It uses
+the preset liver-ct and its network; a short training on that one CT at both spacings teaches it
+where the liver is, so that the fine pass has its usual size. Accuracy is not measured. Every
+prediction is a `genseg predict` process on the CPU. Other programs on the machine add to `seconds`;
+`processor_s` is CPU time. Writes results/prediction_size.json, or NAME.json for another processor.
 """
 
 from __future__ import annotations
@@ -26,19 +24,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import RESULTS, ROOT, write_findings
+from measuring import ROOT, write_result
 
 from GenSegLib.computing.devices import choose_precision
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
-from GenSegLib.files import write_text
 from GenSegLib.images.resampling import resample
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.models.weights import save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.presets import Preset, load_preset
-from GenSegLib.reports.charts import line_chart
-from GenSegLib.reports.curves import Curve
 from GenSegLib.training.losses import segmentation_loss
 
 SPACING = (0.8, 0.8, 1.5)
@@ -58,7 +53,7 @@ print(json.dumps({"code": code, **found, "peak_bytes": peak_resident_bytes()}))
 
 
 def make_volume(ct: Volume, slices: int) -> Volume:
-    """Continue a CT by its mirror image along z, pad it with air, and give it fine voxels."""
+    """Mirror a CT along z, pad it with air, and resample it to fine voxels."""
     scale = np.array(SPACING) / ct.spacing
     needed = np.ceil(np.array([ACROSS, ACROSS, slices]) * scale).astype(int)
     body = ct.array[0]
@@ -78,8 +73,8 @@ def split(count: int) -> tuple[int, int]:
     return max(count, 0) // 2, max(count, 0) - max(count, 0) // 2
 
 
-def teach(data: Path, folder: Path, steps: int) -> None:
-    """Show the preset's network random patches of the CT at both spacings."""
+def train_briefly(data: Path, folder: Path, steps: int) -> None:
+    """Train the network of the preset on random patches of the CT at both spacings."""
     preset = replace(load_preset("liver-ct"), labels={1: "Liver"}, optional_labels=())
     args = segmenter_args(preset.segmenter, 1, 2, 3, preset.patch_size)
     torch.manual_seed(0)
@@ -89,7 +84,7 @@ def teach(data: Path, folder: Path, steps: int) -> None:
     autocast = choose_precision(torch.device("cpu"), "auto")
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     for _ in range(steps):
-        patches = [draw(cases[index % 2], preset.patch_size, random) for index in range(2)]
+        patches = [sample_patch(cases[index % 2], preset.patch_size, random) for index in range(2)]
         images, labels = (torch.stack(parts) for parts in zip(*patches))
         optimizer.zero_grad()
         with autocast():
@@ -119,10 +114,10 @@ def prepared_cases(data: Path, preset: Preset) -> list[tuple[torch.Tensor, torch
     return cases
 
 
-def draw(
+def sample_patch(
     case: tuple[torch.Tensor, torch.Tensor], size: tuple[int, ...], random: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cut a patch out: about a voxel of the liver, or anywhere."""
+    """Return a patch around a liver voxel, or at a random place."""
     image, label = case
     middle = [random.integers(0, count) for count in label.shape[1:]]
     if random.random() < 0.5:
@@ -135,7 +130,7 @@ def draw(
 
 
 def measure(model: Path, image: Path, out: Path, options: list[str], threads: int) -> dict:
-    """Run `genseg predict` in a process of its own; give its time, its memory, and its windows."""
+    """Run `genseg predict` in a process of its own; return time and memory."""
     threaded = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     arguments = ["predict", str(model), str(image), "--out", str(out), "--overwrite"]
     done = subprocess.run(
@@ -156,25 +151,6 @@ def measure(model: Path, image: Path, out: Path, options: list[str], threads: in
     }
 
 
-def draw_charts(rows: list[dict], file: Path) -> None:
-    """Write a page with the measured seconds and memory against the slices."""
-    slices = tuple(float(row["slices"]) for row in rows)
-    titles = {
-        "seconds": "Seconds",
-        "processor_s": "Seconds of one core",
-        "peak_gb": "Peak memory, GB",
-    }
-    charts = []
-    for name, title in titles.items():
-        values = tuple(float(row[name]) for row in rows)
-        curve = Curve(title, slices, values)
-        top = 1.1 * max(values)
-        charts.append(line_chart(f"{title} against slices", [curve], y_limits=(0, top)))
-    style = (ROOT / "GenSegLib/reports/page.css").read_text()
-    page = f'<!doctype html><meta charset="utf-8"><style>{style}</style>{"".join(charts)}'
-    write_text(file, page)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/abdomen")
@@ -187,7 +163,7 @@ def main() -> None:
     args = parser.parse_args()
     model = args.work / "model"
     if not model.is_dir():
-        teach(args.data, model, args.steps)
+        train_briefly(args.data, model, args.steps)
     ct = read_image(args.data / "ct_full.nii.gz")
     rows = []
     for slices in args.slices:
@@ -198,9 +174,8 @@ def main() -> None:
         row = measure(model, image, args.work / f"out_{slices}", args.options, args.threads)
         rows.append({"slices": slices, **row, "started": started, "load": os.getloadavg()[0]})
         print(rows[-1], flush=True)
-    draw_charts(rows, RESULTS / f"{args.name}.html")
     found = {"rows": rows, "threads": args.threads, "image": [ACROSS, ACROSS], "spacing": SPACING}
-    print(write_findings(args.name, found))
+    print(write_result(args.name, found))
 
 
 if __name__ == "__main__":

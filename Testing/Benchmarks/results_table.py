@@ -2,9 +2,9 @@
 
     python Testing/Benchmarks/results_table.py results/cohorts.csv [--against augmented]
 
-prints the mean Dice of every arm as a Markdown table, and the paired comparison of each arm with the
-one named by ``--against``. The unit of evidence is a training: means and standard errors are over
-seeds; the interval is a bootstrap over the test cases within each seed.
+prints the mean Dice of every arm as a Markdown table, and the paired comparison of each arm with
+the one named by ``--against``. The unit of evidence is a training: means and standard errors are
+over seeds; the interval is a bootstrap over the test cases within each seed.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def markdown(rows: Iterable[Row], against: str | None = None) -> str:
     """Return the table of means and, with `against`, that of paired comparisons."""
     rows = list(rows)
     lines = [
-        "| train → test | network | labeled | arm | seeds | Dice ± SE | 95 % over cases | seconds |",
+        "| train → test | network | labeled | arm | seeds | Dice ± SE | 95 % (cases) | train s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in summarize(rows):
@@ -205,7 +205,7 @@ def markdown(rows: Iterable[Row], against: str | None = None) -> str:
     if against:
         lines += [
             "",
-            f"| train → test | network | labeled | arm − {against} | gain ± SE | 95 % over cases | "
+            f"| train → test | network | labeled | arm − {against} | gain ± SE | 95 % (cases) | "
             "better in | p |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]

@@ -1,39 +1,29 @@
-"""GenSeg's speed beside its peers': nnU-Net's trainer and Betty's engine.
+"""Speed of the three-level engine compared with Betty (betty-ml), which the paper used.
 
     python Testing/Benchmarks/speed.py [--rounds 7] [--device cpu] [--threads 1]
 
-Each peer runs in an environment of its own, which is made when it is missing, and takes turns with
-GenSeg on the same machine: steps of the same size, networks, patch, batch and device; medians.
-nnU-Net: a training step of its own trainer against one of GenSeg's segmenter, both without drawing
-the batch. Betty: a joint iteration of the same three problems, without drawing the batch and
-without the adversary's step, the upper level's every fourth; memory of a process each. Peers
-compute in the number format that they have on the device (float32 on a CPU: Betty's autocast is
-CUDA's alone); Betty once more in GenSeg's, which its losses then bring along.
-Writes results/speed.json; the cost of feedback there is the one of results/feedback_cost.json.
+Both take joint iterations on the same losses, networks, optimizers and batches, without data loading
+and without the discriminator's step; the upper level steps every fourth iteration. They alternate in
+one process; peak memory is that of a process of its own each. Betty has no autocast on a CPU and
+computes in float32 there; a second variant runs it in GenSeg's precision, which the losses bring
+along. Writes results/speed.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from clocks import interleaved, seconds_of
 from feedback_cost import make_learner
-from measuring import RESULTS, ROOT, write_findings
-from peer_environment import NNUNET, peer_python
+from measuring import ROOT, interleaved, peer_python, write_result
 
 from GenSegLib.training.learner import Learner
 
 BETTY = ("betty-ml==0.2.1",)  # declares Python below 3.11, and runs on it
-HERE = Path(__file__).parent
 
 
 def genseg_iteration(learner: Learner) -> Callable[[], object]:
@@ -77,7 +67,7 @@ def make_iteration(engine: str, args: argparse.Namespace) -> tuple[Callable[[], 
 ENGINES = ("genseg", "genseg_look_ahead", "betty", "betty_same_precision")
 
 
-def against_betty(args: argparse.Namespace) -> dict[str, object]:
+def compare_with_betty(args: argparse.Namespace) -> dict[str, object]:
     ways = {engine: make_iteration(engine, args) for engine in ENGINES}
     learner = ways["genseg"][1]
     medians = interleaved({n: way for n, (way, _) in ways.items()}, args.rounds, learner.device)
@@ -115,71 +105,6 @@ def print_memory(engine: str, args: argparse.Namespace) -> None:
     print(round(int(peak) / 2**20, 3))
 
 
-@contextmanager
-def nnunet_step(learner: Learner, args: argparse.Namespace) -> Iterator[Callable[[], float]]:
-    """Give what takes a step of nnU-Net's trainer and returns its seconds."""
-    network, config = learner.arguments, learner.config
-    asked = {
-        "batch": config.batch_size,
-        "patch": list(learner.patch_size),
-        "filters": network["filters"],
-        "strides": network["strides"],
-        "classes": learner.classes,
-        "device": args.device,
-        "threads": args.threads,
-    }
-    python = peer_python("nnunet", NNUNET)
-    command = [python, HERE / "speed_nnunet.py", json.dumps(asked)]
-    folder = tempfile.TemporaryDirectory(prefix="genseg-nnunet-")
-    places = {f"nnUNet_{n}": f"{folder.name}/{n}" for n in ("raw", "preprocessed", "results")}
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **places},
-    )
-    assert process.stdin is not None and process.stdout is not None
-    told, answers = process.stdin, process.stdout
-    print(f"nnU-Net's network has {int(answers.readline())} weights", flush=True)
-
-    def step() -> float:
-        told.write("step\n")
-        told.flush()
-        return float(answers.readline())
-
-    try:
-        yield step
-    finally:
-        told.close()
-        process.wait()
-        folder.cleanup()
-
-
-def against_nnunet(args: argparse.Namespace) -> dict[str, object]:
-    learner = make_learner(args.data, args.device)
-    torch.set_num_threads(args.threads)
-    images, labels = learner.sampling.real(held_back=False)
-
-    def own_step() -> None:
-        learner.engine.middle.descend(learner.problem.real_loss(images, labels))
-        learner.average.update(learner.problem.middle_parameters())
-
-    weights = sum(p.numel() for p in learner.problem.middle_parameters())
-    with nnunet_step(learner, args) as peer_step:
-        pairs = [
-            (seconds_of(own_step, learner.device), peer_step()) for _ in range(args.rounds + 2)
-        ]
-    medians = [sorted(each)[len(each) // 2] for each in zip(*pairs[2:])]
-    rates = [learner.config.batch_size / seconds for seconds in medians]
-    return {
-        "weights": weights,
-        "samples_per_s": {"genseg": round(rates[0], 2), "nnunet": round(rates[1], 2)},
-        "ratio": round(rates[0] / rates[1], 3),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/hippocampus")
@@ -191,20 +116,7 @@ def main() -> None:
     if args.memory_of:
         print_memory(args.memory_of, args)
         return
-    feedback = json.loads((RESULTS / "feedback_cost.json").read_text(encoding="utf-8"))
-    betty = against_betty(args)
-    print(betty, flush=True)
-    nnunet = against_nnunet(args)
-    ratios = {
-        "feedback_cost": feedback["look_back"]["three_level_over_two_level"],
-        "feedback_cost_looking_ahead": feedback["look_ahead"]["three_level_over_two_level"],
-        "samples_per_s_vs_nnunet": nnunet["ratio"],
-        "iterations_per_s_vs_betty": betty["ratio"],
-        "iterations_per_s_vs_betty_same_precision": betty["ratio_same_precision"],
-        "iterations_per_s_vs_betty_looking_ahead": betty["ratio_looking_ahead"],
-    }
-    found = {"ratios": ratios, "threads": args.threads, "nnunet": nnunet, "betty": betty}
-    print(write_findings("speed", found))
+    print(write_result("speed", {"threads": args.threads, "betty": compare_with_betty(args)}))
 
 
 if __name__ == "__main__":

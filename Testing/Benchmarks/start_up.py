@@ -1,12 +1,10 @@
-"""How long GenSeg takes to start: its help, a training up to its first step, and its panel.
+"""Start-up time: `genseg --help`, a training up to its first step, and the import of the panel.
 
     python Testing/Benchmarks/start_up.py [--rounds 3]
 
-Library and command line are measured as users install them, in an environment without the packages
-of developers: MONAI imports whatever it finds there, pytorch-ignite and matplotlib among others.
-
-Seconds of the clock, and of the processor: on a machine that does nothing else both are nearly the
-same. All files have been read once before. Writes results/start_up.json.
+Library and command line run in an environment without developer packages, as users install them,
+because MONAI imports optional packages that it finds. Wall-clock and CPU seconds, with warm file
+caches. Writes results/start_up.json.
 """
 
 from __future__ import annotations
@@ -22,11 +20,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from measuring import ROOT, write_findings
-from peer_environment import peer_python
+from measuring import ROOT, peer_python, write_result
 
-# Tells the seconds of the clock and of the processor when a training has come so far; the process
-# ends with its first step.
+# Prints wall-clock and CPU seconds at each milestone; exits after the first step.
 _TRAINING = """
 import json, os, sys, time
 def mark(name):
@@ -53,7 +49,7 @@ def loaded(*arguments):
 phases.load_session = loaded
 cli.main(sys.argv[1:])
 """
-# In the desktop host, which stands for Slicer and has Qt and VTK loaded already.
+# Runs in the desktop host, where Qt and VTK are loaded as they are in Slicer.
 _PANEL = """
 import sys, time
 sys.path[:0] = [".", "Testing", "GenSegSlicer"]
@@ -69,7 +65,7 @@ print(time.perf_counter() - start, time.process_time() - processor)
 
 
 def run_and_time(command: Sequence[str | Path]) -> tuple[float, float]:
-    """Return the seconds of the clock and of the processor that a program takes."""
+    """Return the wall-clock and CPU seconds of a program."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -79,8 +75,8 @@ def run_and_time(command: Sequence[str | Path]) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
-def of_training(python: Path, data: Path) -> dict[str, tuple[float, float]]:
-    """Return the seconds of the clock and of the processor until each mark."""
+def training_milestones(python: Path, data: Path) -> dict[str, tuple[float, float]]:
+    """Return the wall-clock and CPU seconds until each milestone."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["train", str(data), "--preset", "hippocampus-mri", "--labeled", "10"]
         command = [python, "-c", _TRAINING, *arguments, "--out", f"{folder}/run"]
@@ -90,8 +86,8 @@ def of_training(python: Path, data: Path) -> dict[str, tuple[float, float]]:
     return {each["mark"]: (each["wall"] - start, each["cpu"]) for each in marks}
 
 
-def of_panel() -> tuple[float, float]:
-    """Return the seconds of importing the panel."""
+def panel_import() -> tuple[float, float]:
+    """Return the wall-clock and CPU seconds of importing the panel."""
     command = [sys.executable, "-c", _PANEL]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(
@@ -101,7 +97,7 @@ def of_panel() -> tuple[float, float]:
     return wall, processor
 
 
-def told(values: list[tuple[float, float]]) -> dict[str, float]:
+def medians(values: list[tuple[float, float]]) -> dict[str, float]:
     wall, cpu = (statistics.median(each) for each in zip(*values))
     return {"s": round(wall, 3), "processor_s": round(cpu, 3)}
 
@@ -114,14 +110,14 @@ def main() -> None:
     rounds = range(args.rounds)
     python = peer_python("genseg", ("-e", str(ROOT)))
     help_command = [python, "-m", "GenSegLib", "--help"]
-    of_training(python, args.data)  # Python compiles what it has not run yet
-    trainings = [of_training(python, args.data) for _ in rounds]
+    training_milestones(python, args.data)  # compiles bytecode
+    trainings = [training_milestones(python, args.data) for _ in rounds]
     found = {
-        "help": told([run_and_time(help_command) for _ in rounds]),
-        "training_until": {m: told([each[m] for each in trainings]) for m in trainings[0]},
-        "panel_import": told([of_panel() for _ in rounds]),
+        "help": medians([run_and_time(help_command) for _ in rounds]),
+        "training_until": {m: medians([each[m] for each in trainings]) for m in trainings[0]},
+        "panel_import": medians([panel_import() for _ in rounds]),
     }
-    print(write_findings("start_up", found))
+    print(write_result("start_up", found))
 
 
 if __name__ == "__main__":
