@@ -1,4 +1,4 @@
-"""`python -m GenSegLib` is `genseg`."""
+"""Run the command line with `python -m GenSegLib`."""
 
 from __future__ import annotations
 

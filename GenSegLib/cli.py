@@ -1,7 +1,7 @@
-"""The command line `genseg`: reads the arguments, calls the verb, and tells faults in one line.
+"""The command line `genseg`.
 
-Exit codes: 0 done, 2 a fault that the user can mend, 1 a bug, 130 interrupted.
-Light, as every module in `commands` is: what is heavy is imported by the verb that needs it.
+Exit codes: 0 success, 2 an error that the user can fix, 1 a bug, 130 interrupted.
+Light: heavy packages are imported by the commands that need them.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from .events import EventLog
 from .progress import JsonLines
 
 _EPILOG = """\
-Start with:
-  genseg demo                   see the whole job on made-up volumes, in about five minutes
-  genseg check DATA             look whether your own cases are sound
+getting started:
+  genseg demo                   run the whole workflow on synthetic volumes (about 5 minutes)
+  genseg check DATA             check your own cases
   genseg train DATA --preset hippocampus-mri --out runs/first
   genseg predict runs/first NEW_IMAGES --out predictions
 
-`genseg VERB --help` explains a verb and gives an example.
-Research use only: GenSeg is no medical device."""
+`genseg COMMAND --help` describes a command and shows examples.
+For research use only; GenSeg is not a medical device."""
 
 
-_HINTS = {
-    errno.EACCES: "you may not look there; ask its owner or choose another path",
-    errno.EPERM: "you may not look there; ask its owner or choose another path",
+_PATH_ERRORS = {
+    errno.EACCES: "permission denied; ask its owner or choose another path",
+    errno.EPERM: "permission denied; ask its owner or choose another path",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-    errno.ELOOP: "its links lead in a circle; choose another path",
+    errno.ELOOP: "its symbolic links form a cycle; choose another path",
 }
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of printing the usage: one line says what is wrong.
+    """A parser that raises GenSegError, so that errors are one line, and knows no abbreviations.
 
-    Names of options are taken as they are, since programs look for them before it does.
+    Programs search the arguments for `--events` before they are parsed.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -55,84 +55,81 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Make the parser of all verbs."""
+    """Build the parser of all commands."""
     parser = _Parser(
         prog="genseg",
-        description="Train a model that segments your volumes, from a handful segmented already.",
+        description="Train a model that segments your images, from a handful of labeled cases.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"genseg {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True
+    )
     for command in COMMANDS:
-        verb = verbs.add_parser(
-            command.VERB,
+        subparser = commands.add_parser(
+            command.NAME,
             help=command.SUMMARY,
             description=f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.",
-            epilog=f"example:\n{command.EXAMPLE}",
+            epilog=f"examples:\n{command.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_arguments(verb)
-        verb.set_defaults(run=command.run, events="terminal")
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run, events="terminal")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; gives the exit code."""
+    """Run a command and return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     stdout = sys.stdout
-    _spell_out_what_terminals_lack(sys.stdout, sys.stderr)
-    with _only_events_on_stdout(_wants_json(arguments)):
+    _escape_unencodable(sys.stdout, sys.stderr)
+    with _stdout_for_events(_wants_json(arguments)):
         try:
             args = build_parser().parse_args(arguments)
             args.stdout = stdout
-            with _missing_packages_told():
+            with _missing_packages_reported():
                 args.run(args)
-        except GenSegError as fault:
-            text = " ".join(str(fault).split())
-            _tell(f"error: {text}", text, arguments, stdout)
-            return 2
+        except GenSegError as error:
+            text = " ".join(str(error).split())
+            return _fail(2, f"error: {text}", text, arguments, stdout)
         except KeyboardInterrupt:
-            _tell("interrupted", "interrupted", arguments, stdout)
-            return 130
+            return _fail(130, "interrupted", "interrupted", arguments, stdout)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-            return 0
-        except Exception as fault:
-            if (line := _closed_path(fault)) is not None:
-                _tell(f"error: {line}", line, arguments, stdout)
-                return 2
+        except Exception as error:
+            if (line := _path_error(error)) is not None:
+                return _fail(2, f"error: {line}", line, arguments, stdout)
             traceback.print_exc()
-            text = f"this is a bug in GenSeg, please report it with the lines above ({fault!r})"
-            _tell(text, text, arguments, stdout)
-            return 1
+            text = f"this is a bug in GenSeg; please report it with the lines above ({error!r})"
+            return _fail(1, text, text, arguments, stdout)
     return 0
 
 
-def _closed_path(fault: Exception) -> str | None:
-    """Say what the user can do about a path that cannot be looked at; None for other faults."""
-    if isinstance(fault, OSError) and fault.filename and fault.errno in _HINTS:
-        return f"{fault.filename}: {_HINTS[fault.errno]}"
+def _path_error(error: Exception) -> str | None:
+    """Describe a path that the system does not let us read; None for other errors."""
+    if isinstance(error, OSError) and error.filename and error.errno in _PATH_ERRORS:
+        return f"{error.filename}: {_PATH_ERRORS[error.errno]}"
     return None
 
 
-def _spell_out_what_terminals_lack(*streams: TextIO) -> None:
-    """Let a letter that a terminal's encoding has not (a Windows pipe, LANG=C) end no work."""
+def _escape_unencodable(*streams: TextIO) -> None:
+    """Escape characters that a stream cannot encode (Windows pipes, LANG=C) instead of failing."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    """Tell, before the arguments are parsed, whether standard output belongs to the events."""
+    """Return whether the arguments select JSON events, also if they cannot be parsed."""
     return "--events=jsonl" in arguments or (
         "--events" in arguments and arguments[arguments.index("--events") + 1 :][:1] == ["jsonl"]
     )
 
 
 @contextmanager
-def _only_events_on_stdout(active: bool) -> Iterator[None]:
-    """Send what is printed, by whomever, to standard error while events use standard output."""
+def _stdout_for_events(active: bool) -> Iterator[None]:
+    """Redirect all other output to standard error while events use standard output."""
     if not active:
         yield
         return
@@ -141,20 +138,21 @@ def _only_events_on_stdout(active: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _missing_packages_told() -> Iterator[None]:
-    """Make a package that is not installed a fault that the user can mend."""
+def _missing_packages_reported() -> Iterator[None]:
+    """Convert the import error of a package that is not installed into a GenSegError."""
     try:
         yield
-    except ModuleNotFoundError as fault:
-        package = (fault.name or "").split(".")[0]
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
         if package in ("", __package__):
             raise
         raise GenSegError(
             f"the Python package {package} is not installed for {sys.executable}; install it first"
-        ) from fault
+        ) from error
 
 
-def _tell(line: str, event: str, arguments: Sequence[str], stdout: TextIO) -> None:
+def _fail(code: int, line: str, event: str, arguments: Sequence[str], stdout: TextIO) -> int:
     print(f"genseg: {line}", file=sys.stderr)
     if _wants_json(arguments):
         EventLog(None, [JsonLines(stdout)]).error(event)
+    return code

@@ -1,6 +1,6 @@
-"""Files that are either whole or not there: written under another name, then renamed.
+"""Atomic writes: files and folders that are either complete or absent.
 
-Light: the standard library alone.
+Light: the standard library only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import DriveAway, GenSegError
+from .errors import DriveUnavailable, GenSegError
 
 _FULL = {
-    errno.ENOSPC: "the disk is full; make room",
-    errno.EDQUOT: "your disk quota is used up; make room",
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
 }
-_CLOSED = {
-    errno.EACCES: "you may not write there; choose another folder",
-    errno.EPERM: "you may not write there; choose another folder",
+_NOT_WRITABLE = {
+    errno.EACCES: "permission denied; choose another folder",
+    errno.EPERM: "permission denied; choose another folder",
     errno.EROFS: "the disk is read-only; choose another folder",
-    errno.ENOTDIR: "a part of the path is a file; choose another folder",
-    errno.EEXIST: "a part of the path is a file; choose another folder",
+    errno.ENOTDIR: "part of the path is a file; choose another folder",
+    errno.EEXIST: "part of the path is a file; choose another folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 _UNREACHABLE = dict.fromkeys(
@@ -36,21 +36,21 @@ _UNREACHABLE = dict.fromkeys(
         *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
         *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET),
     ),
-    "its drive does not answer; connect it again",
+    "the drive does not respond; reconnect it",
 )
-_AWAY = {**_UNREACHABLE, errno.ENOENT: _UNREACHABLE[errno.EIO]}
+_UNAVAILABLE = {**_UNREACHABLE, errno.ENOENT: _UNREACHABLE[errno.EIO]}
 
-_READERS_TRIES, _READERS_WAIT_S = 50, 0.02
+_REPLACE_ATTEMPTS, _REPLACE_WAIT_S = 50, 0.02
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one stroke: a reader sees the old content or the new, never a part.
+    """Write a file atomically: readers see the old content or the new, never a part.
 
     Raises:
         GenSegError: the disk is full, or the folder cannot be written.
     """
     path = Path(path)
-    with _mendable(path, _FULL | _CLOSED | _AWAY):
+    with _user_errors(path, _FULL | _NOT_WRITABLE | _UNAVAILABLE):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
@@ -59,18 +59,18 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.chmod(_file_mode())
+            temporary.chmod(_default_mode())
             _replace(temporary, path)
-            settle(path.parent)
+            fsync(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def settle(path: Path) -> None:
-    """Let what was written to a file, or the names in a folder, outlast a loss of power.
+def fsync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to the disk, so that a power failure spares them.
 
-    Windows opens no folders, and settles names by itself.
+    On Windows folders cannot be opened and need no flush.
     """
     if os.name == "nt" and path.is_dir():
         return
@@ -82,38 +82,35 @@ def settle(path: Path) -> None:
 
 
 def _replace(temporary: Path, path: Path) -> None:
-    """Rename over a file; Windows refuses while another process reads it, which does not last."""
-    for _ in range(_READERS_TRIES if os.name == "nt" else 0):
+    """Rename over a file; on Windows retry while another process has it open."""
+    for _ in range(_REPLACE_ATTEMPTS if os.name == "nt" else 0):
         try:
             temporary.replace(path)
         except PermissionError:
-            time.sleep(_READERS_WAIT_S)
+            time.sleep(_REPLACE_WAIT_S)
         else:
             return
     temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8 in one stroke; raises as `write_bytes` does."""
+    """Write a UTF-8 text file atomically; raises as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file in one stroke; raises as `write_bytes` does.
-
-    NaN and infinity are refused with ValueError: other programs cannot read them.
-    """
+    """Write a JSON file atomically; raises as `write_bytes` does, and ValueError for NaN."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a text file; a line that a crash had cut short is ended first.
+    """Append a line to a text file, after terminating one that a crash left incomplete.
 
     Raises:
         GenSegError: the disk is full, or the file cannot be written.
     """
     path = Path(path)
-    with _mendable(path, _FULL | _CLOSED | _AWAY), path.open("a+b") as stream:
+    with _user_errors(path, _FULL | _NOT_WRITABLE | _UNAVAILABLE), path.open("a+b") as stream:
         if stream.tell() > 0:
             stream.seek(-1, os.SEEK_END)
             line = line if stream.read(1) == b"\n" else f"\n{line}"
@@ -121,7 +118,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds one object.
+    """Read a JSON file that holds an object.
 
     Raises:
         GenSegError: the file is missing, unreadable, not JSON, or holds something else.
@@ -131,61 +128,56 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GenSegError(f"{path} does not exist; check the path") from None
-    except OSError as fault:
-        raise GenSegError(f"{path} cannot be read: {fault.strerror}") from fault
-    except (ValueError, RecursionError) as fault:
-        text = " ".join(str(fault).split())
-        raise GenSegError(f"{path} is not valid JSON ({text}); restore or remove it") from fault
+    except OSError as error:
+        raise GenSegError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        text = " ".join(str(error).split())
+        raise GenSegError(f"{path} is not valid JSON ({text}); restore or remove it") from error
     if not isinstance(value, dict):
-        raise GenSegError(f"{path} must hold a JSON object; restore or remove it")
+        raise GenSegError(f"{path} must contain a JSON object; restore or remove it")
     return value
 
 
 @contextmanager
 def atomic_folder(path: Path, permit: Callable[[], object] | None = None) -> Iterator[Path]:
-    """Fill a folder that appears under its name only when it is complete.
+    """Create a folder that appears under its name only when it is complete.
 
     Args:
         path: the folder; it must not exist, or be empty, unless `permit` is given.
-        permit: called at the end of the block; raises where what is at `path` may not be replaced.
+        permit: called at the end of the block; raises if what is at `path` must not be replaced.
 
     Yields:
-        An empty folder beside `path`. It is renamed to `path` at the end of the block, and
-        removed when the block fails, so that nothing half-written stays behind. What was at
-        `path` is removed when the new folder has its name.
+        An empty folder next to `path`. At the end of the block it replaces `path`; if the block
+        raises, it is removed and `path` stays as it is.
 
     Raises:
         GenSegError: `path` is in use, the disk is full, or the folder cannot be written.
     """
     path = Path(path)
-    with _mendable(path, _FULL | _CLOSED):
+    with _user_errors(path, _FULL | _NOT_WRITABLE):
         if permit is None:
             require_unused(path)
         temporary = _sibling_folder(path)
     try:
-        with _mendable(path, _FULL):
+        with _user_errors(path, _FULL):
             yield temporary
-        with _mendable(path, _FULL | _CLOSED):
+        with _user_errors(path, _FULL | _NOT_WRITABLE):
             permit() if permit is not None else require_unused(path)
-            _take_place(temporary, path)
-            settle(path.parent)
+            _replace_folder(temporary, path)
+            fsync(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
 def require_unused(path: Path) -> None:
-    """Make sure that nothing is at a path but an empty folder.
-
-    Raises:
-        GenSegError: something is.
-    """
+    """Raise GenSegError if anything but an empty folder is at a path."""
     if path.exists() and not is_empty_folder(path):
-        raise GenSegError(f"{path} exists already; choose another output or remove it")
+        raise GenSegError(f"{path} already exists; choose another output or remove it")
 
 
-def _take_place(temporary: Path, path: Path) -> None:
-    """Give a folder the name of another, which stays as it is if that fails and then goes."""
+def _replace_folder(temporary: Path, path: Path) -> None:
+    """Rename a folder over another, which is restored if that fails."""
     if not path.exists():
         temporary.replace(path)
         return
@@ -199,19 +191,19 @@ def _take_place(temporary: Path, path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Give a folder a hidden name beside its own, and return it: for a reader it is gone."""
+    """Rename a folder to a hidden temporary name next to it, and return that."""
     return path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"))
 
 
 def _sibling_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    folder.chmod(_file_mode() | 0o111)
+    folder.chmod(_default_mode() | 0o111)
     return folder
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder, as far as the system lets."""
+    """Remove a file or a folder tree, ignoring errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -220,38 +212,34 @@ def remove(path: Path) -> None:
 
 
 def is_empty_folder(path: Path) -> bool:
-    """Tell whether `path` is a folder with nothing in it."""
+    """Return whether `path` is a folder without entries."""
     return path.is_dir() and next(path.iterdir(), None) is None
 
 
 @contextmanager
-def reachable(path: Path) -> Iterator[None]:
-    """Turn a drive's silence, whatever was asked of it in the block, into one line.
-
-    Raises:
-        DriveAway: the drive of `path` does not answer.
-    """
-    with _mendable(path, _UNREACHABLE, "cannot be reached"):
+def drive_errors(path: Path) -> Iterator[None]:
+    """Raise DriveUnavailable for errors of a drive that does not respond."""
+    with _user_errors(path, _UNREACHABLE, "cannot be reached"):
         yield
 
 
 @contextmanager
-def _mendable(
+def _user_errors(
     path: Path, hints: Mapping[int, str], what: str = "cannot be written"
 ) -> Iterator[None]:
-    """Turn the faults of a disk that `hints` explains into one line that names the path."""
+    """Convert operating system errors that have a hint into GenSegError naming the path."""
     try:
         yield
-    except OSError as fault:
-        hint = hints.get(fault.errno or 0)
+    except OSError as error:
+        hint = hints.get(error.errno or 0)
         if hint is None:
             raise
-        kind = DriveAway if fault.errno in _AWAY else GenSegError
-        raise kind(f"{path} {what}: {hint}") from fault
+        kind = DriveUnavailable if error.errno in _UNAVAILABLE else GenSegError
+        raise kind(f"{path} {what}: {hint}") from error
 
 
-def _file_mode() -> int:
-    """Give the permissions that an ordinary new file gets (mkstemp's are the owner's alone)."""
+def _default_mode() -> int:
+    """Return the permissions of a new file; mkstemp restricts its files to the owner."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

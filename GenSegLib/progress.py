@@ -1,6 +1,6 @@
-"""What a terminal shows of a running job: sinks for `events.EventLog`.
+"""Event sinks for terminals: JSON lines and a progress line.
 
-Light: the standard library alone.
+Light: the standard library only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BAR_WIDTH = 24
 
 
 class JsonLines:
-    """Writes each event as one line of JSON, at once."""
+    """Write each event as a line of JSON and flush."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -27,21 +27,21 @@ class JsonLines:
 
 
 class TerminalProgress:
-    """One line that moves on a terminal; a plain line now and then elsewhere.
+    """Show progress: one updating line on a terminal, a plain line now and then elsewhere.
 
     Args:
-        stream: where to write, usually standard error.
-        every_s: least time between two plain lines of one phase, in seconds.
+        stream: output stream, usually standard error.
+        interval_s: shortest time between two plain lines of a phase, in seconds.
     """
 
-    def __init__(self, stream: TextIO, every_s: float = 30.0) -> None:
+    def __init__(self, stream: TextIO, interval_s: float = 30.0) -> None:
         self._stream = stream
-        self._every_s = every_s
-        self._moves = stream.isatty()
+        self._interval_s = interval_s
+        self._is_terminal = stream.isatty()
         self._dice: float | None = None
         self._phase = ""
-        self._told_at = -float("inf")
-        self._drawn = False
+        self._shown_at = -float("inf")
+        self._line_open = False
 
     def __call__(self, event: Event) -> None:
         """Show the event."""
@@ -55,48 +55,48 @@ class TerminalProgress:
             self._write_line(prefix + event["text"])
 
     def close(self) -> None:
-        """Leave the moving line as it stands and go on below it."""
-        if self._drawn:
+        """End the updating line."""
+        if self._line_open:
             self._stream.write("\n")
             self._stream.flush()
-            self._drawn = False
+            self._line_open = False
 
     def _show_progress(self, event: Event) -> None:
-        text = describe(event, self._dice)
+        text = format_progress(event, self._dice)
         ended = event["step"] >= event["total"]
         if event["phase"] != self._phase:
             self.close()
-            self._phase, self._told_at = event["phase"], -float("inf")
-        if self._moves:
+            self._phase, self._shown_at = event["phase"], -float("inf")
+        if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r\x1b[K{text[:width]}")
             self._stream.flush()
-            self._drawn = True
-        elif ended or time.monotonic() - self._told_at >= self._every_s:
-            self._told_at = time.monotonic()
+            self._line_open = True
+        elif ended or time.monotonic() - self._shown_at >= self._interval_s:
+            self._shown_at = time.monotonic()
             self._write_line(text)
 
     def _write_line(self, text: str) -> None:
-        start = "\r\x1b[K" if self._drawn else ""
+        start = "\r\x1b[K" if self._line_open else ""
         self._stream.write(f"{start}{text}\n")
         self._stream.flush()
-        self._drawn = False
+        self._line_open = False
 
 
-def describe(event: Event, dice: float | None = None) -> str:
-    """Give a progress event as one line: phase, bar, percent, last Dice, remaining time."""
-    share = min(event["step"] / max(event["total"], 1), 1.0)
-    filled = round(share * _BAR_WIDTH)
-    parts = [f"{event['phase']:<8} [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {share:4.0%}"]
+def format_progress(event: Event, dice: float | None = None) -> str:
+    """Format a progress event: phase, bar, percentage, last Dice, remaining time."""
+    fraction = min(event["step"] / max(event["total"], 1), 1.0)
+    filled = round(fraction * _BAR_WIDTH)
+    parts = [f"{event['phase']:<8} [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {fraction:4.0%}"]
     if dice is not None:
         parts.append(f"Dice {dice:.3f}")
     if event.get("remaining_s") is not None:
-        parts.append(f"{describe_duration(event['remaining_s'])} left")
+        parts.append(f"{format_duration(event['remaining_s'])} left")
     return "  ".join(parts)
 
 
-def describe_duration(seconds: float) -> str:
-    """Give a duration as a person says it: 45 s, 3 min 20 s, 2 h 05 min."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: 45 s, 3 min 20 s, 2 h 05 min."""
     whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"

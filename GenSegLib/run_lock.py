@@ -1,6 +1,6 @@
-"""A lock that works between machines that share a drive, and outlives no process.
+"""A lock file that works across machines that share a drive, and is released when its process ends.
 
-Light: the standard library alone.
+Light: the standard library only; psutil where it is installed.
 """
 
 from __future__ import annotations
@@ -17,73 +17,69 @@ from pathlib import Path
 from typing import Any
 
 from .errors import GenSegError
-from .files import reachable
-from .processes import process_lives, process_space, process_start
+from .files import drive_errors
 
-BEAT_S = 10.0
+HEARTBEAT_S = 10.0
 STALE_S = 120.0
-WATCH_S, LOOK_S = 3 * BEAT_S, 1.0
+WATCH_S, POLL_S = 3 * HEARTBEAT_S, 1.0
+_SAME_START_S = 1.5  # boot and start times are rounded
 
 
 class RunLock:
-    """A file that names its process and machine and is touched every `BEAT_S` seconds.
+    """A file that names its owner (process and machine) and is touched every `HEARTBEAT_S` seconds.
 
-    On its own machine it counts as long as its process is there, however long that slept and
-    whatever the clock says. On another one it counts while it is touched: where the clocks leave a
-    doubt, whoever wants the lock watches it for `WATCH_S` seconds before taking it over.
+    On the owner's machine the lock is valid while its process exists, however long the machine was
+    suspended and whatever its clock says. On another machine it is valid while it is touched; if
+    the clocks leave that open, a taker watches it for `WATCH_S` seconds first.
 
     Args:
-        path: the file.
-        tell: told in words when it has to be watched.
+        path: the lock file.
+        log: called with a message when the lock has to be watched.
 
     Raises:
         GenSegError: on entering, another process holds the lock.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path, log: Callable[[str], None] | None = None) -> None:
         self._path = path
-        self._tell = tell or (lambda text: None)
-        self._owner = {
+        self._log = log or (lambda text: None)
+        self._owner: dict[str, Any] = {
             "process": os.getpid(),
-            "start": process_start(os.getpid()),
-            "space": process_space(),
+            "space": pid_namespace(),
             "host": socket.gethostname(),
             "token": uuid.uuid4().hex,
         }
         self._ended = threading.Event()
-        self._beat = threading.Thread(target=self._touch_until_ended, daemon=True)
+        self._heartbeat = threading.Thread(target=self._touch_until_ended, daemon=True)
 
     def __enter__(self) -> RunLock:
-        """Take the lock."""
+        """Acquire the lock."""
+        self._owner["start"] = process_start(os.getpid())
         if not self._create():
             self._remove_stale()
             if not self._create():
-                self._refuse(self._read())
-        self._beat.start()
+                self._raise_held(self._read())
+        self._heartbeat.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lock back; where its drive is away it grows stale."""
+        """Release the lock; if its drive is unavailable the lock becomes stale."""
         self._ended.set()
-        self._beat.join()
+        self._heartbeat.join()
         with suppress(OSError, GenSegError):
             if self._read() == self._owner:
                 self._path.unlink()
 
     def require_held(self) -> None:
-        """Make sure that nobody took the lock over, as after a sleep of this machine.
-
-        Raises:
-            GenSegError: another process did.
-        """
+        """Raise GenSegError if another process took the lock over, as after a suspend."""
         owner = self._read()
         if owner != self._owner:
-            self._refuse(owner)
+            self._raise_held(owner)
 
     def is_held(self) -> bool:
-        """Tell whether a living process holds the lock."""
+        """Return whether a living process holds the lock."""
         owner = self._read()
-        return owner is not None and self._lives(owner)
+        return owner is not None and self._is_alive(owner)
 
     def _create(self) -> bool:
         try:
@@ -91,17 +87,17 @@ class RunLock:
                 json.dump(self._owner, stream)
         except FileExistsError:
             return False
-        except OSError as fault:
-            raise GenSegError(f"{self._path} cannot be written: {fault.strerror}") from fault
+        except OSError as error:
+            raise GenSegError(f"{self._path} cannot be written: {error.strerror}") from error
         return True
 
     def _remove_stale(self) -> None:
-        """Remove the lock of a process that ended, and no other that came in between."""
+        """Remove the lock of a process that ended, but not one that was created meanwhile."""
         stale = self._read()
         if stale is None:
             return
-        if self._lives(stale) or (not self._is_here(stale) and self._is_touched()):
-            self._refuse(stale)
+        if self._is_alive(stale) or (not self._is_local(stale) and self._is_touched()):
+            self._raise_held(stale)
         aside = self._path.with_name(f".lock.{uuid.uuid4().hex}.tmp")
         try:
             self._path.rename(aside)
@@ -112,12 +108,12 @@ class RunLock:
             aside.unlink()
         else:
             aside.rename(self._path)
-            self._refuse(taken)
+            self._raise_held(taken)
 
     def _read(self) -> dict[str, Any] | None:
-        """Give the owner; {} for a lock that is being written or broken, None where none is."""
+        """Return the owner; {} for a lock that is incomplete or damaged, None if there is none."""
         try:
-            with reachable(self._path):
+            with drive_errors(self._path):
                 owner = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
@@ -125,46 +121,50 @@ class RunLock:
             return {}
         return owner if isinstance(owner, dict) else {}
 
-    def _lives(self, owner: dict[str, Any]) -> bool:
+    def _is_alive(self, owner: dict[str, Any]) -> bool:
         process, start = owner.get("process"), owner.get("start")
-        if self._is_here(owner) and isinstance(process, int):
-            if start is not None:
-                return process_start(process) == start
-            return self._is_fresh() and process_lives(process)
-        return self._is_fresh()
+        if not self._is_local(owner) or not isinstance(process, int):
+            return self._is_fresh()
+        try:
+            current = process_start(process)
+        except ModuleNotFoundError:  # 3D Slicer before the packages are installed
+            return self._is_fresh()
+        if isinstance(start, float):
+            return current is not None and abs(current - start) < _SAME_START_S
+        return current is not None and self._is_fresh()  # a lock of an earlier version
 
-    def _is_here(self, owner: dict[str, Any]) -> bool:
-        """Tell whether the owner is, or was, a process that this one could see."""
+    def _is_local(self, owner: dict[str, Any]) -> bool:
+        """Return whether the owner is a process of this machine and this container."""
         here = owner.get("host") == self._owner["host"]
         return here and owner.get("space", self._owner["space"]) == self._owner["space"]
 
     def _is_fresh(self) -> bool:
-        """Tell whether the lock was touched a short time ago, by the clocks of both machines."""
-        touched = self._touched()
+        """Return whether the lock was touched recently, by the clocks of both machines."""
+        touched = self._modification_time()
         return touched is not None and abs(time.time() - touched) < STALE_S
 
     def _is_touched(self) -> bool:
-        """Watch the lock of another machine, whose clock may be another: is it touched?"""
-        self._tell(
-            f"{self._path} is of another machine and seems old; watching it for {WATCH_S:.0f} "
-            "seconds before it is taken over"
+        """Watch the lock of another machine, whose clock may be wrong, for a heartbeat."""
+        self._log(
+            f"{self._path} belongs to another machine and looks stale; watching it for "
+            f"{WATCH_S:.0f} seconds before taking it over"
         )
-        before, end = self._touched(), time.monotonic() + WATCH_S
+        before, end = self._modification_time(), time.monotonic() + WATCH_S
         while time.monotonic() < end and before is not None:
-            time.sleep(LOOK_S)
-            if self._touched() != before:
+            time.sleep(POLL_S)
+            if self._modification_time() != before:
                 return True
         return False
 
-    def _touched(self) -> float | None:
-        """Give when the lock was touched; opened for it, since network drives remember times."""
+    def _modification_time(self) -> float | None:
+        """Return the modification time, from an open file since network drives cache it."""
         try:
-            with reachable(self._path), self._path.open("rb") as stream:
+            with drive_errors(self._path), self._path.open("rb") as stream:
                 return os.fstat(stream.fileno()).st_mtime
         except FileNotFoundError:
             return None
 
-    def _refuse(self, owner: dict[str, Any] | None) -> None:
+    def _raise_held(self, owner: dict[str, Any] | None) -> None:
         owner = owner or {}
         process, host = owner.get("process", "?"), owner.get("host", "?")
         raise GenSegError(
@@ -172,8 +172,37 @@ class RunLock:
         )
 
     def _touch_until_ended(self) -> None:
-        while not self._ended.wait(BEAT_S):
+        while not self._ended.wait(HEARTBEAT_S):
             try:
-                os.utime(self._path)  # by the clock of the drive's server, where there is one
+                os.utime(self._path)  # by the clock of the file server, if there is one
             except OSError:
-                continue  # a drive that is away for a moment; the next beat tries again
+                continue  # the drive may be back at the next heartbeat
+
+
+def process_start(process: int) -> float | None:
+    """Return the start time of a process in seconds; None if it has ended.
+
+    With the process ID it identifies a process. On Linux it counts from boot, since the system
+    reports start times that move with the clock.
+
+    Raises:
+        ModuleNotFoundError: psutil is not installed.
+    """
+    import psutil
+
+    try:
+        found = psutil.Process(process)
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return None
+        boot = psutil.boot_time() if psutil.LINUX else 0.0
+        return float(found.create_time() - boot)
+    except (psutil.Error, ValueError, OverflowError):
+        return None
+
+
+def pid_namespace() -> str:
+    """Return the namespace of process IDs, which tells a container from its host; "" if none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""

@@ -1,6 +1,7 @@
-"""The verbs of the command line, one small module each.
+"""The commands of `genseg`, one module each.
 
-A verb has VERB (its name), SUMMARY (one line of help), EXAMPLE, `add_arguments` and `run`.
+A command has NAME, SUMMARY (one line of help), EXAMPLE, `add_arguments` and `run`. Heavy packages
+are imported in `run`, so that the help appears at once.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from . import (
 
 
 class Command(Protocol):
-    """What a module of this package offers."""
+    """Interface of the modules of this package."""
 
-    VERB: str
+    NAME: str
     SUMMARY: str
     EXAMPLE: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the verb's arguments."""
+        """Add the command's arguments."""
 
     def run(self, args: argparse.Namespace) -> None:
-        """Do what the verb says; raises GenSegError for a fault that the user can mend."""
+        """Run the command; raises GenSegError for errors that the user can fix."""
 
 
 COMMANDS: tuple[Command, ...] = (

@@ -1,4 +1,4 @@
-"""`genseg demo`: the whole job on made-up volumes."""
+"""`genseg demo`: the whole workflow on synthetic volumes."""
 
 from __future__ import annotations
 
@@ -10,52 +10,51 @@ from .. import outputs
 from ..config import TrainConfig
 from ..presets import load_preset
 from ..runs import RunFolder, State
-from .case_choice import choose_cases
-from .options import add_device, add_effort, add_events, add_out, add_seed, watch
+from .options import add_device, add_effort, add_events, add_out, add_seed, open_event_log
+from .training_cases import prepare_cases
 from .training_job import run_training
 
-VERB = "demo"
-SUMMARY = "do the whole job on made-up volumes: train, segment new ones, evaluate, report"
+NAME = "demo"
+SUMMARY = "run the whole workflow on synthetic volumes: train, predict, evaluate, report"
 EXAMPLE = "  genseg demo --out my-demo"
 
 PRESET = "hippocampus-mri"
 ENTRIES = ("cases", "run", "predictions")
-UNSEEN = 4
+TEST_CASES = 4
 EFFORT = "quick"
 QUICK_S = 240.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    add_out(parser, "folder to write (default: demo, or demo-2 and so on)", required=False)
+    """Add the arguments."""
+    add_out(parser, "output folder (default: demo, then demo-2, ...)", required=False)
     parser.add_argument(
-        "--cases", metavar="NUMBER", type=int, default=10, help="segmented cases (default: 10)"
+        "--cases", metavar="NUMBER", type=int, default=10, help="labeled cases (default: 10)"
     )
-    add_effort(parser, EFFORT, "4m when quick, otherwise none")
+    add_effort(parser, EFFORT, "4m with --effort quick, otherwise none")
     add_seed(parser)
     add_device(parser)
     add_events(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do the job, telling each step of it."""
-    out = args.out or _free_folder()
-    outputs.require_free(out, args.overwrite)
-    outputs.make_room(out, args.overwrite)
-    outputs.mark(out, ENTRIES)
-    print(f"1 of 4: drawing {args.cases} segmented volumes and {UNSEEN} new ones")
+    """Run the workflow, reporting each step."""
+    out = args.out or _unused_folder()
+    outputs.remove_earlier(out, args.overwrite)
+    outputs.write_marker(out, ENTRIES)
+    print(f"Step 1 of 4: generating {args.cases} labeled volumes and {TEST_CASES} test volumes")
     _make_cases(out, args)
-    print("2 of 4: training on them through the three levels")
+    print("Step 2 of 4: training")
     run_folder = _train(out, args)
     if run_folder is None:
         return
-    print("3 of 4: segmenting the new volumes")
+    print("Step 3 of 4: segmenting the test volumes")
     _predict(out, args)
-    print("4 of 4: comparing with the truth")
+    print("Step 4 of 4: evaluating the predictions")
     _report(out, run_folder)
 
 
-def _free_folder() -> Path:
+def _unused_folder() -> Path:
     names = (Path("demo" if number == 1 else f"demo-{number}") for number in count(1))
     return next(path for path in names if not path.exists())
 
@@ -63,7 +62,7 @@ def _free_folder() -> Path:
 def _make_cases(out: Path, args: argparse.Namespace) -> None:
     from ..phantoms import make_cases
 
-    make_cases(out / "cases", "hippocampus", args.cases, args.seed, test=UNSEEN)
+    make_cases(out / "cases", "hippocampus", args.cases, args.seed, test=TEST_CASES)
 
 
 def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
@@ -75,7 +74,7 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     settings = {"seed": args.seed, "device": args.device, "time_budget_s": budget_s}
     config = TrainConfig.for_preset(preset, effort, args.cases, **settings)
     found = read_cases(out / "cases")
-    cases, preset = choose_cases(found, preset, config.validation_share, args.seed)
+    cases, preset = prepare_cases(found, preset, config.validation_fraction, args.seed)
     run_folder = RunFolder.create(out / "run", config, preset, cases)
     state = run_training(run_folder, args, resume=False)
     return run_folder if state is State.FINISHED else None
@@ -86,7 +85,7 @@ def _predict(out: Path, args: argparse.Namespace) -> None:
     from ..prediction.predict import predict_files
 
     images = list_images(out / "cases" / "imagesTs")
-    with outputs.output_folder(out / "predictions") as folder, watch(args) as events:
+    with outputs.output_folder(out / "predictions") as folder, open_event_log(args) as events:
         predict_files(out / "run" / "model", images, folder, device=args.device, events=events)
 
 
@@ -96,9 +95,8 @@ def _report(out: Path, run_folder: RunFolder) -> None:
 
     predictions, references = out / "predictions", out / "cases" / "labelsTs"
     scores = run_folder.path / "scores.csv"
-    labels = run_folder.preset.labels
-    evaluation = evaluate_folders(predictions, references, labels)
+    evaluation = evaluate_folders(predictions, references, run_folder.preset.labels)
     evaluation.write(scores, scores.with_suffix(".json"))
     print(evaluation.table())
     report = write_report(run_folder, scores, predictions, references)
-    print(f"The report is {report.absolute()}")
+    print(f"Report: {report.absolute()}")

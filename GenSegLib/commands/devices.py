@@ -1,4 +1,4 @@
-"""`genseg devices`: what a training can run on."""
+"""`genseg devices`: list the devices for training."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import argparse
 import json
 from dataclasses import asdict
 
-VERB = "devices"
-SUMMARY = "list what a training can run on: graphics cards and the processor"
+NAME = "devices"
+SUMMARY = "list the available devices: GPUs and the CPU"
 EXAMPLE = """\
   genseg devices
   genseg devices --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON list, for programs")
+    """Add the arguments."""
+    parser.add_argument("--json", action="store_true", help="print a JSON list, for programs")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the devices, the one that `--device auto` takes first."""
+    """Print the devices; `--device auto` selects the first."""
     from ..computing.devices import list_devices
 
     devices = list_devices()

@@ -1,4 +1,4 @@
-"""The arguments that several verbs share, and what they stand for."""
+"""Arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -21,65 +21,65 @@ from ..runs import RunFolder
 T = TypeVar("T")
 
 
-def add_data(parser: argparse.ArgumentParser, what: str) -> None:
-    """Declare where cases are: `DATA`, and `--labels` for a pair of folders."""
-    parser.add_argument("data", metavar="DATA", type=Path, help=what)
+def add_data(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add `DATA`, the folder of the cases, and `--labels` for separate folders."""
+    parser.add_argument("data", metavar="DATA", type=Path, help=help_text)
     parser.add_argument(
         "--labels",
         metavar="FOLDER",
         type=Path,
-        help="folder of the segmentations, when DATA is a folder of images only",
+        help="folder of the segmentations if DATA contains only images",
     )
 
 
 def read_data(args: argparse.Namespace) -> CaseSet:
-    """Read the cases that `add_data` asked for."""
+    """Read the cases that `add_data` specifies."""
     return read_pair_folders(args.data, args.labels) if args.labels else read_cases(args.data)
 
 
-def add_out(parser: argparse.ArgumentParser, what: str, required: bool = True) -> None:
-    """Declare `--out` and `--overwrite`."""
-    parser.add_argument("--out", metavar="PATH", type=Path, required=required, help=what)
+def add_out(parser: argparse.ArgumentParser, help_text: str, required: bool = True) -> None:
+    """Add `--out` and `--overwrite`."""
+    parser.add_argument("--out", metavar="PATH", type=Path, required=required, help=help_text)
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace what an earlier genseg wrote there (nothing else is ever removed)",
+        help="replace an earlier output of genseg (other files are never removed)",
     )
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """Declare `--seed`."""
+    """Add `--seed`."""
     parser.add_argument(
         "--seed",
         metavar="NUMBER",
         type=int,
         default=0,
-        help="start of the random numbers; the same seed gives the same result (default: 0)",
+        help="random seed; the same seed gives the same result (default: 0)",
     )
 
 
 def add_effort(
     parser: argparse.ArgumentParser | argparse._ArgumentGroup, effort: str, budget: str
 ) -> None:
-    """Declare `--effort` and `--time-budget`; their defaults are told here, the verb sets them."""
-    parser.add_argument("--effort", choices=EFFORTS, help=f"how long to train (default: {effort})")
+    """Add `--effort` and `--time-budget`, without defaults: the command applies those named."""
+    parser.add_argument("--effort", choices=EFFORTS, help=f"training length (default: {effort})")
     parser.add_argument(
         "--time-budget",
         metavar="TIME",
         dest="time_budget_s",
-        type=read_by(parse_duration),
-        help=f"end the training after this time, such as 20m or 2h (default: {budget})",
+        type=argument_type(parse_duration),
+        help=f"finish the training within this time, such as 20m or 2h (default: {budget})",
     )
 
 
 def add_device(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Declare `--device`."""
+    """Add `--device`."""
     parser.add_argument(
         "--device",
         metavar="NAME",
-        type=read_by(_device_name),
+        type=argument_type(_device_name),
         default="auto",
-        help="auto, cpu, cuda, cuda:1 or mps (default: auto, a CUDA card or the CPU)",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto, a CUDA GPU if there is one)",
     )
 
 
@@ -88,19 +88,19 @@ def _device_name(text: str) -> str:
 
 
 def add_events(parser: argparse.ArgumentParser) -> None:
-    """Declare `--events`."""
+    """Add `--events`."""
     parser.add_argument(
         "--events",
         choices=("terminal", "jsonl"),
-        help="how progress is told: for people (default), or as JSON lines for programs",
+        help="how to report progress: in the terminal (default), or as JSON lines for programs",
     )
 
 
 @contextmanager
-def watch(
+def open_event_log(
     args: argparse.Namespace, file: Path | None = None, sinks: Sequence[Sink] = ()
 ) -> Iterator[EventLog]:
-    """Give the event log that the user asked for, which also goes to `file` and `sinks`."""
+    """Open the event log that `--events` selects; it also writes to `file` and `sinks`."""
     if args.events == "jsonl":
         yield EventLog(file, [JsonLines(args.stdout), *sinks])
         return
@@ -112,7 +112,7 @@ def watch(
 
 
 def find_model(path: Path) -> Path:
-    """Give the model folder of a run folder, or the model folder itself.
+    """Return the model folder of a run folder, or a model folder itself.
 
     Raises:
         GenSegError: the run has no model yet.
@@ -121,17 +121,19 @@ def find_model(path: Path) -> Path:
         return path
     model = RunFolder(path).model
     if not model.is_dir():
-        raise GenSegError(f"{path} has no model yet; train it on with: genseg resume {path}")
+        raise GenSegError(
+            f"{path} has no model yet; continue the training with: genseg resume {path}"
+        )
     return model
 
 
-def read_by(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a reader of the library one for argparse, which knows no GenSegError."""
+def argument_type(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Convert a parser that raises GenSegError into a `type` for argparse."""
 
-    def reader(text: str) -> T:
+    def convert(text: str) -> T:
         try:
-            return read(text)
-        except GenSegError as fault:
-            raise argparse.ArgumentTypeError(str(fault)) from fault
+            return parse(text)
+        except GenSegError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
 
-    return reader
+    return convert

@@ -1,4 +1,4 @@
-"""`genseg phantom`: made-up cases to try things on."""
+"""`genseg phantom`: synthetic cases."""
 
 from __future__ import annotations
 
@@ -8,29 +8,25 @@ from pathlib import Path
 from ..outputs import output_folder
 from .options import add_seed
 
-VERB = "phantom"
-SUMMARY = "make up volumes with their segmentations, to try GenSeg without any data"
+NAME = "phantom"
+SUMMARY = "generate synthetic labeled volumes to try GenSeg without data"
 EXAMPLE = "  genseg phantom my-phantoms --anatomy hippocampus --cases 12 --seed 1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write")
+    """Add the arguments."""
+    parser.add_argument("out", metavar="OUT", type=Path, help="output folder")
     parser.add_argument(
         "--anatomy",
         choices=("hippocampus", "liver"),
         default="hippocampus",
-        help="crops of brain MRI, or CT of the abdomen (default: hippocampus)",
+        help="crops of brain MRI, or abdominal CT (default: hippocampus)",
     )
     parser.add_argument(
-        "--cases", metavar="NUMBER", type=int, default=12, help="segmented cases (default: 12)"
+        "--cases", metavar="NUMBER", type=int, default=12, help="labeled cases (default: 12)"
     )
     parser.add_argument(
-        "--test",
-        metavar="NUMBER",
-        type=int,
-        default=0,
-        help="further cases to try a model on (default: 0)",
+        "--test", metavar="NUMBER", type=int, default=0, help="additional test cases (default: 0)"
     )
     add_seed(parser)
     parser.add_argument(

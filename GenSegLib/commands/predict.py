@@ -1,4 +1,4 @@
-"""`genseg predict`: a trained model segments images."""
+"""`genseg predict`: segment images with a trained model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from ..computing.memory import parse_memory
 from ..data.layouts import list_images
 from ..outputs import output_folder
-from .options import add_device, add_events, add_out, find_model, read_by, watch
+from .options import add_device, add_events, add_out, argument_type, find_model, open_event_log
 
-VERB = "predict"
+NAME = "predict"
 SUMMARY = "segment images with a trained model"
 EXAMPLE = """\
   genseg predict runs/first new-scans --out predictions
@@ -20,38 +20,35 @@ EXAMPLE = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="run folder, or its model folder")
+    """Add the arguments."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="run folder or model folder")
     parser.add_argument(
         "images",
         metavar="IMAGES",
         type=Path,
         nargs="+",
-        help="image files, folders of images, or folders of one DICOM series",
+        help="image files, folders of images, or folders of a DICOM series",
     )
-    add_out(parser, "folder for the segmentations, one file an image")
+    add_out(parser, "output folder for the segmentations, one file per image")
     parser.add_argument(
         "--format",
         choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "dcm"),
         default="nii.gz",
-        help="kind of file; seg.nrrd opens in 3D Slicer with names and colors; dcm is a DICOM SEG "
-        "that refers to the DICOM series that it was made from (default: nii.gz)",
+        help="file format; seg.nrrd keeps names and colors in 3D Slicer, dcm is a DICOM SEG that "
+        "references its source series (default: nii.gz)",
     )
+    _add_inference_options(parser)
+    _add_output_options(parser)
+    add_device(parser)
+    add_events(parser)
+
+
+def _add_inference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror",
         action="store_true",
-        help="also segment copies mirrored along the axes that the model learned from mirrored "
-        "cases along (its preset's mirror_axes), and average: 2 to 8 times slower",
-    )
-    parser.add_argument(
-        "--probabilities", action="store_true", help="also write each label's probability"
-    )
-    parser.add_argument(
-        "--uncertainty",
-        action="store_true",
-        help="also write NAME_uncertainty.nii.gz (0 where the model is sure, 1 where it guesses) "
-        "and uncertainty.csv, the images with the Dice that the model expects, worst first; both "
-        "from slightly moved copies of the image, for six times the work",
+        help="test-time augmentation: average over flips along the axes that training flipped "
+        "(mirror_axes of the preset); 2 to 8 times slower",
     )
     parser.add_argument(
         "--with",
@@ -60,36 +57,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="average with another model of the same kind, such as one trained with another "
-        "--seed; may be given several times",
+        help="ensemble with another model of the same task, such as one trained with another "
+        "seed; can be repeated",
     )
     parser.add_argument(
         "--exact",
         action="store_true",
-        help="compute in float32 even where bfloat16 is several times as fast; a few voxels at "
-        "borders change",
+        help="compute in float32 even where bfloat16 is much faster; changes a few boundary voxels",
     )
     parser.add_argument(
         "--max-memory",
         metavar="AMOUNT",
-        type=read_by(parse_memory),
-        help="the most memory to take, of the computer's and of the device's, such as 4G "
-        "(default: most of what is free)",
+        type=argument_type(parse_memory),
+        help="memory limit, of main and GPU memory each, such as 4G (default: most of it)",
+    )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--probabilities", action="store_true", help="also write a probability map per label"
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also write NAME_uncertainty.nii.gz (from 0, certain, to 1) and uncertainty.csv with "
+        "the expected Dice of each image, lowest first; estimated by test-time augmentation, 6 "
+        "times slower",
     )
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="also write measurements.csv: volume, values, center and box of each class",
+        help="also write measurements.csv: volume, intensity, centroid and bounding box per label",
     )
-    add_device(parser)
-    add_events(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the segmentations; all of them or, after a fault, none."""
+    """Write the segmentations; all of them, or none after an error."""
     model = find_model(args.model)
     images = [image for path in args.images for image in list_images(path)]
-    with output_folder(args.out, args.overwrite) as folder, watch(args) as events:
+    with output_folder(args.out, args.overwrite) as folder, open_event_log(args) as events:
         from ..models.folder import ModelMetadata
         from ..prediction.measurements import Measurement, format_measurements
         from ..prediction.predict import predict_files
@@ -114,4 +120,4 @@ def run(args: argparse.Namespace) -> None:
     if measured is not None:
         ct = ModelMetadata.load(model).preset.modality == "CT"
         print(format_measurements(measured, "HU" if ct else ""))
-    print(f"Segmentations written to {args.out}: {len(images)}")
+    print(f"{len(images)} segmentations are in {args.out}")

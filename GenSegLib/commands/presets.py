@@ -1,4 +1,4 @@
-"""`genseg presets`: what anatomies GenSeg knows."""
+"""`genseg presets`: list the presets."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import json
 
 from ..presets import Preset, list_presets, load_preset
 
-VERB = "presets"
-SUMMARY = "list the anatomies that GenSeg has settings for, or show one's settings"
+NAME = "presets"
+SUMMARY = "list the presets (settings per anatomy and modality), or show one"
 EXAMPLE = """\
   genseg presets
   genseg presets liver-ct > my-organ.json
 
-Change that file to your needs, and train with: genseg train DATA --preset my-organ.json"""
+Edit that file for your anatomy, then train with: genseg train DATA --preset my-organ.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="show this one as JSON")
+    """Add the arguments."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="show this preset as JSON")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _describe(preset: Preset) -> str:
-    labels = ", ".join(preset.labels.values()) or "labels as in your cases"
+    labels = ", ".join(preset.labels.values()) or "labels of your cases"
     spacing = " x ".join(f"{size:g}" for size in preset.spacing or ())
-    grid = f"{spacing} mm" if spacing else "the usual spacing of your images"
+    grid = f"{spacing} mm" if spacing else "median spacing of your images"
     return f"{preset.name:<16} {preset.title}: {labels}; {grid}"

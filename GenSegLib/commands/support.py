@@ -1,4 +1,4 @@
-"""`genseg support`: what a bug report needs, in one archive."""
+"""`genseg support`: an anonymized archive for bug reports."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from pathlib import Path
 from ..errors import GenSegError
 from ..runs import RunFolder
 
-VERB = "support"
-SUMMARY = "write an archive for a bug report: versions, settings and events, no images, no names"
+NAME = "support"
+SUMMARY = "write an anonymized archive for a bug report: versions, settings, events; no images"
 EXAMPLE = "  genseg support runs/first --out report.zip"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="run folder")
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
         default=Path("genseg-report.zip"),
-        help="archive to write (default: genseg-report.zip)",
+        help="output archive (default: genseg-report.zip)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the archive and tell what is in it."""
-    from ..support.bug_report import write_bug_report
+    """Write the archive and list its contents."""
+    from ..bug_report import write_bug_report
 
     if args.out.exists():
-        raise GenSegError(f"{args.out} exists already; choose another --out or remove it")
+        raise GenSegError(f"{args.out} already exists; choose another --out or remove it")
     entries = write_bug_report(RunFolder.open(args.run_folder), args.out)
-    print(f"{args.out} holds {', '.join(entries)}.")
-    print(
-        "Names of cases are numbers in it and paths are left out; look into it before you send it."
-    )
+    print(f"{args.out} contains {', '.join(entries)}.")
+    print("Case names are replaced by numbers and paths removed; check it before you send it.")

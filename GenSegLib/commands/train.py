@@ -1,4 +1,4 @@
-"""`genseg train`: from segmented cases to a model."""
+"""`genseg train`: train a model on labeled cases."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import argparse
 from functools import partial
 from typing import Any
 
-from ..cases import CaseSet
-from ..computing.torchrun import is_one_of_several, restarts
+from ..computing.torchrun import is_distributed, restart_count
 from ..config import (
     CONSISTENCIES,
     GENERATORS,
@@ -16,17 +15,25 @@ from ..config import (
     TrainConfig,
     parse_setting,
 )
-from ..data.unlabeled import draw_cases
+from ..data.case_selection import select_cases
 from ..errors import GenSegError
-from ..presets import Preset, list_presets, load_preset
+from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
-from .case_choice import choose_cases
-from .options import add_data, add_device, add_effort, add_events, add_out, read_by, read_data
-from .training_job import train_together
+from .options import (
+    add_data,
+    add_device,
+    add_effort,
+    add_events,
+    add_out,
+    argument_type,
+    read_data,
+)
+from .training_cases import prepare_cases
+from .training_job import train_distributed
 
-VERB = "train"
-SUMMARY = "train a model on segmented cases, helped by generated ones"
+NAME = "train"
+SUMMARY = "train a model on labeled cases and generated pairs"
 EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
@@ -34,140 +41,132 @@ EXAMPLE = """\
   genseg train runs/first --resume
   torchrun --nproc-per-node 2 -m GenSegLib train my-cases --preset liver-ct --out runs/fourth"""
 
+_SETTINGS = (
+    *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
+    *("consistency", "deterministic", "threads"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments; those of the training have no default here but in TrainConfig."""
-    add_data(parser, "folder of the cases; or a run folder, to train what it asks for")
+    """Add the arguments; settings have their defaults in TrainConfig."""
+    add_data(parser, "folder of the cases, or a run folder created by the 3D Slicer module")
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"what is in the images: {', '.join(list_presets())}, or a .json file of your own",
+        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file",
     )
     parser.add_argument(
         "--labeled",
         metavar="NUMBER",
         type=int,
-        help="use this many of the segmented cases, drawn by the seed (default: all)",
+        help="use a random subset of this many labeled cases (default: all)",
     )
-    add_out(parser, "run folder to write: settings, progress, model and report", required=False)
+    add_out(parser, "run folder to create: settings, progress, model, report", required=False)
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run where it was stopped"
+        "--resume", action="store_true", help="continue a stopped run from its last checkpoint"
     )
-    _add_settings(parser)
+    group = parser.add_argument_group("training settings")
+    _add_settings(group)
+    _add_method(group)
     add_events(parser)
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how to train (the defaults are good ones)")
-    group.add_argument("--seed", metavar="NUMBER", type=int, help="start of the random numbers")
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--seed", metavar="NUMBER", type=int, help="random seed (default: 0)")
+    add_effort(group, "standard", "none")
+    add_device(group)
+    group.add_argument(
+        "--deterministic",
+        action="store_const",
+        const=True,
+        help="bitwise reproducible results on GPUs, too; slower there, and not supported for "
+        "segresnet, deeplab and diffusion",
+    )
+    group.add_argument(
+        "--threads",
+        metavar="NUMBER",
+        type=int,
+        help="CPU threads (default: the fastest number, measured at the start)",
+    )
+    group.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        dest="settings",
+        type=argument_type(parse_setting),
+        action="append",
+        help="any other training setting; can be repeated",
+    )
+    group.set_defaults(device=None)
+
+
+def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recipe",
         choices=tuple(list_recipes()),
-        help="settings of a published way to train, to compare with; those that you name win",
+        help="settings of a published method, for comparison; other options override them",
     )
-    add_effort(group, "standard", "none")
-    group.add_argument("--segmenter", choices=SEGMENTERS, help="network that segments")
+    group.add_argument("--segmenter", choices=SEGMENTERS, help="segmentation network")
     group.add_argument(
         "--generator",
         choices=GENERATORS,
-        help="network that makes the images of new pairs: of searchable cells (the default), the "
-        "same from masks alone, with SPADE normalization, a variational autoencoder, a diffusion "
-        "bridge of a few steps; warped: real images moved onto new masks, and no network; none: "
-        "no new pairs",
+        help="generator of new image-mask pairs: with searchable cells (default), the same from "
+        "masks only, SPADE, variational autoencoder, diffusion bridge; warped: real images warped "
+        "onto new masks, without a network; none: no generated pairs",
     )
     group.add_argument(
         "--no-generator",
         dest="generator",
         action="store_const",
         const="none",
-        help="train on the real cases alone",
+        help="train on real cases only (--generator none)",
     )
     group.add_argument(
         "--hypergradient",
         choices=HYPERGRADIENTS,
-        help="how the segmenter's error steers the generator; none: not at all",
+        help="how the validation loss of the segmenter updates the generator; none: no feedback",
     )
-    _add_unlabeled(group)
-    add_device(group)
-    group.add_argument(
-        "--deterministic",
-        action="store_const",
-        const=True,
-        help="the same result to the bit each time on a graphics card, too; slower there, and not "
-        "with segresnet, deeplab and diffusion",
-    )
-    group.add_argument(
-        "--threads",
-        metavar="NUMBER",
-        type=int,
-        help="CPU threads (default: as many as a few steps at the start are fastest with)",
-    )
-    group.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        dest="settings",
-        type=read_by(parse_setting),
-        action="append",
-        help="any other setting of the training; may be given several times",
-    )
-    group.set_defaults(device=None)
-
-
-def _add_unlabeled(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--unlabeled",
         dest="consistency",
         choices=CONSISTENCIES,
-        help="learn from the scans without a segmentation, too: the model is to find the same in "
-        "them however they are deformed and recolored; uncertainty-aware: only where it is sure "
-        "(default: none)",
-    )
-    group.add_argument(
-        "--unlabeled-cases",
-        metavar="NUMBER",
-        type=int,
-        help="use this many of them (default: all); with --labeled the segmented cases that it "
-        "leaves out are among them, their segmentations unread, except for the last 48 of the "
-        "seed's order, which stay unseen for testing",
+        help="semi-supervised learning from unlabeled cases, which with --labeled include the "
+        "other labeled cases, without their labels: consistency with a mean teacher, optionally "
+        "only where it is certain (default: none)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make the run folder, unless there is one, and train."""
-    train_together(lambda: _asked_run(args), args)
+    """Create the run folder unless there is one, and train."""
+    train_distributed(lambda: _find_run(args), args)
 
 
-def _asked_run(args: argparse.Namespace) -> tuple[RunFolder, bool]:
-    """Give the run, made where it is new, and whether to go on with it."""
-    if restarts() and any(RunFolder.is_run(path) for path in (args.data, args.out) if path):
+def _find_run(args: argparse.Namespace) -> tuple[RunFolder, bool]:
+    """Return the run, created if it is new, and whether to resume it."""
+    if restart_count() and any(RunFolder.is_run(path) for path in (args.data, args.out) if path):
         args.resume = True
     if RunFolder.is_run(args.data):
         return _existing_run(args), args.resume
     if args.resume and args.out is None:
-        raise GenSegError(f"{args.data} is no run folder; say with --out which run to resume")
+        raise GenSegError(f"{args.data} is not a run folder; specify the run to resume with --out")
     return (RunFolder.open(args.out) if args.resume else _new_run(args)), args.resume
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
-    given = [
-        name
-        for name in ("preset", "recipe", "labeled", "unlabeled_cases", "out", "labels")
-        if _is_given(args, name)
-    ]
-    given += _changes(args)
+    names = ("preset", "recipe", "labeled", "out", "labels")
+    given = [name for name in names if _is_given(args, name)] + list(_changes(args))
     if given:
-        raise GenSegError(f"{args.data} says itself how to train; leave out {given[0]}")
+        raise GenSegError(f"{args.data} is a run folder with its own settings; omit {given[0]}")
     run_folder = RunFolder.open(args.data)
     if not args.resume and run_folder.has_begun():
-        raise GenSegError(f"{args.data} was begun before; add --resume to go on with it")
+        raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
     return run_folder
 
 
 def _new_run(args: argparse.Namespace) -> RunFolder:
     if args.preset is None:
-        raise GenSegError(f"say what is in the images: --preset {', '.join(list_presets())}")
+        raise GenSegError(f"specify the anatomy: --preset {', '.join(list_presets())}")
     if args.out is None:
-        raise GenSegError("say where the run shall go, such as --out runs/first")
+        raise GenSegError("specify the run folder to create, such as --out runs/first")
     RunFolder.require_free(args.out, args.overwrite)
     preset = load_preset(args.preset)
     recipe = load_recipe(args.recipe) if args.recipe else {}
@@ -175,42 +174,32 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     settings = partial(TrainConfig.for_preset, preset, args.effort or "standard", **changes)
     config = settings()
     _require_device(config.device)
-    cases = _draw(read_data(args), args, config)
-    _require_patches(config.segmenter, preset)
-    cases, preset = choose_cases(cases, preset, config.validation_share, config.seed)
-    if not is_one_of_several():  # which could not share a batch of one sample
+    unlabeled = config.consistency != "none"
+    cases = select_cases(read_data(args), args.labeled, config.seed, unlabeled=unlabeled)
+    _require_patch_size(config.segmenter, preset)
+    cases, preset = prepare_cases(cases, preset, config.validation_fraction, config.seed)
+    if not is_distributed():  # a batch of one cannot be distributed
         config = settings(labeled=len(cases.labeled))
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
 
 
-def _draw(cases: CaseSet, args: argparse.Namespace, config: TrainConfig) -> CaseSet:
-    unlabeled, limit = config.consistency != "none", args.unlabeled_cases
-    if limit is not None and not unlabeled:
-        raise GenSegError("--unlabeled-cases needs --unlabeled with a method: mean-teacher")
-    return draw_cases(cases, args.labeled, config.seed, unlabeled=unlabeled, limit=limit)
-
-
 def _require_device(name: str) -> None:
-    """Find a missing GPU before the cases are read and the run folder is there."""
+    """Report a missing GPU before the cases are read."""
     from ..computing.devices import choose_device
 
     choose_device(name)
 
 
-def _require_patches(segmenter: str, preset: Preset) -> None:
-    """Find patches that are too small for the segmenter before voxels are read."""
-    from ..training.assembly import require_patches
+def _require_patch_size(segmenter: str, preset: Any) -> None:
+    """Report patches that are too small for the segmenter before the cases are checked."""
+    from ..training.builders import require_compatible_patch_size
 
-    require_patches(segmenter, preset)
+    require_compatible_patch_size(segmenter, preset)
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the settings that the user named; those of --set win."""
-    names = (
-        *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
-        *("consistency", "deterministic", "threads"),
-    )
-    named = {name: getattr(args, name) for name in names if _is_given(args, name)}
+    """Return the settings that the user specified; those of --set take precedence."""
+    named = {name: getattr(args, name) for name in _SETTINGS if _is_given(args, name)}
     return named | dict(args.settings or ())
 
 

@@ -1,4 +1,4 @@
-"""Runs the training of a run folder for the verbs that train."""
+"""Run the training of a run folder, for the commands that train."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..cases import Role
-from ..computing.torchrun import is_one_of_several
+from ..computing.torchrun import is_distributed
 from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder, State
-from .options import watch
+from .options import open_event_log
 
-_LABELED = (Role.TRAIN, Role.VALIDATE)
-_LEFT_ASIDE = (
-    "scans without a segmentation are there and left aside: {}; a training with "
-    "--unlabeled mean-teacher learns from them, too"
+_UNLABELED_UNUSED = (
+    "{} unlabeled cases are not used; --unlabeled mean-teacher includes them in the training"
 )
 _NO_VALIDATION = (
-    "no case is held back, so the training goes without validation, and the generator without "
-    "feedback; two segmented cases or more allow both"
+    "there are no validation cases: the training runs without validation and the generator without "
+    "feedback; both need at least two labeled cases"
 )
 
 
-def train_together(prepare: Callable[[], tuple[RunFolder, bool]], args: argparse.Namespace) -> None:
-    """Train a run with all the processes that torchrun started, or alone where it did not.
+def train_distributed(
+    prepare: Callable[[], tuple[RunFolder, bool]], args: argparse.Namespace
+) -> None:
+    """Train in all processes that torchrun started, or in this one.
 
     Args:
-        prepare: gives the run, and whether to go on with it; the leading process alone calls it.
-        args: the command line.
+        prepare: returns the run and whether to resume it; called in the main process.
+        args: command line arguments.
     """
-    if not is_one_of_several():
+    if not is_distributed():
         run, resume = prepare()
         run_training(run, args, resume=resume)
         return
-    from ..computing.distributed import agreed, joined, leads
+    from ..computing.distributed import broadcast, is_main_process, process_group
 
-    with joined():
-        asked = None
+    with process_group():
+        prepared = None
         try:
-            asked = prepare() if leads() else None
+            prepared = prepare() if is_main_process() else None
         finally:
-            told = agreed(asked and (asked[0].path, asked[1]))
-        if asked is not None:
-            run_training(asked[0], args, resume=asked[1])
-        elif told is not None:
-            _train_along(RunFolder.open(told[0]), resume=told[1])
+            shared = broadcast(prepared and (prepared[0].path, prepared[1]))
+        if prepared is not None:
+            run_training(prepared[0], args, resume=prepared[1])
+        elif shared is not None:
+            _train_as_worker(RunFolder.open(shared[0]), resume=shared[1])
 
 
-def _train_along(run: RunFolder, *, resume: bool) -> None:
-    """Compute a share of a training that another process leads; that one hears the signals."""
+def _train_as_worker(run: RunFolder, *, resume: bool) -> None:
+    """Train as a process other than the main one, which handles the signals."""
     from ..training.train import train
 
     if resume and _state(run) is State.FINISHED:
@@ -64,33 +64,39 @@ def _train_along(run: RunFolder, *, resume: bool) -> None:
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:
-    """Train until the run is finished or stopped, write its report, and tell where things are."""
+    """Train until the run is finished or stopped, write its report, and print the outputs."""
     if resume and _state(run) is State.FINISHED:
-        print(f"{run.path} is finished already; its model is in {run.model}")
+        print(f"{run.path} is already finished; the model is in {run.model}")
         return State.FINISHED
     from ..training.scalars import tensorboard_sinks
 
     sinks = tensorboard_sinks(run.path / "tensorboard")
-    with watch(args, run.events_file, sinks) as events, _faults_noted(run), _stop_on_signals(run):
-        learned, held_back = (len(run.cases.of_role(role)) for role in _LABELED)
-        events.log(f"getting ready; cases to learn from: {learned}, held back: {held_back}")
-        if not held_back:
-            events.log(_NO_VALIDATION, "warning")
-        unused = len(run.cases.of_role(Role.UNLABELED))
-        if unused and run.config.consistency == "none":
-            events.log(_LEFT_ASIDE.format(unused))
-        from ..training.train import train  # which takes some seconds
+    log = open_event_log(args, run.events_file, sinks)
+    with log as events, _errors_logged(run), _stop_on_signals(run):
+        _log_cases(run, events)
+        from ..training.train import train  # takes seconds to import
 
         train(run, events, resume=resume)
     state = _state(run)
     if state is State.STOPPED:
-        print(f"Stopped; go on with: genseg resume {run.path}")
+        print(f"Stopped; continue with: genseg resume {run.path}")
     else:
         from ..reports import write_report
 
-        print(f"The model is in {run.model}")
-        print(f"The report is {write_report(run)}")
+        print(f"Model: {run.model}")
+        print(f"Report: {write_report(run)}")
     return state
+
+
+def _log_cases(run: RunFolder, events: EventLog) -> None:
+    training, validation, unlabeled = (
+        len(run.cases.of_role(role)) for role in (Role.TRAIN, Role.VALIDATE, Role.UNLABELED)
+    )
+    events.log(f"preparing {training} training cases and {validation} validation cases")
+    if not validation:
+        events.log(_NO_VALIDATION, "warning")
+    if unlabeled and run.config.consistency == "none":
+        events.log(_UNLABELED_UNUSED.format(unlabeled))
 
 
 def _state(run: RunFolder) -> State:
@@ -98,23 +104,23 @@ def _state(run: RunFolder) -> State:
 
 
 @contextmanager
-def _faults_noted(run: RunFolder) -> Iterator[None]:
-    """Note in the run's events what ended it; `cli.main` tells the user.
+def _errors_logged(run: RunFolder) -> Iterator[None]:
+    """Log what ended the run to its events; `cli.main` reports it to the user.
 
-    A run that another process trains is left alone: that one goes on.
+    Nothing is logged to a run that another process is training.
     """
     try:
         yield
-    except Exception as fault:
-        with suppress(GenSegError):  # a drive that is away or full would hide what happened
+    except Exception as error:
+        with suppress(GenSegError):  # a drive that is full or unavailable must not mask the error
             if not run.is_running():
-                EventLog(run.events_file).error(str(fault) or repr(fault))
+                EventLog(run.events_file).error(str(error) or repr(error))
         raise
 
 
 @contextmanager
 def _stop_on_signals(run: RunFolder) -> Iterator[None]:
-    """Let the first interruption stop the run between two steps, and the second one at once."""
+    """Stop the run after its step on the first interrupt, and at once on the second."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if run.stop_requested():

@@ -1,1 +1,0 @@
-"""What a bug report needs of a run, without what names anybody."""
