@@ -41,7 +41,7 @@ def hippocampus_run(data: Path, **settings: object) -> Iterator[RunFolder]:
     """Give a run of the main job, that has not begun."""
     preset = load_preset("hippocampus-mri")
     config = TrainConfig.for_preset(preset, **settings)
-    cases = read_cases(data).low_data(10, 0).with_validation(config.validation_fraction, 0)
+    cases = read_cases(data).subset(10, 0).with_validation(config.validation_fraction, 0)
     with tempfile.TemporaryDirectory() as folder:
         yield RunFolder.create(Path(folder) / "run", config, preset, cases)
 
