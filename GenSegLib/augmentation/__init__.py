@@ -1,1 +1,1 @@
-"""Augmentation of image-and-label batches, and of the masks that the generator draws from."""
+"""Augmentation of image-label batches, and sampling of new pairs between registered cases."""

@@ -1,7 +1,7 @@
-"""Changes of intensity on batches of normalized images (batch, channel, *shape).
+"""Intensity transforms of batches of normalized images (batch, channel, *shape).
 
-Strengths may be numbers or tensors: every change is differentiable in its strength, so that the
-upper level can learn it.
+Every transform is differentiable in its strength, a number or a tensor, so that the upper level can
+learn it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from typing import Union
 
 import torch
 
-from .axes import along_axes, kept_border, linear_shares
-from .knots import smooth_noise
-from .randomness import Randomness
+from .interpolation import apply_along_axes, edge_padded_matrix, linear_weights, smooth_noise
+from .random_generator import RandomGenerator
 
 Strength = Union[float, torch.Tensor]
 
 
-def contrast(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Tensor:
-    """Scale and shift intensities by factors of standard deviation ``strength``."""
+def contrast(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:
+    """Scale and shift intensities; ``strength`` is the sd of the log scale and of the shift."""
     shape = (images.shape[0], images.shape[1], *[1] * (images.ndim - 2))
     return images * torch.exp(strength * rng.normal(*shape)) + strength * rng.normal(*shape)
 
 
-def gamma(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Tensor:
-    """Raise the range of each image to a random power; ``strength`` is the exponent's log-sd."""
+def gamma(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:
+    """Apply a random gamma within each image's range; ``strength`` is the exponent's log-sd."""
     axes = tuple(range(1, images.ndim))
     low = images.amin(dim=axes, keepdim=True)
     span = (images.amax(dim=axes, keepdim=True) - low).clamp_min(1e-6)
@@ -35,51 +34,51 @@ def gamma(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Te
     return unit**power * span + low
 
 
-def noise(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Tensor:
-    """Add Gaussian noise; its level is drawn below ``strength``."""
+def noise(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:
+    """Add Gaussian noise of a standard deviation sampled from [0, ``strength``)."""
     level = rng.uniform(images.shape[0], *[1] * (images.ndim - 1))
     return images + strength * level * rng.normal(*images.shape)
 
 
-def bias_field(images: torch.Tensor, strength: Strength, rng: Randomness) -> torch.Tensor:
-    """Multiply by a smooth field (the coil's sensitivity in MR) of log-sd ``strength``."""
+def bias_field(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:
+    """Multiply by a smooth field (coil sensitivity in MR) whose log-sd is ``strength``."""
     axes = tuple(range(1, images.ndim))
     low = images.amin(dim=axes, keepdim=True)
-    field = smooth_noise(rng, images.shape[0], 1, tuple(images.shape[2:]), knots=4)
+    field = smooth_noise(rng, images.shape[0], 1, tuple(images.shape[2:]), points=4)
     return (images - low) * torch.exp(strength * field) + low
 
 
 def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Smooth with a Gaussian of ``sigma`` voxels, the border kept."""
+    """Smooth with a Gaussian of ``sigma`` voxels, with edge padding."""
     radius = max(1, round(3 * sigma))
     offsets = torch.arange(-radius, radius + 1, device=images.device)
     kernel = torch.softmax(-(offsets.to(images.dtype) ** 2) / (2 * sigma**2), dim=0)
     shape = images.shape[2:]
-    matrices = {size: _smoothing(kernel, offsets, size) for size in set(shape)}
-    return along_axes(images, [matrices[size] for size in shape])
+    matrices = {size: _blur_matrix(kernel, offsets, size) for size in set(shape)}
+    return apply_along_axes(images, [matrices[size] for size in shape])
 
 
-def _smoothing(kernel: torch.Tensor, offsets: torch.Tensor, size: int) -> torch.Tensor:
+def _blur_matrix(kernel: torch.Tensor, offsets: torch.Tensor, size: int) -> torch.Tensor:
     voxels = torch.arange(size, device=offsets.device)[:, None] + offsets
-    return kept_border(voxels, kernel.expand(size, -1), size)
+    return edge_padded_matrix(voxels, kernel.expand(size, -1), size)
 
 
 def low_resolution(images: torch.Tensor, factor: float) -> torch.Tensor:
-    """Sample every ``factor`` voxels and interpolate back, as thicker slices would."""
+    """Downsample by ``factor`` and interpolate back, as thicker slices would look."""
     shape = images.shape[2:]
     coarse = [max(1, round(size / factor)) for size in shape]
-    return _resized(_resized(images, coarse), shape)
+    return _resize(_resize(images, coarse), shape)
 
 
-def _resized(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Return images, interpolated linearly to a shape of the same field of view."""
+def _resize(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Resize linearly; the field of view stays."""
     kind = images.dtype, images.device
     sizes = zip(images.shape[2:], shape)
-    return along_axes(images, [_resizing(old, new, *kind) for old, new in sizes])
+    return apply_along_axes(images, [_resize_matrix(old, new, *kind) for old, new in sizes])
 
 
-# asked for with the same few sizes in every step
+# called with the same few sizes at every step
 @lru_cache(maxsize=64)
-def _resizing(old: int, new: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _resize_matrix(old: int, new: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     centers = torch.arange(new, dtype=dtype, device=device) + 0.5
-    return linear_shares(centers * (old / new) - 0.5, old)
+    return linear_weights(centers * (old / new) - 0.5, old)

@@ -7,50 +7,50 @@ from typing import Protocol
 
 import torch
 
-from .randomness import Randomness
-from .subject import Box, LabeledCase
+from ..data.training_case import Box, TrainingCase
+from .random_generator import RandomGenerator
 
-FOREGROUND_SHARE = 0.5
+FOREGROUND_FRACTION = 0.5
 
 
-class Patches(Protocol):
-    """Draws patches."""
+class AnyPatchSampler(Protocol):
+    """Samples batches of patches."""
 
-    def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def sample(self, rng: RandomGenerator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images (batch, channel, *patch) and labels (batch, 1, *patch)."""
 
 
 class PatchSampler:
-    """Draws patches; a share of them is centered on a random voxel of a random class.
+    """Samples patches, a fraction of them centered on a random voxel of a random class.
 
     Args:
-        subjects: the labeled cases; those smaller than a patch are padded with zeros.
+        cases: labeled cases; those smaller than a patch are padded with zeros.
         patch_size: in voxels.
-        foreground_share: the share of the patches that are centered on a class.
+        foreground_fraction: fraction of patches that are centered on a foreground voxel.
     """
 
     def __init__(
         self,
-        subjects: Sequence[LabeledCase],
+        cases: Sequence[TrainingCase],
         patch_size: Sequence[int],
-        foreground_share: float = FOREGROUND_SHARE,
+        foreground_fraction: float = FOREGROUND_FRACTION,
     ) -> None:
         self.patch_size = tuple(patch_size)
-        self.foreground_share = foreground_share
-        self.cases = [subject.patches(self.patch_size) for subject in subjects]
+        self.foreground_fraction = foreground_fraction
+        self.cases = [case.patches(self.patch_size) for case in cases]
 
-    def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `Patches`."""
+    def sample(self, rng: RandomGenerator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `AnyPatchSampler`."""
         boxes = [(case, self._box(rng, case)) for case in rng.integers(len(self.cases), batch)]
         images, labels = zip(*(self.cases[case].cut(box) for case, box in boxes))
         return torch.stack(images), torch.stack(labels)
 
-    def _box(self, rng: Randomness, case: int) -> Box:
-        shape, kinds = self.cases[case].shape, self.cases[case].voxels
+    def _box(self, rng: RandomGenerator, case: int) -> Box:
+        shape, classes = self.cases[case].shape, self.cases[case].voxels
         places = rng.uniform(len(shape)).tolist()
         center = None
-        if kinds and float(rng.uniform(1)) < self.foreground_share:
-            voxels = kinds[rng.integers(len(kinds), 1)[0]]
+        if classes and float(rng.uniform(1)) < self.foreground_fraction:
+            voxels = classes[rng.integers(len(classes), 1)[0]]
             center = voxels[rng.integers(len(voxels), 1)[0]].tolist()
         box = []
         for axis, (have, want) in enumerate(zip(shape, self.patch_size)):
@@ -61,21 +61,21 @@ class PatchSampler:
         return tuple(box)
 
 
-class MixedPatches:
-    """Draws patches at two spacings, so that one network learns both.
+class MixedSpacingSampler:
+    """Samples patches at two spacings, so that one network learns both.
 
     Args:
-        fine: draws the others.
-        coarse: draws ``share`` of the patches on average.
-        share: from 0 to 1.
+        fine: sampler at the fine spacing.
+        coarse: sampler at the coarse spacing.
+        fraction: expected fraction of coarse patches.
     """
 
-    def __init__(self, fine: Patches, coarse: Patches, share: float) -> None:
-        self.fine, self.coarse, self.share = fine, coarse, share
+    def __init__(self, fine: AnyPatchSampler, coarse: AnyPatchSampler, fraction: float) -> None:
+        self.fine, self.coarse, self.fraction = fine, coarse, fraction
 
-    def draw(self, rng: Randomness, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `Patches`."""
-        count = int((rng.uniform(batch) < self.share).sum())
+    def sample(self, rng: RandomGenerator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `AnyPatchSampler`."""
+        count = int((rng.uniform(batch) < self.fraction).sum())
         parts = ((self.fine, batch - count), (self.coarse, count))
-        images, labels = zip(*(sampler.draw(rng, many) for sampler, many in parts if many))
+        images, labels = zip(*(sampler.sample(rng, n) for sampler, n in parts if n))
         return torch.cat(images), torch.cat(labels)

@@ -9,18 +9,24 @@ import torch
 
 from ..presets import Preset
 from .intensity import Strength, bias_field, contrast, gamma, gaussian_blur, low_resolution, noise
-from .randomness import Randomness
-from .spatial import STILL, SpatialStrength, deform, random_grid
+from .random_generator import RandomGenerator
+from .spatial import NO_DEFORMATION, SpatialStrength, deform, random_grid
 
-# The changes that have a strength, which a policy names as they are named here.
-CHANGES = {"contrast": contrast, "gamma": gamma, "noise": noise, "bias_field": bias_field}
+# intensity transforms with a strength, by the names of the policy's attributes
+INTENSITY_TRANSFORMS = {
+    "contrast": contrast,
+    "gamma": gamma,
+    "noise": noise,
+    "bias_field": bias_field,
+}
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What is changed, how strongly (see :mod:`.intensity`) and in which share of the samples.
+class AugmentationPolicy:
+    """Strengths of the transforms (see :mod:`.intensity`) and their probability per sample.
 
-    Where images are `bounded` they stay from 0 to 1, as a window of HU leaves them.
+    `blur` is a range of sigmas in voxels, `low_resolution` a range of downsampling factors.
+    `bounded` images are clipped to [0, 1], the range of an HU window.
     """
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
@@ -34,10 +40,10 @@ class Policy:
     bounded: bool = False
 
     @classmethod
-    def of(cls, preset: Preset) -> Policy:
+    def for_preset(cls, preset: Preset) -> AugmentationPolicy:
         """Return the standard policy for a preset's images.
 
-        Windowed images lie in [0, 1] with about a third of the spread of z-scored ones.
+        Windowed images, in [0, 1], have about a third of the spread of z-scored ones.
         """
         spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
         return cls(
@@ -48,46 +54,54 @@ class Policy:
             bounded=preset.intensity.kind == "window",
         )
 
-    def scaled(self, factor: float) -> Policy:
-        """Return a policy whose changes are ``factor`` times as strong; with 0 nothing changes."""
+    def scaled(self, factor: float) -> AugmentationPolicy:
+        """Return a policy that is ``factor`` times as strong; 0 disables augmentation."""
         return replace(
             self,
-            spatial=self.spatial.scaled(factor) if factor > 0 else STILL,
+            spatial=self.spatial.scaled(factor) if factor > 0 else NO_DEFORMATION,
             probability=self.probability if factor > 0 else 0.0,
-            **{name: getattr(self, name) * factor for name in CHANGES},
+            **{name: getattr(self, name) * factor for name in INTENSITY_TRANSFORMS},
         )
 
 
-def changed(images: torch.Tensor, name: str, policy: Policy, rng: Randomness) -> torch.Tensor:
-    """Return images with one of the ``CHANGES``, in the policy's strength."""
-    found = CHANGES[name](images, getattr(policy, name), rng)
-    return found.clamp(0, 1) if policy.bounded else found
+def apply_transform(
+    images: torch.Tensor, name: str, policy: AugmentationPolicy, rng: RandomGenerator
+) -> torch.Tensor:
+    """Apply one of ``INTENSITY_TRANSFORMS`` with the policy's strength."""
+    transformed = INTENSITY_TRANSFORMS[name](images, getattr(policy, name), rng)
+    return transformed.clamp(0, 1) if policy.bounded else transformed
 
 
 def augment(
-    images: torch.Tensor, labels: torch.Tensor, classes: int, policy: Policy, rng: Randomness
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    classes: int,
+    policy: AugmentationPolicy,
+    rng: RandomGenerator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return deformed and re-colored copies of images (b, c, *s) and labels (b, 1, *s)."""
+    """Deform images (batch, channel, *s) with labels (batch, 1, *s), then change intensities."""
     grid = random_grid(rng, images.shape[0], tuple(images.shape[2:]), policy.spatial)
     images, labels = deform(images, labels, classes, grid)
-    return recolor(images, policy, rng), labels
+    return augment_intensity(images, policy, rng), labels
 
 
-def recolor(images: torch.Tensor, policy: Policy, rng: Randomness) -> torch.Tensor:
-    """Return images with changed intensities; each change meets its own share of the samples."""
-    blur = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
+def augment_intensity(
+    images: torch.Tensor, policy: AugmentationPolicy, rng: RandomGenerator
+) -> torch.Tensor:
+    """Apply the policy's intensity transforms, each to a random subset of the batch."""
+    sigma = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
     factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
-    changes: list[Callable[[torch.Tensor], torch.Tensor]] = [
-        lambda x: changed(x, "contrast", policy, rng),
-        lambda x: changed(x, "gamma", policy, rng),
-        lambda x: gaussian_blur(x, blur),
+    transforms: list[Callable[[torch.Tensor], torch.Tensor]] = [
+        lambda x: apply_transform(x, "contrast", policy, rng),
+        lambda x: apply_transform(x, "gamma", policy, rng),
+        lambda x: gaussian_blur(x, sigma),
         lambda x: low_resolution(x, factor),
-        lambda x: changed(x, "noise", policy, rng),
+        lambda x: apply_transform(x, "noise", policy, rng),
     ]
     if policy.bias_field > 0:
-        changes.append(lambda x: changed(x, "bias_field", policy, rng))
-    for change in changes:
-        gate = rng.gate(images.shape[0], policy.probability, images.ndim - 2)
+        transforms.append(lambda x: apply_transform(x, "bias_field", policy, rng))
+    for transform in transforms:
+        gate = rng.bernoulli(images.shape[0], policy.probability, images.ndim - 2)
         if gate.any():
-            images = torch.where(gate > 0, change(images), images)
+            images = torch.where(gate > 0, transform(images), images)
     return images

@@ -1,9 +1,9 @@
-"""Registers every pair of labeled subjects, so that their shapes and images can be blended.
+"""Deformable registration of all pairs of labeled cases, so that they can be blended.
 
-All subjects live in one canonical frame: coordinates in [-1, 1] of a box around the centroid of
-each subject's foreground. A pair's displacement u, on a coarse grid of knots, makes subject j at
-x + u(x) look like subject i at x: their signed distance maps first of all, their images besides.
-All pairs are optimized together at a low resolution.
+All cases share one canonical frame: coordinates in [-1, 1] of a box around the centroid of each
+case's foreground. The displacement u of a pair, on a coarse grid of control points, makes case j at
+x + u(x) match case i at x: mainly their signed distance maps, and their images. All pairs are
+optimized together at low resolution.
 """
 
 from __future__ import annotations
@@ -12,18 +12,25 @@ from dataclasses import dataclass
 
 import torch
 
-from .interpolation import sample
-from .knots import interpolated
+from .interpolation import interpolate_control_points, sample
 from .spatial import identity_grid
 
 
 @dataclass(frozen=True)
 class RegistrationSettings:
-    """How pairs are registered; lengths as shares of the canonical box."""
+    """Settings of the registration.
 
-    knots: int = 7
+    Attributes:
+        control_points: control points along each axis.
+        iterations: steps of Adam.
+        lr: learning rate, as a fraction of half the canonical box.
+        image_weight: weight of the image channels beside the signed distances.
+        smoothness: weight of the displacement's squared differences.
+    """
+
+    control_points: int = 7
     iterations: int = 50
-    rate: float = 0.03
+    lr: float = 0.03
     image_weight: float = 0.1
     smoothness: float = 0.3
 
@@ -31,30 +38,28 @@ class RegistrationSettings:
 def register(
     fixed: torch.Tensor, moving: torch.Tensor, classes: int, settings: RegistrationSettings
 ) -> torch.Tensor:
-    """Return displacements (pair, dims, *knots), last axis first as ``grid_sample`` has it.
+    """Return displacements (pair, dims, *control points), last axis first as in ``grid_sample``.
 
     Args:
-        fixed: features (pair, feature, *shape): signed distances scaled to [-1, 1], and the image
-            as the last channels.
-        moving: features of each pair's other subject.
-        classes: how many features are signed distances.
-        settings: how pairs are registered.
+        fixed: features (pair, feature, *shape): signed distances scaled to [-1, 1], then images.
+        moving: features of each pair's other case.
+        classes: number of features that are signed distances.
+        settings: settings of the registration.
     """
-    shape = tuple(fixed.shape[2:])
-    dims = len(shape)
-    weights = torch.ones(fixed.shape[1], device=fixed.device)
+    count, channels, *shape = fixed.shape
+    dims, device = len(shape), fixed.device
+    weights = torch.ones(channels, device=device)
     weights[classes:] = settings.image_weight
     weights = weights.reshape(1, -1, *[1] * dims)
-    knots = torch.zeros(
-        fixed.shape[0], dims, *[settings.knots] * dims, device=fixed.device, requires_grad=True
-    )
-    optimizer = torch.optim.Adam([knots], lr=settings.rate)
-    identity = identity_grid(shape, fixed.device)
+    size = [settings.control_points] * dims
+    points = torch.zeros(count, dims, *size, device=device, requires_grad=True)
+    optimizer = torch.optim.Adam([points], lr=settings.lr)
+    identity = identity_grid(tuple(shape), device)
     for _ in range(settings.iterations):
-        warped = sample(moving, identity + interpolated(knots, shape).movedim(1, -1))
-        error = (weights * (warped - fixed) ** 2).sum(dim=1).mean()
-        bending = sum((knots.diff(dim=axis) ** 2).mean() for axis in range(2, dims + 2))
+        grid = identity + interpolate_control_points(points, shape).movedim(1, -1)
+        error = (weights * (sample(moving, grid) - fixed) ** 2).sum(dim=1).mean()
+        roughness = sum((points.diff(dim=axis) ** 2).mean() for axis in range(2, dims + 2))
         optimizer.zero_grad()
-        (fixed.shape[0] * (error + settings.smoothness * bending)).backward()
+        (count * (error + settings.smoothness * roughness)).backward()
         optimizer.step()
-    return knots.detach()
+    return points.detach()

@@ -1,4 +1,4 @@
-"""The networks: segmenters by name over MONAI, the searchable generator and its discriminator."""
+"""Networks: segmenters by name over MONAI, generators, and the discriminator."""
 
 from .segmenters import build_segmenter, segmenter_args, segmenter_target
 

@@ -1,9 +1,8 @@
 """Searchable cells: the softmax-weighted sum of candidate operations.
 
 Liu et al., "DARTS", ICLR 2019, with the candidates of Zhang et al., Nat Commun 2025: convolutions
-of kernel 4, 6 and 8 and stride 2 in the encoder, transposed ones in the decoder (``paper``). A
-kernel of 8 has 512 weights for every pair of channels of a volume, so that a cheaper set of the
-same reach is the default (``light``).
+with kernels 4, 6 and 8 and stride 2 in the encoder, transposed ones in the decoder (``paper``). In
+3-D a kernel of 8 has 512 weights per pair of channels; the default is a cheaper set (``light``).
 """
 
 from __future__ import annotations
@@ -14,7 +13,14 @@ from functools import partial
 import torch
 from torch import nn
 
-from .operations import CONVOLUTION, TRANSPOSED, Pooled, Upsampled, mixed, strided
+from .operations import (
+    CONVOLUTION,
+    TRANSPOSED,
+    PooledConvolution,
+    UpsampledConvolution,
+    strided,
+    weighted_sum,
+)
 
 Operation = Callable[[int, int, int], nn.Module]
 
@@ -26,19 +32,20 @@ def _strided(kind: str, *kernels: int) -> dict[str, Operation]:
 SEARCH_SPACES: dict[str, dict[str, dict[str, Operation]]] = {
     "paper": {kind: _strided(kind, 4, 6, 8) for kind in (CONVOLUTION, TRANSPOSED)},
     "light": {
-        CONVOLUTION: {**_strided(CONVOLUTION, 2, 4), "resized 3": Pooled},
-        TRANSPOSED: {**_strided(TRANSPOSED, 2, 4), "resized 3": Upsampled},
+        CONVOLUTION: {**_strided(CONVOLUTION, 2, 4), "resized 3": PooledConvolution},
+        TRANSPOSED: {**_strided(TRANSPOSED, 2, 4), "resized 3": UpsampledConvolution},
     },
 }
 
 
 class SearchableCell(nn.Module):
-    """Halves (or doubles) the size by a mix of operations whose weights the upper level learns.
+    """Halves (or doubles) the size with a mixture of operations that the upper level learns.
 
     Args:
         kind: ``CONVOLUTION`` halves, ``TRANSPOSED`` doubles.
         spatial_dims: 2 or 3.
-        inputs, outputs: channels.
+        inputs: input channels.
+        outputs: output channels.
         space: a key of ``SEARCH_SPACES``.
     """
 
@@ -62,15 +69,15 @@ class SearchableCell(nn.Module):
         chosen = int(self.chosen)
         if chosen >= 0:
             return self.activate(self.operations[chosen](features))
-        shares = torch.softmax(self.architecture, dim=0)
-        return self.activate(mixed(list(self.operations), shares, features))
+        weights = torch.softmax(self.architecture, dim=0)
+        return self.activate(weighted_sum(list(self.operations), weights, features))
 
-    def reduce(self) -> str:
-        """Keep the operation of the largest weight alone; return its name."""
+    def discretize(self) -> str:
+        """Keep only the operation with the largest weight; return its name."""
         self.chosen.fill_(int(self.architecture.argmax()))
         return self.names[int(self.chosen)]
 
     def weights(self) -> dict[str, float]:
-        """Return each operation's share of the mix by its name."""
-        shares = torch.softmax(self.architecture.detach(), dim=0).tolist()
-        return dict(zip(self.names, shares))
+        """Return the softmax weight of each operation by its name."""
+        weights = torch.softmax(self.architecture.detach(), dim=0).tolist()
+        return dict(zip(self.names, weights))

@@ -1,10 +1,10 @@
-"""Convolutions whose gradient is right on small grids of CPUs, too.
+"""Convolutions with correct gradients on small grids on CPUs.
 
 Where a grid is hardly larger than the kernel, oneDNN (3.12, with PyTorch 2.13) computes the weight
-gradient of a padded 3-D convolution from memory that nobody wrote, or writes where it must not: in
-bfloat16 on processors without AMX (2 voxels and a kernel of 3 are enough), in float32 with kernels
-from 7 on. Padding that is made of voxels keeps it away from there. Where no gradient is asked for
-nothing is wrong, and an exported network pads as it should.
+gradient of a padded 3-D convolution from uninitialized memory or writes out of bounds: in bfloat16
+on processors without AMX (2 voxels and a kernel of 3 are enough), in float32 for kernels from 7 on.
+Explicit padding avoids it. Without gradients nothing is wrong, and an exported network keeps its
+implicit padding.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class _Convolution(nn.Conv3d):
         return convolve(self, input, weight, bias)
 
 
-def right_on_small_grids(network: _Network) -> _Network:
-    """Return the network, its 3-D convolutions replaced; weights and their names stay."""
+def fix_small_grid_gradients(network: _Network) -> _Network:
+    """Replace a network's 3-D convolutions in place; parameters and their names stay."""
     for module in network.modules():
         if type(module) is nn.Conv3d:
             module.__class__ = _Convolution
@@ -45,9 +45,9 @@ def right_on_small_grids(network: _Network) -> _Network:
 def convolve(
     layer: _ConvNd, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    """Do what a layer does that pads with zeros, with other weights.
+    """Apply a zero-padded layer to features (batch, channel, *s) with the given parameters.
 
-    Features are (batch, channel, *s). A transposed layer has no dilation and no additional output.
+    Transposed layers must have no dilation and no output padding.
     """
     operation = _OPERATIONS[features.ndim - 2, layer.transposed]
     padding = cast("tuple[int, ...]", layer.padding)
@@ -61,9 +61,9 @@ def convolve(
 
 
 def _is_small(layer: _ConvNd, features: torch.Tensor) -> bool:
-    """Tell whether the finer grid of a convolution is no larger than its kernel.
+    """Return whether the finer grid of a convolution is no larger than its kernel.
 
-    Dilated ones are right as they are, and have much to pad.
+    Dilated convolutions are computed correctly, and would need much padding.
     """
     if features.ndim != 5 or features.device.type != "cpu" or max(layer.dilation) > 1:
         return False

@@ -35,7 +35,7 @@ class DeepLab(nn.Module):
         self.encoder = ResNet(
             block="basic",
             layers=[1, 1, 1, 1],
-            block_inplanes=[*widths, 1],  # the last of ResNet's four stages goes
+            block_inplanes=[*widths, 1],  # the last of four stages is removed
             spatial_dims=spatial_dims,
             n_input_channels=in_channels,
             conv1_t_stride=2,

@@ -1,10 +1,10 @@
 """A diffusion bridge of a few steps, from the source image to a real one, as a generator.
 
-Images wander from a real one at time 0 to its source at time 1 along a Brownian bridge (Li et al.,
-"BBDM", CVPR 2023; Liu et al., "I2SB", ICML 2023); a network under the masks tells from where they
-have got to where they came from. Steps are few, so that drawing stays affordable and
-differentiable; what such large steps leave unclear is the adversary's matter (Xiao et al.,
-"Tackling the generative learning trilemma with denoising diffusion GANs", ICLR 2022).
+Images follow a Brownian bridge from a real image at time 0 to its source at time 1 (Li et al.,
+"BBDM", CVPR 2023; Liu et al., "I2SB", ICML 2023); a network conditioned on the masks predicts the
+real image from the state at any time. Few steps keep sampling affordable and differentiable; the
+adversarial loss makes such large steps work (Xiao et al., "Tackling the generative learning
+trilemma with denoising diffusion GANs", ICLR 2022).
 """
 
 from __future__ import annotations
@@ -20,59 +20,67 @@ from monai.networks.nets.diffusion_model_unet import (
 )
 from torch import nn
 
-from .image_generator import Design, ImageGenerator, Seen, zeroed
+from .image_generator import (
+    GeneratorConfig,
+    GeneratorInputs,
+    ImageGenerator,
+    concatenate,
+    zero_init,
+)
 
 STEPS = 3
-_SPREAD = 0.25  # of the bridge in its middle, in standard deviations of z-scored images
-_BOUNDED_SPREAD = 0.08
-_TIMES = 1000  # what time 1 is to the embedding
+_SD = 0.25  # standard deviation of the bridge in its middle, for z-scored images
+_BOUNDED_SD = 0.08
+_TIME_SCALE = 1000  # from time 1 to the scale of the embedding
 
 
 class DiffusionGenerator(ImageGenerator):
-    """Walks from the source image towards a real one in ``STEPS`` steps."""
+    """Transforms the source image into a generated one in ``STEPS`` steps."""
 
-    def __init__(self, design: Design) -> None:
-        super().__init__(design)
-        self.channels = channels = design.channels
-        self.spread = 2 * (_BOUNDED_SPREAD if design.bounded else _SPREAD)
-        seen = design.classes + 2 * channels + design.places
-        self.network = TimedUNet(seen, channels, design.spatial_dims, design.widths)
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.channels = channels = config.channels
+        self.sd = 2 * (_BOUNDED_SD if config.bounded else _SD)
+        inputs = config.classes + 2 * channels + config.coordinate_channels
+        self.network = TimedUNet(inputs, channels, config.spatial_dims, config.widths)
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the shape of the noise of all steps but the last, which adds none."""
+        """Return the shape of the noise of all steps; the last one adds none."""
         return ((STEPS - 1) * self.channels, *shape)
 
-    def drawn(self, seen: Seen) -> torch.Tensor:
+    def generate(self, inputs: GeneratorInputs) -> torch.Tensor:
         """See `ImageGenerator`."""
-        state, time = seen.source, seen.source.new_ones(len(seen.source))
-        origin = self._origin(state, time, seen)
-        for added in seen.noise.chunk(STEPS - 1, dim=1):
-            before = time - 1 / STEPS
-            share = _over(before / time, state)
-            spread = self.spread * _over((before * (time - before) / time).sqrt(), state)
-            state, time = torch.lerp(origin, state, share) + spread * added, before
-            origin = self._origin(state, time, seen)
-        return origin
+        state, time = inputs.source, inputs.source.new_ones(len(inputs.source))
+        predicted = self._predict(state, time, inputs)
+        for noise in inputs.noise.chunk(STEPS - 1, dim=1):
+            earlier = time - 1 / STEPS
+            fraction = _broadcast(earlier / time, state)
+            sd = self.sd * _broadcast((earlier * (time - earlier) / time).sqrt(), state)
+            state, time = torch.lerp(predicted, state, fraction) + sd * noise, earlier
+            predicted = self._predict(state, time, inputs)
+        return predicted
 
-    def attempt(self, images: torch.Tensor, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `ImageGenerator`; the attempt is made from a random step of the bridge."""
-        time = self._random_time(seen.noise)
-        spread = self.spread * _over((time * (1 - time)).sqrt(), images)
-        added = seen.noise[:, : self.channels]
-        state = torch.lerp(images, seen.source, _over(time, images)) + spread * added
-        return self._origin(state, time, seen), images.new_zeros(len(images))
+    def reconstruct(
+        self, images: torch.Tensor, inputs: GeneratorInputs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `ImageGenerator`; reconstructs from a random step of the bridge."""
+        time = self._random_time(inputs.noise)
+        sd = self.sd * _broadcast((time * (1 - time)).sqrt(), images)
+        noise = inputs.noise[:, : self.channels]
+        state = torch.lerp(images, inputs.source, _broadcast(time, images)) + sd * noise
+        return self._predict(state, time, inputs), images.new_zeros(len(images))
 
-    def _origin(self, state: torch.Tensor, time: torch.Tensor, seen: Seen) -> torch.Tensor:
-        """Return the images from which the bridge is thought to have come."""
-        places = [] if seen.coordinates is None else [seen.coordinates]
-        residual = self.network(torch.cat([state, seen.masks, seen.source, *places], dim=1), time)
-        return self.within_bounds(seen.source + residual)
+    def _predict(
+        self, state: torch.Tensor, time: torch.Tensor, inputs: GeneratorInputs
+    ) -> torch.Tensor:
+        """Predict the real images at the beginning of the bridge."""
+        seen = concatenate(state, inputs.masks, inputs.source, inputs.coordinates)
+        return self.clip(inputs.source + self.network(seen, time))
 
     def _random_time(self, noise: torch.Tensor) -> torch.Tensor:
-        """Return a time of each sample (batch,), of which its noise decides.
+        """Return a random time for each sample (batch,), from the last voxel of its noise.
 
-        So an attempt needs no random numbers beside its noise: a voxel of it is as often in one
-        of the equally likely intervals of a normal variable as in another.
+        No further random numbers are needed: the normal distribution function makes it uniform.
         """
         uniform = torch.special.ndtr(noise.flatten(1)[:, -1].float())
         step = (uniform * STEPS).floor().clamp(max=STEPS - 1)
@@ -80,10 +88,11 @@ class DiffusionGenerator(ImageGenerator):
 
 
 class TimedUNet(nn.Module):
-    """A U-Net of MONAI's residual blocks for diffusion models, without their attention.
+    """A U-Net of MONAI's residual blocks for diffusion models, without attention.
 
     Args:
-        inputs, outputs: channels.
+        inputs: input channels.
+        outputs: output channels.
         spatial_dims: 2 or 3.
         widths: channels at full size and after each halving.
     """
@@ -109,22 +118,22 @@ class TimedUNet(nn.Module):
             block(coarse, fine, up=True) for fine, coarse in reversed(pairs)
         )
         self.norm = nn.GroupNorm(8, widths[0])
-        self.head = zeroed(convolution(widths[0], outputs, kernel_size=3, padding=1))
+        self.head = zero_init(convolution(widths[0], outputs, kernel_size=3, padding=1))
 
-    def forward(self, seen: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        """Map what is seen (batch, inputs, *shape) at a time (batch,) to (batch, outputs, ...)."""
-        when = self.embed(get_timestep_embedding(time * _TIMES, self.width))
-        features = self.stem(seen)
+    def forward(self, inputs: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        """Map inputs (batch, inputs, *shape) and times (batch,) to (batch, outputs, *shape)."""
+        embedding = self.embed(get_timestep_embedding(time * _TIME_SCALE, self.width))
+        features = self.stem(inputs)
         skips = []
         for block in self.encoder:
             skips.append(features)
-            features = block(features, when)
+            features = block(features, embedding)
         for block in self.decoder:
-            features = block(features, when) + skips.pop()
+            features = block(features, embedding) + skips.pop()
         outputs: torch.Tensor = self.head(F.silu(self.norm(features)))
         return outputs
 
 
-def _over(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Return a value for each sample (batch,), to be spread over its image."""
+def _broadcast(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Reshape values (batch,) to broadcast over images."""
     return values.reshape(-1, *[1] * (images.ndim - 1))

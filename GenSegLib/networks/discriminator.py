@@ -11,13 +11,13 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .convolution import right_on_small_grids
+from .convolution import fix_small_grid_gradients
 
 
 class Discriminator(nn.Module):
-    """Judges overlapping patches of an image together with its masks.
+    """Scores overlapping patches of an image together with its masks.
 
-    Spectral norm (Miyato et al., ICLR 2018) keeps it stable on ten volumes.
+    Spectral norm (Miyato et al., ICLR 2018) keeps the training stable on ten volumes.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class Discriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             inputs = width
         layers.append(convolution(inputs, 1, kernel_size=3, padding=1))
-        self.layers = right_on_small_grids(nn.Sequential(*layers))
-        for layer in layers[::2]:  # not earlier: what is normalized is of another class
+        self.layers = fix_small_grid_gradients(nn.Sequential(*layers))
+        for layer in layers[::2]:  # afterwards, since spectral norm changes a layer's class
             spectral_norm(layer)
 
     def forward(self, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
@@ -46,35 +46,31 @@ class Discriminator(nn.Module):
         return scores
 
 
-def discriminator_loss(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-    """Return the hinge loss of the scores of real and generated pairs."""
+def _hinge_discriminator(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
 
 
-def adversarial_loss(generated: torch.Tensor) -> torch.Tensor:
-    """Return the generator's side of the hinge loss."""
+def _hinge_generator(generated: torch.Tensor) -> torch.Tensor:
     return -generated.mean()
 
 
-def discriminator_entropy(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy of taking real pairs for real, and generated ones for not."""
+def _entropy_discriminator(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
     return (F.softplus(-real).mean() + F.softplus(generated).mean()) / 2
 
 
-def adversarial_entropy(generated: torch.Tensor) -> torch.Tensor:
-    """Return the generator's side: the cross-entropy of taking generated pairs for real."""
+def _entropy_generator(generated: torch.Tensor) -> torch.Tensor:
     return F.softplus(-generated).mean()
 
 
-class Adversary(NamedTuple):
-    """What of the scores of real and generated pairs each side minimizes."""
+class AdversarialLoss(NamedTuple):
+    """The losses of both sides, of the scores of real and generated pairs."""
 
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    verdict: Callable[[torch.Tensor], torch.Tensor]
+    discriminator: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    generator: Callable[[torch.Tensor], torch.Tensor]
 
 
-# by the names of TrainConfig.adversary
-ADVERSARIES = {
-    "hinge": Adversary(discriminator_loss, adversarial_loss),
-    "cross-entropy": Adversary(discriminator_entropy, adversarial_entropy),
+# by the names of TrainConfig.adversarial_loss
+ADVERSARIAL_LOSSES = {
+    "hinge": AdversarialLoss(_hinge_discriminator, _hinge_generator),
+    "cross-entropy": AdversarialLoss(_entropy_discriminator, _entropy_generator),
 }

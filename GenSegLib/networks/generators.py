@@ -1,23 +1,23 @@
-"""The generators by name, behind one interface: :class:`.image_generator.ImageGenerator`."""
+"""Generators by name; see :class:`.image_generator.ImageGenerator`."""
 
 from __future__ import annotations
 
-from .convolution import right_on_small_grids
+from .convolution import fix_small_grid_gradients
 from .diffusion import DiffusionGenerator
-from .generator import Generator, MaskGenerator
-from .image_generator import Design, ImageGenerator
+from .image_generator import GeneratorConfig, ImageGenerator
+from .searchable import MaskOnlyGenerator, SearchableGenerator
 from .spade import SpadeGenerator
 from .vae import VaeGenerator
 
 GENERATORS: dict[str, type[ImageGenerator]] = {
-    "searchable": Generator,
-    "mask-only": MaskGenerator,
+    "searchable": SearchableGenerator,
+    "mask-only": MaskOnlyGenerator,
     "spade": SpadeGenerator,
     "vae": VaeGenerator,
     "diffusion": DiffusionGenerator,
 }
 
 
-def build_generator(name: str, design: Design) -> ImageGenerator:
-    """Return a new generator, which is one of ``GENERATORS``."""
-    return right_on_small_grids(GENERATORS[name](design))
+def build_generator(name: str, config: GeneratorConfig) -> ImageGenerator:
+    """Return a new generator of ``GENERATORS``."""
+    return fix_small_grid_gradients(GENERATORS[name](config))

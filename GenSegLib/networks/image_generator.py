@@ -1,8 +1,8 @@
-"""What all generators have in common: the door through which levels 1 and 2 use them.
+"""The interface of all generators, and the encoder that several of them share.
 
-Level 2 draws images (:meth:`ImageGenerator.drawn`). Level 1 asks for an attempt at real images
-(:meth:`ImageGenerator.attempt`), compares it with them and has it judged by the adversary; what a
-kind of generator adds to that loss is the attempt's price.
+Level 2 generates images (:meth:`ImageGenerator.generate`). Level 1 reconstructs real images
+(:meth:`ImageGenerator.reconstruct`); its loss compares the reconstruction with the real image, adds
+an adversarial loss, and a regularization term of the generator, if it has one.
 """
 
 from __future__ import annotations
@@ -10,27 +10,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import torch
+from monai.networks.blocks.convolutions import Convolution
 from torch import nn
 
 from .cells import SearchableCell
 
+LEAKY_RELU = ("leakyrelu", {"negative_slope": 0.2})
+
 
 @dataclass(frozen=True)
-class Design:
-    """What a generator is built for.
+class GeneratorConfig:
+    """Configuration of a generator.
 
     Attributes:
-        classes: classes of the one-hot masks, background included.
+        classes: channels of the one-hot masks, background included.
         channels: image channels.
         spatial_dims: 2 or 3.
         widths: channels at full size and after each halving; multiples of 16 are by far the
             fastest in bfloat16.
-        coordinates: also see where a voxel lies.
-        bounded: keep images from 0 to 1, as windowed ones are.
-        space: the search space of cells, ``light`` or ``paper``; most generators have none.
+        coordinates: whether the generator also gets each voxel's coordinates.
+        bounded: clip images to [0, 1], the range of windowed ones.
+        space: search space of the cells, ``light`` or ``paper``; unused without cells.
     """
 
     classes: int
@@ -42,24 +46,24 @@ class Design:
     space: str = "light"
 
     @property
-    def places(self) -> int:
-        """Channels of the coordinates, where they are seen."""
+    def coordinate_channels(self) -> int:
+        """Channels of the coordinates; 0 without them."""
         return self.spatial_dims if self.coordinates else 0
 
     @property
     def steps(self) -> list[tuple[int, int]]:
-        """The channels before and after each halving."""
+        """Channels before and after each halving."""
         return list(zip(self.widths, self.widths[1:]))
 
 
-class Seen(NamedTuple):
-    """What a generator sees, all of one batch.
+class GeneratorInputs(NamedTuple):
+    """A batch of inputs of a generator.
 
     Attributes:
         masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
-        source: real images moved onto the masks (batch, channel, *shape).
-        noise: (batch, *noise_shape(shape)), normal; another noise gives another image.
-        coordinates: (batch, dims, *shape), for a generator that sees them.
+        source: real images warped onto the masks (batch, channel, *shape).
+        noise: standard normal (batch, *noise_shape(shape)).
+        coordinates: (batch, dims, *shape), for a generator that uses them.
     """
 
     masks: torch.Tensor
@@ -72,72 +76,113 @@ class ImageGenerator(nn.Module, ABC):
     """Maps masks, a source image and noise to an image.
 
     Attributes:
-        multiple: what image sizes are multiples of.
+        multiple: image sizes must be multiples of it.
     """
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.multiple = 2 ** len(design.steps)
-        self.bounded = design.bounded
+        self.multiple = 2 ** len(config.steps)
+        self.bounded = config.bounded
 
     @abstractmethod
-    def drawn(self, seen: Seen) -> torch.Tensor:
+    def generate(self, inputs: GeneratorInputs) -> torch.Tensor:
         """Return images (batch, channel, *shape)."""
 
-    def forward(self, *seen: torch.Tensor) -> torch.Tensor:
-        """Return the images that are :meth:`drawn` from the tensors of `Seen`, in its order."""
-        return self.drawn(Seen(*seen))
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Call :meth:`generate` with the tensors of `GeneratorInputs`, in its order."""
+        return self.generate(GeneratorInputs(*inputs))
 
-    def attempt(self, images: torch.Tensor, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return an attempt at real images (batch, channel, *shape) and its price (batch,).
+    def reconstruct(
+        self, images: torch.Tensor, inputs: GeneratorInputs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return reconstructions of real images and a regularization term for each (batch,).
 
-        For most generators that is what they draw, free of charge.
+        By default that is :meth:`generate`, without regularization.
         """
-        return self.drawn(seen), seen.source.new_zeros(len(seen.source))
+        return self.generate(inputs), inputs.source.new_zeros(len(inputs.source))
 
     def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the shape (channels, ...) of the noise for an image of a shape."""
+        """Return the shape (channels, ...) of the noise for images of a shape."""
         return (1, *shape)
 
-    def within_bounds(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the images, from 0 to 1 where they are bounded."""
+    def clip(self, images: torch.Tensor) -> torch.Tensor:
+        """Clip bounded images to [0, 1]."""
         return images.clamp(0, 1) if self.bounded else images
 
     def cells(self) -> dict[str, SearchableCell]:
-        """Return the searchable cells by their place; most generators have none."""
+        """Return the searchable cells by their position; most generators have none."""
         return {}
 
     def architecture(self) -> dict[str, nn.Parameter]:
-        """Return the architecture weights, which belong to the upper level, by their name."""
+        """Return the architecture weights (upper level) by their names."""
         named = self.named_parameters()
         return {name: weight for name, weight in named if name.endswith("architecture")}
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """Return the generator's own weights, which belong to the lower level, by their name."""
+        """Return the other weights (lower level) by their names."""
         named = self.named_parameters()
         return {name: weight for name, weight in named if not name.endswith("architecture")}
 
-    def reduce(self) -> dict[str, str]:
+    def discretize(self) -> dict[str, str]:
         """Reduce every cell to its best operation; return the operations' names by cell."""
-        return {place: cell.reduce() for place, cell in self.cells().items()}
+        return {position: cell.discretize() for position, cell in self.cells().items()}
 
 
-class Attempt(nn.Module):
-    """A generator's attempts as the output of a module, as functional calls need it."""
+class Reconstruction(nn.Module):
+    """:meth:`ImageGenerator.reconstruct` as a module, for functional calls."""
 
     def __init__(self, generator: ImageGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(
-        self, images: torch.Tensor, *seen: torch.Tensor
+        self, images: torch.Tensor, *inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :meth:`ImageGenerator.attempt`."""
-        return self.generator.attempt(images, Seen(*seen))
+        """See :meth:`ImageGenerator.reconstruct`."""
+        return self.generator.reconstruct(images, GeneratorInputs(*inputs))
 
 
-def zeroed(layer: nn.Module) -> nn.Module:
-    """Return the layer with weights of zero: what it adds is nothing before it has trained."""
+class MultiscaleEncoder(nn.Module):
+    """An encoder that returns its features at every size.
+
+    Args:
+        spatial_dims: 2 or 3.
+        inputs: channels of all inputs together.
+        widths: channels at full size and after each halving.
+    """
+
+    def __init__(self, spatial_dims: int, inputs: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = Convolution(spatial_dims, inputs, widths[0], act=LEAKY_RELU, norm=None)
+        self.halvings = nn.ModuleList(
+            Convolution(
+                spatial_dims, fine, coarse, strides=2, act=LEAKY_RELU, norm=group_norm(coarse)
+            )
+            for fine, coarse in zip(widths, widths[1:])
+        )
+
+    def forward(self, *inputs: torch.Tensor | None) -> list[torch.Tensor]:
+        """Return the features (batch, width, *size) of the concatenated inputs, fine to coarse."""
+        features = concatenate(*inputs)
+        found = []
+        for layer in chain([self.stem], self.halvings):
+            features = layer(features)
+            found.append(features)
+        return found
+
+
+def group_norm(channels: int, *, affine: bool = True) -> tuple[str, dict[str, object]]:
+    """Return MONAI's specification of a group norm with at most eight groups."""
+    return "group", {"num_groups": min(8, channels), "affine": affine}
+
+
+def concatenate(*inputs: torch.Tensor | None) -> torch.Tensor:
+    """Concatenate the channels of all inputs that are not None."""
+    return torch.cat([each for each in inputs if each is not None], dim=1)
+
+
+def zero_init(layer: nn.Module) -> nn.Module:
+    """Set a layer's parameters to zero: the residual it adds is zero before training."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

@@ -1,22 +1,24 @@
-"""One registry of segmenters over MONAI's networks.
+"""Registry of segmenters over MONAI's networks.
 
-A segmenter is named by its registry entry and plain arguments, so that a model folder can be read
-without running any code that came with it. In evaluation every segmenter maps images
-(batch, channel, *shape) to logits (batch, class, *shape); in training those with deep supervision
-give (batch, level, class, *shape), finest level first.
+A segmenter is built from its name and JSON arguments, so that loading a model folder never executes
+code from it. In eval mode every segmenter maps images (batch, channel, *shape) to logits
+(batch, class, *shape); in training mode those with deep supervision return
+(batch, level, class, *shape), finest level first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import GenSegError
-from .convolution import right_on_small_grids
+from .convolution import fix_small_grid_gradients
 
 Arguments = dict[str, Any]
 
@@ -33,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Entry:
-    """A segmenter's class, as an import path, and the arguments that it takes for a request."""
+    """Import path of a segmenter's class, and the function that returns its arguments."""
 
     target: str
     arguments: Callable[[Request], Arguments]
@@ -77,14 +79,10 @@ def _attention_unet(request: Request) -> Arguments:
     return {**_channels(request), "channels": [16, 32, 64, 128], "strides": [2, 2, 2]}
 
 
-def _transformer_size(request: Request) -> list[int]:
-    return [-(-size // 16) * 16 for size in request.patch_size]
-
-
 def _unetr(request: Request) -> Arguments:
     return {
         **_channels(request),
-        "img_size": _transformer_size(request),
+        "img_size": [-(-size // 16) * 16 for size in request.patch_size],
         "feature_size": 16,
         "hidden_size": 192,
         "mlp_dim": 768,
@@ -93,8 +91,8 @@ def _unetr(request: Request) -> Arguments:
 
 
 def _swin_unetr(request: Request) -> Arguments:
-    # The published windows of 7 are for patches of 96; smaller patches they cover mostly with
-    # padding, at ten times the time. Windows of 4 (nnFormer, Zhou et al., 2021) divide every grid.
+    # The published windows of 7 are for patches of 96; in smaller patches they would be mostly
+    # padding, at ten times the cost. Windows of 4 (nnFormer, Zhou et al., 2021) divide every grid.
     window = 7 if min(request.patch_size) >= 96 else 4
     return {
         **_channels(request),
@@ -102,10 +100,6 @@ def _swin_unetr(request: Request) -> Arguments:
         "depths": [2, 2, 2, 2],
         "window_size": window,
     }
-
-
-def _deeplab(request: Request) -> Arguments:
-    return _channels(request)
 
 
 _NETS = "monai.networks.nets"
@@ -116,40 +110,40 @@ _REGISTRY = {
     "attention-unet": Entry(f"{_NETS}.AttentionUnet", _attention_unet),
     "unetr": Entry("GenSegLib.networks.padded.PaddedUNETR", _unetr),
     "swin-unetr": Entry("GenSegLib.networks.padded.PaddedSwinUNETR", _swin_unetr),
-    "deeplab": Entry("GenSegLib.networks.deeplab.DeepLab", _deeplab),
+    "deeplab": Entry("GenSegLib.networks.deeplab.DeepLab", _channels),
 }
 
 
 def _entry(name: str) -> Entry:
     if name not in _REGISTRY:
         known = ", ".join(_REGISTRY)
-        raise GenSegError(f"no segmenter is called {name!r}; choose one of {known}")
+        raise GenSegError(f"unknown segmenter {name!r}; choose one of {known}")
     return _REGISTRY[name]
 
 
 def segmenter_target(name: str) -> str:
-    """Return the import path of the segmenter's class, as a MONAI bundle names it."""
+    """Return the import path of the segmenter's class, as in a MONAI bundle's ``_target_``."""
     return _entry(name).target
 
 
 def segmenter_args(
     name: str, in_channels: int, out_channels: int, spatial_dims: int, patch_size: Sequence[int]
 ) -> Arguments:
-    """Return the plain (JSON) arguments that :func:`build_segmenter` takes.
+    """Return the JSON arguments for :func:`build_segmenter`.
 
     Args:
-        name: the registry name.
+        name: registry name.
         in_channels: image channels.
-        out_channels: classes, background included.
+        out_channels: number of classes, background included.
         spatial_dims: 2 or 3.
-        patch_size: the training patch in voxels.
+        patch_size: training patch in voxels.
     """
     request = Request(in_channels, out_channels, spatial_dims, tuple(patch_size))
     return _entry(name).arguments(request)
 
 
 def build_segmenter(name: str, args: Arguments) -> nn.Module:
-    """Build a segmenter with fresh weights.
+    """Build a segmenter with new weights.
 
     Raises:
         GenSegError: the name is unknown or the arguments do not fit the network.
@@ -158,6 +152,43 @@ def build_segmenter(name: str, args: Arguments) -> nn.Module:
     try:
         network: nn.Module = getattr(import_module(module), class_name)(**args)
     except (TypeError, ValueError, LookupError, AssertionError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = _first_line(error)
         raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {reason}") from error
-    return right_on_small_grids(network)
+    return fix_small_grid_gradients(network)
+
+
+def check_patch_size(
+    segmenter: nn.Module, channels: int, classes: int, size: Sequence[int]
+) -> None:
+    """Check that a segmenter maps patches of a size to logits of that size.
+
+    A copy of it runs on PyTorch's "meta" device, which computes shapes without values.
+
+    Args:
+        segmenter: a network of the registry.
+        channels: image channels.
+        classes: number of classes, background included.
+        size: patch size in voxels.
+
+    Raises:
+        GenSegError: the network fails on such patches, or its output has another shape.
+    """
+    shown = f"{' x '.join(map(str, size))} voxels (channels: {channels})"
+    trial = deepcopy(segmenter).to("meta").eval()
+    try:
+        with torch.no_grad():
+            logits = trial(torch.empty(1, channels, *size, device="meta"))
+    except Exception as error:  # each network fails in its own way
+        if isinstance(error, NotImplementedError) or " meta " in str(error):
+            return  # this PyTorch lacks the operation on "meta": that says nothing of the network
+        reason = _first_line(error)
+        raise GenSegError(f"the network cannot process patches of {shown}: {reason}") from error
+    if logits.shape != (1, classes, *size):
+        raise GenSegError(
+            f"the network maps patches of {shown} to an output of shape "
+            f"{' x '.join(map(str, logits.shape[1:]))}, not to logits of {classes} classes"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

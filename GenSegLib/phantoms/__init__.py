@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import __version__
 from ..cases import CaseSet
+from ..data.image_io import Volume, write_image, write_label
 from ..data.layouts import read_cases
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
-from ..images.image_io import Volume, write_image, write_label
 from . import hippocampus, liver
 
 ANATOMIES = {"hippocampus": hippocampus, "liver": liver}
@@ -60,7 +60,7 @@ def _drawing(anatomy: str, seed: int, stream: int) -> Callable[[int], tuple[Volu
     """Draw case `number` from a random stream of its own, so that cases do not affect others."""
 
     def draw(number: int) -> tuple[Volume, Volume]:
-        return ANATOMIES[anatomy].draw(np.random.default_rng([seed, stream, number]))
+        return ANATOMIES[anatomy].generate(np.random.default_rng([seed, stream, number]))
 
     return draw
 

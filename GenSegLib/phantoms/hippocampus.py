@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..images.image_io import Volume
+from ..data.image_io import Volume
 from . import rendering, shapes
 from .hippocampus_tissue import paint_surroundings
 from .shapes import Array
@@ -59,7 +59,7 @@ class Frame:
         )
 
 
-def draw(rng: np.random.Generator) -> tuple[Volume, Volume]:
+def generate(rng: np.random.Generator) -> tuple[Volume, Volume]:
     """Draw one subject: the image and its label, each (1, x, y, z), about 35 by 50 by 36 voxels."""
     frame = _random_frame(rng)
     label = _trace(rng, frame)

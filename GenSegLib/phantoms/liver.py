@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..data.image_io import Volume
 from ..errors import GenSegError
-from ..images.image_io import Volume
 from . import rendering, shapes
 from .organs import Enhancement, paint_organs
 from .rendering import coverage
@@ -25,7 +25,7 @@ SPACING = (3.0, 3.0, 3.0)
 FIELD_OF_VIEW = 120.0  # mm, the least along each axis
 
 
-def draw(
+def generate(
     rng: np.random.Generator,
     size: Sequence[int] = SIZE,
     spacing: Sequence[float] = SPACING,

@@ -1,4 +1,4 @@
-"""A labeled case as a training sees it, in memory."""
+"""Preprocessed cases as a training uses them: the interface, and cases held in memory."""
 
 from __future__ import annotations
 
@@ -12,77 +12,77 @@ import torch.nn.functional as F
 Box = tuple[slice, ...]
 
 
-class PatchSource(Protocol):
-    """Where patches of one case are cut out of; see :meth:`LabeledCase.patches`."""
+class CasePatches(Protocol):
+    """One case, padded to at least the patch size; see :meth:`TrainingCase.patches`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Voxels along each axis, at least those of a patch."""
+        """Padded size in voxels."""
 
     @property
     def voxels(self) -> Sequence[torch.Tensor]:
-        """The places (n, dims) of voxels of each class that is there."""
+        """Voxel indices (n, dims) of each foreground class that is present."""
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image (channel, *size) and label (1, *size) of a box."""
 
 
-class LabeledCase(Protocol):
-    """A labeled case, in memory or on disk."""
+class TrainingCase(Protocol):
+    """A preprocessed case, in memory or on disk."""
 
     @property
     def name(self) -> str:
-        """The case's name."""
+        """Case name."""
 
     @property
     def image(self) -> torch.Tensor:
-        """All of the image (channel, *shape)."""
+        """Whole image (channel, *shape)."""
 
     @property
     def label(self) -> torch.Tensor:
-        """All of the label (*shape), in classes."""
+        """Whole label map (*shape) of class indices."""
 
     @property
     def spacing(self) -> tuple[float, ...]:
         """Voxel size in mm."""
 
     @property
-    def coarse(self) -> LabeledCase | None:
-        """The same case at the preset's coarse spacing, where it has one."""
+    def coarse(self) -> TrainingCase | None:
+        """The same case at the preset's coarse spacing, if the preset has one."""
 
     def voxel_counts(self) -> dict[int, int]:
-        """Return how many voxels each class has that is there, background left out."""
+        """Return the number of voxels of each foreground class that is present."""
 
     def centroid(self) -> torch.Tensor:
-        """Return the mean place of the foreground in voxels; the middle where there is none."""
+        """Return the foreground's mean voxel index; the image center if there is none."""
 
     def extent(self) -> tuple[int, ...]:
-        """Return the size in voxels of what blends of this case are drawn from."""
+        """Return the size in voxels of the region from which blended pairs are sampled."""
 
-    def patches(self, size: Sequence[int]) -> PatchSource:
-        """Return where patches of a size are cut from; a smaller case is padded with zeros."""
+    def patches(self, size: Sequence[int]) -> CasePatches:
+        """Return a source of patches of a size; smaller cases are padded with zeros."""
 
-    def close_up(self) -> Subject:
-        """Return the case, or where it is large its part around the foreground, in memory."""
+    def foreground_region(self) -> InMemoryCase:
+        """Return the case in memory; a large case is cropped to its foreground and a margin."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A labeled case in memory; see `LabeledCase`."""
+class InMemoryCase:
+    """A case in memory; see `TrainingCase`."""
 
     name: str
     image: torch.Tensor
     label: torch.Tensor
     spacing: tuple[float, ...]
-    coarse: Subject | None = None
+    coarse: InMemoryCase | None = None
 
     def voxel_counts(self) -> dict[int, int]:
-        """See `LabeledCase`."""
+        """See `TrainingCase`."""
         counts = torch.bincount(self.label.flatten()).tolist()
         return {value: count for value, count in enumerate(counts) if value and count}
 
     def centroid(self) -> torch.Tensor:
-        """See `LabeledCase`."""
+        """See `TrainingCase`."""
         found = torch.nonzero(self.label > 0).cpu()
         if len(found) == 0:
             found = torch.tensor([[(size - 1) // 2 for size in self.label.shape]])
@@ -92,12 +92,12 @@ class Subject:
         """Return the whole size."""
         return tuple(self.label.shape)
 
-    def patches(self, size: Sequence[int]) -> PatchSource:
-        """See `LabeledCase`."""
-        image, label = _padded(self.image, size), _padded(self.label[None], size)
+    def patches(self, size: Sequence[int]) -> CasePatches:
+        """See `TrainingCase`."""
+        image, label = _pad(self.image, size), _pad(self.label[None], size)
         return _PaddedCase(image, label, _voxels_by_class(label[0]))
 
-    def close_up(self) -> Subject:
+    def foreground_region(self) -> InMemoryCase:
         """Return the case itself."""
         return self
 
@@ -113,18 +113,18 @@ class _PaddedCase:
         return tuple(self.label.shape[1:])
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
-        place = (slice(None), *box)
-        return self.image[place], self.label[place].long()
+        index = (slice(None), *box)
+        return self.image[index], self.label[index].long()
 
 
-def padding(shape: Sequence[int], size: Sequence[int]) -> list[tuple[int, int]]:
-    """Return how many voxels each axis lacks to a size, before it and behind it."""
+def symmetric_padding(shape: Sequence[int], size: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the voxels to add before and after each axis so that ``shape`` reaches ``size``."""
     missing = [max(0, want - have) for have, want in zip(shape, size)]
     return [(count // 2, count - count // 2) for count in missing]
 
 
-def _padded(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    margins = padding(volume.shape[1:], size)
+def _pad(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    margins = symmetric_padding(volume.shape[1:], size)
     return F.pad(volume, [value for pair in reversed(margins) for value in pair])
 
 

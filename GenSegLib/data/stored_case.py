@@ -1,4 +1,4 @@
-"""A labeled case on disk, of which a training reads patches."""
+"""Preprocessed cases on disk, of which a training reads patches."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..data.array_file import ArrayFile
-from .shapes import signed_distances
-from .subject import Box, PatchSource, Subject, padding
+from .case_cache import CacheEntry
+from .distance_maps import signed_distances
+from .training_case import Box, CasePatches, InMemoryCase, symmetric_padding
 
 Array = NDArray[Any]
 
 MARGIN_MM = 20.0
 DISTANCES_STEP = 2
-_MOST_PLACES = 20_000
+_MAX_PLACES = 20_000
 
 
-def stored_arrays(
+def case_arrays(
     image: Array, label: Array, spacing: Sequence[float], classes: int, limit_mm: float
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return what `StoredSubject` needs of a prepared case: arrays, and plain values.
+    """Return the arrays and JSON values that `StoredCase` reads.
 
     Args:
         image: (channel, *shape), normalized.
-        label: (*shape) of classes.
+        label: (*shape) of class indices.
         spacing: in mm.
-        classes: classes, background included.
-        limit_mm: distance at which signed distances are capped.
+        classes: number of classes, background included.
+        limit_mm: distance to which signed distances are clipped.
     """
-    kind = np.uint8 if classes <= 256 else np.int16
-    arrays = {"image": image.astype(np.float16), "label": label.astype(kind)}
-    low, high = _box(label)
+    dtype = np.uint8 if classes <= 256 else np.int16
+    arrays = {"image": image.astype(np.float16), "label": label.astype(dtype)}
+    low, high = _bounding_box(label)
     reach = [int(np.ceil(limit_mm / step)) + 1 for step in spacing]
     start = [max(0, a - r) for a, r in zip(low, reach)]
     stop = [min(n, b + r) for n, b, r in zip(label.shape, high, reach)]
@@ -44,14 +44,14 @@ def stored_arrays(
     distances = signed_distances(near, classes, tuple(spacing), limit_mm).numpy()
     every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
     arrays["distances"] = distances[every].astype(np.float16)
-    total, counts = np.zeros(label.ndim), []
-    for value in range(1, classes):
-        places = np.argwhere(near == value) + start
-        total = total + places.sum(axis=0)
-        counts.append(len(places))
-        arrays[f"places_{value}"] = places[:: -(-len(places) // _MOST_PLACES) or 1].astype(np.int32)
+    places = {value: np.argwhere(near == value) + start for value in range(1, classes)}
+    counts = [len(found) for found in places.values()]
+    for value, found in places.items():
+        step = -(-len(found) // _MAX_PLACES) or 1
+        arrays[f"places_{value}"] = found[::step].astype(np.int32)
+    total = sum((found.sum(axis=0) for found in places.values()), np.zeros(label.ndim))
     center = total / sum(counts) if any(counts) else (np.array(label.shape) - 1) // 2
-    values = {
+    return arrays, {
         "spacing": list(map(float, spacing)),
         "centroid": [float(place) for place in center],
         "low": low,
@@ -61,11 +61,10 @@ def stored_arrays(
         "voxel_counts": counts,
         "limit_mm": limit_mm,
     }
-    return arrays, values
 
 
-def _box(label: Array) -> tuple[list[int], list[int]]:
-    """Return the first and the last place behind the foreground; all where there is none."""
+def _bounding_box(label: Array) -> tuple[list[int], list[int]]:
+    """Return start and stop of the foreground along each axis; the whole array without one."""
     low, high = [0] * label.ndim, list(label.shape)
     mask = label > 0
     for axis in range(label.ndim) if mask.any() else ():
@@ -74,18 +73,18 @@ def _box(label: Array) -> tuple[list[int], list[int]]:
     return low, high
 
 
-class StoredSubject:
-    """A labeled case on disk; see `LabeledCase`.
+class StoredCase:
+    """A case on disk; see `TrainingCase`.
 
     Args:
-        name: of the case.
-        file: of `stored_arrays`.
-        coarse: the case at the preset's coarse spacing, where it has one.
-        device: where tensors are wanted.
+        name: case name.
+        file: cache entry of `case_arrays`.
+        coarse: the case at the preset's coarse spacing, if the preset has one.
+        device: device of the tensors that are returned.
     """
 
     def __init__(
-        self, name: str, file: ArrayFile, coarse: Subject | None, device: torch.device
+        self, name: str, file: CacheEntry, coarse: InMemoryCase | None, device: torch.device
     ) -> None:
         self.name, self.coarse = name, coarse
         self._file, self._device = file, device
@@ -97,21 +96,21 @@ class StoredSubject:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the file."""
         return self._file.path
 
     @property
     def image(self) -> torch.Tensor:
-        """All of the image, read anew."""
-        return self.read("image", self._everything())
+        """Whole image, read at every access."""
+        return self.read("image", self._full_box())
 
     @property
     def label(self) -> torch.Tensor:
-        """All of the label, read anew."""
-        return self.read("label", self._everything())[0].long()
+        """Whole label map, read at every access."""
+        return self.read("label", self._full_box())[0].long()
 
     def size_of(self, name: str) -> tuple[int, ...]:
-        """Return the size of an array without its channels."""
+        """Return the spatial size of an array."""
         shape = self._file.shape(name)
         return shape if name == "label" else shape[1:]
 
@@ -122,19 +121,18 @@ class StoredSubject:
         return torch.from_numpy(part.astype(np.float32)).to(self._device)
 
     def voxel_counts(self) -> dict[int, int]:
-        """See `LabeledCase`."""
+        """See `TrainingCase`."""
         counts = enumerate(self._file.values["voxel_counts"], 1)
         return {value: count for value, count in counts if count}
 
     def centroid(self) -> torch.Tensor:
-        """See `LabeledCase`."""
+        """See `TrainingCase`."""
         return torch.tensor(self._file.values["centroid"], dtype=torch.float32)
 
     def extent(self) -> tuple[int, ...]:
-        """Return the size of a box about the centroid that holds the foreground and a margin.
+        """Return the size of a box, centered at the centroid, of the foreground and a margin.
 
-        What lies further away is for real patches: maps between bodies as a whole are of no use to
-        blends of one organ.
+        Registering whole bodies would not help to blend one organ.
         """
         center = self.centroid().tolist()
         sides = zip(center, self._low, self._high, self.spacing)
@@ -143,19 +141,19 @@ class StoredSubject:
             for middle, low, high, step in sides
         )
 
-    def patches(self, size: Sequence[int]) -> PatchSource:
-        """See `LabeledCase`."""
+    def patches(self, size: Sequence[int]) -> CasePatches:
+        """See `TrainingCase`."""
         return _StoredPatches(self, size, self._places())
 
-    def close_up(self) -> Subject:
-        """Return the part around the foreground."""
+    def foreground_region(self) -> InMemoryCase:
+        """See `TrainingCase`; the margin is `MARGIN_MM`."""
         margins = [round(MARGIN_MM / step) for step in self.spacing]
         sides = zip(self._low, self._high, margins, self.size_of("label"))
         box = tuple(slice(max(0, a - m), min(n, b + m)) for a, b, m, n in sides)
         label = self.read("label", box)[0].long()
-        return Subject(self.name, self.read("image", box), label, self.spacing)
+        return InMemoryCase(self.name, self.read("image", box), label, self.spacing)
 
-    def _everything(self) -> Box:
+    def _full_box(self) -> Box:
         return tuple(slice(0, size) for size in self.size_of("label"))
 
     def _places(self) -> list[torch.Tensor]:
@@ -165,29 +163,27 @@ class StoredSubject:
 
 
 class _StoredPatches:
-    """Reads patches of a stored case; see `PatchSource`."""
+    """Reads patches of a stored case; see `CasePatches`."""
 
-    def __init__(
-        self, subject: StoredSubject, size: Sequence[int], places: list[torch.Tensor]
-    ) -> None:
-        own = subject.size_of("label")
-        margins = padding(own, size)
-        self._subject, self._own = subject, own
+    def __init__(self, case: StoredCase, size: Sequence[int], places: list[torch.Tensor]) -> None:
+        stored = case.size_of("label")
+        margins = symmetric_padding(stored, size)
+        self._case, self._stored = case, stored
         self._before = [before for before, _ in margins]
-        self.shape = tuple(n + sum(margin) for n, margin in zip(own, margins))
+        self.shape = tuple(n + sum(margin) for n, margin in zip(stored, margins))
         self.voxels = [found + torch.tensor(self._before) for found in places]
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `PatchSource`."""
+        """See `CasePatches`."""
         return self._cut("image", box), self._cut("label", box).long()
 
     def _cut(self, name: str, box: Box) -> torch.Tensor:
-        sides = list(zip(box, self._before, self._own))
-        taken = tuple(slice(max(0, b.start - a), min(n, b.stop - a)) for b, a, n in sides)
-        part = self._subject.read(name, taken)
+        sides = list(zip(box, self._before, self._stored))
+        inside = tuple(slice(max(0, b.start - a), min(n, b.stop - a)) for b, a, n in sides)
+        part = self._case.read(name, inside)
         margins = [
             count
-            for t, (b, a, _) in reversed(list(zip(taken, sides)))
+            for t, (b, a, _) in reversed(list(zip(inside, sides)))
             for count in (t.start + a - b.start, b.stop - t.stop - a)
         ]
         return F.pad(part, margins)

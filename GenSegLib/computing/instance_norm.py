@@ -1,9 +1,9 @@
-"""Instance normalization that leaves channels last in memory.
+"""Instance normalization that preserves the channels-last memory format.
 
-PyTorch takes instance normalization for the batch normalization of one sample with batch times
-channels channels. With channels last in memory, which convolutions are faster on, that copies every
-image there and back: on a CPU a quarter of a training step. The batch normalization of one sample
-alone is the same, and takes the image as it lies.
+PyTorch computes instance normalization as batch normalization of one sample with batch * channels
+channels. In channels-last format, in which convolutions are faster, that copies every image twice:
+on a CPU a quarter of a training step. Batch normalization sample by sample gives the same result
+without copies.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class _InstanceNorm3d(nn.InstanceNorm3d):
         return _sample_by_sample(self, images)
 
 
-_IN_PLACE_OF: dict[type[nn.Module], type[nn.Module]] = {
+_REPLACEMENTS: dict[type[nn.Module], type[nn.Module]] = {
     nn.InstanceNorm2d: _InstanceNorm2d,
     nn.InstanceNorm3d: _InstanceNorm3d,
 }
 
 
-def normalize_sample_by_sample(network: nn.Module) -> None:
-    """Let a network's instance normalizations leave channels last; weights and names stay."""
+def replace_instance_norm(network: nn.Module) -> None:
+    """Replace instance normalization layers in place; parameters and their names stay."""
     for module in network.modules():
         for name, child in module.named_children():
-            if type(child) in _IN_PLACE_OF and not child.track_running_stats:
-                setattr(module, name, _in_its_place(child))
+            if type(child) in _REPLACEMENTS and not child.track_running_stats:
+                setattr(module, name, _replacement(child))
 
 
 def _sample_by_sample(
@@ -47,7 +47,7 @@ def _sample_by_sample(
     return torch.cat(normalized)
 
 
-def _in_its_place(norm: nn.Module) -> nn.Module:
-    replaced = _IN_PLACE_OF[type(norm)](norm.num_features, norm.eps, affine=norm.affine)
+def _replacement(norm: nn.Module) -> nn.Module:
+    replaced = _REPLACEMENTS[type(norm)](norm.num_features, norm.eps, affine=norm.affine)
     replaced.weight, replaced.bias = norm.weight, norm.bias
     return replaced

@@ -1,0 +1,262 @@
+"""Presets: what differs between anatomies and modalities, as data.
+
+The presets that come with GenSeg are JSON files in ``resources/presets``. Light: the standard
+library only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import permutations, product
+from pathlib import Path
+from typing import Any
+
+from .errors import GenSegError
+from .files import read_json
+from .settings import (
+    LARGEST_SPACING,
+    SMALLEST_SPACING,
+    Rule,
+    at_least,
+    between,
+    is_count,
+    is_spacing,
+    one_of,
+    require,
+    setting,
+    validate,
+)
+
+EFFORTS = ("quick", "standard", "thorough")
+LARGEST_MULTIPLE = 128  # voxels; more than the strides of any segmenter
+_FOLDER = Path(__file__).parent / "resources" / "presets"
+_SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
+_ORIENTATIONS = frozenset(
+    "".join(pair[side] for pair, side in zip(order, sides))
+    for order in permutations(("RL", "AP", "SI"))
+    for sides in product((0, 1), repeat=3)
+)
+_RENAMED = {  # old -> new
+    "foreground_share": "foreground_fraction",
+    "coarse_share": "coarse_fraction",
+    "search_finely": "full_image_fallback",
+}
+
+
+def list_presets() -> tuple[str, ...]:
+    """Return the names of all presets that come with GenSeg, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
+
+
+def load_preset(name_or_path: str | Path) -> Preset:
+    """Read a preset by its name, or from a JSON file.
+
+    Raises:
+        GenSegError: there is no such preset (the message lists the names), or the file is invalid.
+    """
+    names = list_presets()
+    if str(name_or_path) in names:
+        path = _FOLDER / f"{name_or_path}.json"
+    else:
+        path = Path(name_or_path)
+        if path.suffix != ".json":
+            known = ", ".join(names)
+            raise GenSegError(
+                f"unknown preset {str(name_or_path)!r}; choose {known} or a .json file"
+            )
+    return Preset.from_json(read_json(path))
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Intensity normalization.
+
+    `zscore` scales each image to mean 0 and standard deviation 1 (MR); `window` maps `low` to
+    `high` (HU) onto 0 to 1 and clips the rest (CT).
+    """
+
+    kind: str = setting(one_of(("zscore", "window")), "zscore")
+    low: float = 0.0
+    high: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Validate the settings."""
+        validate(self)
+        if self.kind == "window":
+            require(self.low < self.high, "intensity", "a window with low below high")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Optimizer steps of the three phases of a training."""
+
+    warmup_steps: int = setting(at_least(0))
+    joint_steps: int = setting(at_least(0))
+    final_steps: int = setting(at_least(0))
+
+    def __post_init__(self) -> None:
+        """Validate the settings."""
+        validate(self)
+
+
+_LABELS = Rule(lambda labels: all(value > 0 for value in labels), "values of 1 or more")
+_STEPS = Rule(lambda steps: set(steps) == set(EFFORTS), f"entries for {', '.join(EFFORTS)}")
+_COLORS = Rule(
+    lambda colors: all(0 <= part <= 255 for color in colors.values() for part in color),
+    "RGB from 0 to 255",
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of one anatomy and modality; sizes in voxels, spacing in mm.
+
+    Attributes:
+        name: identifier, such as ``liver-ct``.
+        title: name for users.
+        anatomy: the organ or region.
+        modality: "MR", "CT" or empty.
+        labels: names by label value; empty to take them from the cases.
+        patch_size: training patch, multiples of `multiple`.
+        steps: optimizer steps by effort, one entry for each of `EFFORTS`.
+        spatial_dims: 2 or 3.
+        channels: image channels.
+        orientation: axis codes that images are reoriented to.
+        spacing: spacing that images are resampled to; None for the median of the cases.
+        intensity: intensity normalization.
+        crop_foreground: crop images to the body.
+        multiple: image sizes are padded to a multiple of it.
+        largest_component: keep the largest component of each label of `single_component_labels`.
+        fill_holes: fill holes of predictions.
+        bias_field: augment with bias fields.
+        segmenter: registry name of the network.
+        colors: RGB from 0 to 255 by label value.
+        terminology: 3D Slicer's terminology entries by label value.
+        foreground_fraction: fraction of patches centered on a foreground voxel; classes are
+            equally likely.
+        coarse_spacing: with it the network also learns at this spacing, and prediction localizes
+            the organ at it before it segments at `spacing`.
+        coarse_fraction: fraction of patches at `coarse_spacing`.
+        coarse_margin_mm: margin around the localized organ.
+        full_image_fallback: segment the whole image if nothing was localized; otherwise the
+            segmentation is empty.
+        coordinates: the generator also gets the coordinates of each voxel.
+        optional_labels: labels that cases may lack and that may have any number of components,
+            such as lesions; one that no case has is left out of the model.
+        few_cases: up to this number of labeled cases, a step has one real and one generated sample.
+            Patches show most of a case then, so that more of them only overfit, at twice the cost.
+        mirror_axes: spatial axes along which cases are mirrored, in training and at test-time
+            augmentation.
+
+    Raises:
+        GenSegError: a value is invalid; the message names the setting.
+    """
+
+    name: str = setting(Rule(bool, "a string that is not empty"))
+    title: str
+    anatomy: str
+    modality: str = setting(Rule(lambda value: value in ("MR", "CT", ""), "'MR', 'CT' or empty"))
+    labels: dict[int, str] = field(metadata={"rule": _LABELS})
+    patch_size: tuple[int, ...]
+    steps: dict[str, Steps] = field(metadata={"rule": _STEPS})
+    spatial_dims: int = setting(one_of((2, 3)), 3)
+    channels: int = setting(at_least(1), 1)
+    orientation: str = setting(Rule(_ORIENTATIONS.__contains__, "axis codes such as 'RAS'"), "RAS")
+    spacing: tuple[float, ...] | None = None
+    intensity: Intensity = field(default_factory=Intensity)
+    crop_foreground: bool = False
+    multiple: int = setting(between(1, LARGEST_MULTIPLE), 8)
+    largest_component: bool = False
+    fill_holes: bool = False
+    bias_field: bool = False
+    segmenter: str = "unet"
+    colors: dict[int, tuple[int, int, int]] = field(
+        default_factory=dict, metadata={"rule": _COLORS}
+    )
+    terminology: dict[int, str] = field(default_factory=dict)
+    foreground_fraction: float = setting(between(0, 1), 0.5)
+    coarse_spacing: tuple[float, ...] | None = None
+    coarse_fraction: float = setting(between(0, 1), 0.25)
+    coarse_margin_mm: float = setting(at_least(0), 20.0)
+    full_image_fallback: bool = False
+    coordinates: bool = False
+    optional_labels: tuple[int, ...] = ()
+    few_cases: int = setting(at_least(0), 0)
+    mirror_axes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Validate the settings."""
+        validate(self)
+        dims, axes = self.spatial_dims, self.mirror_axes
+        fits = len(self.patch_size) == dims and all(map(self._is_patch_edge, self.patch_size))
+        require(fits, "patch_size", f"{dims} multiples of {self.multiple}")
+        for name in ("spacing", "coarse_spacing"):
+            spacing = getattr(self, name)
+            valid = spacing is None or is_spacing(spacing, dims)
+            require(valid, name, f"{dims} lengths from {_SPACINGS}")
+        are_axes = all(is_count(axis) and axis < dims for axis in axes)
+        expected = f"some of {list(range(dims))}"
+        require(are_axes and len(set(axes)) == len(axes), "mirror_axes", expected)
+        has_required = not self.labels or bool(self.single_component_labels)
+        require(has_required, "optional_labels", "some of the labels, not all")
+
+    def _is_patch_edge(self, size: object) -> bool:
+        return is_count(size) and size > 0 and size % self.multiple == 0  # type: ignore[operator]
+
+    @property
+    def single_component_labels(self) -> tuple[int, ...]:
+        """The labels to which `largest_component` applies: all but the optional ones."""
+        return tuple(value for value in self.labels if value not in self.optional_labels)
+
+    def labels_of(self, values: Collection[int]) -> dict[int, str]:
+        """Return the labels of cases with these values: all but absent optional ones."""
+        absent = set(self.optional_labels) - set(values)
+        return {value: name for value, name in self.labels.items() if value not in absent}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the preset as JSON values, for `from_json`."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.intensity.kind == "zscore":
+            values["intensity"] = {"kind": "zscore"}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preset:
+        """Read JSON values of `to_json`, with the names of older versions, too.
+
+        Raises:
+            GenSegError: a setting is missing, unknown or invalid.
+        """
+        if not isinstance(values, Mapping):
+            raise GenSegError(f"the preset is {values!r}, not an object")
+        name = str(values.get("name", "?"))
+        values = {_RENAMED.get(key, key): value for key, value in values.items()}
+        unknown = sorted(set(values) - {item.name for item in fields(cls)})
+        if unknown:
+            raise GenSegError(f"preset {name!r}: unknown setting {unknown[0]!r}; remove it")
+        try:
+            return cls(**{key: _parse(key, value) for key, value in values.items()})
+        except GenSegError as error:
+            raise GenSegError(f"preset {name!r}: {error}") from None
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+            text = str(error).replace("Preset.__init__()", "it is").splitlines()[0]
+            raise GenSegError(f"preset {name!r} cannot be read: {text}") from error
+
+
+def _parse(name: str, value: Any) -> Any:
+    """Convert a JSON value to the type of a setting."""
+    if name in ("labels", "terminology"):
+        return {int(key): str(text) for key, text in value.items()}
+    if name == "colors":
+        return {int(key): (int(r), int(g), int(b)) for key, (r, g, b) in value.items()}
+    if name in ("spacing", "coarse_spacing"):
+        return None if value is None else tuple(map(float, value))
+    if name in ("patch_size", "optional_labels", "mirror_axes"):
+        return tuple(value)
+    if name == "intensity":
+        return Intensity(**value)
+    if name == "steps":
+        return {effort: Steps(**counts) for effort, counts in value.items()}
+    return value
