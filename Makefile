@@ -1,40 +1,50 @@
-# make demo   the whole job on phantoms, about five minutes
-# make test   all the tests
-# make lint   style and types
-# make screenshots   the pictures of the Slicer panel, about five minutes
-# make lock   requirements.lock anew: every package that is installed, pinned and hashed
-# make locked .venv from requirements.lock, each package held to its hash (torch for CUDA: large)
-# make audit  bandit over the code, pip-audit over requirements.lock (asks pypi.org)
-# make sbom   build/sbom.json: what is installed in .venv, as CycloneDX
-# make clean  removes what the others made (not your runs)
+# make demo        the whole workflow on synthetic volumes, about five minutes
+# make test        tests of the library and the module, at most six minutes on two cores
+# make test-quick  the fast ones of them, at most 90 seconds
+# make test-host   tests of the desktop host that stands in for 3D Slicer
+# make lint        style, types, Python 3.9 compatibility, security
+# make docs-check  links of the documents
+# make lock        requirements.lock: all packages, pinned and hashed
+# make locked      .venv from requirements.lock, with hashes verified (PyTorch with CUDA: large)
+# make audit       bandit over the code, pip-audit over requirements.lock (needs pypi.org)
+# make sbom        build/sbom.json: the packages of .venv, as CycloneDX
+# make clean       remove what the other targets made, except runs
 #
-# Everything is installed into .venv. Another Python: make demo PYTHON=python3.12
+# Everything is installed into .venv. To choose a Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3
-# tests run side by side, each with one thread
+# test processes, each with one thread
 WORKERS ?= 2
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 GENSEG := $(BIN)/genseg
 INSTALLED := .venv/installed
 RELEASE := .venv/release
 BANDIT := $(BIN)/bandit -q -c pyproject.toml -r GenSegLib GenSegSlicer
 
-.PHONY: demo test lint screenshots lock locked audit sbom clean
+.PHONY: demo test test-quick test-host lint docs-check lock locked audit sbom clean
 
 demo: $(INSTALLED)
 	$(GENSEG) demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-quick: $(INSTALLED)
+	$(PYTEST) -m "not slow"
+
+test-host: $(INSTALLED)
+	$(PYTEST) Testing/HostTests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vermin --quiet --no-tips --violations --no-parse-comments -t=3.9- GenSegLib GenSegSlicer
 	$(BIN)/mypy
 	$(BANDIT)
 
-screenshots: $(INSTALLED)
-	$(BIN)/python Testing/Tools/screenshots.py
+docs-check: $(INSTALLED)
+	$(BIN)/python Testing/Tools/check_links.py
 
 lock: $(RELEASE)
 	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal \

@@ -1,7 +1,7 @@
-"""Prints the Debian packages that tests need and this system lacks.
+"""Print the Debian packages that the tests need and that are not installed.
 
-The desktop host shows Qt's widgets without a screen and renders VTK's views in software. The tests
-of faults mount drives of their own.
+The desktop host shows Qt's widgets without a screen and renders VTK's views in software; tests of
+drive failures mount FUSE file systems.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-0",
     "libxkbcommon.so.0": "libxkbcommon0",
 }
-# Libraries come with nothing to draw: Mesa's drivers, and a font.
+# needed for drawing: Mesa's drivers, and a font
 COMPANIONS = ("libgl1-mesa-dri", "fonts-dejavu-core")
 
 
 def is_missing(library: str) -> bool:
-    """Whether the system cannot load a library."""
+    """Return whether the system cannot load a library."""
     try:
         ctypes.CDLL(library)
     except OSError:
