@@ -1,4 +1,4 @@
-"""Which device and which number format a computation runs on."""
+"""Devices, numerical precision and determinism of computations."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
+import psutil
 import torch
 from torch import nn
 
 from ..errors import GenSegError
-from ..networks.instance_norm import normalize_sample_by_sample
-from .memory_format import CHANNELS_LAST, laid_out
+from .instance_norm import replace_instance_norm
+from .memory_format import CHANNELS_LAST, to_memory_format
 
 Precision = Callable[[], AbstractContextManager[object]]
 
 _GIB = 2**30
-# how PyTorch's allocators say it, which raise plain errors on CPUs
+# in messages of PyTorch's allocators, which raise plain RuntimeErrors on CPUs
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a computation can run on: its `name` for `choose_device`, a title for people.
+    """A device: its `name` for `choose_device`, a display title, and its memory in GiB.
 
-    `memory_gb` (GiB) is None where it is not known.
+    `memory_gb` is None if it is unknown.
     """
 
     name: str
@@ -35,95 +36,97 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """Give the devices of this machine, the one that `auto` takes first."""
-    cards = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
-    processor = Device("cpu", f"CPU, {os.cpu_count() or 1} threads", _main_memory_gb())
-    devices = [*(_describe_card(index) for index in cards), processor]
+    """Return the devices of this machine, first the one that `auto` selects."""
+    devices = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        gpu = torch.cuda.get_device_properties(index)
+        devices.append(Device(f"cuda:{index}", gpu.name, round(gpu.total_memory / _GIB, 1)))
+    memory_gb = round(psutil.virtual_memory().total / _GIB, 1)
+    devices.append(Device("cpu", f"CPU, {os.cpu_count() or 1} threads", memory_gb))
     if torch.backends.mps.is_available():
         devices.append(Device("mps", "Apple GPU (not tested)", None))
     return devices
 
 
-def _describe_card(index: int) -> Device:
-    card = torch.cuda.get_device_properties(index)
-    return Device(f"cuda:{index}", card.name, round(card.total_memory / _GIB, 1))
-
-
-def _main_memory_gb() -> float | None:
-    """Give the memory of the machine where the system tells it to Python (not on Windows)."""
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1)
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
 def choose_device(name: str) -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:NUMBER``.
 
-    ``auto`` takes a CUDA card, then the CPU. Apple's MPS has to be asked for: nothing here was
-    run on it, and older PyTorch lacks operations there that trainings need (`matrix_exp`, the
-    gradient of `grid_sample` in 3-D).
+    ``auto`` selects a CUDA GPU, else the CPU. MPS must be requested: it is untested, and older
+    PyTorch lacks operations there that training needs (`matrix_exp`, the gradient of `grid_sample`
+    in 3-D).
 
     Raises:
-        GenSegError: the device that was asked for by name is not there.
+        GenSegError: the requested device does not exist.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise GenSegError(f"no device is called {name!r}; use auto, cpu, mps or cuda") from None
+        raise GenSegError(f"unknown device {name!r}; use auto, cpu, mps or cuda") from None
     if device.type == "cuda":
-        cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= cards:
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= gpus:
             raise GenSegError(
-                f"the device {name} was asked for and PyTorch finds {cards} CUDA cards here; "
-                "choose the device auto or cpu"
+                f"device {name} is not available: PyTorch finds {gpus} CUDA GPUs on this machine; "
+                "use --device auto or cpu"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise GenSegError("the device mps is not there; choose the device auto or cpu")
+        raise GenSegError("device mps is not available; use --device auto or cpu")
     return device
 
 
 def cpu_capabilities() -> Mapping[str, object]:
-    """Return what this processor is and can do, by PyTorch's names; PyTorch 2.8 cannot tell."""
+    """Return the name and instruction sets of the CPU; empty before PyTorch 2.9."""
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return capabilities
 
 
-def _card_gains_by_bfloat16(device: torch.device) -> bool:
-    """Tell whether a card has units for it; PyTorch says yes where it would merely imitate them."""
+def choose_precision(device: torch.device, precision: str) -> Precision:
+    """Return the autocast context of forward passes: bfloat16 where the hardware benefits.
+
+    ``auto`` means bfloat16 on CUDA GPUs and CPUs with units for it.
+    """
+    benefits: Mapping[str, Callable[[], bool]] = {
+        "cuda": partial(_gpu_benefits_from_bfloat16, device),
+        "cpu": _cpu_benefits_from_bfloat16,
+        "mps": lambda: False,
+    }
+    if precision == "fp32" or (precision == "auto" and not benefits[device.type]()):
+        return nullcontext
+    return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+
+
+def _gpu_benefits_from_bfloat16(device: torch.device) -> bool:
+    """Return whether a GPU has units for bfloat16; PyTorch also counts emulation."""
     if torch.version.hip:
         return torch.cuda.is_bf16_supported()
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def choose_precision(device: torch.device, precision: str) -> Precision:
-    """Return a context for the forward passes: bfloat16 where the hardware gains by it.
+def _cpu_benefits_from_bfloat16() -> bool:
+    """Return whether bfloat16 is faster than float32 on this CPU.
 
-    ``auto`` means bfloat16 on CUDA cards that have it and on CPUs that have units for it.
+    With AVX-512 BF16 alone, training is no faster than in float32 on Intel CPUs and 1.2 to 1.8
+    times as fast on AMD CPUs (``Testing/Benchmarks/network_speed.py``).
     """
-    fitting: Mapping[str, Callable[[], bool]] = {
-        "cuda": partial(_card_gains_by_bfloat16, device),
-        "cpu": _cpu_gains_by_bfloat16,
-        "mps": lambda: False,
-    }
-    if precision == "fp32" or (precision == "auto" and not fitting[device.type]()):
-        return nullcontext
-    return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+    capabilities = cpu_capabilities()
+    if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx512_bf16"):
+        return True
+    return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))
 
 
 @contextmanager
-def deterministic(asked: bool) -> Iterator[None]:
-    """Let the same seed give the same result to the bit on a graphics card, too, for a while.
+def deterministic(enabled: bool) -> Iterator[None]:
+    """Use deterministic algorithms, so that results are reproducible bit by bit on GPUs too.
 
-    On the CPU it does so anyway. On CUDA what can be computed in order is, at some cost in time
+    They are reproducible on CPUs anyway. On CUDA this costs some time
     (https://docs.pytorch.org/docs/stable/notes/randomness.html).
 
     Raises:
-        GenSegError: in the block, something is computed that the device has no such way for.
+        GenSegError: an operation has no deterministic implementation on the device.
     """
-    if not asked:
+    if not enabled:
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -131,49 +134,37 @@ def deterministic(asked: bool) -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     try:
         yield
-    except RuntimeError as fault:
-        if "deterministic" not in str(fault):
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
             raise
-        what = str(fault).split()[0]
+        operation = str(error).split()[0]
         raise GenSegError(
-            f"this device has no deterministic way to compute {what}; train with --device cpu, or "
-            "without --deterministic"
-        ) from fault
+            f"{operation} has no deterministic implementation on this device; train with "
+            "--device cpu, or without --deterministic"
+        ) from error
     finally:
         torch.use_deterministic_algorithms(before)
 
 
-def where_in_order(device: torch.device) -> torch.device:
-    """Return where to compute what the device has no deterministic way for: there, or the CPU.
+def deterministic_device(device: torch.device) -> torch.device:
+    """Return where to run operations without a deterministic implementation on the device.
 
-    It is the device itself unless `deterministic` is asked for.
+    That is the CPU within `deterministic`, else the device itself.
     """
     return torch.device("cpu") if torch.are_deterministic_algorithms_enabled() else device
 
 
-def is_out_of_memory(fault: BaseException) -> bool:
-    """Tell whether a device or the processor had no memory left."""
-    if isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError)):
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that GPU or main memory is exhausted."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
-    return isinstance(fault, RuntimeError) and any(s in str(fault) for s in _OUT_OF_MEMORY)
+    return isinstance(error, RuntimeError) and any(s in str(error) for s in _OUT_OF_MEMORY)
 
 
 def to_device(network: nn.Module, device: torch.device, memory_format: str = CHANNELS_LAST) -> None:
-    """Move a network, its weights laid out in a memory format."""
+    """Move a network to a device and convert its weights to a memory format, in place."""
     if device.type == "cpu":
-        normalize_sample_by_sample(network)
+        replace_instance_norm(network)
     for parameter in network.parameters():
-        parameter.data = laid_out(parameter.data, memory_format)
+        parameter.data = to_memory_format(parameter.data, memory_format)
     network.to(device)
-
-
-def _cpu_gains_by_bfloat16() -> bool:
-    """Tell whether there are units for it; float32 is right on any processor.
-
-    With AVX-512's instructions for it alone, trainings are no faster than in float32 on Intel's
-    processors and 1.2 to 1.8 times as fast on AMD's (``Testing/Benchmarks/network_speed.py``).
-    """
-    capabilities = cpu_capabilities()
-    if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx512_bf16"):
-        return True
-    return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))

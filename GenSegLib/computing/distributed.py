@@ -1,17 +1,16 @@
-"""Several processes that train one model together, each on its own share of every batch.
+"""Data-parallel training by several processes, each with its share of every batch.
 
-PyTorch's engine carries the messages (gloo between CPUs, NCCL between CUDA cards); `torchrun`
-starts the processes. Each computes what a single process would, with two exceptions, and both
-differentiate as often as a hypergradient asks for:
+`torchrun` starts the processes; they communicate by torch.distributed (gloo between CPUs, NCCL
+between CUDA GPUs). Two operations make all of them compute the gradients of the whole batch, to any
+order of differentiation:
 
-    in_common   weights that all processes hold alike; their gradients are averaged
-    summed      a sum over the whole batch, as Dice is made of, of which each has a part
+    average_gradients   parameters that all processes share; their gradients are averaged
+    global_sum          a sum over the whole batch, of which each process has a part (as for Dice)
 
-With L_r the loss of process r, everything is a derivative of the sum of all L_r, and the average
-of what the processes find for a common weight is the derivative of their mean: that of the whole
-batch. A process that is alone calls none of this engine, and computes what it always did.
+With L_r the loss of process r, each derivative is that of the sum of all L_r, and its average over
+the processes is the derivative of the mean loss. A single process never communicates.
 
-The leader (rank 0) alone writes, and its clock and its view of the run folder decide.
+The main process (rank 0) writes all files, and its clock and its view of the run folder decide.
 """
 
 from __future__ import annotations
@@ -24,190 +23,188 @@ import torch
 import torch.distributed as dist
 
 from ..errors import GenSegError
-from .torchrun import local_rank, restarts
+from .torchrun import local_rank, restart_count
 
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """Be one of the processes that torchrun started, for a while.
-
-    Each process of a machine takes a CUDA card of its own, where there are any.
+def process_group() -> Iterator[None]:
+    """Join the process group of torchrun; each process uses its own GPU, if there are any.
 
     Raises:
-        GenSegError: the processes cannot reach each other, or one has ended.
+        GenSegError: the processes cannot reach each other, or one of them has ended.
     """
     try:
-        _meet()
+        _join()
         yield
-    except RuntimeError as fault:
-        if not _is_of_the_engine(fault):
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         raise GenSegError(
-            "another process of this training cannot be reached or has ended; where it did, its "
-            "own message says why. `genseg resume RUN` goes on from the last checkpoint"
-        ) from fault
+            "lost connection to another process of this training; if it failed, its own message "
+            "says why. `genseg resume RUN` continues from the last checkpoint"
+        ) from error
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
-def _meet() -> None:
+def _join() -> None:
     if local_rank() < torch.cuda.device_count():
         torch.cuda.set_device(local_rank())
-    store, place, processes = next(dist.rendezvous("env://"))
-    # torchrun may keep the store for a restart, with the addresses of those that have ended
-    store = dist.PrefixStore(f"start {restarts()}", store)
+    store, rank_, size = next(dist.rendezvous("env://"))
+    # torchrun may keep the store over a restart, with addresses of processes that have ended
+    store = dist.PrefixStore(f"start {restart_count()}", store)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, store=store, rank=place, world_size=processes)
+    dist.init_process_group(backend, store=store, rank=rank_, world_size=size)
 
 
-def _is_of_the_engine(fault: RuntimeError) -> bool:
-    return isinstance(fault, dist.DistError) or "gloo" in str(fault)
-
-
-def require_own_card(device: torch.device) -> None:
-    """Make sure that no other process beside this one computes on the same CUDA card.
+def require_own_gpu(device: torch.device) -> None:
+    """Check that no two processes use the same GPU.
 
     Raises:
-        GenSegError: it does.
+        GenSegError: they would.
     """
-    if count() == 1 or device.type != "cuda":
+    if world_size() == 1 or device.type != "cuda":
         return
-    cards = torch.cuda.device_count()
     if ":" in str(device):
-        raise GenSegError(f"{device} is one card, for one process; with torchrun say --device cuda")
-    if local_rank() >= cards:
+        raise GenSegError(f"{device} is a single GPU; use --device cuda with torchrun")
+    gpus = torch.cuda.device_count()
+    if local_rank() >= gpus:
         raise GenSegError(
-            f"torchrun started more processes on this machine than it has CUDA cards ({cards}); "
-            f"say --nproc-per-node {cards}, or --device cpu"
+            f"torchrun started more processes on this machine than it has GPUs ({gpus}); "
+            f"use --nproc-per-node {gpus}, or --device cpu"
         )
 
 
-def count() -> int:
-    """Give how many processes train together; 1 for one that is alone."""
-    return dist.get_world_size() if _are_several() else 1
+def world_size() -> int:
+    """Return the number of processes; 1 for a single one."""
+    return dist.get_world_size() if _is_active() else 1
 
 
 def rank() -> int:
-    """Give this process's place among them, from 0."""
-    return dist.get_rank() if _are_several() else 0
+    """Return the rank of this process, from 0."""
+    return dist.get_rank() if _is_active() else 0
 
 
-def leads() -> bool:
-    """Tell whether this is the process that writes."""
+def is_main_process() -> bool:
+    """Return whether this is the process that writes files."""
     return rank() == 0
 
 
-def share_of(whole: int, name: str) -> int:
-    """Give how many samples of a batch this process computes.
+def local_batch_size(batch_size: int, name: str) -> int:
+    """Return the samples per process of a batch.
 
     Raises:
-        GenSegError: the batch cannot be shared evenly; the message names its setting.
+        GenSegError: the batch cannot be split evenly; the message names its setting.
     """
-    if whole % count():
+    size = world_size()
+    if batch_size % size:
         raise GenSegError(
-            f"a batch of {whole} cannot be shared evenly by {count()} processes; say "
-            f"--set {name}={-(-whole // count()) * count()}, or start fewer processes"
+            f"a batch of {batch_size} cannot be split evenly over {size} processes; use "
+            f"--set {name}={-(-batch_size // size) * size}, or fewer processes"
         )
-    return whole // count()
+    return batch_size // size
 
 
-def own_stream(common: torch.Generator) -> torch.Generator:
-    """Return what this process draws a step's samples from; alone, what all draw from in common."""
-    if not _are_several():
+def rank_generator(common: torch.Generator) -> torch.Generator:
+    """Return the random generator of this process for a step, seeded from the common one.
+
+    A single process uses the common generator itself.
+    """
+    if not _is_active():
         return common
     seed = int(torch.randint(2**31 - 2, (1,), generator=common))
-    return torch.Generator().manual_seed(seed * count() + rank())
+    return torch.Generator().manual_seed(seed * world_size() + rank())
 
 
-def in_common(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Return weights that all processes hold alike; gradients that reach them are averaged."""
-    if not _are_several() or not any(tensor.requires_grad for tensor in tensors):
+def average_gradients(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return shared parameters whose gradients are averaged over all processes."""
+    if not _is_active() or not any(tensor.requires_grad for tensor in tensors):
         return list(tensors)
-    found: tuple[torch.Tensor, ...] = _InCommon.apply(*tensors)
-    return list(found)
+    result: tuple[torch.Tensor, ...] = _AverageGradients.apply(*tensors)
+    return list(result)
 
 
-def summed(part: torch.Tensor) -> torch.Tensor:
-    """Return the sum of all processes' tensors of this shape."""
-    if not _are_several():
+def global_sum(part: torch.Tensor) -> torch.Tensor:
+    """Return the differentiable sum of a tensor over all processes."""
+    if not _is_active():
         return part
-    found: torch.Tensor = _Sum.apply(part)
-    return found
+    result: torch.Tensor = _GlobalSum.apply(part)
+    return result
 
 
-def averaged(values: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean over all processes of each value; none is a number where one is not."""
-    if not _are_several():
+def global_mean(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean of each value over all processes; NaN if it is NaN in any of them."""
+    if not _is_active():
         return dict(values)
-    told = torch.tensor(list(values.values()), dtype=torch.double)
-    dist.all_reduce(told)
-    return dict(zip(values, (told / count()).tolist()))
+    sums = torch.tensor(list(values.values()), dtype=torch.double)
+    dist.all_reduce(sums)
+    return dict(zip(values, (sums / world_size()).tolist()))
 
 
-def agreed(value: Any) -> Any:
-    """Return the leader's value, so that all processes decide alike."""
-    if not _are_several():
+def broadcast(value: Any) -> Any:
+    """Return the main process's value, so that all processes take the same decision."""
+    if not _is_active():
         return value
-    told = [value]
-    dist.broadcast_object_list(told, src=0)
-    return told[0]
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
-def wait() -> None:
-    """Go on when all processes have come here."""
-    if _are_several():
+def barrier() -> None:
+    """Wait until all processes have reached this call."""
+    if _is_active():
         dist.barrier()
 
 
-def _are_several() -> bool:
+def _is_active() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes; its derivative is the same of the gradients."""
+class _GlobalSum(torch.autograd.Function):
+    """Sum over all processes; so is its derivative."""
 
     @staticmethod
     def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:
-        whole = part.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(whole)
-        return whole
+        result = part.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(result)
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = _Sum.apply(*gradients)
-        return found
+        result: torch.Tensor = _GlobalSum.apply(*gradients)
+        return result
 
 
-class _InCommon(torch.autograd.Function):
-    """The average over all processes of tensors that are alike: themselves, for no message."""
+class _AverageGradients(torch.autograd.Function):
+    """Identity whose gradient is averaged over all processes."""
 
     @staticmethod
-    def forward(ctx: Any, *alike: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(tensor.view_as(tensor) for tensor in alike)
+    def forward(ctx: Any, *shared: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.view_as(tensor) for tensor in shared)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
-        return found
+        result: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
+        return result
 
 
 class _Average(torch.autograd.Function):
-    """The average over all processes, of all tensors in one message."""
+    """Average over all processes, all tensors in one message; so is its derivative."""
 
     @staticmethod
     def forward(ctx: Any, *own: torch.Tensor) -> tuple[torch.Tensor, ...]:
         message = torch.cat([tensor.reshape(-1) for tensor in own])
         dist.all_reduce(message)
         message /= dist.get_world_size()
-        pieces = message.split([tensor.numel() for tensor in own])
-        # laid out in memory as they came, since optimizers are faster on equal layouts
+        parts = message.split([tensor.numel() for tensor in own])
+        # keep the strides, since optimizers are faster if they equal those of the weights
         return tuple(
-            torch.empty_like(tensor).copy_(piece.view(tensor.shape))
-            for tensor, piece in zip(own, pieces)
+            torch.empty_like(tensor).copy_(part.view(tensor.shape))
+            for tensor, part in zip(own, parts)
         )
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
-        return found
+        result: tuple[torch.Tensor, ...] = _Average.apply(*gradients)
+        return result

@@ -1,6 +1,6 @@
-"""What `torchrun` told this process of the others that it started.
+"""Environment of a process started by `torchrun`.
 
-Light: the standard library alone.
+Light: the standard library only.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 import os
 
 
-def is_one_of_several() -> bool:
-    """Tell whether torchrun started this process and others beside it."""
-    return _is_started_by_torchrun() and _number("WORLD_SIZE", 1) > 1
+def is_distributed() -> bool:
+    """Return whether torchrun started this process as one of several."""
+    return _is_torchrun() and _read("WORLD_SIZE", 1) > 1
 
 
 def local_rank() -> int:
-    """Give this process's place among those of its machine, from 0."""
-    return _number("LOCAL_RANK", 0)
+    """Return the index of this process on its machine, from 0."""
+    return _read("LOCAL_RANK", 0)
 
 
-def restarts() -> int:
-    """Give how often torchrun has started this work anew, after a process of it had failed."""
-    return _number("TORCHELASTIC_RESTART_COUNT", 0) if _is_started_by_torchrun() else 0
+def restart_count() -> int:
+    """Return how often torchrun has restarted the processes after one had failed."""
+    return _read("TORCHELASTIC_RESTART_COUNT", 0) if _is_torchrun() else 0
 
 
-def _is_started_by_torchrun() -> bool:
+def _is_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def _number(name: str, default: int) -> int:
+def _read(name: str, default: int) -> int:
     return int(os.environ.get(name, default))

@@ -1,16 +1,17 @@
-"""Multi-level optimization of three nested problems, free of any medical detail."""
+"""Trilevel optimization by alternating gradient steps and hypergradients; knows no images."""
 
 from .engine import Engine, Level
 from .hypergradients import HYPERGRADIENTS, Hypergradient, finite_difference, neumann, unroll
-from .levels import Trilevel, adam_steps
+from .problem import TrilevelProblem
+from .vectors import effective_learning_rates
 
 __all__ = [
     "HYPERGRADIENTS",
     "Engine",
     "Hypergradient",
     "Level",
-    "Trilevel",
-    "adam_steps",
+    "TrilevelProblem",
+    "effective_learning_rates",
     "finite_difference",
     "neumann",
     "unroll",

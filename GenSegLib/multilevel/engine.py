@@ -1,4 +1,4 @@
-"""The engine: one joint iteration over three levels, on one page."""
+"""One iteration of the trilevel optimization."""
 
 from __future__ import annotations
 
@@ -6,77 +6,77 @@ from dataclasses import dataclass
 
 import torch
 
-from .hypergradients import Hypergradient, Reached
-from .levels import Tensors, Trilevel, gradient, lying_as
+from .hypergradients import Hypergradient, StepResult
+from .problem import TrilevelProblem
+from .vectors import Tensors, gradient, match_strides
 
 
 @dataclass
 class Level:
-    """The parameters of one problem and the optimizer that moves them."""
+    """The parameters of one level and their optimizer."""
 
     parameters: Tensors
     optimizer: torch.optim.Optimizer
 
-    def descend(self, loss: torch.Tensor) -> float:
-        """Take one optimizer step down ``loss`` and return its value."""
-        self.follow(gradient(loss, self.parameters))
+    def step(self, loss: torch.Tensor) -> float:
+        """Take one optimizer step on a loss and return the value of the loss."""
+        self.apply_gradients(gradient(loss, self.parameters))
         return float(loss.detach())
 
-    def follow(self, gradients: Tensors) -> None:
-        """Take one optimizer step along the given gradients."""
-        for parameter, found in zip(self.parameters, gradients):
-            parameter.grad = lying_as(found, parameter)
+    def apply_gradients(self, gradients: Tensors) -> None:
+        """Take one optimizer step with given gradients."""
+        for parameter, grad in zip(self.parameters, gradients):
+            parameter.grad = match_strides(grad, parameter)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def lay_state(self) -> None:
-        """Let what the optimizer keeps of the parameters lie in memory as they do now."""
-        for parameter, kept in self.optimizer.state.items():
-            for name, tensor in kept.items():
+    def match_state_strides(self) -> None:
+        """Give the optimizer's state the strides of the parameters, after those have changed."""
+        for parameter, state in self.optimizer.state.items():
+            for name, tensor in state.items():
                 if tensor.shape == parameter.shape:
-                    kept[name] = lying_as(tensor, parameter)
+                    state[name] = match_strides(tensor, parameter)
 
 
 @dataclass
 class Engine:
-    """Alternates optimizer steps of the lower and middle problems with upper-level steps.
+    """Alternates optimizer steps of the lower and middle levels with steps of the upper level.
 
     Attributes:
         lower, middle, upper: the three levels.
-        hypergradient: how the upper gradient is found; None leaves the upper level as it is.
-        upper_every: iterations between two upper-level steps.
-        looks_back: the hypergradient goes through the steps just taken of the lower problems,
-            whose passes it shares, instead of through one more of each.
+        hypergradient: method that computes the upper gradient; None keeps the upper level fixed.
+        upper_interval: iterations per step of the upper level.
+        reuse_steps: differentiate through the optimizer steps just taken, which shares their
+            forward passes, instead of through virtual steps from the new parameters.
     """
 
     lower: Level
     middle: Level
     upper: Level
     hypergradient: Hypergradient | None
-    upper_every: int
-    looks_back: bool = False
+    upper_interval: int
+    reuse_steps: bool = False
 
-    def iterate(self, step: int, problem: Trilevel) -> dict[str, float]:
-        """Take one step of both lower problems and, when it is due, one of the upper level.
+    def iterate(self, step: int, problem: TrilevelProblem) -> dict[str, float]:
+        """Take a step of the lower and middle levels and, when due, one of the upper level.
 
         Args:
-            step: the number of this iteration, from 0.
-            problem: the three losses on this iteration's batches.
+            step: index of the iteration, from 0.
+            problem: the losses on the batches of this iteration.
 
         Returns:
-            The losses of this iteration.
+            The losses of the lower and middle levels.
         """
-        is_due = self.hypergradient is not None and (step + 1) % self.upper_every == 0
-        looks_back = is_due and self.looks_back
-        before = problem.copied() if looks_back else problem
-        lower = self.lower.descend(problem.lower_loss(problem.lower, problem.upper))
-        with torch.set_grad_enabled(looks_back):
-            bridge = problem.bridge(problem.lower, problem.upper)
-        # with nothing to be learned on the other side of the bridge
-        crossing = [tensor.detach() for tensor in bridge]
-        middle = self.middle.descend(problem.middle_loss(problem.middle, crossing))
+        is_due = self.hypergradient is not None and (step + 1) % self.upper_interval == 0
+        reuse = is_due and self.reuse_steps
+        before = problem.snapshot() if reuse else problem
+        lower = self.lower.step(problem.lower_loss(problem.lower, problem.upper))
+        with torch.set_grad_enabled(reuse):
+            generated = problem.generate(problem.lower, problem.upper)
+        fixed = [tensor.detach() for tensor in generated]  # W and a get no gradient of this step
+        middle = self.middle.step(problem.middle_loss(problem.middle, fixed))
         if is_due and self.hypergradient is not None:
-            reached = Reached(problem.lower, problem.middle, problem.upper, bridge)
-            shared = {"reached": reached} if looks_back else {}
-            self.upper.follow(self.hypergradient(before, **shared))
+            after = StepResult(problem.lower, problem.middle, problem.upper, generated)
+            options = {"after": after} if reuse else {}
+            self.upper.apply_gradients(self.hypergradient(before, **options))
         return {"lower": lower, "middle": middle}

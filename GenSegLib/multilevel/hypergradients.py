@@ -1,17 +1,18 @@
-"""d upper_loss / d a through both lower problems, by three methods behind one interface.
+"""Hypergradients d upper_loss / d a through the middle and lower problems, by three methods.
 
-All share one formula. With v the upper gradient at the middle problem's answer S,
+With v the gradient of the upper loss at the solution S of the middle problem, all methods compute
 
-    p   = (dS/d grad) v                       one optimizer step: rate * v; Neumann: H_S^-1 v
-    q   = d/dW <grad_S middle, p>             how W moves the segmenter's step
-    p_W = the same map of q in the lower problem
+    p   = P_S v                               response of S: step size for one optimizer step,
+                                              inverse Hessian at convergence
+    q   = d/dW <grad_S middle, p>             through the generated batch
+    p_W = P_W q                               likewise for the lower problem
     hypergradient = d upper/da - d/da <grad_S middle, p> + d/da <grad_W lower, p_W>
 
-The second term is the direct path (a acts in the middle loss itself), the third the path through
-the lower weights W. Finite differences (Liu et al., DARTS, ICLR 2019) replace each derivative of
-an inner product by a central difference, so that no second-order graph is built; the Neumann series
-(Lorraine et al., AISTATS 2020) gives the implicit derivative at convergence; unrolling
-differentiates through k steps of both problems and is exact for them.
+The second term is the direct path (a enters the generated batch itself), the third the path
+through the lower weights W. Finite differences (Liu et al., DARTS, ICLR 2019) replace each
+derivative of an inner product by a central difference, so that no second-order graph is built. The
+Neumann series (Lorraine et al., AISTATS 2020) approximates the implicit derivative at convergence.
+Unrolling differentiates through k gradient steps of both problems and is exact for them.
 """
 
 from __future__ import annotations
@@ -23,89 +24,88 @@ from functools import partial
 
 import torch
 
-from .levels import (
-    Rates,
+from .problem import TrilevelProblem
+from .vectors import (
+    StepSizes,
     Tensors,
-    Trilevel,
+    add_scaled,
+    global_norm,
     gradient,
-    inner,
-    moved,
-    norm,
-    pulled_back,
-    scaled,
-    tracked,
+    inner_product,
+    leaves,
+    scale,
+    vector_jacobian_product,
 )
 
 Hypergradient = Callable[..., list[torch.Tensor]]
-Loss = Callable[[Tensors], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Reached:
-    """Both lower problems after a step of each, and the bridge between them with its graph."""
+class StepResult:
+    """Parameters after one step of the lower and middle levels; the generated batch has a graph."""
 
     lower: Tensors
     middle: Tensors
     upper: Tensors
-    bridge: Tensors
+    generated: Tensors
 
 
 def finite_difference(
-    problem: Trilevel,
-    reached: Reached | None = None,
+    problem: TrilevelProblem,
+    after: StepResult | None = None,
     *,
     size: float = 1e-2,
     lower_path: bool = True,
     direct_path: bool = True,
 ) -> list[torch.Tensor]:
-    """Return the one-step hypergradient by central differences.
+    """Return the hypergradient of one gradient step of both problems by central differences.
 
     Args:
-        problem: the three losses, and where the lower problems stand before a step.
-        reached: where the step has led them, which the hypergradient then looks back through; None
-            to look ahead through a step of each, which costs as much as taking it.
-        size: norm of the perturbation as a share of the parameters' own norm; 1e-2 is large
-            enough for bfloat16 and small enough for networks (``Testing/Benchmarks``).
-        lower_path: count the path through the lower weights.
-        direct_path: count the path through the middle loss itself.
+        problem: the losses, with the parameters before the step.
+        after: the result of a step that was taken; None takes a virtual step.
+        size: norm of the perturbation relative to that of the parameters; 1e-2 is large enough for
+            bfloat16 and small enough for networks (``Testing/Benchmarks``).
+        lower_path: include the path through the lower weights.
+        direct_path: include the path through the generated batch itself.
     """
-    reached = reached or _look_ahead(problem)
-    lower, upper = reached.lower, reached.upper
-    middle = tracked(reached.middle)
-    found = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
-    pull = scaled(found[: len(middle)], problem.middle_rate)
-    total = found[len(middle) :]
+    after = after or _virtual_step(problem)
+    lower, upper = after.lower, after.upper
+    middle = leaves(after.middle)
+    upper_gradient = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
+    response = scale(upper_gradient[: len(middle)], problem.middle_step_size)
+    total = upper_gradient[len(middle) :]
 
-    crossing = [tensor.detach() for tensor in reached.bridge]
-    across = _difference(problem.crossing_loss, problem.middle, pull, crossing, size)
-    through = pulled_back(reached.bridge, across, [*lower, *upper])
+    fixed = [tensor.detach() for tensor in after.generated]
+    by_generated = _central_difference(
+        problem.middle_loss_of_generated, problem.middle, response, fixed, size
+    )
+    by_both = vector_jacobian_product(after.generated, by_generated, [*lower, *upper])
     if direct_path:
-        total = moved(total, through[len(lower) :], -1.0)
+        total = add_scaled(total, by_both[len(lower) :], -1.0)
     if lower_path:
-        lower_pull = scaled(through[: len(lower)], problem.lower_rate)
-        total = moved(
-            total, _difference(problem.lower_loss, problem.lower, lower_pull, upper, size), 1.0
+        lower_response = scale(by_both[: len(lower)], problem.lower_step_size)
+        by_upper = _central_difference(
+            problem.lower_loss, problem.lower, lower_response, upper, size
         )
+        total = add_scaled(total, by_upper, 1.0)
     return total
 
 
-def _look_ahead(problem: Trilevel) -> Reached:
-    upper, lower_now, middle_now = tracked(problem.upper), problem.lower, problem.middle
-    lower_gradient = _gradient_at(lambda w: problem.lower_loss(w, upper), lower_now)
-    lower = tracked(moved(lower_now, scaled(lower_gradient, problem.lower_rate), -1.0))
-    bridge = problem.bridge(lower, upper)
-    crossing = [tensor.detach() for tensor in bridge]
-    middle_gradient = _gradient_at(lambda s: problem.middle_loss(s, crossing), middle_now)
-    middle = moved(middle_now, scaled(middle_gradient, problem.middle_rate), -1.0)
-    return Reached(lower, middle, upper, bridge)
+def _virtual_step(problem: TrilevelProblem) -> StepResult:
+    """Take a gradient step of both problems on copies of their parameters."""
+    upper = leaves(problem.upper)
+    at = leaves(problem.lower)
+    step = scale(gradient(problem.lower_loss(at, upper), at), problem.lower_step_size)
+    lower = leaves(add_scaled(problem.lower, step, -1.0))
+    generated = problem.generate(lower, upper)
+    fixed = [tensor.detach() for tensor in generated]
+    at = leaves(problem.middle)
+    step = scale(gradient(problem.middle_loss(at, fixed), at), problem.middle_step_size)
+    middle = add_scaled(problem.middle, step, -1.0)
+    return StepResult(lower, middle, upper, generated)
 
 
-def _gradient_at(loss: Loss, parameters: Tensors) -> list[torch.Tensor]:
-    at = tracked(parameters)
-    return gradient(loss(at), at)
-
-
-def _difference(
+def _central_difference(
     loss: Callable[[Tensors, Tensors], torch.Tensor],
     parameters: Tensors,
     vector: Tensors,
@@ -113,73 +113,78 @@ def _difference(
     size: float,
 ) -> list[torch.Tensor]:
     """Return d/d wrt <grad_parameters loss, vector> by a central difference along the vector."""
-    length = norm(vector)
-    if length == 0.0 or not math.isfinite(length):  # no direction to go along
+    length = global_norm(vector)
+    if length == 0.0 or not math.isfinite(length):
         return [torch.zeros_like(tensor) for tensor in wrt]
-    step = size * max(norm(parameters), 1e-6) / length
-    sides = []
-    for sign in (1.0, -1.0):
-        at = tracked(wrt)
-        sides.append(gradient(loss(moved(parameters, vector, sign * step), at), at))
-    return scaled(moved(sides[0], sides[1], -1.0), 0.5 / step)
+    step = size * max(global_norm(parameters), 1e-6) / length
+    plus, minus = (
+        gradient(loss(add_scaled(parameters, vector, sign * step), at), at)
+        for sign, at in ((1.0, leaves(wrt)), (-1.0, leaves(wrt)))
+    )
+    return scale(add_scaled(plus, minus, -1.0), 0.5 / step)
 
 
-def unroll(problem: Trilevel, *, steps: int = 1) -> list[torch.Tensor]:
-    """Return the exact hypergradient of ``steps`` gradient steps of both lower problems."""
-    upper = tracked(problem.upper)
-    lower: Tensors = tracked(problem.lower)
-    middle: Tensors = tracked(problem.middle)
+def unroll(problem: TrilevelProblem, *, steps: int = 1) -> list[torch.Tensor]:
+    """Return the exact hypergradient of ``steps`` gradient steps of both problems."""
+    upper = leaves(problem.upper)
+    lower: Tensors = leaves(problem.lower)
+    middle: Tensors = leaves(problem.middle)
     for _ in range(steps):
         lower_loss = problem.lower_loss(lower, upper)
-        lower = _stepped(lower, lower_loss, problem.lower_rate)
-        middle_loss = problem.middle_loss(middle, problem.bridge(lower, upper))
-        middle = _stepped(middle, middle_loss, problem.middle_rate)
+        lower = _differentiable_step(lower, lower_loss, problem.lower_step_size)
+        middle_loss = problem.middle_loss(middle, problem.generate(lower, upper))
+        middle = _differentiable_step(middle, middle_loss, problem.middle_step_size)
     return gradient(problem.upper_loss(middle, upper), upper)
 
 
-def _stepped(parameters: Tensors, loss: torch.Tensor, rate: Rates) -> list[torch.Tensor]:
-    slope = gradient(loss, parameters, create_graph=True)
-    return list(torch._foreach_sub(list(parameters), scaled(slope, rate)))
+def _differentiable_step(
+    parameters: Tensors, loss: torch.Tensor, step_size: StepSizes
+) -> list[torch.Tensor]:
+    grad = gradient(loss, parameters, create_graph=True)
+    return list(torch._foreach_sub(list(parameters), scale(grad, step_size)))
 
 
-def neumann(problem: Trilevel, *, terms: int = 10) -> list[torch.Tensor]:
-    """Return the implicit hypergradient at the lower problems' present answers.
+def neumann(problem: TrilevelProblem, *, terms: int = 10) -> list[torch.Tensor]:
+    """Return the implicit hypergradient at the current parameters of both problems.
 
     The inverse Hessians are approximated by ``terms`` terms of the series
-    rate * sum (I - rate H)^k, which converges where rate * H has eigenvalues in (0, 2).
+    step_size * sum (I - step_size H)^k, which converges if the eigenvalues of step_size * H lie in
+    (0, 2).
     """
-    upper, lower, middle = (tracked(x) for x in (problem.upper, problem.lower, problem.middle))
+    upper, lower, middle = (leaves(x) for x in (problem.upper, problem.lower, problem.middle))
     upper_gradient = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
     total = upper_gradient[len(middle) :]
 
-    middle_loss = problem.middle_loss(middle, problem.bridge(lower, upper))
-    middle_slope = gradient(middle_loss, middle, create_graph=True)
-    pull = _series(middle_slope, middle, upper_gradient[: len(middle)], problem.middle_rate, terms)
-    through = gradient(inner(middle_slope, pull), [*lower, *upper])
-    total = moved(total, through[len(lower) :], -1.0)
+    middle_loss = problem.middle_loss(middle, problem.generate(lower, upper))
+    middle_grad = gradient(middle_loss, middle, create_graph=True)
+    vector, step_size = upper_gradient[: len(middle)], problem.middle_step_size
+    response = _inverse_hessian_product(middle_grad, middle, vector, step_size, terms)
+    by_both = gradient(inner_product(middle_grad, response), [*lower, *upper])
+    total = add_scaled(total, by_both[len(lower) :], -1.0)
 
-    lower_slope = gradient(problem.lower_loss(lower, upper), lower, create_graph=True)
-    lower_pull = _series(lower_slope, lower, through[: len(lower)], problem.lower_rate, terms)
-    return moved(total, gradient(inner(lower_slope, lower_pull), upper), 1.0)
+    lower_grad = gradient(problem.lower_loss(lower, upper), lower, create_graph=True)
+    vector, step_size = by_both[: len(lower)], problem.lower_step_size
+    response = _inverse_hessian_product(lower_grad, lower, vector, step_size, terms)
+    return add_scaled(total, gradient(inner_product(lower_grad, response), upper), 1.0)
 
 
-def _series(
-    slope: Tensors, parameters: Tensors, vector: Tensors, rate: Rates, terms: int
+def _inverse_hessian_product(
+    grad: Tensors, parameters: Tensors, vector: Tensors, step_size: StepSizes, terms: int
 ) -> list[torch.Tensor]:
-    term = scaled(vector, rate)
+    term = scale(vector, step_size)
     total = term
     for _ in range(terms - 1):
-        bent = _along(slope, parameters, term)
-        term = moved(term, scaled(bent, rate), -1.0)
-        total = moved(total, term, 1.0)
+        product = _hessian_product(grad, parameters, term)
+        term = add_scaled(term, scale(product, step_size), -1.0)
+        total = add_scaled(total, term, 1.0)
     return total
 
 
-def _along(slope: Tensors, parameters: Tensors, vector: Tensors) -> list[torch.Tensor]:
-    """Return the Hessian-vector product; the slope's graph is kept for the next one."""
+def _hessian_product(grad: Tensors, parameters: Tensors, vector: Tensors) -> list[torch.Tensor]:
+    """Return the Hessian-vector product and keep the graph of the gradient for the next one."""
     return list(
         torch.autograd.grad(
-            inner(slope, vector),
+            inner_product(grad, vector),
             list(parameters),
             retain_graph=True,
             allow_unused=True,

@@ -1,1 +1,1 @@
-"""A training, from its run folder to its model: the three levels, with images in them."""
+"""Training of a run folder's model: data, losses, optimization, checkpoints and previews."""

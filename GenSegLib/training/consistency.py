@@ -1,10 +1,10 @@
-"""What a segmenter learns from scans without a segmentation: to find the same in them twice.
+"""Consistency regularization on unlabeled images by a mean teacher.
 
-Mean teacher (Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017): the
-teacher is the moving average of the segmenter's weights and sees a scan as it is; the segmenter,
-the student, sees it deformed and recolored, and is to find what the teacher found, deformed alike.
-Uncertainty-aware (Yu et al., "Uncertainty-aware self-ensembling model", MICCAI 2019): the teacher
-looks several times and the student follows only where the mean of what it says is sure.
+Mean teacher (Tarvainen and Valpola, NeurIPS 2017): the teacher is the moving average of the
+segmenter and predicts an image as it is; the segmenter, the student, sees it deformed and with
+changed intensities and must predict the teacher's probabilities, deformed alike. Uncertainty-aware
+(Yu et al., MICCAI 2019): the teacher predicts several times, and the loss counts only voxels where
+the entropy of the mean prediction is low.
 """
 
 from __future__ import annotations
@@ -14,99 +14,98 @@ import math
 from dataclasses import dataclass, field
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
-from ..augmentation.interpolation import sample, sample_finely
-from ..augmentation.patches import Patches
-from ..augmentation.policy import Policy, recolor
-from ..augmentation.randomness import Randomness
+from ..augmentation.interpolation import sample, sample_with_midpoints
+from ..augmentation.patches import AnyPatchSampler
+from ..augmentation.policy import AugmentationPolicy, augment_intensity
+from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import random_grid
-from ..computing.distributed import count, share_of, summed
+from ..computing.distributed import global_sum, local_batch_size, world_size
 from ..config import TrainConfig
-from ..multilevel import Trilevel
-from ..multilevel.levels import Tensors
-from .averages import Average
+from ..multilevel import TrilevelProblem
+from ..multilevel.vectors import Tensors
 from .problem import SegmentationProblem
 
-LOOKS = 4
-_SMOOTH = 1e-4  # of a patch's voxels: what is less of a class hardly counts
-# The entropy where two classes are equally likely, as anywhere on a border, is the most that Yu et
-# al. know, who have two classes; of that they trust what is below 3/4 at first and 1 at the end.
-_MOST_ENTROPY = math.log(2)
-_TRUSTED_AT_FIRST = 0.75
+TEACHER_PASSES = 4
+_SMOOTH = 1e-4  # fraction of a patch's voxels
+# Yu et al. have two classes, whose entropy is at most log 2: the entropy of a border between any
+# two classes. Their threshold rises from 3/4 of it to all of it.
+_MAX_ENTROPY = math.log(2)
+_INITIAL_THRESHOLD = 0.75
 
 
-def ramp_up(done: float) -> float:
-    """Return the sigmoid-shaped rise of both papers, exp(-5 (1 - x)^2), 1 from ``done`` = 1 on."""
-    return math.exp(-5 * (1 - min(1.0, done)) ** 2)
+def ramp_up(progress: float) -> float:
+    """Return the sigmoid-shaped ramp-up exp(-5 (1 - x)^2) of both papers; 1 for x >= 1."""
+    return math.exp(-5 * (1 - min(1.0, progress)) ** 2)
 
 
-def trusted(probabilities: torch.Tensor, done: float) -> torch.Tensor:
+def certainty_mask(probabilities: torch.Tensor, progress: float) -> torch.Tensor:
     """Return where (b, 1, *s) the entropy of probabilities (b, class, *s) is low enough."""
     entropy = -torch.xlogy(probabilities, probabilities).sum(dim=1, keepdim=True)
-    share = _TRUSTED_AT_FIRST + (1 - _TRUSTED_AT_FIRST) * ramp_up(done)
-    return (entropy < share * _MOST_ENTROPY).float()
+    threshold = _INITIAL_THRESHOLD + (1 - _INITIAL_THRESHOLD) * ramp_up(progress)
+    return (entropy < threshold * _MAX_ENTROPY).float()
 
 
 def consistency_loss(
-    logits: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor
+    logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """Return the squared difference from wanted probabilities, relative to each class's size.
+    """Return the squared difference to target probabilities, relative to the size of each class.
 
-    The papers take the mean over all voxels, which depends on how much background a patch has; the
-    sum of squares of both outputs in the denominator (as in Milletari et al., "V-Net", 3DV 2016)
-    makes it a number from 0 to 1 for any anatomy, as the Dice loss beside it is.
+    The papers average over all voxels, which depends on the amount of background in a patch. With
+    the sum of squares of both in the denominator (as in Milletari et al., "V-Net", 3DV 2016) the
+    loss is in [0, 1] for any anatomy, like the Dice loss.
 
     Args:
-        logits: (batch, class, *shape), or (batch, level, class, *shape) under deep supervision,
+        logits: (batch, class, *shape), or (batch, level, class, *shape) with deep supervision,
             of which the finest level counts.
-        wanted: probabilities (batch, class, *shape).
-        mask: the voxels (batch, 1, *shape) that count.
+        target: probabilities (batch, class, *shape).
+        mask: voxels (batch, 1, *shape) that count.
     """
-    if logits.ndim > wanted.ndim:
+    if logits.ndim > target.ndim:
         logits = logits[:, 0]
-    found = logits.float().softmax(dim=1)
-    axes = (0, *range(2, wanted.ndim))
-    apart = (mask * (found - wanted).square()).sum(dim=axes)
-    size = (mask * (found.square() + wanted.square())).sum(dim=axes)
-    apart, size = summed(torch.stack([apart, size]))  # of the whole batch
-    return (apart / (size + _SMOOTH * mask.numel() * count()))[1:].mean()
+    predicted = logits.float().softmax(dim=1)
+    axes = (0, *range(2, target.ndim))
+    difference = (mask * (predicted - target).square()).sum(dim=axes)
+    size = (mask * (predicted.square() + target.square())).sum(dim=axes)
+    difference, size = global_sum(torch.stack([difference, size]))
+    return (difference / (size + _SMOOTH * mask.numel() * world_size()))[1:].mean()
 
 
 @dataclass
-class Term:
-    """What the unlabeled scans of one step add to the segmenter's loss.
+class ConsistencyTerm:
+    """The consistency loss of one step.
 
     Attributes:
-        problem: whose segmenter is the student.
+        problem: its segmenter is the student.
         images: (b, c, *s), as the student sees them.
-        wanted: the teacher's probabilities (b, class, *s) there.
-        mask: the voxels (b, 1, *s) that count.
-        weight: of the term.
+        target: the teacher's probabilities (b, class, *s), deformed like the images.
+        mask: voxels (b, 1, *s) that count.
+        weight: of the loss.
     """
 
     problem: SegmentationProblem
     images: torch.Tensor
-    wanted: torch.Tensor
+    target: torch.Tensor
     mask: torch.Tensor
     weight: float
     _first: torch.Tensor | None = field(default=None, init=False)
 
     def loss(self, student: Tensors) -> torch.Tensor:
         """Return the weighted loss of a student with these weights."""
-        found = consistency_loss(self.problem.segment(student, self.images), self.wanted, self.mask)
+        logits = self.problem.segment(student, self.images)
+        loss = consistency_loss(logits, self.target, self.mask)
         if self._first is None:
-            self._first = found.detach()
-        return self.weight * found
+            self._first = loss.detach()
+        return self.weight * loss
 
-    def added_to(self, problem: Trilevel) -> Trilevel:
-        """Return the three levels with this term in the middle one."""
+    def add_to(self, problem: TrilevelProblem) -> TrilevelProblem:
+        """Return the trilevel problem with this term added to the middle loss."""
         loss = problem.middle_loss
-        return dataclasses.replace(
-            problem, middle_loss=lambda s, bridge: loss(s, bridge) + self.loss(s)
-        )
+        return dataclasses.replace(problem, middle_loss=lambda s, x: loss(s, x) + self.loss(s))
 
     def metrics(self) -> dict[str, float]:
-        """Return how far the student was off when it was first asked, without the weight."""
+        """Return the unweighted loss at its first evaluation, its weight and the mask's share."""
         assert self._first is not None
         return {
             "consistency_loss": float(self._first),
@@ -115,58 +114,55 @@ class Term:
         }
 
 
-class Consistency:
-    """Draws unlabeled patches, and what the teacher finds in them.
+class MeanTeacher:
+    """Samples unlabeled patches and predicts the student's targets.
 
     Args:
-        config: the settings.
-        problem: whose segmenter is the student.
-        teacher: the average of its weights.
-        patches: of the unlabeled scans; their labels are not looked at.
-        policy: how the student's copies are changed.
-        rng: where everything is drawn from.
+        config: settings.
+        problem: its segmenter is the student.
+        teacher: moving average of the segmenter.
+        patches: sampler of unlabeled patches; their labels are ignored.
+        policy: augmentation of the student's images.
+        rng: random generator.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         problem: SegmentationProblem,
-        teacher: Average,
-        patches: Patches,
-        policy: Policy,
-        rng: Randomness,
+        teacher: AveragedModel,
+        patches: AnyPatchSampler,
+        policy: AugmentationPolicy,
+        rng: RandomGenerator,
     ) -> None:
         self.config, self.problem, self.teacher = config, problem, teacher
         self.patches, self.policy, self.rng = patches, policy, rng
-        self.is_aware = config.consistency == "uncertainty-aware"
+        self.is_uncertainty_aware = config.consistency == "uncertainty-aware"
 
     @torch.no_grad()
-    def draw(self, passed: float) -> Term:
-        """Draw the term of one step; ``passed`` is the share of the training that is over."""
-        batch = share_of(self.config.unlabeled_batch_size, "unlabeled_batch_size")
-        images, _ = self.patches.draw(self.rng, batch)
-        found = self._seen_often(images) if self.is_aware else self._seen(images)
+    def sample(self, progress: float) -> ConsistencyTerm:
+        """Sample the term of one step; ``progress`` is the fraction of the training done."""
+        batch = local_batch_size(self.config.unlabeled_batch_size, "unlabeled_batch_size")
+        images, _ = self.patches.sample(self.rng, batch)
+        aware = self.is_uncertainty_aware
+        predicted = self._mean_prediction(images) if aware else self._predict(images)
         grid = random_grid(self.rng, len(images), tuple(images.shape[2:]), self.policy.spatial)
-        images, wanted = sample_finely(images, grid), sample(found, grid)
-        done = passed / max(1e-9, self.config.consistency_ramp)
-        mask = trusted(wanted, passed) if self.is_aware else torch.ones_like(wanted[:, :1])
-        weight = self.config.consistency_weight * ramp_up(done)
-        return Term(self.problem, recolor(images, self.policy, self.rng), wanted, mask, weight)
+        images, target = sample_with_midpoints(images, grid), sample(predicted, grid)
+        mask = certainty_mask(target, progress) if aware else torch.ones_like(target[:, :1])
+        ramp = ramp_up(progress / max(1e-9, self.config.consistency_rampup))
+        student_images = augment_intensity(images, self.policy, self.rng)
+        weight = self.config.consistency_weight * ramp
+        return ConsistencyTerm(self.problem, student_images, target, mask, weight)
 
-    def _seen_often(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the mean of what the teacher says to differently colored copies.
+    def _mean_prediction(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the teacher's mean prediction over copies with changed intensities.
 
-        The segmenters have no dropout, which Yu et al. draw from, beside noise on the images.
+        Yu et al. use dropout and noise; the segmenters here have no dropout.
         """
-        looks = [self._seen(recolor(images, self.policy, self.rng)) for _ in range(LOOKS)]
-        return torch.stack(looks).mean(dim=0)
+        copies = (augment_intensity(images, self.policy, self.rng) for _ in range(TEACHER_PASSES))
+        return torch.stack([self._predict(copy) for copy in copies]).mean(dim=0)
 
-    def _seen(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the teacher's probabilities."""
-        segmenter = self.problem.segmenter
-        segmenter.eval()
-        try:
-            logits = self.problem.segment(self.teacher.tensors, images)
-        finally:
-            segmenter.train()
+    def _predict(self, images: torch.Tensor) -> torch.Tensor:
+        weights = list(self.teacher.module.parameters())
+        logits = self.problem.segment(weights, images, self.teacher.module)
         return logits.float().softmax(dim=1)

@@ -1,4 +1,4 @@
-"""The state of a training: networks, optimizers, averages and random numbers, and single steps."""
+"""Networks, optimizers, averages and random state of a training, and its optimization steps."""
 
 from __future__ import annotations
 
@@ -9,242 +9,239 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from ..augmentation.policy import Policy
-from ..augmentation.randomness import Randomness
-from ..augmentation.subject import LabeledCase
+from ..augmentation.policy import AugmentationPolicy
+from ..augmentation.random_generator import RandomGenerator
 from ..computing import distributed
 from ..computing.devices import choose_device, to_device
-from ..computing.memory_format import laid_out
 from ..config import TrainConfig
+from ..data.training_case import TrainingCase
 from ..feedback import Feedback
-from ..multilevel import Trilevel, adam_steps
+from ..multilevel import TrilevelProblem, effective_learning_rates
 from ..networks import segmenter_args
 from ..presets import Preset
-from .assembly import build_levels, build_problem
-from .averages import Average
-from .consistency import Consistency, Term
-from .drawing_ahead import DrawingAhead
-from .problem import Batches
-from .sampling import Sampling, patches_of
+from .builders import build_average, build_engine, build_problem
+from .consistency import ConsistencyTerm, MeanTeacher
+from .prefetcher import Prefetcher
+from .problem import Pair, TrilevelBatch
+from .sampling import BatchSampler, patch_sampler
+
+_NETWORKS = ("segmenter", "generator", "discriminator", "variables")
 
 
 class Learner:
-    """Everything that changes during a training, and the steps that change it.
+    """State that changes during a training, and the steps that change it.
 
     Args:
-        config: the settings.
-        preset: the anatomy's.
-        subjects: training cases, then validation cases.
-        held_back: how many of the subjects, the last ones, are validation cases.
-        classes: classes, background included.
-        unlabeled: scans without a segmentation, where the settings ask for consistency in them.
+        config: settings.
+        preset: the task's preset.
+        cases: training cases, then validation cases.
+        validation_count: number of validation cases.
+        classes: number of classes, background included.
+        unlabeled: unlabeled cases for consistency regularization.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         preset: Preset,
-        subjects: Sequence[LabeledCase],
-        held_back: int,
+        cases: Sequence[TrainingCase],
+        validation_count: int,
         classes: int,
-        unlabeled: Sequence[LabeledCase] = (),
+        unlabeled: Sequence[TrainingCase] = (),
     ) -> None:
-        self.config, self.classes = config, classes
+        self.config, self.classes, self.patch_size = config, classes, preset.patch_size
         self.device = choose_device(config.device)
-        self.subjects = list(subjects)
-        self.training = len(subjects) - held_back
-        self.policy = Policy.of(preset).scaled(config.augmentation)
+        self.cases, self.training_count = list(cases), len(cases) - validation_count
         self.feedback = Feedback()
-        self.slowness = 1.0
-        self.passed = 0.0  # the share of the segmenter's training that is over
-        self.patch_size = preset.patch_size
+        self.lr_factor = 1.0
+        self.progress = 0.0  # fraction of the segmenter's training that is done
+        self.policy = AugmentationPolicy.for_preset(preset).scaled(config.augmentation_strength)
         torch.manual_seed(config.seed)
-        self.rng = Randomness(torch.Generator().manual_seed(config.seed), self.device)
+        self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
         self.arguments = segmenter_args(
             config.segmenter, preset.channels, classes, preset.spatial_dims, preset.patch_size
         )
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
-        self.engine, self.adversary = build_levels(
-            config, self.problem, has_held_back=held_back > 0
+        self.engine, self.discriminator = build_engine(
+            config, self.problem, has_validation=validation_count > 0
         )
-        self.average = Average(self.problem.middle_parameters(), config.ema_decay)
-        self.shown = Average(self.problem.lower_parameters(), config.ema_decay)
-        self.sampling = Sampling(
-            config, self.policy, subjects, self.training, classes, preset, self.rng
+        self.segmenter_average = build_average(
+            self.problem.segmenter, config.ema_decay, use_buffers=True
         )
-        self.consistency = self._consistency(unlabeled, preset) if unlabeled else None
-        self.ahead = DrawingAhead(self.rng, is_on=self._draws_ahead())
-        self._real_pairs = [partial(self.sampling.real, held_back=held) for held in (False, True)]
+        self.generator_average = build_average(
+            self.problem.generator, config.ema_decay, use_buffers=False
+        )
+        self.sampler = BatchSampler(
+            config, self.policy, cases, self.training_count, classes, preset, self.rng
+        )
+        self.teacher = self._build_teacher(unlabeled, preset) if unlabeled else None
+        self.prefetcher = Prefetcher(self.rng, enabled=self._can_prefetch())
+        self._real_batches = [
+            partial(self.sampler.real, include_validation=included) for included in (False, True)
+        ]
 
-    def _draws_ahead(self) -> bool:
-        """Tell whether a card computes, and nothing else is drawn from the same numbers."""
-        alone = distributed.count() == 1 and self.consistency is None
-        return alone and self.config.generator != "warped" and self.device.type != "cpu"
+    def _can_prefetch(self) -> bool:
+        """Return whether a GPU computes and steps leave the random generator alone."""
+        is_single = distributed.world_size() == 1 and self.teacher is None
+        return is_single and self.config.generator != "warped" and self.device.type != "cpu"
 
-    def _consistency(self, unlabeled: Sequence[LabeledCase], preset: Preset) -> Consistency:
-        patches = patches_of(unlabeled, preset)
-        return Consistency(self.config, self.problem, self.average, patches, self.policy, self.rng)
+    def _build_teacher(self, unlabeled: Sequence[TrainingCase], preset: Preset) -> MeanTeacher:
+        patches = patch_sampler(unlabeled, preset)
+        return MeanTeacher(
+            self.config, self.problem, self.segmenter_average, patches, self.policy, self.rng
+        )
+
+    @property
+    def averaged_segmenter(self) -> nn.Module:
+        """The moving average of the segmenter, in evaluation mode, which predicts and is saved."""
+        module: nn.Module = self.segmenter_average.module
+        return module
+
+    @property
+    def averaged_generator_weights(self) -> list[torch.Tensor]:
+        """The moving average of the generator's weights."""
+        module = self.generator_average.module
+        return [module.get_parameter(name) for name in self.problem.names["generator"]]
 
     @contextmanager
-    def own_draws(self) -> Iterator[None]:
-        """Let each of several processes draw samples of its own for one step.
+    def rank_random_state(self) -> Iterator[None]:
+        """Sample by a random generator of this process's own for one step.
 
-        What they draw from in common goes on alike in all of them, so that a checkpoint has one
-        state of it, for any number of processes. A process that is alone draws from it.
+        The common generator advances alike in all processes, so that a checkpoint has one random
+        state and can be resumed by any number of them. A single process uses the common one.
         """
         common = self.rng.generator
-        self.rng.generator = distributed.own_stream(common)
+        self.rng.generator = distributed.rank_generator(common)
         try:
             yield
         finally:
             self.rng.generator = common
 
-    def follow(self, feedback: Feedback) -> None:
-        """Leave out what a clinician rejected, from here on."""
+    def apply_feedback(self, feedback: Feedback) -> None:
+        """Exclude what the user rejected from now on."""
         self.feedback = feedback
-        self.ahead.forget()
-        self.sampling.follow(feedback)
-        changes = self.problem.variables.changes
-        self.problem.variables.allow({name: feedback.strength(name) for name in changes})
+        self.prefetcher.discard()
+        self.sampler.apply_feedback(feedback)
+        variables = self.problem.variables
+        variables.limit_strengths({name: feedback.strength(name) for name in variables.transforms})
 
-    def set_segmenter_rate(self, factor: float) -> None:
-        """Scale the segmenter's rate of the settings."""
+    def set_segmenter_lr(self, factor: float) -> None:
+        """Scale the segmenter's learning rate of the settings."""
         for group in self.engine.middle.optimizer.param_groups:
-            group["lr"] = self.config.segmenter_rate * factor * self.slowness
+            group["lr"] = self.config.segmenter_lr * factor * self.lr_factor
 
-    def slow_down(self, factor: float) -> None:
-        """Scale the rates of the settings on all levels, the segmenter's from its next step on."""
-        self.slowness = factor
-        rates = (self.config.generator_rate, self.config.upper_rate, self.config.generator_rate)
-        for level, rate in zip((self.engine.lower, self.engine.upper, self.adversary), rates):
+    def set_lr_factor(self, factor: float) -> None:
+        """Scale the learning rates of all levels, the segmenter's from its next step on."""
+        self.lr_factor = factor
+        rates = (self.config.generator_lr, self.config.upper_lr, self.config.generator_lr)
+        for level, rate in zip((self.engine.lower, self.engine.upper, self.discriminator), rates):
             for group in level.optimizer.param_groups:
                 group["lr"] = rate * factor
 
+    def set_memory_format(self, memory_format: str) -> None:
+        """Convert the segmenter, its average and its images to a memory format."""
+        self.problem.memory_format = memory_format
+        for network in (self.problem.segmenter, self.averaged_segmenter):
+            to_device(network, self.device, memory_format)
+        self.engine.middle.match_state_strides()
+
     def is_finite(self) -> bool:
-        """Tell whether all weights are numbers."""
-        problem = self.problem
-        networks = (problem.segmenter, problem.generator, problem.discriminator, problem.variables)
+        """Return whether no weight is NaN or infinite."""
+        networks = [getattr(self.problem, name) for name in _NETWORKS]
         norms = [p.detach().float().norm() for network in networks for p in network.parameters()]
         return bool(torch.isfinite(torch.stack([norm.cpu() for norm in norms])).all())
 
-    def warm_up_step(self) -> dict[str, float]:
-        """Take a step of the generator and its adversary."""
-        batches = self.ahead.take(self.sampling.lower_batches)
-        adversary = self.adversary.descend(self.problem.adversary_loss(batches))
-        weights = self.problem.lower_parameters()
-        loss = self.problem.lower_loss(batches, weights, self.problem.upper_parameters())
-        value = self.engine.lower.descend(loss)
-        self.shown.update(weights)
-        return {"generator_loss": value, "discriminator_loss": adversary}
+    def warmup_step(self) -> dict[str, float]:
+        """Take a step of the generator and the discriminator."""
+        problem = self.problem
+        batch = self.prefetcher.next(self.sampler.generator_batch)
+        discriminator_loss = self.discriminator.step(problem.discriminator_loss(batch))
+        weights, upper = problem.lower_parameters(), problem.upper_parameters()
+        generator_loss = self.engine.lower.step(problem.lower_loss(batch, weights, upper))
+        self.generator_average.update_parameters(problem.generator)
+        return {"generator_loss": generator_loss, "discriminator_loss": discriminator_loss}
 
     def joint_step(self, step: int) -> dict[str, float]:
-        """Take a step of every level that is due."""
+        """Take a step of the discriminator and of every level that is due."""
         if not self.config.has_generator:
-            return self._generatorless_step(held_back=False)
-        batches = self.ahead.take(self.sampling.batches)
-        adversary = self.adversary.descend(self.problem.adversary_loss(batches))
-        problem, term = self._trilevel(batches), self._term()
-        losses = self.engine.iterate(step, term.added_to(problem) if term else problem)
-        self.average.update(self.problem.middle_parameters())
-        self.shown.update(self.problem.lower_parameters())
+            return self._step_without_generator(include_validation=False)
+        batch = self.prefetcher.next(self.sampler.trilevel_batch)
+        discriminator_loss = self.discriminator.step(self.problem.discriminator_loss(batch))
+        problem, term = self.trilevel(batch), self._consistency_term()
+        losses = self.engine.iterate(step, term.add_to(problem) if term else problem)
+        self.segmenter_average.update_parameters(self.problem.segmenter)
+        self.generator_average.update_parameters(self.problem.generator)
         return {
             "generator_loss": losses["lower"],
             "segmenter_loss": losses["middle"],
-            "discriminator_loss": adversary,
+            "discriminator_loss": discriminator_loss,
             **(term.metrics() if term else {}),
         }
 
     def final_step(self) -> dict[str, float]:
-        """Take a step of the segmenter on all labeled cases and pairs of the found recipe."""
+        """Take a step of the segmenter on all labeled cases and generated pairs."""
         if not self.config.has_generator:
-            return self._generatorless_step(held_back=True)
+            return self._step_without_generator(include_validation=True)
         problem, middle = self.problem, self.problem.middle_parameters()
-        batches = self.ahead.take(self.sampling.final_batches)
+        batch = self.prefetcher.next(self.sampler.final_batch)
         with torch.no_grad():
             upper = problem.upper_parameters()
-            bridge = problem.bridge(batches.pairs, self.shown.tensors, upper, batches.seed)
-        loss = problem.middle_loss(batches.real, batches.pairs.labels, middle, bridge)
-        return self._descend(loss)
+            generated = problem.generate_batch(
+                batch.blended, self.averaged_generator_weights, upper, batch.seed
+            )
+        loss = problem.middle_loss(batch.real, batch.blended.labels, middle, generated)
+        return self._segmenter_step(loss)
 
-    def _generatorless_step(self, *, held_back: bool) -> dict[str, float]:
-        real = self.ahead.take(self._real_pairs[held_back])
+    def _step_without_generator(self, *, include_validation: bool) -> dict[str, float]:
+        real = self.prefetcher.next(self._real_batches[include_validation])
         if self.config.generator == "warped":
-            loss = self._loss_with_warped(real, held_back=held_back)
+            loss = self._loss_with_warped(real, include_validation=include_validation)
         else:
             loss = self.problem.real_loss(*real)
-        return self._descend(loss)
+        return self._segmenter_step(loss)
 
-    def _descend(self, loss: torch.Tensor) -> dict[str, float]:
-        """Take a step of the segmenter down its loss on pairs and that on unlabeled scans."""
-        middle, term = self.problem.middle_parameters(), self._term()
-        value = self.engine.middle.descend(loss + term.loss(middle) if term else loss)
-        self.average.update(middle)
+    def _segmenter_step(self, loss: torch.Tensor) -> dict[str, float]:
+        """Take a step of the segmenter on its loss on pairs and on unlabeled images."""
+        middle, term = self.problem.middle_parameters(), self._consistency_term()
+        value = self.engine.middle.step(loss + term.loss(middle) if term else loss)
+        self.segmenter_average.update_parameters(self.problem.segmenter)
         return {"segmenter_loss": value, **(term.metrics() if term else {})}
 
-    def _term(self) -> Term | None:
-        return self.consistency.draw(self.passed) if self.consistency else None
+    def _consistency_term(self) -> ConsistencyTerm | None:
+        return self.teacher.sample(self.progress) if self.teacher else None
 
-    def _loss_with_warped(
-        self, real: tuple[torch.Tensor, torch.Tensor], *, held_back: bool
-    ) -> torch.Tensor:
-        """Return the loss on real pairs and on blended masks with real images moved onto them.
+    def _loss_with_warped(self, real: Pair, *, include_validation: bool) -> torch.Tensor:
+        """Return the loss on real pairs and on blended masks with the real images warped onto them.
 
-        Their appearance changes as that of generated images does, and they weigh as much as real
-        pairs: all that pairs have without a generator and its feedback.
+        The warped images are augmented in appearance like generated ones, and weigh as much as
+        real pairs.
         """
         problem = self.problem
         with torch.no_grad():
-            pairs = self.sampling.blends(held_back=held_back)
+            pairs = self.sampler.blended(include_validation=include_validation)
             images = problem.variables(pairs.source, pairs.source, self.rng)
-            bridge = [images, problem.variables.weight()]
-        return problem.middle_loss(real, pairs.labels, problem.middle_parameters(), bridge)
+            warped = [images, problem.variables.weight()]
+        return problem.middle_loss(real, pairs.labels, problem.middle_parameters(), warped)
 
-    def _trilevel(self, batches: Batches) -> Trilevel:
+    def trilevel(self, batch: TrilevelBatch) -> TrilevelProblem:
+        """Return the three levels on a batch, with the current step sizes of the optimizers."""
         return self.problem.trilevel(
-            batches,
-            adam_steps(self.engine.lower.optimizer),
-            adam_steps(self.engine.middle.optimizer),
-            judged=self.average.tensors,
+            batch,
+            effective_learning_rates(self.engine.lower.optimizer),
+            effective_learning_rates(self.engine.middle.optimizer),
+            averaged=list(self.averaged_segmenter.parameters()),
         )
 
-    @property
-    def memory_format(self) -> str:
-        """How the segmenter lies in memory."""
-        return self.problem.memory_format
-
-    def lay_out(self, memory_format: str) -> None:
-        """Let the segmenter, its average and its images lie in memory so."""
-        self.problem.memory_format = memory_format
-        to_device(self.problem.segmenter, self.device, memory_format)
-        self.average.tensors = [laid_out(each, memory_format) for each in self.average.tensors]
-        self.engine.middle.lay_state()
-
-    @contextmanager
-    def averaged_segmenter(self) -> Iterator[nn.Module]:
-        """Give the segmenter with its averaged weights, in evaluation mode, for a while."""
-        segmenter = self.problem.segmenter
-        own = [tensor.detach().clone() for tensor in self.problem.middle_parameters()]
-        self._set_segmenter(self.average.tensors)
-        segmenter.eval()
-        try:
-            yield segmenter
-        finally:
-            self._set_segmenter(own)
-            segmenter.train()
-
-    @torch.no_grad()
-    def _set_segmenter(self, weights: Sequence[torch.Tensor]) -> None:
-        torch._foreach_copy_(self.problem.middle_parameters(), list(weights))
-
-    def reduce_cells(self) -> dict[str, str]:
-        """Keep each cell's best operation alone; return the operations' names by cell."""
-        return self.problem.generator.reduce()
+    def discretize_cells(self) -> dict[str, str]:
+        """Keep the best operation of each searchable cell; return the operations by cell."""
+        return self.problem.generator.discretize()
 
     def upper_values(self) -> dict[str, float]:
-        """Return the upper-level variables by the names under which the report shows them."""
+        """Return the upper-level variables by their names in the events."""
         if not self.config.has_generator:
             return {}
         variables = self.problem.variables.values()
@@ -254,35 +251,45 @@ class Learner:
             values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
         return values
 
-    def state(self) -> dict[str, Any]:
-        """Return all that :meth:`restore` needs to go on to the bit."""
-        problem, engine = self.problem, self.engine
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state from which :meth:`load_state_dict` continues bit by bit."""
         return {
-            "segmenter": problem.segmenter.state_dict(),
-            "generator": problem.generator.state_dict(),
-            "discriminator": problem.discriminator.state_dict(),
-            "variables": problem.variables.state_dict(),
-            "optimizers": [
-                level.optimizer.state_dict()
-                for level in (engine.lower, engine.middle, engine.upper, self.adversary)
-            ],
-            "averages": [self.average.state(), self.shown.state()],
-            "random": self.ahead.random_state(),
+            **{name: getattr(self.problem, name).state_dict() for name in _NETWORKS},
+            "optimizers": [level.optimizer.state_dict() for level in self._levels()],
+            "averages": [average.state_dict() for average in self._averages()],
+            "random": self.prefetcher.random_state(),
             "feedback": self.feedback.to_json(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from an earlier :meth:`state`."""
-        problem, engine = self.problem, self.engine
-        for name in ("segmenter", "generator", "discriminator", "variables"):
-            getattr(problem, name).load_state_dict(state[name])
-        levels = (engine.lower, engine.middle, engine.upper, self.adversary)
-        for level, saved in zip(levels, state["optimizers"]):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from an earlier :meth:`state_dict`."""
+        for name in _NETWORKS:
+            getattr(self.problem, name).load_state_dict(state[name])
+        for level, saved in zip(self._levels(), state["optimizers"]):
             level.optimizer.load_state_dict(saved)
-            level.lay_state()
-        for average, saved in zip((self.average, self.shown), state["averages"]):
-            average.restore(saved)
-        self.ahead.forget()
+            level.match_state_strides()
+        self._load_averages(state["averages"])
+        self.prefetcher.discard()
         self.rng.generator.set_state(state["random"].cpu())
         if self.config.has_generator:
-            self.follow(Feedback.from_json(state["feedback"]))
+            self.apply_feedback(Feedback.from_json(state["feedback"]))
+
+    def _load_averages(self, states: Sequence[dict[str, Any]]) -> None:
+        if "tensors" not in states[0]:
+            for average, saved in zip(self._averages(), states):
+                average.load_state_dict(saved)
+            return
+        # checkpoints before format 2 hold lists of weights; buffers are those of the network
+        weights = (list(self.averaged_segmenter.parameters()), self.averaged_generator_weights)
+        networks = (self.problem.segmenter, self.problem.generator)
+        for average, network, own, saved in zip(self._averages(), networks, weights, states):
+            average.module.load_state_dict(network.state_dict())
+            average.n_averaged.fill_(saved["steps"])
+            for tensor, value in zip(own, saved["tensors"]):
+                tensor.copy_(value)
+
+    def _levels(self) -> tuple[Any, ...]:
+        return self.engine.lower, self.engine.middle, self.engine.upper, self.discriminator
+
+    def _averages(self) -> tuple[AveragedModel, AveragedModel]:
+        return self.segmenter_average, self.generator_average

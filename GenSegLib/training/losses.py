@@ -1,37 +1,35 @@
-"""The segmentation loss: soft Dice with cross-entropy.
-
-A Dice of arg-maxed predictions has no gradient and is a metric, not a loss. It is MONAI's
-``DiceCELoss(softmax=True, include_background=False, batch=True)``, to the bit
-(``Testing/Library/test_losses.py``), but that its sums go over the whole batch where several
-processes share one.
-"""
+"""Segmentation and reconstruction losses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 
 from ..augmentation.spatial import one_hot
-from ..computing.distributed import summed
+from ..computing.distributed import global_sum
 
 _SMOOTH = 1e-3
+_BLOCK = 4  # voxels per side
 
 
 def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the mean loss of a batch.
+    """Return the sum of batch Dice loss and cross-entropy.
+
+    It is MONAI's ``DiceCELoss(softmax=True, include_background=False, batch=True)`` bit by bit,
+    with sums over the whole batch if several processes share one.
 
     Args:
-        logits: (batch, class, *shape), or (batch, level, class, *shape) under deep supervision,
-            whose levels weigh 1, 1/2, 1/4, ... (Isensee et al., Nat Methods 2021).
+        logits: (batch, class, *shape), or (batch, level, class, *shape) with deep supervision,
+            whose levels are weighted by 1, 1/2, 1/4, ... (Isensee et al., Nat Methods 2021).
         labels: integer labels (batch, 1, *shape).
     """
     levels = [logits] if logits.ndim == labels.ndim else logits.unbind(dim=1)
     levels = [level.float() for level in levels]
     masks = one_hot(labels, levels[0].shape[1])
     dices = dice_losses([torch.softmax(level, 1) for level in levels], masks)
-    weights = [0.5**place for place in range(len(levels))]
+    weights = [0.5**depth for depth in range(len(levels))]
     terms = [
         weight * (dice + F.cross_entropy(level, masks))
         for weight, dice, level in zip(weights, dices, levels)
@@ -40,20 +38,45 @@ def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
 
 
 def dice_losses(levels: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Tensor:
-    """Return each level's 1 - Dice, of the whole batch, averaged over the classes (level,).
-
-    The background is left out.
+    """Return the batch Dice loss of each level (level,), averaged over the foreground classes.
 
     Args:
         levels: probabilities (batch, class, *shape).
-        masks: (batch, class, *shape).
+        masks: one-hot masks (batch, class, *shape).
     """
-    found, wanted = [level[:, 1:] for level in levels], masks[:, 1:]
-    axes = [0, *range(2, wanted.ndim)]
-    overlaps = [(each * wanted).sum(axes) for each in found]
-    sizes = [each.sum(axes) for each in found]
-    sums = summed(torch.stack([*overlaps, *sizes, wanted.sum(axes)]))
-    (overlap, size_found), size_wanted = sums[:-1].chunk(2), sums[-1]
-    false = 0.5 * (size_found - overlap), 0.5 * (size_wanted - overlap)
-    below = 2 * (overlap + false[0] + false[1]) + _SMOOTH
-    return (1 - (2 * overlap + _SMOOTH) / below).mean(1)
+    predicted, target = [level[:, 1:] for level in levels], masks[:, 1:]
+    axes = [0, *range(2, target.ndim)]
+    overlaps = [(each * target).sum(axes) for each in predicted]
+    sizes = [each.sum(axes) for each in predicted]
+    sums = global_sum(torch.stack([*overlaps, *sizes, target.sum(axes)]))
+    (overlap, predicted_size), target_size = sums[:-1].chunk(2), sums[-1]
+    errors = 0.5 * (predicted_size - overlap), 0.5 * (target_size - overlap)
+    denominator = 2 * (overlap + errors[0] + errors[1]) + _SMOOTH
+    return (1 - (2 * overlap + _SMOOTH) / denominator).mean(1)
+
+
+def block_means(images: torch.Tensor) -> torch.Tensor:
+    """Return the means of blocks of 4 voxels per side; incomplete blocks are dropped.
+
+    Uses reductions, since the gradient of PyTorch's 3-D pooling is not deterministic on GPUs.
+    """
+    for axis in range(2, images.ndim):
+        whole = images.narrow(axis, 0, images.shape[axis] // _BLOCK * _BLOCK)
+        images = whole.unflatten(axis, (-1, _BLOCK)).mean(axis + 1)
+    return images
+
+
+def pooled_l1_loss(reconstructions: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Return the L1 loss of block means, which leaves fine detail to the adversarial loss.
+
+    The voxelwise loss of the publication favors blurred images, since fine detail is never
+    registered exactly.
+    """
+    return F.l1_loss(block_means(reconstructions), block_means(images))
+
+
+# by the values of TrainConfig.reconstruction_loss
+RECONSTRUCTION_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "pooled-l1": pooled_l1_loss,
+    "l1": F.l1_loss,
+}

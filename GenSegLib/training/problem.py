@@ -1,8 +1,8 @@
-"""The three levels of GenSeg as losses: what `multilevel` optimizes without knowing of images.
+"""The three levels of GenSeg as losses, in the form that `multilevel` optimizes.
 
-lower    the generator draws real images from other subjects' images moved onto their masks
-middle   the segmenter learns from real pairs and, weighted, from generated ones
-upper    the segmenter's loss on real cases that were held back
+lower    the generator reconstructs real images from other cases' images warped onto their masks
+middle   the segmenter learns from real pairs and from weighted generated pairs
+upper    the segmenter's loss on validation cases
 """
 
 from __future__ import annotations
@@ -14,62 +14,61 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..augmentation.morphs import Pairs
-from ..augmentation.randomness import Randomness
+from ..augmentation.pairs import PairBatch
+from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import one_hot
 from ..computing.devices import Precision
-from ..computing.distributed import in_common
-from ..computing.memory_format import CHANNELS_LAST, laid_out
-from ..computing.pieces import Pieces, applied
-from ..multilevel import Trilevel
-from ..multilevel.levels import Rates, Tensors
-from ..networks.discriminator import ADVERSARIES, Discriminator
-from ..networks.image_generator import Attempt, ImageGenerator
-from ..networks.upper_variables import PARAMETERS, UpperVariables, share
-from .differences import DIFFERENCES
-from .losses import segmentation_loss
+from ..computing.distributed import average_gradients
+from ..computing.memory_format import CHANNELS_LAST, to_memory_format
+from ..computing.micro_batches import MicroBatches, forward_with
+from ..multilevel import TrilevelProblem
+from ..multilevel.vectors import StepSizes, Tensors
+from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
+from ..networks.image_generator import ImageGenerator, Reconstruction
+from .losses import RECONSTRUCTION_LOSSES, segmentation_loss
+from .upper_variables import FREEZABLE, UpperVariables, scaled_sigmoid
+
+Pair = tuple[torch.Tensor, torch.Tensor]  # images (b, c, *s), labels (b, 1, *s)
 
 
 @dataclass(frozen=True)
-class LowerBatches:
-    """The lower level's data of one iteration: images (b, c, *s) with labels (b, 1, *s).
+class GeneratorBatch:
+    """Data of one step of the generator.
 
     Attributes:
-        lower: real pairs with the source images that the generator starts from.
-        seed: of the noise and the appearance of the generated images, which every evaluation of
-            these batches repeats.
+        reconstructed: real pairs with the source images from which they are reconstructed.
+        seed: of noise and appearance, the same in every evaluation on this batch.
     """
 
-    lower: Pairs
+    reconstructed: PairBatch
     seed: int
 
 
 @dataclass(frozen=True)
-class Batches(LowerBatches):
-    """One iteration's data for each level.
+class TrilevelBatch(GeneratorBatch):
+    """Data of one step of all three levels.
 
     Attributes:
-        middle: augmented real pairs.
-        blends: new masks with their source images.
-        upper: pairs of held-back cases.
+        real: augmented real pairs.
+        blended: new masks with their source images, to be completed by the generator.
+        validation: pairs of validation cases.
     """
 
-    middle: tuple[torch.Tensor, torch.Tensor]
-    blends: Pairs
-    upper: tuple[torch.Tensor, torch.Tensor]
+    real: Pair
+    blended: PairBatch
+    validation: Pair
 
 
 @dataclass
 class SegmentationProblem:
-    """The networks of one training and the losses that tie them together.
+    """The networks of a training and the losses that connect them.
 
-    Where memory is short, generator and segmenter take a batch in `pieces`.
-
-    To see what each part of the feedback gives, upper-level variables stay `frozen` ("architecture"
-    or a name of `PARAMETERS`), and the path by which they act in the segmenter's loss itself, or
-    the one through the generator's weights, is left out of the hypergradient.
-
-    The segmenter computes in a `memory_format`, the generator with channels last.
+    Attributes:
+        frozen: fixed upper-level variables ("architecture" or a name of `FREEZABLE`).
+        direct_path, lower_path: hypergradients include the path through the generated pairs
+            themselves and the path through the generator's weights.
+        memory_format: of the segmenter; the generator always uses channels last.
+        micro_batches: splits batches if memory is short.
     """
 
     segmenter: nn.Module
@@ -79,25 +78,25 @@ class SegmentationProblem:
     classes: int
     adversarial_weight: float
     autocast: Precision
-    difference: str = "coarse"
-    adversary: str = "hinge"
+    reconstruction_loss: str = "pooled-l1"
+    adversarial_loss: str = "hinge"
     frozen: Collection[str] = ()
     direct_path: bool = True
     lower_path: bool = True
     memory_format: str = CHANNELS_LAST
-    pieces: Pieces = field(default_factory=Pieces)
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
-        # batch normalization lets real samples change what the segmenter finds in generated ones
-        self.mixes_samples = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
-        self.attempt = Attempt(self.generator)
+        # with batch normalization, real samples influence the output on generated ones
+        self.has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
+        self.reconstruction = Reconstruction(self.generator)
         architecture = () if "architecture" in self.frozen else self.generator.architecture()
         self.names = {
             "segmenter": tuple(name for name, _ in self.segmenter.named_parameters()),
             "generator": tuple(self.generator.weights()),
             "architecture": tuple(architecture),
-            "variables": tuple(name for of, name in PARAMETERS.items() if of not in self.frozen),
+            "variables": tuple(name for key, name in FREEZABLE.items() if key not in self.frozen),
             "discriminator": tuple(name for name, _ in self.discriminator.named_parameters()),
         }
 
@@ -110,199 +109,196 @@ class SegmentationProblem:
         return list(self.generator.weights().values())
 
     def upper_parameters(self) -> list[torch.Tensor]:
-        """Return the architecture weights and the other upper-level variables, but frozen ones."""
+        """Return the upper-level variables a that are not frozen, architecture weights first."""
         owners: tuple[tuple[nn.Module, str], ...]
         owners = ((self.generator, "architecture"), (self.variables, "variables"))
-        return [owner.get_parameter(name) for owner, of in owners for name in self.names[of]]
+        return [owner.get_parameter(name) for owner, key in owners for name in self.names[key]]
 
     def trilevel(
         self,
-        batches: Batches,
-        lower_rate: Rates,
-        middle_rate: Rates,
-        judged: Tensors | None = None,
-    ) -> Trilevel:
-        """Return the three losses on these batches.
+        batch: TrilevelBatch,
+        lower_step_size: StepSizes,
+        middle_step_size: StepSizes,
+        averaged: Tensors | None = None,
+    ) -> TrilevelProblem:
+        """Return the three levels on a batch; for `averaged` see :meth:`upper_loss`."""
+        real, labels = batch.real, batch.blended.labels
 
-        Held-back cases judge the segmenter with the `judged` weights in place of its own, where
-        they are given: see :meth:`upper_loss`.
-        """
-        return Trilevel(
+        def generate(w: Tensors, a: Tensors) -> list[torch.Tensor]:
+            w = w if self.lower_path else _detach(w)
+            a = a if self.direct_path else _detach(a)
+            return self.generate_batch(batch.blended, w, a, batch.seed)
+
+        def split_middle_loss(s: Tensors, generated: Tensors) -> torch.Tensor:
+            return self.split_middle_loss(real, labels, s, generated)
+
+        return TrilevelProblem(
             lower=self.lower_parameters(),
             middle=self.middle_parameters(),
             upper=self.upper_parameters(),
-            lower_loss=lambda w, a: self.lower_loss(batches, w, a),
-            bridge=lambda w, a: self.bridge(
-                batches.blends,
-                w if self.lower_path else _detached(w),
-                a if self.direct_path else _detached(a),
-                batches.seed,
-            ),
-            middle_loss=lambda s, bridge: self.middle_loss(
-                batches.middle, batches.blends.labels, s, bridge
-            ),
-            upper_loss=lambda s, a: self.upper_loss(batches, s, judged),
-            lower_rate=lower_rate,
-            middle_rate=middle_rate,
-            crossing_part=None
-            if self.mixes_samples
-            else lambda s, bridge: self.parted_loss(
-                batches.middle, batches.blends.labels, s, bridge
-            ),
+            lower_loss=lambda w, a: self.lower_loss(batch, w, a),
+            generate=generate,
+            middle_loss=lambda s, generated: self.middle_loss(real, labels, s, generated),
+            upper_loss=lambda s, a: self.upper_loss(batch.validation, s, averaged),
+            lower_step_size=lower_step_size,
+            middle_step_size=middle_step_size,
+            split_middle_loss=None if self.has_batch_norm else split_middle_loss,
         )
 
-    def draw(self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int) -> torch.Tensor:
-        """Return the generator's images for the pairs' masks and sources."""
+    def generate_images(
+        self, pairs: PairBatch, weights: Tensors, upper: Tensors, seed: int
+    ) -> torch.Tensor:
+        """Return the generator's images for the masks and source images of the pairs."""
         with self.autocast():
-            inputs = self._seen(pairs, seed)
-            drawn = self.pieces.applied(self.generator, self._drawing(weights, upper), inputs)
-        return drawn.float()
+            inputs = self._generator_inputs(pairs, seed)
+            parameters = self._generator_parameters(weights, upper)
+            images = self.micro_batches.forward(self.generator, parameters, inputs)
+        return images.float()
 
-    def _attempted(
-        self, batches: LowerBatches, weights: Tensors, upper: Tensors
+    def _reconstruct(
+        self, batch: GeneratorBatch, weights: Tensors, upper: Tensors
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the generator's attempts at real images, and their mean price."""
-        pairs = batches.lower
-        parameters = self._drawing(weights, upper)
+        """Return reconstructions of real images and their mean regularization term."""
+        pairs = batch.reconstructed
+        parameters = self._generator_parameters(weights, upper)
         with self.autocast():
-            inputs = [laid_out(pairs.images), *self._seen(pairs, batches.seed)]
-            named = {f"generator.{name}": tensor for name, tensor in parameters.items()}
-            drawn, prices = self.pieces.applied(self.attempt, named, inputs)
-        return drawn.float(), prices.float().mean()
+            inputs = [to_memory_format(pairs.images), *self._generator_inputs(pairs, batch.seed)]
+            prefixed = {f"generator.{name}": tensor for name, tensor in parameters.items()}
+            images, regularization = self.micro_batches.forward(
+                self.reconstruction, prefixed, inputs
+            )
+        return images.float(), regularization.float().mean()
 
-    def _drawing(self, weights: Tensors, upper: Tensors) -> dict[str, torch.Tensor]:
-        """Return the generator's parameters by their names; it has frozen ones of its own."""
-        count = len(self.names["architecture"])
-        parameters = _named(self.names["generator"], weights)
-        return parameters | _named(self.names["architecture"], upper[:count])
+    def _generator_parameters(self, weights: Tensors, upper: Tensors) -> dict[str, torch.Tensor]:
+        architecture = upper[: len(self.names["architecture"])]
+        return _by_name(self.names["generator"], weights) | _by_name(
+            self.names["architecture"], architecture
+        )
 
-    def _seen(self, pairs: Pairs, seed: int) -> list[torch.Tensor]:
-        """Return what the generator sees."""
-        rng = Randomness(torch.Generator().manual_seed(seed), pairs.source.device)
+    def _generator_inputs(self, pairs: PairBatch, seed: int) -> list[torch.Tensor]:
+        """Return the tensors of `GeneratorInputs`."""
+        rng = RandomGenerator(torch.Generator().manual_seed(seed), pairs.source.device)
         batch, _, *shape = pairs.source.shape
         noise = rng.normal(batch, *self.generator.noise_shape(shape))
         inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise]
         if pairs.coordinates is not None:
             inputs.append(pairs.coordinates)
-        return [laid_out(tensor) for tensor in inputs]
+        return [to_memory_format(tensor) for tensor in inputs]
 
-    def lower_loss(self, batches: LowerBatches, weights: Tensors, upper: Tensors) -> torch.Tensor:
-        """Return the generator's loss: difference, the attempts' price, the adversary's verdict."""
-        pairs = batches.lower
-        drawn, price = self._attempted(batches, weights, upper)
-        loss = DIFFERENCES[self.difference](drawn, pairs.images) + price
+    def lower_loss(self, batch: GeneratorBatch, weights: Tensors, upper: Tensors) -> torch.Tensor:
+        """Return the generator's reconstruction loss, regularization and adversarial loss."""
+        pairs = batch.reconstructed
+        images, regularization = self._reconstruct(batch, weights, upper)
+        loss = RECONSTRUCTION_LOSSES[self.reconstruction_loss](images, pairs.images)
+        loss = loss + regularization
         if self.adversarial_weight > 0:
             masks = one_hot(pairs.labels, self.classes)
             with self.autocast():
-                scores = self.discriminator(masks, drawn)
-            verdict = ADVERSARIES[self.adversary].verdict(scores.float())
-            loss = loss + self.adversarial_weight * verdict
+                scores = self.discriminator(masks, images)
+            adversarial = ADVERSARIAL_LOSSES[self.adversarial_loss].generator(scores.float())
+            loss = loss + self.adversarial_weight * adversarial
         return loss
 
-    def adversary_loss(self, batches: LowerBatches) -> torch.Tensor:
-        """Return the discriminator's loss on real and generated images of the same masks.
+    def discriminator_loss(self, batch: GeneratorBatch) -> torch.Tensor:
+        """Return the discriminator's loss on real and reconstructed images of the same masks.
 
-        It is in training mode here alone, where its spectral norms are estimated anew: the other
-        losses must give the same value twice.
+        Only here is it in training mode, which updates the estimates of its spectral norms; the
+        other losses must be deterministic.
         """
-        pairs = batches.lower
+        pairs = batch.reconstructed
         with torch.no_grad():
-            present = self.lower_parameters(), self.upper_parameters()
-            drawn, _ = self._attempted(batches, *present)
+            current = self.lower_parameters(), self.upper_parameters()
+            images, _ = self._reconstruct(batch, *current)
         masks = one_hot(pairs.labels, self.classes)
-        both = torch.cat([pairs.images, drawn])
+        inputs = (masks.repeat(2, *[1] * (masks.ndim - 1)), torch.cat([pairs.images, images]))
+        names = self.names["discriminator"]
+        parameters = _by_name(names, list(self.discriminator.parameters()))
         with self.autocast():
             self.discriminator.train()
-            inputs = (masks.repeat(2, *[1] * (masks.ndim - 1)), both)
-            own = _named(self.names["discriminator"], list(self.discriminator.parameters()))
-            scores = applied(self.discriminator, own, inputs).float()
+            scores = forward_with(self.discriminator, parameters, inputs).float()
             self.discriminator.eval()
-        return ADVERSARIES[self.adversary].loss(*scores.chunk(2))
+        return ADVERSARIAL_LOSSES[self.adversarial_loss].discriminator(*scores.chunk(2))
 
-    def bridge(
-        self, pairs: Pairs, weights: Tensors, upper: Tensors, seed: int
+    def generate_batch(
+        self, pairs: PairBatch, weights: Tensors, upper: Tensors, seed: int
     ) -> list[torch.Tensor]:
-        """Return what the segmenter gets of the generated pairs: their images and their weight."""
-        drawn = self.draw(pairs, weights, upper, seed)
-        rng = Randomness(torch.Generator().manual_seed(seed + 1), pairs.source.device)
-        parameters = _named(self.names["variables"], upper[len(self.names["architecture"]) :])
-        images = applied(self.variables, parameters, (pairs.source, drawn, rng))
+        """Return the generated images, augmented in appearance, and their weight in the loss."""
+        images = self.generate_images(pairs, weights, upper, seed)
+        rng = RandomGenerator(torch.Generator().manual_seed(seed + 1), pairs.source.device)
+        variables = upper[len(self.names["architecture"]) :]
+        parameters = _by_name(self.names["variables"], variables)
+        augmented = forward_with(self.variables, parameters, (pairs.source, images, rng))
         logit = parameters.get("weight_logit", self.variables.weight_logit)
-        return [images, share(logit)]
+        return [augmented, scaled_sigmoid(logit)]
 
     def middle_loss(
-        self,
-        real: tuple[torch.Tensor, torch.Tensor],
-        generated_labels: torch.Tensor,
-        segmenter: Tensors,
-        bridge: Tensors,
+        self, real: Pair, generated_labels: torch.Tensor, segmenter: Tensors, generated: Tensors
     ) -> torch.Tensor:
-        """Return the segmenter's loss on real pairs and, by their weight, on generated pairs."""
+        """Return the segmenter's loss on real pairs and on generated pairs by their weight."""
         images, labels = real
-        drawn, weight = bridge
-        logits = self.segment(segmenter, torch.cat([images, drawn]))
-        on_real, on_generated = logits.split([len(images), len(drawn)])
+        generated_images, weight = generated
+        logits = self.segment(segmenter, torch.cat([images, generated_images]))
+        on_real, on_generated = logits.split([len(images), len(generated_images)])
         generated_loss = segmentation_loss(on_generated, generated_labels)
-        return balanced(segmentation_loss(on_real, labels), generated_loss, weight)
+        return weighted_mean(segmentation_loss(on_real, labels), generated_loss, weight)
 
-    def parted_loss(
-        self,
-        real: tuple[torch.Tensor, torch.Tensor],
-        generated_labels: torch.Tensor,
-        segmenter: Tensors,
-        bridge: Tensors,
+    def split_middle_loss(
+        self, real: Pair, generated_labels: torch.Tensor, segmenter: Tensors, generated: Tensors
     ) -> torch.Tensor:
-        """Return :meth:`middle_loss`, at a lower price where only the bridge is learned.
+        """Return :meth:`middle_loss`, computed by one forward pass each for real and generated.
 
-        Real pairs go through the segmenter by themselves, so that nothing is kept of them.
+        Derivatives with respect to the generated batch then need no graph of the real pairs.
         """
-        drawn, weight = bridge
         images, labels = real
-        real_loss = segmentation_loss(self.segment(segmenter, images), labels)
-        generated_loss = segmentation_loss(self.segment(segmenter, drawn), generated_labels)
-        return balanced(real_loss, generated_loss, weight)
+        generated_images, weight = generated
+        on_real = segmentation_loss(self.segment(segmenter, images), labels)
+        logits = self.segment(segmenter, generated_images)
+        return weighted_mean(on_real, segmentation_loss(logits, generated_labels), weight)
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the segmenter's loss on real pairs alone, with its present weights."""
+        """Return the segmenter's loss on real pairs alone, with its current weights."""
         return segmentation_loss(self.segment(self.middle_parameters(), images), labels)
 
     def upper_loss(
-        self, batches: Batches, segmenter: Tensors, judged: Tensors | None = None
+        self, validation: Pair, segmenter: Tensors, averaged: Tensors | None = None
     ) -> torch.Tensor:
-        """Return the segmenter's loss on pairs of held-back cases.
+        """Return the segmenter's loss on pairs of validation cases.
 
-        Where weights to be `judged` are given, which follow the segmenter's own (their moving
-        average, which validation and the model take), the loss is that of these, and its
-        derivative is taken as if they moved one to one. A single step in a high rate goes too far
-        along whatever it follows, so that the loss after it speaks against all that was followed.
+        With `averaged` weights (the moving average, which is also validated and saved) the loss is
+        evaluated there, and its derivative is passed to the segmenter's own weights unchanged
+        (straight-through). At a high learning rate a single step overshoots, so that the loss
+        after it would discourage whatever caused the step.
         """
-        if judged is not None:
-            segmenter = [at + (own - own.detach()) for at, own in zip(judged, segmenter)]
-        images, labels = batches.upper
+        if averaged is not None:
+            segmenter = [mean + (own - own.detach()) for mean, own in zip(averaged, segmenter)]
+        images, labels = validation
         return segmentation_loss(self.segment(segmenter, images), labels)
 
-    def segment(self, segmenter: Tensors, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits that the segmenter gives with these weights."""
-        parameters = _named(self.names["segmenter"], segmenter)
+    def segment(
+        self, weights: Tensors, images: torch.Tensor, segmenter: nn.Module | None = None
+    ) -> torch.Tensor:
+        """Return the logits of the segmenter, or another one alike, with these weights."""
+        parameters = _by_name(self.names["segmenter"], weights)
+        inputs = (to_memory_format(images, self.memory_format),)
         with self.autocast():
-            return self.pieces.applied(
-                self.segmenter, parameters, (laid_out(images, self.memory_format),)
-            )
+            return self.micro_batches.forward(segmenter or self.segmenter, parameters, inputs)
 
 
-def balanced(real: torch.Tensor, generated: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Return the loss on real pairs and, `weight` times as heavy, on generated ones.
+def weighted_mean(
+    real: torch.Tensor, generated: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss on real pairs (weight 1) and generated ones, scaled to a total weight of 2.
 
-    Their weights are 2 together. Were they not, the feedback would hear how long a step is beside
-    how the two are balanced, and Adam's steps are as long whatever the losses' scale.
+    The total is constant, so that hypergradients of the weight tell the balance of real and
+    generated pairs and not the length of a step.
     """
     return 2 * (real + weight * generated) / (1 + weight)
 
 
-def _detached(tensors: Tensors) -> list[torch.Tensor]:
+def _detach(tensors: Tensors) -> list[torch.Tensor]:
     return [tensor.detach() for tensor in tensors]
 
 
-def _named(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
-    """Return weights by their names; all processes that train together hold them alike."""
-    return dict(zip(names, in_common(tensors)))
+def _by_name(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
+    """Return shared parameters by name; their gradients are averaged over all processes."""
+    return dict(zip(names, average_gradients(tensors)))

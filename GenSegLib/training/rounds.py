@@ -1,7 +1,4 @@
-"""What comes between two rounds of a training.
-
-The user is heard, the held-back cases judge the segmenter, and previews are written.
-"""
+"""Work between the rounds of a training: user feedback, validation and previews."""
 
 from __future__ import annotations
 
@@ -10,61 +7,64 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..feedback import Feedback
 from ..runs import RunFolder
+from .checkpoints import TrainingState
 from .learner import Learner
 from .previews import write_previews
 from .session import Session
-from .standing import Standing
-from .validation import held_back_predictions, validation_dice
+from .validation import predict_validation_cases, validation_dice
 
-_RISE = 1e-4  # of the Dice; less is no progress
+_MIN_IMPROVEMENT = 1e-4  # of the Dice
 
 
 class Rounds:
-    """Looks back on the rounds of one training.
+    """Reads feedback, validates and writes previews for one training.
 
     Args:
-        run: the run folder.
-        events: told of what happens.
-        leads: whether this process reads and writes in the run folder.
+        run: run folder.
+        events: receives metrics and messages.
+        is_main: whether this process reads and writes in the run folder.
     """
 
-    def __init__(self, run: RunFolder, events: EventLog, *, leads: bool) -> None:
-        self._run, self._events, self._leads = run, events, leads
+    def __init__(self, run: RunFolder, events: EventLog, *, is_main: bool) -> None:
+        self._run, self._events, self._is_main = run, events, is_main
 
-    def hear(self, learner: Learner) -> None:
-        """Follow what a clinician rejected since the last round."""
-        feedback = distributed.agreed(self._read_feedback() if self._leads else None)
+    def read_feedback(self, learner: Learner) -> None:
+        """Apply what the user has rejected since the last round."""
+        feedback = distributed.broadcast(self._load_feedback() if self._is_main else None)
         if feedback is None or not learner.config.has_generator or feedback == learner.feedback:
             return
-        learner.follow(feedback)
+        learner.apply_feedback(feedback)
         self._events.log(
-            f"feedback: pairs of cases left out: {len(feedback.pairs)}; "
-            f"weaker: {', '.join(sorted(feedback.kinds)) or 'nothing'}"
+            f"feedback applied: {len(feedback.pairs)} pairs of cases excluded; "
+            f"weakened: {', '.join(sorted(feedback.kinds)) or 'none'}"
         )
 
-    def _read_feedback(self) -> Feedback | None:
+    def _load_feedback(self) -> Feedback | None:
         try:
             return Feedback.load(self._run.path)
-        except GenSegError as fault:
-            self._events.log(f"feedback is left aside: {fault}", "warning")
+        except GenSegError as error:
+            self._events.log(f"feedback ignored: {error}", "warning")
             return None
 
-    def look_back(self, session: Session, standing: Standing, done: int) -> None:
-        """Let the held-back cases judge the segmenter, and write previews.
+    def validate(self, session: Session, state: TrainingState, done: int) -> None:
+        """Measure the Dice on validation cases, and write previews.
 
         Args:
-            session: after the round.
-            standing: given the Dice, and for how many rounds it has not risen.
+            session: of the training.
+            state: its Dice entries are updated.
             done: steps of the training so far.
         """
-        predicted = held_back_predictions(session.learner)
+        predicted = predict_validation_cases(session.learner)
         if predicted:
             dice = validation_dice(session.learner, predicted)
-            standing.waited = 0 if dice > standing.best_dice + _RISE else standing.waited + 1
-            standing.best_dice = max(dice, standing.best_dice)
-            standing.last_dice = dice
+            improved = dice > state.best_dice + _MIN_IMPROVEMENT
+            state.rounds_without_improvement = (
+                0 if improved else state.rounds_without_improvement + 1
+            )
+            state.best_dice = max(dice, state.best_dice)
+            state.last_dice = dice
             self._events.metrics("joint", done, validation_dice=dice)
         folder = self._run.previews / f"{done:06d}"
-        if self._leads and not folder.exists():
+        if self._is_main and not folder.exists():
             write_previews(session, folder, predicted, seed=done)
             self._events.preview(done, folder.relative_to(self._run.path).as_posix())

@@ -1,4 +1,4 @@
-"""What each level of a training sees: real pairs, held-back ones, and masks to generate from."""
+"""Batches of a training: real pairs, validation pairs, and masks of generated pairs."""
 
 from __future__ import annotations
 
@@ -7,123 +7,127 @@ from dataclasses import dataclass
 
 import torch
 
-from ..augmentation.morphs import Morphs, Pairs
-from ..augmentation.patches import MixedPatches, Patches, PatchSampler
-from ..augmentation.policy import Policy, augment
-from ..augmentation.randomness import Randomness
+from ..augmentation.pairs import PairBatch, PairSampler
+from ..augmentation.patches import AnyPatchSampler, MixedSpacingSampler, PatchSampler
+from ..augmentation.policy import AugmentationPolicy, augment
+from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import SpatialStrength
-from ..augmentation.subject import LabeledCase
 from ..config import TrainConfig
+from ..data.training_case import TrainingCase
 from ..feedback import Feedback
 from ..presets import Preset
-from .problem import Batches, LowerBatches
+from .problem import GeneratorBatch, Pair, TrilevelBatch
 
 
 @dataclass(frozen=True)
-class FinalBatches:
-    """What the final phase sees in a step: real pairs, new masks, and the seed of their images."""
+class FinalBatch:
+    """Data of one step of the final phase: real pairs, new masks, and the seed of their images."""
 
-    real: tuple[torch.Tensor, torch.Tensor]
-    pairs: Pairs
+    real: Pair
+    blended: PairBatch
     seed: int
 
 
-class Sampling:
-    """Draws the batches of a training.
+class BatchSampler:
+    """Samples the batches of a training.
 
     Args:
-        config: the settings.
-        policy: how real pairs are augmented, and masks deformed.
-        subjects: training cases, then validation cases.
-        training: how many of the subjects, the first ones, are training cases.
-        classes: classes, background included.
-        preset: the anatomy's.
-        rng: where everything is drawn from.
+        config: settings.
+        policy: augmentation of real pairs and of masks.
+        cases: training cases, then validation cases.
+        training_count: number of training cases.
+        classes: number of classes, background included.
+        preset: the task's preset.
+        rng: random generator.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        policy: Policy,
-        subjects: Sequence[LabeledCase],
-        training: int,
+        policy: AugmentationPolicy,
+        cases: Sequence[TrainingCase],
+        training_count: int,
         classes: int,
         preset: Preset,
-        rng: Randomness,
+        rng: RandomGenerator,
     ) -> None:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
-        self.names = [subject.name for subject in subjects]
-        self._training = range(training)
-        self._real = patches_of(subjects[:training], preset)
-        self._all_real = patches_of(subjects, preset)
-        held_back = subjects[training:]
-        self._held_back = patches_of(held_back, preset) if held_back else self._real
+        self.names = [case.name for case in cases]
+        self._training = range(training_count)
+        self._training_patches = patch_sampler(cases[:training_count], preset)
+        self._all_patches = patch_sampler(cases, preset)
+        validation = cases[training_count:]
+        self._validation_patches = (
+            patch_sampler(validation, preset) if validation else self._training_patches
+        )
         if config.generator != "none":
-            # of its own, since the registration is to depend on the seed alone
-            own = Randomness(torch.Generator().manual_seed(config.seed), rng.device)
-            self._registered = Morphs(
-                subjects, classes, preset.patch_size, own, coordinates=preset.coordinates
+            # a generator of its own, so that the registration depends on the seed alone
+            own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
+            self._registered = PairSampler(
+                cases, classes, preset.patch_size, own, coordinates=preset.coordinates
             )
-            self.follow(Feedback())
+            self.apply_feedback(Feedback())
 
-    def follow(self, feedback: Feedback) -> None:
-        """Leave out the pairs, and weaken the changes, that a clinician rejected."""
-        places = {name: place for place, name in enumerate(self.names)}
+    def apply_feedback(self, feedback: Feedback) -> None:
+        """Exclude the pairs of cases, and weaken the kinds of change, that were rejected."""
+        index = {name: place for place, name in enumerate(self.names)}
         known = [pair for pair in feedback.pairs if pair <= set(self.names)]
-        rejected = {frozenset(places[name] for name in pair) for pair in known}
-        self.all_morphs = self._registered.among(range(len(self.names)), rejected)
-        self.morphs = self._registered.among(self._training, rejected)
-        self.blended_share = self.config.blended_share * feedback.strength("blending")
-        # as published, new masks are as affine where real pairs are not augmented at all
-        affine = self.config.masks == "affine"
-        spatial = SpatialStrength(elastic=0.0) if affine else self.policy.spatial
+        rejected = {frozenset(index[name] for name in pair) for pair in known}
+        self.all_pairs = self._registered.subset(range(len(self.names)), rejected)
+        self.training_pairs = self._registered.subset(self._training, rejected)
+        self.blended_fraction = self.config.blended_fraction * feedback.strength("blending")
+        # as in the publication, masks have affine transforms even if real pairs are not augmented
+        is_affine = self.config.mask_transform == "affine"
+        spatial = SpatialStrength(elastic=0.0) if is_affine else self.policy.spatial
         self.spatial = spatial.scaled(feedback.strength("deformation"))
 
-    def real(self, *, held_back: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw augmented real pairs of the training cases, or of all cases."""
-        sampler = self._all_real if held_back else self._real
-        images, labels = sampler.draw(self.rng, self.config.batch_size)
+    def real(self, *, include_validation: bool) -> Pair:
+        """Sample augmented real pairs of the training cases, or of all cases."""
+        sampler = self._all_patches if include_validation else self._training_patches
+        images, labels = sampler.sample(self.rng, self.config.batch_size)
         return augment(images, labels, self.classes, self.policy, self.rng)
 
-    def blends(self, *, held_back: bool) -> Pairs:
-        """Draw new masks of and between training cases, or all cases."""
-        morphs = self.all_morphs if held_back else self.morphs
+    def blended(self, *, include_validation: bool) -> PairBatch:
+        """Sample new masks of and between the training cases, or all cases."""
+        pairs = self.all_pairs if include_validation else self.training_pairs
         count = self.config.generated_batch_size
-        return morphs.blends(self.rng, count, self.spatial, self.blended_share)
+        return pairs.blended_pairs(self.rng, count, self.spatial, self.blended_fraction)
 
     @torch.no_grad()
-    def lower_batches(self) -> LowerBatches:
-        """Draw one iteration's data for the lower level alone."""
-        return LowerBatches(self._pairs_to_draw(), self.seed())
+    def generator_batch(self) -> GeneratorBatch:
+        """Sample the data of a step of the generator alone."""
+        return GeneratorBatch(self._reconstructed(), self._seed())
 
     @torch.no_grad()
-    def batches(self) -> Batches:
-        """Draw one iteration's data for all three levels."""
-        return Batches(
-            lower=self._pairs_to_draw(),
-            middle=self.real(held_back=False),
-            blends=self.blends(held_back=False),
-            upper=self._held_back.draw(self.rng, self.config.batch_size),
-            seed=self.seed(),
+    def trilevel_batch(self) -> TrilevelBatch:
+        """Sample the data of a step of all three levels."""
+        return TrilevelBatch(
+            reconstructed=self._reconstructed(),
+            real=self.real(include_validation=False),
+            blended=self.blended(include_validation=False),
+            validation=self._validation_patches.sample(self.rng, self.config.batch_size),
+            seed=self._seed(),
         )
 
     @torch.no_grad()
-    def final_batches(self) -> FinalBatches:
-        """Draw a step's data of all cases, the held-back ones included."""
-        return FinalBatches(self.real(held_back=True), self.blends(held_back=True), self.seed())
+    def final_batch(self) -> FinalBatch:
+        """Sample the data of a step on all cases, validation cases included."""
+        real = self.real(include_validation=True)
+        return FinalBatch(real, self.blended(include_validation=True), self._seed())
 
-    def _pairs_to_draw(self) -> Pairs:
-        """Draw real pairs, for the generator to draw from others."""
-        return self.morphs.real_pairs(self.rng, self.config.generated_batch_size)
+    def _reconstructed(self) -> PairBatch:
+        """Sample real pairs with source images of other cases."""
+        return self.training_pairs.real_pairs(self.rng, self.config.generated_batch_size)
 
-    def seed(self) -> int:
-        """Draw a seed for what is to be repeated exactly."""
+    def _seed(self) -> int:
         return self.rng.integers(2**31 - 2, 1)[0]
 
 
-def patches_of(subjects: Sequence[LabeledCase], preset: Preset) -> Patches:
-    """Return what draws patches of these cases, at both spacings where the preset has two."""
-    sizes = (preset.patch_size, preset.foreground_share)
-    fine = PatchSampler(subjects, *sizes)
-    coarse = [subject.coarse for subject in subjects if subject.coarse is not None]
-    return MixedPatches(fine, PatchSampler(coarse, *sizes), preset.coarse_share) if coarse else fine
+def patch_sampler(cases: Sequence[TrainingCase], preset: Preset) -> AnyPatchSampler:
+    """Return the sampler of patches of these cases, at both spacings if the preset has two."""
+    sizes = (preset.patch_size, preset.foreground_fraction)
+    fine = PatchSampler(cases, *sizes)
+    coarse = [case.coarse for case in cases if case.coarse is not None]
+    if not coarse:
+        return fine
+    return MixedSpacingSampler(fine, PatchSampler(coarse, *sizes), preset.coarse_fraction)

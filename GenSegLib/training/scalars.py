@@ -1,4 +1,4 @@
-"""Metrics as TensorBoard scalars, where tensorboard is installed."""
+"""Metrics as TensorBoard scalars, if tensorboard is installed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ..events import Event, Sink
 
-_NOT_MEASURED = {"time", "kind", "phase", "step"}
+_NOT_SCALARS = {"time", "kind", "phase", "step"}
 
 
 def tensorboard_sinks(folder: Path) -> list[Sink]:
-    """Return the sink that writes scalars into ``folder``; none without tensorboard."""
+    """Return a sink that writes scalars into ``folder``; none without tensorboard."""
     if find_spec("tensorboard") is None:
         return []
     from torch.utils.tensorboard import SummaryWriter
@@ -20,7 +20,7 @@ def tensorboard_sinks(folder: Path) -> list[Sink]:
 
     def write(event: Event) -> None:
         if event["kind"] == "metrics":
-            for name in event.keys() - _NOT_MEASURED:
+            for name in event.keys() - _NOT_SCALARS:
                 if event[name] is not None:
                     writer.add_scalar(name, event[name], event["step"])
         elif event["kind"] in ("state", "error"):

@@ -1,4 +1,4 @@
-"""Loads what a run folder asks for: its cases as subjects, and a learner for them."""
+"""Loading of a run's cases and construction of its learner."""
 
 from __future__ import annotations
 
@@ -8,109 +8,112 @@ from typing import Any
 
 import torch
 
-from ..augmentation.subject import LabeledCase
 from ..cases import Case, Role
 from ..computing import distributed
 from ..computing.devices import choose_device
 from ..config import TrainConfig
 from ..data.case_cache import FOLDER, CaseCache
-from ..data.subjects import load_subjects
-from ..data.volume_ranges import find_odd_cases
+from ..data.case_loading import load_training_cases
+from ..data.training_case import TrainingCase
+from ..data.volume_ranges import find_volume_outliers
 from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder
+from .checkpoints import load_checkpoint
 from .learner import Learner
-from .standing import load_kept
-from .volumes import volumes_of
+from .volumes import case_volumes
 
 
 @dataclass(frozen=True)
 class Session:
-    """A learner, and the names of the label values that its classes 1, 2, ... stand for."""
+    """A learner, and the names of the label values for which its classes 1, 2, ... stand."""
 
     learner: Learner
     names: dict[int, str]
 
-    def original_values(self, classes: torch.Tensor) -> torch.Tensor:
-        """Return a label of classes with the label values of the cases."""
+    def to_label_values(self, classes: torch.Tensor) -> torch.Tensor:
+        """Convert a map of classes to the label values of the cases."""
         values = torch.tensor([0, *self.names], device=classes.device)
         return values[classes.long()]
 
 
 def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
-    """Read the cases of a run that it learns from and make its learner.
+    """Read the cases of a run and build its learner.
 
-    Large cases are kept in a cache beside the run, which its neighbors share; `events` is told.
+    Large cases are cached next to the run, shared by all runs there; `events` receives messages.
 
     Raises:
-        GenSegError: no case trains, a file cannot be read, or the device is not there.
+        GenSegError: there is no training case, a file cannot be read, or the device is missing.
     """
     config, cases = run.config, run.cases
-    training, held_back = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
+    training, validation = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
     if not training:
-        raise GenSegError("no case has the role train; give at least one labeled case it")
+        raise GenSegError("no case has the role train; assign it to at least one labeled case")
     if config.threads:
         torch.set_num_threads(config.threads)
     names = run.labels
     device = choose_device(config.device)
-    distributed.require_own_card(device)
+    distributed.require_own_gpu(device)
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
-    told = (events or EventLog(None)).log
+    log = (events or EventLog(None)).log
 
-    def load(cases: Sequence[Case]) -> list[LabeledCase]:
-        return load_subjects(cases, run.preset, list(names), device, cache, told)
+    def load(cases: Sequence[Case]) -> list[TrainingCase]:
+        return load_training_cases(cases, run.preset, list(names), device, cache, log)
 
-    labeled, others = [*training, *held_back], _unlabeled(run)
-    _prepare_own_share([*labeled, *others], load)
-    subjects, unlabeled = load(labeled), load(others)
-    for case, lines in find_odd_cases(volumes_of(subjects, names), names).items():
+    labeled, unlabeled = [*training, *validation], _unlabeled_cases(run)
+    _prepare_own_share([*labeled, *unlabeled], load)
+    loaded, loaded_unlabeled = load(labeled), load(unlabeled)
+    for case, lines in find_volume_outliers(case_volumes(loaded, names), names).items():
         for line in lines:
-            told(f"case {case}: {line}", "warning")
-    classes = len(names) + 1
-    learner = Learner(_own_share(config), run.preset, subjects, len(held_back), classes, unlabeled)
+            log(f"case {case}: {line}", "warning")
+    learner = Learner(
+        _with_local_batch_sizes(config),
+        run.preset,
+        loaded,
+        len(validation),
+        len(names) + 1,
+        loaded_unlabeled,
+    )
     return Session(learner, names)
 
 
-def load_trained(run: RunFolder, events: EventLog | None = None) -> Session:
-    """Do what :func:`load_session` does, its learner as the last checkpoint has it.
+def load_trained_session(run: RunFolder, events: EventLog | None = None) -> Session:
+    """Do the same as :func:`load_session`, and restore the learner from the last checkpoint.
 
     Raises:
-        GenSegError: there is no checkpoint, or it is of another training; as `load_session`.
+        GenSegError: there is no checkpoint, or it belongs to another training; see `load_session`.
     """
-    kept = load_kept(run.checkpoints, (events or EventLog(None)).log)
-    if kept is None:
+    checkpoint = load_checkpoint(run.checkpoints, (events or EventLog(None)).log)
+    if checkpoint is None:
         raise GenSegError(f"{run.path} has no checkpoint yet; train it first")
     session = load_session(run, events)
-    kept.restore(session.learner)
+    checkpoint.restore(session.learner)
     return session
 
 
 def _prepare_own_share(cases: Sequence[Case], load: Callable[[Sequence[Case]], object]) -> None:
-    """Share the work of preparing large cases for the cache with the processes beside this one."""
-    if distributed.count() > 1:
-        load(cases[distributed.rank() :: distributed.count()])
-        distributed.wait()
+    """Prepare this process's share of the cases for the cache."""
+    if distributed.world_size() > 1:
+        load(cases[distributed.rank() :: distributed.world_size()])
+        distributed.barrier()
 
 
-def _own_share(config: TrainConfig) -> TrainConfig:
-    """Give the settings with this process's share of every batch that is drawn."""
-    drawn = {
-        "batch_size": True,
-        "generated_batch_size": config.generator != "none",
+def _with_local_batch_sizes(config: TrainConfig) -> TrainConfig:
+    """Return the settings with this process's share of every batch."""
+    names = ["batch_size", *(["generated_batch_size"] if config.generator != "none" else [])]
+    sizes: dict[str, Any] = {
+        name: distributed.local_batch_size(getattr(config, name), name) for name in names
     }
-    names = [name for name, is_drawn in drawn.items() if is_drawn]
-    shares: dict[str, Any] = {n: distributed.share_of(getattr(config, n), n) for n in names}
-    return replace(config, **shares)
+    return replace(config, **sizes)
 
 
-def _unlabeled(run: RunFolder) -> tuple[Case, ...]:
-    """Give the unlabeled cases that the training learns from."""
+def _unlabeled_cases(run: RunFolder) -> tuple[Case, ...]:
     if run.config.consistency == "none":
         return ()
-    found = run.cases.of_role(Role.UNLABELED)
-    if not found:
+    unlabeled = run.cases.of_role(Role.UNLABELED)
+    if not unlabeled:
         raise GenSegError(
-            f"the training is to learn from unlabeled cases ({run.config.consistency}) and there "
-            "is none; give cases the role unlabeled, or set consistency to none"
+            f"consistency is {run.config.consistency} but no case has the role unlabeled; assign "
+            "it to some cases, or set consistency to none"
         )
-    return found
+    return unlabeled

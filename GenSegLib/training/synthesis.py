@@ -1,45 +1,105 @@
-"""Generated pairs of a trained run as files, to look at or to train elsewhere."""
+"""Generated pairs: sampling them from a learner, and writing them to files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
+from ..augmentation.random_generator import RandomGenerator
+from ..augmentation.spatial import NO_DEFORMATION
+from ..data.image_io import Volume, write_image, write_label
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import atomic_folder
 from ..runs import RunFolder
-from .generated import draw_pairs
-from .previews import write_pair
-from .session import load_trained
+from .learner import Learner
+from .session import load_trained_session
+
+
+@dataclass(frozen=True)
+class GeneratedPair:
+    """A generated image (channel, *shape) and its label (*shape).
+
+    Attributes:
+        cases: the two cases that it blends.
+        kind: the one change that it shows in addition to the blending.
+    """
+
+    image: torch.Tensor
+    label: torch.Tensor
+    cases: tuple[str, str]
+    kind: str
+
+
+def pair_kinds(learner: Learner) -> tuple[str, ...]:
+    """Return the kinds of change of a training's generated pairs."""
+    return ("blending", "deformation", *learner.problem.variables.transforms)
+
+
+@torch.no_grad()
+def generate_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[GeneratedPair]:
+    """Generate a pair of each kind, without use of the training's random generator."""
+    rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
+    return [_generate(learner, kind, rng, seed + k) for k, kind in enumerate(kinds)]
+
+
+def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> GeneratedPair:
+    problem, sampler = learner.problem, learner.sampler
+    spatial = sampler.spatial if kind == "deformation" else NO_DEFORMATION
+    fraction = 1.0 if sampler.blended_fraction > 0 else 0.0  # blend always, unless never
+    pairs = sampler.all_pairs.blended_pairs(rng, 1, spatial, fraction)
+    upper = [tensor.detach() for tensor in problem.upper_parameters()]
+    generated = problem.generate_images(pairs, learner.averaged_generator_weights, upper, seed)
+    image = problem.variables.scale_residual(pairs.source, generated)
+    if kind in problem.variables.transforms:
+        image = problem.variables.apply_transform(image, kind, rng)
+    first, second = (sampler.names[case] for case in pairs.between[0])
+    return GeneratedPair(image[0], pairs.labels[0, 0], (first, second), kind)
 
 
 def synthesize(
     run: RunFolder, out: Path, count: int, seed: int, events: EventLog | None = None
 ) -> list[Path]:
-    """Write ``count`` generated pairs as ``out/images`` and ``out/labels``; return the images.
+    """Write ``count`` generated pairs to ``out/images`` and ``out/labels``; return the images.
 
-    `events` is told of damaged checkpoints and of what is kept of large cases.
+    `events` receives warnings of corrupted checkpoints.
 
     Raises:
-        GenSegError: the run has no generator or no checkpoint, or its cases are gone.
+        GenSegError: the run has no generator or no checkpoint, or its cases are missing.
     """
     if not run.config.has_generator:
-        raise GenSegError(f"{run.path} was trained without a generator; it has no pairs to give")
-    session = load_trained(run, events)
-    learner = session.learner
-    names = [f"generated_{place:04d}.nii.gz" for place in range(count)]
+        raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
+    session = load_trained_session(run, events)
+    names = [f"generated_{k:04d}.nii.gz" for k in range(count)]
     with atomic_folder(out) as folder:
-        (folder / "images").mkdir()
-        (folder / "labels").mkdir()
-        pairs = draw_pairs(learner, ["blending"] * count, seed)
+        for part in ("images", "labels"):
+            (folder / part).mkdir()
+        pairs = generate_pairs(session.learner, ["blending"] * count, seed)
         for name, pair in zip(names, pairs):
-            spacing = learner.subjects[0].spacing
-            write_pair(
-                folder / "images" / name,
-                folder / "labels" / name,
-                pair.image,
-                session.original_values(pair.label),
-                spacing,
-                session.names,
-            )
+            label = session.to_label_values(pair.label)
+            files = (folder / "images" / name, folder / "labels" / name)
+            write_pair(*files, pair.image, label, session.learner.cases[0].spacing, session.names)
     return [out / "images" / name for name in names]
+
+
+def write_pair(
+    image_file: Path,
+    label_file: Path,
+    image: torch.Tensor,
+    label: torch.Tensor,
+    spacing: tuple[float, ...],
+    names: dict[int, str],
+) -> None:
+    """Write an image (channel, *shape) and its label (*shape); spacing in mm."""
+    array = image.detach().cpu().numpy().astype(np.float32)
+    write_image(image_file, Volume(array, np.diag([*spacing, 1.0])))
+    write_label(label_file, label_volume(label, spacing), names)
+
+
+def label_volume(label: torch.Tensor, spacing: tuple[float, ...]) -> Volume:
+    """Return a label (*shape) as a volume; spacing in mm."""
+    return Volume(label.cpu().numpy().astype(np.int16)[None], np.diag([*spacing, 1.0]))

@@ -1,7 +1,6 @@
-"""One training of a run folder: alone in it, its state written down from queued to finished.
+"""Training of a run folder, with its lock and its status.
 
-Where several processes train together (see `distributed`) all of them take the same steps. One
-leads: it writes, and its clock and its view of the run folder decide for all.
+If several processes train together (see `distributed`), the main process alone writes.
 """
 
 from __future__ import annotations
@@ -12,55 +11,50 @@ from ..computing import distributed
 from ..computing.devices import deterministic
 from ..errors import GenSegError
 from ..events import EventLog
-from ..files import reachable
+from ..files import drive_errors
 from ..runs import RunFolder, State
-from .phases import StopRequested, Training
+from .trainer import StopRequested, Trainer
 
 
 def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
-    """Train the model that a run folder asks for, or go on with it.
+    """Train the model of a run folder, or resume its training.
 
     Args:
-        run: the run folder; checkpoints, previews and the model are written into it.
-        events: told of everything that happens.
-        resume: go on from the last checkpoint, where there is one.
+        run: run folder, which receives checkpoints, previews and the model.
+        events: receives progress, metrics and messages.
+        resume: continue from the last checkpoint, if there is one.
 
     Raises:
-        GenSegError: the data, the device or the disk does not allow it.
+        GenSegError: data, device or disk do not allow the training.
     """
-    if not distributed.leads():
-        _train_along(run, resume)
+    if not distributed.is_main_process():
+        with deterministic(run.config.deterministic), suppress(StopRequested):
+            Trainer(run, EventLog(None), None, resume=resume).run()
         return
-    told, exactly = reachable(run.path), deterministic(run.config.deterministic)
-    with told, run.lock(events.log) as lock, exactly:
-        run.remove_leftovers()
+    errors, ordered = drive_errors(run.path), deterministic(run.config.deterministic)
+    with errors, run.lock(events.log) as lock, ordered:
+        run.remove_temporary_files()
         if resume:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
-        if distributed.count() > 1:
-            events.log(f"{distributed.count()} processes share each batch")
+        if distributed.world_size() > 1:
+            events.log(f"{distributed.world_size()} processes share each batch")
         done = 0
         try:
-            training = Training(run, events, lock, resume=resume)
+            trainer = Trainer(run, events, lock, resume=resume)
             try:
-                training.run()
+                trainer.run()
             finally:
-                done = training.done
+                done = trainer.done
         except StopRequested:
-            ending = State.STOPPED
+            outcome = State.STOPPED
         except BaseException:
-            with suppress(GenSegError):  # a drive that is away would hide what happened
+            with suppress(GenSegError):  # an unavailable drive would hide the cause
                 run.write_status(State.FAILED, done)
                 events.state(State.FAILED)
             raise
         else:
-            ending = State.FINISHED
-        run.write_status(ending, done)
-        events.state(ending)
-
-
-def _train_along(run: RunFolder, resume: bool) -> None:
-    """Compute a share of every batch, and write nothing."""
-    with deterministic(run.config.deterministic), suppress(StopRequested):
-        Training(run, EventLog(None), None, resume=resume).run()
+            outcome = State.FINISHED
+        run.write_status(outcome, done)
+        events.state(outcome)

@@ -1,7 +1,7 @@
-"""How a training computes on a CPU, chosen by timing a step of its segmenter before it begins.
+"""Choice of CPU threads and memory format for a training, by timing steps of its segmenter.
 
-Whoever gives the number of threads, or asks for determinism, wants the same result again: then
-nothing is timed, since other threads and another memory format round sums another way.
+Nothing is timed if the user has set the number of threads or asked for determinism, since other
+threads and another memory format change the rounding of results.
 """
 
 from __future__ import annotations
@@ -12,76 +12,111 @@ from functools import cache, partial
 import torch
 
 from ..computing.devices import choose_device, choose_precision, to_device
-from ..computing.memory_format import CHANNELS_LAST, fitting_format, laid_out
-from ..computing.threads import Threads
-from ..computing.trials import seconds_of
+from ..computing.memory_format import CHANNELS_LAST, to_memory_format
+from ..computing.thread_tuning import ThreadTuner, fastest_format, time_step
 from ..networks import build_segmenter, segmenter_args
 from ..runs import RunFolder
 from .losses import segmentation_loss
 
-_SAMPLES = 2
-_LONGEST = 48  # voxels a side: what a laptop computes in less than a second
+_BATCH_SIZE = 2
+_MAX_SIDE = 48  # voxels, so that a laptop computes a step in less than a second
+_WINDOW_STEPS, _WINDOW_S = 10, 20.0  # minimum of steps and seconds per measurement
+_SLOWDOWN = 2.0  # above the error of the phases' relative costs
 
 
-class Tuning:
+class Tuner:
     """Chooses CPU threads and memory format for the training of a run.
 
     Args:
-        run: the run folder.
-        tell: is told in one line what was chosen, where that is not the usual.
+        run: run folder.
+        log: called with a message for each choice that differs from the default.
     """
 
-    def __init__(self, run: RunFolder, tell: Callable[[str], None]) -> None:
-        self._run, self._tell = run, tell
-        self._threads = Threads()
+    def __init__(self, run: RunFolder, log: Callable[[str], None]) -> None:
+        self._run, self._log = run, log
+        self._threads = ThreadTuner()
         config = run.config
-        is_asked = self._threads.are_free and not (config.threads or config.deterministic)
-        self._may_time = is_asked and choose_device(config.device).type == "cpu"
+        is_free = self._threads.is_allowed and not (config.threads or config.deterministic)
+        self._is_enabled = is_free and choose_device(config.device).type == "cpu"
 
-    def choose(self) -> str:
-        """Let PyTorch take as many threads as are fastest; return the fastest memory format."""
-        if not self._may_time:
+    def tune(self) -> str:
+        """Set the fastest number of threads and return the fastest memory format."""
+        if not self._is_enabled:
             return CHANNELS_LAST
-        seconds = cache(partial(seconds_of_a_step, self._run))
-        self._choose_threads(partial(seconds, CHANNELS_LAST))
-        chosen, gain = fitting_format(lambda each: seconds(each, torch.get_num_threads()))
+        seconds = cache(partial(step_seconds, self._run))
+        self._tune_threads(partial(seconds, CHANNELS_LAST))
+        chosen, speedup = fastest_format(lambda each: seconds(each, torch.get_num_threads()))
         if chosen != CHANNELS_LAST:
-            self._tell(f"trains with {chosen} in memory: {gain:.1f} times as fast")
+            self._log(f"training uses the memory format {chosen}: {speedup:.1f} times as fast")
         return chosen
 
     @property
-    def may_take_more(self) -> bool:
-        """Whether fewer threads were chosen: what was in the way may be over."""
-        return self._may_time and self._threads.are_fewer
+    def can_use_more_threads(self) -> bool:
+        """Whether the number of threads was reduced; the reason may no longer apply."""
+        return self._is_enabled and self._threads.is_reduced
 
-    def look_again(self, memory_format: str) -> None:
-        """Choose the threads anew."""
-        if self._may_time:
-            self._choose_threads(partial(seconds_of_a_step, self._run, memory_format))
+    def retune(self, memory_format: str) -> None:
+        """Choose the number of threads again."""
+        if self._is_enabled:
+            self._tune_threads(partial(step_seconds, self._run, memory_format))
 
-    def _choose_threads(self, seconds_with: Callable[[int], float]) -> None:
-        told = self._threads.choose(seconds_with)
-        if told:
-            self._tell(told)
+    def _tune_threads(self, seconds_with: Callable[[int], float]) -> None:
+        message = self._threads.tune(seconds_with)
+        if message:
+            self._log(message)
 
 
-def seconds_of_a_step(run: RunFolder, memory_format: str, threads: int) -> float:
-    """Return the seconds of a step of the run's segmenter; PyTorch keeps this many threads."""
+class SlowdownDetector:
+    """Compares the latest steps of a training with the fastest ones before."""
+
+    def __init__(self) -> None:
+        self._fastest: float | None = None
+        self._reset()
+
+    def should_retune(self, seconds: float, cost: float) -> bool:
+        """Record a step and return whether to choose the threads again.
+
+        That is when steps have become twice as slow, and once after the first ones, since the
+        choice from before the preparation of cases may be outdated.
+
+        Args:
+            seconds: duration of the step.
+            cost: relative cost of the step, see `Schedule`.
+        """
+        self._steps += 1
+        self._seconds += seconds
+        self._cost += cost
+        if self._steps < _WINDOW_STEPS or self._seconds < _WINDOW_S:
+            return False
+        pace = self._seconds / self._cost
+        self._reset()
+        if self._fastest is None or pace > _SLOWDOWN * self._fastest:
+            self._fastest = pace
+            return True
+        self._fastest = min(pace, self._fastest)
+        return False
+
+    def _reset(self) -> None:
+        self._steps, self._seconds, self._cost = 0, 0.0, 0.0
+
+
+def step_seconds(run: RunFolder, memory_format: str, threads: int) -> float:
+    """Return the seconds of a step of the run's segmenter; sets the number of threads."""
     torch.set_num_threads(threads)
-    return seconds_of(rehearsal(run, memory_format))
+    return time_step(trial_step(run, memory_format))
 
 
-def rehearsal(run: RunFolder, memory_format: str) -> Callable[[], None]:
-    """Return what computes such a segmenter's gradient on made-up samples on the CPU."""
+def trial_step(run: RunFolder, memory_format: str) -> Callable[[], None]:
+    """Return a function that computes a gradient of the run's segmenter on constant images."""
     preset, device = run.preset, torch.device("cpu")
-    shape = [min(side, _LONGEST) for side in preset.patch_size]
+    shape = [min(side, _MAX_SIDE) for side in preset.patch_size]
     classes, name = len(run.labels) + 1, run.config.segmenter
     arguments = segmenter_args(name, preset.channels, classes, preset.spatial_dims, shape)
     with torch.random.fork_rng(devices=()):
         segmenter = build_segmenter(name, arguments)
     to_device(segmenter, device, memory_format)
-    images = laid_out(torch.ones(_SAMPLES, preset.channels, *shape), memory_format)
-    labels = torch.zeros(_SAMPLES, 1, *shape)
+    images = to_memory_format(torch.ones(_BATCH_SIZE, preset.channels, *shape), memory_format)
+    labels = torch.zeros(_BATCH_SIZE, 1, *shape)
     autocast = choose_precision(device, run.config.precision)
 
     def step() -> None:

@@ -1,41 +1,35 @@
-"""What the segmenter finds in the cases that were held back, and its Dice there."""
+"""Predictions and Dice of the averaged segmenter on validation cases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
-from ..augmentation.shapes import largest
-from ..augmentation.subject import Subject
-from ..computing.devices import Precision
-from ..prediction.sliding import segment
+from ..augmentation.spatial import argmax_channel
+from ..prediction.sliding_window import predict_probabilities
 from .learner import Learner
 
 
-def held_back_predictions(learner: Learner) -> list[torch.Tensor]:
-    """Return what the averaged segmenter finds in each held-back case: classes (*shape).
+def predict_validation_cases(learner: Learner) -> list[torch.Tensor]:
+    """Return the predicted classes (*shape) of each validation case.
 
-    Of large cases that is the part around the labels: whole scans would take longer than the
-    steps between two validations.
+    Large cases are cropped around their foreground: whole ones would take longer than the training
+    between two validations.
     """
-    held_back = learner.subjects[learner.training :]
-    autocast, patch_size = learner.problem.autocast, learner.patch_size
-    with learner.averaged_segmenter() as segmenter:
-        return [_predicted(segmenter, patch_size, each.close_up(), autocast) for each in held_back]
-
-
-def _predicted(
-    network: nn.Module, patch_size: Sequence[int], subject: Subject, autocast: Precision
-) -> torch.Tensor:
-    with autocast():
-        probabilities = segment(network, patch_size, subject.image[None])
-    return largest(probabilities)[0, 0].to(torch.uint8)
+    predictions = []
+    for case in learner.cases[learner.training_count :]:
+        image = case.foreground_region().image[None]
+        with learner.problem.autocast():
+            probabilities = predict_probabilities(
+                learner.averaged_segmenter, learner.patch_size, image
+            )
+        predictions.append(argmax_channel(probabilities)[0, 0].to(torch.uint8))
+    return predictions
 
 
 def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> float:
-    """Return the mean Dice over the classes that the label or the prediction holds."""
+    """Return the mean Dice over the foreground classes present in the label or the prediction."""
     scores = []
     for value in range(1, classes):
         first, second = predicted == value, label == value
@@ -46,7 +40,7 @@ def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> flo
 
 
 def validation_dice(learner: Learner, predicted: Sequence[torch.Tensor]) -> float:
-    """Return the mean Dice over held-back cases and classes; see `held_back_predictions`."""
-    pairs = zip(predicted, learner.subjects[learner.training :])
-    scores = [mean_dice(each, subject.close_up().label, learner.classes) for each, subject in pairs]
+    """Return the mean Dice over validation cases and classes."""
+    labels = [case.foreground_region().label for case in learner.cases[learner.training_count :]]
+    scores = [mean_dice(each, label, learner.classes) for each, label in zip(predicted, labels)]
     return sum(scores) / len(scores)

@@ -1,37 +1,33 @@
-"""How large the labels of a training's cases are."""
+"""Volumes of the labels of a training's cases."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..augmentation.subject import LabeledCase
-from ..data.volume_ranges import Volumes, in_ml
+from ..data.training_case import TrainingCase
+from ..data.volume_ranges import Volumes, to_ml
 
 
-def volumes_of(subjects: Sequence[LabeledCase], values: Collection[int]) -> dict[str, Volumes]:
-    """Return the volume of each label value in each case; slices have none.
+def case_volumes(cases: Sequence[TrainingCase], values: Collection[int]) -> dict[str, Volumes]:
+    """Return the volume of each label value in ml by case; 2-D cases are left out.
 
     Args:
-        subjects: the cases, whose classes 1, 2, ... stand for the values in rising order.
-        values: the label values.
+        cases: the cases, whose classes 1, 2, ... stand for the values in ascending order.
+        values: label values.
     """
-    return {
-        subject.name: _volumes_of(subject, values)
-        for subject in subjects
-        if len(subject.spacing) == 3
-    }
-
-
-def _volumes_of(subject: LabeledCase, values: Collection[int]) -> Volumes:
-    counts = subject.voxel_counts()
-    of_values = {value: counts.get(place, 0) for place, value in enumerate(sorted(values), 1)}
-    return in_ml(of_values, subject.spacing)
+    volumes = {}
+    for case in cases:
+        if len(case.spacing) == 3:
+            counts = case.voxel_counts()
+            voxels = {value: counts.get(k, 0) for k, value in enumerate(sorted(values), 1)}
+            volumes[case.name] = to_ml(voxels, case.spacing)
+    return volumes
 
 
 def volume_ranges(cases: Mapping[str, Volumes]) -> dict[int, tuple[float, float]]:
-    """Return the least and the largest volume of each label value in ml, to four digits."""
-    every: dict[int, list[float]] = {}
+    """Return the smallest and largest volume of each label value in ml, to four digits."""
+    by_value: dict[int, list[float]] = {}
     for volumes in cases.values():
         for value, volume in volumes.items():
-            every.setdefault(value, []).append(float(f"{volume:.4g}"))
-    return {value: (min(volumes), max(volumes)) for value, volumes in every.items()}
+            by_value.setdefault(value, []).append(float(f"{volume:.4g}"))
+    return {value: (min(volumes), max(volumes)) for value, volumes in by_value.items()}

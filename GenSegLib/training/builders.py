@@ -1,0 +1,143 @@
+"""Construction of a training's networks, losses and optimizers from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..augmentation.policy import AugmentationPolicy
+from ..computing.devices import choose_precision, to_device
+from ..config import TrainConfig
+from ..errors import GenSegError
+from ..multilevel import HYPERGRADIENTS, Engine, Level
+from ..networks import build_segmenter, segmenter_args
+from ..networks.discriminator import Discriminator
+from ..networks.generators import build_generator
+from ..networks.image_generator import GeneratorConfig
+from ..networks.segmenters import check_patch_size
+from ..presets import Preset
+from .problem import SegmentationProblem
+from .upper_variables import UpperVariables
+
+_BETAS = (0.5, 0.99)
+_WEIGHT_DECAY = 1e-2
+
+
+def build_problem(
+    config: TrainConfig,
+    preset: Preset,
+    classes: int,
+    segmenter_arguments: dict[str, Any],
+    policy: AugmentationPolicy,
+    device: torch.device,
+) -> SegmentationProblem:
+    """Build the networks of a training on a device, and the losses that connect them.
+
+    Args:
+        config: settings.
+        preset: the task's preset.
+        classes: number of classes, background included.
+        segmenter_arguments: see `segmenter_args`.
+        policy: augmentation, at whose strengths the upper-level variables start.
+        device: of all networks.
+    """
+    dims, channels = preset.spatial_dims, preset.channels
+    generator_config = GeneratorConfig(
+        classes,
+        channels,
+        dims,
+        coordinates=preset.coordinates,
+        bounded=preset.intensity.kind == "window",
+        space=config.search_space,
+    )
+    # trainings without a generator build an unused one, so that the segmenter starts alike
+    generator = config.generator if config.has_generator else TrainConfig.generator
+    problem = SegmentationProblem(
+        build_segmenter(config.segmenter, segmenter_arguments),
+        build_generator(generator, generator_config),
+        Discriminator(classes, channels, dims),
+        UpperVariables(policy),
+        classes,
+        config.adversarial_weight,
+        choose_precision(device, config.precision),
+        reconstruction_loss=config.reconstruction_loss,
+        adversarial_loss=config.adversarial_loss,
+        frozen=config.frozen_variables,
+        direct_path=config.direct_path,
+        lower_path=config.lower_path,
+    )
+    for network in (problem.segmenter, problem.generator, problem.discriminator):
+        to_device(network, device)
+    problem.variables.to(device)
+    return problem
+
+
+def require_compatible_patch_size(segmenter: str, preset: Preset) -> None:
+    """Check that a segmenter accepts the preset's patch size.
+
+    Raises:
+        GenSegError: it does not.
+    """
+    channels, size = preset.channels, preset.patch_size
+    classes = 2  # any number gives the same answer
+    arguments = segmenter_args(segmenter, channels, classes, preset.spatial_dims, size)
+    try:
+        check_patch_size(build_segmenter(segmenter, arguments), channels, classes, size)
+    except GenSegError as error:
+        raise GenSegError(
+            f"segmenter {segmenter!r} does not accept the patch size of preset {preset.name!r}: "
+            f"{error}; increase patch_size, or choose another segmenter"
+        ) from error
+
+
+def build_engine(
+    config: TrainConfig, problem: SegmentationProblem, *, has_validation: bool
+) -> tuple[Engine, Level]:
+    """Return the engine of the three levels, and the discriminator's level.
+
+    The upper level stays fixed without validation cases, or if all its variables are frozen.
+    """
+    lower, middle = problem.lower_parameters(), problem.middle_parameters()
+    upper, discriminator = problem.upper_parameters(), list(problem.discriminator.parameters())
+    # one kernel for all weights; PyTorch 2.4 has none for MPS
+    fused = True if lower[0].device.type != "mps" else None
+    adam = partial(torch.optim.Adam, lr=config.generator_lr, betas=_BETAS, fused=fused)
+    segmenter_optimizer = torch.optim.AdamW(
+        middle, config.segmenter_lr, weight_decay=_WEIGHT_DECAY, fused=fused
+    )
+    is_steered = has_validation and bool(upper)
+    engine = Engine(
+        lower=Level(lower, adam(lower)),
+        middle=Level(middle, segmenter_optimizer),
+        upper=Level(upper, adam([{"params": upper}], lr=config.upper_lr)),  # may be empty
+        hypergradient=HYPERGRADIENTS.get(config.hypergradient) if is_steered else None,
+        upper_interval=config.upper_interval,
+        reuse_steps=config.reuse_last_steps and config.hypergradient == "finite-difference",
+    )
+    return engine, Level(discriminator, adam(discriminator))
+
+
+def build_average(network: nn.Module, decay: float, *, use_buffers: bool) -> AveragedModel:
+    """Return an exponential moving average of a network, in evaluation mode.
+
+    Args:
+        network: averaged network.
+        decay: weight of the old average in each update, after a warm-up in which it is smaller.
+        use_buffers: average the buffers (batch normalization statistics) too.
+    """
+    average = AveragedModel(network, multi_avg_fn=_ema_with_warmup(decay), use_buffers=use_buffers)
+    average.requires_grad_(False).eval()
+    return average
+
+
+def _ema_with_warmup(decay: float) -> Callable[..., None]:
+    def update(averaged: Any, current: Any, updates: torch.Tensor) -> None:
+        steps = int(updates) + 1
+        get_ema_multi_avg_fn(min(decay, steps / (steps + 9)))(averaged, current, updates)
+
+    return update
