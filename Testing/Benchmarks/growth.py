@@ -85,7 +85,7 @@ def measure(size: Size, rounds: int, device: str) -> dict[str, float]:
         torch.device("cpu"),
     )
     learner = learners[0]
-    learner.set_segmenter_rate(1.0)
+    learner.set_segmenter_lr(1.0)
     steps = {
         "joint_s": lambda: learner.joint_step(config.upper_interval - 1),
         "final_s": learner.final_step,

@@ -3,8 +3,8 @@
     python Testing/Benchmarks/panel_turns.py [--data DIR] [--rounds 3]
 
 The panel is open in the desktop host while a small training, a segmentation and an evaluation run
-in their own processes on real hippocampus volumes. The time of one event-loop iteration is CPU time of
-the main thread. Writes results/panel_turns.json.
+in their own processes on real hippocampus volumes. The time of one event-loop iteration is CPU time
+of the main thread. Writes results/panel_turns.json.
 """
 
 from __future__ import annotations

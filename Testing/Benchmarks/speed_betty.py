@@ -1,7 +1,4 @@
-"""GenSeg's three levels on Betty (betty-ml), the engine that the method's paper used.
-
-The losses, networks, optimizers and batches are GenSeg's own, so that the engines alone differ.
-"""
+"""GenSeg's three levels on Betty (betty-ml), with GenSeg's losses, networks and optimizers."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from betty.problems import ImplicitProblem
 from torch import nn
 
 from GenSegLib.training.learner import Learner
-from GenSegLib.training.problem import Batches
+from GenSegLib.training.problem import TrilevelBatch
 
 
 class Weights(nn.Module):
-    """The weights of one level, which others use through functional calls."""
+    """The parameters of one level, which losses use through functional calls."""
 
     def __init__(self, weights: list[torch.Tensor]) -> None:
         super().__init__()
@@ -27,7 +24,7 @@ class Weights(nn.Module):
 
 
 class Level(ImplicitProblem):
-    """A level whose loss is given; Betty hands the batch to it, and it is always the same one."""
+    """A level with a given loss on a batch that stays the same."""
 
     def __init__(
         self,
@@ -48,18 +45,18 @@ class Level(ImplicitProblem):
 
 
 class _AdamW(torch.optim.AdamW):
-    """AdamW as Betty makes it anew: from all its defaults, of which today's does not take one."""
+    """Betty rebuilds optimizers from all their defaults, one of which AdamW does not accept."""
 
-    def __init__(self, weights: list, decoupled_weight_decay: bool = True, **how: Any) -> None:
-        super().__init__(weights, **how)
+    def __init__(self, weights: list, decoupled_weight_decay: bool = True, **options: Any) -> None:
+        super().__init__(weights, **options)
 
 
-def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable[[], None]:
-    """Return what takes one joint iteration; the upper level moves each `upper_interval` ones.
+def betty_iteration(learner: Learner, batch: TrilevelBatch, device: str) -> Callable[[], None]:
+    """Return a function that takes one joint iteration; the upper level steps when due.
 
     Finite differences (Betty's "darts") through both paths from the upper level, as in GenSeg.
     """
-    problem, engine, every = learner.problem, learner.engine, learner.config.upper_interval
+    problem, engine, interval = learner.problem, learner.engine, learner.config.upper_interval
     levels = {"lower": engine.lower, "middle": engine.middle, "upper": engine.upper}
     optimizers = {name: level.optimizer for name, level in levels.items()}
     settings = engine.middle.optimizer.param_groups[0]
@@ -67,17 +64,19 @@ def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable
         engine.middle.parameters, lr=settings["lr"], weight_decay=settings["weight_decay"]
     )
 
-    def held(name: str) -> list[torch.Tensor]:
+    def weights(name: str) -> list[torch.Tensor]:
         return list(problems[name].module.weights)
 
     def middle_loss() -> torch.Tensor:
-        bridge = problem.bridge(batches.blends, held("lower"), held("upper"), batches.seed)
-        return problem.middle_loss(batches.middle, batches.blends.labels, held("middle"), bridge)
+        generated = problem.generate_batch(
+            batch.blended, weights("lower"), weights("upper"), batch.seed
+        )
+        return problem.middle_loss(batch.real, batch.blended.labels, weights("middle"), generated)
 
     losses = {
-        "lower": lambda: problem.lower_loss(batches, held("lower"), held("upper")),
+        "lower": lambda: problem.lower_loss(batch, weights("lower"), weights("upper")),
         "middle": middle_loss,
-        "upper": lambda: problem.upper_loss(batches, held("middle")),
+        "upper": lambda: problem.upper_loss(batch.validation, weights("middle")),
     }
     problems = {
         name: Level(
@@ -85,7 +84,7 @@ def betty_iteration(learner: Learner, batches: Batches, device: str) -> Callable
             list(levels[name].parameters),
             optimizers[name],
             losses[name],
-            Config(type="darts", unroll_steps=every if name == "middle" else 1),
+            Config(type="darts", unroll_steps=interval if name == "middle" else 1),
         )
         for name in levels
     }

@@ -39,12 +39,12 @@ def loaded(*arguments):
     mark("cases checked, threads chosen")
     session = load_session(*arguments)
     mark("cases prepared, networks made")
-    first = session.learner.warm_up_step
+    first = session.learner.warmup_step
     def stepped():
         first()
         mark("first step")
         os._exit(0)
-    session.learner.warm_up_step = stepped
+    session.learner.warmup_step = stepped
     return session
 phases.load_session = loaded
 cli.main(sys.argv[1:])
