@@ -1,1 +1,1 @@
-"""The cases of a training: found, fetched, checked, prepared, kept where they are large."""
+"""Cases of a training: discovery, download, checks, preprocessing and caching."""

@@ -1,4 +1,4 @@
-"""Prepared cases on disk, beside the runs that read them; made once, the oldest removed first.
+"""Disk cache of preprocessed cases, shared by the runs in a folder.
 
 Light: numpy alone.
 """
@@ -11,134 +11,182 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import __version__
 from ..errors import GenSegError
-from ..files import write_text
-from .array_file import Array, ArrayFile, size_of, write_arrays
+from ..files import atomic_folder, remove, write_text
 
 FOLDER = "genseg-cache"
 
-_FORMAT = 2
+_FORMAT = 3
 _SUFFIX = ".case"
+_VALUES = "values.json"
 _README = """\
-Prepared cases that GenSeg's trainings in this folder read patches of. All of it is made anew
-from the original images when it is missing: remove it whenever no training runs.
+Preprocessed cases of the GenSeg trainings in this folder. They are created again from the original
+images when they are missing: delete this folder whenever no training is running.
 """
 _GB = 1e9
-_SPARED = 500_000_000  # bytes that stay free for checkpoints and all else
+_RESERVED = 500_000_000  # bytes that stay free for checkpoints and other files
+_IN_USE_S = 3600  # entries read since then may belong to another training
 _ABANDONED_S = 24 * 3600
 _CHUNK = 1 << 20
-_DETACHED = (".mhd", ".nhdr", ".hdr")
+_DETACHED_SUFFIXES = (".mhd", ".nhdr", ".hdr")
+
+Array = NDArray[Any]
+
+
+class CacheEntry:
+    """The arrays and values of one cached case.
+
+    Attributes:
+        path: folder of the entry.
+        values: its JSON values.
+
+    Raises:
+        OSError: on creation, the entry does not exist or cannot be read.
+        ValueError: on creation, the entry is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = json.loads((path / _VALUES).read_text(encoding="utf-8"))
+        self.values: dict[str, Any] = content["values"]
+        self._shapes = {name: self.array(name).shape for name in content["arrays"]}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array."""
+        return self._shapes[name]
+
+    def array(self, name: str) -> Array:
+        """Return an array as a memory map.
+
+        It is opened anew each time, so that many large cases need little address space.
+        """
+        with suppress(OSError):
+            os.utime(self.path)
+        array: Array = np.load(self.path / f"{name}.npy", mmap_mode="r")
+        return array
 
 
 class CaseCache:
-    """A folder of array files that several trainings may use at the same time.
+    """A folder of cached cases that several trainings may use at the same time.
 
-    Files appear whole under their name and stay readable for whoever has opened them. A damaged
-    one counts as missing.
+    Entries appear atomically. Damaged entries count as missing.
 
     Args:
-        folder: is made when the first case is stored.
-        limit_bytes: above it, files that this process does not use are removed, those first that
-            were not used for the longest time.
+        folder: created when the first case is stored.
+        limit_bytes: above it, entries that no training uses are removed, least recently used
+            first.
     """
 
     def __init__(self, folder: Path, limit_bytes: float) -> None:
         self.folder, self._limit = folder, limit_bytes
         self._used: set[Path] = set()
 
-    def find(self, key: str) -> ArrayFile | None:
-        """Give the file of a key, where there is a sound one."""
+    def find(self, key: str) -> CacheEntry | None:
+        """Return the entry of a key if there is a valid one."""
         path = self._path(key)
         try:
-            found = ArrayFile(path)
-            os.utime(path)
-        except OSError:
+            entry = CacheEntry(path)
+        except FileNotFoundError:
             return None
-        except ValueError:
-            _remove(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            remove(path)
             return None
         self._used.add(path)
-        return found
+        return entry
 
-    def store(self, key: str, arrays: Mapping[str, Array], values: Mapping[str, Any]) -> ArrayFile:
-        """Write the file of a key and give it.
+    def store(self, key: str, arrays: Mapping[str, Array], values: Mapping[str, Any]) -> CacheEntry:
+        """Write and return the entry of a key.
 
         Raises:
-            GenSegError: there is no room for it, or the folder cannot be written.
+            GenSegError: the disk has no space left, or the folder is not writable.
         """
         needed = size_of(arrays)
         self._trim(self._limit - needed)
-        self._require_room(needed)
+        self._require_space(needed)
         path = self._path(key)
-        self._used.add(path)
         try:
-            write_arrays(path, arrays, values)
+            with atomic_folder(path) as folder:
+                for name, array in arrays.items():
+                    np.save(folder / f"{name}.npy", np.ascontiguousarray(array))
+                content = {"values": dict(values), "arrays": list(arrays)}
+                write_text(folder / _VALUES, json.dumps(content))
             write_text(self.folder / "README.txt", _README)
-        except GenSegError:
-            found = self.find(key)  # where Windows keeps what another training wrote and reads
-            if found is None:
+        except (GenSegError, OSError):
+            entry = self.find(key)  # another training stored it at the same time
+            if entry is None:
                 raise
-            return found
-        return ArrayFile(path)
+            return entry
+        self._used.add(path)
+        return CacheEntry(path)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
 
-    def _unused(self) -> list[Path]:
-        """Give the files that this process does not use, the oldest first."""
+    def _removable(self) -> list[Path]:
+        """Return the entries that no training uses, least recently used first."""
         found = [path for path in self.folder.glob(f"*{_SUFFIX}") if path not in self._used]
-        return sorted(found, key=_age, reverse=True)
+        return sorted((path for path in found if _age_s(path) > _IN_USE_S), key=_age_s)[::-1]
 
     def _trim(self, limit: float) -> None:
         for leftover in self.folder.glob(f".*{_SUFFIX}.*.tmp"):
-            if _age(leftover) > _ABANDONED_S:
-                _remove(leftover)
-        total = sum(_bytes(path) for path in self.folder.glob(f"*{_SUFFIX}"))
-        for path in self._unused():
+            if _age_s(leftover) > _ABANDONED_S:
+                remove(leftover)
+        total = sum(_disk_size(path) for path in self.folder.glob(f"*{_SUFFIX}"))
+        for path in self._removable():
             if total <= limit:
                 return
-            total -= _bytes(path)
-            _remove(path)
+            total -= _disk_size(path)
+            remove(path)
 
-    def _require_room(self, needed: int) -> None:
-        for path in self._unused():
-            if self._free() >= needed + _SPARED:
+    def _require_space(self, needed: int) -> None:
+        for path in self._removable():
+            if self._free_bytes() >= needed + _RESERVED:
                 return
-            _remove(path)
-        if self._free() < needed + _SPARED:
+            remove(path)
+        free = self._free_bytes()
+        if free < needed + _RESERVED:
             raise GenSegError(
-                f"{self.folder} needs {(needed + _SPARED) / _GB:.1f} GB for the next case and "
-                f"{self._free() / _GB:.1f} GB are free; make room and resume, or train in a "
-                "folder of another disk"
+                f"{self.folder}: the next case needs {(needed + _RESERVED) / _GB:.1f} GB, but only "
+                f"{free / _GB:.1f} GB are free; free disk space and resume, or train in a folder "
+                "on another disk"
             )
 
-    def _free(self) -> int:
-        there = next(path for path in (self.folder, *self.folder.parents) if path.is_dir())
-        return shutil.disk_usage(there).free
+    def _free_bytes(self) -> int:
+        parents = (self.folder, *self.folder.parents)
+        return shutil.disk_usage(next(path for path in parents if path.is_dir())).free
+
+
+def size_of(arrays: Mapping[str, Array]) -> int:
+    """Return the size of arrays in bytes."""
+    return sum(array.nbytes for array in arrays.values())
 
 
 def content_key(files: Iterable[Path], settings: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of files (or folders of files), settings and this version of GenSeg.
+    """Return the SHA-256 of files (or folders of files), settings and GenSeg's version.
 
     Raises:
         GenSegError: a file cannot be read.
     """
-    asked = {"format": _FORMAT, "version": __version__, **settings}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+    identity = {"format": _FORMAT, "version": __version__, **settings}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
     for path in files:
         try:
-            _add(digest, path)
-        except OSError as fault:
-            raise GenSegError(f"{path}: cannot be read ({fault.strerror or fault})") from None
+            _update(digest, path)
+        except OSError as error:
+            raise GenSegError(f"{path}: cannot be read ({error.strerror or error})") from None
     return digest.hexdigest()
 
 
-def _add(digest: Any, path: Path) -> None:
-    """Add what a file holds; what a header of detached voxels names is known by its date."""
+def _update(digest: Any, path: Path) -> None:
+    """Hash a file's content; of the voxels of a detached header, the sizes and dates."""
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if not file.is_file():
             continue
@@ -146,28 +194,20 @@ def _add(digest: Any, path: Path) -> None:
         with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
-    if path.name.lower().endswith(_DETACHED):
+    if path.name.lower().endswith(_DETACHED_SUFFIXES):
         facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in path.parent.iterdir()]
         digest.update(repr(sorted(facts)).encode())
 
 
-def _age(path: Path) -> float:
+def _age_s(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _bytes(path: Path) -> int:
+def _disk_size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return sum(file.stat().st_size for file in (path, *path.glob("*")) if file.is_file())
     except OSError:
         return 0
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, unless another training of a Windows machine reads it."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

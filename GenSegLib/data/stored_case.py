@@ -35,7 +35,6 @@ def case_arrays(
         limit_mm: distance to which signed distances are clipped.
     """
     dtype = np.uint8 if classes <= 256 else np.int16
-    arrays = {"image": image.astype(np.float16), "label": label.astype(dtype)}
     low, high = _bounding_box(label)
     reach = [int(np.ceil(limit_mm / step)) + 1 for step in spacing]
     start = [max(0, a - r) for a, r in zip(low, reach)]
@@ -43,12 +42,14 @@ def case_arrays(
     near = label[tuple(slice(a, b) for a, b in zip(start, stop))]
     distances = signed_distances(near, classes, tuple(spacing), limit_mm).numpy()
     every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
-    arrays["distances"] = distances[every].astype(np.float16)
     places = {value: np.argwhere(near == value) + start for value in range(1, classes)}
+    arrays = {
+        "image": image.astype(np.float16),
+        "label": label.astype(dtype),
+        "distances": distances[every].astype(np.float16),
+        **{f"places_{value}": _thinned(found) for value, found in places.items()},
+    }
     counts = [len(found) for found in places.values()]
-    for value, found in places.items():
-        step = -(-len(found) // _MAX_PLACES) or 1
-        arrays[f"places_{value}"] = found[::step].astype(np.int32)
     total = sum((found.sum(axis=0) for found in places.values()), np.zeros(label.ndim))
     center = total / sum(counts) if any(counts) else (np.array(label.shape) - 1) // 2
     return arrays, {
@@ -61,6 +62,12 @@ def case_arrays(
         "voxel_counts": counts,
         "limit_mm": limit_mm,
     }
+
+
+def _thinned(places: Array) -> Array:
+    """Keep every n-th voxel index, so that at most `_MAX_PLACES` remain."""
+    step = -(-len(places) // _MAX_PLACES) or 1
+    return places[::step].astype(np.int32)
 
 
 def _bounding_box(label: Array) -> tuple[list[int], list[int]]:

@@ -1,1 +1,1 @@
-"""DICOM: series and files of several frames as volumes, DICOM SEG as labels and back."""
+"""DICOM series, multi-frame images and segmentations."""

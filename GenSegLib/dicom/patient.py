@@ -1,4 +1,4 @@
-"""Finds case names that tell who the patient is: names go into runs, reports and logs."""
+"""Find case names that identify the patient; names are copied to runs, reports and logs."""
 
 from __future__ import annotations
 
@@ -6,45 +6,42 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .headers import read_first
+from .headers import read_first_slice
 
 ADVICE = (
-    "is named like the patient in its DICOM header, and names go into runs, reports and files; "
-    "rename the folder"
+    "contains the patient's name or ID from the DICOM header, and would be copied to runs, reports "
+    "and files; rename the folder"
 )
-_SHORTEST = 3
-_NOBODY = {"anon", "anonym", "anonymous", "anonymized", "anonymised", "case", "name", "patient"} | {
-    "phantom",
-    "subject",
-    "test",
-    "unknown",
-    "unnamed",
-    "volunteer",
+_MIN_LENGTH = 3
+_PLACEHOLDERS = {
+    *("anon", "anonym", "anonymous", "anonymized", "anonymised", "case", "name", "patient"),
+    *("phantom", "subject", "test", "unknown", "unnamed", "volunteer"),
 }
 
 
 def find_identifying(names: Iterable[str], series: Path) -> str:
-    """Give the first of some names that holds the patient's name or ID; empty where none does.
+    """Return the first name that contains the patient's name or ID; empty if none does.
 
-    A header that says that the identity was removed (0012,0062) holds a pseudonym, which is fine.
+    Headers marked as de-identified (0012,0062) contain a pseudonym, which may be used.
 
     Args:
-        names: of a case and of the folders that it lies in.
+        names: of a case and its parent folders.
         series: folder of the DICOM series.
 
     Raises:
         GenSegError: the series cannot be read.
     """
-    first = read_first(series)
-    if first is None or first.anonymous:
+    first = read_first_slice(series)
+    if first is None or first.is_deidentified:
         return ""
-    name, number = first.patient
-    secret = {word for word in _words(name) if not word.isdigit()} | {"".join(_words(number))}
-    secret = {word for word in secret - _NOBODY if len(word) >= _SHORTEST}
-    for candidate in names:
-        words = _words(candidate)
-        if secret & {*words, "".join(words)}:
-            return candidate
+    patient_name, patient_id = first.patient
+    identifying = {word for word in _words(patient_name) if not word.isdigit()}
+    identifying |= {"".join(_words(patient_id))}
+    identifying = {word for word in identifying - _PLACEHOLDERS if len(word) >= _MIN_LENGTH}
+    for name in names:
+        words = _words(name)
+        if identifying & {*words, "".join(words)}:
+            return name
     return ""
 
 

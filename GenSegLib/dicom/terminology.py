@@ -1,4 +1,4 @@
-"""3D Slicer's terminology strings as coded concepts.
+"""Parse 3D Slicer's terminology entries.
 
 Light: the standard library alone.
 """
@@ -20,11 +20,11 @@ class Code:
 
 @dataclass(frozen=True)
 class Terminology:
-    """What a segment shows: its category, type and region, with modifiers such as the side."""
+    """Category, type and anatomic region of a segment, with modifiers such as laterality."""
 
     category: Code
-    kind: Code
-    kind_modifier: Code | None = None
+    type: Code
+    type_modifier: Code | None = None
     region: Code | None = None
     region_modifier: Code | None = None
 
@@ -34,12 +34,13 @@ UNKNOWN = Terminology(_TISSUE, _TISSUE)
 
 
 def parse_terminology(text: str) -> Terminology:
-    """Read a string as Slicer's vtkSlicerTerminologiesModuleLogic serializes it.
+    """Parse an entry as serialized by Slicer's vtkSlicerTerminologiesModuleLogic.
 
-    `context~category~type~type modifier~context~region~region modifier`, each a `scheme^value^
-    meaning`. Without a sound category and type it is `UNKNOWN`, Slicer's own for new segments.
+    The format is `context~category~type~type modifier~context~region~region modifier`, each code
+    `scheme^value^meaning`. Without a valid category and type the result is `UNKNOWN`, the default
+    of new segments in Slicer.
     """
-    parts = [_code(part) for part in text.split("~")]
+    parts = [_parse_code(part) for part in text.split("~")]
     parts += [None] * (7 - len(parts))
     _, category, kind, kind_modifier, _, region, region_modifier = parts[:7]
     if category is None or kind is None:
@@ -49,6 +50,6 @@ def parse_terminology(text: str) -> Terminology:
     )
 
 
-def _code(text: str) -> Code | None:
+def _parse_code(text: str) -> Code | None:
     match = re.fullmatch(r"([^^~]{1,16})\^([^^~]{1,16})\^([^^~]{1,64})", text.strip())
     return Code(*match.groups()) if match else None

@@ -1,8 +1,7 @@
-"""The way of an image from one grid of voxels to another, and exactly back.
+"""Invertible transforms between voxel grids: reorientation, crop and padding, resampling.
 
-A route is a chain of three kinds of step: `Reorient`, `Window` (a crop or a padding) and
-`Resample`. Directions of the axes are kept: an oblique image stays oblique, and no step but
-`Resample` interpolates. Arrays are (channel, x, y, z), affines 4x4 RAS in mm.
+Axes keep their directions: an oblique image stays oblique, and only `Resample` interpolates.
+Arrays are (channel, x, y, z), affines 4x4 RAS in mm.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ Size = tuple[int, int, int]
 
 _POSITIVE = "RAS"
 _NEGATIVE = "LPI"
-_SAME_SPACING = 1e-3
+_SPACING_TOLERANCE = 1e-3
 
 
 class Step(Protocol):
-    """One part of a route."""
+    """One step of a `GridTransform`."""
 
     @property
     def matrix(self) -> Array:
-        """The 4x4 matrix that takes voxel indices behind the step to those before it."""
+        """The 4x4 matrix from output to input voxel indices."""
 
     @property
     def interpolates(self) -> bool:
-        """Whether values are mixed, so that labels need the way class by class."""
+        """Whether values are interpolated, so that labels must be transformed one-hot."""
 
     def forward(self, array: Array, outside: float) -> Array:
-        """Take an array to the grid behind the step; new voxels get the value `outside`."""
+        """Transform an array; voxels outside the input get the value `outside`."""
 
     def backward(self, array: Array, outside: float) -> Array:
-        """Take an array to the grid before the step; lost voxels get the value `outside`."""
+        """Transform an array back; voxels that were cropped get the value `outside`."""
 
 
 @dataclass(frozen=True)
 class Reorient:
-    """Axes in another order and direction: `order` names the old axis of each new one."""
+    """Permute and flip axes; `order` gives the input axis of each output axis."""
 
     order: Size
     flips: tuple[bool, bool, bool]
@@ -75,10 +74,10 @@ class Reorient:
 
 
 @dataclass(frozen=True)
-class Window:
-    """A box of the grid, `size` voxels from `start`; beyond the `source` it is padding.
+class CropPad:
+    """Extract `size` voxels from `start`, padded where they extend beyond the `source` shape.
 
-    A box within the source is given as a view: it shares its memory.
+    Without padding, the result is a view of the input.
     """
 
     start: Size
@@ -95,16 +94,16 @@ class Window:
 
     def forward(self, array: Array, outside: float) -> Array:
         """See `Step`."""
-        return _window(array, self.start, self.size, outside)
+        return _crop_pad(array, self.start, self.size, outside)
 
     def backward(self, array: Array, outside: float) -> Array:
         """See `Step`."""
-        return _window(array, [-start for start in self.start], self.source, outside)
+        return _crop_pad(array, [-start for start in self.start], self.source, outside)
 
 
 @dataclass(frozen=True)
 class Resample:
-    """Voxels `scale` times as large, about the same center."""
+    """Resample to voxels `scale` times as large, around the same center."""
 
     scale: tuple[float, float, float]
     size: Size
@@ -129,51 +128,51 @@ class Resample:
 
 
 @dataclass(frozen=True)
-class Route:
-    """The steps from one grid to another, applied in their order."""
+class GridTransform:
+    """A sequence of steps from one grid to another."""
 
     steps: tuple[Step, ...] = ()
 
-    def then(self, step: Step) -> Route:
-        """Give the route with one more step."""
-        return Route((*self.steps, step))
+    def then(self, step: Step) -> GridTransform:
+        """Return the transform followed by one more step."""
+        return GridTransform((*self.steps, step))
 
     def affine(self, source: Array) -> Array:
-        """Give the affine of the grid at the end, from that at the start."""
+        """Return the affine of the output grid for that of the input grid."""
         for step in self.steps:
             source = source @ step.matrix
         return source
 
     def forward(self, array: Array, outside: float = 0.0) -> Array:
-        """Take the (channel, x, y, z) array to the grid at the end."""
+        """Transform a (channel, x, y, z) array to the output grid."""
         for step in self.steps:
             array = step.forward(array, outside)
         return array
 
     def backward(self, array: Array, outside: float = 0.0) -> Array:
-        """Take the (channel, x, y, z) array to the grid at the start."""
+        """Transform a (channel, x, y, z) array back to the input grid."""
         for step in reversed(self.steps):
             array = step.backward(array, outside)
         return array
 
     def forward_label(self, label: Array) -> Array:
-        """Take the (x, y, z) label to the grid at the end, class by class if that mixes values."""
+        """Transform a (x, y, z) label to the output grid, one-hot where a step interpolates."""
         if not any(step.interpolates for step in self.steps):
             return self.forward(label[np.newaxis])[0]
-        moved = (
+        shares = (
             (value, self.forward((label == value)[np.newaxis].astype(np.float32), value == 0)[0])
             for value in np.union1d(label, 0)
         )
-        return likeliest(moved, label.dtype)
+        return argmax_label(shares, label.dtype)
 
 
 def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:
-    """Plan the flips and swaps of axes that bring an image closest to an orientation.
+    """Return the axis permutation and flips that bring an image closest to an orientation.
 
     Args:
         affine: of the image, 4x4 RAS.
         size: of the image, (x, y, z).
-        orientation: the direction in which each new axis runs, "RAS" for instance.
+        orientation: the direction of each output axis, such as "RAS".
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     world = [world_axis(code) for code in orientation]
@@ -189,32 +188,35 @@ def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:
 
 
 def plan_resample(affine: Array, size: Size, spacing: Sequence[float]) -> Resample | None:
-    """Plan the way to a spacing in mm; None where it equals the image's own within 0.1 %."""
+    """Return the resampling to a spacing in mm; None if within 0.1 % of the image's own."""
     own = np.linalg.norm(affine[:3, :3], axis=0)
     scale = np.asarray(spacing) / own
-    scale[np.abs(scale - 1) < _SAME_SPACING] = 1
+    scale[np.abs(scale - 1) < _SPACING_TOLERANCE] = 1
     if (scale == 1).all():
         return None
     sizes = _three(target_size(*pair) for pair in zip(size, scale))
     return Resample((float(scale[0]), float(scale[1]), float(scale[2])), sizes, size)
 
 
-def plan_padding(size: Size, multiple: int) -> Window:
-    """Plan the padding, the same at both ends within a voxel, to multiples of `multiple`."""
+def plan_padding(size: Size, multiple: int) -> CropPad:
+    """Return the symmetric padding to a multiple of `multiple` along each axis."""
     padded = _three(-(-count // multiple) * multiple for count in size)
     start = _three(-((new - old) // 2) for new, old in zip(padded, size))
-    return Window(start, padded, size)
+    return CropPad(start, padded, size)
 
 
-def plan_crop(mask: Array, margin: int) -> Window:
-    """Plan the crop to the box of a (x, y, z) mask and `margin` voxels; an empty mask keeps all."""
+def plan_crop(mask: Array, margin: int) -> CropPad:
+    """Return the crop to the bounding box of a (x, y, z) mask plus `margin` voxels.
+
+    An empty mask crops nothing.
+    """
     start, stop = [0, 0, 0], list(mask.shape)
     for axis, count in enumerate(mask.shape if mask.any() else ()):
         inside = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
         start[axis] = max(0, int(inside[0]) - margin)
         stop[axis] = min(count, int(inside[-1]) + 1 + margin)
     size = _three(end - begin for begin, end in zip(start, stop))
-    return Window(_three(start), size, _three(mask.shape))
+    return CropPad(_three(start), size, _three(mask.shape))
 
 
 def _three(values: Iterable[int]) -> Size:
@@ -222,12 +224,12 @@ def _three(values: Iterable[int]) -> Size:
 
 
 def world_axis(code: str) -> int:
-    """Give the axis of the body, 0 to 2, that a code such as "R" or "L" names a direction of."""
+    """Return the anatomical axis, 0 to 2, of a direction code such as "R" or "L"."""
     return (_POSITIVE if code in _POSITIVE else _NEGATIVE).index(code)
 
 
-def _window(array: Array, start: Sequence[int], size: Size, outside: float) -> Array:
-    """Cut a box out of (channel, x, y, z); voxels beyond the array get the value `outside`."""
+def _crop_pad(array: Array, start: Sequence[int], size: Size, outside: float) -> Array:
+    """Extract a box of (channel, x, y, z); voxels beyond the array get the value `outside`."""
     source = array.shape[1:]
     low = [max(0, -begin) for begin in start]
     high = [min(n, old - begin) for n, old, begin in zip(size, source, start)]
@@ -240,13 +242,13 @@ def _window(array: Array, start: Sequence[int], size: Size, outside: float) -> A
     return result
 
 
-def likeliest(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
-    """Give each voxel the value of its largest share; the first one wins a tie."""
-    moving = iter(shares)
-    value, best = next(moving)
+def argmax_label(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
+    """Return the value of the largest share in each voxel; the first one wins ties."""
+    remaining = iter(shares)
+    value, best = next(remaining)
     best = best.copy()
     label = np.full(best.shape, value, dtype=dtype)
-    for value, share in moving:
+    for value, share in remaining:
         larger = share > best
         label[larger] = value
         np.copyto(best, share, where=larger)

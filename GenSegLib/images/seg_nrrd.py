@@ -1,4 +1,4 @@
-"""The segments of Slicer's .seg.nrrd files: names, values, colors, terminology and layers."""
+"""Segments in the headers of 3D Slicer's .seg.nrrd files."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from ..errors import GenSegError
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment: the voxels of `layer` that hold `stored`; it is read as `value`."""
+    """A segment: voxels of `layer` that equal `stored_value`; `value` in the label we return."""
 
     name: str
     layer: int
-    stored: int
+    stored_value: int
     value: int
 
 
-def read_segments(header: Mapping[str, str]) -> list[Segment]:
-    """Find the segments in the key-value pairs of an NRRD header, in their order.
+def parse_segments(header: Mapping[str, str]) -> list[Segment]:
+    """Return the segments in a NRRD header, in their order.
 
-    Each keeps the value that it has in the file, unless two of them share one, which they may in
-    different layers: then they are numbered from 1. Files of before Slicer 4.11 have one segment a
-    layer and no values. Keys as in Slicer's vtkMRMLSegmentationStorageNode.
+    Segments keep their value in the file unless two segments (of different layers) share one; then
+    they are numbered from 1. Files from before Slicer 4.11 have one segment per layer and no
+    values. Keys as in Slicer's vtkMRMLSegmentationStorageNode.
 
     Raises:
         GenSegError: a layer or value is not a number.
     """
-    found = (re.fullmatch(r"Segment(\d+)_(?:ID|Name)", key) for key in header)
-    indices = sorted({int(match.group(1)) for match in found if match})
-    places = [
-        (_number(header, f"Segment{k}_Layer", k), _number(header, f"Segment{k}_LabelValue", 1))
+    matches = (re.fullmatch(r"Segment(\d+)_(?:ID|Name)", key) for key in header)
+    indices = sorted({int(match.group(1)) for match in matches if match})
+    stored = [
+        (_integer(header, f"Segment{k}_Layer", k), _integer(header, f"Segment{k}_LabelValue", 1))
         for k in indices
     ]
-    values = [stored for _, stored in places]
+    values = [value for _, value in stored]
     if len(set(values)) < len(values) or 0 in values:
         values = list(range(1, len(values) + 1))
     return [
-        Segment(header.get(f"Segment{k}_Name", f"Segment_{value}"), layer, stored, value)
-        for k, (layer, stored), value in zip(indices, places, values)
+        Segment(header.get(f"Segment{k}_Name", f"Segment_{value}"), layer, stored_value, value)
+        for k, (layer, stored_value), value in zip(indices, stored, values)
     ]
 
 
-def _number(header: Mapping[str, str], key: str, default: int) -> int:
+def _integer(header: Mapping[str, str], key: str, default: int) -> int:
     text = header.get(key, str(default)).strip()
     if not text.isdigit():
         raise GenSegError(f"{key} is {text!r}, not a number; save the segmentation again")
@@ -54,34 +54,39 @@ def _number(header: Mapping[str, str], key: str, default: int) -> int:
 
 
 def flatten_layers(layers: np.ndarray, segments: Sequence[Segment]) -> np.ndarray:
-    """Paint the segments of (layer, x, y, z) into one label volume (x, y, z).
+    """Merge segments of (layer, x, y, z) into one label volume (x, y, z).
 
-    Where segments overlap, the later one wins, as in Slicer's export to a label map.
+    Later segments overwrite earlier ones, as in Slicer's export to a labelmap.
 
     Raises:
-        GenSegError: a segment is in a layer that is not there.
+        GenSegError: a segment refers to a missing layer.
     """
     label = np.zeros(layers.shape[1:], layers.dtype if layers.itemsize > 1 else np.int16)
     for segment in segments:
         if segment.layer >= len(layers):
             raise GenSegError(
-                f"segment {segment.name!r} is in layer {segment.layer}, which is absent"
+                f"segment {segment.name!r} refers to the missing layer {segment.layer}; save the "
+                "segmentation again"
             )
-        label[layers[segment.layer] == segment.stored] = segment.value
+        label[layers[segment.layer] == segment.stored_value] = segment.value
     return label
 
 
-def write_segments(
+def segment_header(
     values: Sequence[int],
     shape: Sequence[int],
     names: Mapping[int, str],
     colors: Mapping[int, tuple[int, int, int]],
     terminology: Mapping[int, str],
 ) -> dict[str, str]:
-    """Give the header of a label volume, so that Slicer shows its segments by name and color.
+    """Return header fields that make Slicer load a label volume as a segmentation.
 
-    `values` are the labels, `shape` is in voxels, colors are 0..255, and the terminology is as
-    Slicer's vtkSlicerTerminologiesModuleLogic serializes it.
+    Args:
+        values: label values.
+        shape: of the volume in voxels.
+        names: of the label values.
+        colors: RGB, 0 to 255.
+        terminology: entries as serialized by Slicer's vtkSlicerTerminologiesModuleLogic.
     """
     extent = " ".join(f"0 {length - 1}" for length in shape)
     header = {

@@ -1,0 +1,70 @@
+"""The result of checking a case, and the table of `genseg check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels per label", "status")
+
+
+@dataclass(frozen=True)
+class CaseCheck:
+    """Properties and problems of a case; what could not be read is empty.
+
+    Attributes:
+        case: its name.
+        shape: number of voxels along each axis.
+        spacing: in mm.
+        orientation: such as "RAS".
+        intensity: smallest and largest finite value.
+        voxels: number of voxels of each label value, without background.
+        errors: problems that prevent a training.
+        warnings: unusual findings.
+    """
+
+    case: str
+    shape: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    orientation: str = ""
+    intensity: tuple[float, float] | None = None
+    voxels: dict[int, int] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the case can be used for training."""
+        return not self.errors
+
+    @property
+    def status(self) -> str:
+        """A short summary for the table."""
+        if self.ok:
+            return "warning" if self.warnings else "ok"
+        return "1 error" if len(self.errors) == 1 else f"{len(self.errors)} errors"
+
+
+def format_table(checks: Sequence[CaseCheck]) -> str:
+    """Return a table for the terminal: a row per case, then messages, then a summary."""
+    rows = [_HEADINGS, *(_row(check) for check in checks)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    errors = [f"{check.case}: {text}" for check in checks for text in check.errors]
+    warnings = [f"{check.case}: {text}" for check in checks for text in check.warnings]
+    passed = sum(check.ok for check in checks)
+    return "\n".join([*lines, "", *errors, *warnings, f"{passed} of {len(checks)} cases passed"])
+
+
+def _row(check: CaseCheck) -> tuple[str, ...]:
+    cells = (
+        check.case,
+        "x".join(map(str, check.shape)),
+        "x".join(f"{step:.3g}" for step in check.spacing),
+        check.orientation,
+        "{:g} to {:g}".format(*check.intensity) if check.intensity else "",
+        " ".join(f"{value}:{count}" for value, count in sorted(check.voxels.items())),
+        check.status,
+    )
+    return tuple(cell or "-" for cell in cells)

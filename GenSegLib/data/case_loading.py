@@ -1,0 +1,160 @@
+"""Load and preprocess the cases of a training: small ones into memory, large ones to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..cases import Case
+from ..errors import GenSegError
+from ..images.volume import Volume
+from ..presets import Preset
+from .case_cache import CacheEntry, CaseCache, content_key
+from .distance_maps import DISTANCE_LIMIT_MM
+from .image_io import read_image, read_label
+from .preprocessing import Preprocessor
+from .stored_case import StoredCase, case_arrays
+from .training_case import InMemoryCase, TrainingCase
+
+Array = NDArray[Any]
+
+LARGE = 2**21  # voxels; larger preprocessed cases are read from disk patch by patch
+
+_PREPROCESSING_SETTINGS = (
+    *("orientation", "spacing", "coarse_spacing", "intensity", "crop_foreground", "multiple"),
+)
+
+
+def load_training_cases(
+    cases: Sequence[Case],
+    preset: Preset,
+    labels: Sequence[int],
+    device: torch.device,
+    cache: CaseCache | None = None,
+    log: Callable[[str], None] = lambda _: None,
+) -> list[TrainingCase]:
+    """Read and preprocess cases; label values become classes 1, 2, ... in the order of `labels`.
+
+    Args:
+        cases: the cases; an unlabeled one gets background everywhere, its label is not read.
+        preset: how they are preprocessed.
+        labels: the label values.
+        device: where tensors are wanted.
+        cache: for cases of more than `LARGE` voxels; without it all stay in memory.
+        log: called with a message for each case that is added to the cache.
+
+    Raises:
+        GenSegError: a case cannot be read or preprocessed, or the disk is full.
+    """
+    loader = _Loader(preset, labels, device, cache)
+    loaded = []
+    for number, case in enumerate(cases, 1):
+        result, is_new = loader.load(case)
+        if is_new:
+            log(f"case {case.name} was preprocessed and cached ({number} of {len(cases)})")
+        loaded.append(result)
+    return loaded
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Image (channel, *shape), label of classes (*shape), and spacing in mm."""
+
+    image: Array
+    label: Array
+    spacing: tuple[float, ...]
+
+
+class _Loader:
+    def __init__(
+        self, preset: Preset, labels: Sequence[int], device: torch.device, cache: CaseCache | None
+    ) -> None:
+        self._preset, self._device, self._cache = preset, device, cache
+        self._labels = list(labels)
+
+    def load(self, case: Case) -> tuple[TrainingCase, bool]:
+        """Return a case, and whether it was added to the cache now."""
+        if self._cache is None:
+            return self._in_memory(case, *self._preprocess(case)), False
+        settings = self._preset.to_json()
+        relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
+        files = [path for path in (case.image, _label_of(case)) if path is not None]
+        key = content_key(files, relevant | {"labels": self._labels})
+        entry = self._cache.find(key)
+        if entry is not None:
+            return open_case(case.name, entry, self._device), False
+        fine, coarse = self._preprocess(case)
+        if fine.image[0].size <= LARGE:
+            return self._in_memory(case, fine, coarse), False
+        entry = self._cache.store(key, *self._to_store(case, fine, coarse))
+        return open_case(case.name, entry, self._device), True
+
+    def _preprocess(self, case: Case) -> tuple[_Arrays, _Arrays | None]:
+        preset, path = self._preset, _label_of(case)
+        try:
+            image = read_image(case.image)
+            label = None if path is None else read_label(path, image)
+            fine = self._apply(preset, image, label)
+            if preset.coarse_spacing is None:
+                return fine, None
+            coarse = replace(preset, spacing=preset.coarse_spacing)
+            return fine, self._apply(coarse, image, label)
+        except GenSegError as error:
+            raise GenSegError(f"case {case.name}: {error}") from error
+
+    def _apply(self, preset: Preset, image: Volume, label: Volume | None) -> _Arrays:
+        result = Preprocessor(preset).apply(image, label)
+        dtype = np.uint8 if len(self._labels) < 256 else np.int16
+        classes = np.zeros(result.image.shape[1:], dtype)
+        for index, value in enumerate(self._labels if result.label is not None else (), 1):
+            classes[result.label == value] = index
+        return _Arrays(result.image, classes, result.spacing)
+
+    def _in_memory(self, case: Case, fine: _Arrays, coarse: _Arrays | None) -> InMemoryCase:
+        dtype = np.int64 if case.is_labeled else np.uint8  # unlabeled cases may be many
+        whole = replace(fine, label=fine.label.astype(dtype))
+        small = None if coarse is None else _to_case(case.name, coarse, self._device)
+        return _to_case(case.name, whole, self._device, small)
+
+    def _to_store(
+        self, case: Case, fine: _Arrays, coarse: _Arrays | None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        classes = 1 + len(self._labels) if case.is_labeled else 1
+        arrays, values = case_arrays(
+            fine.image, fine.label, fine.spacing, classes, DISTANCE_LIMIT_MM
+        )
+        if coarse is not None:
+            arrays["coarse_image"] = coarse.image.astype(np.float16)
+            arrays["coarse_label"] = coarse.label
+            values["coarse_spacing"] = list(coarse.spacing)
+        return arrays, values
+
+
+def _label_of(case: Case) -> Path | None:
+    return case.label if case.is_labeled else None
+
+
+def open_case(name: str, entry: CacheEntry, device: torch.device) -> StoredCase:
+    """Return a cached case; its coarse version, if any, is loaded into memory."""
+    coarse = None
+    if "coarse_spacing" in entry.values:
+        arrays = _Arrays(
+            entry.array("coarse_image").astype(np.float32),
+            np.array(entry.array("coarse_label")),
+            tuple(entry.values["coarse_spacing"]),
+        )
+        coarse = _to_case(name, arrays, device)
+    return StoredCase(name, entry, coarse, device)
+
+
+def _to_case(
+    name: str, arrays: _Arrays, device: torch.device, coarse: InMemoryCase | None = None
+) -> InMemoryCase:
+    image, label = (torch.from_numpy(a).to(device) for a in (arrays.image, arrays.label))
+    return InMemoryCase(name, image, label, arrays.spacing, coarse)

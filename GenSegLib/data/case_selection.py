@@ -1,0 +1,57 @@
+"""Select the labeled and unlabeled cases of a training.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..cases import Case, CaseSet, Role, permutation
+from ..errors import GenSegError
+
+
+def select_cases(
+    cases: CaseSet, labeled: int | None, seed: int, *, unlabeled: bool, limit: int | None = None
+) -> CaseSet:
+    """Select labeled cases and, if requested, unlabeled ones.
+
+    With `labeled`, the remaining labeled cases become unlabeled: their labels are left out of the
+    result, so that nothing can read them. They follow the cases without a label, in reversed
+    order, so that different numbers of labeled cases come with the same unlabeled ones.
+
+    Args:
+        cases: all available cases.
+        labeled: number of labeled cases; None selects all.
+        seed: of the random order.
+        unlabeled: whether unlabeled cases are needed; if not, existing ones stay but are unused.
+        limit: maximum number of unlabeled cases; None selects all.
+
+    Raises:
+        GenSegError: there are fewer cases than requested.
+    """
+    selected = cases if labeled is None else cases.subset(labeled, seed)
+    if not unlabeled:
+        return selected
+    found = sorted(cases.of_role(Role.UNLABELED), key=lambda case: case.name)
+    found = [found[k] for k in permutation(len(found), seed)]
+    if labeled is not None:
+        found += cases.shuffled_labeled(seed)[labeled:][::-1]
+    wanted = max(1, len(found)) if limit is None else limit
+    if not 1 <= wanted <= len(found):
+        raise GenSegError(_too_few(len(found), limit))
+    hidden = tuple(map(_without_label, found[:wanted]))
+    return dataclasses.replace(selected, cases=(*selected.labeled, *hidden))
+
+
+def _without_label(case: Case) -> Case:
+    return dataclasses.replace(case, label=None, role=Role.UNLABELED)
+
+
+def _too_few(available: int, limit: int | None) -> str:
+    if not available:
+        return "there are no unlabeled images; add images without a label or omit --unlabeled"
+    return (
+        f"{limit} unlabeled images were requested, but there are {available}; request 1 to "
+        f"{available}"
+    )

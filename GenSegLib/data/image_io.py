@@ -1,0 +1,249 @@
+"""Reading and writing of volumes in any file format.
+
+SimpleITK's LPS (z, y, x) is converted to RAS (channel, x, y, z) here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the usual name
+from numpy.typing import DTypeLike
+
+from ..dicom import seg_reader
+from ..dicom.files import SEGMENTATION_CLASSES, is_segmentation
+from ..dicom.multiframe import load_multiframe
+from ..dicom.series import load_series
+from ..errors import GenSegError
+from ..images import itk_files
+from ..images.file_checks import find_non_finite
+from ..images.seg_nrrd import flatten_layers, parse_segments, segment_header
+from ..images.volume import LPS_TO_RAS, Volume, on_same_grid, place_on_grid
+from ..label_maps import LARGEST_LABEL
+
+__all__ = [
+    "Volume",
+    "on_same_grid",
+    "read_image",
+    "read_label",
+    "read_segment_names",
+    "write_image",
+    "write_label",
+]
+
+_SOP_CLASS_UID = "0008|0016"
+
+
+def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
+    """Read a scalar volume (1, x, y, z) from a file or a DICOM series folder.
+
+    Args:
+        path: file or folder.
+        finite: refuse NaN and infinite voxels.
+        dtype: voxel type; None keeps that of the file, which saves memory, and the file's memory
+            layout (x fastest).
+
+    Raises:
+        GenSegError: the image is missing, unreadable, truncated, 4-D, has several values per
+            voxel, an invalid grid, or, with `finite`, NaN or infinite voxels.
+    """
+    image = _load(path)
+    _require_scalar(path, image)
+    volume = _from_itk(image, dtype, "C" if dtype is not None else "F")
+    if volume.array.dtype.kind != "f":
+        return volume
+    _restore_non_finite(path, volume.array)
+    if finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
+        raise GenSegError(
+            f"{path}: {count} voxels are NaN or infinite; replace them or leave the case out"
+        )
+    return volume
+
+
+def read_label(path: Path, grid: Volume | None = None) -> Volume:
+    """Read a label volume as int16 (1, x, y, z); floats that are whole numbers are accepted.
+
+    Overlapping segments of a `.seg.nrrd` or DICOM SEG are merged, the later over the earlier;
+    `read_segment_names` returns their names.
+
+    Args:
+        path: of the file.
+        grid: the labeled image; a DICOM SEG, which may hold only some slices, is placed on its
+            grid.
+
+    Raises:
+        GenSegError: as `read_image`; or a voxel is not a whole number in 0..32767; or a DICOM SEG
+            belongs to another image.
+    """
+    if is_segmentation(path):
+        return _read_dicom_seg(path, grid)
+    image = _load(path)
+    with _naming(path):
+        segments = parse_segments(itk_files.header_fields(image))
+    if not segments:
+        _require_scalar(path, image)
+    volume = _from_itk(image)
+    array = volume.array
+    if array.dtype.kind == "f":
+        _restore_non_finite(path, array)
+    if len(array) > 1:
+        with _naming(path):
+            array = flatten_layers(array, segments)[None]
+    return Volume(_to_int16(path, array), volume.affine)
+
+
+def read_segment_names(path: Path) -> dict[int, str]:
+    """Return the names of a `.seg.nrrd`'s or DICOM SEG's segments by their value in `read_label`.
+
+    The result is empty for other files.
+
+    Raises:
+        GenSegError: as `read_label`.
+    """
+    if is_segmentation(path):
+        return seg_reader.read_segment_names(path)
+    if not path.name.lower().endswith(".nrrd"):
+        return {}
+    with _naming(path):
+        segments = parse_segments(itk_files.header_fields(itk_files.open_image(path)))
+    return {segment.value: segment.name for segment in segments}
+
+
+def write_image(path: Path, volume: Volume) -> None:
+    """Write a scalar volume (1, x, y, z) atomically, with its voxel type.
+
+    Raises:
+        GenSegError: the format is not supported, or the file cannot be written.
+    """
+    itk_files.save_image(_to_itk(volume), path)
+
+
+def write_label(
+    path: Path,
+    volume: Volume,
+    names: Mapping[int, str] | None = None,
+    colors: Mapping[int, tuple[int, int, int]] | None = None,
+    terminology: Mapping[int, str] | None = None,
+) -> None:
+    """Write a label volume (1, x, y, z); a `.seg.nrrd` includes names, colors and terminology.
+
+    Args:
+        path: of the file.
+        volume: the labels.
+        names: of the label values.
+        colors: RGB, 0 to 255.
+        terminology: 3D Slicer's terminology entries.
+
+    Raises:
+        GenSegError: as `write_image`; or a label is outside 0..32767.
+    """
+    label = _to_int16(path, volume.array)
+    smallest = label.astype(np.uint8) if label.max(initial=0) <= 255 else label
+    header = {}
+    if path.name.lower().endswith(".seg.nrrd"):
+        names = names or {}
+        values = sorted({*(int(v) for v in np.unique(label) if v), *names})
+        header = segment_header(values, volume.shape, names, colors or {}, terminology or {})
+    itk_files.save_image(_to_itk(Volume(smallest, volume.affine)), path, header)
+
+
+def _load(path: Path) -> sitk.Image:
+    """Read a file or the DICOM series of a folder as a 3-D image with the file's voxel type."""
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # an invalid name, or a disconnected drive
+        raise GenSegError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if is_folder:
+        image = load_series(path)
+    else:
+        reader = itk_files.open_image(path)
+        if not reader.HasMetaDataKey(_SOP_CLASS_UID):
+            return itk_files.load_image(path, reader)
+        _require_dicom_volume(path, reader)
+        image = load_multiframe(path)
+    itk_files.require_valid_grid(path, image)
+    return image
+
+
+def _require_dicom_volume(path: Path, reader: sitk.ImageFileReader) -> None:
+    if reader.GetMetaData(_SOP_CLASS_UID).strip("\0 ") in SEGMENTATION_CLASSES:
+        raise GenSegError(
+            f"{path}: a DICOM SEG is a label, not an image; choose the folder of the image series"
+        )
+    if math.prod(reader.GetSize()[2:]) == 1:
+        raise GenSegError(
+            f"{path}: a single slice of a DICOM series; choose the folder of the series"
+        )
+
+
+def _read_dicom_seg(path: Path, grid: Volume | None) -> Volume:
+    array, affine = seg_reader.read_segmentation(path)
+    label = Volume(_to_int16(path, array[None]), LPS_TO_RAS @ affine)
+    with _naming(path):
+        return label if grid is None else place_on_grid(label, grid)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Add the path to error messages."""
+    try:
+        yield
+    except GenSegError as error:
+        text = str(error)
+        raise GenSegError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def _require_scalar(path: Path, image: sitk.Image) -> None:
+    count = image.GetNumberOfComponentsPerPixel()
+    if count > 1:
+        kind = "an RGB image?" if count in (3, 4) else "several channels?"
+        raise GenSegError(
+            f"{path}: {count} values per voxel ({kind}); convert it to a scalar volume"
+        )
+    if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
+
+
+def _from_itk(
+    image: sitk.Image, dtype: DTypeLike | None = None, order: Literal["C", "F"] = "C"
+) -> Volume:
+    array = sitk.GetArrayViewFromImage(image)
+    if array.ndim == image.GetDimension():
+        array = array[..., None]
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return Volume(np.array(array.T, dtype, order=order), LPS_TO_RAS @ affine)
+
+
+def _restore_non_finite(path: Path, array: np.ndarray) -> None:
+    """Put back NaN where ITK replaced it by 0."""
+    indices = find_non_finite(path)
+    array[0][np.unravel_index(indices, array.shape[1:], order="F")] = np.nan
+
+
+def _to_itk(volume: Volume) -> sitk.Image:
+    if len(volume.array) != 1:
+        raise ValueError(f"expected one channel, got {len(volume.array)}")
+    image = sitk.GetImageFromArray(volume.array[0].T)
+    affine = LPS_TO_RAS @ volume.affine
+    image.SetSpacing(volume.spacing)
+    image.SetDirection((affine[:3, :3] / np.array(volume.spacing)).ravel())
+    image.SetOrigin(affine[:3, 3])
+    return image
+
+
+def _to_int16(path: Path, array: np.ndarray) -> np.ndarray:
+    is_integer = array.dtype.kind in "iub"
+    if not is_integer and (not np.isfinite(array).all() or (array != np.rint(array)).any()):
+        raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low < 0 or high > LARGEST_LABEL:
+        value = low if low < 0 else high
+        raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
+    return array.astype(np.int16, copy=False)

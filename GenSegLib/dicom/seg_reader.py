@@ -1,0 +1,69 @@
+"""Read a DICOM SEG as a label volume of segment numbers on the grid of its own frames.
+
+Often only slices with labeled voxels have frames, so that this grid is a part of the image's.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import GenSegError
+from ..images.size_checks import require_plausible_size
+from .element_lengths import exceeds_file
+from .highdicom_tools import DAMAGED, report_errors_as, require_packages
+
+if TYPE_CHECKING:
+    import highdicom as hd
+
+_IRREGULAR = "the frames of this DICOM SEG do not form a volume; export a .seg.nrrd from 3D Slicer"
+
+
+def read_segmentation(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return segment numbers (slice, row, column) and their affine to LPS mm.
+
+    Where segments overlap, the one with the higher number wins.
+
+    Raises:
+        GenSegError: the file is damaged, its frames do not form a volume, its segments are
+            probabilities, or packages are missing.
+    """
+    segmentation = _open(path)
+    if str(segmentation.get("SegmentationType")) == "FRACTIONAL":
+        raise GenSegError(
+            f"{path}: a fractional DICOM SEG; export a binary one, or a .seg.nrrd from 3D Slicer"
+        )
+    with report_errors_as(path, _IRREGULAR):
+        geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
+        if geometry is None:
+            raise ValueError("not a regular volume")
+        require_plausible_size(path, math.prod(geometry.spatial_shape), [path])
+        volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
+        return volume.array, volume.affine
+
+
+def read_segment_names(path: Path) -> dict[int, str]:
+    """Return the names of the segments by their numbers.
+
+    Raises:
+        GenSegError: the file is damaged, or packages are missing.
+    """
+    segmentation = _open(path)
+    with report_errors_as(path, DAMAGED):
+        return {
+            number: str(segmentation.get_segment_description(number).segment_label)
+            for number in segmentation.segment_numbers
+        }
+
+
+def _open(path: Path) -> hd.seg.Segmentation:
+    require_packages()
+    import highdicom as hd
+
+    with report_errors_as(path, DAMAGED):
+        if exceeds_file(path):
+            raise ValueError("longer than the file")
+        return hd.seg.segread(str(path))

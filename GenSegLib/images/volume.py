@@ -1,0 +1,109 @@
+"""Image volumes and the comparison of their grids."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import GenSegError
+
+GRID_TOLERANCE = 0.05  # in voxels
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS in mm."""
+
+    array: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of voxels along x, y and z."""
+        return self.array.shape[1:]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel spacing along x, y and z in mm."""
+        return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def orientation(self) -> str:
+        """The anatomical directions closest to x, y and z, such as "RAS"."""
+        cosines = self.affine[:3, :3] / np.array(self.spacing)
+        axes = max(
+            itertools.permutations(range(3)),
+            key=lambda order: sum(abs(cosines[axis, k]) for k, axis in enumerate(order)),
+        )
+        return "".join(("LR", "PA", "IS")[a][int(cosines[a, k] > 0)] for k, a in enumerate(axes))
+
+
+def on_same_grid(one: Volume, other: Volume) -> bool:
+    """Whether two volumes have equal shapes and all corners within 5 % of a voxel."""
+    if one.shape != other.shape:
+        return False
+    offsets = (one.affine - other.affine) @ np.insert(_corners(one.shape), 3, 1, axis=1).T
+    return bool(np.abs(offsets).max() <= GRID_TOLERANCE * min(one.spacing))
+
+
+def place_on_grid(label: Volume, grid: Volume) -> Volume:
+    """Copy a label (1, x, y, z) onto a grid that contains its voxels, without resampling.
+
+    A DICOM SEG often stores only the slices with labeled voxels, in its own order of axes. Voxels
+    of the grid outside the label are 0.
+
+    Raises:
+        GenSegError: the voxels do not coincide with the grid's, or a labeled voxel lies outside.
+    """
+    rotation, offset = _index_transform(label, grid)
+    source = np.argwhere(label.array[0])
+    target = source @ rotation.T + offset
+    if ((target < 0) | (target >= grid.shape)).any():
+        raise GenSegError(
+            "labeled voxels lie outside the image; check that the label belongs to this image"
+        )
+    array = np.zeros((1, *grid.shape), label.array.dtype)
+    array[0][tuple(target.T)] = label.array[0][tuple(source.T)]
+    return Volume(array, grid.affine)
+
+
+def union_grid(one: Volume, other: Volume) -> Volume:
+    """Return an empty volume on the first volume's grid, extended to cover both volumes.
+
+    Raises:
+        GenSegError: the voxels of the two volumes do not coincide.
+    """
+    rotation, offset = _index_transform(other, one)
+    ends = _corners(other.shape)[[0, -1]] @ rotation.T + offset
+    both = np.array([_corners(one.shape)[[0, -1]], ends])
+    low, high = both.min(axis=(0, 1)), both.max(axis=(0, 1))
+    affine = one.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ low
+    return Volume(np.zeros((1, *(high - low + 1)), one.array.dtype), affine)
+
+
+def _index_transform(label: Volume, grid: Volume) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signed permutation (3, 3) and offset (3,) from the label's indices to the grid's.
+
+    Raises:
+        GenSegError: the voxels do not coincide.
+    """
+    matrix = np.linalg.inv(grid.affine) @ label.affine
+    rotation, offset = matrix[:3, :3].round().astype(int), matrix[:3, 3].round().astype(int)
+    ends = _corners(label.shape)
+    exact, rounded = ends @ matrix[:3, :3].T + matrix[:3, 3], ends @ rotation.T + offset
+    is_permutation = all((np.abs(rotation).sum(axis=axis) == 1).all() for axis in (0, 1))
+    if not is_permutation or np.abs(exact - rounded).max() > GRID_TOLERANCE:
+        raise GenSegError(
+            "the label's voxels do not coincide with the image's; check that the label belongs to "
+            "this image"
+        )
+    return rotation, offset
+
+
+def _corners(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the indices of the corner voxels (8, 3); first and last are opposite."""
+    return np.array(list(itertools.product(*((0, size - 1) for size in shape))))
