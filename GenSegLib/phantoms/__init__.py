@@ -1,4 +1,4 @@
-"""Procedural cases that look like what they stand for: data for the demo and the tests."""
+"""Procedural phantoms: synthetic cases for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -20,68 +20,72 @@ _TRAINING, _TEST = 0, 1
 
 
 def make_cases(out: Path, anatomy: str, cases: int, seed: int, test: int = 0) -> CaseSet:
-    """Draw cases and write them in the layout of the Medical Segmentation Decathlon.
+    """Generate cases and write them in the layout of the Medical Segmentation Decathlon.
 
     Args:
-        out: folder for dataset.json, imagesTr and labelsTr; not there yet, or empty.
+        out: folder for dataset.json, imagesTr and labelsTr; it must not exist, or be empty.
         anatomy: "hippocampus" (MR crops of 1 mm) or "liver" (abdominal CT of 3 mm).
-        cases: number of labeled cases. Case k of a seed is the same whatever the number.
-        seed: 0 or more; one seed always gives the same voxels.
-        test: number of unseen cases, written to imagesTs and labelsTs.
+        cases: number of labeled cases. Case k of a seed does not depend on the number.
+        seed: 0 or more; determines all voxels.
+        test: number of test cases, written to imagesTs and labelsTs.
 
     Returns:
-        The labeled cases, as `read_cases` reads them.
+        The labeled cases, as `read_cases` returns them.
 
     Raises:
-        GenSegError: an argument is out of range, or the folder is in use or cannot be written.
+        GenSegError: an argument is out of range, or the folder is not empty or cannot be written.
     """
     _check(anatomy, cases, seed, test)
     with atomic_folder(out) as folder:
         names = [f"{anatomy}_{number:03d}" for number in range(1, cases + 1)]
-        unseen = [f"{anatomy}_test_{number:03d}" for number in range(1, test + 1)]
-        _write_pairs(folder, "Tr", names, _drawing(anatomy, seed, _TRAINING))
-        if unseen:
-            _write_pairs(folder, "Ts", unseen, _drawing(anatomy, seed, _TEST))
-        write_json(folder / "dataset.json", _description(anatomy, seed, names, unseen))
+        test_names = [f"{anatomy}_test_{number:03d}" for number in range(1, test + 1)]
+        _write_pairs(folder, "Tr", names, _generator(anatomy, seed, _TRAINING))
+        if test_names:
+            _write_pairs(folder, "Ts", test_names, _generator(anatomy, seed, _TEST))
+        write_json(folder / "dataset.json", _description(anatomy, seed, names, test_names))
     return read_cases(out)
 
 
 def _check(anatomy: str, cases: int, seed: int, test: int) -> None:
     if anatomy not in ANATOMIES:
         known = ", ".join(ANATOMIES)
-        raise GenSegError(f"there is no phantom of {anatomy!r}; choose one of {known}")
+        raise GenSegError(f"unknown phantom {anatomy!r}; choose one of {known}")
     if cases < 1 or test < 0:
-        raise GenSegError(f"{cases} cases and {test} test cases: ask for 1 or more and 0 or more")
+        raise GenSegError(
+            f"cannot generate {cases} cases and {test} test cases; ask for at least 1 and 0"
+        )
     if seed < 0:
         raise GenSegError(f"the seed {seed} is negative; choose 0 or more")
 
 
-def _drawing(anatomy: str, seed: int, stream: int) -> Callable[[int], tuple[Volume, Volume]]:
-    """Draw case `number` from a random stream of its own, so that cases do not affect others."""
+def _generator(anatomy: str, seed: int, stream: int) -> Callable[[int], tuple[Volume, Volume]]:
+    """Return a function that generates case `number` from a random stream of its own."""
 
-    def draw(number: int) -> tuple[Volume, Volume]:
+    def generate(number: int) -> tuple[Volume, Volume]:
         return ANATOMIES[anatomy].generate(np.random.default_rng([seed, stream, number]))
 
-    return draw
+    return generate
 
 
 def _write_pairs(
-    folder: Path, part: str, names: list[str], draw: Callable[[int], tuple[Volume, Volume]]
+    folder: Path, part: str, names: list[str], generate: Callable[[int], tuple[Volume, Volume]]
 ) -> None:
     images, labels = folder / f"images{part}", folder / f"labels{part}"
     images.mkdir()
     labels.mkdir()
     for number, name in enumerate(names):
-        image, label = draw(number)
+        image, label = generate(number)
         write_image(images / f"{name}.nii.gz", image)
         write_label(labels / f"{name}.nii.gz", label)
 
 
-def _description(anatomy: str, seed: int, names: list[str], unseen: list[str]) -> dict[str, object]:
+def _description(
+    anatomy: str, seed: int, names: list[str], test_names: list[str]
+) -> dict[str, object]:
     module = ANATOMIES[anatomy]
     return {
         "name": anatomy.capitalize(),
-        "description": f"GenSeg phantoms of the {anatomy}, seed {seed}: drawn, not acquired",
+        "description": f"GenSeg phantoms of the {anatomy}, seed {seed}: synthetic images",
         "reference": "GenSegLib.phantoms",
         "licence": "CC0 1.0",
         "release": __version__,
@@ -89,10 +93,10 @@ def _description(anatomy: str, seed: int, names: list[str], unseen: list[str]) -
         "modality": {"0": module.MODALITY},
         "labels": {"0": "background"} | {str(k): name for k, name in module.LABELS.items()},
         "numTraining": len(names),
-        "numTest": len(unseen),
+        "numTest": len(test_names),
         "training": [
             {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
             for name in names
         ],
-        "test": [f"./imagesTs/{name}.nii.gz" for name in unseen],
+        "test": [f"./imagesTs/{name}.nii.gz" for name in test_names],
     }

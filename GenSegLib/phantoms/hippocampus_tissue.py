@@ -1,27 +1,24 @@
-"""What lies around a hippocampus in T1-weighted MR, painted from back to front.
+"""Tissues around a hippocampus in T1-weighted MR, painted from back to front.
 
-Values are relative to white matter at 1. All shapes are placed in the frame that follows the
-hippocampus (`hippocampus.Frame`), in mm.
+Values are relative to white matter at 1. Shapes are placed in the coordinates of `Frame`, in mm.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from . import rendering, shapes
+from .hippocampus_frame import Frame
 from .rendering import coverage, paint
 from .shapes import Array
-
-if TYPE_CHECKING:
-    from .hippocampus import Frame
 
 
 @dataclass(frozen=True)
 class Tissues:
-    """T1-weighted values of one subject and scanner."""
+    """T1-weighted values of one case."""
 
     white: float
     cortex: float
@@ -32,7 +29,7 @@ class Tissues:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Tissues:
-        """Values whose gray-white contrast and fluid darkness vary as between scanners."""
+        """Return values whose contrasts vary as between scanners."""
         cortex = rng.normal(0.51, 0.04)
         return cls(
             white=1.0,
@@ -44,8 +41,8 @@ class Tissues:
         )
 
 
-class _Canvas(NamedTuple):
-    """What is painted on, and with what."""
+class _Scene(NamedTuple):
+    """An image being painted, with its coordinates and tissue values."""
 
     rng: np.random.Generator
     image: Array
@@ -53,8 +50,8 @@ class _Canvas(NamedTuple):
     tissues: Tissues
 
 
-def paint_surroundings(rng: np.random.Generator, frame: Frame) -> Array:
-    """Tissue values over the frame's grid, the hippocampus included."""
+def paint_tissues(rng: np.random.Generator, frame: Frame) -> Array:
+    """Return tissue values over the frame's grid, including the hippocampus."""
     tissues = Tissues.random(rng)
     shape, spacing = frame.up.shape, (1.0, 1.0, 1.0)
 
@@ -62,21 +59,21 @@ def paint_surroundings(rng: np.random.Generator, frame: Frame) -> Array:
         return rendering.smooth_field(rng, shape, spacing, scale)
 
     image = np.full(shape, tissues.white, np.float32)
-    canvas = _Canvas(rng, image, frame, tissues)
-    _paint_deep_nuclei(canvas, noise(5.0))
+    scene = _Scene(rng, image, frame, tissues)
+    _paint_deep_nuclei(scene, noise(5.0))
     lobe = _temporal_lobe(rng, frame, noise(9.0) + 0.4 * noise(4.0))
-    _paint_beyond_lobe(canvas, lobe, noise(8.0))
-    _paint_lobe(canvas, lobe, noise(6.0))
-    _paint_ventricle(canvas, noise(5.0))
-    _paint_hippocampus(canvas, noise(2.2))
+    _paint_beyond_lobe(scene, lobe, noise(8.0))
+    _paint_lobe(scene, lobe, noise(6.0))
+    _paint_ventricle(scene, noise(5.0))
+    _paint_hippocampus(scene, noise(2.2))
     image *= 1 + 0.035 * noise(2.0) + 0.03 * noise(4.0) + 0.03 * noise(9.0)
-    _paint_vessels(canvas)
+    _paint_vessels(scene)
     return np.maximum(image, 0.02)
 
 
-def _paint_deep_nuclei(canvas: _Canvas, rough: Array) -> None:
-    """Thalamus behind, amygdala in front, and the lentiform nucleus in the upper corner."""
-    rng, image, frame, tissues = canvas
+def _paint_deep_nuclei(scene: _Scene, rough: Array) -> None:
+    """Paint the thalamus behind, the amygdala in front, and the lentiform nucleus above."""
+    rng, image, frame, tissues = scene
     y = (frame.along - 0.5) * frame.length
     midbrain = coverage(4.0 - frame.across - 0.3 * frame.up, 12.0)
     paint(image, midbrain, tissues.thalamus + 0.06 + 0.04 * rough)
@@ -105,15 +102,15 @@ def _paint_deep_nuclei(canvas: _Canvas, rough: Array) -> None:
 
 
 def _temporal_lobe(rng: np.random.Generator, frame: Frame, rough: Array) -> Array:
-    """Signed distance to the lower, inner surface of the temporal lobe."""
+    """Return the signed distance to the inferior medial surface of the temporal lobe."""
     reach = frame.half_width + rng.normal(13.0, 1.0)
     depth = rng.normal(13.5, 1.2) + 2.0 * (0.5 - frame.along)
     return shapes.ellipsoid((frame.across + 9.5, frame.up + 3.5), (reach, depth)) + 1.3 * rough
 
 
-def _paint_beyond_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
-    """Midbrain beside the lobe, the folia of the cerebellum below, the cistern in between."""
-    rng, image, frame, tissues = canvas
+def _paint_beyond_lobe(scene: _Scene, lobe: Array, rough: Array) -> None:
+    """Paint the folia of the cerebellum below the lobe, and the cistern in between."""
+    rng, image, frame, tissues = scene
     wavelength = rng.uniform(3.2, 4.8)
     depth = lobe + 0.6 * frame.across + 1.6 * rough + 0.25 * frame.along * frame.length
     folia = np.sin(2 * np.pi * depth / wavelength) * (0.6 + 0.4 * rough)
@@ -127,9 +124,9 @@ def _paint_beyond_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
     paint(image, edge, tissues.fluid + 0.06 * np.abs(rough))
 
 
-def _paint_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
-    """Cortex of the parahippocampal and fusiform gyri, folded in at the collateral sulcus."""
-    rng, image, frame, tissues = canvas
+def _paint_lobe(scene: _Scene, lobe: Array, rough: Array) -> None:
+    """Paint the cortex of the parahippocampal and fusiform gyri, with the collateral sulcus."""
+    rng, image, frame, tissues = scene
     low = coverage(frame.up + 0.5, 2.0)
     inside = coverage(lobe) * low
     paint(image, inside, tissues.white)
@@ -153,9 +150,9 @@ def _paint_lobe(canvas: _Canvas, lobe: Array, rough: Array) -> None:
     paint(image, bed_share * medial, tissues.white + 0.03)
 
 
-def _paint_ventricle(canvas: _Canvas, rough: Array) -> None:
-    """Temporal horn and atrium (larger in older subjects), choroidal fissure above."""
-    rng, image, frame, tissues = canvas
+def _paint_ventricle(scene: _Scene, rough: Array) -> None:
+    """Paint temporal horn, atrium (larger with atrophy) and choroidal fissure."""
+    rng, image, frame, tissues = scene
     atrophy = rng.gamma(2.0, 0.5)
     fissure = frame.distance - np.maximum(0.3, 1.1 + 0.5 * rough)
     above = coverage(1.0 - frame.up, 2.0) * coverage(
@@ -181,9 +178,9 @@ def _paint_ventricle(canvas: _Canvas, rough: Array) -> None:
     paint(image, coverage(atrium + 1.6 * rough), tissues.fluid)
 
 
-def _paint_hippocampus(canvas: _Canvas, fine: Array) -> None:
-    """Gray matter with its faint inner layers, and the thin white alveus on top."""
-    rng, image, frame, tissues = canvas
+def _paint_hippocampus(scene: _Scene, fine: Array) -> None:
+    """Paint the gray matter with its faint inner layers, and the thin white alveus."""
+    rng, image, frame, tissues = scene
     layers = np.abs(frame.distance + rng.uniform(1.8, 2.6)) - 0.5
     inner = tissues.hippocampus + 0.035 * fine
     inner = inner + coverage(layers) * rng.uniform(0.0, 0.10)
@@ -192,9 +189,9 @@ def _paint_hippocampus(canvas: _Canvas, fine: Array) -> None:
     paint(image, coverage(frame.distance, 1.2), inner)
 
 
-def _paint_vessels(canvas: _Canvas) -> None:
-    """Bright inflow in branches of the posterior cerebral artery along the cistern."""
-    rng, image, frame, _ = canvas
+def _paint_vessels(scene: _Scene) -> None:
+    """Paint bright inflow in branches of the posterior cerebral artery."""
+    rng, image, frame, _ = scene
     for _ in range(rng.integers(0, 4)):
         start = (rng.uniform(6, 11), rng.uniform(-16, 12), rng.uniform(-6, 5))
         offsets = (

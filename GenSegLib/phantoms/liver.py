@@ -1,7 +1,7 @@
 """A liver with lesions in an abdominal CT: Hounsfield units, labels Liver and Lesion.
 
-Array axes are right, front, up (RAS), mm. The trunk is drawn in `torso`, its other organs in
-`organs`; the anatomy stays the same size whatever the grid.
+Array axes are right, front, up (RAS), mm. `torso` paints the trunk, `organs` its other organs; the
+anatomy does not depend on the grid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LABELS = {1: "Liver", 2: "Lesion"}
 MODALITY = "CT"
 SIZE = (96, 96, 64)
 SPACING = (3.0, 3.0, 3.0)
-FIELD_OF_VIEW = 120.0  # mm, the least along each axis
+MIN_FIELD_OF_VIEW = 120.0  # mm, along each axis
 
 
 def generate(
@@ -30,21 +30,17 @@ def generate(
     size: Sequence[int] = SIZE,
     spacing: Sequence[float] = SPACING,
 ) -> tuple[Volume, Volume]:
-    """Draw one subject: the image in HU and its label, each (1, x, y, z).
+    """Generate an image in HU and its label, each (1, x, y, z).
 
     Args:
-        rng: source of all that differs between subjects.
+        rng: random generator of all that varies between cases.
         size: voxels along x, y and z.
         spacing: mm along x, y and z; the default field of view is 288 by 288 by 192 mm.
 
     Raises:
         GenSegError: the field of view is too small to hold a liver.
     """
-    if min(count * step for count, step in zip(size, spacing)) < FIELD_OF_VIEW:
-        raise GenSegError(
-            f"a grid of {tuple(size)} voxels of {tuple(spacing)} mm is too small for a liver; "
-            f"ask for {FIELD_OF_VIEW:.0f} mm or more along each axis"
-        )
+    _check_field_of_view(size, spacing)
     scene = Scene(rng, size, spacing)
     torso = paint_torso(scene)
     enhancement = Enhancement.random(rng)
@@ -61,8 +57,16 @@ def generate(
     return Volume(image[None], affine), Volume(label[None], affine.copy())
 
 
+def _check_field_of_view(size: Sequence[int], spacing: Sequence[float]) -> None:
+    if min(count * step for count, step in zip(size, spacing)) < MIN_FIELD_OF_VIEW:
+        raise GenSegError(
+            f"a grid of {tuple(size)} voxels of {tuple(spacing)} mm is too small for a liver; "
+            f"choose at least {MIN_FIELD_OF_VIEW:.0f} mm along each axis"
+        )
+
+
 def _shape(scene: Scene, torso: Torso, obstacles: Array) -> Array:
-    """Right lobe under the dome and left lobe across the midline, cut by the visceral surface."""
+    """Return the signed distance: right and left lobe, cut by the visceral surface."""
     rng = scene.rng
     right = scene.ellipsoid(
         (rng.normal(52, 4), rng.normal(0, 4), rng.normal(16, 5)),
@@ -75,13 +79,13 @@ def _shape(scene: Scene, torso: Torso, obstacles: Array) -> Array:
     bottom = rng.normal(-16, 7) - rng.uniform(0.52, 0.74) * scene.x
     bottom = bottom + 0.6 * np.maximum(0, -20 - scene.y)  # higher behind, above the kidney
     visceral = 0.74 * (bottom - scene.z) + 6 * scene.noise(45)
-    lobes = shapes.meet(shapes.join(right, left, 16.0), visceral, 14.0)
+    lobes = shapes.intersection(shapes.union(right, left, 16.0), visceral, 14.0)
     enclosed = np.maximum(torso.cavity + 2.5, torso.dome + 3.0)
-    return shapes.meet(np.maximum(lobes, enclosed), -obstacles, 6.0)
+    return shapes.intersection(np.maximum(lobes, enclosed), -obstacles, 6.0)
 
 
 def _paint_gallbladder(scene: Scene, liver: Array) -> None:
-    """A sac below the right lobe; the liver, painted later, gives it its bed."""
+    """Paint a sac below the right lobe; the liver is painted over it."""
     rng = scene.rng
     if rng.random() < 0.15:  # removed
         return
@@ -97,12 +101,12 @@ def _paint_gallbladder(scene: Scene, liver: Array) -> None:
 
 
 def _paint_veins(scene: Scene, liver: Array, enhancement: Enhancement) -> None:
-    """Portal tree from the hilum, hepatic veins from the vena cava; clipped to the liver."""
+    """Paint the portal tree and the hepatic veins, clipped to the liver."""
     rng = scene.rng
     within = coverage(liver + 3, scene.softness)
     value = enhancement.vessels
     hilum: Point = (24.0, 6.0, -4.0)
-    scene.rod((4.0, 14.0, -30.0), hilum, 7.0, value, coverage(-liver, scene.softness))
+    scene.capsule((4.0, 14.0, -30.0), hilum, 7.0, value, coverage(-liver, scene.softness))
     for direction in ((0.9, -0.1, 0.25), (0.7, 0.4, -0.3), (-0.5, 0.6, 0.8)):
         _branch(scene, hilum, np.array(direction), 6.0, value, within)
     confluence: Point = (18.0, -12.0, 56.0)
@@ -113,21 +117,21 @@ def _paint_veins(scene: Scene, liver: Array, enhancement: Enhancement) -> None:
 def _branch(
     scene: Scene, start: Point, direction: Array, radius: float, value: float, within: Array
 ) -> None:
-    """Draw a vessel that forks into thinner ones until it is too thin to see."""
+    """Paint a vessel that branches until it is too thin to be visible."""
     if radius < 1.6:
         return
     rng = scene.rng
     direction = direction / np.linalg.norm(direction)
     reach = direction * radius * rng.uniform(4.5, 7.0)
     end = (start[0] + reach[0], start[1] + reach[1], start[2] + reach[2])
-    scene.rod(start, end, radius, value, within)
+    scene.capsule(start, end, radius, value, within)
     for _ in range(2):
         turned = direction + rng.normal(0, 0.42, 3)
         _branch(scene, end, turned, radius * rng.uniform(0.62, 0.80), value, within)
 
 
 def _add_lesions(scene: Scene, liver: Array, label: Array, parenchyma: float) -> None:
-    """Draw 1 to 6 lesions of 4 to 25 mm radius into the image and the label, in place."""
+    """Paint 1 to 6 lesions of 4 to 25 mm radius into image and label, in place."""
     rng = scene.rng
     rough = scene.noise(14)
     for _ in range(1 + rng.binomial(5, 0.35)):
@@ -144,7 +148,7 @@ def _add_lesions(scene: Scene, liver: Array, label: Array, parenchyma: float) ->
 
 
 def _paint_lesion(scene: Scene, lesion: Array, radius: float, parenchyma: float) -> None:
-    """Metastasis with a darker core, a cyst, or a bright, well supplied tumor."""
+    """Paint a metastasis with a darker core, a cyst, or a hypervascular tumor."""
     rng = scene.rng
     kind = rng.choice(3, p=(0.75, 0.13, 0.12))
     share = coverage(lesion, scene.softness + 0.2 * radius * (kind == 0))
@@ -156,7 +160,7 @@ def _paint_lesion(scene: Scene, lesion: Array, radius: float, parenchyma: float)
 
 
 def _acquire(scene: Scene) -> Array:
-    """Reconstruction kernel, correlated noise, and the clip of 12-bit Hounsfield units."""
+    """Simulate the scanner: reconstruction kernel, correlated noise, 12-bit range of HU."""
     rng = scene.rng
     image = rendering.blur(scene.image, rng.uniform(0.25, 0.5) * scene.softness, scene.spacing)
     grain = rng.standard_normal(scene.size, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""From shapes to an acquired image: painting, smooth random fields, blur, bias field, noise."""
+"""Rendering of shapes as images: painting, smooth random fields, blur, bias field, noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .shapes import Array
 
 
 def grid(shape: Sequence[int], spacing: Sequence[float]) -> list[Array]:
-    """Voxel centers in mm about the grid's center, one float32 array an axis."""
+    """Voxel centers in mm relative to the grid's center, one float32 array per axis."""
     axes = [
         (np.arange(count, dtype=np.float32) - (count - 1) / 2) * np.float32(step)
         for count, step in zip(shape, spacing)
@@ -50,12 +50,12 @@ def _spline(size: int, knots: int) -> Array:
 
 
 def coverage(distance: Array, softness: float = 1.0) -> Array:
-    """Share of each voxel inside a shape: a ramp of `softness` mm across its surface."""
+    """Fraction of each voxel inside a shape: a ramp of `softness` mm across its surface."""
     return np.clip(0.5 - distance / softness, 0, 1)
 
 
 def paint(image: Array, share: Array, value: float | Array) -> None:
-    """Cover `share` (0 to 1) of each voxel with `value`, in place: this is partial volume."""
+    """Blend `value` into each voxel by its partial volume `share` (0 to 1), in place."""
     image += share * (value - image)
 
 

@@ -1,4 +1,4 @@
-"""Signed distances of simple shapes, in mm: negative inside, and how shapes are joined."""
+"""Signed distances (mm, negative inside) of simple shapes, and their smooth unions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Radius = Union[float, Array]
 def ellipsoid(offsets: Sequence[Array], radii: Sequence[Radius]) -> Array:
     """Signed distance to an ellipsoid (two axes: an elliptic tube), to first order.
 
-    `offsets` are the coordinates about its center in mm, one array an axis. The radii may vary
-    over the grid, which bends and tapers the shape.
+    `offsets` are the coordinates relative to its center in mm, one array per axis. Radii may vary
+    over the grid, which tapers the shape.
     """
     pairs = list(zip(offsets, radii))
     norm = np.sqrt(sum((offset / radius) ** 2 for offset, radius in pairs))
@@ -24,7 +24,7 @@ def ellipsoid(offsets: Sequence[Array], radii: Sequence[Radius]) -> Array:
 
 
 def capsule(offsets: Sequence[Array], end: Sequence[Radius], radius: Radius) -> Array:
-    """Signed distance to a rod from the origin to `end` (mm)."""
+    """Signed distance to a capsule from the origin to `end` (mm)."""
     length = sum(component**2 for component in end)
     along = sum(offset * component for offset, component in zip(offsets, end))
     share = np.clip(along / length, 0, 1)
@@ -38,18 +38,18 @@ def extrude(profile: Array, beyond: Array) -> Array:
     return outside + np.minimum(np.maximum(profile, beyond), 0)
 
 
-def join(first: Array, second: Array, rounding: float) -> Array:
-    """Union of two shapes whose seam is rounded over about `rounding` mm."""
+def union(first: Array, second: Array, rounding: float) -> Array:
+    """Smooth union of two shapes, rounded over about `rounding` mm."""
     blend = np.clip(0.5 + 0.5 * (second - first) / rounding, 0, 1)
     return second + (first - second) * blend - rounding * blend * (1 - blend)
 
 
-def meet(first: Array, second: Array, rounding: float) -> Array:
-    """Intersection of two shapes whose edge is rounded over about `rounding` mm."""
-    return -join(-first, -second, rounding)
+def intersection(first: Array, second: Array, rounding: float) -> Array:
+    """Smooth intersection of two shapes, rounded over about `rounding` mm."""
+    return -union(-first, -second, rounding)
 
 
 def rotate(first: Array, second: Array, angle: Radius) -> tuple[Array, Array]:
-    """Turn two coordinates about the origin by `angle` in radians."""
+    """Rotate two coordinates about the origin by `angle` in radians."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return cosine * first + sine * second, cosine * second - sine * first

@@ -1,7 +1,7 @@
 """The trunk of an abdominal CT: skin, fat, muscle, lungs, spine and ribs, in Hounsfield units.
 
 Coordinates are mm about the center of the field of view: x to the right of the patient,
-y to the front, z upward.
+y anterior, z superior.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MARGIN = 16.0
 
 
 class Scene:
-    """An image in the making, with the coordinates of one subject over its grid."""
+    """An image being painted, with the coordinates of one case over its grid."""
 
     def __init__(
         self, rng: np.random.Generator, size: Sequence[int], spacing: Sequence[float]
@@ -44,11 +44,11 @@ class Scene:
         return shapes.ellipsoid(offsets, radii)
 
     def paint(self, distance: Array, value: float | Array, within: float | Array = 1.0) -> None:
-        """Fill a shape, but for the share of it outside `within` (0 to 1)."""
+        """Fill a shape, restricted to the mask `within` (0 to 1)."""
         rendering.paint(self.image, within * coverage(distance, self.softness), value)
 
-    def rod(self, start: Point, end: Point, radius: float, value: float, within: Array) -> None:
-        """Draw a round rod; only the voxels near it are touched."""
+    def capsule(self, start: Point, end: Point, radius: float, value: float, within: Array) -> None:
+        """Paint a capsule; only the voxels near it are computed."""
         box = self._box(start, end, radius)
         offsets = [c[box] - s for c, s in zip((self.x, self.y, self.z), start)]
         distance = shapes.capsule(offsets, [e - s for s, e in zip(start, end)], radius)
@@ -67,10 +67,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Torso:
-    """Signed distances of the trunk over the grid (mm) and where its landmarks are.
+    """Signed distances of the trunk over the grid, and its landmarks, in mm.
 
-    cavity: what the ribs and the abdominal wall enclose. dome: the diaphragm, positive above.
-    spine: center of the vertebral bodies along y.
+    Attributes:
+        cavity: signed distance to the inside of ribs and abdominal wall.
+        dome: height above the diaphragm.
+        spine: center of the vertebral bodies along y.
+        half_width: of the trunk.
+        half_depth: of the trunk.
     """
 
     cavity: Array
@@ -81,7 +85,7 @@ class Torso:
 
 
 def paint_torso(scene: Scene) -> Torso:
-    """Draw the trunk without its abdominal organs; the cavity is left full of fat."""
+    """Paint the trunk without its abdominal organs; the cavity is filled with fat."""
     rng = scene.rng
     half_width, half_depth = rng.uniform(128, 140), rng.uniform(100, 116)
     fat, wall = min(rng.gamma(3.0, 3.5) + 3, 26), rng.uniform(8, 11)
@@ -106,7 +110,7 @@ def paint_torso(scene: Scene) -> Torso:
 
 
 def _trunk(scene: Scene, half_width: float, half_depth: float) -> Array:
-    """A rounded rectangle, flattened at the back and hollow over the spine."""
+    """Return the signed distance: a rounded rectangle, hollow over the spine."""
     waist = 1 - 0.04 * np.cos(scene.z / 60)
     x, y = scene.x / (half_width * waist), scene.y / half_depth
     norm = (np.abs(x) ** 2.4 + np.abs(y) ** 2.4 + 1e-6) ** (1 / 2.4)
@@ -115,12 +119,12 @@ def _trunk(scene: Scene, half_width: float, half_depth: float) -> Array:
 
 
 def _behind(scene: Scene) -> Array:
-    """Where the lungs reach the paravertebral gutters, behind the heart."""
+    """Return the mask of the paravertebral part of the lungs, behind the heart."""
     return coverage(scene.y + 25, 6.0)
 
 
 def _diaphragm(scene: Scene, half_width: float) -> Array:
-    """Height above two domes, the right one higher and the rim low at the back."""
+    """Return the height above two domes, the right one higher."""
     rng = scene.rng
     right, left = rng.uniform(66, 84), rng.uniform(54, 72)
     width, depth = 0.62 * half_width, 78.0
@@ -133,7 +137,7 @@ def _diaphragm(scene: Scene, half_width: float) -> Array:
 
 
 def _paint_back(scene: Scene, spine: float) -> None:
-    """Erector muscles beside the spinous processes, psoas beside the lower vertebrae."""
+    """Paint erector muscles beside the spinous processes, psoas beside the lumbar spine."""
     for side in (-1, 1):
         erector = shapes.ellipsoid((scene.x - side * 31, scene.y - spine + 30), (28.0, 19.0))
         scene.paint(erector, MUSCLE + 10 * scene.noise(12))
@@ -143,7 +147,7 @@ def _paint_back(scene: Scene, spine: float) -> None:
 
 
 def _paint_spine(scene: Scene, spine: float) -> None:
-    """Vertebral bodies with discs in between, the canal, arches and spinous processes."""
+    """Paint vertebral bodies, discs, canal, arches and spinous processes."""
     rng = scene.rng
     pitch, phase = rng.uniform(33, 38), rng.uniform(0, 36)
     level = np.abs((scene.z + phase + 0.08 * (scene.y - spine)) % pitch - pitch / 2)
@@ -167,7 +171,7 @@ def _paint_spine(scene: Scene, spine: float) -> None:
 
 
 def _paint_ribs(scene: Scene, cavity: Array) -> None:
-    """Ribs that run down and forward within the wall, and the cartilage of the costal margin."""
+    """Paint ribs that run down and forward, and the cartilage of the costal margin."""
     rng = scene.rng
     pitch, phase = rng.uniform(24, 28), rng.uniform(0, 26)
     turn = np.abs(np.arctan2(scene.x, -scene.y - 20))  # 0 at the spine, pi at the sternum
