@@ -1,6 +1,6 @@
 """Main memory of this process: how much it uses, and how much is available to it.
 
-Light: the standard library and psutil only.
+Light: the standard library only; psutil is imported by the functions that measure.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import psutil
 
 from ..errors import GenSegError
 
@@ -50,12 +48,16 @@ def available_bytes() -> int:
     It is the minimum of what the system has available, what the control groups of this process
     leave (containers, batch systems) and what its resource limits leave.
     """
+    import psutil
+
     amounts = (psutil.virtual_memory().available, *_left_by_cgroups(), *_left_by_limits())
     return max(0, min(amounts))
 
 
 def resident_bytes() -> int:
     """Return the resident memory of this process in bytes."""
+    import psutil
+
     return int(psutil.Process().memory_info().rss)
 
 
@@ -87,6 +89,8 @@ def _cgroups() -> Iterator[tuple[Path, str, str, str]]:
 
 
 def _left_by_limits() -> Iterator[int]:
+    import psutil
+
     process = psutil.Process()
     if not hasattr(process, "rlimit"):  # Linux only
         return

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from Testing.imports import ROOT
+from imports import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s;]+)(.*\n(?: .*\n)*)", re.MULTILINE)
