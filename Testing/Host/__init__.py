@@ -1,18 +1,17 @@
-"""A desktop host: the thin remainder that the 3D Slicer application adds to its packages.
+"""A desktop host for a scripted module: what the 3D Slicer application adds to `slicer-core`.
 
-`slicer-core` brings Slicer's own nodes, storage and logic, PySide6 brings Qt. This package puts
-`qt`, `ctk`, `slicer.app` and their kin in place, with PythonQt's manner, so that a scripted module
-and its panel run without the application. It is for tests and screenshots; nothing of it is
-installed, and none of Slicer's code is copied.
+`slicer-core` provides Slicer's MRML nodes, storage and logic classes; PySide6 provides Qt. This
+package provides `qt`, `ctk`, `slicer.app` and the rest of the application's Python interface with
+PythonQt's conventions, so that tests can run a module and its panel without the application. It
+is not installed, and contains no code of Slicer.
 
-Its widgets are held to `slicer-facts.json`, which was recorded in a running Slicer; `facts.py`
-lists what is left out. Beside that: no terminology files, no segment items in the subject
-hierarchy, no interaction in slice and 3D views (they render), no parameter packs and no generated
-panels in `parameterNodeWrapper`, no command line modules, no extensions manager, no DICOM database;
-packages are never installed.
+The widgets are compared with `slicer-facts.json`, recorded in a running Slicer 5.13; `facts.py`
+lists the omissions. Also missing: terminology files, segment items in the subject hierarchy, mouse
+interaction in the views, table views, parameter packs, generated panels, CLI modules, the
+extensions manager, and the DICOM database. Packages are never installed.
 """
 
-from . import before_qt
+from . import pyside_setup
 from .installation import Host, install
 
-__all__ = ["Host", "before_qt", "install"]
+__all__ = ["Host", "install", "pyside_setup"]

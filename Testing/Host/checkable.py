@@ -1,58 +1,41 @@
-"""Combo boxes whose items can be ticked."""
+"""Combo boxes whose items can be checked."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
-from PySide6.QtGui import QPaintEvent
-from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from .node_combo_box import qMRMLNodeComboBox
-from .ui_loader import offered
+from .properties import registered
 
 
-@offered
-class ctkCheckableComboBox(QComboBox):
-    """A combo box that shows what is ticked in it."""
+class CheckableComboBox(QComboBox):
+    """A combo box of checkable items."""
 
-    returnRelease = Signal()
     checkedIndexesChanged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model().rowsInserted.connect(self._make_checkable)
-        self.model().dataChanged.connect(self.onDataChanged)
+        self.model().dataChanged.connect(lambda *_: self.checkedIndexesChanged.emit())
         self.view().viewport().installEventFilter(self)
 
     def _make_checkable(self, parent: QModelIndex, first: int, last: int) -> None:
         for row in range(first, last + 1):
-            self._set_state(self.model().index(row, 0), Qt.Unchecked)
-
-    def _set_state(self, index: QModelIndex, state: Qt.CheckState) -> None:
-        item = self.model().itemFromIndex(index)
-        item.setCheckable(True)
-        item.setCheckState(state)
-
-    def onDataChanged(self, first: QModelIndex, last: QModelIndex) -> None:
-        self.update()
-        self.checkedIndexesChanged.emit()
+            item = self.model().item(row)
+            item.setCheckable(True)
+            item.setCheckState(Qt.Unchecked)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.MouseButtonRelease:
             index = self.view().indexAt(event.position().toPoint())
             if index.isValid():
-                checked = self.checkState(index) == Qt.Checked
-                self.setCheckState(index, Qt.Unchecked if checked else Qt.Checked)
+                is_checked = self.checkState(index) == Qt.Checked
+                self.setCheckState(index, Qt.Unchecked if is_checked else Qt.Checked)
                 return True
         return super().eventFilter(watched, event)
-
-    def checkableModel(self) -> Any:
-        return self.model()
-
-    def checkedIndexes(self) -> tuple[QModelIndex, ...]:
-        indexes = (self.model().index(row, 0) for row in range(self.count))
-        return tuple(each for each in indexes if self.checkState(each) == Qt.Checked)
 
     def checkState(self, index: QModelIndex) -> Qt.CheckState:
         return self.model().itemFromIndex(index).checkState()
@@ -60,59 +43,37 @@ class ctkCheckableComboBox(QComboBox):
     def setCheckState(self, index: QModelIndex, state: Qt.CheckState) -> None:
         self.model().itemFromIndex(index).setCheckState(state)
 
-    def allChecked(self) -> bool:
-        return len(self.checkedIndexes()) == self.count
 
-    def noneChecked(self) -> bool:
-        return not self.checkedIndexes()
-
-    def _shown_text(self) -> str:
-        if self.noneChecked():
-            return "None"
-        if self.allChecked():
-            return "All"
-        return ", ".join(str(each.data()) for each in self.checkedIndexes())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        option.currentText = self._shown_text()
-        painter = QStylePainter(self)
-        painter.drawComplexControl(QStyle.CC_ComboBox, option)
-        painter.drawControl(QStyle.CE_ComboBoxLabel, option)
-        painter.end()
-
-
-@offered
+@registered
 class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
-    """Several nodes of the scene, ticked by their names."""
+    """A combo box of checkable nodes of the scene."""
 
     checkedNodesChanged = Signal()
-    list_class = ctkCheckableComboBox
+    list_class = CheckableComboBox
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._checked: list[Any] = []
-        self._restoring = False
+        self._is_restoring = False
         super().__init__(parent)
         for name in ("addEnabled", "removeEnabled", "editEnabled", "renameEnabled"):
             setattr(self, name, False)
-        self._list.checkedIndexesChanged.connect(self._on_ticked)
+        self._list.checkedIndexesChanged.connect(self._update_checked)
 
     def on_reset(self) -> None:
-        """List the nodes anew; the ticks stay with their nodes."""
-        self._restoring = True
+        """List all nodes again; the same nodes stay checked."""
+        self._is_restoring = True
         super().on_reset()
         for node in self._checked:
             self.setCheckState(node, Qt.Checked)
-        self._restoring = False
-        self._on_ticked()
+        self._is_restoring = False
+        self._update_checked()
 
     def on_removed(self, node: Any, row: int) -> None:
         super().on_removed(node, row)
-        self._on_ticked()
+        self._update_checked()
 
-    def _on_ticked(self) -> None:
-        if self._restoring:
+    def _update_checked(self) -> None:
+        if self._is_restoring:
             return
         checked = [each for each in self.nodes() if self.checkState(each) == Qt.Checked]
         if checked != self._checked:

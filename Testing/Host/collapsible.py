@@ -1,87 +1,25 @@
-"""ctk's containers that fold away."""
+"""ctkCollapsibleButton: a section of a panel that can be collapsed."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QGroupBox,
-    QSizePolicy,
-    QStyle,
-    QStyleOptionButton,
-    QWidget,
-)
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QStyle, QStylePainter, QWidget
+from PySide6.QtWidgets import QStyleOptionButton as Option
 
-from .properties import Property, stored
-from .ui_loader import offered
+from .properties import Property, registered, stored
 
-_FOLDED = "hiddenByFolding"
+_HIDDEN_BY_COLLAPSE = "hiddenByCollapse"
+_UNLIMITED_HEIGHT = 16777215  # QWIDGETSIZE_MAX
 
 
-class Folding(QObject):
-    """Hides a container's children while it is collapsed, and shows them again.
+@registered
+class ctkCollapsibleButton(QAbstractButton):
+    """The header of a section; it is collapsed while it is not checked.
 
-    What was hidden before stays hidden, and so does what is hidden meanwhile; what is shown
-    meanwhile appears when the container opens.
+    Children are hidden while it is collapsed. Those hidden before, or explicitly hidden meanwhile,
+    stay hidden when it expands; those shown meanwhile become visible then.
     """
-
-    def __init__(self, container: QWidget) -> None:
-        super().__init__(container)
-        self._container = container
-        self._at_work = False
-
-    def adopt(self) -> None:
-        """Take children in that are new."""
-        for child in self._children():
-            child.installEventFilter(self)
-        if self._container.collapsed:
-            self.show_contents(False)
-
-    def show_contents(self, shown: bool) -> None:
-        self._at_work = True
-        for child in self._children():
-            if shown:
-                if child.property(_FOLDED):
-                    child.setVisible(True)
-                child.setProperty(_FOLDED, None)
-            elif not child.isHidden():
-                child.setProperty(_FOLDED, True)
-                child.setVisible(False)
-                # Else Qt says nothing where the module hides what is hidden by folding.
-                child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
-        self._at_work = False
-
-    def _children(self) -> list[QWidget]:
-        children = self._container.children()
-        return [each for each in children if isinstance(each, QWidget) and not each.isWindow()]
-
-    def eventFilter(self, child: QObject, event: QEvent) -> bool:
-        if self._at_work or not self._container.collapsed:
-            return False
-        if event.type() == QEvent.ShowToParent:
-            self.show_contents(False)
-        elif event.type() == QEvent.HideToParent:
-            child.setProperty(_FOLDED, None)
-        return False
-
-
-class Foldable:
-    """What a container that folds has: it is collapsed while it is not checked."""
-
-    def adopt_children(self) -> None:
-        """Take in the children that a `.ui` file gave."""
-        self._folding.adopt()
-
-    def _get_collapsed(self) -> bool:
-        return not self.isChecked()
-
-    def setCollapsed(self, collapsed: bool) -> None:
-        self.setChecked(not collapsed)
-
-
-class Collapsible(Foldable, QAbstractButton):
-    """The header of a section with the section's widgets below it."""
 
     contentsCollapsed = Signal(bool)
 
@@ -93,10 +31,16 @@ class Collapsible(Foldable, QAbstractButton):
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
-        self._folding = Folding(self)
-        self.toggled.connect(self._fold)
+        self._is_toggling = False
+        self.toggled.connect(self._toggled)
 
-    collapsed = Property("bool", Foldable._get_collapsed, Foldable.setCollapsed)
+    def _is_collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    collapsed = Property("bool", _is_collapsed, setCollapsed)
     collapsedHeight = stored("int", "collapsedHeight", 14)
     flat = stored("bool", "flat", False)
     contentsFrameShape = stored("int", "contentsFrameShape", 0)
@@ -112,16 +56,48 @@ class Collapsible(Foldable, QAbstractButton):
     def onToggled(self, checked: bool = True) -> None:
         self.setChecked(checked)
 
-    def _fold(self, checked: bool) -> None:
-        self._folding.adopt()
-        self._folding.show_contents(checked)
-        self.setMaximumHeight(16777215 if checked else self._header_height() + 6)
+    def _toggled(self, checked: bool) -> None:
+        self.adopt_children()
+        self._show_children(checked)
+        self.setMaximumHeight(_UNLIMITED_HEIGHT if checked else self._header_height() + 6)
         self.updateGeometry()
         self.contentsCollapsed.emit(not checked)
 
+    def adopt_children(self) -> None:
+        """Track children that were added, as by a `.ui` file."""
+        for child in self._child_widgets():
+            child.installEventFilter(self)
+        if self.collapsed:
+            self._show_children(False)
+
+    def _child_widgets(self) -> list[QWidget]:
+        return [e for e in self.children() if isinstance(e, QWidget) and not e.isWindow()]
+
+    def _show_children(self, shown: bool) -> None:
+        self._is_toggling = True
+        for child in self._child_widgets():
+            if shown:
+                if child.property(_HIDDEN_BY_COLLAPSE):
+                    child.setVisible(True)
+                child.setProperty(_HIDDEN_BY_COLLAPSE, None)
+            elif not child.isHidden():
+                child.setProperty(_HIDDEN_BY_COLLAPSE, True)
+                child.setVisible(False)
+                # Otherwise Qt sends no event when the module hides the hidden child.
+                child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
+        self._is_toggling = False
+
+    def eventFilter(self, child: QObject, event: QEvent) -> bool:
+        if not self._is_toggling and self.collapsed:
+            if event.type() == QEvent.ShowToParent:
+                self._show_children(False)
+            elif event.type() == QEvent.HideToParent:
+                child.setProperty(_HIDDEN_BY_COLLAPSE, None)
+        return False
+
     def childEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.ChildPolished:
-            self._folding.adopt()
+            self.adopt_children()
         super().childEvent(event)
 
     def hitButton(self, position: object) -> bool:
@@ -133,56 +109,17 @@ class Collapsible(Foldable, QAbstractButton):
     def sizeHint(self) -> QSize:
         inner = QWidget.sizeHint(self)
         width = self.fontMetrics().horizontalAdvance(self.text) + 40
-        height = (
-            self._header_height() if self.collapsed else max(inner.height(), self._header_height())
-        )
-        return QSize(max(inner.width(), width), height)
+        height = 0 if self.collapsed else inner.height()
+        return QSize(max(inner.width(), width), max(height, self._header_height()))
 
     minimumSizeHint = sizeHint
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        option = QStyleOptionButton()
+        option = Option()
         option.initFrom(self)
         option.rect.setHeight(self._header_height() - 2)
-        option.features = QStyleOptionButton.None_
-        style = self.style()
-        style.drawControl(QStyle.CE_PushButtonBevel, option, painter, self)
-        arrow = QStyleOptionButton()
-        arrow.initFrom(self)
-        arrow.rect = option.rect.adjusted(8, 4, 0, -4)
-        arrow.rect.setWidth(arrow.rect.height())
-        opened = QStyle.PE_IndicatorArrowDown if self.checked else QStyle.PE_IndicatorArrowRight
-        style.drawPrimitive(opened, arrow, painter, self)
-        text_place = option.rect.adjusted(14 + arrow.rect.width(), 0, -4, 0)
-        alignment = Qt.AlignLeft | Qt.AlignVCenter | Qt.TextShowMnemonic
-        style.drawItemText(painter, text_place, alignment, self.palette, self.enabled, self.text)
+        option.text = ("▼ " if self.checked else "▶ ") + self.text
+        option.features = Option.None_
+        painter = QStylePainter(self)
+        painter.drawControl(QStyle.CE_PushButton, option)
         painter.end()
-
-
-@offered
-class ctkCollapsibleButton(Collapsible):
-    """A foldable section of a module's panel."""
-
-
-@offered
-class ctkCollapsibleGroupBox(Foldable, QGroupBox):
-    """A group box that folds away when its title is clicked."""
-
-    def __init__(self, parent: QWidget | str | None = None) -> None:
-        super().__init__(parent if isinstance(parent, QWidget) else None)
-        if isinstance(parent, str):
-            self.setTitle(parent)
-        self.setCheckable(True)
-        self.setChecked(True)
-        self._folding = Folding(self)
-        self.toggled.connect(self.expand)
-
-    collapsed = Property("bool", Foldable._get_collapsed, Foldable.setCollapsed)
-    collapsedHeight = stored("int", "collapsedHeight", 14)
-
-    def expand(self, expanded: bool) -> None:
-        self._folding.adopt()
-        self._folding.show_contents(expanded)
-        self.setMaximumHeight(16777215 if expanded else self.fontMetrics().height() + 12)
-        self.updateGeometry()

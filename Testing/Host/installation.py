@@ -1,4 +1,4 @@
-"""Puts the host in place: the modules and names that a scripted module imports."""
+"""Install the host: the modules and names that a scripted module imports."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from driving import Driver
 
 _host: Host | None = None
 
+_DEFERRED_DELETE = 52  # QEvent::DeferredDelete
+
 
 class Host(Driver):
-    """The running host: the application, and how tests drive it."""
+    """The running host."""
 
     def process_events(self) -> None:
-        """Let Qt do what is due, deferred deletions too."""
+        """Process Qt's events, including deferred deletions."""
         super().process_events()
-        self.app.sendPostedEvents(None, 52)  # QEvent::DeferredDelete: `deleteLater` is due as well
+        self.app.sendPostedEvents(None, _DEFERRED_DELETE)
 
     def open_module(self, path: str | Path) -> Any:
-        """The panel (the module's widget object) of a scripted module, loaded and entered."""
+        """Load and enter a scripted module. Returns its widget object."""
         path = Path(path).resolve()
         manager = self.app.moduleManager()
         module = manager.module(path.stem) or manager.load(path)
@@ -32,12 +34,12 @@ class Host(Driver):
         return representation.self()
 
     def close_module(self, name: str) -> None:
-        """Unload a scripted module with its panel, as when the application ends."""
+        """Unload a scripted module and its panel, as on exit."""
         self.app.moduleManager().unload(name)
 
 
 def install() -> Host:
-    """Put the host in place, once in a process."""
+    """Install the host once in the process."""
     global _host
     if _host is None:
         _host = _install()
@@ -45,68 +47,56 @@ def install() -> Host:
 
 
 def _install() -> Host:
-    from . import manner, qt_module
+    from . import pythonqt, qt_module, slicer_modules
 
     sys.modules["qt"] = qt_module.make_qt()
-    manner.apply()  # after all classes of Qt are there
-    slicer.modules = _make_module("slicer.modules")
-    _put_in_slicer("i18n")
-    _put_in_slicer("packaging")
-    _make_widgets()
+    pythonqt.install()  # after all classes of Qt have been created
+    slicer.modules = _add_module("slicer.modules", ModuleType("slicer.modules"))
+    for name, module in slicer_modules.make_modules().items():
+        setattr(slicer, name.partition(".")[2], _add_module(name, module))
+    _add_widgets()
     from .application import Application
+    from .scene import OrientedImageDataResample
 
+    slicer.vtkOrientedImageDataResample = OrientedImageDataResample
     application = Application()
     slicer.app = application
     slicer.mrmlScene = application.mrmlScene()
-    _make_scripted_modules()
-    _add_core_modules(application)
+    _add_scripted_modules()
+    for name, logic in application.moduleLogics().items():
+        application.moduleManager().add_core_module(name, logic)
     application.start()
     atexit.register(application.shut_down)
     return Host(application)
 
 
-def _make_module(name: str) -> Any:
-    module = ModuleType(name)
+def _add_module(name: str, module: ModuleType) -> Any:
     sys.modules[name] = module
     return module
 
 
-def _put_in_slicer(name: str) -> None:
-    from . import packages, translation
+def _add_widgets() -> None:
+    from . import checkable, collapsible, ctk_widgets, plot_view
+    from .properties import widget_classes
 
-    makers = {"i18n": translation.make_i18n, "packaging": packages.make_packaging}
-    module = makers[name]()
-    sys.modules[f"slicer.{name}"] = module
-    setattr(slicer, name, module)
-
-
-def _make_widgets() -> None:
-    from .widgets import widget_classes
-
-    ctk = _make_module("ctk")
+    assert all((checkable, collapsible, ctk_widgets, plot_view)), "register their classes"
+    ctk = _add_module("ctk", ModuleType("ctk"))
     for name, kind in widget_classes.items():
         setattr(ctk if name.startswith("ctk") else slicer, name, kind)
 
 
-def _make_scripted_modules() -> None:
+def _add_scripted_modules() -> None:
     from . import modules, scripted_module
     from .parameter_node import make_parameter_node_wrapper
 
-    slicer.parameterNodeWrapper = make_parameter_node_wrapper()
-    sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper
-
+    slicer.parameterNodeWrapper = _add_module(
+        "slicer.parameterNodeWrapper", make_parameter_node_wrapper()
+    )
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
     names = [name for name in vars(scripted_module) if name.startswith("ScriptedLoadableModule")]
-    module = _make_module("slicer.ScriptedLoadableModule")
+    name = "slicer.ScriptedLoadableModule"
+    module = slicer.ScriptedLoadableModule = _add_module(name, ModuleType(name))
     module.__all__ = names
     for name in names:
         setattr(module, name, getattr(scripted_module, name))
-    slicer.ScriptedLoadableModule = module
-
-
-def _add_core_modules(application: Any) -> None:
-    from .modules import CoreModule
-
-    for name, logic in application.moduleLogics().items():
-        application.moduleManager().add(name, CoreModule(name, logic))

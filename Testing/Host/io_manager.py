@@ -1,4 +1,4 @@
-"""`slicer.app.coreIOManager()`: nodes and scenes to files and back, by Slicer's storage."""
+"""`slicer.app.coreIOManager()`: load and save volumes, segmentations and scenes."""
 
 from __future__ import annotations
 
@@ -17,31 +17,27 @@ _FILE_TYPES = {
     ".nhdr": "VolumeFile",
     ".mha": "VolumeFile",
     ".mhd": "VolumeFile",
-    ".h5": "TransformFile",
-    ".tfm": "TransformFile",
-    ".tsv": "TableFile",
-    ".csv": "TableFile",
-    ".txt": "TextFile",
-    ".vtk": "ModelFile",
-    ".stl": "ModelFile",
-    ".ctbl": "ColorTableFile",
 }
 
-# Order of vtkSlicerVolumesLogic::LoadingOptions
-_LABEL_MAP, _CENTER, _SINGLE_FILE, _AUTO_WINDOW, _DISCARD_ORIENTATION = 1, 2, 4, 8, 16
+# Bits of vtkSlicerVolumesLogic::LoadingOptions by property: whether they are set by default
+_VOLUME_OPTIONS = {
+    "labelmap": (1, False),
+    "center": (2, False),
+    "singleFile": (4, False),
+    "autoWindowLevel": (8, True),
+    "discardOrientation": (16, False),
+}
 
 
-class IoManager:
-    """Loads and saves what `slicer.util` asks for."""
+class IOManager:
+    """Loads and saves files for `slicer.util`."""
 
     def __init__(self, application: ApplicationScene) -> None:
         self._scene = application.scene
         self._logics = application.logics
 
     def fileType(self, path: str) -> str:
-        name = Path(path).name.lower()
-        fitting = [ending for ending in _FILE_TYPES if name.endswith(ending)]
-        return _FILE_TYPES[max(fitting, key=len)] if fitting else "NoFile"
+        return _FILE_TYPES.get(_extension(path), "NoFile")
 
     def fileWriterFileType(self, node: Any) -> str:
         return node.GetClassName()
@@ -49,70 +45,41 @@ class IoManager:
     def loadNodes(
         self, file_type: str, properties: dict[str, Any], loaded: Any = None, messages: Any = None
     ) -> bool:
-        """Load a file into the scene; `loaded` collects the nodes. False where that fails."""
-        read = getattr(self, f"_load_{file_type}", None)
-        if read is None:
+        """Load a file into the scene and add its node to `loaded`. Return False on failure."""
+        load = getattr(self, f"_load_{file_type}", None)
+        if load is None:
             raise RuntimeError(f"The desktop host has no reader for {file_type}")
-        node = read(dict(properties))
-        if node is None:
-            return False
-        if loaded is not None and node is not True:
+        node = load(properties)
+        if loaded is not None and node and node is not True:
             loaded.AddItem(node)
-        return True
+        return bool(node)
 
     def loadFile(self, path: str) -> bool:
         return self.loadNodes(self.fileType(path), {"fileName": path})
 
     def _load_VolumeFile(self, properties: dict[str, Any]) -> Any:
         path = properties["fileName"]
-        options = _LABEL_MAP * bool(properties.get("labelmap"))
-        options += _CENTER * bool(properties.get("center"))
-        options += _SINGLE_FILE * bool(properties.get("singleFile"))
-        options += _AUTO_WINDOW * bool(properties.get("autoWindowLevel", True))
-        options += _DISCARD_ORIENTATION * bool(properties.get("discardOrientation"))
+        options = sum(
+            bit for name, (bit, default) in _VOLUME_OPTIONS.items() if properties.get(name, default)
+        )
         name = properties.get("name") or _stem(path)
         return self._logics["Volumes"].AddArchetypeVolume(path, name, options)
 
     def _load_SegmentationFile(self, properties: dict[str, Any]) -> Any:
         path = properties["fileName"]
-        name = properties.get("name") or _stem(path)
         return self._logics["Segmentations"].LoadSegmentationFromFile(
-            path, bool(properties.get("autoOpacities", True)), name
+            path, bool(properties.get("autoOpacities", True)), properties.get("name") or _stem(path)
         )
 
-    def _load_TransformFile(self, properties: dict[str, Any]) -> Any:
-        return self._logics["Transforms"].AddTransform(properties["fileName"], self._scene)
-
-    def _load_TableFile(self, properties: dict[str, Any]) -> Any:
-        path = properties["fileName"]
-        return self._logics["Tables"].AddTable(path, properties.get("name") or _stem(path))
-
-    def _load_ModelFile(self, properties: dict[str, Any]) -> Any:
-        return self._logics["Models"].AddModel(properties["fileName"])
-
-    def _load_TextFile(self, properties: dict[str, Any]) -> Any:
-        node = self._scene.AddNewNodeByClass("vtkMRMLTextNode", _stem(properties["fileName"]))
-        storage = self._scene.AddNewNodeByClass("vtkMRMLTextStorageNode")
-        storage.SetFileName(properties["fileName"])
-        node.SetAndObserveStorageNodeID(storage.GetID())
-        return node if storage.ReadData(node) else None
-
-    def _load_ColorTableFile(self, properties: dict[str, Any]) -> Any:
-        return self._logics["Colors"].LoadColorFile(
-            properties["fileName"], _stem(properties["fileName"])
-        )
-
-    def _load_SceneFile(self, properties: dict[str, Any]) -> Any:
-        path = properties["fileName"]
-        clear = properties.get("clear", False)
+    def _load_SceneFile(self, properties: dict[str, Any]) -> bool:
+        path, clear = properties["fileName"], properties.get("clear", False)
         if path.endswith(".mrb"):
-            return self._scene.ReadFromMRB(path, clear) or None
+            return bool(self._scene.ReadFromMRB(path, clear))
         self._scene.SetURL(path)
-        done = self._scene.Connect() if clear else self._scene.Import()
-        return bool(done) or None
+        return bool(self._scene.Connect() if clear else self._scene.Import())
 
     def saveNodes(self, file_type: str, properties: dict[str, Any], messages: Any = None) -> bool:
-        """Write a node, or the scene, to a file. False where that fails."""
+        """Save a node, or the scene. Return False on failure."""
         path = str(properties["fileName"])
         if file_type == "SceneFile":
             return self._save_scene(path)
@@ -125,31 +92,6 @@ class IoManager:
             storage.SetUseCompression(int(properties["useCompression"]))
         return bool(storage.WriteData(node))
 
-    def exportNodes(
-        self,
-        node_ids: list[str],
-        paths: list[str],
-        properties: dict[str, Any],
-        hardened: bool = False,
-        messages: Any = None,
-    ) -> bool:
-        """Write nodes without a change to how the scene stores them."""
-        return all(
-            self._export(self._scene.GetNodeByID(node_id), path, hardened)
-            for node_id, path in zip(node_ids, paths)
-        )
-
-    def _export(self, node: Any, path: str, hardened: bool) -> bool:
-        storage = node.CreateDefaultStorageNode()
-        storage.UnRegister(None)
-        copy = node.NewInstance()
-        copy.UnRegister(None)
-        copy.Copy(node)
-        if hardened and node.GetParentTransformNode() is not None:
-            copy.ApplyTransform(node.GetParentTransformNode().GetTransformToParent())
-        storage.SetFileName(path)
-        return bool(storage.WriteData(copy))
-
     def _save_scene(self, path: str) -> bool:
         if path.endswith(".mrb"):
             return bool(self._scene.WriteToMRB(path))
@@ -160,7 +102,11 @@ class IoManager:
         return bool(self._scene.SaveSceneToSlicerDataBundleDirectory(path))
 
 
+def _extension(path: str) -> str:
+    name = Path(path).name.lower()
+    return max((each for each in _FILE_TYPES if name.endswith(each)), key=len, default="")
+
+
 def _stem(path: str) -> str:
     name = Path(path).name
-    fitting = [ending for ending in _FILE_TYPES if name.lower().endswith(ending)]
-    return name[: -len(max(fitting, key=len))] if fitting else name
+    return name[: len(name) - len(_extension(path))]

@@ -1,39 +1,33 @@
-"""`slicer.app.layoutManager()`: the views that Slicer's own layout descriptions ask for."""
+"""`slicer.app.layoutManager()`: the views of Slicer's layouts, without a window."""
 
 from __future__ import annotations
 
 from typing import Any
-from xml.etree import ElementTree
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, QObject, Qt, Signal
-from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Property, QObject, Signal
+from PySide6.QtWidgets import QWidget
 
-from .other_views import qMRMLThreeDWidget
-from .plot_view import plot_widget
-from .slice_view import qMRMLSliceWidget
-from .table_views import table_widget
+from .plot_view import make_plot_widget
+from .views import qMRMLSliceWidget, qMRMLThreeDWidget
 
-_MAKERS = {
+_FACTORIES = {
     "vtkMRMLSliceNode": qMRMLSliceWidget,
     "vtkMRMLViewNode": qMRMLThreeDWidget,
-    "vtkMRMLPlotViewNode": plot_widget,
-    "vtkMRMLTableViewNode": table_widget,
+    "vtkMRMLPlotViewNode": make_plot_widget,
 }
 
 
 class LayoutManager(QObject):
-    """Makes a widget for each view of the layout, and arranges them."""
+    """Create a widget for each view of the current layout."""
 
     layoutChanged = Signal(int)
 
     def __init__(self, scene: Any, application_logic: Any) -> None:
         super().__init__()
         self._scene = scene
-        self._application_logic = application_logic
         self._widgets: dict[str, QWidget] = {}
-        self._viewport: QWidget | None = None
         self._slice_logics, self._view_logics = vtk.vtkCollection(), vtk.vtkCollection()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         self._logic = slicer.vtkMRMLLayoutLogic()
@@ -42,11 +36,11 @@ class LayoutManager(QObject):
         application_logic.SetSliceLogics(self._slice_logics)
         application_logic.SetViewLogics(self._view_logics)
         self._node = self._logic.GetLayoutNode()
-        self._shown = -1
+        self._current = -1
 
     def start(self) -> None:
-        """Show the first layout; `slicer.app` has to be there by now."""
-        self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        """Set the first layout; requires `slicer.app`."""
+        self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._modified)
         self.setLayout(self._node.SlicerLayoutFourUpView)
 
     def layoutLogic(self) -> Any:
@@ -63,75 +57,26 @@ class LayoutManager(QObject):
 
     layout = Property("int", lambda self: self._node.GetViewArrangement(), setLayout)
 
-    def _on_modified(self, *_: Any) -> None:
+    def _modified(self, *_: Any) -> None:
         arrangement = self._node.GetViewArrangement()
-        if arrangement == self._shown:
-            return
-        self._shown = arrangement
-        self._make_widgets()
-        if self._viewport is not None:
-            self._arrange()
-        self.layoutChanged.emit(arrangement)
+        if arrangement != self._current:
+            self._current = arrangement
+            self._create_widgets()
+            self.layoutChanged.emit(arrangement)
 
-    def _make_widgets(self) -> None:
+    def _create_widgets(self) -> None:
         nodes = self._logic.GetViewNodes()
         for index in range(nodes.GetNumberOfItems()):
             node = nodes.GetItemAsObject(index)
-            if node.GetID() not in self._widgets and node.GetClassName() in _MAKERS:
-                widget = _MAKERS[node.GetClassName()](node)
+            if node.GetID() not in self._widgets and node.GetClassName() in _FACTORIES:
+                widget = _FACTORIES[node.GetClassName()](node)
                 self._widgets[node.GetID()] = widget
                 if isinstance(widget, qMRMLSliceWidget):
                     self._slice_logics.AddItem(widget.sliceLogic())
 
-    def viewport(self) -> QWidget:
-        """The widget that holds the views."""
-        if self._viewport is None:
-            self._viewport = QWidget()
-            QVBoxLayout(self._viewport).setContentsMargins(0, 0, 0, 0)
-            self._arrange()
-        return self._viewport
-
-    def _arrange(self) -> None:
-        for widget in self._widgets.values():
-            widget.setParent(None)
-        layout = self._viewport.layout()
-        while layout.count():
-            layout.takeAt(0).widget().delete()
-        description = self._node.GetCurrentLayoutDescription()
-        layout.addWidget(self._arranged(ElementTree.fromstring(description)))
-
-    def _arranged(self, element: ElementTree.Element) -> QWidget:
-        """The widget of a `layout` or `view` element."""
-        if element.tag == "view":
-            return self._widget_of(element)
-        parts = [self._arranged(item[0]) for item in element.findall("item")]
-        if element.get("type") == "tab":
-            holder: Any = QTabWidget()
-            for part in parts:
-                holder.addTab(part, "")
-        else:
-            vertical = element.get("type") == "vertical"
-            holder = QSplitter(Qt.Vertical if vertical else Qt.Horizontal)
-            for part in parts:
-                holder.addWidget(part)
-            holder.setSizes([1000] * len(parts))
-        return holder
-
-    def _widget_of(self, element: ElementTree.Element) -> QWidget:
-        nodes = self._scene.GetNodesByClass(element.get("class"))
-        nodes.UnRegister(None)
-        for index in range(nodes.GetNumberOfItems()):
-            node = nodes.GetItemAsObject(index)
-            names = (node.GetSingletonTag(), node.GetLayoutName())
-            if element.get("singletontag") in names and node.GetID() in self._widgets:
-                widget = self._widgets[node.GetID()]
-                widget.setVisible(True)
-                return widget
-        return QWidget()
-
-    def _of_class(self, kind: str) -> list[QWidget]:
+    def _of_class(self, node_class: str) -> list[QWidget]:
         found = ((self._scene.GetNodeByID(each), w) for each, w in self._widgets.items())
-        return [w for node, w in found if node is not None and node.GetClassName() == kind]
+        return [w for node, w in found if node is not None and node.GetClassName() == node_class]
 
     def sliceViewNames(self) -> tuple[str, ...]:
         widgets = self._of_class("vtkMRMLSliceNode")
@@ -144,8 +89,8 @@ class LayoutManager(QObject):
     def viewWidget(self, node: Any) -> QWidget | None:
         return self._widgets.get(node.GetID()) if node is not None else None
 
-    def _nth(self, kind: str, index: int) -> Any:
-        widgets = self._of_class(kind)
+    def _nth(self, node_class: str, index: int) -> Any:
+        widgets = self._of_class(node_class)
         return widgets[index] if 0 <= index < len(widgets) else None
 
     def threeDWidget(self, index: int) -> Any:
@@ -154,12 +99,9 @@ class LayoutManager(QObject):
     def plotWidget(self, index: int) -> Any:
         return self._nth("vtkMRMLPlotViewNode", index)
 
-    def tableWidget(self, index: int) -> Any:
-        return self._nth("vtkMRMLTableViewNode", index)
-
     threeDViewCount = Property("int", lambda self: len(self._of_class("vtkMRMLViewNode")))
     plotViewCount = Property("int", lambda self: len(self._of_class("vtkMRMLPlotViewNode")))
-    tableViewCount = Property("int", lambda self: len(self._of_class("vtkMRMLTableViewNode")))
+    tableViewCount = Property("int", lambda self: 0)
 
     def resetSliceViews(self) -> None:
         for each in self._of_class("vtkMRMLSliceNode"):
@@ -171,9 +113,9 @@ class LayoutManager(QObject):
             each.threeDView().resetCamera()
 
     def pauseRender(self) -> None:
-        """The host's views draw only when Qt asks them to."""
+        """Do nothing: the host renders on request."""
 
     resumeRender = pauseRender
 
     def setRenderPaused(self, paused: bool) -> None:
-        """See `pauseRender`."""
+        """Do nothing, as `pauseRender`."""

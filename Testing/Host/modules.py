@@ -1,4 +1,4 @@
-"""`slicer.modules` and the module manager: scripted modules, and the logics of the others."""
+"""`slicer.modules` and the module manager: scripted modules, and the logics of core modules."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import slicer
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout
 
-from .mrml_widgets import SceneHolder
 from .properties import stored
+from .views import qMRMLWidget
 
 
 class qSlicerScriptedLoadableModule(QObject):
-    """What the application knows of a scripted module."""
+    """The application's object of a scripted module."""
 
     title = stored("QString", "title", "")
     path = stored("QString", "path", "")
@@ -56,17 +56,14 @@ class qSlicerScriptedLoadableModule(QObject):
         return qSlicerScriptedLoadableModuleWidget(Path(self.path))
 
     def unload(self) -> None:
-        """Close the panel, as the application does when it ends."""
+        """Delete the panel."""
         if self._widget is not None:
             self._widget.delete()
             self._widget = None
 
 
-class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
-    """The place of a scripted module's panel in the application."""
-
-    mrmlSceneChanged = Signal(object)
-    signatures = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
+    """The application's widget that contains the panel of a scripted module."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -78,10 +75,9 @@ class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
         self.reload()
 
     def reload(self) -> None:
-        """Make the panel anew from the module's (reloaded) source."""
+        """Create the panel again from the module's (reloaded) source."""
         name = self._path.stem
-        source = sys.modules[name]
-        self._instance = getattr(source, name + "Widget")(self)
+        self._instance = getattr(sys.modules[name], name + "Widget")(self)
         setattr(slicer.modules, name + "Widget", self._instance)
         self._instance.setup()
 
@@ -89,11 +85,9 @@ class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
         return self._instance
 
     def enter(self) -> None:
-        """The user opens the module."""
         self._call("enter")
 
     def exit(self) -> None:
-        """The user opens another module."""
         self._call("exit")
 
     def _call(self, method: str) -> None:
@@ -102,7 +96,7 @@ class qSlicerScriptedLoadableModuleWidget(SceneHolder, QWidget):
 
 
 class CoreModule:
-    """A module of which the packages bring the logic, but no panel."""
+    """A module of Slicer of which slicer-core includes the logic, but not the panel."""
 
     def __init__(self, name: str, logic: Any) -> None:
         self.name = name
@@ -116,7 +110,7 @@ class CoreModule:
 
 
 class ModuleManager(QObject):
-    """Knows the modules by name."""
+    """Loads, finds and unloads modules by name."""
 
     moduleAboutToBeUnloaded = Signal(str)
     moduleLoaded = Signal(str)
@@ -125,25 +119,28 @@ class ModuleManager(QObject):
         super().__init__()
         self._modules: dict[str, Any] = {}
 
-    def add(self, name: str, module: Any) -> None:
+    def _add(self, name: str, module: Any) -> None:
         self._modules[name] = module
         setattr(slicer.modules, name.lower(), module)
         self.moduleLoaded.emit(name)
 
+    def add_core_module(self, name: str, logic: Any) -> None:
+        self._add(name, CoreModule(name, logic))
+
     def load(self, path: Path) -> qSlicerScriptedLoadableModule:
         """Load a scripted module from its file."""
         module = qSlicerScriptedLoadableModule(path)
-        self.add(path.stem, module)
+        self._add(path.stem, module)
         return module
 
     def unload(self, name: str) -> None:
-        """Unload a scripted module, as the application does when it ends."""
+        """Unload a scripted module."""
         self.moduleAboutToBeUnloaded.emit(name)
         module = self._modules.pop(name)
         delattr(slicer.modules, name.lower())
-        for ending in ("Widget", "Instance"):
-            if hasattr(slicer.modules, name + ending):
-                delattr(slicer.modules, name + ending)
+        for suffix in ("Widget", "Instance"):
+            if hasattr(slicer.modules, name + suffix):
+                delattr(slicer.modules, name + suffix)
         module.unload()
 
     def is_scripted(self, name: str) -> bool:
@@ -165,12 +162,12 @@ class ModuleManager(QObject):
 
 
 def load_source(path: Path) -> ModuleType:
-    """Import a module's file under its name, with its folder on the search path."""
+    """Import a module's file under its name, with its folder in `sys.path`."""
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""Qt properties for the host's widgets, in one line each."""
+"""Qt properties of the host's widgets, and the registry of widget classes for `.ui` files."""
 
 from __future__ import annotations
 
@@ -6,49 +6,53 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Property, QObject
+from PySide6.QtWidgets import QWidget
+
+#: Widget classes in addition to Qt's, by their name in `.ui` files.
+widget_classes: dict[str, type[QWidget]] = {}
 
 
-def stored(kind: str, name: str, first: Any, then: Callable[[Any], None] | None = None) -> Property:
-    """A property that remembers what it was set to, and may act on it.
-
-    Args:
-        kind: the C++ type's name.
-        name: the property's name.
-        first: its value right after construction.
-        then: called with the object after each change.
-    """
+def stored(
+    cpp_type: str,
+    name: str,
+    initial: Any,
+    on_change: Callable[[Any], None] | None = None,
+) -> Property:
+    """A property that keeps its value on the object and may call `on_change(object)`."""
     key = f"_{name}"
 
     def read(self: QObject) -> Any:
-        return vars(self).get(key, first)
+        return vars(self).get(key, initial)
 
     def write(self: QObject, value: Any) -> None:
         if value != read(self):
             vars(self)[key] = value
-            if then is not None:
-                then(self)
+            if on_change is not None:
+                on_change(self)
 
-    return Property(kind, read, write)
+    return Property(cpp_type, read, write)
 
 
-def forwarded(kind: str, part: str, name: str) -> Property:
-    """A property that belongs to a child of the widget: `part` is the child's attribute."""
+def forwarded(cpp_type: str, child: str, name: str) -> Property:
+    """A property that reads and writes the property of a child; `child` is an attribute."""
 
     def read(self: QObject) -> Any:
-        return getattr(vars(self)[part], name)
+        return getattr(vars(self)[child], name)
 
     def write(self: QObject, value: Any) -> None:
-        setattr(vars(self)[part], name, value)
+        setattr(vars(self)[child], name, value)
 
-    return Property(kind, read, write)
+    return Property(cpp_type, read, write)
 
 
-def add_setters(kind: type) -> None:
-    """Give every property of a class its C++ setter: `decimals` has `setDecimals`."""
+def registered(kind: type[QWidget]) -> type[QWidget]:
+    """Class decorator: let `.ui` files name the class, and add its properties' C++ setters."""
     for name, each in list(vars(kind).items()):
         setter = "set" + name[0].upper() + name[1:]
         if isinstance(each, Property) and not hasattr(kind, setter):
             setattr(kind, setter, _setter(name))
+    widget_classes[kind.__name__] = kind
+    return kind
 
 
 def _setter(name: str) -> Callable[[QObject, Any], None]:

@@ -1,8 +1,7 @@
-"""The nodes of a scene that a selector offers, kept up to date."""
+"""The scene's nodes that a selector lists, updated with the scene."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import vtk
@@ -10,13 +9,13 @@ from vtkmodules.util.misc import calldata_type
 
 
 class Listener(Protocol):
-    """Who is told of changes. Rows count the offered nodes."""
+    """Receives changes of the list; rows index the listed nodes."""
 
     def on_reset(self) -> None: ...
 
     def on_added(self, node: Any) -> None: ...
 
-    def on_removing(self, node: Any) -> None: ...
+    def on_about_to_be_removed(self, node: Any) -> None: ...
 
     def on_removed(self, node: Any, row: int) -> None: ...
 
@@ -24,85 +23,89 @@ class Listener(Protocol):
 
 
 class SceneNodes:
-    """Follows a scene: what is offered is listed in the scene's order.
+    """List the nodes of a scene that pass filters, in the scene's order.
 
-    Args:
-        listener: who is told.
+    Attributes:
+        nodes: listed nodes.
+        types: node classes to list.
+        excluded_types: node classes to exclude.
+        include_hidden: list nodes that are hidden from editors too.
+        include_derived: list nodes of derived classes too.
+        attributes: required attribute by node class: name, and value or None for any.
     """
 
     def __init__(self, listener: Listener) -> None:
         self.nodes: list[Any] = []
         self.types: tuple[str, ...] = ()
-        self.hidden_types: tuple[str, ...] = ()
-        self.with_hidden = False
-        self.with_child_types = True
+        self.excluded_types: tuple[str, ...] = ()
+        self.include_hidden = False
+        self.include_derived = True
         self.attributes: dict[str, tuple[str, str | None]] = {}
         self.scene: Any = None
         self._listener = listener
-        self._observers: list[tuple[Any, int]] = []
-        self._node_observers: dict[Any, int] = {}
+        self._scene_tags: list[int] = []
+        self._node_tags: dict[Any, int] = {}
         self._names: dict[Any, str] = {}
 
-    def follow(self, scene: Any) -> None:
-        """Offer the nodes of a scene, or of none."""
+    def observe(self, scene: Any) -> None:
+        """List the nodes of a scene, or of none."""
         self.stop()
         self.scene = scene
         if scene is not None:
-            answers: dict[Any, Callable] = {
-                scene.NodeAddedEvent: self._on_added,
-                scene.NodeAboutToBeRemovedEvent: self._on_about_to_be_removed,
-                scene.NodeRemovedEvent: self._on_removed,
-                scene.EndBatchProcessEvent: self._on_many_changed,
-                scene.EndCloseEvent: self._on_many_changed,
-                scene.EndImportEvent: self._on_many_changed,
+            callbacks = {
+                scene.NodeAddedEvent: self._added,
+                scene.NodeAboutToBeRemovedEvent: self._about_to_be_removed,
+                scene.NodeRemovedEvent: self._removed,
+                scene.EndBatchProcessEvent: self.refresh,
+                scene.EndCloseEvent: self.refresh,
+                scene.EndImportEvent: self.refresh,
             }
-            self._observers = [(scene, scene.AddObserver(e, f)) for e, f in answers.items()]
+            self._scene_tags = [scene.AddObserver(*each) for each in callbacks.items()]
         self.refresh()
 
     def stop(self) -> None:
-        """Let go of the scene and its nodes; the listener hears no more."""
-        for subject, tag in self._observers:
-            subject.RemoveObserver(tag)
-        self._observers = []
+        """Remove all observers."""
+        for tag in self._scene_tags:
+            self.scene.RemoveObserver(tag)
+        self._scene_tags = []
         for node in list(self.nodes):
-            self._forget(node)
+            self._unlist(node)
         self.scene = None
 
-    def refresh(self) -> None:
-        """Look at the whole scene again."""
+    def refresh(self, *_: Any) -> None:
+        """Filter all nodes of the scene again."""
         count = self.scene.GetNumberOfNodes() if self.scene is not None else 0
-        offered = [n for n in (self.scene.GetNthNode(i) for i in range(count)) if self._offers(n)]
-        for node in [each for each in self.nodes if each not in offered]:
-            self._forget(node)
-        for node in [each for each in offered if each not in self._node_observers]:
-            self._remember(node)
-        self.nodes = offered
+        listed = [n for n in (self.scene.GetNthNode(i) for i in range(count)) if self._passes(n)]
+        for node in [each for each in self.nodes if each not in listed]:
+            self._unlist(node)
+        for node in [each for each in listed if each not in self._node_tags]:
+            self._list(node)
+        self.nodes = listed
         self._listener.on_reset()
 
-    def _remember(self, node: Any) -> None:
+    def _list(self, node: Any) -> None:
         self.nodes.append(node)
         self._names[node] = node.GetName() or ""
-        modified = vtk.vtkCommand.ModifiedEvent
-        self._node_observers[node] = node.AddObserver(modified, self._on_modified)
+        self._node_tags[node] = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._modified)
 
-    def _forget(self, node: Any) -> None:
+    def _unlist(self, node: Any) -> None:
         self.nodes.remove(node)
         self._names.pop(node)
-        node.RemoveObserver(self._node_observers.pop(node))
+        node.RemoveObserver(self._node_tags.pop(node))
 
     def name(self, node: Any) -> str:
         return self._names[node]
 
-    def _offers(self, node: Any) -> bool:
-        if node.GetHideFromEditors() and not self.with_hidden:
+    def _passes(self, node: Any) -> bool:
+        if node.GetHideFromEditors() and not self.include_hidden:
             return False
-        if any(node.IsA(each) for each in self.hidden_types):
+        if any(node.IsA(each) for each in self.excluded_types):
             return False
         return any(self._is_of_type(node, each) for each in self.types)
 
     def _is_of_type(self, node: Any, node_type: str) -> bool:
-        exact = node.GetClassName() == node_type
-        if not (exact or (self.with_child_types and node.IsA(node_type))):
+        is_exact = node.GetClassName() == node_type
+        if not (is_exact or (self.include_derived and node.IsA(node_type))):
             return False
         name, value = self.attributes.get(node_type, ("", None))
         if not name:
@@ -111,28 +114,25 @@ class SceneNodes:
         return found is not None and value in (None, found)
 
     @calldata_type(vtk.VTK_OBJECT)
-    def _on_added(self, _scene: Any, _event: str, node: Any) -> None:
-        if not self.scene.IsBatchProcessing() and self._offers(node):
-            self._remember(node)
+    def _added(self, _scene: Any, _event: str, node: Any) -> None:
+        if not self.scene.IsBatchProcessing() and self._passes(node):
+            self._list(node)
             self._listener.on_added(node)
 
     @calldata_type(vtk.VTK_OBJECT)
-    def _on_about_to_be_removed(self, _scene: Any, _event: str, node: Any) -> None:
-        if node in self._node_observers:
-            self._listener.on_removing(node)
+    def _about_to_be_removed(self, _scene: Any, _event: str, node: Any) -> None:
+        if node in self._node_tags:
+            self._listener.on_about_to_be_removed(node)
 
     @calldata_type(vtk.VTK_OBJECT)
-    def _on_removed(self, _scene: Any, _event: str, node: Any) -> None:
-        if node in self._node_observers:
+    def _removed(self, _scene: Any, _event: str, node: Any) -> None:
+        if node in self._node_tags:
             row = self.nodes.index(node)
-            self._forget(node)
+            self._unlist(node)
             self._listener.on_removed(node, row)
 
-    def _on_many_changed(self, *_: Any) -> None:
-        self.refresh()
-
-    def _on_modified(self, node: Any, _event: str) -> None:
-        if not self._offers(node):
+    def _modified(self, node: Any, _event: str) -> None:
+        if not self._passes(node):
             self.refresh()
             return
         name = node.GetName() or ""

@@ -16,12 +16,8 @@ from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout
 from .collapsible import ctkCollapsibleButton
 
 
-def _file_of(thing: object) -> Path:
-    return Path(inspect.getfile(type(thing)))
-
-
 class ScriptedLoadableModule:
-    """What a module says about itself. `parent` is the application's module object."""
+    """A module's metadata; `parent` is the application's module object."""
 
     def __init__(self, parent: Any) -> None:
         self.parent = parent
@@ -59,7 +55,7 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """A module's panel. `parent` is the application's module widget, which holds the layout."""
+    """A module's panel; `parent` is the application's widget, whose layout it fills."""
 
     def __init__(self, parent: Any = None) -> None:
         name = type(self).__name__
@@ -67,14 +63,14 @@ class ScriptedLoadableModuleWidget:
         self.developerMode = slicer.util.settingsValue(
             "Developer/DeveloperMode", False, converter=slicer.util.toBool
         )
-        is_alone = parent is None
-        if is_alone:
+        is_standalone = parent is None
+        if is_standalone:
             parent = slicer.qMRMLWidget()
             parent.setLayout(QVBoxLayout())
             parent.setMRMLScene(slicer.mrmlScene)
         self.parent = parent
         self.layout = parent.layout()
-        if is_alone:
+        if is_standalone:
             self.setup()
             parent.show()
         slicer.app.moduleManager().connect(
@@ -82,7 +78,7 @@ class ScriptedLoadableModuleWidget:
         )
 
     def resourcePath(self, filename: str) -> str:
-        return str(_file_of(self).parent / "Resources" / filename)
+        return str(Path(inspect.getfile(type(self))).parent / "Resources" / filename)
 
     def setup(self) -> None:
         if self.developerMode:
@@ -97,7 +93,7 @@ class ScriptedLoadableModuleWidget:
         inner.addWidget(self.reloadButton)
 
     def cleanup(self) -> None:
-        """For the module to say what is left to do before the panel goes."""
+        """Override to release resources before the panel is deleted."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
@@ -122,7 +118,7 @@ class ScriptedLoadableModuleWidget:
 
 
 class ScriptedLoadableModuleLogic:
-    """A module's doings. Keeps the module's parameters in a node of the scene."""
+    """A module's logic, with a parameter node in the scene."""
 
     def __init__(self, parent: Any = None) -> None:
         self.isSingletonParameterNode = True
@@ -133,7 +129,7 @@ class ScriptedLoadableModuleLogic:
         if self.isSingletonParameterNode:
             found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
             if found is not None:
-                found.SetAttribute("ModuleName", self.moduleName)  # closing the scene took it
+                found.SetAttribute("ModuleName", self.moduleName)  # closing the scene removed it
                 return found
         else:
             found = self.getAllParameterNodes()
@@ -156,20 +152,20 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """A module's self test."""
+    """A module's self-test."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.messageDelay = 0
 
     def setUp(self) -> None:
-        """For the module to prepare each test."""
+        """Override to prepare each test."""
 
     def tearDown(self) -> None:
-        """For the module to tidy up after each test."""
+        """Override to clean up after each test."""
 
     def runTest(self) -> None:
-        """For the module to say which tests *Reload and Test* runs."""
+        """Override to run the tests of *Reload and Test*."""
         logging.warning("No test is defined in %s", type(self).__name__)
 
     def delayDisplay(
@@ -179,4 +175,4 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         QApplication.processEvents()
 
     def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:
-        raise NotImplementedError("the desktop host takes its own screenshots")
+        raise NotImplementedError("the desktop host takes no screenshots")

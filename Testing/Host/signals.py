@@ -1,4 +1,4 @@
-"""Signals by string signature, and slots that take as many arguments as they care for."""
+"""Signals connected by C++ signature, and slots called with as many arguments as they accept."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .facts import facts_of
 _qt_connect = QObject.connect
 _qt_disconnect = QObject.disconnect
 
-#: Exceptions that slots let through. PythonQt prints them and goes on; a test wants to know.
+#: Exceptions raised in slots. PythonQt prints them and continues; tests must see them.
 slot_errors: list[BaseException] = []
 
-_ended = False
+_stopped = False
 
-# (address of the sender, signature) -> [(slot as given, what Qt calls, connection)]
+# (address of the sender, signature) -> [(slot, connected function, connection)]
 _connections: dict[tuple[int, str], list[tuple[Any, Callable, Any]]] = {}
 
 
-class SignalOf:
-    """One signal of one object, as PythonQt hands it out: `button.clicked`."""
+class Signal:
+    """A signal of an object as PythonQt's attribute: `button.clicked`."""
 
     def __init__(self, sender: QObject, name: str, instance: SignalInstance) -> None:
         self._sender = sender
-        self._signature = _signature_of(sender, name)
+        self._signature = _longest_signature(sender, name)
         self._instance = instance
 
     def connect(self, slot: Callable) -> bool:
@@ -47,7 +47,7 @@ class SignalOf:
 
 
 def is_known(kind: type, name: str) -> bool:
-    """Whether a class has the signal in Qt 5 as well; every one where it was not recorded."""
+    """Whether a class has the signal in Qt 5 too; true for classes that were not recorded."""
     facts = facts_of(kind)
     if facts is None or name in getattr(kind, "signatures", {}).values():
         return True
@@ -57,8 +57,8 @@ def is_known(kind: type, name: str) -> bool:
 def connect(
     sender: QObject, signature: str, slot: Callable | QObject, method: str | None = None
 ) -> bool:
-    """Call a slot on every signal. False where the object has no such signal."""
-    if isinstance(signature, QObject):  # PySide's own `QTimer.singleShot` names the sender again
+    """Connect a slot. Return False if the object has no such signal."""
+    if isinstance(signature, QObject):  # PySide's own `QTimer.singleShot` repeats the sender
         return connect(signature, slot.removeprefix("2"), method)
     known = _known_signature(sender, signature)
     if known is None:
@@ -71,39 +71,39 @@ def connect(
     return _connect(sender, known, slot)
 
 
-def _connect(sender: QObject, known: str, slot: Callable) -> bool:
-    if isinstance(slot, SignalOf):
+def _connect(sender: QObject, signature: str, slot: Callable) -> bool:
+    if isinstance(slot, Signal):
         slot = slot.emit
 
     def relay(*arguments: Any) -> None:
         _call(slot, arguments)
 
-    connection = _qt_connect(sender, SIGNAL(known), relay)
-    key = _address(sender), known
+    connection = _qt_connect(sender, SIGNAL(signature), relay)
+    key = getCppPointer(sender)[0], signature
     if key not in _connections:
         _connections[key] = []
-        _forget_when_destroyed(sender, key)
+        _qt_connect(sender, SIGNAL("destroyed()"), lambda: _connections.pop(key, None))
     _connections[key].append((slot, relay, connection))
     return True
 
 
 def disconnect(sender: QObject, signature: str, slot: Callable | None = None, *_: Any) -> bool:
-    """Undo `connect` for one slot, or for all. False where there was nothing to undo."""
+    """Disconnect one slot, or all. Return False if nothing was connected."""
     known = _known_signature(sender, signature)
     return known is not None and _disconnect(sender, known, slot)
 
 
-def _disconnect(sender: QObject, known: str, slot: Callable | None) -> bool:
-    made = _connections.get((_address(sender), known), [])
-    undone = [each for each in made if slot is None or each[0] == slot]
-    for each in undone:
+def _disconnect(sender: QObject, signature: str, slot: Callable | None) -> bool:
+    connected = _connections.get((getCppPointer(sender)[0], signature), [])
+    removed = [each for each in connected if slot is None or each[0] == slot]
+    for each in removed:
         _qt_disconnect(each[2])
-        made.remove(each)
-    return bool(undone)
+        connected.remove(each)
+    return bool(removed)
 
 
 def _known_signature(sender: QObject, signature: str) -> str | None:
-    """The signature by which PySide knows a signal that was named as in C++."""
+    """PySide's signature of a signal that is named as in C++."""
     normalized = QMetaObject.normalizedSignature(signature)
     normalized = normalized if isinstance(normalized, str) else bytes(normalized).decode()
     facts = facts_of(type(sender))
@@ -111,26 +111,26 @@ def _known_signature(sender: QObject, signature: str) -> str | None:
         return None
     aliases = getattr(type(sender), "signatures", {})
     if normalized in aliases:
-        return _signature_of(sender, aliases[normalized])
+        return _longest_signature(sender, aliases[normalized])
     return normalized if sender.metaObject().indexOfSignal(normalized) >= 0 else None
 
 
-def _signature_of(sender: QObject, name: str) -> str:
-    """The fullest signature of a signal's name: `clicked` is `clicked(bool)`."""
+def _longest_signature(sender: QObject, name: str) -> str:
+    """The signature with the most arguments: `clicked` is `clicked(bool)`."""
     meta = sender.metaObject()
     methods = (meta.method(index) for index in range(meta.methodCount()))
     found = [bytes(each.methodSignature()).decode() for each in methods if each.name() == name]
     return max(found, key=lambda each: (each.count(","), not each.endswith("()")))
 
 
-def end() -> None:
-    """Call no slot any more: Python goes before Qt does, as in the application."""
-    global _ended
-    _ended = True
+def stop() -> None:
+    """Call no more slots: as in the application, Python is finalized before Qt."""
+    global _stopped
+    _stopped = True
 
 
 def _call(slot: Callable, arguments: tuple) -> None:
-    if _ended:
+    if _stopped:
         return
     try:
         slot(*arguments[: _accepted_arguments(slot)])
@@ -140,16 +140,8 @@ def _call(slot: Callable, arguments: tuple) -> None:
 
 
 def _accepted_arguments(slot: Callable) -> int | None:
-    """How many arguments PythonQt hands over. All of them unless it can see the function."""
+    """Number of arguments that PythonQt passes; None (all) unless it can inspect the function."""
     function = slot.__func__ if isinstance(slot, MethodType) else slot
     if not isinstance(function, FunctionType) or function.__code__.co_flags & CO_VARARGS:
         return None
     return function.__code__.co_argcount - isinstance(slot, MethodType)
-
-
-def _address(sender: QObject) -> int:
-    return getCppPointer(sender)[0]
-
-
-def _forget_when_destroyed(sender: QObject, key: tuple[int, str]) -> None:
-    _qt_connect(sender, SIGNAL("destroyed()"), lambda: _connections.pop(key, None))

@@ -1,4 +1,4 @@
-"""`slicer.parameterNodeWrapper`: typed parameters in a node of the scene, bound to widgets."""
+"""`slicer.parameterNodeWrapper`: typed parameters in a node of the scene, connected to widgets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import annotations, wrapper
 
 
 def make_parameter_node_wrapper() -> ModuleType:
-    """The module that `import slicer.parameterNodeWrapper` finds."""
+    """Create the module for `import slicer.parameterNodeWrapper`."""
     module: Any = ModuleType("slicer.parameterNodeWrapper")
     for source in (annotations, wrapper):
         for name in source.__all__:

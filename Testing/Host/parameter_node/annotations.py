@@ -1,4 +1,4 @@
-"""What can be said about a parameter beside its type."""
+"""Annotations of a parameter's type: its default, its validators, and hints for widgets."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Choice",
     "Decimals",
     "Default",
-    "Exclude",
-    "FloatRange",
     "IsInstance",
-    "Label",
     "Maximum",
     "Minimum",
     "NotNone",
-    "RangeBounds",
     "SingleStep",
     "Validator",
     "WithinRange",
@@ -30,7 +25,7 @@ __all__ = [
 
 
 class Default:
-    """The value of a parameter that has none yet; a generator is asked each time anew."""
+    """The initial value of a parameter; a generator is called for each new node."""
 
     def __init__(self, value: Any = None, *, generator: Callable[[], Any] | None = None) -> None:
         self._value = value
@@ -43,35 +38,16 @@ class Default:
 
 @dataclass
 class Decimals:
-    """Decimals that a widget shows."""
-
     value: int
 
 
 @dataclass
 class SingleStep:
-    """Step of a widget's buttons."""
-
     value: float
 
 
-@dataclass
-class Label:
-    """A parameter's name for people."""
-
-    value: str
-
-
-@dataclass
-class FloatRange:
-    """Two numbers."""
-
-    minimum: float
-    maximum: float
-
-
 class Validator(ABC):
-    """Refuses values: `validate` raises."""
+    """Raises an error for values that are not allowed."""
 
     @abstractmethod
     def validate(self, value: Any) -> None: ...
@@ -99,13 +75,7 @@ class WithinRange(Validator):
 
     def validate(self, value: Any) -> None:
         if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"Value must lie in [{self.minimum}, {self.maximum}], is {value}")
-
-
-class RangeBounds(WithinRange):
-    def validate(self, value: Any) -> None:
-        for end in (value.minimum, value.maximum):
-            super().validate(end)
+            raise ValueError(f"Value must be in [{self.minimum}, {self.maximum}], is {value}")
 
 
 @dataclass
@@ -126,29 +96,11 @@ class Maximum(Validator):
             raise ValueError(f"Value must be at most {self.maximum}, is {value}")
 
 
-@dataclass
-class Choice(Validator):
-    choices: Sequence[Any]
-
-    def validate(self, value: Any) -> None:
-        if value not in self.choices:
-            raise ValueError(f"Value must be one of {self.choices}, is {value!r}")
-
-
-@dataclass
-class Exclude(Validator):
-    excludedValues: Sequence[Any]
-
-    def validate(self, value: Any) -> None:
-        if value in self.excludedValues:
-            raise ValueError(f"Value must not be one of {self.excludedValues}, is {value!r}")
-
-
 def splitAnnotations(datatype: Any) -> tuple[Any, list[Any]]:
-    """A type without its annotations, and the annotations."""
+    """Split an annotated type into the type and the list of its annotations."""
     if typing.get_origin(datatype) is typing.Annotated:
-        bare, *notes = typing.get_args(datatype)
-        return bare, notes
+        bare, *annotations = typing.get_args(datatype)
+        return bare, annotations
     return datatype, []
 
 
@@ -156,6 +108,6 @@ def unannotatedType(datatype: Any) -> Any:
     return splitAnnotations(datatype)[0]
 
 
-def findFirstAnnotation(notes: Sequence[Any], kind: type) -> Any:
+def findFirstAnnotation(annotations: Sequence[Any], kind: type) -> Any:
     """The first annotation of a class, or None."""
-    return next((each for each in notes if isinstance(each, kind)), None)
+    return next((each for each in annotations if isinstance(each, kind)), None)

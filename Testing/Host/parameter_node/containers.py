@@ -1,4 +1,4 @@
-"""Lists and dictionaries that write themselves to the parameter node when they are changed."""
+"""Lists and dictionaries that write themselves to the parameter node on changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ObservedList(MutableSequence):
-    """A list of parameters. It can be changed in place, but not added to another."""
+    """A list parameter. It can be changed in place, but not concatenated."""
 
     def __init__(self, values: list[Any], save: Callable[[list[Any]], None]) -> None:
         self._list = values
@@ -47,7 +47,7 @@ class ObservedList(MutableSequence):
 
 
 class ObservedDict(MutableMapping):
-    """A dictionary of parameters. Its `get` takes no default: Slicer's does not either."""
+    """A dictionary parameter. As in Slicer, its `get` takes no default."""
 
     def __init__(self, values: dict[Any, Any], save: Callable[[dict[Any, Any]], None]) -> None:
         self._dict = values

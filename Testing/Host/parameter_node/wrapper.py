@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from .annotations import Default, findFirstAnnotation, splitAnnotations
 from .connectors import Connector, connect
-from .storage import Storage, storage_of
+from .serializers import Serializer, serializer_of
 
 __all__ = [
     "SlicerParameterNamePropertyName",
@@ -25,41 +25,42 @@ SlicerParameterNamePropertyName = "SlicerParameterName"
 
 
 class _Parameter:
-    """One typed attribute of the class."""
+    """A typed attribute of the class."""
 
-    def __init__(self, name: str, datatype: Any, default: Default, storage: Storage) -> None:
+    def __init__(self, name: str, datatype: Any, default: Default, serializer: Serializer) -> None:
         self.name = name
         self.datatype = datatype
         self.default = default
-        self._storage = storage
+        self._serializer = serializer
 
     def __get__(self, wrapped: Any, kind: type | None = None) -> Any:
-        return self if wrapped is None else self._storage.read(wrapped.parameterNode, self.name)
+        if wrapped is None:
+            return self
+        return self._serializer.read(wrapped.parameterNode, self.name)
 
     def __set__(self, wrapped: Any, value: Any) -> None:
         with slicer.util.NodeModify(wrapped.parameterNode):
-            self._storage.write(wrapped.parameterNode, self.name, value)
+            self._serializer.write(wrapped.parameterNode, self.name, value)
 
-    def ensure(self, node: Any) -> None:
-        """Give the node the default where it has no value."""
-        if not self._storage.is_in(node, self.name):
-            self._storage.write(node, self.name, self.default.value)
+    def write_default_if_missing(self, node: Any) -> None:
+        if not self._serializer.is_in(node, self.name):
+            self._serializer.write(node, self.name, self.default.value)
 
 
 class _Wrapper:
-    """What the decorator adds to a class."""
+    """Members that the decorator adds to a class."""
 
     allParameters: typing.ClassVar[dict[str, _Parameter]]
     _is_parameter_node_wrapper = True
 
     def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:
         if prefix:
-            raise ValueError("The desktop host knows no prefix of parameters")
+            raise ValueError("The desktop host supports no prefix of parameters")
         self.parameterNode = parameterNode
         self._guis: dict[int, tuple[dict[str, Connector], int]] = {}
-        self._updating = False
+        self._is_updating = False
         for each in self.allParameters.values():
-            each.ensure(parameterNode)
+            each.write_default_if_missing(parameterNode)
 
     def default(self, name: str) -> Default:
         return self._parameter(name).default
@@ -81,26 +82,26 @@ class _Wrapper:
         setattr(self, self._parameter(name).name, value)
 
     def connectGui(self, gui: Any) -> int:
-        """Bind the widgets whose dynamic property SlicerParameterName names a parameter.
+        """Connect widgets by their dynamic property SlicerParameterName.
 
         Args:
             gui: a widget, or the object of `slicer.util.childWidgetVariables`.
         """
         is_widget = getattr(gui, "isWidgetType", lambda: False)()
         widgets = gui.findChildren(QWidget) if is_widget else vars(gui).values()
-        named = {each.property(SlicerParameterNamePropertyName): each for each in widgets}
-        named.pop(None, None)
-        return self.connectParametersToGui(named)
+        by_name = {each.property(SlicerParameterNamePropertyName): each for each in widgets}
+        by_name.pop(None, None)
+        return self.connectParametersToGui(by_name)
 
     def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
-        """Bind widgets by parameter name. Returns what `disconnectGui` takes."""
+        """Connect widgets by parameter name. Returns the tag for `disconnectGui`."""
         connectors = {
             name: connect(widget, self.dataType(name)) for name, widget in mapping.items()
         }
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
-            connector.on_changed(self._from_gui(name, connector))
-        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, self._to_guis)
+            connector.on_changed(self._widget_callback(name, connector))
+        observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, self._update_guis)
         tag = max(self._guis, default=-1) + 1
         self._guis[tag] = connectors, observer
         return tag
@@ -112,25 +113,25 @@ class _Wrapper:
             for each in connectors.values():
                 each.on_changed(None)
 
-    def _from_gui(self, name: str, connector: Connector) -> Callable[[], None]:
-        def take() -> None:
-            if not self._updating:
+    def _widget_callback(self, name: str, connector: Connector) -> Callable[[], None]:
+        def update_parameter() -> None:
+            if not self._is_updating:
                 with slicer.util.NodeModify(self.parameterNode):
                     self.setValue(name, connector.read())
 
-        return take
+        return update_parameter
 
-    def _to_guis(self, *_: Any) -> None:
-        if self._updating:
+    def _update_guis(self, *_: Any) -> None:
+        if self._is_updating:
             return
-        self._updating = True
+        self._is_updating = True
         try:
             with slicer.util.NodeModify(self.parameterNode):
                 for connectors, _observer in list(self._guis.values()):
                     for name, connector in connectors.items():
                         connector.write(self.getValue(name))
         finally:
-            self._updating = False
+            self._is_updating = False
 
     def StartModify(self) -> int:
         return self.parameterNode.StartModify()
@@ -149,17 +150,14 @@ class _Wrapper:
 
 
 def parameterNodeWrapper(classtype: type | None = None) -> Any:
-    """Class decorator: the class's annotated names become parameters of a node."""
-    return parameterNodeWrapper_of if classtype is None else parameterNodeWrapper_of(classtype)
-
-
-def parameterNodeWrapper_of(classtype: type) -> type:
-    """Make the class a wrapper.
+    """Class decorator: the class's annotated names become parameters of a node.
 
     Raises:
-        ValueError: it uses a name that wrappers use themselves.
-        TypeError: the host stores no parameter of one of its types.
+        ValueError: if a name is reserved.
+        TypeError: if the host serializes no parameter of a type.
     """
+    if classtype is None:
+        return parameterNodeWrapper
     parameters = {}
     for name, datatype in typing.get_type_hints(classtype, include_extras=True).items():
         if hasattr(_Wrapper, name):
@@ -175,13 +173,13 @@ def parameterNodeWrapper_of(classtype: type) -> type:
 
 
 def _make_parameter(classtype: type, name: str, datatype: Any) -> _Parameter:
-    storage = storage_of(datatype)
+    serializer = serializer_of(datatype)
     if hasattr(classtype, name):
         default = Default(getattr(classtype, name))
     else:
-        _, notes = splitAnnotations(datatype)
-        default = findFirstAnnotation(notes, Default) or Default(storage.default)
-    return _Parameter(name, datatype, default, storage)
+        _, annotations = splitAnnotations(datatype)
+        default = findFirstAnnotation(annotations, Default) or Default(serializer.default)
+    return _Parameter(name, datatype, default, serializer)
 
 
 def isParameterNodeWrapper(classOrObj: Any) -> bool:
@@ -189,7 +187,7 @@ def isParameterNodeWrapper(classOrObj: Any) -> bool:
 
 
 def findChildWidgetForParameter(widget: QWidget, parameter: str) -> QWidget | None:
-    """The child that is bound to a parameter by its dynamic property."""
+    """The child that is connected to a parameter by its dynamic property."""
     children = widget.findChildren(QWidget)
-    fitting = (e for e in children if e.property(SlicerParameterNamePropertyName) == parameter)
-    return next(fitting, None)
+    found = (e for e in children if e.property(SlicerParameterNamePropertyName) == parameter)
+    return next(found, None)

@@ -1,7 +1,7 @@
-"""PythonQt's manner on PySide's objects: a property is an attribute and no method.
+"""PythonQt's conventions for PySide's objects: a property is an attribute, not a method.
 
-The manner is laid on `QObject` itself, so that it holds for every object however it came about:
-made in Python, loaded from a `.ui` file, or handed out by Qt.
+They are installed on `QObject` itself and therefore hold for every object, whether created in
+Python, loaded from a `.ui` file, or returned by Qt.
 """
 
 from __future__ import annotations
@@ -17,63 +17,58 @@ from shiboken6 import delete
 from . import signals
 from .facts import facts_of
 
-# PySide's own way to look attributes up, class by class: some have one of their own
-_plain: dict[type, Callable[[QObject, str], Any]] = {}
+# PySide's attribute lookup by class; some classes have their own
+_original_get: dict[type, Callable[[QObject, str], Any]] = {}
 
-# Properties that a function of the same name hides: QTimer.singleShot
+# Properties hidden by a function of the same name: QTimer.singleShot
 _HIDDEN = frozenset({"singleShot"})
 
-# PythonQt's name -> PySide's, where they differ
+# PythonQt's name -> PySide's
 _PYSIDE_NAMES = {"name": "objectName", "raise": "raise_"}
 
 
-class pyside_at_work:
-    """While it lasts, PySide itself may set attributes.
+class pyside_sets_attributes:
+    """Context in which PySide itself may set attributes.
 
-    It keeps on an object some of what it finds there, and makes the children that a `.ui` file
-    names attributes of the widget. The latter are dropped: PythonQt does not do that.
+    PySide stores some attributes on objects, and sets the children of a `.ui` file as attributes of
+    the widget; the latter are ignored, because PythonQt does not do that.
     """
 
     depth = 0
 
     def __enter__(self) -> None:
-        pyside_at_work.depth += 1
+        pyside_sets_attributes.depth += 1
 
     def __exit__(self, *_: object) -> None:
-        pyside_at_work.depth -= 1
+        pyside_sets_attributes.depth -= 1
 
 
-def apply() -> None:
-    """Give every Qt object PythonQt's manner, once and for the whole process."""
+def install() -> None:
+    """Install PythonQt's conventions for all Qt objects of the process."""
     kinds = _qt_classes(QObject)
-    _plain.update({kind: kind.__getattribute__ for kind in kinds})
+    _original_get.update({kind: kind.__getattribute__ for kind in kinds})
     for kind in kinds:
         kind.__getattribute__ = _get
         kind.__setattr__ = _set
 
 
 def _qt_classes(kind: type) -> set[type]:
-    """The class and all that PySide derives from it."""
     derived = [each for each in kind.__subclasses__() if each.__module__.startswith("PySide6.")]
     return {kind}.union(*(_qt_classes(each) for each in derived))
 
 
-def _plain_get(self: QObject, name: str) -> Any:
-    return _plain[_pyside_class(type(self))](self, name)
+def _pyside_get(self: QObject, name: str) -> Any:
+    return _original_get[_pyside_class(type(self))](self, name)
 
 
 @cache
 def _pyside_class(kind: type) -> type:
-    """The class of PySide's that a class derives from, or is."""
-    return next(each for each in kind.__mro__ if each in _plain)
+    return next(each for each in kind.__mro__ if each in _original_get)
 
 
 @cache
 def _properties(kind: type) -> dict[str, bool]:
-    """Names of a class's Qt properties, and whether each can be written.
-
-    Properties that only Qt 6 has are none: the recording is of Qt 5, and the product is for both.
-    """
+    """Qt properties of a class that exist in Qt 5, and whether each is writable."""
     meta = kind.staticMetaObject
     found = [meta.property(index) for index in range(meta.propertyCount())]
     facts = facts_of(kind)
@@ -85,31 +80,28 @@ def _properties(kind: type) -> dict[str, bool]:
 def _get(self: QObject, name: str) -> Any:
     name = _PYSIDE_NAMES.get(name, name)
     if name in _properties(type(self)):
-        return _as_pythonqt_gives(_read(self, name))
+        value = _read(self, name)
+        return tuple(value) if isinstance(value, list) else value
     if name in _METHODS:
         return MethodType(_METHODS[name], self)
-    with pyside_at_work():
-        value = _plain_get(self, name)
+    with pyside_sets_attributes():
+        value = _pyside_get(self, name)
     if isinstance(value, SignalInstance):
         if not signals.is_known(type(self), name):
             raise AttributeError(f"{_class_name(self)} has no signal '{name}' in Qt 5")
-        return signals.SignalOf(self, name, value)
+        return signals.Signal(self, name, value)
     return value
 
 
 def _read(self: QObject, name: str) -> Any:
-    capital = name[0].upper() + name[1:]
-    for getter in (f"is{capital}", name, f"has{capital}"):
+    capitalized = name[0].upper() + name[1:]
+    for getter in (f"is{capitalized}", name, f"has{capitalized}"):
         try:
-            value = _plain_get(self, getter)
+            value = _pyside_get(self, getter)
         except AttributeError:
             continue
         return value() if isinstance(value, (BuiltinMethodType, MethodType)) else value
     return QObject.property(self, name)
-
-
-def _as_pythonqt_gives(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _set(self: QObject, name: str, value: Any) -> None:
@@ -119,9 +111,9 @@ def _set(self: QObject, name: str, value: Any) -> None:
         if not properties[name]:
             raise AttributeError(f"Property '{name}' of {_class_name(self)} is not writable")
         _write(self, name, value)
-    elif name.startswith("_") or _derived_in_python(type(self)):
+    elif name.startswith("_") or _is_derived_in_python(type(self)):
         vars(self)[name] = value
-    elif pyside_at_work.depth:
+    elif pyside_sets_attributes.depth:
         if not isinstance(value, QObject):
             vars(self)[name] = value
     else:
@@ -131,8 +123,8 @@ def _set(self: QObject, name: str, value: Any) -> None:
         )
 
 
-def _derived_in_python(kind: type) -> bool:
-    """Whether the product derived the class: PythonQt lets such objects have attributes."""
+def _is_derived_in_python(kind: type) -> bool:
+    """Whether the module under test derived the class: PythonQt allows such objects attributes."""
     return not kind.__module__.startswith(("PySide6.", "Host."))
 
 
@@ -142,7 +134,7 @@ def _write(self: QObject, name: str, value: Any) -> None:
     if isinstance(value, tuple):
         value = list(value)
     declared = getattr(type(self), name, None)
-    if isinstance(declared, Property):  # in Python, by a class of the host
+    if isinstance(declared, Property):  # of a class of the host
         declared.fset(self, value)
         return
     setter = getattr(type(self), "set" + name[0].upper() + name[1:], None)
@@ -162,7 +154,7 @@ def _class_name(self: QObject) -> str:
     return self.metaObject().className()
 
 
-# What PythonQt gives every object beside Qt's own methods.
+# Methods that PythonQt adds to every object
 _METHODS = {
     "connect": signals.connect,
     "disconnect": signals.disconnect,

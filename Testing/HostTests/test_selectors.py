@@ -1,4 +1,4 @@
-"""Node selectors of the host follow the scene as Slicer's do."""
+"""Node selectors of the host behave as Slicer's do."""
 
 from __future__ import annotations
 
@@ -26,19 +26,15 @@ def _names(selector: Any) -> list[str]:
     return [each.GetName() for each in selector.nodes()]
 
 
-def test_it_is_disabled_until_it_has_a_scene(selector: Any) -> None:
-    assert not selector.enabled
-    selector.setMRMLScene(slicer.mrmlScene)
-    assert selector.enabled
-
-
-def test_the_recorded_sequence_of_a_choice_and_its_removal(selector: Any) -> None:
-    """Recorded in a running Slicer: current node, its id, none after removal; the events."""
+def test_the_recorded_sequence_of_a_selection_and_a_removal(selector: Any) -> None:
+    """Recorded in a running Slicer: current node, its ID, none after removal; the events."""
     events: list[str | None] = []
     selector.connect(
         "currentNodeChanged(vtkMRMLNode*)", lambda node: events.append(node and node.GetName())
     )
+    assert not selector.enabled, "there is no scene"
     selector.setMRMLScene(slicer.mrmlScene)
+    assert selector.enabled
     node = _add("A")
     selector.setCurrentNode(node)
     assert [selector.currentNode().GetName(), selector.currentNodeID == node.GetID()] == ["A", True]
@@ -47,57 +43,50 @@ def test_the_recorded_sequence_of_a_choice_and_its_removal(selector: Any) -> Non
     assert events == ["A", None]
 
 
-def test_it_lists_the_types_that_it_is_for(selector: Any) -> None:
+def test_nodes_are_listed_by_type_visibility_and_attribute(selector: Any) -> None:
     selector.setMRMLScene(slicer.mrmlScene)
     _add("volume")
     _add("labels", "vtkMRMLLabelMapVolumeNode")
     _add("segments", "vtkMRMLSegmentationNode")
-    assert _names(selector) == ["volume", "labels"]
+    _add("hidden").SetHideFromEditors(True)
+    _add("marked").SetAttribute("GenSeg", "1")
+    assert _names(selector) == ["volume", "labels", "marked"]
     selector.showChildNodeTypes = False
-    assert _names(selector) == ["volume"]
-
-
-def test_it_leaves_hidden_nodes_out(selector: Any) -> None:
-    selector.setMRMLScene(slicer.mrmlScene)
-    node = _add("volume")
-    node.SetHideFromEditors(True)
-    assert _names(selector) == []
+    assert _names(selector) == ["volume", "marked"]
     selector.showHidden = True
-    assert _names(selector) == ["volume"]
+    assert _names(selector) == ["volume", "hidden", "marked"]
+    selector.addAttribute(VOLUME, "GenSeg", "1")
+    assert _names(selector) == ["marked"]
 
 
-def test_a_node_chosen_before_there_is_a_scene_is_kept_in_mind(selector: Any) -> None:
-    _add("first")
-    second = _add("second")
-    selector.setCurrentNodeID(second.GetID())
+@pytest.mark.parametrize(
+    ("none_enabled", "requested", "current"),
+    [(False, None, "first"), (True, None, None), (False, "second", "second")],
+)
+def test_the_node_that_is_selected_when_the_scene_is_set(
+    none_enabled: bool, requested: str | None, current: str | None, selector: Any
+) -> None:
+    nodes = {name: _add(name) for name in ("first", "second")}
+    selector.noneEnabled = none_enabled
+    if requested:
+        selector.setCurrentNodeID(nodes[requested].GetID())
     selector.setMRMLScene(slicer.mrmlScene)
-    assert selector.currentNode() is second
+    assert selector.currentNode() is nodes.get(current)
+    assert selector.comboBox().currentText == (current or "None")
 
 
-def test_a_scene_with_nodes_gives_the_first_one(selector: Any) -> None:
-    first = _add("first")
-    selector.setMRMLScene(slicer.mrmlScene)
-    assert selector.currentNode() is first
-
-
-def test_with_none_enabled_a_scene_gives_none(selector: Any) -> None:
-    _add("first")
-    selector.noneEnabled = True
-    selector.setMRMLScene(slicer.mrmlScene)
-    assert selector.currentNode() is None
-    assert selector.comboBox().currentText == "None"
-
-
-def test_the_next_node_follows_a_removed_one(selector: Any) -> None:
+def test_the_next_node_is_selected_after_a_removal(selector: Any) -> None:
     selector.noneEnabled = True
     selector.setMRMLScene(slicer.mrmlScene)
     first, second = _add("first"), _add("second")
     selector.setCurrentNode(first)
     slicer.mrmlScene.RemoveNode(first)
     assert selector.currentNode() is second
+    slicer.mrmlScene.Clear(0)
+    assert (selector.currentNode(), selector.nodeCount()) == (None, 0)
 
 
-def test_a_renamed_node_is_shown_by_its_new_name(selector: Any) -> None:
+def test_renaming_the_current_node_emits_current_node_changed(selector: Any) -> None:
     selector.setMRMLScene(slicer.mrmlScene)
     node = _add("old")
     selector.setCurrentNode(node)
@@ -108,22 +97,7 @@ def test_a_renamed_node_is_shown_by_its_new_name(selector: Any) -> None:
     assert changed == [node]
 
 
-def test_a_closed_scene_leaves_nothing_to_choose(selector: Any) -> None:
-    selector.setMRMLScene(slicer.mrmlScene)
-    selector.setCurrentNode(_add("volume"))
-    slicer.mrmlScene.Clear(0)
-    assert (selector.currentNode(), selector.nodeCount()) == (None, 0)
-
-
-def test_an_attribute_narrows_the_choice(selector: Any) -> None:
-    selector.setMRMLScene(slicer.mrmlScene)
-    _add("plain")
-    _add("marked").SetAttribute("GenSeg", "1")
-    selector.addAttribute(VOLUME, "GenSeg", "1")
-    assert _names(selector) == ["marked"]
-
-
-def test_create_new_adds_a_node_and_chooses_it(selector: Any) -> None:
+def test_create_new_adds_a_node_and_selects_it(selector: Any) -> None:
     selector.baseName = "Prediction"
     selector.setMRMLScene(slicer.mrmlScene)
     box = selector.comboBox()
@@ -131,7 +105,7 @@ def test_create_new_adds_a_node_and_chooses_it(selector: Any) -> None:
     assert selector.currentNode().GetName() == "Prediction"
 
 
-def test_a_deleted_selector_hears_no_more_of_the_scene(
+def test_a_deleted_selector_no_longer_observes_the_scene(
     selector: Any, host: Any, capfd: pytest.CaptureFixture
 ) -> None:
     selector.setMRMLScene(slicer.mrmlScene)
@@ -142,7 +116,7 @@ def test_a_deleted_selector_hears_no_more_of_the_scene(
     assert capfd.readouterr().err == ""
 
 
-def test_several_nodes_are_ticked(scene: Any) -> None:
+def test_several_nodes_are_checked(scene: Any) -> None:
     selector = slicer.qMRMLCheckableNodeComboBox()
     selector.nodeTypes = [VOLUME]
     selector.setMRMLScene(scene)
