@@ -1,1 +1,1 @@
-"""How well predictions match their references."""
+"""Evaluation of predictions against reference segmentations."""

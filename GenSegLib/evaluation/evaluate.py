@@ -1,4 +1,4 @@
-"""Scores a folder of predictions against the references, case by case."""
+"""Scores a folder of predictions against reference segmentations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.layouts import image_stem, list_labels
-from ..dicom.preamble import is_segmentation
+from ..data.image_io import Volume, on_same_grid, read_label, read_segment_names
+from ..data.layouts import list_labels
+from ..dicom.files import is_segmentation
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.image_io import Volume, on_same_grid, read_label, read_segment_names
-from ..images.placing import covering, placed
-from ..prediction.uncertainty import NAME_ENDING
+from ..images.file_names import image_stem
+from ..images.volume import place_on_grid, union_grid
+from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
 from .score_tables import CaseResult, Evaluation
 
@@ -28,21 +29,20 @@ def evaluate_folders(
     labels: Mapping[int, str],
     events: EventLog | None = None,
 ) -> Evaluation:
-    """Score each prediction against the reference of the same name, whatever their endings.
+    """Score each prediction against the reference of the same name, of any file format.
 
-    A prediction may bear nnU-Net's channel number: `a_0000.nii.gz` goes with `a.nii.gz`. The
-    uncertainty that `predict` wrote beside it is no prediction.
-    References without a prediction are left alone: a test set is a part of the labeled cases.
+    A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. The
+    uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
 
     Args:
         predictions: folder of label volumes.
         references: folder of label volumes.
-        labels: value to name of those to score; where it is empty, all that the references hold.
-        events: is told the progress.
+        labels: value and name of the labels to score; if empty, all labels of the references.
+        events: receives the progress.
 
     Raises:
         GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
-            lie on different grids; the message names the case.
+            have different grids; the message names the case.
     """
     pairs = _pair(predictions, references)
     known = dict(labels) or _labels_in([reference for _, _, reference in pairs])
@@ -63,11 +63,11 @@ def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
     pairs = []
     found = _by_stem(predictions)
     for stem, prediction in found.items():
-        if stem.endswith(NAME_ENDING) and stem.removesuffix(NAME_ENDING) in found:
+        if stem.endswith(FILE_SUFFIX) and stem.removesuffix(FILE_SUFFIX) in found:
             continue
         case = stem if stem in reference_of else stem.removesuffix(_FIRST_CHANNEL)
         if case not in reference_of:
-            raise GenSegError(f"case {case}: {references} holds no reference for {prediction.name}")
+            raise GenSegError(f"case {case}: {references} has no reference for {prediction.name}")
         pairs.append((case, prediction, reference_of[case]))
     return pairs
 
@@ -78,7 +78,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
         case = image_stem(path)
         if case in found:
             raise GenSegError(
-                f"case {case}: {found[case].name} and {path.name} are both in {folder}; leave one"
+                f"case {case}: {folder} has both {found[case].name} and {path.name}; remove one"
             )
         found[case] = path
     return found
@@ -96,22 +96,22 @@ def _labels_in(references: Sequence[Path]) -> dict[int, str]:
 def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
     ours, theirs = read_label(prediction), read_label(reference)
     if not on_same_grid(ours, theirs) and any(map(is_segmentation, (prediction, reference))):
-        ours, theirs = _laid_together(ours, theirs)
+        ours, theirs = _on_common_grid(ours, theirs)
     if not on_same_grid(ours, theirs):
         raise GenSegError(
-            f"case {case}: prediction and reference lie on different grids "
+            f"case {case}: prediction and reference have different grids "
             f"({_describe(ours)}; {_describe(theirs)}); resample one to the other"
         )
     return ours, theirs
 
 
-def _laid_together(*labels: Volume) -> list[Volume]:
-    """Lay labels that may be of some slices alone onto one grid."""
+def _on_common_grid(*labels: Volume) -> list[Volume]:
+    """Place labels, which may cover only some slices, on the union of their grids."""
     try:
-        grid = covering(*labels)
-        return [placed(label, grid) for label in labels]
+        grid = union_grid(*labels)
+        return [place_on_grid(label, grid) for label in labels]
     except GenSegError:
-        return list(labels)  # which lie on different grids
+        return list(labels)  # their grids cannot be merged
 
 
 def _describe(volume: Volume) -> str:

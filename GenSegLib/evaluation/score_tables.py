@@ -1,4 +1,4 @@
-"""The scores of all cases, as a table for the terminal, as CSV and as JSON."""
+"""Scores of all cases, as a table for the terminal, as CSV and as JSON."""
 
 from __future__ import annotations
 
@@ -12,20 +12,45 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json, write_text
-from .measures import MEASURES
-from .metrics import LabelScore
+
+METRICS = {
+    "dice": ("Dice", "{:.3f}"),
+    "hd95_mm": ("HD95 (mm)", "{:.2f}"),
+    "surface_dice": ("Surface Dice (1 mm)", "{:.3f}"),
+    "volume_error_ml": ("Volume error (ml)", "{:+.3f}"),
+}
+"""Column name of each metric, its title and its number format."""
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """The scores of one label in one case.
+
+    `dice` and `surface_dice` (tolerance 1 mm) are between 0 and 1, `hd95_mm` is the larger of the
+    two 95th percentiles of the surface distances, `volume_error_ml` is prediction minus reference.
+
+    If a label is in neither the prediction nor the reference, the first three are NaN and means
+    skip them. If it is in only one of them, Dice is 0 and HD95 is the image's diagonal, so that a
+    missed structure lowers the mean.
+    """
+
+    label: int
+    dice: float
+    hd95_mm: float
+    surface_dice: float
+    volume_error_ml: float
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The scores of one case, a label each."""
+    """The scores of one case, one per label."""
 
     case: str
     scores: tuple[LabelScore, ...]
 
     @property
     def mean_dice(self) -> float:
-        """Mean over the labels that the case has; NaN where it has none."""
+        """Mean over the labels of the case; NaN without labels."""
         return _mean([score.dice for score in self.scores])
 
 
@@ -36,39 +61,39 @@ class Evaluation:
     labels: dict[int, str]
     cases: tuple[CaseResult, ...]
 
-    def values(self, label: int, measure: str) -> list[float]:
-        """Give one of `MEASURES` for each case, NaN where there was nothing to score."""
+    def values(self, label: int, metric: str) -> list[float]:
+        """Return a metric of a label for each case, NaN where the label is absent."""
         return [
-            getattr(score, measure)
+            getattr(score, metric)
             for case in self.cases
             for score in case.scores
             if score.label == label
         ]
 
-    def mean(self, measure: str) -> float:
-        """Give the mean over the labels of their means over the cases."""
-        return _mean([_mean(self.values(label, measure)) for label in self.labels])
+    def mean(self, metric: str) -> float:
+        """Return the mean over labels of the means over cases."""
+        return _mean([_mean(self.values(label, metric)) for label in self.labels])
 
     def table(self) -> str:
-        """Give a table for the terminal: mean and standard deviation over cases, label by label."""
-        rows = [["label", "cases", *(title for title, _ in MEASURES.values())]]
+        """Return a table for the terminal: mean and standard deviation over cases per label."""
+        rows = [["label", "cases", *(title for title, _ in METRICS.values())]]
         for label, name in self.labels.items():
-            columns = {measure: self.values(label, measure) for measure in MEASURES}
+            columns = {metric: self.values(label, metric) for metric in METRICS}
             scored = sum(not math.isnan(value) for value in columns["dice"])
-            cells = (_spread(values, MEASURES[key][1]) for key, values in columns.items())
+            cells = (_spread(values, METRICS[key][1]) for key, values in columns.items())
             rows.append([name, str(scored), *cells])
-        means = (_text(self.mean(key), form) for key, (_, form) in MEASURES.items())
+        means = (_text(self.mean(key), form) for key, (_, form) in METRICS.items())
         rows.append(["mean", str(len(self.cases)), *means])
         return "\n".join((*_aligned(rows), self._worst_line()))
 
     def write(self, table: Path, summary: Path) -> None:
-        """Write one row a case and label as CSV, and the same with the means as JSON.
+        """Write one row per case and label as CSV, and the same with the means as JSON.
 
         Raises:
             GenSegError: a file cannot be written.
         """
         stream = io.StringIO()
-        names = ["case", "label", "name", *MEASURES]
+        names = ["case", "label", "name", *METRICS]
         writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(
@@ -78,12 +103,12 @@ class Evaluation:
         write_json(summary, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Give all scores and their means as JSON values; null where there is nothing to score."""
+        """Return all scores and their means as JSON values; null instead of NaN."""
         return {
             "labels": {str(label): name for label, name in self.labels.items()},
-            "mean": {measure: _finite(self.mean(measure)) for measure in MEASURES},
+            "mean": {metric: _finite(self.mean(metric)) for metric in METRICS},
             "label_means": {
-                str(label): {key: _finite(_mean(self.values(label, key))) for key in MEASURES}
+                str(label): {key: _finite(_mean(self.values(label, key))) for key in METRICS}
                 for label in self.labels
             },
             "cases": [
@@ -108,7 +133,7 @@ class Evaluation:
     def _worst_line(self) -> str:
         scored = [case for case in self.cases if not math.isnan(case.mean_dice)]
         if not scored:
-            return "no case holds any of the labels"
+            return "no case has any of the labels"
         worst = min(scored, key=lambda case: case.mean_dice)
         return f"lowest mean Dice: {worst.mean_dice:.3f}, case {worst.case}"
 

@@ -1,1 +1,1 @@
-"""Trained models on disk: written, verified, read, and exported for other programs."""
+"""Model folders: writing, verifying, loading, and exporting to other formats."""

@@ -1,13 +1,13 @@
-"""What `monai.bundle` reads of a model folder: the network and the pipeline around it, as data.
+"""The `monai.bundle` configuration of a model: its network and inference pipeline.
 
 `python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir
-PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline names MONAI's own
-transforms, so that a bundle runs where GenSeg is not installed. They do what `preprocessing` does,
-except that `Spacingd` lays its grid from the first voxel and does not average where voxels grow:
-where an image is resampled, results differ slightly. There is no coarse pass either, no cut, and of
-each label its largest piece alone is kept, wherever the image ends.
+PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline uses MONAI's own
+transforms, so that a bundle runs without GenSeg. They match `data.preprocessing`, except that
+`Spacingd` aligns its grid to the first voxel and does not average when downsampling: results on
+resampled images differ slightly. There is no coarse pass, and only the largest component of each
+label is kept, even at the border of the image.
 
-Light: the standard library alone.
+Light: imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.foreground import CROP_MARGIN, DARK_SHARE
+from ..data.normalization import CROP_MARGIN, DARK_FRACTION
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -29,7 +29,7 @@ REQUIRED_PACKAGES = {
 
 
 def inference_config(preset: Preset, label_values: Sequence[int], network: Config) -> Config:
-    """Give the content of a bundle's `inference.json`.
+    """Return the content of a bundle's `inference.json`.
 
     Args:
         preset: of the model.
@@ -75,7 +75,7 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
 
 
 def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
-    """Give the entry of that name in a bundle's `metadata.json`."""
+    """Return the `network_data_format` of a bundle's `metadata.json`."""
     image = {
         "type": "image",
         "format": {"CT": "hounsfield", "MR": "magnitude"}.get(preset.modality, "magnitude"),
@@ -119,7 +119,7 @@ def _foreground(preset: Preset) -> str:
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
     spread = "(np.percentile(image, 99) - float(image.min()))"
-    return f"$lambda image: image > image.min() + {DARK_SHARE} * {spread}"
+    return f"$lambda image: image > image.min() + {DARK_FRACTION} * {spread}"
 
 
 def _normalization(preset: Preset) -> Config:
@@ -148,13 +148,13 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
 
 
 def _saving() -> Config:
-    """Write `<image's name>_seg.nii.gz` beside each other, on the image's own grid."""
+    """Return the transform that writes `<image's name>_seg.nii.gz` on the image's own grid."""
     where = {"output_dir": "@output_dir", "separate_folder": False, "resample": False}
     return _on("pred", "SaveImaged", output_postfix="seg", output_dtype="$np.int16", **where)
 
 
 def _filler(index: int) -> str:
-    """Write a function that fills the holes of a class with it, where there is background."""
+    """Return an expression that fills background holes in a class with that class."""
     holes = f"FillHoles(applied_labels=[{index}], connectivity=1)(label.clone())"
     return f"$lambda label: torch.where(label == 0, monai.transforms.{holes}, label)"
 

@@ -1,4 +1,4 @@
-"""Exports a model as a MONAI bundle that needs no GenSeg to run."""
+"""Exports a model as a MONAI bundle that runs without GenSeg."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import nn
 from ..files import write_json, write_text
 from ..networks import segmenter_target
 from .bundle_config import REQUIRED_PACKAGES, inference_config
-from .exporting import Probabilities, largest_difference
-from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, seal
+from .export_check import Probabilities, largest_difference
+from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, write_manifest
 from .weights import load_segmenter
 
 _OWN = "GenSegLib.networks."
@@ -24,29 +24,28 @@ _SCRIPTS = "scripts"
 _README = """\
 # {title}
 
-A MONAI bundle that GenSeg exported. {description}
+A MONAI bundle exported by GenSeg. {description}
 
-Segment a folder of NIfTI files (`*.nii`, `*.nii.gz`), in this folder:
+To segment a folder of NIfTI files (`*.nii`, `*.nii.gz`), run in this folder:
 
     pip install "monai>=1.4" {packages}
     python -m monai.bundle run --config_file configs/inference.json \\
         --dataset_dir /path/to/images --output_dir /path/to/predictions
 
-For each image `NAME_seg.nii.gz` is written, on the image's own grid, with the values
+For each image, `NAME_seg.nii.gz` is written on the image's own grid, with the label values
 {labels}.
 
-The pipeline consists of MONAI's own transforms. `genseg predict` on this folder differs a little
-where an image is resampled, may look for the organ at a coarse spacing first, may part labels at a
-plane as the labeled cases do, and keeps lobes that hang together beyond the image; this pipeline
-does none of these.
+The pipeline uses MONAI's own transforms. `genseg predict` on this folder gives slightly different
+results where an image is resampled, may locate the organ at a coarse spacing first, and keeps
+components that may be connected outside the field of view; this pipeline does not.
 """
 
 
 def export_bundle(model: Path, folder: Path) -> float:
-    """Write a model's files, its own networks' source and a README into an empty folder.
+    """Write a model's files, the source of GenSeg's own networks and a README to an empty folder.
 
     Returns:
-        The largest difference of probabilities between the exported network and the model's.
+        The largest difference of probabilities between the exported network and the model.
 
     Raises:
         GenSegError: the model cannot be read, or the exported network differs.
@@ -57,7 +56,7 @@ def export_bundle(model: Path, folder: Path) -> float:
     write_json(folder / METADATA, metadata.to_json())
     write_json(folder / INFERENCE, _inference(metadata, folder))
     write_text(folder / "docs" / "README.md", _readme(metadata))
-    seal(folder)
+    write_manifest(folder)
     shape = (metadata.preset.channels, *metadata.preset.patch_size)
     with _importable(folder):
         exported = _network(folder)
@@ -65,12 +64,12 @@ def export_bundle(model: Path, folder: Path) -> float:
 
 
 def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
-    """Write the configuration; a network that is GenSeg's own comes along as a script."""
+    """Return the configuration; the source of a network of GenSeg is copied as a script."""
     target = segmenter_target(metadata.network)
     if target.startswith(_OWN):
         module, _, name = target.removeprefix(_OWN).rpartition(".")
         source = Path(__file__).parents[1] / "networks" / f"{module}.py"
-        write_text(folder / _SCRIPTS / "__init__.py", '"""Networks that are not in MONAI."""\n')
+        write_text(folder / _SCRIPTS / "__init__.py", '"""Networks that MONAI does not have."""\n')
         write_text(folder / _SCRIPTS / f"{module}.py", source.read_text(encoding="utf-8"))
         target = f"{_SCRIPTS}.{module}.{name}"
     network = {"_target_": target, **metadata.network_args}
@@ -89,7 +88,7 @@ def _readme(metadata: ModelMetadata) -> str:
 
 
 def _network(folder: Path) -> nn.Module:
-    """Build the network the way `monai.bundle run` does."""
+    """Build the network as `monai.bundle run` does."""
     parser = ConfigParser()
     parser.read_config(folder / INFERENCE)
     parser["bundle_root"] = str(folder)
@@ -101,7 +100,7 @@ def _network(folder: Path) -> nn.Module:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let the bundle's scripts be found, as they are where Python runs in its folder."""
+    """Add the bundle to the import path, as if Python ran in its folder."""
     sys.path.insert(0, str(folder))
     try:
         yield

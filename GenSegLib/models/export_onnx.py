@@ -1,7 +1,7 @@
-"""Exports a model's network as ONNX, with what is needed to prepare images in its metadata.
+"""Exports a model's network as ONNX; the file's metadata describe the preprocessing.
 
-PyTorch's older exporter is used: for these networks it is some twenty times as fast as the newer
-one, needs no further package, and its result takes images of other sizes than the patch. onnx and
+Uses PyTorch's older exporter: for these networks it is about twenty times as fast as the newer one,
+needs no further package, and its result accepts images of other sizes than the patch. onnx and
 onnxruntime are an extra, `onnx`.
 """
 
@@ -13,23 +13,25 @@ from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Union
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import GenSegError
 from ..files import write_bytes
-from .exporting import Probabilities, largest_difference
+from .export_check import Probabilities, largest_difference
 from .folder import ModelMetadata
-from .steady_norms import steady_norms
 from .weights import load_segmenter
 
 _OPSET = 17
 _FIXED_SIZE = ("unetr", "swin-unetr")
 
+Norm = Union[nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm]
+
 
 def require_packages() -> None:
-    """Make sure that ONNX can be written and checked.
+    """Check that the packages for ONNX are installed.
 
     Raises:
         GenSegError: packages are missing.
@@ -37,23 +39,23 @@ def require_packages() -> None:
     missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise GenSegError(
-            f"ONNX needs more packages; install them with: pip install {' '.join(missing)}"
+            f"ONNX export needs more packages; install them with: pip install {' '.join(missing)}"
         )
 
 
 def export_onnx(model: Path, file: Path) -> tuple[float, bool]:
     """Write a network from `image` to `probabilities`, (batch, channel or class, x, y, z).
 
-    The image is one that was oriented, resampled and normalized as the entry `genseg` of the
-    file's metadata says; the batch may have any size.
+    The image must be oriented, resampled and normalized as the entry `genseg` of the file's
+    metadata says; the batch may have any size.
 
     Returns:
         The largest difference of probabilities between onnxruntime and the model, and whether the
         image may have another size than the patch, a multiple of the preset's `multiple`.
 
     Raises:
-        GenSegError: the model cannot be read, packages are missing, or the file would differ; then
-            it is not written.
+        GenSegError: the model cannot be read, packages are missing, or the exported network
+            differs from the model; the file is not written then.
     """
     require_packages()
     segmenter, metadata = load_segmenter(model)
@@ -73,7 +75,7 @@ def export_onnx(model: Path, file: Path) -> tuple[float, bool]:
 @torch.no_grad()
 def _export(network: Probabilities, shape: tuple[int, ...], any_size: bool) -> bytes:
     exported = deepcopy(network)
-    steady_norms(exported)
+    _replace_norms(exported)
     axes = {0: "batch"}
     if any_size:
         axes.update({2 + axis: name for axis, name in zip(range(len(shape) - 1), "xyz")})
@@ -103,7 +105,7 @@ def _with_metadata(data: bytes, metadata: ModelMetadata) -> bytes:
 
 
 class _Session:
-    """The network as onnxruntime runs it on the CPU."""
+    """The network in onnxruntime on the CPU."""
 
     def __init__(self, data: bytes) -> None:
         import onnxruntime
@@ -117,3 +119,47 @@ class _Session:
     def __call__(self, image: Tensor) -> Tensor:
         (result,) = self._session.run(["probabilities"], {"image": image.numpy()})
         return torch.from_numpy(result)
+
+
+class _StableNorm(nn.Module):
+    """Instance or group normalization by nested means, one axis at a time.
+
+    Runtimes may sum a channel naively in float32. Where much of an image is constant, like air in a
+    windowed CT, all addends are rounded alike: onnxruntime's instance normalization changes the
+    probabilities of a `dynunet` by 5e-3 on 96x96x96 voxels. Nested means sum few numbers at a time
+    and are as fast on a CPU (not measured on a GPU).
+    """
+
+    def __init__(self, norm: Norm) -> None:
+        super().__init__()
+        self.eps, self.bias = norm.eps, norm.bias
+        self.weight: Tensor | None = norm.weight
+        self.groups = norm.num_groups if isinstance(norm, nn.GroupNorm) else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.groups is None:
+            normalized = self._normalize(images)
+        else:
+            normalized = self._normalize(images.unflatten(1, (self.groups, -1))).flatten(1, 2)
+        if self.weight is None:
+            return normalized
+        sides = (1,) * (images.ndim - 2)
+        return normalized * self.weight.view(-1, *sides) + self.bias.view(-1, *sides)
+
+    def _normalize(self, groups: Tensor) -> Tensor:
+        centered = groups - _nested_mean(groups)
+        return centered / (_nested_mean(centered**2) + self.eps).sqrt()
+
+
+def _replace_norms(network: nn.Module) -> None:
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, (nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm)):
+                setattr(module, name, _StableNorm(child))
+
+
+def _nested_mean(groups: Tensor) -> Tensor:
+    """Return the mean of each group (batch, group, ...) with all axes kept."""
+    for axis in reversed(range(2, groups.ndim)):
+        groups = groups.mean(axis, keepdim=True)
+    return groups

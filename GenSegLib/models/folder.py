@@ -1,11 +1,12 @@
-"""A trained model on disk: a MONAI bundle whose files are known by their checksums.
+"""A trained model on disk: a MONAI bundle with checksums.
 
-MODEL/configs/metadata.json   what the model is and needs (`ModelMetadata`)
+MODEL/configs/metadata.json   properties and requirements (`ModelMetadata`)
 MODEL/configs/inference.json  the network and its pipeline, for `monai.bundle`
-MODEL/models/model.pt         the weights (see `model_weights`)
-MODEL/manifest.json           SHA-256 of each of them (see `manifest`)
+MODEL/models/model.pt         the weights (see `weights`)
+MODEL/manifest.json           SHA-256 of each file (see `manifest`)
 
-Light: the standard library alone, so that a panel can list models before PyTorch is installed.
+Light: imports the standard library alone, so that the panel can list models before PyTorch is
+installed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cuts import Cut
 from ..errors import GenSegError
 from ..files import read_json, write_json
 from ..label_maps import check_labels
 from ..presets import Preset
-from ..values import is_count, is_number, is_spacing
+from ..settings import is_count, is_number, is_spacing
 from . import manifest
 from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
 
@@ -32,8 +32,8 @@ FILES = (METADATA, INFERENCE, WEIGHTS)
 
 
 def library_versions() -> dict[str, str]:
-    """Give the versions of what a model is made with; a package that is absent is left out."""
-    from importlib import metadata as packages  # slow to import, and only trainings need it
+    """Return the versions of GenSeg and of the installed packages that a model is made with."""
+    from importlib import metadata as packages  # slow to import, and only training needs it
 
     versions = {"genseg": __version__}
     for package in ("torch", "monai", "numpy", "SimpleITK"):
@@ -46,16 +46,21 @@ def library_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model is and needs.
+    """Properties and requirements of a model.
 
-    `preset` tells how images are prepared (orientation, spacing, intensity, patch size, modality,
-    colors, terminology), `labels` maps voxel values to names. The network's class k stands for
-    the k-th of `label_values`. `network` is the segmenter's name in the registry,
-    `network_target` its import path (told to other programs; GenSeg itself asks the registry),
-    `network_args` its JSON arguments. `cases` counts the labeled ones it learned from,
-    `validation` holds its scores on those held back, `spacing` is what these cases typically had,
-    in mm, `cuts` are the planes at which they part two labels (see `images.cutting`), and `volumes`
-    the least and the largest volume of each label in them, in ml.
+    Attributes:
+        name: of the model.
+        preset: preprocessing (orientation, spacing, intensity, patch size), modality, colors and
+            terminology.
+        labels: label value to name; class k of the network is the k-th of `label_values`.
+        network: the segmenter's name in the registry.
+        network_target: its import path, for other programs; GenSeg uses the registry.
+        network_args: its JSON arguments.
+        cases: number of labeled training cases.
+        validation: scores on the validation cases.
+        spacing: typical voxel size of the training cases in mm.
+        volumes: smallest and largest volume of each label in the training cases, in ml.
+        versions: of the packages that the model was made with.
     """
 
     name: str
@@ -67,21 +72,18 @@ class ModelMetadata:
     cases: int = 0
     validation: dict[str, float] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
-    cuts: tuple[Cut, ...] = ()
     volumes: dict[int, tuple[float, float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
 
     def __post_init__(self) -> None:
-        """Refuse what no training writes.
+        """Check the entries.
 
         Raises:
-            ValueError: an entry is not sound; the message names it.
+            ValueError: an entry is invalid; the message names it.
         """
         dims = self.preset.spatial_dims
         _require(self.spacing is None or is_spacing(self.spacing, dims), "spacing", self.spacing)
         _require(is_count(self.cases), "cases", self.cases)
-        named = {value for cut in self.cuts for value in cut.labels}
-        _require(named <= set(self.labels), "cuts", self.cuts)
         known = set(self.volumes) <= set(self.labels)
         _require(known and all(map(_is_range, self.volumes.values())), "volumes", self.volumes)
         scores = self.validation
@@ -94,7 +96,7 @@ class ModelMetadata:
         return (0, *sorted(self.labels))
 
     def save(self, folder: Path) -> None:
-        """Write the metadata into a model folder; the manifest is for `seal` to renew.
+        """Write the metadata to a model folder, without updating the manifest.
 
         Raises:
             GenSegError: the folder cannot be written.
@@ -106,24 +108,24 @@ class ModelMetadata:
         """Read the metadata of a model folder.
 
         Raises:
-            GenSegError: the folder is none, its metadata was changed or damaged, or it was
-                written by a newer GenSeg.
+            GenSegError: this is not a model folder, its metadata were modified or are corrupted,
+                or they were written by a newer GenSeg.
         """
         manifest.verify(folder, METADATA)
         return cls.from_json(read_json(folder / METADATA), folder)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the entries that MONAI's bundles have, and GenSeg's own under `genseg`."""
+        """Return the entries of a MONAI bundle, and GenSeg's own under `genseg`."""
         return {
             "version": "1.0.0",
-            "changelog": {"1.0.0": "as trained"},
+            "changelog": {"1.0.0": "initial version"},
             "monai_version": self.versions.get("monai", ""),
             "pytorch_version": self.versions.get("torch", ""),
             "numpy_version": self.versions.get("numpy", ""),
             "required_packages_version": REQUIRED_PACKAGES,
             "name": self.name,
             "task": f"Segmentation of {', '.join(self.labels.values())}",
-            "description": f"Trained by GenSeg from {self.cases} labeled cases. Research use.",
+            "description": f"Trained by GenSeg on {self.cases} labeled cases. Research use only.",
             "authors": "",
             "copyright": "",
             "network_data_format": network_data_format(self.preset, self._class_names()),
@@ -137,7 +139,6 @@ class ModelMetadata:
                 "cases": self.cases,
                 "validation": self.validation,
                 "spacing": None if self.spacing is None else list(self.spacing),
-                "cuts": [cut.to_json() for cut in self.cuts],
                 "volumes": {str(value): list(ends) for value, ends in self.volumes.items()},
                 "versions": self.versions,
             },
@@ -145,10 +146,14 @@ class ModelMetadata:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], folder: Path) -> ModelMetadata:
-        """Read what `to_json` gives; `folder` is where it came from, for messages.
+        """Parse the result of `to_json`, of this or an older format.
+
+        Args:
+            values: as in `metadata.json`.
+            folder: model folder, for messages.
 
         Raises:
-            GenSegError: entries are missing or unsound, or of a newer GenSeg.
+            GenSegError: an entry is missing or invalid, or the format is newer.
         """
         try:
             own = manifest.migrate(values["genseg"], folder)
@@ -159,20 +164,19 @@ class ModelMetadata:
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
-            own["cuts"] = tuple(map(Cut.from_json, own["cuts"]))
             own["volumes"] = {int(value): tuple(ends) for value, ends in own["volumes"].items()}
             return cls(name=str(values["name"]), **own)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
             raise GenSegError(
-                f"{folder / METADATA} is not sound ({fault!r}); train again"
+                f"{folder / METADATA} is invalid ({fault!r}); get a new copy of the model"
             ) from fault
 
     def _class_names(self) -> Sequence[str]:
         return ["background", *(self.labels[value] for value in sorted(self.labels))]
 
 
-def _require(sound: bool, entry: str, value: object) -> None:
-    if not sound:
+def _require(valid: bool, entry: str, value: object) -> None:
+    if not valid:
         raise ValueError(f"{entry} is {value!r}")
 
 
@@ -186,25 +190,25 @@ def _is_table(value: object) -> bool:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no name")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
 def _arguments(values: object) -> dict[str, Any]:
-    """Give a network's arguments, if they are plain values.
+    """Return a network's arguments after checking that they are plain values.
 
-    An exported bundle holds them, and MONAI evaluates texts that begin with one of its signs, and
-    builds what `_target_` names.
+    An exported bundle contains them, and MONAI evaluates strings that start with a special
+    character and instantiates `_target_`.
 
     Raises:
-        TypeError: they are no object.
-        ValueError: they hold what MONAI would run.
+        TypeError: they are not a JSON object.
+        ValueError: MONAI would evaluate one of the strings.
     """
     if not isinstance(values, dict):
-        raise TypeError(f"{values!r} are no arguments")
+        raise TypeError(f"{values!r} is not a JSON object")
     for text in _texts_in(values):
         if text.startswith(("$", "@", "%", "_")):
-            raise ValueError(f"{text!r} is no plain value")
+            raise ValueError(f"{text!r} is not a plain value")
     return values
 
 
@@ -219,8 +223,8 @@ def _texts_in(value: object) -> Iterator[str]:
             yield from _texts_in(part)
 
 
-def write_bundle(folder: Path, metadata: ModelMetadata) -> None:
-    """Write all of a model folder but the weights, and seal it.
+def write_model_files(folder: Path, metadata: ModelMetadata) -> None:
+    """Write all files of a model folder except the weights, and the manifest.
 
     Raises:
         GenSegError: the folder cannot be written.
@@ -230,9 +234,9 @@ def write_bundle(folder: Path, metadata: ModelMetadata) -> None:
     write_json(
         folder / INFERENCE, inference_config(metadata.preset, metadata.label_values, network)
     )
-    seal(folder)
+    write_manifest(folder)
 
 
-def seal(folder: Path) -> None:
-    """Write the manifest of those of the model's files that are there; raises as `save` does."""
-    manifest.seal(folder, FILES)
+def write_manifest(folder: Path) -> None:
+    """Write the checksums of the model's existing files; raises as `save` does."""
+    manifest.write_manifest(folder, FILES)

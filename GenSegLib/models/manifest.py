@@ -1,6 +1,6 @@
-"""What is in a model folder, and since which format: checksums of its files, and how old ones load.
+"""The manifest of a model folder (checksums of its files), and migrations of older formats.
 
-Light: the standard library alone.
+Light: imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from ..files import read_json, write_json
 
 MANIFEST = "manifest.json"
 MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
-    lambda values: {**values, "cuts": []},
+    dict,  # format 2 added "cuts"
     lambda values: {**values, "volumes": {}},
+    lambda values: {name: value for name, value in values.items() if name != "cuts"},
 )
-"""Entry k turns the metadata of format k + 1 into those of format k + 2; none is ever removed."""
+"""Entry k converts metadata of format k + 1 to format k + 2; entries are never removed."""
 
 _CHUNK = 1 << 20
 
 
 def format_version() -> int:
-    """Give the format that is written: one more than there are migrations."""
+    """Return the current format version."""
     return 1 + len(MIGRATIONS)
 
 
 def migrate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Bring the metadata of an older format up to date.
+    """Convert the metadata of an older format to the current one.
 
     Raises:
-        GenSegError: they tell no format, or a newer one.
+        GenSegError: the format version is missing or newer.
     """
     found = dict(values)
     for step in MIGRATIONS[_known_format(found.pop("format_version", None), folder) - 1 :]:
@@ -40,8 +41,8 @@ def migrate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return found
 
 
-def seal(folder: Path, names: Sequence[str]) -> None:
-    """Write the manifest: the checksum of each of these files that is there.
+def write_manifest(folder: Path, names: Sequence[str]) -> None:
+    """Write the checksums of those of the files that exist.
 
     Raises:
         GenSegError: the folder cannot be written.
@@ -51,14 +52,14 @@ def seal(folder: Path, names: Sequence[str]) -> None:
 
 
 def verify(folder: Path, *names: str) -> None:
-    """Hold files of a model folder to its manifest.
+    """Verify files of a model folder by their checksums.
 
-    This finds damage and careless edits; it is no signature. What protects from a malicious model
-    is that nothing in the folder is ever run: the network is built by its name, and the weights
-    are read as plain tensors.
+    This detects corruption and manual edits; it is not a signature. Malicious models are harmless
+    because nothing in the folder is ever executed: the network is built by its name, and the
+    weights are loaded as plain tensors.
 
     Raises:
-        GenSegError: the folder is none, or one of the files is missing, changed or damaged.
+        GenSegError: this is not a model folder, or a file is missing, modified or corrupted.
     """
     known = _read(folder)
     for name in names:
@@ -66,27 +67,29 @@ def verify(folder: Path, *names: str) -> None:
         if not path.is_file():
             raise GenSegError(f"{path} is missing; copy the whole model folder again")
         if known.get(name) != _checksum(path):
-            raise GenSegError(f"{path} was changed or damaged; copy the whole model folder again")
+            raise GenSegError(
+                f"{path} was modified or is corrupted; copy the whole model folder again"
+            )
 
 
 def _read(folder: Path) -> dict[str, str]:
     if not (folder / MANIFEST).is_file():
-        raise GenSegError(_no_model(folder))
+        raise GenSegError(_not_a_model(folder))
     manifest = read_json(folder / MANIFEST)
     _known_format(manifest.get("format_version"), folder)
     known = manifest.get("sha256")
     if not isinstance(known, dict):
-        raise GenSegError(f"{folder / MANIFEST} is damaged; copy the whole model folder again")
+        raise GenSegError(f"{folder / MANIFEST} is corrupted; copy the whole model folder again")
     return known
 
 
-def _no_model(folder: Path) -> str:
+def _not_a_model(folder: Path) -> str:
     if any((folder / "configs").glob("*")):
         return (
-            f"{folder} is a MONAI bundle of another program: its configuration can hold code that "
-            "runs when it is read, so GenSeg uses none but its own models"
+            f"{folder} is a MONAI bundle from another program; its configuration may contain code, "
+            "so GenSeg loads only its own models"
         )
-    return f"{folder} is no model folder: it has no {MANIFEST}; check the path"
+    return f"{folder} is not a model folder: it has no {MANIFEST}; check the path"
 
 
 def _checksum(path: Path) -> str:
@@ -102,7 +105,7 @@ def _checksum(path: Path) -> str:
 
 def _known_format(version: object, folder: Path) -> int:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise GenSegError(f"{folder} does not tell its format's version; copy the folder again")
+        raise GenSegError(f"{folder} has no valid format version; copy the folder again")
     if version > format_version():
         raise GenSegError(f"{folder} was written by a newer GenSeg; update GenSeg to use it")
     return version

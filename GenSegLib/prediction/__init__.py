@@ -1,1 +1,1 @@
-"""From an image to its segmentation, in the memory that there is."""
+"""Inference: from an image to its segmentation on the image's own grid."""

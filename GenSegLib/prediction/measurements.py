@@ -1,7 +1,6 @@
-"""Measures each class of a segmentation: volume, place, box and the image's values in it.
+"""Measures each class of a segmentation: volume, centroid, bounding box and intensities.
 
-Positions are in patient coordinates, RAS in mm: R grows to the patient's right, A to the front, S
-to the head. A box reaches from outer voxel face to outer voxel face along these axes, whatever the
+Positions are RAS in mm. Bounding boxes extend to the outer voxel faces along the RAS axes, for any
 orientation of the image.
 """
 
@@ -20,20 +19,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..files import write_text
-from ..images.image_io import Volume
+from ..images.volume import Volume
 
 Array = NDArray[Any]
 
 FILE_NAME = "measurements.csv"
-_NOWHERE = (math.nan,) * 3
+_UNDEFINED = (math.nan,) * 3
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One class of one case; what an empty class lacks is NaN.
+    """The measurements of one class of one case; NaN where a class without voxels has none.
 
-    `centroid`, `low` and `high` (the corners of the box) are RAS in mm. `mean` and `deviation` (of
-    the population) are in the image's unit, HU for a CT.
+    `centroid`, `low` and `high` (the corners of the bounding box) are RAS in mm. `mean` and
+    `deviation` (population standard deviation) are in the image's unit, HU for CT.
     """
 
     case: str
@@ -43,9 +42,9 @@ class Measurement:
     volume_ml: float
     mean: float = math.nan
     deviation: float = math.nan
-    centroid: tuple[float, ...] = _NOWHERE
-    low: tuple[float, ...] = _NOWHERE
-    high: tuple[float, ...] = _NOWHERE
+    centroid: tuple[float, ...] = _UNDEFINED
+    low: tuple[float, ...] = _UNDEFINED
+    high: tuple[float, ...] = _UNDEFINED
 
 
 def measure(
@@ -56,59 +55,61 @@ def measure(
     Args:
         case: its name.
         image: its first channel is measured.
-        label: (1, x, y, z) of whole numbers on the image's grid.
+        label: (1, x, y, z) label values on the image's grid.
         names: of the classes to measure, in their order.
     """
     classes = label.array[0]
     boxes = ndimage.find_objects(classes)
     return tuple(
-        _measure_class(case, value, name, image, classes, boxes) for value, name in names.items()
+        _measure_class(Measurement(case, value, name, 0, 0.0), image, classes, boxes)
+        for value, name in names.items()
     )
 
 
 def _measure_class(
-    case: str, value: int, name: str, image: Volume, classes: Array, boxes: Sequence[Any]
+    empty: Measurement, image: Volume, classes: Array, boxes: Sequence[Any]
 ) -> Measurement:
+    value = empty.label
     box = boxes[value - 1] if value <= len(boxes) else None
     if box is None:
-        return Measurement(case, value, name, 0, 0.0)
+        return empty
     mask = classes[box] == value
     start = np.array([part.start for part in box], float)
-    values = image.array[0][box][mask].astype(np.float64)
+    intensities = image.array[0][box][mask].astype(np.float64)
     center = start + ndimage.center_of_mass(mask)
     low, high = _extent(mask, start, image.affine)
     voxels = int(np.count_nonzero(mask))
     return Measurement(
-        case,
+        empty.case,
         value,
-        name,
+        empty.name,
         voxels,
         voxels * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000,
-        float(values.mean()),
-        float(values.std()),
-        _three(image.affine[:3, :3] @ center + image.affine[:3, 3]),
-        _three(low),
-        _three(high),
+        float(intensities.mean()),
+        float(intensities.std()),
+        _floats(image.affine[:3, :3] @ center + image.affine[:3, 3]),
+        _floats(low),
+        _floats(high),
     )
 
 
 def _extent(mask: Array, start: Array, affine: Array) -> tuple[Array, Array]:
-    """Give the least and the largest R, A and S of a mask's voxel faces.
+    """Return the smallest and largest R, A and S of a mask's voxel faces.
 
-    A position grows or falls evenly along a row of voxels, so that the ends of the rows suffice.
+    Positions are monotonic along a row of voxels, so the ends of the rows suffice.
     """
     rows = mask.any(axis=0)
     y, z = np.nonzero(rows)
     first = mask.argmax(axis=0)[rows]
     last = len(mask) - 1 - mask[::-1].argmax(axis=0)[rows]
     ends = np.array([[*first, *last], [*y, *y], [*z, *z]]) + start[:, np.newaxis]
-    places = affine[:3, :3] @ ends + affine[:3, 3:]
+    positions = affine[:3, :3] @ ends + affine[:3, 3:]
     half = np.abs(affine[:3, :3]).sum(axis=1) / 2
-    return places.min(axis=1) - half, places.max(axis=1) + half
+    return positions.min(axis=1) - half, positions.max(axis=1) + half
 
 
 def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Write one row a case and class as CSV; what is not there is left empty.
+    """Write one row per case and class as CSV; undefined values are empty.
 
     Raises:
         GenSegError: the file cannot be written.
@@ -122,7 +123,7 @@ def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
 
 
 def format_measurements(measurements: Sequence[Measurement], unit: str = "") -> str:
-    """Lay out volume, values and place for a terminal; the CSV file has the rest."""
+    """Return a table for the terminal; the CSV file has more columns."""
     values = f"mean ± SD ({unit})" if unit else "mean ± SD"
     rows = [["case", "class", "volume (ml)", values, "box R x A x S (mm)", "center R, A, S (mm)"]]
     for one in measurements:
@@ -158,5 +159,5 @@ def _text(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def _three(values: Array) -> tuple[float, ...]:
+def _floats(values: Array) -> tuple[float, ...]:
     return tuple(float(value) for value in values)

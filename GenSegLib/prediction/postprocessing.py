@@ -1,4 +1,4 @@
-"""Cleans a predicted label volume."""
+"""Postprocessing of label volumes: largest connected components and hole filling."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..presets import Preset
 
 Array = NDArray[Any]
 
-_SHARE = 0.1  # of the largest piece's voxels, for one that may be part of it
+_MIN_FRACTION = 0.1  # of the largest component's voxels
 
 
-def clean(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
-    """Do what the preset says: keep the largest pieces, then fill holes.
+def postprocess(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
+    """Keep the largest components, then fill holes, as the preset says.
 
     Args:
-        label: label volume (x, y, z) of whole numbers; it is not modified.
+        label: (x, y, z) label values; it is not modified.
         preset: of the model.
-        labels: the values that the model knows, without the background.
+        labels: label values of the model, without background.
     """
     if preset.largest_component:
         optional = set(preset.optional_labels)
@@ -31,40 +31,36 @@ def clean(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
 
 
 def largest_components(label: Array, labels: Iterable[int]) -> Array:
-    """Keep of each label its largest piece; the rest becomes background.
+    """Keep the largest connected component of each label; the rest becomes background.
 
-    Where that piece reaches a face of the volume, others that reach the same face and have a tenth
-    of its voxels stay as well: the lobes of a liver that the image shows the lower half of hang
-    together above it.
-
-    Voxels that share a face, an edge or a corner are of one piece. Of pieces of equal size the
-    one nearest the origin in memory order is the largest.
+    If that component reaches a face of the volume, other components that reach the same face and
+    have at least a tenth of its voxels are kept too: lobes of a liver may be connected outside
+    the field of view. Connectivity is 26; ties go to the component that comes first in memory.
 
     Args:
-        label: label volume (x, y, z) of whole numbers, all of what the image shows; it is not
-            modified.
-        labels: values to clean; others are left alone.
+        label: (x, y, z) label values of the whole field of view; it is not modified.
+        labels: values to process; others are unchanged.
     """
-    cleaned = label.copy()
+    result = label.copy()
     boxes = ndimage.find_objects(label)
     for value in labels:
         box = boxes[value - 1] if value <= len(boxes) else None
         if box is not None:
             mask = label[box] == value
-            ends = [(part.start == 0, part.stop == n) for part, n in zip(box, label.shape)]
-            cleaned[box][mask & ~_largest_component(mask, ends)] = 0
-    return cleaned
+            faces = [(part.start == 0, part.stop == n) for part, n in zip(box, label.shape)]
+            result[box][mask & ~_largest_component(mask, faces)] = 0
+    return result
 
 
 def fill_holes(label: Array, labels: Iterable[int]) -> Array:
-    """Fill the background that a label encloses; voxels of other labels stay as they are.
+    """Fill background that a label encloses; other labels are unchanged.
 
-    Background is enclosed where no way over the faces of voxels that are not of the label leads to
-    the border of the volume. What two labels enclose goes to the higher value, since inner
-    structures (a lesion in its organ) are numbered after what they lie in.
+    Holes are background that is not connected (6-connectivity) to the border of the label's
+    bounding box. Holes enclosed by two labels go to the higher value, since inner structures (a
+    lesion in its organ) have higher values.
 
     Args:
-        label: label volume (x, y, z) of whole numbers; it is not modified.
+        label: (x, y, z) label values; it is not modified.
         labels: values whose holes to fill.
     """
     filled = label.copy()
@@ -77,22 +73,22 @@ def fill_holes(label: Array, labels: Iterable[int]) -> Array:
     return filled
 
 
-def _largest_component(mask: Array, ends: Sequence[tuple[bool, bool]]) -> Array:
-    """Give the largest piece of a mask, and those that hang together with it beyond the image.
+def _largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array:
+    """Return the mask of the largest component and of those connected to it outside the image.
 
     Args:
         mask: (x, y, z).
-        ends: for each axis whether the mask's first and last slice are those of the image.
+        faces: for each axis, whether the mask's first and last slice are the image's.
     """
-    pieces, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
-    sizes = np.bincount(pieces.ravel())
+    components, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
+    sizes = np.bincount(components.ravel())
     sizes[0] = 0
     largest = sizes.argmax()
-    kept = np.zeros(count + 1, bool)
-    kept[largest] = True
-    for axis, (is_first, is_last) in enumerate(ends):
-        for is_end, place in ((is_first, 0), (is_last, -1)):
-            reaching = np.unique(pieces.take(place, axis)) if is_end else ()
-            if largest in reaching:
-                kept[reaching] |= sizes[reaching] >= _SHARE * sizes[largest]
-    return np.asarray(kept[pieces])
+    keep = np.zeros(count + 1, bool)
+    keep[largest] = True
+    for axis, (is_first, is_last) in enumerate(faces):
+        for is_face, index in ((is_first, 0), (is_last, -1)):
+            touching = np.unique(components.take(index, axis)) if is_face else ()
+            if largest in touching:
+                keep[touching] |= sizes[touching] >= _MIN_FRACTION * sizes[largest]
+    return np.asarray(keep[components])

@@ -1,24 +1,29 @@
-"""Segments image files with a trained model, and writes what was found."""
+"""Segments image files with a trained model and writes the results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..data.layouts import image_stem
-from ..dicom import seg as dicom_seg
+from ..data.image_io import read_image, write_image, write_label
+from ..dicom import seg_writer
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.image_io import Volume, read_image, write_image, write_label
+from ..images.file_names import image_stem
+from ..images.volume import Volume
 from ..models.folder import ModelMetadata
 from .measurements import FILE_NAME, Measurement, measure, write_measurements
+from .prediction_progress import PredictionProgress
 from .predictor import Prediction, Predictor
-from .sliding import segment
-from .uncertainty import NAME_ENDING, describe_least_sure, write_expected_dice
-from .window_watch import WindowWatch
+from .uncertainty import (
+    FILE_SUFFIX,
+    describe_most_uncertain,
+    write_expected_dice,
+)
 
-__all__ = ["Prediction", "Predictor", "predict_files", "segment"]
+__all__ = ["Prediction", "Predictor", "predict_files"]
 
 PROBABILITIES = "probabilities"
 EXPECTED_DICE = "uncertainty.csv"
@@ -46,109 +51,135 @@ def predict_files(
         model: model folder.
         images: image files, or folders of one DICOM series each.
         out: folder for `<image's name><suffix>`; with `probabilities` also for
-            `probabilities/<image's name>_<label>.nii.gz`, a file for each label.
+            `probabilities/<image's name>_<label>.nii.gz`, one file per label.
         device: see `Predictor`.
         mirror: see `Predictor`.
         others: see `Predictor`.
         max_memory: see `Predictor`.
         exact: see `Predictor`.
-        probabilities: write them as well.
-        uncertainty: write `<image's name>_uncertainty.nii.gz` as well, the normalized entropy, and
-            `uncertainty.csv`, the images with their expected Dice, the least sure one first.
-        suffix: the format; a `.seg.nrrd` carries the labels' names, colors and terminology, and so
-            does a `.dcm`, a DICOM SEG of its series.
-        measured: where given, takes what is measured of all classes, which is then written to
+        probabilities: also write the probabilities.
+        uncertainty: also write `<image's name>_uncertainty.nii.gz`, the normalized entropy, and
+            `uncertainty.csv`, the images with their expected Dice, lowest first.
+        suffix: file format; `.seg.nrrd` and `.dcm` (DICOM SEG of the image's series) store the
+            labels' names, colors and terminology.
+        measured: list to append the measurements of all classes to; they are then written to
             `measurements.csv` as well.
-        events: is told the progress and why a result is to be looked at with care.
+        events: receives the progress and the warnings.
 
     Returns:
         The label files, in the order of the images.
 
     Raises:
-        GenSegError: the model or an image cannot be read, two images have one name, or an output
-            would replace an image.
+        GenSegError: the model or an image cannot be read, two images have the same name, or an
+            output would overwrite an image.
     """
     events = events or EventLog(None)
-    if suffix == dicom_seg.SUFFIX:
-        dicom_seg.require_series(images)
+    if suffix == seg_writer.SUFFIX:
+        seg_writer.require_series(images)
     targets = _targets(images, out, suffix, uncertainty)
-    asked = {"probabilities": probabilities, "uncertainty": uncertainty}
     predictor = Predictor(
         model,
         device,
         mirror,
         others=others,
         max_memory=max_memory,
-        tell=lambda text: events.log(text, "warning"),
+        log=lambda text: events.log(text, "warning"),
         exact=exact,
     )
-    names = predictor.metadata.labels
-    watch = WindowWatch(events, len(images))
-    expected: dict[str, Mapping[int, float]] = {}
-    doubtful: list[str] = []
-    for path, target in zip(images, targets):
-        watch.start_image(path.name)
-        image = read_image(path, dtype=None)
-        prediction = _predict_image(predictor, path, image, watch, **asked)
-        for warning in (*prediction.warnings, *_privacy_warnings(path)):
-            events.log(f"{path}: {warning}", "warning")
-        if prediction.warnings:
-            doubtful.append(image_stem(path))
-        _write(prediction, target, path, predictor.metadata)
-        if measured is not None:
-            measured += measure(image_stem(path), image, prediction.label, names)
-        if prediction.expected_dice is not None:
-            expected[image_stem(path)] = prediction.expected_dice
-        watch.finish_image()
-    if doubtful and len(images) > 1:
-        some = f"{len(doubtful)} of {len(images)} segmentations"
-        events.log(f"look at {some} with care, for the reasons above: {', '.join(doubtful)}")
-    if measured is not None:
-        write_measurements(out / FILE_NAME, measured)
-    if expected:
-        write_expected_dice(out / EXPECTED_DICE, expected, names)
-        events.log(describe_least_sure(expected, EXPECTED_DICE))
+    job = _PredictionJob(predictor, events, len(images), probabilities, uncertainty, measured)
+    for image, target in zip(images, targets):
+        job.predict(image, target)
+    job.write_summaries(out)
     return targets
 
 
+@dataclass
+class _PredictionJob:
+    """Predicts images one by one and collects what is summarized over all of them."""
+
+    predictor: Predictor
+    events: EventLog
+    images: int
+    probabilities: bool
+    uncertainty: bool
+    measured: list[Measurement] | None
+    expected_dice: dict[str, dict[int, float]] = field(default_factory=dict)
+    with_warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.progress = PredictionProgress(self.events, self.images)
+
+    def predict(self, path: Path, target: Path) -> None:
+        """Segment an image file and write the outputs."""
+        self.progress.start_image(path.name)
+        image = read_image(path, dtype=None)
+        try:
+            prediction = self.predictor.predict(
+                image, self.probabilities, self.uncertainty, self.progress
+            )
+        except GenSegError as fault:
+            raise GenSegError(f"{path}: {fault}") from fault
+        name, metadata = image_stem(path), self.predictor.metadata
+        for warning in (*prediction.warnings, *_privacy_warnings(path)):
+            self.events.log(f"{path}: {warning}", "warning")
+        if prediction.warnings:
+            self.with_warnings.append(name)
+        _write(prediction, target, path, metadata)
+        if self.measured is not None:
+            self.measured += measure(name, image, prediction.label, metadata.labels)
+        if prediction.expected_dice is not None:
+            self.expected_dice[name] = dict(prediction.expected_dice)
+        self.progress.finish_image()
+
+    def write_summaries(self, out: Path) -> None:
+        """Log which images need review; write the tables of all images."""
+        if self.with_warnings and self.images > 1:
+            self.events.log(
+                f"review {len(self.with_warnings)} of {self.images} segmentations because of the "
+                f"warnings above: {', '.join(self.with_warnings)}"
+            )
+        if self.measured is not None:
+            write_measurements(out / FILE_NAME, self.measured)
+        if self.expected_dice:
+            names = self.predictor.metadata.labels
+            write_expected_dice(out / EXPECTED_DICE, self.expected_dice, names)
+            self.events.log(describe_most_uncertain(self.expected_dice, EXPECTED_DICE))
+
+
 def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) -> list[Path]:
-    """Name the label file of each image, and refuse names that clash before any work is done."""
-    taken: dict[str, Path] = {}  # by names without capitals, which not every drive tells apart
+    """Return each image's label file; refuse names that clash before any work is done."""
+    taken: dict[str, Path] = {}  # case-folded, since not every file system is case-sensitive
     inputs = {image.resolve() for image in images}
     targets = [out / f"{image_stem(image)}{suffix}" for image in images]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
             if file.name.casefold() in taken:
                 both = f"{taken[file.name.casefold()]} and {image}"
-                raise GenSegError(f"{both} would both become {file.name}; rename one")
+                raise GenSegError(f"{both} would both be written to {file.name}; rename one")
             if file.resolve() in inputs:
-                raise GenSegError(f"{file.name} is one of the images; choose another output folder")
+                raise GenSegError(
+                    f"{file.name} would overwrite one of the images; choose another output folder"
+                )
             taken[file.name.casefold()] = image
     return targets
 
 
 def _uncertainty_file(target: Path) -> Path:
-    return target.parent / f"{image_stem(target)}{NAME_ENDING}.nii.gz"
-
-
-def _predict_image(
-    predictor: Predictor, path: Path, image: Volume, watch: WindowWatch, **asked: bool
-) -> Prediction:
-    try:
-        return predictor.predict(image, **asked, watch=watch)
-    except GenSegError as fault:
-        raise GenSegError(f"{path}: {fault}") from fault
+    return target.parent / f"{image_stem(target)}{FILE_SUFFIX}.nii.gz"
 
 
 def _privacy_warnings(path: Path) -> tuple[str, ...]:
-    """Warn where the name of an output, that of its DICOM folder, tells who the patient is."""
+    """Warn if the output's name, that of its DICOM folder, identifies the patient."""
     return (ADVICE,) if path.is_dir() and find_identifying([path.name], path) else ()
 
 
 def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMetadata) -> None:
     preset = metadata.preset
-    if target.suffix == dicom_seg.SUFFIX:
-        dicom_seg.write_segmentation(target, prediction.label, image, metadata)
+    if target.suffix == seg_writer.SUFFIX:
+        segments = seg_writer.SegmentDescriptions(
+            metadata.labels, preset.colors, preset.terminology, metadata.name
+        )
+        seg_writer.write_segmentation(target, prediction.label, image, segments)
     else:
         write_label(target, prediction.label, metadata.labels, preset.colors, preset.terminology)
     if prediction.probabilities is not None:

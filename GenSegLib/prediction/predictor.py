@@ -1,7 +1,7 @@
-"""Applies a trained model to an image: the segmentation lands on the image's own grid.
+"""Applies a trained model to an image; the segmentation is on the image's own grid.
 
-Where the preset has a coarse spacing, the organ is looked for at it first, and what lies around it
-is then segmented at the preset's spacing.
+With a coarse spacing in the preset, the organ is first located at that spacing, and the region
+around it is then segmented at the preset's spacing.
 """
 
 from __future__ import annotations
@@ -15,37 +15,38 @@ import torch
 from torch import nn
 
 from ..computing.devices import choose_device, choose_precision, to_device
-from ..data.normalization import Spread
-from ..data.preprocessing import Prepared, Preprocessor
+from ..data.normalization import IntensityStatistics
+from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..errors import GenSegError
-from ..images.cutting import recut
-from ..images.geometry import likeliest
-from ..images.image_io import Volume
+from ..images.geometry import argmax_label
+from ..images.volume import Volume
+from ..models.weights import load_ensemble
 from ..presets import Preset
-from .budget import Budget, passage_bytes
-from .canvas import Canvas, canvas_bytes
-from .classifier import SteadfastClassifier
-from .coarse import Box, box_around, part_of, whole, with_padding, without_padding
-from .ensemble import load_ensemble
-from .image_fit import find_misfits
-from .passes import Passes
-from .postprocessing import clean
-from .restoring import Restorer
-from .views import View, mirrored_views, moved_views
-from .volume_fit import find_odd_volumes
-from .window_watch import Pass, WindowWatch
+from .accumulator import OutputAccumulator, output_bytes
+from .coarse_to_fine import Box, bounding_box, crop, full_box, remove_padding, restore_padding
+from .ensemble import OutOfMemoryFallback
+from .inferer import SlidingWindowInferer
+from .inversion import SlabInverter
+from .memory_budget import MemoryBudget, preprocessing_bytes
+from .plausibility import image_warnings, volume_warnings
+from .postprocessing import postprocess
+from .prediction_progress import InferencePass, PredictionProgress
+from .tta import Augmentation, affine_augmentations, flips
 
-_COPIES = 4  # moved ones, to see where the model is unsure (`uncertainty_ranking.py`)
+_AFFINE_COPIES = 4  # for the uncertainty (`Testing/Benchmarks/uncertainty_ranking.py`)
 
 
 @dataclass(frozen=True)
 class Prediction:
     """A segmentation on the image's own grid.
 
-    `label` is (1, x, y, z) int16, `warnings` say why the result is to be looked at with care.
-    Where they were asked for, `probabilities` is (class, x, y, z) float32, `uncertainty`
-    (1, x, y, z) float32, see `normalized_entropy`, and `expected_dice` that of each label value,
-    see `ExpectedDice`. Away from where a coarse pass found the organ, background is sure.
+    Attributes:
+        label: (1, x, y, z) int16.
+        warnings: reasons to review the result.
+        probabilities: (class, x, y, z) float32 if requested. Outside the region that a coarse pass
+            found, background has probability 1.
+        uncertainty: (1, x, y, z) float32 if requested, see `normalized_entropy`.
+        expected_dice: of each label value if the uncertainty was requested, see `ExpectedDice`.
     """
 
     label: Volume
@@ -55,8 +56,8 @@ class Prediction:
     expected_dice: Mapping[int, float] | None = None
 
 
-class _Formatted(nn.Module):
-    """A segmenter in the memory format of trainings and in a number format."""
+class _AutocastSegmenter(nn.Module):
+    """A segmenter in the memory format and number format of trainings."""
 
     def __init__(self, segmenter: nn.Module, device: torch.device, precision: str) -> None:
         super().__init__()
@@ -69,33 +70,23 @@ class _Formatted(nn.Module):
         return logits
 
 
-def _axes_to_mirror(preset: Preset) -> tuple[int, ...]:
-    if not preset.mirror_axes:
-        raise GenSegError(
-            "this model learned from no mirrored cases, and would not know mirrored copies of an "
-            "image; leave --mirror out, or train with a preset that names mirror_axes"
-        )
-    return preset.mirror_axes
-
-
 class Predictor:
-    """A trained model, loaded and ready.
+    """A trained model, loaded and ready to predict.
 
     Args:
-        model_folder: see `model_folder`.
+        model_folder: see `models.folder`.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        mirror: also segment the image mirrored along the axes that the model learned it along, and
-            average.
-        others: folders of further models of the same kind, to average over.
-        max_memory: the most bytes that may be taken, of main memory and of the device's; None for
-            most of what is free.
-        tell: is told in one line what the device's memory did not suffice for.
-        exact: compute in float32 even where the device gains by bfloat16, which trainings then
-            compute in and which changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
+        mirror: average over flips along the preset's `mirror_axes`.
+        others: folders of further models to average over, with equal preprocessing and labels.
+        max_memory: limit in bytes, for main memory and for the device's memory; None for most of
+            what is free.
+        log: called with one line per fallback after an out-of-memory error.
+        exact: compute in float32 even where bfloat16 is faster; bfloat16, which trainings use,
+            changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
 
     Raises:
-        GenSegError: a model cannot be read or is of another kind, it is to mirror and learned
-            from no mirrored cases, or the device is not there.
+        GenSegError: a model cannot be read or does not match the first one, mirroring is requested
+            of a model trained without it, or the device is not available.
     """
 
     def __init__(
@@ -106,135 +97,150 @@ class Predictor:
         *,
         others: Sequence[Path] = (),
         max_memory: int | None = None,
-        tell: Callable[[str], None] | None = None,
+        log: Callable[[str], None] | None = None,
         exact: bool = False,
     ) -> None:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
         self._preset = self.metadata.preset
-        self._views = mirrored_views(_axes_to_mirror(self._preset) if mirror else ())
+        self._flips = flips(_mirror_axes(self._preset) if mirror else ())
         precision = "fp32" if exact else "auto"
-        networks = [_Formatted(one, chosen, precision) for one in networks]
+        networks = [_AutocastSegmenter(one, chosen, precision) for one in networks]
         self._preprocessor = Preprocessor(self._preset)
-        self._budget = Budget.choose(chosen, max_memory)
-        classifier = SteadfastClassifier(
-            networks, chosen, tell or (lambda _: None), windows_at_once=1
+        self._budget = MemoryBudget.choose(chosen, max_memory)
+        ensemble = OutOfMemoryFallback(networks, chosen, log or (lambda _: None), batch_size=1)
+        self._inferer = SlidingWindowInferer(
+            ensemble, self._budget, self._preset.patch_size, self._classes
         )
-        self._passes = Passes(classifier, self._budget, self._preset.patch_size, self._classes)
 
     def predict(
         self,
         image: Volume,
         probabilities: bool = False,
         uncertainty: bool = False,
-        watch: WindowWatch | None = None,
+        progress: PredictionProgress | None = None,
     ) -> Prediction:
         """Segment an image.
 
         Args:
             image: (channel, x, y, z), of any orientation and spacing; it is not modified.
-            probabilities: give those of all classes as well.
-            uncertainty: give the normalized entropy of the probabilities and the expected Dice as
-                well, both of the mean over moved copies, too: six times the work in all.
-            watch: is told how far it is.
+            probabilities: also return the probabilities of all classes.
+            uncertainty: also return the normalized entropy and the expected Dice, both of the mean
+                over small affine transforms of the image; takes six times as long in all.
+            progress: receives the number of finished windows.
 
         Raises:
-            GenSegError: the image has other channels than the model, or voxels that are NaN, or
-                does not fit into the memory.
+            GenSegError: the image's channels do not match the model, it has NaN voxels, or it does
+                not fit into memory.
         """
-        preset, values = self._preset, self.metadata.label_values
-        if len(image.array) != preset.channels:
+        if len(image.array) != self._preset.channels:
             raise GenSegError(
-                f"the image has {len(image.array)} channels, the model needs {preset.channels}"
+                f"the image has {len(image.array)} channels, but the model expects "
+                f"{self._preset.channels}"
             )
-        watch = watch or WindowWatch()
-        asked = {"probabilities": probabilities, "uncertainty": uncertainty}
-        self._require_room(image, asked)
-        canvas = Canvas(image.shape, values, **asked)
-        box: Box | None = whole(image)
-        spread: Spread | None = None
-        if preset.coarse_spacing is not None:
-            box, spread = self._find(image, watch, uncertainty)
+        progress = progress or PredictionProgress()
+        outputs = {"probabilities": probabilities, "uncertainty": uncertainty}
+        self._require_memory(image, outputs)
+        accumulator = OutputAccumulator(image.shape, self.metadata.label_values, **outputs)
+        box: Box | None = full_box(image)
+        statistics: IntensityStatistics | None = None
+        preprocessor = self._preprocessor
+        if self._preset.coarse_spacing is not None:
+            box, statistics = self._locate(image, progress, uncertainty)
+            preprocessor = Preprocessor(replace(self._preset, crop_foreground=False))
         if box is not None:
-            prepared = self._fine_preprocessor().apply(part_of(image, box), spread=spread)
-            self._fill(canvas, box, prepared, watch)
-            label = clean(canvas.label[box], preset, values[1:])
-            canvas.label[box] = recut(label, image.affine, self.metadata.cuts)
-        return self._prediction(image, canvas)
+            prepared = preprocessor.apply(crop(image, box), statistics=statistics)
+            self._segment(accumulator, box, prepared, progress)
+            accumulator.label[box] = self._postprocess(accumulator.label[box])
+        return self._prediction(image, accumulator)
 
-    def _require_room(self, image: Volume, asked: Mapping[str, bool]) -> None:
+    def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
         spacing = self._preset.coarse_spacing or self._preset.spacing
-        what = " and ".join(name for name, on in asked.items() if on) or "segmentation"
-        canvas = canvas_bytes(image.shape, self._classes, **asked)
-        needed = canvas + passage_bytes(image, spacing, self._classes)
-        self._budget.require(needed, f"the {what} of an image of {_voxels(image)}")
+        what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
+        needed = output_bytes(image.shape, self._classes, **outputs)
+        needed += preprocessing_bytes(image, spacing, self._classes)
+        self._budget.require(needed, f"predicting the {what} of an image of {_voxels(image)}")
 
-    def _fine_preprocessor(self) -> Preprocessor:
-        """Give the preprocessor; what a coarse pass found is no further cropped."""
-        if self._preset.coarse_spacing is None:
-            return self._preprocessor
-        return Preprocessor(replace(self._preset, crop_foreground=False))
+    def _locate(
+        self, image: Volume, progress: PredictionProgress, uncertainty: bool
+    ) -> tuple[Box | None, IntensityStatistics | None]:
+        """Locate the organ at the coarse spacing.
 
-    def _find(
-        self, image: Volume, watch: WindowWatch, uncertainty: bool
-    ) -> tuple[Box | None, Spread | None]:
-        """Look for the organ at the coarse spacing.
-
-        Gives the box to segment, None where there is none, and the spread of the whole image,
-        which the box is normalized by.
+        Returns the box to segment, None if there is none, and the intensity statistics of the
+        whole image, by which the box is normalized.
         """
-        fine_views = len(self._views) + (len(self._views) + _COPIES if uncertainty else 0)
-        finding = Pass("to find where to look", self._views, fine_views)
-        preset, values = self._preset, self.metadata.label_values
+        later = len(self._flips) + (len(self._flips) + _AFFINE_COPIES if uncertainty else 0)
+        locating = InferencePass("to locate the organ", self._flips, later)
+        preset = self._preset
         coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
-        along = self._passes.windows(coarse).along
-        found = [
-            likeliest(zip(values, shares), np.dtype(np.int16))
-            for _, _, shares in self._passes.slabs(coarse, finding, watch)
+        along = self._inferer.windows(coarse).along
+        slabs = [
+            argmax_label(zip(self.metadata.label_values, probabilities), np.dtype(np.int16))
+            for _, _, probabilities in self._inferer.iterate_slabs(coarse, locating, progress)
         ]
-        label = without_padding(coarse, np.concatenate(found, axis=along))
-        label = with_padding(coarse, clean(label, preset, values[1:]))
-        box = box_around(coarse, label, image, preset.coarse_margin_mm)
-        if box is None and preset.search_finely:
-            box = whole(image)
+        label = remove_padding(coarse, np.concatenate(slabs, axis=along))
+        label = restore_padding(coarse, self._postprocess(label))
+        box = bounding_box(coarse, label, image, preset.coarse_margin_mm)
+        if box is None and preset.full_image_fallback:
+            box = full_box(image)
         if box is None:
             return None, None
-        part = part_of(image, box)
-        needed = passage_bytes(part, preset.spacing, self._classes)
+        part = crop(image, box)
+        needed = preprocessing_bytes(part, preset.spacing, self._classes)
         self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
-        return box, self._preprocessor.measure(image)
+        return box, self._preprocessor.statistics(image)
 
-    def _fill(self, canvas: Canvas, box: Box, prepared: Prepared, watch: WindowWatch) -> None:
-        """Fill a box of the canvas with what is found in its prepared image."""
-        restorer = Restorer(prepared.route, self._passes.windows(prepared).along)
-        copies: tuple[View, ...] = ()
-        if canvas.uncertainty is not None:
-            copies = (*self._views, *moved_views(_COPIES, prepared.spacing))
-        segmenting = Pass("to segment", self._views, len(copies))
-        canvas.fill(box, restorer, self._passes.slabs(prepared, segmenting, watch))
+    def _segment(
+        self,
+        accumulator: OutputAccumulator,
+        box: Box,
+        prepared: PreprocessedImage,
+        progress: PredictionProgress,
+    ) -> None:
+        """Segment a box of the image at the fine spacing."""
+        inverter = SlabInverter(prepared.transform, self._inferer.windows(prepared).along)
+        copies: tuple[Augmentation, ...] = ()
+        if accumulator.uncertainty is not None:
+            copies = (*self._flips, *affine_augmentations(_AFFINE_COPIES, prepared.spacing))
+        segmenting = InferencePass("for the segmentation", self._flips, len(copies))
+        slabs = self._inferer.iterate_slabs(prepared, segmenting, progress)
+        accumulator.add(box, inverter, slabs)
         if copies:
-            doubting = Pass("to see where the model is unsure", copies)
-            canvas.doubt(box, restorer, self._passes.slabs(prepared, doubting, watch))
+            repeating = InferencePass("for the uncertainty", copies)
+            slabs = self._inferer.iterate_slabs(prepared, repeating, progress)
+            accumulator.add_uncertainty(box, inverter, slabs)
+
+    def _postprocess(self, label: np.ndarray) -> np.ndarray:
+        return postprocess(label, self._preset, self.metadata.label_values[1:])
 
     @property
     def _classes(self) -> int:
         return len(self.metadata.label_values)
 
-    def _prediction(self, image: Volume, canvas: Canvas) -> Prediction:
-        doubts = find_misfits(image, self.metadata)
-        label = Volume(canvas.label[np.newaxis], image.affine)
-        if canvas.label.any():
-            doubts += find_odd_volumes(label, self.metadata)
+    def _prediction(self, image: Volume, accumulator: OutputAccumulator) -> Prediction:
+        warnings = image_warnings(image, self.metadata)
+        label = Volume(accumulator.label[np.newaxis], image.affine)
+        if accumulator.label.any():
+            warnings += volume_warnings(label, self.metadata)
         else:
             names = ", ".join(self.metadata.labels.values())
-            doubts.append(f"the segmentation is empty: the model found no {names}")
-        extras: dict[str, Volume] = {}
-        if canvas.probabilities is not None:
-            extras["probabilities"] = Volume(canvas.probabilities, image.affine)
-        if canvas.uncertainty is not None:
-            extras["uncertainty"] = Volume(canvas.uncertainty, image.affine)
-        expected = canvas.expected_dice.of_labels() if canvas.expected_dice else None
-        return Prediction(label, tuple(doubts), **extras, expected_dice=expected)
+            warnings.append(f"the segmentation is empty: the model found no {names}")
+        maps = {
+            name: Volume(array, image.affine)
+            for name in ("probabilities", "uncertainty")
+            if (array := getattr(accumulator, name)) is not None
+        }
+        expected = accumulator.expected_dice.of_labels() if accumulator.expected_dice else None
+        return Prediction(label, tuple(warnings), **maps, expected_dice=expected)
+
+
+def _mirror_axes(preset: Preset) -> tuple[int, ...]:
+    if not preset.mirror_axes:
+        raise GenSegError(
+            "this model was trained without mirroring, so mirrored predictions would be wrong; "
+            "omit --mirror, or train with a preset that sets mirror_axes"
+        )
+    return preset.mirror_axes
 
 
 def _voxels(image: Volume) -> str:

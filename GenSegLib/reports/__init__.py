@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with curves, pictures, scores and settings."""
+"""The report of a run: one HTML file with charts, images, scores and settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..files import write_text
 from ..runs import RunFolder
 from .curves import History, read_history
 from .page import Card, Section, page
-from .previews import Look, best_and_worst, development, pairs
+from .previews import LabelStyle, best_and_worst, pairs, progression
 from .scores import ScoreTable, read_scores
 from .sections import (
     curves_section,
@@ -27,14 +27,14 @@ def write_report(
     predictions: Path | None = None,
     references: Path | None = None,
 ) -> Path:
-    """Write RUN/report.html from what the run folder holds; works during a training, too.
+    """Write `report.html` into a run folder, during or after the training.
 
     Args:
         run: the run.
-        evaluation: the CSV of `genseg evaluate`, for the table of scores.
-        predictions: the folder of the evaluated predictions.
-        references: the folder that they were compared with. Their images are looked for beside
-            it; where they are not there, the predictions of the validation cases are shown.
+        evaluation: CSV of `genseg evaluate`, for the table of scores.
+        predictions: folder of the evaluated predictions.
+        references: folder of their references. Images are searched for in the folder next to it;
+            without images, the predictions of the validation cases are shown.
 
     Returns:
         The path of the report.
@@ -75,13 +75,13 @@ def _cards(
     cards = []
     if scores is not None and (means := scores.case_means()):
         mean = sum(means.values()) / len(means)
-        cards.append(Card("Dice on test cases", f"{mean:.3f}", f"mean of {len(means)} cases"))
+        cards.append(Card("Test Dice", f"{mean:.3f}", f"mean over {len(means)} cases"))
     if best := history.best("validation_dice"):
         cards.append(Card("Best validation Dice", f"{best[1]:.3f}", f"at step {best[0]:g}"))
     cards.append(Card("Labeled cases", str(len(run.cases.labeled)), role_counts(run)))
     gamma = history.curves.get("gamma") or history.curves.get("upper/gamma")
     if gamma is not None:
-        cards.append(Card("Weight γ", f"{gamma.last:.2f}", "of the generated pairs, at the end"))
+        cards.append(Card("Weight γ", f"{gamma.last:.2f}", "final weight of the generated pairs"))
     if history.phases:
         steps = f"{history.phases[-1].last:,.0f}"
         cards.append(Card("Time", _duration(seconds), f"{steps} steps"))
@@ -96,20 +96,20 @@ def _duration(seconds: float) -> str:
 
 
 def _pairs_section(run: RunFolder) -> Section:
-    look = Look.of_run(run)
-    body = pairs(run, look)
+    style = LabelStyle.of_run(run)
+    body = pairs(run, style)
     if body:
-        body += look.legend()
-        film = development(run, look)
-        body += f"<h3>How the first generated pair developed</h3>{film}" if film else ""
-    note = "What the segmenter is trained on: real cases, and images generated from changed masks."
+        body += style.legend()
+        steps = progression(run, style)
+        body += f"<h3>First generated pair during training</h3>{steps}" if steps else ""
+    note = "The segmenter's training data: real cases, and images generated from augmented masks."
     return Section("Real and generated pairs", note, body, contours=True)
 
 
 def _predictions_section(
     run: RunFolder, scores: ScoreTable | None, predictions: Path | None, references: Path | None
 ) -> Section:
-    look = Look.of_run(run)
-    body = best_and_worst(run, look, scores, predictions, references)
-    note = "Solid: the prediction. Dashed white: the reference."
-    return Section("Best and worst prediction", note, body + look.legend() if body else "", True)
+    style = LabelStyle.of_run(run)
+    body = best_and_worst(run, style, scores, predictions, references)
+    note = "Solid contours: prediction. Dashed white contours: reference."
+    return Section("Best and worst predictions", note, body + style.legend() if body else "", True)

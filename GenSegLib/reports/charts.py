@@ -1,41 +1,26 @@
-"""Charts as inline SVG: they stay sharp, print well and need no script."""
+"""Charts as inline SVG, drawn by Matplotlib."""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Any
 
-from .curves import Curve, Phase, smoothed
+from .curves import Curve, Phase, moving_average
 
 COLORS = ("#1f6fb2", "#d9662b", "#2f8f5b", "#8457b3", "#c23b5a", "#8a6d3b", "#3aa6a6", "#6b7280")
-SMOOTH_FROM, MOST_POINTS = 60, 400
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where data land in a picture: sizes in pixels, limits in the data's own units."""
-
-    width: float
-    height: float
-    x_limits: tuple[float, float]
-    y_limits: tuple[float, float]
-    left: float = 44
-    right: float = 10
-    top: float = 18
-    bottom: float = 24
-
-    def x(self, value: float) -> float:
-        """Pixel of a value along x."""
-        low, high = self.x_limits
-        return self.left + (value - low) / (high - low) * (self.width - self.left - self.right)
-
-    def y(self, value: float) -> float:
-        """Pixel of a value along y; what lies outside is put on the edge."""
-        low, high = self.y_limits
-        share = min(max((value - low) / (high - low), 0.0), 1.0)
-        return self.height - self.bottom - share * (self.height - self.top - self.bottom)
+_INK, _GRAY, _GRID = "#1c2733", "#5b6875", "#e2e7ec"
+_PHASE_COLORS = ("#eef3f8", "#f8fafb")
+_SMOOTH_FROM, _MAX_POINTS = 60, 400
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text, in the font of the page
+    "svg.hashsalt": "genseg",  # ids depend on the content alone
+    "text.parse_math": False,
+    "font.size": 8,
+}
 
 
 def line_chart(
@@ -45,81 +30,124 @@ def line_chart(
     y_limits: tuple[float, float] | None = None,
     size: tuple[int, int] = (520, 230),
 ) -> str:
-    """Curves over the steps; noisy ones are smoothed, with the raw values faint behind."""
-    frame = Frame(*size, _span([c.steps for c in curves]), y_limits or _robust_span(curves))
-    parts = [_phase_bands(frame, phases), _axes(frame)]
-    for curve, color in zip(curves, _palette(len(curves))):
-        values: Sequence[float] = curve.values
-        if len(values) > SMOOTH_FROM:
-            parts.append(_line(frame, curve.steps, values, color, "raw"))
-            values = smoothed(values, max(5, len(values) // 25))
-        parts.append(_line(frame, curve.steps, values, color, "line"))
-    return _figure(title, frame, parts, _legend(curves))
+    """Draw curves over the steps; noisy ones are smoothed over their faint raw values.
+
+    Args:
+        title: caption of the chart.
+        curves: at least one.
+        phases: drawn as bands in the background.
+        y_limits: None for the values' range without outliers.
+        size: width and height in pixels.
+
+    Returns:
+        An HTML figure with a legend.
+    """
+
+    def draw(axes: Any) -> None:
+        axes.set_xlim(*_range([curve.steps for curve in curves]))
+        axes.set_ylim(*(y_limits or _robust_range(curves)))
+        _draw_phases(axes, phases)
+        for curve, color in zip(curves, _palette(len(curves))):
+            values: Sequence[float] = curve.values
+            if len(values) > _SMOOTH_FROM:
+                axes.plot(*_thinned(curve.steps, values), color=color, linewidth=0.8, alpha=0.25)
+                values = moving_average(values, max(5, len(values) // 25))
+            axes.plot(*_thinned(curve.steps, values), color=color, linewidth=1.6)
+            axes.plot(curve.steps[-1:], values[-1:], "o", color=color, markersize=4, clip_on=False)
+
+    return _render(title, size, draw) + _legend(curves) + "</figure>"
 
 
-def share_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = (340, 150)) -> str:
-    """Shares of a whole, as stacked areas; curves that are no such shares stay curves."""
+def fraction_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = (340, 150)) -> str:
+    """Draw fractions that sum to one as stacked areas; other curves as lines."""
     steps = sorted(set.intersection(*(set(curve.steps) for curve in curves)))
-    if not _are_shares(curves, steps):
+    tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
+    if not steps or not all(_are_fractions([table[step] for table in tables]) for step in steps):
         return line_chart(title, curves, size=size)
-    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
-    steps = [*steps[:-1:stride], steps[-1]]
-    frame = Frame(*size, _span([steps]), (0.0, 1.0), top=8)
-    tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
-    parts, below = [], [0.0] * len(steps)
-    for table, color in zip(tables, _palette(len(curves))):
-        above = [low + table[step] for low, step in zip(below, steps)]
-        outline = [*_points(frame, steps, above), *reversed(_points(frame, steps, below))]
-        parts.append(f'<polygon class="area" points="{" ".join(outline)}" fill="{color}"/>')
-        below = above
-    parts.append(_axes(frame, y_count=2))
-    return _figure(title, frame, parts, _legend(curves))
+    chosen, _ = _thinned(steps, steps)
 
+    def draw(axes: Any) -> None:
+        areas = [[table[step] for step in chosen] for table in tables]
+        axes.stackplot(chosen, *areas, colors=_palette(len(curves)), alpha=0.88)
+        axes.set_xlim(*_range([steps]))
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0, 0.5, 1])
 
-def _are_shares(curves: Sequence[Curve], steps: Sequence[float]) -> bool:
-    """Whether the curves have steps in common at which they sum to one."""
-    tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
-    return bool(steps) and all(
-        abs(sum(table[step] for table in tables) - 1) < 0.02
-        and all(table[step] >= 0 for table in tables)
-        for step in steps
-    )
+    return _render(title, size, draw) + _legend(curves) + "</figure>"
 
 
 def strip_chart(
-    title: str, groups: dict[str, list[tuple[str, float]]], size: tuple[int, int] = (520, 230)
+    title: str, groups: Mapping[str, Sequence[float]], size: tuple[int, int] = (520, 230)
 ) -> str:
-    """One dot a case and group, with the group's mean as a bar; the value axis ends at 1."""
-    values = [value for points in groups.values() for _, value in points]
-    low = max(0.0, math.floor((min(values) - 0.02) * 10) / 10)
-    frame = Frame(*size, (-0.5, len(groups) - 0.5), (low, 1.0), top=10)
-    parts = [_y_axis(frame, 4)]
-    for place, (name, points) in enumerate(groups.items()):
-        color = _palette(len(groups))[place]
-        for order, (case, value) in enumerate(points):
-            shift = 0.28 * math.sin(2.4 * order)
-            parts.append(
-                f'<circle cx="{frame.x(place + shift):.1f}" cy="{frame.y(value):.1f}" r="3.2" '
-                f'fill="{color}" fill-opacity="0.55"><title>{escape(case)}: {value:.3f}</title>'
-                "</circle>"
-            )
-        mean = sum(value for _, value in points) / len(points)
-        left, right, y = frame.x(place - 0.36), frame.x(place + 0.36), frame.y(mean)
-        parts.append(
-            f'<line class="mean" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{right + 4:.1f}" y="{y + 4:.1f}">{mean:.3f}</text>'
-            f'<text class="name" x="{frame.x(place):.1f}" y="{frame.height - 6}">'
-            f"{escape(name)}</text>"
-        )
-    return _figure(title, frame, parts, "")
+    """Draw one dot per case and group, with each group's mean as a bar, on an axis up to 1."""
+    smallest = min(value for values in groups.values() for value in values)
+
+    def draw(axes: Any) -> None:
+        axes.set_xlim(-0.5, len(groups) - 0.5)
+        axes.set_ylim(max(0.0, math.floor((smallest - 0.02) * 10) / 10), 1.0)
+        axes.set_xticks(range(len(groups)), list(groups), fontsize=9, color=_INK)
+        for index, (values, color) in enumerate(zip(groups.values(), _palette(len(groups)))):
+            x = [index + 0.28 * math.sin(2.4 * order) for order in range(len(values))]
+            axes.scatter(x, values, s=22, color=color, alpha=0.55, linewidth=0, clip_on=False)
+            mean = sum(values) / len(values)
+            axes.hlines(mean, index - 0.36, index + 0.36, color=_INK, linewidth=1.8)
+            axes.text(index + 0.38, mean, f"{mean:.3f}", color=_GRAY, va="center")
+
+    return _render(title, size, draw) + "</figure>"
 
 
-def _figure(title: str, frame: Frame, parts: Sequence[str], legend: str) -> str:
+def number(value: float) -> str:
+    """Format a value with about three significant digits."""
+    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
+        return f"{value:.1e}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def _render(title: str, size: tuple[int, int], draw: Callable[[Any], None]) -> str:
+    """Draw on axes of the report's style and return an HTML figure without its end tag."""
+    import matplotlib as mpl  # slow to import, and only reports need it
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(size[0] / 72, size[1] / 72), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[:].set_visible(False)
+        axes.set_axisbelow(True)
+        axes.grid(axis="y", color=_GRID, linewidth=0.8)
+        axes.tick_params(length=0, labelcolor=_GRAY)
+        axes.locator_params(axis="y", nbins=5)
+        draw(axes)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True)
+    label = f'<svg role="img" aria-label="{escape(title)}" '
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
-        f'<svg viewBox="0 0 {frame.width:g} {frame.height:g}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg>{legend}</figure>'
+        f"{_embeddable(stream.getvalue()).replace('<svg ', label, 1)}"
     )
+
+
+def _embeddable(svg: str) -> str:
+    """Remove what does not belong into an HTML page: the prolog, metadata, style and ids.
+
+    Ids of clip paths and markers stay; they are hashes of the content. Others, such as `axes_1`,
+    would occur in every chart.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.S)
+    svg = re.sub(r"<defs>\s*</defs>", "", svg)
+    return re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)
+
+
+def _draw_phases(axes: Any, phases: Sequence[Phase]) -> None:
+    low, high = axes.get_xlim()
+    for index, phase in enumerate(phases):
+        first, last = max(phase.first, low), min(phase.last, high)
+        if first >= last:
+            continue
+        axes.axvspan(first, last, color=_PHASE_COLORS[index % 2], linewidth=0, zorder=0)
+        if (last - first) / (high - low) > 0.014 * len(phase.name):
+            place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+            axes.text((first + last) / 2, 1.01, phase.name, color=_GRAY, **place)
 
 
 def _legend(curves: Sequence[Curve]) -> str:
@@ -131,13 +159,6 @@ def _legend(curves: Sequence[Curve]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def number(value: float) -> str:
-    """Three significant digits, without an exponent where that is readable."""
-    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
-        return f"{value:.1e}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
-
-
 def _words(name: str) -> str:
     return name.removeprefix("upper/").replace("_", " ").replace("/", ": ")
 
@@ -146,82 +167,25 @@ def _palette(count: int) -> list[str]:
     return [COLORS[k % len(COLORS)] for k in range(count)]
 
 
-def _line(
-    frame: Frame, steps: Sequence[float], values: Sequence[float], color: str, kind: str
-) -> str:
-    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
+def _thinned(steps: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return about 400 points of a curve, the last one included."""
+    stride = max(1, math.ceil(len(steps) / _MAX_POINTS))
     kept = [*range(0, len(steps) - 1, stride), len(steps) - 1]
-    points = _points(frame, [steps[k] for k in kept], [values[k] for k in kept])
-    dot = points[-1].split(",")
-    mark = f'<circle cx="{dot[0]}" cy="{dot[1]}" r="2.6" fill="{color}"/>' if kind == "line" else ""
-    return f'<polyline class="{kind}" points="{" ".join(points)}" stroke="{color}"/>{mark}'
+    return [steps[k] for k in kept], [values[k] for k in kept]
 
 
-def _points(frame: Frame, steps: Sequence[float], values: Sequence[float]) -> list[str]:
-    return [f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in zip(steps, values)]
+def _are_fractions(values: Sequence[float]) -> bool:
+    return abs(sum(values) - 1) < 0.02 and min(values) >= 0
 
 
-def _phase_bands(frame: Frame, phases: Sequence[Phase]) -> str:
-    parts = []
-    for place, phase in enumerate(phases):
-        left = frame.x(max(phase.first, frame.x_limits[0]))
-        width = frame.x(min(phase.last, frame.x_limits[1])) - left
-        if width <= 0:
-            continue
-        parts.append(
-            f'<rect class="band{place % 2}" x="{left:.1f}" y="{frame.top - 14}" '
-            f'width="{width:.1f}" height="{frame.height - frame.bottom - frame.top + 14}"/>'
-        )
-        if width > 6 * len(phase.name):
-            parts.append(
-                f'<text class="phase" x="{left + width / 2:.1f}" y="{frame.top - 3}">'
-                f"{escape(phase.name)}</text>"
-            )
-    return "".join(parts)
-
-
-def _axes(frame: Frame, y_count: int = 4) -> str:
-    bottom = frame.height - frame.bottom
-    parts = [_y_axis(frame, y_count)]
-    for tick in ticks(frame.x_limits, 5):
-        anchor = "end" if frame.x(tick) > frame.width - 20 else "middle"
-        parts.append(
-            f'<text x="{frame.x(tick):.1f}" y="{bottom + 15:.1f}" text-anchor="{anchor}">'
-            f"{tick:g}</text>"
-        )
-    return "".join(parts)
-
-
-def _y_axis(frame: Frame, count: int) -> str:
-    parts = []
-    for tick in ticks(frame.y_limits, count):
-        y = frame.y(tick)
-        parts.append(
-            f'<line class="grid" x1="{frame.left}" x2="{frame.width - frame.right}" '
-            f'y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{frame.left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
-        )
-    return "".join(parts)
-
-
-def ticks(limits: tuple[float, float], count: int) -> list[float]:
-    """About `count` round numbers within the limits."""
-    low, high = limits
-    raw = (high - low) / count
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _span(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+def _range(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     values = [value for group in groups for value in group]
     low, high = min(values), max(values)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _robust_span(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Limits that a few outliers, as at the start of a training, do not stretch."""
+def _robust_range(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Return axis limits without the most extreme 2 % of values at either end."""
     values = sorted(value for curve in curves for value in curve.values)
     trim = len(values) // 50
     low, high = values[trim], values[-1 - trim]

@@ -1,20 +1,21 @@
-"""Turns the events of a run into curves over one step axis."""
+"""Curves of a run's metrics over the training steps."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from ..values import is_number
+from ..settings import is_number
 
 _ENTRIES = frozenset({"time", "kind", "phase", "step"})
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One measured quantity; steps count through all phases."""
+    """One metric; steps are counted across all phases."""
 
     name: str
     steps: tuple[float, ...]
@@ -22,13 +23,13 @@ class Curve:
 
     @property
     def last(self) -> float:
-        """The value that was measured last."""
+        """Last value."""
         return self.values[-1]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase of the training and the steps it spans."""
+    """A training phase with its first and last step."""
 
     name: str
     first: float
@@ -37,17 +38,17 @@ class Phase:
 
 @dataclass(frozen=True)
 class History:
-    """All that a run measured, by name, and its phases in order."""
+    """All metrics of a run by name, and its phases in order."""
 
     curves: Mapping[str, Curve]
     phases: tuple[Phase, ...]
 
-    def named(self, wanted: Callable[[str], bool]) -> list[Curve]:
-        """The curves whose name is wanted."""
-        return [curve for name, curve in self.curves.items() if wanted(name)]
+    def select(self, condition: Callable[[str], bool]) -> list[Curve]:
+        """Return the curves whose name satisfies a condition."""
+        return [curve for name, curve in self.curves.items() if condition(name)]
 
     def best(self, name: str) -> tuple[float, float] | None:
-        """Step and value of a curve's maximum, None where it was not measured."""
+        """Return the step and value of a curve's maximum, or None without such a curve."""
         curve = self.curves.get(name)
         if curve is None:
             return None
@@ -56,10 +57,10 @@ class History:
 
 
 def read_history(events: Iterable[Mapping[str, Any]]) -> History:
-    """Collect the metrics events.
+    """Collect the events of kind `metrics`.
 
-    A resumed run repeats the steps after its checkpoint: the later measurement counts. Where a
-    phase counts its steps from zero again, it is placed after the one before.
+    A resumed run repeats the steps after its checkpoint: later values replace earlier ones. A
+    phase that counts its steps from zero is shifted to the end of the previous phase.
     """
     measured: dict[str, dict[float, dict[str, float]]] = {}
     for event in events:
@@ -90,7 +91,7 @@ def _joined(measured: Mapping[str, Mapping[float, Mapping[str, float]]]) -> Hist
 
 
 def cells(history: History) -> dict[str, list[Curve]]:
-    """The operation weights `alpha/CELL/OPERATION`, cell by cell, named by their operation."""
+    """Return the curves `alpha/CELL/OPERATION` by cell, named by operation."""
     found: dict[str, list[Curve]] = defaultdict(list)
     for name, curve in history.curves.items():
         if name.startswith("alpha/"):
@@ -99,11 +100,9 @@ def cells(history: History) -> dict[str, list[Curve]]:
     return dict(found)
 
 
-def smoothed(values: Sequence[float], width: int) -> list[float]:
-    """Centered running mean; the window shrinks toward the ends."""
-    total = [0.0]
-    for value in values:
-        total.append(total[-1] + value)
+def moving_average(values: Sequence[float], width: int) -> list[float]:
+    """Return the centered moving average; the window is truncated at the ends."""
+    total = [0.0, *accumulate(values)]
     half = width // 2
     spans = ((max(0, k - half), min(len(values), k + half + 1)) for k in range(len(values)))
     return [(total[stop] - total[start]) / (stop - start) for start, stop in spans]

@@ -1,4 +1,4 @@
-"""The page around the sections: one file that loads nothing from anywhere."""
+"""The HTML page of a report: one self-contained file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Card:
-    """One number of the summary; `note` says what it refers to."""
+    """One number of the summary, with an explanatory note."""
 
     name: str
     value: str
@@ -21,7 +21,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page; `body` is HTML. Left out where the body is empty."""
+    """A section of the page; `body` is HTML. Sections with an empty body are omitted."""
 
     title: str
     note: str
@@ -32,7 +32,7 @@ class Section:
 def page(
     title: str, subtitle: str, state: str, cards: Sequence[Card], sections: Sequence[Section]
 ) -> str:
-    """The complete HTML document."""
+    """Return the complete HTML document."""
     style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     summary = "".join(_card(card) for card in cards)
     body = "".join(_section(section) for section in sections if section.body)
@@ -44,8 +44,8 @@ def page(
         f'<header><div class="inner"><span class="state {escape(state)}">{escape(state)}</span>'
         f"<h1>{escape(title)}</h1><p>{escape(subtitle)}</p></div></header>"
         f'<main><div class="cards">{summary}</div>{body}'
-        "<footer>For research; not a medical device. Images are in radiological convention: the "
-        "patient&rsquo;s right is on the left.</footer></main></body></html>\n"
+        "<footer>For research use only; not a medical device. Images are shown in radiological "
+        "convention: the patient&rsquo;s right is on the left.</footer></main></body></html>\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of real and generated pairs and of predictions, from preview folders or results."""
+"""Pictures of real and generated pairs and of predictions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.layouts import image_stem, is_image_file
+from ..data.image_io import on_same_grid, read_image, read_label
 from ..errors import GenSegError
-from ..images.image_io import on_same_grid, read_image, read_label
+from ..images.file_names import image_stem, is_image_file
 from ..runs import RunFolder
 from .scores import ScoreTable
-from .slices import PLANES, Array, Color, Outline, tile, to_ras, window_of
+from .slices import DEFAULT_COLOR, PLANES, Array, Color, Contours, display_window, tile, to_ras
 
-MOST_PAIRS, MOST_STEPS = 3, 6
+_MAX_PAIRS, _MAX_STEPS = 3, 6
 _COLUMNS = '<colgroup><col class="number"><col span="3"><col class="gap"><col span="3"></colgroup>'
 _PALETTE: tuple[Color, ...] = (
     *((230, 120, 70), (80, 160, 220), (110, 190, 90), (200, 110, 200), (230, 190, 60)),
@@ -25,16 +25,16 @@ _PALETTE: tuple[Color, ...] = (
 
 
 @dataclass(frozen=True)
-class Look:
-    """How labels are drawn: their names, colors and the window of raw CT."""
+class LabelStyle:
+    """Names and colors of the labels, and the display window of raw CT."""
 
     names: Mapping[int, str]
     colors: Mapping[int, Color]
     window: tuple[float, float] | None
 
     @classmethod
-    def of_run(cls, run: RunFolder) -> Look:
-        """The names of the cases (or the preset) and the preset's colors."""
+    def of_run(cls, run: RunFolder) -> LabelStyle:
+        """Use the label names of the cases (or the preset) and the preset's colors."""
         names = run.labels
         colors = {
             value: run.preset.colors.get(value, _PALETTE[place % len(_PALETTE)])
@@ -45,9 +45,9 @@ class Look:
         return cls(names, colors, fixed)
 
     def legend(self) -> str:
-        """Names beside their colors."""
+        """Return an HTML list of names with their colors."""
         items = (
-            f'<li><i style="background:rgb{self.colors.get(value, (255, 210, 0))}"></i>'
+            f'<li><i style="background:rgb{self.colors.get(value, DEFAULT_COLOR)}"></i>'
             f"{escape(name)}</li>"
             for value, name in sorted(self.names.items())
         )
@@ -55,7 +55,7 @@ class Look:
 
 
 def step_folders(run: RunFolder) -> list[tuple[int, Path]]:
-    """The preview folders with their steps, the earliest first."""
+    """Return the preview folders with their steps, in order."""
     if not run.previews.is_dir():
         return []
     found = []
@@ -66,12 +66,12 @@ def step_folders(run: RunFolder) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-def pairs(run: RunFolder, look: Look) -> str:
-    """Real and generated pairs of the last preview, side by side in three planes."""
+def pairs(run: RunFolder, style: LabelStyle) -> str:
+    """Return the real and generated pairs of the last preview in three planes."""
     for step, folder in reversed(step_folders(run)):
         found = (re.match(r"generated_(\d+)_image\.nii\.gz$", p.name) for p in folder.iterdir())
         numbers = sorted(int(match[1]) for match in found if match)
-        rows = [_pair_row(folder, number, look) for number in numbers[:MOST_PAIRS]]
+        rows = [_pair_row(folder, number, style) for number in numbers[:_MAX_PAIRS]]
         if rows:
             head = "".join(f"<th>{plane}</th>" for plane in PLANES)
             return (
@@ -82,20 +82,20 @@ def pairs(run: RunFolder, look: Look) -> str:
     return ""
 
 
-def _pair_row(folder: Path, number: int, look: Look) -> str:
-    real, generated = (_pair(folder, f"{kind}_{number}", look) for kind in ("real", "generated"))
+def _pair_row(folder: Path, number: int, style: LabelStyle) -> str:
+    real, generated = (_pair(folder, f"{kind}_{number}", style) for kind in ("real", "generated"))
     return f"<tr><th>{number + 1}</th>{real}<td></td>{generated}</tr>"
 
 
-def _pair(folder: Path, name: str, look: Look) -> str:
+def _pair(folder: Path, name: str, style: LabelStyle) -> str:
     image, label = folder / f"{name}_image.nii.gz", folder / f"{name}_label.nii.gz"
     if not image.exists() or not label.exists():
         return '<td class="missing" colspan="3">none</td>'
-    return _planes(image, (label,), look)
+    return _planes(image, (label,), style)
 
 
-def development(run: RunFolder, look: Look) -> str:
-    """The first generated pair at several steps of the training."""
+def progression(run: RunFolder, style: LabelStyle) -> str:
+    """Return the first generated pair at several training steps."""
     steps = [
         (step, folder)
         for step, folder in step_folders(run)
@@ -103,21 +103,21 @@ def development(run: RunFolder, look: Look) -> str:
     ]
     if len(steps) < 2:
         return ""
-    chosen = np.unique(np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(steps) - 1, _MAX_STEPS).round().astype(int))
     cells = []
     for place in chosen:
         step, folder = steps[place]
         image, label = folder / "generated_0_image.nii.gz", folder / "generated_0_label.nii.gz"
         cells.append(
-            f"<figure>{_tiles(image, (label,), look, ('coronal',))[0]}"
+            f"<figure>{_tiles(image, (label,), style, ('coronal',))[0]}"
             f"<figcaption>step {step}</figcaption></figure>"
         )
     return f'<div class="filmstrip">{"".join(cells)}</div>'
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A case with its prediction and, where it is at hand, its reference."""
+class PredictedCase:
+    """A case with its prediction and, if available, its reference."""
 
     case: str
     dice: float
@@ -128,26 +128,26 @@ class Shown:
 
 def best_and_worst(
     run: RunFolder,
-    look: Look,
+    style: LabelStyle,
     evaluation: ScoreTable | None,
     predictions: Path | None,
     references: Path | None,
 ) -> str:
-    """The cases of highest and lowest mean Dice, in three planes with contours."""
-    shown: list[Shown] = []
+    """Return the cases with the highest and lowest mean Dice, in three planes."""
+    cases: list[PredictedCase] = []
     if evaluation is not None and predictions is not None and references is not None:
-        shown = list(_evaluated(evaluation, predictions, references))
-    shown = shown or list(_validated(run))
-    if not shown:
+        cases = list(_evaluated(evaluation, predictions, references))
+    cases = cases or list(_validated(run))
+    if not cases:
         return ""
-    ranked = sorted(shown, key=lambda case: case.dice)
-    chosen = [("Best", ranked[-1])] + ([("Worst", ranked[0])] if len(ranked) > 1 else [])
+    ranked = sorted(cases, key=lambda case: case.dice)
+    extremes = [("Best", ranked[-1])] + ([("Worst", ranked[0])] if len(ranked) > 1 else [])
     rows = []
-    for word, case in chosen:
+    for word, case in extremes:
         labels = (case.prediction, case.reference) if case.reference else (case.prediction,)
         rows.append(
             f"<tr><th>{word}<br><b>{case.dice:.3f}</b><br><small>{escape(case.case)}</small></th>"
-            f"{_planes(case.image, labels, look)}</tr>"
+            f"{_planes(case.image, labels, style)}</tr>"
         )
     head = "".join(f"<th>{plane}</th>" for plane in PLANES)
     return (
@@ -156,26 +156,28 @@ def best_and_worst(
     )
 
 
-def _evaluated(evaluation: ScoreTable, predictions: Path, references: Path) -> Iterator[Shown]:
-    """Give the evaluated cases of which the image lies beside the references.
+def _evaluated(
+    evaluation: ScoreTable, predictions: Path, references: Path
+) -> Iterator[PredictedCase]:
+    """Yield the evaluated cases whose images are in a folder next to the references.
 
-    Cases of another data set may have the same names: nowhere else is an image looked for.
+    Other folders are not searched, since cases of another data set may have the same names.
     """
     images = _files_by_case(*map(references.with_name, _image_folders(references.name)))
     predicted, compared = _files_by_case(predictions), _files_by_case(references)
     for case, dice in evaluation.case_means().items():
         if case in images and case in predicted:
-            yield Shown(case, dice, images[case], predicted[case], compared.get(case))
+            yield PredictedCase(case, dice, images[case], predicted[case], compared.get(case))
 
 
 def _image_folders(labels: str) -> list[str]:
-    """Give the names that the folder of the images may have beside one of labels."""
+    """Return possible names of the image folder for a label folder."""
     usual = [labels.replace("labels", "images")] if "labels" in labels else []
     return [*usual, "imagesTs", "imagesTr", "images"]
 
 
 def _files_by_case(*folders: Path) -> dict[str, Path]:
-    """Give the image files of folders by their cases, with or without a channel; the first wins."""
+    """Map case names, with and without channel suffix, to image files; the first folder wins."""
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("*")):
@@ -186,14 +188,16 @@ def _files_by_case(*folders: Path) -> dict[str, Path]:
     return found
 
 
-def _validated(run: RunFolder) -> Iterator[Shown]:
+def _validated(run: RunFolder) -> Iterator[PredictedCase]:
     for _, folder in reversed(step_folders(run)):
         for prediction in sorted(folder.glob("validation_*_prediction.nii.gz")):
             stem = prediction.name.removesuffix("_prediction.nii.gz")
             image, label = folder / f"{stem}_image.nii.gz", folder / f"{stem}_label.nii.gz"
             if image.exists() and label.exists():
                 dice = _mean_dice(read_label(prediction).array, read_label(label).array)
-                yield Shown(stem.removeprefix("validation_"), dice, image, prediction, label)
+                yield PredictedCase(
+                    stem.removeprefix("validation_"), dice, image, prediction, label
+                )
         if any(folder.glob("validation_*_prediction.nii.gz")):
             return
 
@@ -208,19 +212,23 @@ def _mean_dice(prediction: Array, reference: Array) -> float:
     return float(np.mean(scores)) if scores else 1.0
 
 
-def _planes(image: Path, labels: tuple[Path, ...], look: Look) -> str:
-    return "".join(f"<td>{svg}</td>" for svg in _tiles(image, labels, look, PLANES))
+def _planes(image: Path, labels: tuple[Path, ...], style: LabelStyle) -> str:
+    return "".join(f"<td>{svg}</td>" for svg in _tiles(image, labels, style, PLANES))
 
 
-def _tiles(image: Path, labels: tuple[Path, ...], look: Look, planes: tuple[str, ...]) -> list[str]:
-    """Tiles of an image; the first label is drawn solid, further ones dashed."""
+def _tiles(
+    image: Path, labels: tuple[Path, ...], style: LabelStyle, planes: tuple[str, ...]
+) -> list[str]:
+    """Return tiles of an image; the first label is solid, others are dashed."""
     volume = read_image(image)
     picture, spacing = to_ras(volume)
-    outlines = []
-    for place, path in enumerate(labels):
+    contours = []
+    for index, path in enumerate(labels):
         label = read_label(path, volume)
         if not on_same_grid(volume, label):
-            raise GenSegError(f"{path} and {image} lie on different grids; predict it anew")
-        outlines.append(Outline(to_ras(label)[0], dashed=place > 0))
-    window = window_of(picture, look.window)
-    return [tile(picture, tuple(outlines), plane, spacing, window, look.colors) for plane in planes]
+            raise GenSegError(f"{path} and {image} have different grids; predict this image again")
+        contours.append(Contours(to_ras(label)[0], dashed=index > 0))
+    window = display_window(picture, style.window)
+    return [
+        tile(picture, tuple(contours), plane, spacing, window, style.colors) for plane in planes
+    ]

@@ -1,4 +1,4 @@
-"""The scores that `genseg evaluate` wrote as CSV: one row a case and label."""
+"""The scores written by `genseg evaluate` as CSV: one row per case and label."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from html import escape
 from pathlib import Path
 
 from ..errors import GenSegError
-from ..evaluation.measures import MEASURES
+from ..evaluation.score_tables import METRICS
 
-NOT_APPLICABLE = "&ndash;"
+_UNDEFINED = "&ndash;"
 
 
 @dataclass(frozen=True)
 class Score:
-    """One row: the measures of a label in a case; NaN where one does not apply."""
+    """One row: the metrics of a label in a case; NaN if undefined."""
 
     case: str
     label: str
@@ -33,19 +33,19 @@ class ScoreTable:
 
     @property
     def labels(self) -> list[str]:
-        """Names of the labels in the order of the file."""
+        """Label names in the order of the file."""
         return list(dict.fromkeys(score.label for score in self.scores))
 
-    def values(self, label: str, measure: str) -> list[tuple[str, float]]:
-        """Case and value wherever the measure applies."""
+    def values(self, label: str, metric: str) -> list[float]:
+        """Return a metric of a label in all cases where it is defined."""
         return [
-            (score.case, score.values[measure])
+            score.values[metric]
             for score in self.scores
-            if score.label == label and math.isfinite(score.values.get(measure, math.nan))
+            if score.label == label and math.isfinite(score.values.get(metric, math.nan))
         ]
 
     def case_means(self) -> dict[str, float]:
-        """Mean Dice over the labels, case by case."""
+        """Return each case's mean Dice over its labels."""
         found: dict[str, list[float]] = defaultdict(list)
         for score in self.scores:
             dice = score.values.get("dice", math.nan)
@@ -58,20 +58,20 @@ def read_scores(path: Path) -> ScoreTable:
     """Read the CSV of an evaluation.
 
     Raises:
-        GenSegError: it is missing, or is no such table.
+        GenSegError: it cannot be read, or is not such a table.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError) as fault:
-        raise GenSegError(f"{path} cannot be read as a table ({fault})") from fault
+        raise GenSegError(f"{path} cannot be read as a CSV table ({fault})") from fault
     if not rows or not {"case", "label", "dice"} <= set(rows[0]):
-        raise GenSegError(f"{path} is no evaluation; write one with: genseg evaluate")
+        raise GenSegError(f"{path} is not a table of scores; write one with: genseg evaluate --out")
     return ScoreTable(tuple(_score(row) for row in rows))
 
 
 def _score(row: dict[str, str]) -> Score:
-    values = {measure: _float(row.get(measure)) for measure in MEASURES}
+    values = {metric: _float(row.get(metric)) for metric in METRICS}
     return Score(row["case"], row.get("name") or row["label"], values)
 
 
@@ -83,36 +83,36 @@ def _float(text: str | None) -> float:
 
 
 def summary_table(evaluation: ScoreTable) -> str:
-    """Mean and standard deviation over the cases, label by label."""
-    head = "".join(f"<th>{words}</th>" for words, _ in MEASURES.values())
+    """Return an HTML table of mean and standard deviation over cases per label."""
+    head = "".join(f"<th>{words}</th>" for words, _ in METRICS.values())
     rows = "".join(
         f"<tr><th>{escape(label)}</th>"
-        + "".join(f"<td>{_mean(evaluation, label, measure)}</td>" for measure in MEASURES)
+        + "".join(f"<td>{_mean(evaluation, label, metric)}</td>" for metric in METRICS)
         + "</tr>"
         for label in evaluation.labels
     )
     return f"<table><thead><tr><th>Label</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _mean(evaluation: ScoreTable, label: str, measure: str) -> str:
-    values = [value for _, value in evaluation.values(label, measure)]
+def _mean(evaluation: ScoreTable, label: str, metric: str) -> str:
+    values = evaluation.values(label, metric)
     if not values:
-        return NOT_APPLICABLE
-    form = MEASURES[measure][1]
+        return _UNDEFINED
+    form = METRICS[metric][1]
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{form.format(statistics.fmean(values))} <small>&plusmn; {spread:.3g}</small>"
 
 
 def case_table(evaluation: ScoreTable) -> str:
-    """Every row of the evaluation."""
-    head = "".join(f"<th>{words}</th>" for words, _ in MEASURES.values())
+    """Return an HTML table of all rows."""
+    head = "".join(f"<th>{words}</th>" for words, _ in METRICS.values())
     rows = []
     for score in evaluation.scores:
         cells = "".join(
-            f"<td>{form.format(score.values[measure])}</td>"
-            if math.isfinite(score.values[measure])
-            else f"<td>{NOT_APPLICABLE}</td>"
-            for measure, (_, form) in MEASURES.items()
+            f"<td>{form.format(score.values[metric])}</td>"
+            if math.isfinite(score.values[metric])
+            else f"<td>{_UNDEFINED}</td>"
+            for metric, (_, form) in METRICS.items()
         )
         rows.append(f"<tr><th>{escape(score.case)}</th><td>{escape(score.label)}</td>{cells}</tr>")
     return (

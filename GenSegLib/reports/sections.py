@@ -1,4 +1,4 @@
-"""The sections of the report, each from what the run folder holds."""
+"""The sections of the report."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 from .. import __version__
 from ..cases import Role
 from ..runs import RunFolder
-from .charts import line_chart, number, share_chart, strip_chart
+from .charts import fraction_chart, line_chart, number, strip_chart
 from .curves import Curve, History, cells
 from .page import Section
-from .scores import MEASURES, ScoreTable, case_table, summary_table
+from .scores import METRICS, ScoreTable, case_table, summary_table
 
 _PACKAGES = ("torch", "monai", "numpy", "SimpleITK")
 
 
 def curves_section(history: History) -> Section:
-    """Losses of the three levels and the Dice of the cases held back."""
+    """Return the losses of the three levels and the Dice on the validation cases."""
     adversarial = ("generator", "discriminator", "adversarial")
-    losses = history.named(lambda name: name.endswith("loss"))
+    losses = history.select(lambda name: name.endswith("loss"))
     generator = [curve for curve in losses if curve.name.startswith(adversarial)]
     segmenter = [curve for curve in losses if curve not in generator]
-    dice = history.named(lambda name: name.startswith("validation_dice"))
+    dice = history.select(lambda name: name.startswith("validation_dice"))
     charts = (
         ("Dice on the validation cases", dice, (0.0, 1.0)),
         ("Loss of the segmenter", segmenter, None),
@@ -35,20 +35,20 @@ def curves_section(history: History) -> Section:
     body = _grid(
         [line_chart(title, found, history.phases, span) for title, found, span in charts if found]
     )
-    note = "Noisy curves are smoothed; the measured values are faint behind. Steps count through."
+    note = "Noisy curves are smoothed; faint lines show the raw values."
     return Section("Training", note, body)
 
 
 def upper_section(history: History) -> Section:
-    """γ, the other upper-level variables, and the operations of each cell of the generator."""
-    variables = history.named(lambda name: name == "gamma" or name.startswith("upper/"))
+    """Return γ, the other upper-level variables, and the architecture of the generator."""
+    variables = history.select(lambda name: name == "gamma" or name.startswith("upper/"))
     body = _grid([_variable_chart(curve, history) for curve in variables])
-    shares = [share_chart(cell, curves) for cell, curves in cells(history).items()]
+    shares = [fraction_chart(cell, curves) for cell, curves in cells(history).items()]
     if shares:
         body += "<h3>Operations of the generator&rsquo;s cells (&alpha;)</h3>" + _grid(shares, 3)
     note = (
-        "What the error on held-back real cases steers: the weight γ of the generated pairs and "
-        "the share of each candidate operation in the generator's cells."
+        "Variables optimized on the validation loss: the weight γ of the generated pairs and the "
+        "weights of the candidate operations in the generator's cells."
     )
     return Section("Upper level", note, body)
 
@@ -60,10 +60,10 @@ def _variable_chart(curve: Curve, history: History) -> str:
 
 
 def evaluation_section(evaluation: ScoreTable | None) -> Section:
-    """Mean scores, one dot a case, and every row on request."""
+    """Return mean scores, a chart with one dot per case, and a table of all cases."""
     if evaluation is None:
         return Section("Evaluation", "", "")
-    charts = [_strips(evaluation, measure) for measure in ("dice", "surface_dice")]
+    charts = [_strips(evaluation, metric) for metric in ("dice", "surface_dice")]
     count = len({score.case for score in evaluation.scores})
     return Section(
         "Evaluation",
@@ -73,27 +73,27 @@ def evaluation_section(evaluation: ScoreTable | None) -> Section:
     )
 
 
-def _strips(evaluation: ScoreTable, measure: str) -> str:
-    groups = {label: evaluation.values(label, measure) for label in evaluation.labels}
-    groups = {label: points for label, points in groups.items() if points}
-    return strip_chart(f"{MEASURES[measure][0]}, one dot a case", groups) if groups else ""
+def _strips(evaluation: ScoreTable, metric: str) -> str:
+    groups = {label: evaluation.values(label, metric) for label in evaluation.labels}
+    groups = {label: values for label, values in groups.items() if values}
+    return strip_chart(f"{METRICS[metric][0]}, one dot per case", groups) if groups else ""
 
 
 def settings_section(run: RunFolder) -> Section:
-    """What was asked for, the cases, and the software."""
+    """Return the settings, the cases and the software versions."""
     preset = {
         "preset": run.preset.name,
         "labels": ", ".join(run.labels.values()),
-        "spacing (mm)": run.preset.spacing or "as the images",
-        "patch (voxels)": run.preset.patch_size,
+        "spacing (mm)": run.preset.spacing or "of the images",
+        "patch size (voxels)": run.preset.patch_size,
         "intensity": run.preset.intensity.kind,
     }
-    asked = dataclasses.asdict(run.config)
+    settings = dataclasses.asdict(run.config)
     versions = {"GenSeg": __version__, "Python": platform.python_version()}
     versions |= {name: _version(name) for name in _PACKAGES}
     versions["system"] = f"{platform.system()} {platform.machine()}"
     body = (
-        f"{_definitions(preset | asked)}<h3>Software</h3>{_definitions(versions)}"
+        f"{_definitions(preset | settings)}<h3>Software</h3>{_definitions(versions)}"
         f"<details><summary>Cases</summary>{_cases_table(run)}</details>"
     )
     return Section("Settings", "", body)
@@ -108,9 +108,9 @@ def _cases_table(run: RunFolder) -> str:
 
 
 def role_counts(run: RunFolder) -> str:
-    """How many cases train, validate and are unlabeled, in words."""
+    """Describe how many cases have which role."""
     counts = {role: len(run.cases.of_role(role)) for role in Role}
-    words = [f"{counts[Role.TRAIN]} to train", f"{counts[Role.VALIDATE]} to validate"]
+    words = [f"{counts[Role.TRAIN]} training", f"{counts[Role.VALIDATE]} validation"]
     if counts[Role.UNLABELED]:
         words.append(f"{counts[Role.UNLABELED]} unlabeled")
     return ", ".join(words)

@@ -1,4 +1,4 @@
-"""A small run folder as a training leaves it, made without training."""
+"""A small run folder, made without training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.events import EventLog
-from GenSegLib.images.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.phantoms import hippocampus, make_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
@@ -32,7 +32,7 @@ def make_run(folder: Path, cases: int = 5, test: int = 2, steps: int = 120) -> R
 
 
 def write_events(run: RunFolder, steps: int) -> None:
-    """Losses that fall, Dice that rises, gamma that falls and cells that decide."""
+    """Write events of a plausible training."""
     log = EventLog(run.events_file)
     rng = np.random.default_rng(0)
     log.state("running")
@@ -59,40 +59,40 @@ def write_events(run: RunFolder, steps: int) -> None:
 
 
 def write_previews(run: RunFolder, step: int) -> None:
-    """Real pairs, pairs that stand for generated ones, and predictions of the validation cases."""
+    """Write real pairs, stand-ins for generated pairs, and predictions of validation cases."""
     folder = run.previews / f"{step:06d}"
     folder.mkdir(parents=True)
     for number, case in enumerate(run.cases.labeled[:3]):
         assert case.label is not None
         image, label = read_image(case.image), read_label(case.label)
         write_pair(folder, f"real_{number}", image, label)
-        drawn, mask = hippocampus.draw(np.random.default_rng(100 + number))
+        drawn, mask = hippocampus.generate(np.random.default_rng(100 + number))
         soft = ndimage.gaussian_filter(drawn.array, (0, *(3 * (1.2 - step / 400),) * 3))
         write_pair(folder, f"generated_{number}", Volume(soft, drawn.affine), mask)
         name = f"validation_{case.name}"
         write_pair(folder, name, image, label)
-        write_label(folder / f"{name}_prediction.nii.gz", worse(label, number))
+        write_label(folder / f"{name}_prediction.nii.gz", shifted(label, number))
 
 
 def write_pair(folder: Path, name: str, image: Volume, label: Volume) -> None:
-    """NAME_image and NAME_label in the folder."""
+    """Write NAME_image and NAME_label to the folder."""
     write_image(folder / f"{name}_image.nii.gz", image)
     write_label(folder / f"{name}_label.nii.gz", label)
 
 
-def worse(label: Volume, shift: int) -> Volume:
-    """A prediction that is off by some voxels."""
+def shifted(label: Volume, shift: int) -> Volume:
+    """Shift a label by some voxels, as a prediction."""
     return Volume(np.roll(label.array, (shift, -shift), (1, 3)), label.affine)
 
 
 def write_evaluation(folder: Path, run: RunFolder) -> tuple[Path, Path, Path]:
-    """The table of the unseen cases' scores, their predictions and their references."""
+    """Write predictions of the test cases and their scores; return both and the references."""
     root = run.cases.cases[0].image.parent.parent
     predictions = folder / "predictions"
     predictions.mkdir()
     rows = ["case,label,name,dice,hd95_mm,surface_dice,volume_error_ml"]
     for number, path in enumerate(sorted((root / "labelsTs").iterdir())):
-        write_label(predictions / path.name, worse(read_label(path), number))
+        write_label(predictions / path.name, shifted(read_label(path), number))
         case = path.name.removesuffix(".nii.gz")
         for value, name in run.cases.labels.items():
             rows.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -16,20 +15,20 @@ from grids import make_affine
 from sample_run import make_run, write_evaluation
 
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.image_io import Volume, read_label, write_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import Volume, read_label, write_label
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report
-from GenSegLib.reports.charts import line_chart, share_chart
-from GenSegLib.reports.curves import Curve, cells, read_history, smoothed
-from GenSegLib.reports.slices import Outline, largest_section, tile, to_ras, window_of
+from GenSegLib.reports.charts import fraction_chart, line_chart
+from GenSegLib.reports.curves import Curve, Phase, cells, moving_average, read_history
+from GenSegLib.reports.slices import Contours, display_window, largest_section, tile, to_ras
 from GenSegLib.runs import RunFolder
 
 VOID = {"meta", "input", "br", "col"}
 
 
 class Page(HTMLParser):
-    """Collects tags and text, and sees to it that every tag is closed."""
+    """Collects tags and text, and checks that every tag is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -68,6 +67,17 @@ def scored(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return write_evaluation(tmp_path_factory.mktemp("scored"), run)
 
 
+@pytest.fixture(scope="module")
+def report(run: RunFolder, scored: tuple[Path, Path, Path]) -> str:
+    path = write_report(run, *scored)
+    assert path == run.path / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", Page(page).text)
+
+
 def read_page(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
@@ -75,49 +85,52 @@ def read_page(path: Path) -> Page:
 # ---- the page
 
 
-def test_a_report_has_all_sections_in_the_order_of_interest(run, scored):
-    path = write_report(run, *scored)
-    assert path == run.path / "report.html"
-    assert [h for h in read_page(path).headings if h[0].isupper()][:7] == [
+def test_a_report_has_all_sections_in_order(report):
+    assert [h for h in Page(report).headings if h[0].isupper()][:7] == [
         "Evaluation",
-        "Best and worst prediction",
+        "Best and worst predictions",
         "Real and generated pairs",
-        "How the first generated pair developed",
+        "First generated pair during training",
         "Training",
         "Upper level",
         "Operations of the generator\u2019s cells (\u03b1)",
     ]
 
 
-def test_a_report_loads_nothing_from_anywhere(run, scored):
-    path = write_report(run, *scored)
-    page = read_page(path)
+def test_a_report_is_self_contained(report):
+    page = Page(report)
     assert page.addresses
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
-    assert not re.search(r"@import|url\(|<script|<link|<iframe", path.read_text(encoding="utf-8"))
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
+    assert not re.search(r"@import|url\((?!#)|<script|<link|<iframe", report)
 
 
-def test_its_summary_has_the_numbers_of_the_run(run, scored):
-    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
-    for words in ("Dice on test cases 0.865", "Labeled cases 5 3 to train, 2 to validate"):
+def test_charts_share_no_ids_but_those_of_equal_content(report):
+    assert not re.search(r' id="[A-Za-z0-9.]+_\d+"', report)
+    for target in re.findall(r'(?:href="|url\()#([^")]+)', report):
+        assert f'id="{target}"' in report
+
+
+def test_the_summary_has_the_key_figures_of_the_run(report):
+    text = text_of(report)
+    for words in ("Test Dice 0.865", "Labeled cases 5 3 training, 2 validation"):
         assert words in text
     assert "finished" in text
     assert "hippocampus-mri" in text
 
 
-def test_scores_are_averaged_label_by_label(run, scored):
-    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
+def test_scores_are_averaged_per_label(report):
+    text = text_of(report)
     assert "Anterior 0.870 \u00b1 0.0283" in text
     assert "Posterior 0.860 \u00b1 0.0283" in text
 
 
-def test_best_and_worst_are_the_evaluated_cases_where_they_are_given(run, scored):
-    text = re.sub(r"\s+", " ", read_page(write_report(run, *scored)).text)
+def test_best_and_worst_predictions_are_of_the_evaluated_cases(report):
+    text = text_of(report)
     assert "Best 0.885 hippocampus_test_001" in text
     assert "Worst 0.845 hippocampus_test_002" in text
 
 
-def test_images_of_cases_of_another_data_set_are_not_shown(run, scored, tmp_path):
+def test_images_of_another_data_set_are_not_shown(run, scored, tmp_path):
     table, predictions, references = scored
     shutil.copytree(references, tmp_path / "other" / "labelsTs")
     path = write_report(run, table, predictions, tmp_path / "other" / "labelsTs")
@@ -125,14 +138,14 @@ def test_images_of_cases_of_another_data_set_are_not_shown(run, scored, tmp_path
     assert "Best 1.000 hippocampus_001" in text
 
 
-def test_best_and_worst_are_validation_cases_otherwise(run):
+def test_without_an_evaluation_the_validation_cases_are_shown(run):
     text = re.sub(r"\s+", " ", read_page(write_report(run)).text)
     assert "Best 1.000 hippocampus_001" in text
     assert re.search(r"Worst 0\.\d+ hippocampus_003", text)
     assert "Evaluation" not in text
 
 
-def test_case_names_cannot_break_the_page(run, scored, tmp_path):
+def test_case_names_are_escaped(run, scored, tmp_path):
     table = tmp_path / "scores.csv"
     table.write_text(
         scored[0].read_text(encoding="utf-8").replace("hippocampus_test_001", "<script>alert(1)")
@@ -142,7 +155,7 @@ def test_case_names_cannot_break_the_page(run, scored, tmp_path):
     assert "<script>alert(1)" in read_page(path).text
 
 
-def test_a_run_that_has_just_begun_gives_a_report_as_well(run, tmp_path):
+def test_a_run_without_events_gives_a_report_too(run, tmp_path):
     preset = load_preset("hippocampus-mri")
     fresh = RunFolder.create(tmp_path / "fresh", TrainConfig(), preset, run.cases)
     page = read_page(write_report(fresh))
@@ -150,15 +163,15 @@ def test_a_run_that_has_just_begun_gives_a_report_as_well(run, tmp_path):
     assert "queued" in page.text
 
 
-def test_an_evaluation_that_is_none_is_refused_in_one_line(run, tmp_path):
+def test_a_file_that_is_not_a_table_of_scores_is_an_error(run, tmp_path):
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(GenSegError, match=r"notes\.csv is no evaluation"):
+    with pytest.raises(GenSegError, match=r"notes\.csv is not a table of scores"):
         write_report(run, tmp_path / "notes.csv")
     with pytest.raises(GenSegError, match=r"missing\.csv cannot be read"):
         write_report(run, tmp_path / "missing.csv")
 
 
-def test_predictions_on_another_grid_are_refused_in_one_line(run, scored, tmp_path):
+def test_predictions_on_another_grid_are_an_error(run, scored, tmp_path):
     for path in scored[1].iterdir():
         label = read_label(path)
         write_label(tmp_path / path.name, Volume(label.array[:, :-1], label.affine))
@@ -173,58 +186,66 @@ def metrics(phase: str, step: int, **values: float) -> dict[str, object]:
     return {"kind": "metrics", "time": 0.0, "phase": phase, "step": step, **values}
 
 
-def test_a_phase_that_counts_anew_is_placed_after_the_one_before():
+def test_a_phase_that_counts_from_zero_is_appended_to_the_previous_one():
     history = read_history([metrics("warm-up", k, loss=1) for k in (0, 10)]
                            + [metrics("joint", k, loss=2) for k in (0, 5, 10)])  # fmt: skip
     assert history.curves["loss"].steps == (0, 10, 15, 20)
     assert [(p.first, p.last) for p in history.phases] == [(0, 10), (10, 20)]
 
 
-def test_steps_that_count_through_stay_as_they_are():
+def test_steps_that_count_across_phases_are_unchanged():
     history = read_history([metrics("warm-up", 10, loss=1), metrics("joint", 20, loss=2)])
     assert history.curves["loss"].steps == (10, 20)
 
 
-def test_after_a_resume_the_later_measurement_counts():
+def test_after_a_resume_later_values_replace_earlier_ones():
     steps = (1, 2, 3, 2, 3, 4)
     history = read_history([metrics("joint", s, loss=k) for k, s in enumerate(steps)])
     assert history.curves["loss"].steps == (1, 2, 3, 4)
     assert history.curves["loss"].values == (0, 3, 4, 5)
 
 
-def test_what_is_no_number_is_left_out():
+def test_events_without_numbers_are_ignored():
     events = [metrics("joint", 1, loss=None, name="x"), {"kind": "log", "text": "hi"}]
     assert read_history(events).curves == {}
 
 
-def test_cells_are_told_apart_by_what_stands_before_the_last_slash():
+def test_the_name_of_a_cell_is_everything_before_the_last_slash():
     history = read_history([metrics("joint", 1, **{"alpha/encoder/1/conv4": 0.25})])
     assert [(cell, curve.name) for cell, curves in cells(history).items() for curve in curves] == [
         ("encoder/1", "conv4")
     ]
 
 
-def test_smoothing_keeps_a_line_straight():
-    assert smoothed([1.0, 2.0, 3.0, 4.0, 5.0], 3) == pytest.approx([1.5, 2, 3, 4, 4.5])
+def test_a_moving_average_shrinks_at_the_ends():
+    assert moving_average([1.0, 2.0, 3.0, 4.0, 5.0], 3) == pytest.approx([1.5, 2, 3, 4, 4.5])
 
 
-def test_a_flat_curve_and_a_single_point_can_be_drawn():
+def test_a_constant_curve_and_a_single_point_can_be_drawn():
     flat = Curve("flat", (0.0, 1.0), (0.3, 0.3))
     point = Curve("point", (5.0,), (0.0,))
     for curve in (flat, point):
         assert "nan" not in line_chart("title", [curve])
 
 
-def test_weights_that_sum_to_one_are_stacked_and_others_are_lines():
+def test_fractions_that_sum_to_one_are_stacked_and_others_are_lines():
     first, rest = Curve("a", (0.0, 1.0), (0.3, 0.6)), Curve("b", (0.0, 1.0), (0.7, 0.4))
-    assert share_chart("cell", [first, rest]).count("<polygon") == 2
-    assert "<polygon" not in share_chart("cell", [first, first])
+    assert "fill: #1f6fb2" in fraction_chart("cell", [first, rest])
+    lines = fraction_chart("cell", [first, first])
+    assert "stroke: #1f6fb2; stroke-width: 1.6" in lines
+
+
+def test_text_in_charts_is_escaped_and_not_parsed_as_math():
+    chart = line_chart("a < b", [Curve("<$x^2$>", (0.0, 1.0), (0.0, 1.0))], [Phase("$p", 0, 1)])
+    assert "a &lt; b" in chart
+    assert "&lt;$x^2$&gt;" in chart
+    assert ">$p</text>" in chart
 
 
 # ---- slices
 
 
-def test_any_orientation_is_shown_the_same_way():
+def test_images_are_shown_in_ras_whatever_their_orientation():
     array = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
     straight, spacing = to_ras(Volume(array, np.diag([1.0, 2.0, 3.0, 1.0])))
     affine = np.array([[0, -1.0, 0, 1], [0, 0, -2.0, 4], [3.0, 0, 0, 0], [0, 0, 0, 1.0]])
@@ -234,11 +255,8 @@ def test_any_orientation_is_shown_the_same_way():
     assert turned_spacing == spacing == (1.0, 2.0, 3.0)
 
 
-@pytest.mark.parametrize("degrees", [0, 12, 25])
-@pytest.mark.parametrize("orientation", ["RAS", "RSA", "SAR", "ASR", "LPS", "LIP"])
-def test_thick_slices_that_lie_obliquely_are_shown_in_the_planes_they_are_named(
-    orientation, degrees
-):
+@pytest.mark.parametrize(("orientation", "degrees"), [("RAS", 25), ("SAR", 12), ("LIP", 25)])
+def test_oblique_thick_slices_are_shown_in_the_nearest_plane(orientation, degrees):
     spacing = (0.5, 0.5, 5.0)
     volume = Volume(np.zeros((1, 20, 30, 8)), make_affine(orientation, spacing, (degrees, 0, 0)))
     shown, found = to_ras(volume)
@@ -265,22 +283,22 @@ def test_sagittal_slices_have_the_face_on_the_left_and_the_head_on_top(tmp_path)
 
 
 def tile_of(image: np.ndarray, plane: str) -> str:
-    outline = Outline(np.zeros(image.shape, np.int16))
-    return tile(image, (outline,), plane, (1.0, 1.0, 1.0), (0.0, 1.0), {})
+    contours = Contours(np.zeros(image.shape, np.int16))
+    return tile(image, (contours,), plane, (1.0, 1.0, 1.0), (0.0, 1.0), {})
 
 
 def pixels_of(svg: str, folder: Path) -> np.ndarray:
     data = re.search(r"base64,([^\"]+)", svg)
     assert data is not None
     (folder / "tile.png").write_bytes(base64.b64decode(data[1]))
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tile.png"))).astype(int)
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tile.png")))[..., 0].astype(int)
 
 
 def test_contours_follow_the_edges_of_the_label():
     label = np.zeros((8, 8, 3), np.int16)
     label[2:5, 3:6, 1] = 1
     svg = tile(
-        label.astype(np.float32), (Outline(label),), "axial", (1, 1, 1), (0, 1), {1: (255, 0, 0)}
+        label.astype(np.float32), (Contours(label),), "axial", (1, 1, 1), (0, 1), {1: (255, 0, 0)}
     )
     numbers = [
         [float(n) for n in point.split(",")]
@@ -292,22 +310,17 @@ def test_contours_follow_the_edges_of_the_label():
     assert 'stroke="#ff0000"' in svg
 
 
-def test_the_section_shown_is_the_one_with_most_of_the_label():
+def test_the_slice_shown_has_the_most_labeled_voxels():
     label = np.zeros((4, 4, 9), np.int16)
     label[1, 1, 2] = label[1:3, 1:3, 7] = 2
     assert largest_section(label, 2) == 7
     assert largest_section(np.zeros((4, 4, 9)), 2) == 4
 
 
-def test_raw_ct_is_windowed_and_other_images_by_their_own_range():
+def test_raw_ct_has_a_fixed_window_and_other_images_their_own_range():
     hounsfield = np.array([-1000.0, 50, 900]).reshape(3, 1, 1)
-    assert window_of(hounsfield, (-160, 240)) == (-160, 240)
-    low, high = window_of(np.linspace(0, 1, 1000).reshape(10, 10, 10), (-160, 240))
+    assert display_window(hounsfield, (-160, 240)) == (-160, 240)
+    low, high = display_window(np.linspace(0, 1, 1000).reshape(10, 10, 10), (-160, 240))
     assert 0 <= low < 0.01
     assert 0.99 < high <= 1
-    assert window_of(np.zeros((2, 2, 2))) == (0, 1)
-
-
-def test_the_sample_run_speaks_the_language_of_the_events(run):
-    lines = run.events_file.read_text(encoding="utf-8").splitlines()
-    assert {json.loads(line)["kind"] for line in lines} == {"state", "metrics"}
+    assert display_window(np.zeros((2, 2, 2))) == (0, 1)

@@ -1,0 +1,118 @@
+"""Warnings about images that differ from the training cases, and about implausible results.
+
+Light: imports numpy alone, so that the panel can warn before a model is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.volume_ranges import format_ml, label_volumes, plausible_range
+from ..models.folder import ModelMetadata
+
+if TYPE_CHECKING:
+    from ..images.volume import Volume
+
+_MAX_SPACING_RATIO = 4.0
+_MIN_VIEW_FRACTION = 0.5  # of the patch
+_AIR_HU = -500.0
+_MIN_HU_RANGE = 100.0
+_MAX_HU = 32767.0
+
+
+def image_warnings(image: Volume, metadata: ModelMetadata) -> list[str]:
+    """Return one line per reason why a model may fail on an image."""
+    low, high = float(image.array.min()), float(image.array.max())
+    return grid_warnings(metadata, low, high, image.shape, image.spacing)
+
+
+def grid_warnings(
+    metadata: ModelMetadata,
+    low: float,
+    high: float,
+    shape: Sequence[int],
+    spacing: Sequence[float],
+) -> list[str]:
+    """Return `image_warnings` from an image's range and grid, without its voxels.
+
+    Args:
+        metadata: of the model.
+        low: smallest value of the image.
+        high: largest value of the image.
+        shape: voxels along each axis, in any order of the axes.
+        spacing: voxel size along each axis in mm, in the same order.
+    """
+    if low == high:
+        return [f"all voxels are {low:g}: there is nothing to segment"]
+    grid = _spacing_warning(metadata, spacing) or _extent_warning(metadata, shape, spacing)
+    found = (_modality_warning(metadata.preset.modality, low, high), grid)
+    return [warning for warning in found if warning]
+
+
+def volume_warnings(label: Volume, metadata: ModelMetadata) -> list[str]:
+    """Return one line per structure whose volume is far outside the range of the labeled cases.
+
+    On an image unlike its training cases (a whole head instead of a crop, another part of the
+    body) a model still segments something, but rarely something of the right size.
+
+    Args:
+        label: (1, x, y, z) of label values.
+        metadata: of the model; labels without a known range are not checked.
+    """
+    volumes = label_volumes(label.array[0], metadata.volumes, label.spacing)
+    warnings = []
+    for value, (smallest, largest) in sorted(metadata.volumes.items()):
+        low, high = plausible_range(smallest, largest)
+        if not low <= volumes[value] <= high:
+            warnings.append(
+                f"the volume of {metadata.labels[value]} is {format_ml(volumes[value])}, but "
+                f"{format_ml(smallest)} to {format_ml(largest)} in the labeled cases; check that "
+                "the image shows the same region as the training cases"
+            )
+    return warnings
+
+
+def _modality_warning(modality: str, low: float, high: float) -> str:
+    values = f"its values range from {low:g} to {high:g}"
+    if modality == "CT" and high > _MAX_HU:
+        return f"the model expects CT in Hounsfield units, but {values}; check for 16-bit overflow"
+    if modality == "CT" and (low >= 0 or high - low < _MIN_HU_RANGE):
+        return (
+            f"the model expects CT in Hounsfield units, but {values}; check that the image is a "
+            "rescaled CT"
+        )
+    if modality == "MR" and low < _AIR_HU:
+        return f"the model expects MR, but {values} as in a CT; use a model for CT"
+    return ""
+
+
+def _spacing_warning(metadata: ModelMetadata, spacing: Sequence[float]) -> str:
+    expected = metadata.spacing or metadata.preset.spacing
+    if expected is None:
+        return ""
+    ratio = np.sort(spacing) / np.sort(expected)
+    if (ratio < _MAX_SPACING_RATIO).all() and (ratio > 1 / _MAX_SPACING_RATIO).all():
+        return ""
+    own, model = _millimeters(spacing), _millimeters(expected)
+    return f"the spacing is {own}, far from the model's {model}; check the image's spacing"
+
+
+def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequence[float]) -> str:
+    """Warn if the image is much smaller than the model's patch."""
+    step = metadata.preset.spacing or metadata.spacing
+    if step is None:
+        return ""
+    shown, patch = np.multiply(shape, spacing), np.multiply(metadata.preset.patch_size, step)
+    if (np.sort(shown) >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
+        return ""
+    return (
+        f"the image covers {_millimeters(shown)}, much less than the model's patch of "
+        f"{_millimeters(patch)}; check that it shows the whole structure"
+    )
+
+
+def _millimeters(lengths: Sequence[float] | np.ndarray) -> str:
+    return " x ".join(f"{length:.3g}" for length in lengths) + " mm"

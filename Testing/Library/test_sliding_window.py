@@ -1,0 +1,104 @@
+"""Sliding-window inference against MONAI's, and its slabs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.inferers.utils import sliding_window_inference
+from torch import Tensor, nn
+
+from GenSegLib.networks import build_segmenter, segmenter_args
+from GenSegLib.prediction.ensemble import EnsemblePredictor
+from GenSegLib.prediction.sliding_window import (
+    SlidingWindows,
+    iterate_slabs,
+    predict_probabilities,
+)
+
+PATCH = (16, 24, 16)
+SIZE = (20, 28, 40)
+SIZES = [SIZE, (9, 60, 16), (16, 24, 16), (5, 5, 5)]
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return build_segmenter("dynunet", segmenter_args("dynunet", 1, 3, 3, PATCH)).eval()
+
+
+def noise(size: tuple[int, ...]) -> Tensor:
+    return torch.randn(1, 1, *size, generator=torch.Generator().manual_seed(0))
+
+
+def joined_slabs(
+    network: nn.Module,
+    size: tuple[int, ...],
+    along: int,
+    batch_size: int = 2,
+    precision: torch.dtype = torch.float32,
+) -> Tensor:
+    """The slabs of an image, after checking that they are contiguous."""
+    windows = SlidingWindows(size, PATCH, along)
+    predictor = EnsemblePredictor([network], torch.device("cpu"), batch_size=batch_size)
+    counts: list[int] = []
+    slabs = list(iterate_slabs(predictor, noise(size), windows, precision, counts.append))
+    bounds = [(start, stop) for start, stop, _ in slabs]
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == size[along]
+    assert all(one[1] == other[0] for one, other in zip(bounds, bounds[1:]))
+    assert sum(counts) == windows.count
+    return torch.cat([slab for *_, slab in slabs], dim=1 + along)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_probabilities_equal_those_of_monais_sliding_window(
+    network: nn.Module, size: tuple[int, ...]
+) -> None:
+    image = noise(size)
+    with torch.no_grad():
+        expected = sliding_window_inference(
+            image, PATCH, 2, lambda windows: network(windows).softmax(1), 0.5, mode="gaussian"
+        )
+    found = predict_probabilities(network, PATCH, image)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, torch.as_tensor(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "along"), [(SIZE, 0), (SIZE, 1), (SIZE, 2), ((5, 5, 5), 2)])
+def test_slabs_along_any_axis_form_the_whole_image(
+    network: nn.Module, size: tuple[int, ...], along: int
+) -> None:
+    whole = predict_probabilities(network, PATCH, noise(size))[0]
+    torch.testing.assert_close(joined_slabs(network, size, along), whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 100])
+def test_the_batch_size_does_not_change_the_result(network: nn.Module, batch_size: int) -> None:
+    whole = predict_probabilities(network, PATCH, noise(SIZE))[0]
+    found = joined_slabs(network, SIZE, 2, batch_size)
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-5)
+
+
+def test_accumulating_in_half_precision_changes_little(network: nn.Module) -> None:
+    whole = predict_probabilities(network, PATCH, noise(SIZE))[0]
+    found = joined_slabs(network, SIZE, 2, precision=torch.float16)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, whole, rtol=0, atol=3e-3)
+
+
+@pytest.mark.parametrize("mirror_axes", [(), (0, 1)])
+def test_2d_images_are_predicted_too(mirror_axes: tuple[int, ...]) -> None:
+    network = nn.Conv2d(3, 2, 3, padding=1)
+    found = predict_probabilities(network, (16, 16), torch.randn(1, 3, 20, 30), mirror_axes)
+    assert found.shape == (1, 2, 20, 30)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(1, 20, 30))
+
+
+def test_mirroring_makes_the_result_equivariant_to_flips_along_that_axis_alone() -> None:
+    torch.manual_seed(0)
+    network, image = nn.Conv3d(1, 2, 3, padding=1), torch.randn(1, 1, 16, 16, 16)
+    once = predict_probabilities(network, (16, 16, 16), image, (0,))
+    same = predict_probabilities(network, (16, 16, 16), image.flip(2), (0,)).flip(2)
+    other = predict_probabilities(network, (16, 16, 16), image.flip(3), (0,)).flip(3)
+    torch.testing.assert_close(once, same)
+    assert (once - other).abs().max() > 1e-3
