@@ -1,4 +1,4 @@
-"""GenSeg: train a segmentation model from a handful of segmented volumes, look, and apply it."""
+"""GenSeg: train, review and apply segmentation models from a few segmented volumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["GenSegSlicer", "GenSegSlicerLogic", "GenSegSlicerTest", "GenSegSlice
 
 
 class GenSegSlicer(ScriptedLoadableModule):
-    """What Slicer shows of the module before it is opened."""
+    """Module description."""
 
     def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)
@@ -28,19 +28,19 @@ class GenSegSlicer(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["The GenSeg contributors"]
         parent.helpText = _(
-            "Learns to segment from a handful of volumes that you have segmented: it generates "
-            "further image-mask pairs from them and trains a model on real and generated pairs "
-            "together. Research use only: GenSeg is no medical device."
+            "Trains a segmentation model from a few volumes that you have segmented. GenSeg "
+            "generates additional image-mask pairs from them and trains the model on real and "
+            "generated pairs. For research use only; GenSeg is not a medical device."
         )
         parent.acknowledgementText = _(
-            "The method is that of Zhang et al., Nat Commun 2025, "
-            "doi:10.1038/s41467-025-61754-6. Built on PyTorch and MONAI."
+            "The method was published by Zhang et al., Nat Commun 2025, "
+            "doi:10.1038/s41467-025-61754-6. GenSeg is built on PyTorch and MONAI."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: loads the `.ui` file and hands its sections to the classes of GenSegSlicerLib."""
+    """Module widget: loads the `.ui` file and creates the panel."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -49,7 +49,7 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel: Any = None
 
     def setup(self) -> None:
-        """Make the panel; called when it is opened for the first time."""
+        """Create the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
         from GenSegSlicerLib.Panel import Panel
 
@@ -65,45 +65,45 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
-        slicer.app.connect("aboutToQuit()", self.panel.slicerCloses)
+        slicer.app.connect("aboutToQuit()", self.panel.onApplicationQuit)
         self.panel.setParameterNode(self.logic.getParameterNode())
 
     def enter(self) -> None:
-        """Bring the panel up to date; called each time it is shown."""
+        """Update the panel each time it is shown."""
         self.panel.setParameterNode(self.logic.getParameterNode())
         self.panel.enter()
 
     def exit(self) -> None:
-        """Give the slice views back; called when the user goes to another module."""
+        """Restore the slice views when the user switches to another module."""
         if self.panel is not None:
             self.panel.exit()
 
     def cleanup(self) -> None:
-        """Let go of observers and timers; a running training goes on."""
+        """Remove observers and timers; a running training continues."""
         self.removeObservers()
         if self.panel is not None:
-            slicer.app.disconnect("aboutToQuit()", self.panel.slicerCloses)
+            slicer.app.disconnect("aboutToQuit()", self.panel.onApplicationQuit)
             self.panel.cleanup()
             self.panel = None
 
     def onReload(self) -> None:
-        """Reload the module together with its library."""
+        """Reload the module together with GenSegSlicerLib."""
         for name in [name for name in sys.modules if name.split(".")[0] == "GenSegSlicerLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
-        """Let go of nodes that are about to vanish."""
-        self.panel.sceneCloses()
+        """Release the nodes of the scene."""
+        self.panel.onSceneStartClose()
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
-        """Keep still while the choices of a saved scene come in one after the other."""
+        """Ignore parameter changes while a scene is imported."""
         self.panel.setParameterNode(None)
 
     def onSceneReady(self, caller: vtk.vtkObject, event: str) -> None:
-        """Show what the closed or loaded scene says."""
+        """Show the parameters of the new scene."""
         self.panel.setParameterNode(self.logic.getParameterNode())
 
     def onNodeRemoved(self, caller: vtk.vtkObject, event: str) -> None:
-        """Forget pairs whose nodes are gone."""
-        self.panel.nodeRemoved()
+        """Remove pairs whose nodes were removed."""
+        self.panel.onNodeRemoved()

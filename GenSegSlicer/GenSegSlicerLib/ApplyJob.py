@@ -1,4 +1,4 @@
-"""A trained model segments volumes of the scene."""
+"""Segmentation of volumes with a trained model."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
+from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
-from GenSegSlicerLib.Turns import Steps
-from GenSegSlicerLib.VolumeFiles import loadVolumeOver, requireScalar, writeVolume
+from GenSegSlicerLib.VolumeFiles import loadDerivedVolume, requireScalarVolume, writeVolume
 
 
 class ApplyJob(ProcessJob):
     """Segments one or several volumes.
 
     Args:
-        modelFolder: of the model.
-        volumeNodes: to segment.
-        outputSegmentation: an existing segmentation for a single volume; None makes new ones.
-        mode: "replace" drops the segments of `outputSegmentation`, "add" keeps them.
-        mirror: average over mirrored copies, too, which the model has to have learned from.
-        uncertainty: make a volume of the uncertainty, too.
-        device: "auto" or a device's name.
+        modelFolder: model folder.
+        volumeNodes: volumes to segment.
+        outputSegmentation: existing segmentation node for a single volume; None creates new nodes.
+        mode: "replace" removes the segments of `outputSegmentation`, "add" keeps them.
+        mirror: average predictions of mirrored copies (test-time augmentation); the model must have
+            been trained with mirroring.
+        uncertainty: also create a volume of the uncertainty.
+        device: "auto" or the name of a device.
 
     Attributes:
-        volumeNodes: what is segmented.
-        segmentationNodes: the results, in the order of the volumes.
-        uncertaintyNodes: the uncertainty of each, where it was asked for.
+        volumeNodes: volumes to segment.
+        segmentationNodes: results, in the order of the volumes.
+        uncertaintyNodes: uncertainty of each volume, if requested.
 
     Raises:
-        GenSegError: there is no usable model in the folder, or no volume that can be segmented.
+        GenSegError: the folder contains no usable model, or a volume cannot be segmented.
     """
 
     def __init__(
@@ -49,27 +50,28 @@ class ApplyJob(ProcessJob):
         device: str = "auto",
     ) -> None:
         self._metadata = ModelMetadata.load(modelFolder)
-        self.volumeNodes = [requireScalar(node) for node in volumeNodes]
+        self.volumeNodes = [requireScalarVolume(node) for node in volumeNodes]
         if not self.volumeNodes:
-            raise GenSegError(_("Choose a volume to segment"))
+            raise GenSegError(_("Select a volume to segment"))
         if outputSegmentation is not None and len(self.volumeNodes) > 1:
             raise GenSegError(
-                _("One segmentation cannot take the results of several volumes; choose none")
+                _("Several volumes need new segmentations; select no output segmentation")
             )
         super().__init__()
         self.segmentationNodes: list[slicer.vtkMRMLSegmentationNode] = []
         self.uncertaintyNodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self._model = Path(modelFolder).absolute()
-        self._into, self._mode = outputSegmentation, mode
+        self._outputSegmentation, self._mode = outputSegmentation, mode
         self._uncertainty = uncertainty
         options = {"--mirror": mirror, "--uncertainty": uncertainty}
         self._options = ["--device", device, *(name for name, on in options.items() if on)]
-        self._grids: list[np.ndarray] = []
+        self._writtenIJKToRAS: list[np.ndarray] = []
 
     def _writeInputs(self) -> Steps:
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            self._grids.append(writeVolume(_requirePresent(node), self._image(index)))
+            matrix = writeVolume(_requireInScene(node), self._image(index))
+            self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:
         images = [self._image(index) for index in range(len(self.volumeNodes))]
@@ -80,7 +82,7 @@ class ApplyJob(ProcessJob):
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
             path = self.folder / "out" / f"{_stem(index)}.nrrd"
-            self.segmentationNodes.append(self._load(path, _requirePresent(node), index))
+            self.segmentationNodes.append(self._load(path, _requireInScene(node), index))
             if self._uncertainty:
                 yield (index + 0.5) / len(self.volumeNodes)
                 self.uncertaintyNodes.append(self._loadUncertainty(index, node))
@@ -88,10 +90,11 @@ class ApplyJob(ProcessJob):
     def _load(
         self, path: Path, node: slicer.vtkMRMLScalarVolumeNode, index: int
     ) -> slicer.vtkMRMLSegmentationNode:
-        into = self._into
-        if into is not None and into.GetScene() is None:  # removed meanwhile
-            into = None
-        return loadSegmentation(path, self._metadata, node, into, self._mode, self._grids[index])
+        output = self._outputSegmentation
+        if output is not None and output.GetScene() is None:  # removed meanwhile
+            output = None
+        matrix = self._writtenIJKToRAS[index]
+        return loadSegmentation(path, self._metadata, node, output, self._mode, matrix)
 
     def _loadUncertainty(
         self, index: int, node: slicer.vtkMRMLScalarVolumeNode
@@ -99,9 +102,9 @@ class ApplyJob(ProcessJob):
         name = _("{volume} uncertainty").format(volume=node.GetName())
         path = self.folder / "out" / f"{_stem(index)}_uncertainty.nii.gz"
         unique = slicer.mrmlScene.GenerateUniqueName(name)
-        return loadVolumeOver(path, unique, node, self._grids[index])
+        return loadDerivedVolume(path, unique, node, self._writtenIJKToRAS[index])
 
-    def _inNodeNames(self, text: str) -> str:
+    def _withNodeNames(self, text: str) -> str:
         for index, node in enumerate(self.volumeNodes):
             text = text.replace(str(self._image(index)), node.GetName())
         return text
@@ -114,7 +117,7 @@ def _stem(index: int) -> str:
     return f"volume_{index:03}"
 
 
-def _requirePresent(node: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
+def _requireInScene(node: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
     if node.GetScene() is None:
-        raise GenSegError(_("The volume is no longer in the scene, so nothing was segmented"))
+        raise GenSegError(_("The volume was removed from the scene; nothing was segmented"))
     return node

@@ -1,4 +1,4 @@
-"""The section *Apply*: a trained model segments volumes."""
+"""The *Apply* section: segments volumes with a trained model."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.ApplyJob import ApplyJob
 from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
-from GenSegSlicerLib.FaultDetails import FaultDetails
-from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.ModelCard import misfits
-from GenSegSlicerLib.ModelChooser import ModelChooser
-from GenSegSlicerLib.ResultTable import showTableNode
+from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
+from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SliceViews import showIn3D, showPair
 from GenSegSlicerLib.Tables import volumesTable
+from GenSegSlicerLib.TableWidgets import showTableNode
 
 
 class ApplySection(Section):
-    """Segments one or several volumes with the chosen model."""
+    """Segments one or several volumes with the selected model."""
 
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.applyMessage)
-        self._details = FaultDetails(ui.applyDetailsSection, ui.applyDetailsText)
+        self._details = ErrorDetails(ui.applyDetailsSection, ui.applyDetailsText)
         self.fit = InlineMessage(ui.fitMessage)
-        self.models = ModelChooser(ui, logic)
-        self.job: ApplyJob | None = None
-        self._judged: object = None
-        self._unfit = ""  # why the volume cannot be segmented
+        self.models = ModelSelector(ui, logic)
+        self._checkedFit: object = None
+        self._unsuitable = ""  # why the volume cannot be segmented
         mode = ChoiceBinding(ui.outputModeSelector, "outputMode")
         mode.setChoices(
             [
-                ("replace", _("Replace them"), _("The segmentation holds the result alone")),
-                ("add", _("Keep them and add"), _("The result is added to the segments there")),
+                ("replace", _("Replace"), _("Replace existing segments with the result.")),
+                ("add", _("Keep"), _("Add the result to the existing segments.")),
             ]
         )
         further = CheckedNodesBinding(ui.furtherVolumesSelector, "furtherVolumes")
@@ -49,118 +46,114 @@ class ApplySection(Section):
         ui.cancelApplyButton.connect("clicked(bool)", lambda checked: self.cancel())
 
     def enter(self) -> None:
-        """Look for models each time the panel is shown."""
-        self.models.forget()
-        self.models.offer()
+        """Update the list of models each time the panel is shown."""
+        self.models.invalidate()
+        self.models.updateList()
 
-    def cleanup(self) -> None:
-        """Let go of the job."""
-        super().cleanup()
-        self._leave()
-
-    def sceneClosed(self) -> None:
-        """Give the running job up: the volume that it segments is gone."""
+    def onSceneClosed(self) -> None:
+        """Cancel the running job, whose volume is removed from the scene."""
         self.cancel()
-        self._leave()
-        self._judged = None
+        self._setJob(None)
+        self._checkedFit = None
         self.message.clear()
         self._details.clear()
         self.ui.volumesTable.setVisible(False)
 
     def refresh(self) -> None:
-        """Show the chosen model, whether the volume suits it, and what can be done."""
+        """Show the selected model and whether it suits the volume; enable widgets."""
+        self.models.show(self.parameters.modelFolder)
+        self._checkFit()
+        self._updateOptions()
+        problem = self._problem()
+        self.ui.applyButton.enabled = not problem
+        self.ui.applyButton.toolTip = problem or _("Segment the volume with the selected model.")
+        self.ui.cancelApplyButton.enabled = self._isActive()
+
+    def _updateOptions(self) -> None:
         p, ui = self.parameters, self.ui
-        self.models.show(p.modelFolder)
-        self._judgeFit()
-        several = bool(self._further())
+        several = bool(self._furtherVolumes())
         ui.outputSegmentationSelector.enabled = not several
         ui.outputSegmentationSelector.toolTip = (
-            _("Each of several volumes gets a new segmentation")
+            _("A new segmentation is created for each of several volumes.")
             if several
-            else _("Where the result goes")
+            else _("Segmentation node that stores the result.")
         )
         ui.outputModeSelector.enabled = p.outputSegmentation is not None and not several
         ui.outputModeSelector.toolTip = (
-            _("What happens to the segments that the chosen segmentation has already")
+            _("Whether to keep or replace the segments of the selected segmentation.")
             if ui.outputModeSelector.enabled
-            else _("Only for an existing segmentation")
+            else _("Select an existing segmentation to keep or replace its segments.")
         )
-        ui.mirrorCheckBox.enabled = self._knowsMirrored()
+        ui.mirrorCheckBox.enabled = self._supportsMirroring()
         ui.mirrorCheckBox.toolTip = (
-            _("Also segment mirrored copies and average: up to 8 times slower")
+            _("Average the predictions of mirrored copies. Up to 8 times slower.")
             if ui.mirrorCheckBox.enabled
-            else _("This model learned from no mirrored cases, and would not know mirrored copies")
-        )
-        reason = self._fault()
-        ui.applyButton.enabled = not reason
-        ui.applyButton.toolTip = reason or _("Segment the volume with this model")
-        ui.cancelApplyButton.enabled = self._isActive()
-        ui.cancelApplyButton.toolTip = (
-            _("Stop without a result") if self._isActive() else _("Nothing is running")
+            else _("This model was trained without mirroring.")
         )
 
     def apply(self) -> None:
-        """Segment the chosen volumes."""
+        """Segment the selected volumes."""
         p = self.parameters
-        several = self._further()
-        self._leave()
+        further = self._furtherVolumes()
+        self._setJob(None)
         try:
-            self.job = self.logic.apply(
+            job = self.logic.apply(
                 Path(p.modelFolder),
-                [p.inputVolume, *several],
-                None if several else p.outputSegmentation,
+                [p.inputVolume, *further],
+                None if further else p.outputSegmentation,
                 mode=p.outputMode,
-                mirror=p.mirror and self._knowsMirrored(),
+                mirror=p.mirror and self._supportsMirroring(),
                 uncertainty=p.uncertainty,
                 device=p.device,
             )
-        except GenSegError as fault:
-            self.message.error(str(fault))
+        except GenSegError as error:
+            self.message.error(str(error))
             return
         self.ui.modelFolderEdit.addCurrentPathToHistory()
-        self.job.observers.add(self._onJobChanged)
-        self._onJobChanged(self.job)
+        self._setJob(job)
+        self._onJobChanged(job)
 
     def cancel(self) -> None:
-        """Stop the segmentation without a result."""
+        """Cancel the segmentation."""
         if self._isActive():
             self.job.cancel()
 
-    def _fault(self) -> str:
+    def _problem(self) -> str:
         if self.missing:
-            return _("Install the missing packages first (above)")
+            return _("Install the missing packages first (see above).")
         if self._isActive():
-            return _("A segmentation is running")
+            return _("Segmentation is running.")
         if self.models.metadata is None:
-            return self.models.fault
+            return self.models.problem
         if self.parameters.inputVolume is None:
-            return _("Choose the volume to segment")
-        return self._unfit
+            return _("Select a volume to segment")
+        return self._unsuitable
 
-    def _further(self) -> list[Any]:
+    def _furtherVolumes(self) -> list[Any]:
         p = self.parameters
         return [node for node in p.furtherVolumes if node not in (None, p.inputVolume)]
 
-    def _knowsMirrored(self) -> bool:
+    def _supportsMirroring(self) -> bool:
         metadata = self.models.metadata
         return metadata is not None and bool(metadata.preset.mirror_axes)
 
     def _isActive(self) -> bool:
         return self.job is not None and self.job.isActive
 
-    def _judgeFit(self) -> None:
-        """Warn where model and volume do not fit, once for each choice of them."""
+    def _checkFit(self) -> None:
+        """Warn if the model is not suitable for the volume; checked once per selection."""
         p = self.parameters
-        if self._judged == (p.inputVolume, p.modelFolder, self.models.metadata):
+        selection = (p.inputVolume, p.modelFolder, self.models.metadata)
+        if self._checkedFit == selection:
             return
-        self._judged = (p.inputVolume, p.modelFolder, self.models.metadata)
-        self._unfit, doubts = "", []
+        self._checkedFit = selection
+        self._unsuitable, warnings = "", []
         if p.inputVolume is not None and self.models.metadata is not None:
             try:
-                doubts = misfits(p.inputVolume, self.models.metadata)
-            except GenSegError as fault:
-                self._unfit = str(fault)
-        self.fit.warning("\n".join(doubts) or self._unfit)
+                warnings = fitWarnings(p.inputVolume, self.models.metadata)
+            except GenSegError as error:
+                self._unsuitable = str(error)
+        self.fit.warning("\n".join(warnings) or self._unsuitable)
 
     def _onJobChanged(self, job: ApplyJob) -> None:
         self._details.show(job)
@@ -172,7 +165,7 @@ class ApplySection(Section):
         elif job.state == "failed":
             self.message.error(job.message)
         elif job.state == "cancelled":
-            self.message.info(_("Cancelled; nothing was changed"))
+            self.message.info(_("Canceled; the scene was not changed"))
         elif job.state == "finished":
             self._showResult(job)
         if self.parameters is not None:
@@ -180,7 +173,7 @@ class ApplySection(Section):
 
     def _showResult(self, job: ApplyJob) -> None:
         p, nodes = self.parameters, job.segmentationNodes
-        self._leave()
+        self._setJob(None)
         if p is None or not nodes:
             return
         for node in nodes if p.show3D else ():
@@ -190,7 +183,7 @@ class ApplySection(Section):
         if job.warnings:
             self.message.warning("\n".join([done, *job.warnings]))
         else:
-            self.message.good(done)
+            self.message.success(done)
         self.ui.volumesTable.setVisible(False)
         if p.makeVolumesTable:
             self._showTable(nodes)
@@ -200,13 +193,9 @@ class ApplySection(Section):
     def _showTable(self, nodes: Sequence[Any]) -> None:
         try:
             showTableNode(self.ui.volumesTable, volumesTable(nodes, _tableName(nodes)))
-        except GenSegError as fault:
-            self.message.warning(_("Done, without a table of volumes: {f}").format(f=fault))
-
-    def _leave(self) -> None:
-        if self.job is not None:
-            self.job.observers.discard(self._onJobChanged)
-        self.job = None
+        except GenSegError as error:
+            text = _("Done, but volumes could not be measured: {error}")
+            self.message.warning(text.format(error=error))
 
 
 def _tableName(nodes: Sequence[Any]) -> str:

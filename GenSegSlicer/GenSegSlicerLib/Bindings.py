@@ -1,8 +1,7 @@
-"""Binds widgets to parameters that `parameterNodeWrapper` itself cannot connect.
+"""Connections of widgets to parameters that `parameterNodeWrapper` does not support.
 
-A combo box shows translated words while the parameter holds an identifier, and the list of its
-choices changes; a path box holds a text, since an empty `pathlib.Path` reads as "."; a node may be
-of several types.
+These are combo boxes with translated texts and changing choices, paths stored as strings (an empty
+`pathlib.Path` becomes "."), and nodes of several types.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 
 class Binding(Protocol):
-    """Keeps one widget and one parameter equal."""
+    """Synchronizes a widget with a parameter."""
 
     parameters: GenSegSlicerParameterNode | None
 
     def show(self) -> None:
-        """Show the parameter's value in the widget."""
+        """Update the widget from the parameter."""
 
 
 class ChoiceBinding:
-    """A combo box and the text parameter that holds the identifier of the chosen item.
+    """A combo box and the string parameter with the identifier of the selected item.
 
     Args:
         comboBox: the combo box.
-        name: of the parameter.
-        describe: gives what the user reads for a value that is not among the choices.
+        name: name of the parameter.
+        describe: returns the text for a value that is not among the choices.
     """
 
     def __init__(
@@ -44,24 +43,24 @@ class ChoiceBinding:
         comboBox.connect("currentIndexChanged(int)", self._onChosen)
 
     def setChoices(self, choices: Iterable[tuple[str, str, str]]) -> None:
-        """Offer these choices: identifier, what the user reads, and a tool tip."""
-        blocked = self._comboBox.blockSignals(True)
+        """Set the choices: identifier, text and tooltip of each."""
+        wasBlocked = self._comboBox.blockSignals(True)
         self._comboBox.clear()
         for value, text, toolTip in choices:
             self._add(value, text, toolTip)
-        self._comboBox.blockSignals(blocked)
+        self._comboBox.blockSignals(wasBlocked)
         self.show()
 
     def show(self) -> None:
-        """Show the parameter's value, even one that is not offered."""
+        """Show the parameter's value, even if it is not among the choices."""
         if self.parameters is None:
             return
         value = getattr(self.parameters, self._name)
-        blocked = self._comboBox.blockSignals(True)
+        wasBlocked = self._comboBox.blockSignals(True)
         if self._comboBox.findData(value) < 0 and value:
             self._add(value, self._describe(value), value)
         self._comboBox.setCurrentIndex(self._comboBox.findData(value))
-        self._comboBox.blockSignals(blocked)
+        self._comboBox.blockSignals(wasBlocked)
 
     def _add(self, value: str, text: str, toolTip: str) -> None:
         self._comboBox.addItem(text, value)
@@ -73,7 +72,7 @@ class ChoiceBinding:
 
 
 class PathBinding:
-    """A `ctkPathLineEdit` for a folder, and the text parameter that holds its path."""
+    """A `ctkPathLineEdit` for a folder, and the string parameter with its path."""
 
     def __init__(self, pathEdit: Any, name: str) -> None:
         self.parameters: GenSegSlicerParameterNode | None = None
@@ -88,9 +87,9 @@ class PathBinding:
             return
         value = getattr(self.parameters, self._name)
         if self._pathEdit.currentPath != value:
-            blocked = self._pathEdit.blockSignals(True)
+            wasBlocked = self._pathEdit.blockSignals(True)
             self._pathEdit.currentPath = value
-            self._pathEdit.blockSignals(blocked)
+            self._pathEdit.blockSignals(wasBlocked)
 
     def _onChosen(self, path: str) -> None:
         if self.parameters is not None:
@@ -98,9 +97,9 @@ class PathBinding:
 
 
 class NodeBinding:
-    """A `qMRMLNodeComboBox` for nodes of several types, and the parameter that holds the node.
+    """A `qMRMLNodeComboBox` for nodes of several types, and the node parameter.
 
-    Slicer's own connection would offer all nodes whose type the parameter has.
+    The connector of `parameterNodeWrapper` would list all nodes of the parameter's type.
     """
 
     def __init__(self, comboBox: Any, name: str) -> None:
@@ -136,15 +135,15 @@ class CheckedNodesBinding:
         """Check the nodes of the parameter."""
         if self.parameters is None:
             return
-        wanted = list(getattr(self.parameters, self._name))
-        blocked = self._comboBox.blockSignals(True)
+        nodes = list(getattr(self.parameters, self._name))
+        wasBlocked = self._comboBox.blockSignals(True)
         for node in self._comboBox.checkedNodes():
-            if node not in wanted:
+            if node not in nodes:
                 self._comboBox.uncheck(node)
-        for node in wanted:
+        for node in nodes:
             if node is not None:
                 self._comboBox.check(node)
-        self._comboBox.blockSignals(blocked)
+        self._comboBox.blockSignals(wasBlocked)
 
     def _onChecked(self) -> None:
         if self.parameters is not None:

@@ -1,4 +1,4 @@
-"""Writes pairs of the scene into a new run folder, from which the library trains."""
+"""Export of training pairs into a new run folder."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.presets import Preset
-from GenSegLib.processes import process_lives
+from GenSegLib.run_lock import process_start
 from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.PairChecks import OK, checkPair
 from GenSegSlicerLib.SegmentationFiles import writeLabel
-from GenSegSlicerLib.SegmentClasses import labelsOf
+from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames, usedPairs
-from GenSegSlicerLib.Turns import Steps
 from GenSegSlicerLib.VolumeFiles import writeVolume
 
 _IMAGES, _LABELS = "inputs/images", "inputs/labels"
 
 
 class CaseWriter:
-    """A run folder that is to be made; nothing is written before `steps` is run.
+    """Writes images, labels and settings of a training; nothing is written before `steps` runs.
 
     Args:
-        pairs: those with the role "ignore" are left out.
-        preset: what is in the images.
-        config: how to train.
-        classMap: the class of each segment name, "" for none.
+        pairs: training pairs; those with the role "ignore" are omitted.
+        preset: anatomy and modality.
+        config: training configuration.
+        classMap: class of each segment name, "" for none.
 
     Raises:
-        GenSegError: the pairs cannot be trained on.
+        GenSegError: no pair can be used for training.
     """
 
     def __init__(
@@ -50,19 +50,21 @@ class CaseWriter:
         self._pairs = usedPairs(pairs)
         if not any(pair.role == "train" for pair in self._pairs):
             raise GenSegError(
-                _("No pair has the role Train; add pairs of a volume and its segmentation")
+                _("No pair has the role Train; set the role of at least one pair to Train")
             )
         self._names = caseNames(self._pairs)
         self._preset, self._config, self._classMap = preset, config, dict(classMap)
-        self._labels = labelsOf(classMap, preset)
+        self._labels = classLabels(classMap, preset)
         if not any(self._classMap.values()):
-            raise GenSegError(_("No segment is mapped to a class; choose a class for one"))
+            raise GenSegError(
+                _("No segment is mapped to a class; choose a class for at least one segment")
+            )
 
     def steps(self, folder: Path) -> Steps:
-        """Write everything, a file a step; the folder appears when it is complete.
+        """Write all files, one per step; the folder appears when it is complete.
 
         Raises:
-            GenSegError: a pair cannot be learned from, or the folder cannot be written.
+            GenSegError: a pair is invalid, or the folder cannot be written.
         """
         _removeLeftovers(folder.parent)
         with atomic_folder(folder) as target:
@@ -77,7 +79,7 @@ class CaseWriter:
     def _check(self, pair: TrainingPair) -> None:
         if pair.volumeNode.GetScene() is None or pair.segmentationNode.GetScene() is None:
             raise GenSegError(
-                _("The scene was closed before all cases were written; load them and train again")
+                _("The scene was closed before all cases were written; reload it and train again")
             )
         status = checkPair(pair, self._classMap, self._pairs)
         if status != OK:
@@ -97,24 +99,24 @@ class CaseWriter:
             )
             for name, pair in zip(self._names, self._pairs)
         )
-        made = CaseSet(tuple(cases), self._labels, self._preset.modality)
-        return made.with_validation(self._config.validation_share, self._config.seed)
+        caseSet = CaseSet(tuple(cases), self._labels, self._preset.modality)
+        return caseSet.with_validation(self._config.validation_fraction, self._config.seed)
 
 
 def newRunFolder(parent: Path, name: str) -> Path:
-    """A path in `parent` at which nothing is yet, named by preset and time."""
+    """Return an unused path in `parent`, named after preset and time."""
     stem = f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     candidates = (stem, *(f"{stem}-{k}" for k in range(2, 1000)))
     return next(parent / each for each in candidates if not (parent / each).exists())
 
 
 def _removeLeftovers(parent: Path) -> None:
-    """Remove what a Slicer of this machine left that was killed while it wrote cases."""
+    """Remove partial run folders of a Slicer on this computer that was killed while writing."""
     for path in parent.glob(".*.tmp"):
         try:
             status = RunFolder.open(path).read_status()
         except GenSegError:
             continue
         here = status.get("host") == socket.gethostname()
-        if here and not process_lives(int(status.get("process", 0))):
+        if here and process_start(int(status.get("process", 0))) is None:
             shutil.rmtree(path, ignore_errors=True)

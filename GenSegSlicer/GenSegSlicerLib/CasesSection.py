@@ -1,4 +1,4 @@
-"""The section *Training cases*: which volumes are learned from, and what their segments mean."""
+"""The *Training cases* section: pairs of volumes and segmentations, and classes of segments."""
 
 from __future__ import annotations
 
@@ -14,18 +14,30 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.PairChecker import PairChecker
-from GenSegSlicerLib.PairStorage import identity, isInScene, loadPairs, nodeIDs, savePairs
-from GenSegSlicerLib.PairSummary import faultOf, tellAbout
+from GenSegSlicerLib.PairChecks import pairSummary, trainingProblem
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentMapping import SegmentMapping
 from GenSegSlicerLib.SliceViews import showPair
-from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
+from GenSegSlicerLib.TrainingPair import (
+    TrainingPair,
+    isInScene,
+    loadPairs,
+    nodeIDs,
+    pairKey,
+    savePairs,
+    usedPairs,
+)
 
 
 class CasesSection(Section):
-    """Holds the training pairs; `onChanged` is called when they or their classes changed."""
+    """Manages the training pairs.
+
+    Attributes:
+        pairs: all pairs of the table.
+        onChanged: called when pairs or classes of segments have changed.
+    """
 
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
@@ -34,10 +46,12 @@ class CasesSection(Section):
         self.message = InlineMessage(ui.casesMessage)
         self._table = PairTable(ui.casesTable, self._onPairEdited)
         self.segments = SegmentMapping(ui, self.refresh)
-        self._checker = PairChecker(self.segments.classMap, self._table.showStatus, self._tell)
-        self._rebuilding = qt.QTimer()
-        self._rebuilding.setSingleShot(True)
-        self._rebuilding.connect("timeout()", self.reload)
+        self._checker = PairChecker(
+            self.segments.classMap, self._table.showStatus, self._showSummary
+        )
+        self._reloadTimer = qt.QTimer()
+        self._reloadTimer.setSingleShot(True)
+        self._reloadTimer.connect("timeout()", self.reload)
         self._toolTips = [
             (button, button.toolTip)
             for button in (
@@ -49,7 +63,7 @@ class CasesSection(Section):
         self._enableButtons()
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
-        """Work on these parameters; without any there are no pairs."""
+        """Set the parameter node; None removes all pairs."""
         self.segments.setParameters(parameters)
         self.pairs = []
         super().setParameters(parameters)
@@ -60,64 +74,66 @@ class CasesSection(Section):
         """Stop checking."""
         super().cleanup()
         self._checker.stop()
-        self._rebuilding.stop()
+        self._reloadTimer.stop()
 
     def refresh(self) -> None:
-        """Show the pairs of the parameter node, unless they are shown already."""
+        """Show the pairs of the parameter node if they have changed."""
         saved = loadPairs(self.parameters, self.pairs)
-        if [identity(pair) for pair in saved] != [identity(pair) for pair in self.pairs]:
+        if [pairKey(pair) for pair in saved] != [pairKey(pair) for pair in self.pairs]:
             self.pairs = saved
             self._showPairs()
         elif self._showSegments():
             self._showPairs()
 
     def reload(self) -> None:
-        """Look at nodes anew that may have been renamed, edited or removed meanwhile."""
+        """Update pairs whose nodes may have been renamed, edited or removed."""
         if self.parameters is None:
             return
         self.pairs = [pair for pair in self.pairs if isInScene(pair)]
-        self._checker.forgetEdited(self.pairs)
-        self.segments.forget()
+        self._checker.resetEdited(self.pairs)
+        self.segments.invalidate()
         self._save()
         self._showPairs()
 
     def dropRemoved(self) -> None:
-        """Drop pairs whose nodes are gone, when Slicer has time for it."""
+        """Remove pairs whose nodes were removed, once events have been processed."""
         if not all(isInScene(pair) for pair in self.pairs):
-            self._rebuilding.start(0)
+            self._reloadTimer.start(0)
 
-    def used(self) -> list[TrainingPair]:
-        """Give the pairs that a training would use."""
+    def usedPairs(self) -> list[TrainingPair]:
+        """Return the pairs that are not ignored."""
         return usedPairs(self.pairs)
 
-    def fault(self) -> str:
-        """Tell in one line why these pairs cannot be learned from; "" where they can."""
-        return faultOf(self.pairs, self.segments.hasClasses())
+    def problem(self) -> str:
+        """Return in one line why the pairs cannot be trained on, "" if they can."""
+        return trainingProblem(self.pairs, self.segments.hasClasses())
 
     def addFromScene(self) -> None:
-        """Add every pair that the scene holds and the table does not."""
-        self._try(lambda: self._add(self.logic.findPairs(self.pairs), _("in the scene")))
+        """Add all pairs of the scene that are not in the table."""
+        self._showErrors(lambda: self._add(self.logic.findPairs(self.pairs), _("in the scene")))
 
     def importFolder(self, folder: str) -> None:
-        """Load the cases of a folder and add them."""
-        self.ui.importFolderButton.enabled = False  # events are handled while it loads
-        self._tellLoading(0, 0)
-        self._try(
-            lambda: self._add(importFolder(Path(folder), self._tellLoading), _("in the folder"))
+        """Load the cases of a folder and add them to the table."""
+        self.ui.importFolderButton.enabled = False  # events are processed while loading
+        self._showLoadingProgress(0, 0)
+        self._showErrors(
+            lambda: self._add(
+                importFolder(Path(folder), self._showLoadingProgress), _("in the folder")
+            )
         )
         self.ui.importFolderButton.enabled = True
 
     def addChosen(self) -> None:
-        """Add the volume and the segmentation of the two boxes below the table."""
+        """Add the volume and the segmentation that are selected below the table."""
         volume = self.ui.pairVolumeSelector.currentNode()
         segmentation = self.ui.pairSegmentationSelector.currentNode()
         if volume is None or segmentation is None:
-            self.message.warning(_("Choose a volume and its segmentation to add them as a pair"))
+            self.message.warning(_("Select a volume and its segmentation to add them"))
         else:
             self._add([TrainingPair(volume, segmentation, "train")], "")
 
     def setRole(self, role: str) -> None:
-        """Give the selected pairs a role."""
+        """Set the role of the selected pairs."""
         rows = self._table.selectedRows()
         for row in rows:
             self.pairs[row].role = role
@@ -126,7 +142,7 @@ class CasesSection(Section):
             self._showPairs()
 
     def removeSelected(self) -> None:
-        """Take the selected pairs out of the table."""
+        """Remove the selected pairs from the table."""
         rows = set(self._table.selectedRows())
         if rows:
             self.pairs = [pair for row, pair in enumerate(self.pairs) if row not in rows]
@@ -151,22 +167,22 @@ class CasesSection(Section):
         ui.roleIgnoreButton.connect("clicked(bool)", lambda checked: self.setRole("ignore"))
 
     def _enableButtons(self) -> None:
-        """Enable what works on selected pairs, or say that none is selected."""
+        """Enable buttons for selected pairs, or explain in tooltips why they are disabled."""
         selected = bool(self._table.selectedRows())
         for button, toolTip in self._toolTips:
             button.enabled = selected
-            button.toolTip = toolTip if selected else _("Select one or more pairs first")
+            button.toolTip = toolTip if selected else _("Select one or more pairs first.")
 
-    def _tellLoading(self, done: int, count: int) -> None:
-        text = _("Loading: {done} of {count} cases") if count else _("Loading the cases…")
+    def _showLoadingProgress(self, done: int, count: int) -> None:
+        text = _("Loading {done} of {count} cases...") if count else _("Loading cases...")
         self.message.info(text.format(done=done, count=count))
         slicer.app.processEvents()
 
-    def _try(self, action: Any) -> None:
+    def _showErrors(self, action: Any) -> None:
         try:
             action()
-        except GenSegError as fault:
-            self.message.error(str(fault))
+        except GenSegError as error:
+            self.message.error(str(error))
 
     def _add(self, found: Sequence[TrainingPair], where: str) -> None:
         known = {nodeIDs(pair) for pair in self.pairs}
@@ -175,34 +191,34 @@ class CasesSection(Section):
         self._save()
         self._showPairs()
         if not new and where:
-            self.message.info(_("No further pair was found {where}").format(where=where))
+            self.message.info(_("No additional pairs were found {where}").format(where=where))
         elif not new:
-            self.message.info(_("This pair is in the table already"))
+            self.message.info(_("This pair is already in the table"))
 
     def _onPairEdited(self, pair: TrainingPair) -> None:
         pair.status = ""
         self._save()
-        # The edited box must not be replaced while its own signal is being handled.
-        self._rebuilding.start(0)
+        # The edited combo box must not be replaced while it is emitting a signal.
+        self._reloadTimer.start(0)
 
     def _showSegments(self) -> bool:
-        """Show the segments; tells whether one has another class now, which counts for all."""
+        """Show the segments; returns whether a class was changed, which affects all pairs."""
         self.segments.show(self.pairs)
-        return self._checker.forgetIfMapped(self.pairs)
+        return self._checker.resetIfRemapped(self.pairs)
 
     def _showPairs(self) -> None:
         self._showSegments()
         self._table.show(self.pairs)
         self._checker.check(self.pairs)
-        self._tell()
+        self._showSummary()
 
-    def _tell(self) -> None:
-        tellAbout(self.pairs, self.message)
+    def _showSummary(self) -> None:
+        self.message.show(*pairSummary(self.pairs))
         self.onChanged()
 
     def _save(self) -> None:
-        """Keep the pairs; faults, and volumes that are there twice, are judged anew."""
-        volumes = [pair.volumeNode for pair in self.used()]
+        """Store the pairs; invalid pairs and duplicate volumes are checked again."""
+        volumes = [pair.volumeNode for pair in self.usedPairs()]
         for pair in self.pairs:
             if pair.status != "ok" or volumes.count(pair.volumeNode) > 1:
                 pair.status = ""

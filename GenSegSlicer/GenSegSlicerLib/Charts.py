@@ -1,4 +1,4 @@
-"""The curves of a training as a plot of Slicer."""
+"""Plot of the losses and validation Dice of a training."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _COLORS = {
 
 
 class TrainingCharts:
-    """A plot chart of losses and validation Dice over the steps, fed from the events of a run.
+    """A plot chart of losses and validation Dice over training steps, updated from events.
 
-    The nodes belong to the session: they are not saved with the scene, since the run folder keeps
-    the events, and their tables and series do not show in the editors. They are made when they are
-    asked for, anew where the scene was closed meanwhile.
+    The nodes are not saved with the scene, since the run folder contains the events, and tables and
+    series are hidden from editors. They are created on request, again after the scene was closed.
     """
 
     def __init__(self) -> None:
@@ -33,7 +32,7 @@ class TrainingCharts:
 
     @property
     def chartNode(self) -> slicer.vtkMRMLPlotChartNode:
-        """The chart with all that was measured so far."""
+        """The chart node with all values so far."""
         chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
         if chart is None:
             chart = self._newChart()
@@ -41,11 +40,11 @@ class TrainingCharts:
             self._seriesIds = {}
         for name in self._curves:
             if slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, "")) is None:
-                self._show(name)
+                self._addSeries(name)
         return chart
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Take what a metrics event measured; where a step comes again, the later value counts."""
+        """Add the values of a metrics event; they replace earlier values of the same step."""
         if event.get("kind") != "metrics" or not isinstance(event.get("step"), (int, float)):
             return
         for name in _COLORS:
@@ -55,14 +54,14 @@ class TrainingCharts:
                 self._update(name)
 
     def clear(self) -> None:
-        """Forget what was measured, and remove all nodes but the chart."""
+        """Remove all values, and all nodes except the chart node."""
         self._curves = {}
         for seriesId in self._seriesIds.values():
             _removeSeries(slicer.mrmlScene.GetNodeByID(seriesId))
         self._seriesIds = {}
 
     def remove(self) -> None:
-        """Remove every node from the scene."""
+        """Remove all nodes from the scene."""
         self.clear()
         chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
         if chart is not None:
@@ -78,17 +77,17 @@ class TrainingCharts:
         return chart
 
     def _update(self, name: str) -> None:
-        """Write a curve's points into its table, where the chart is there."""
+        """Update the table of a curve if the chart exists."""
         if not self._chartId or slicer.mrmlScene.GetNodeByID(self._chartId) is None:
             return
         series = slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, ""))
         if series is None:
-            self._show(name)
+            self._addSeries(name)
         else:
             series.GetTableNode().SetAndObserveTable(self._tableOf(name))
 
-    def _show(self, name: str) -> None:
-        """Make the table and the series of a curve and add them to the chart."""
+    def _addSeries(self, name: str) -> None:
+        """Create table and series of a curve and add them to the chart."""
         title = _titles()[name]
         table = _addHidden("vtkMRMLTableNode", title)
         table.SetAndObserveTable(self._tableOf(name))
@@ -97,8 +96,8 @@ class TrainingCharts:
         series.SetXColumnName(_("Step"))
         series.SetYColumnName(title)
         series.SetPlotType(series.PlotTypeScatter)
-        isRare = name == "validation_dice"  # measured once a round: its points are to be seen
-        series.SetMarkerStyle(series.MarkerStyleCircle if isRare else series.MarkerStyleNone)
+        isSparse = name == "validation_dice"  # measured once per round, so markers are visible
+        series.SetMarkerStyle(series.MarkerStyleCircle if isSparse else series.MarkerStyleNone)
         series.SetColor(*_COLORS[name])
         self._seriesIds[name] = series.GetID()
         slicer.mrmlScene.GetNodeByID(self._chartId).AddAndObservePlotSeriesNodeID(series.GetID())
@@ -106,7 +105,7 @@ class TrainingCharts:
     def _tableOf(self, name: str) -> vtk.vtkTable:
         table = vtk.vtkTable()
         points = sorted(self._curves[name].items())
-        if len(points) == 1:  # VTK complains in the error log of a line with a single point
+        if len(points) == 1:  # VTK logs an error for a line with a single point
             points *= 2
         for title, k in ((_("Step"), 0), (_titles()[name], 1)):
             column = vtk.vtkDoubleArray()
@@ -119,9 +118,9 @@ class TrainingCharts:
 
 def _titles() -> dict[str, str]:
     return {
-        "validation_dice": _("Dice of the held-back cases"),
+        "validation_dice": _("Validation Dice"),
         "segmenter_loss": _("Segmenter loss"),
-        "consistency_loss": _("Consistency loss, unlabeled scans"),
+        "consistency_loss": _("Consistency loss (unlabeled cases)"),
         "generator_loss": _("Generator loss"),
         "discriminator_loss": _("Discriminator loss"),
     }

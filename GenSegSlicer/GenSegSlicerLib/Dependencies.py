@@ -1,8 +1,8 @@
-"""The Python packages that GenSegLib needs: which are missing, and how they are installed.
+"""Detection and installation of the Python packages that GenSegLib needs.
 
-PyTorch comes through Slicer's PyTorch extension, which picks the build for the graphics card. The
-others come from Resources/requirements.txt. NumPy and SimpleITK are Slicer's own: they, and a
-PyTorch that is there already, are pinned to their versions while pip runs.
+PyTorch is installed by Slicer's PyTorch extension, which selects the build for the graphics card;
+the other packages are listed in Resources/requirements.txt. While pip runs, NumPy, SimpleITK and an
+already installed PyTorch are constrained to their current versions.
 """
 
 from __future__ import annotations
@@ -23,65 +23,68 @@ from GenSegLib.errors import GenSegError
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 TORCH = "torch>=2.4"
-_PINNED = ("numpy", "SimpleITK", "torch", "torchvision")
+_CONSTRAINED = ("numpy", "SimpleITK", "torch", "torchvision")
 
 
-def missing() -> list[str]:
-    """Names of the packages that are absent or too old; imports none of them."""
-    return [_nameOf(each) for each in [TORCH, *_requirements()] if not _isMet(each)]
+def missingPackages() -> list[str]:
+    """Return the names of packages that are missing or too old, without importing any."""
+    return [_nameOf(each) for each in [TORCH, *_requirements()] if not _isSatisfied(each)]
 
 
-def install(
+def installPackages(
     confirm: Callable[[str], bool], progress: Callable[[str], None] = lambda text: None
 ) -> bool:
-    """Install what is missing, if the user agrees.
+    """Install missing packages if the user agrees.
 
     Args:
-        confirm: asked with a question; nothing is installed unless it gives True.
-        progress: told what is being done.
+        confirm: called with a question; returns whether to install.
+        progress: called with a description of each step.
 
     Returns:
-        Whether everything is there now; False where the user did not agree.
+        Whether all packages are installed; False if the user declined.
 
     Raises:
-        GenSegError: it could not be installed.
+        GenSegError: installation failed.
     """
-    needed = missing()
+    needed = missingPackages()
     if not needed:
         return True
-    question = _("GenSeg needs the Python packages {names} in Slicer. Install them now?")
+    question = _("GenSeg needs the Python packages {names}. Install them in Slicer now?")
     if not confirm(question.format(names=", ".join(needed))):
         return False
     if "torch" in needed:
         progress(_("Installing PyTorch (several hundred megabytes)..."))
         _installTorch()
-    others = [each for each in _requirements() if not _isMet(each)]
+    others = [each for each in _requirements() if not _isSatisfied(each)]
     if others:
-        progress(_("Installing {names}...").format(names=", ".join(map(_nameOf, others))))
-        _try(lambda: _installOthers(others), [_nameOf(each) for each in others])
-    _requireAll()
+        names = [_nameOf(each) for each in others]
+        progress(_("Installing {names}...").format(names=", ".join(names)))
+        _runInstaller(lambda: _pipInstall(others), names)
+    _requireInstalled()
     return True
 
 
 def _installTorch() -> None:
-    if not _isThere("PyTorchUtils"):
+    if not _isImportable("PyTorchUtils"):
         raise GenSegError(
             _(
-                "PyTorch is missing: install the extension PyTorch in the Extensions Manager, "
-                "restart Slicer, and try again"
+                "PyTorch is missing: install the PyTorch extension in the Extensions Manager, "
+                "restart Slicer and try again"
             )
         )
     from PyTorchUtils import PyTorchUtilsLogic
 
     version = TORCH[len("torch") :]
-    _try(lambda: PyTorchUtilsLogic().installTorch(torchVersionRequirement=version), ["torch"])
+    _runInstaller(
+        lambda: PyTorchUtilsLogic().installTorch(torchVersionRequirement=version), ["torch"]
+    )
 
 
-def _installOthers(requirements: list[str]) -> None:
-    """Let Slicer run pip; its installer of 5.10 and later shows the progress."""
+def _pipInstall(requirements: list[str]) -> None:
+    """Run pip through Slicer; `slicer.packaging` of Slicer 5.10 and later shows the progress."""
     with tempfile.TemporaryDirectory(prefix="genseg-") as folder:
         constraints = Path(folder, "constraints.txt")
-        constraints.write_text("\n".join(_pins()), encoding="utf-8")
+        constraints.write_text("\n".join(_constraints()), encoding="utf-8")
         try:
             from slicer.packaging import pip_ensure
         except ImportError:
@@ -92,29 +95,29 @@ def _installOthers(requirements: list[str]) -> None:
             )
 
 
-def _try(action: Callable[[], object], names: list[str]) -> None:
-    """Run an installer; whatever goes wrong there becomes one line."""
+def _runInstaller(action: Callable[[], object], names: list[str]) -> None:
+    """Run an installer and convert any exception into a one-line error."""
     try:
         action()
-    except Exception as fault:
+    except Exception as error:
         text = _(
-            "{names} could not be installed; is the network reachable? What pip said is in the "
-            "Python console ({fault})"
+            "{names} could not be installed; check the network connection and the output of pip "
+            "in the Python console ({error})"
         )
-        reason = " ".join(str(fault).split())[:200] or type(fault).__name__
-        raise GenSegError(text.format(names=", ".join(names), fault=reason)) from fault
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise GenSegError(text.format(names=", ".join(names), error=reason)) from error
 
 
-def _requireAll() -> None:
+def _requireInstalled() -> None:
     importlib.invalidate_caches()
-    left = missing()
-    if left:
+    missing = missingPackages()
+    if missing:
         text = _("{names} are still missing; restart Slicer and try again")
-        raise GenSegError(text.format(names=", ".join(left)))
+        raise GenSegError(text.format(names=", ".join(missing)))
 
 
-def _pins() -> list[str]:
-    versions = {name: _versionOf(name) for name in _PINNED}
+def _constraints() -> list[str]:
+    versions = {name: _versionOf(name) for name in _CONSTRAINED}
     return [f"{name}=={version}" for name, version in versions.items() if version]
 
 
@@ -123,29 +126,29 @@ def _requirements() -> list[str]:
     return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
-def _isMet(requirement: str) -> bool:
-    name, _sign, least = requirement.partition(">=")
-    if not _isThere(name):
+def _isSatisfied(requirement: str) -> bool:
+    name, _operator, minimum = requirement.partition(">=")
+    if not _isImportable(name):
         return False
     found = _versionOf(name)
-    return not found or _numbers(found) >= _numbers(least)
+    return not found or _release(found) >= _release(minimum)
 
 
-def _isThere(name: str) -> bool:
-    """Whether a module can be imported, or is already: Slicer's own modules have no spec."""
+def _isImportable(name: str) -> bool:
+    """Whether a module can be imported or is loaded; Slicer's own modules have no spec."""
     return sys.modules.get(name) is not None or find_spec(name) is not None
 
 
 def _versionOf(name: str) -> str:
-    """The installed version, "" where the package does not tell one."""
+    """The installed version, "" if unknown."""
     try:
         return metadata.version(name) or ""
     except metadata.PackageNotFoundError:
         return ""
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with: (2, 4, 1) for 2.4.1+cu118."""
+def _release(version: str) -> tuple[int, ...]:
+    """The release segment of a version: (2, 4, 1) for 2.4.1+cu118."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, found.group().split("."))) if found else ()
 

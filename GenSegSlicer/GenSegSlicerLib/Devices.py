@@ -1,4 +1,4 @@
-"""What a training can run on, as the Python says that would train."""
+"""Devices that a training can use, as reported by the Python that would train."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 
 Devices = list[dict[str, Any]]
-Answer = Callable[[Devices], None]
-_known: Devices = []
-_waiting: list[Answer] = []
+Callback = Callable[[Devices], None]
+_cache: Devices = []
+_callbacks: list[Callback] = []
 
 
-def askDevices(onAnswer: Answer) -> None:
-    """Find the devices without importing PyTorch into Slicer; asked once, then remembered.
+def queryDevices(callback: Callback) -> None:
+    """Find the available devices without importing PyTorch into Slicer; the result is cached.
 
     Args:
-        onAnswer: called with the devices, the fastest first: `name` (as in "cuda:0"), `title`
-            and `memory_gb`. The list is empty where the question could not be answered.
+        callback: called with the devices, fastest first: `name` (such as "cuda:0"), `title` and
+            `memory_gb`. The list is empty if the query failed.
     """
-    if _known:
-        onAnswer(list(_known))
+    if _cache:
+        callback(list(_cache))
         return
-    _waiting.append(onAnswer)
-    if len(_waiting) > 1:  # the same question has been asked and is not answered yet
+    _callbacks.append(callback)
+    if len(_callbacks) > 1:  # a query is already running
         return
     process = LibraryProcess()
-    process.onFinished = lambda code, message: _answer(_read(process.output))
+    process.onFinished = lambda code, message: _invokeCallbacks(_parse(process.output))
     try:
         process.start(["devices", "--json"])
     except GenSegError:
-        _answer([])
+        _invokeCallbacks([])
 
 
-def _answer(devices: Devices) -> None:
-    answers = list(_waiting)
-    _waiting.clear()
-    for onAnswer in answers:
-        onAnswer(list(devices))
+def _invokeCallbacks(devices: Devices) -> None:
+    callbacks = list(_callbacks)
+    _callbacks.clear()
+    for callback in callbacks:
+        callback(list(devices))
 
 
-def _read(output: str) -> Devices:
+def _parse(output: str) -> Devices:
     for line in reversed(output.splitlines()):
         try:
-            listed = json.loads(line)
+            entries = json.loads(line)
         except ValueError:
             continue
-        if isinstance(listed, list):
-            _known[:] = [each for each in listed if isinstance(each, dict) and "name" in each]
-            return list(_known)
+        if isinstance(entries, list):
+            _cache[:] = [each for each in entries if isinstance(each, dict) and "name" in each]
+            return list(_cache)
     return []

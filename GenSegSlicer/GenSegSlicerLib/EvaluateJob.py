@@ -1,48 +1,56 @@
-"""How well a segmentation agrees with a reference."""
+"""Evaluation of a segmentation against a reference."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
+import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json
-from GenSegSlicerLib.CommonGrid import commonGrid
+from GenSegSlicerLib.Geometry import (
+    arrayFromMatrix,
+    linearMatrix,
+    matrixFromArray,
+    transformBetween,
+)
+from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import writeLabel
-from GenSegSlicerLib.Segments import segmentsOf
-from GenSegSlicerLib.SubjectHierarchy import placeBeside
+from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf
+from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 from GenSegSlicerLib.Tables import scoresTable
-from GenSegSlicerLib.Turns import Steps
 
-_MEASURES = ("dice", "hd95_mm", "surface_dice", "volume_error_ml")
+_METRICS = ("dice", "hd95_mm", "surface_dice", "volume_error_ml")
 
 
 class EvaluateJob(ProcessJob):
-    """Compares the segments of two nodes that have one name, whatever the case of its letters.
+    """Compares segments with the same name (case-insensitive) in two nodes.
 
-    A segment that only the reference has scores Dice 0; one that only the prediction has is left
-    out.
+    A segment that is only in the reference gets Dice 0; one that is only in the prediction is
+    ignored.
 
     Args:
         predictionNode: segmentation node or label map volume.
-        referenceNode: another one, taken for the truth.
+        referenceNode: segmentation node or label map volume with the reference standard.
 
     Attributes:
-        rows: one for each segment, with `segment` and the measures.
-        tableNode: the same as a table; None until the job is finished.
+        rows: one for each segment, with `segment` and the metrics.
+        tableNode: the same as a table node; None until the job is finished.
 
     Raises:
-        GenSegError: the two have no segment name in common, or are one node.
+        GenSegError: the nodes have no segment name in common, or are the same node.
     """
 
     def __init__(self, predictionNode: slicer.vtkMRMLNode, referenceNode: slicer.vtkMRMLNode):
         if predictionNode is None or referenceNode is None or predictionNode is referenceNode:
-            raise GenSegError(_("Choose a segmentation and another one as its reference"))
-        self._labels = dict(enumerate(_namesOf(referenceNode), start=1))
-        self._maps = [_mapOf(node, self._labels) for node in (predictionNode, referenceNode)]
+            raise GenSegError(_("Select a segmentation and a different one as its reference"))
+        self._labels = dict(enumerate(_segmentNames(referenceNode), start=1))
+        self._maps = [_classMap(node, self._labels) for node in (predictionNode, referenceNode)]
         if not self._maps[0]:
             raise GenSegError(
                 _("{prediction} and {reference} have no segment name in common ({names})").format(
@@ -58,12 +66,12 @@ class EvaluateJob(ProcessJob):
 
     def _writeInputs(self) -> Steps:
         prediction, reference = self._nodes
-        grid = commonGrid(reference, prediction)
+        volumeNode = commonReferenceVolume(reference, prediction)
         for index, (node, classMap) in enumerate(zip(self._nodes, self._maps)):
             yield index / 2
-            self._requirePresent()
+            self._requireInScene()
             path = self.folder / ("predictions", "references")[index] / "case.nrrd"
-            writeLabel(node, grid, classMap, self._labels, path, allowEmpty=True)
+            writeLabel(node, volumeNode, classMap, self._labels, path, allowEmpty=True)
 
     def _arguments(self) -> list[object]:
         folders = [self.folder / "predictions", "--references", self.folder / "references"]
@@ -71,28 +79,110 @@ class EvaluateJob(ProcessJob):
 
     def _readOutputs(self) -> Steps:
         yield 0.0
-        self._requirePresent()
+        self._requireInScene()
         (case,) = read_json(self.folder / "scores.json")["cases"]
         for row in case["scores"]:
-            scores = {measure: row.get(measure) for measure in _MEASURES}
+            scores = {metric: row.get(metric) for metric in _METRICS}
             self.rows.append({"segment": self._labels[row["label"]], **scores})
         prediction, reference = self._nodes
         text = _("Scores of {prediction} against {reference}")
         name = text.format(prediction=prediction.GetName(), reference=reference.GetName())
         self.tableNode = scoresTable(self.rows, slicer.mrmlScene.GenerateUniqueName(name))
-        placeBeside(self.tableNode, prediction)
+        placeInSameFolder(self.tableNode, prediction)
 
-    def _requirePresent(self) -> None:
+    def _requireInScene(self) -> None:
         if any(node.GetScene() is None for node in self._nodes):
-            raise GenSegError(_("A segmentation is no longer in the scene; nothing was compared"))
+            raise GenSegError(_("A segmentation was removed from the scene; nothing was evaluated"))
 
 
-def _namesOf(node: slicer.vtkMRMLNode) -> list[str]:
+def _segmentNames(node: slicer.vtkMRMLNode) -> list[str]:
     return list(dict.fromkeys(segment.name for segment in segmentsOf(node)))
 
 
-def _mapOf(node: slicer.vtkMRMLNode, labels: dict[int, str]) -> dict[str, str]:
-    """The reference's name of each segment name that stands for the same."""
-    known = {name.casefold(): name for name in labels.values()}
-    names = _namesOf(node)
-    return {name: known[name.casefold()] for name in names if name.casefold() in known}
+def _classMap(node: slicer.vtkMRMLNode, labels: dict[int, str]) -> dict[str, str]:
+    """The matching segment name of the reference for each segment name of a node."""
+    byName = {name.casefold(): name for name in labels.values()}
+    names = _segmentNames(node)
+    return {name: byName[name.casefold()] for name in names if name.casefold() in byName}
+
+
+def commonReferenceVolume(
+    reference: slicer.vtkMRMLNode, prediction: slicer.vtkMRMLNode
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Return a volume whose geometry both nodes can be resampled to.
+
+    It is the reference volume of the reference segmentation, or else of the prediction. If neither
+    has one, it is an empty volume, not in the scene, with the voxels of the reference's binary
+    labelmap, large enough for both.
+
+    Raises:
+        GenSegError: there are only closed surfaces and no reference volume.
+    """
+    for node in (reference, prediction):
+        volumeNode = _referenceVolume(node)
+        if volumeNode is not None and volumeNode.GetImageData() is not None:
+            return volumeNode
+    image = _labelmapGeometry(reference)
+    toWorld = linearMatrix(transformBetween(reference, None))
+    if image is None or toWorld is None:
+        raise GenSegError(
+            _(
+                "{name} has no reference volume; select a source volume for it in the Segment "
+                "Editor"
+            ).format(name=reference.GetName())
+        )
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    ijkToRAS = toWorld @ arrayFromMatrix(matrix)
+    return _emptyVolume(ijkToRAS, _unionExtent(ijkToRAS, image.GetExtent(), prediction))
+
+
+def _referenceVolume(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    if not isSegmentation(node):
+        return node
+    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+
+
+def _labelmapGeometry(
+    node: slicer.vtkMRMLSegmentationNode,
+) -> slicer.vtkOrientedImageData | None:
+    segmentation = node.GetSegmentation()
+    if not segmentation.ContainsRepresentation(BINARY):
+        return None
+    mode = segmentation.EXTENT_UNION_OF_SEGMENTS
+    image = slicer.vtkOrientedImageData()
+    text = segmentation.DetermineCommonLabelmapGeometry(mode, None)
+    if not slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, image, False):
+        return None
+    return image
+
+
+def _unionExtent(
+    ijkToRAS: np.ndarray, extent: tuple[int, ...], prediction: slicer.vtkMRMLNode
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last index that cover an extent and the RAS bounds of a node."""
+    bounds = [0.0] * 6
+    prediction.GetRASBounds(bounds)
+    first, last = np.array(extent[::2]), np.array(extent[1::2])
+    if bounds[0] <= bounds[1]:
+        corners = np.array([[*point, 1] for point in product(*zip(bounds[::2], bounds[1::2]))])
+        indices = (np.linalg.inv(ijkToRAS) @ corners.T)[:3]
+        first = np.minimum(first, np.floor(indices.min(axis=1))).astype(int)
+        last = np.maximum(last, np.ceil(indices.max(axis=1))).astype(int)
+    return first, last
+
+
+def _emptyVolume(
+    ijkToRAS: np.ndarray, extent: tuple[np.ndarray, np.ndarray]
+) -> slicer.vtkMRMLScalarVolumeNode:
+    first, last = extent
+    start = np.eye(4)
+    start[:3, 3] = first
+    image = vtk.vtkImageData()
+    image.SetDimensions(*(int(length) for length in last - first + 1))
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    volumeNode = slicer.vtkMRMLScalarVolumeNode()
+    volumeNode.SetName("common geometry")
+    volumeNode.SetAndObserveImageData(image)
+    volumeNode.SetIJKToRASMatrix(matrixFromArray(ijkToRAS @ start))
+    return volumeNode

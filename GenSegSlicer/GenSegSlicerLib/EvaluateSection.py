@@ -1,4 +1,4 @@
-"""The section *Evaluate*: how well does a segmentation agree with a reference?"""
+"""The *Evaluate* section: compares a segmentation with a reference."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
-from GenSegSlicerLib.FaultDetails import FaultDetails
-from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.ResultTable import showTableNode
+from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.Section import Section
+from GenSegSlicerLib.TableWidgets import showTableNode
 
 
 class EvaluateSection(Section):
-    """Compares two segmentations in a table of scores."""
+    """Compares two segmentations and shows a table of scores."""
 
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.evaluateMessage)
-        self._details = FaultDetails(ui.evaluateDetailsSection, ui.evaluateDetailsText)
-        self.job: EvaluateJob | None = None
+        self._details = ErrorDetails(ui.evaluateDetailsSection, ui.evaluateDetailsText)
         self._bindings = [
             NodeBinding(ui.predictionSelector, "predictionNode"),
             NodeBinding(ui.referenceSelector, "referenceNode"),
@@ -31,51 +29,48 @@ class EvaluateSection(Section):
         ui.evaluateButton.connect("clicked(bool)", lambda checked: self.evaluate())
 
     def refresh(self) -> None:
-        """Enable the button, or say why not."""
-        reason = self._fault()
-        self.ui.evaluateButton.enabled = not reason
-        self.ui.evaluateButton.toolTip = reason or _("Compare the two")
+        """Enable the button, or explain in its tooltip why it is disabled."""
+        problem = self._problem()
+        self.ui.evaluateButton.enabled = not problem
+        self.ui.evaluateButton.toolTip = problem or _(
+            "Compare the segmentation with the reference."
+        )
 
-    def sceneClosed(self) -> None:
-        """Forget the table, which went with the scene."""
-        self._leave()
+    def onSceneClosed(self) -> None:
+        """Hide the table, whose node is removed with the scene."""
+        self._setJob(None)
         self.message.clear()
         self._details.clear()
         self.ui.scoresTable.setVisible(False)
 
-    def cleanup(self) -> None:
-        """Let go of the job."""
-        super().cleanup()
-        self._leave()
-
     def evaluate(self) -> None:
-        """Compare the chosen segmentation with the chosen reference."""
+        """Compare the selected segmentation with the selected reference."""
         p = self.parameters
-        self._leave()
+        self._setJob(None)
         try:
-            self.job = self.logic.evaluate(p.predictionNode, p.referenceNode)
-        except GenSegError as fault:
-            self.message.error(str(fault))
+            job = self.logic.evaluate(p.predictionNode, p.referenceNode)
+        except GenSegError as error:
+            self.message.error(str(error))
             return
-        self.job.observers.add(self._onJobChanged)
-        self._onJobChanged(self.job)
+        self._setJob(job)
+        self._onJobChanged(job)
 
-    def _fault(self) -> str:
+    def _problem(self) -> str:
         p = self.parameters
         if self.missing:
-            return _("Install the missing packages first (above)")
+            return _("Install the missing packages first (see above).")
         if self.job is not None and self.job.isActive:
-            return _("The comparison is running")
+            return _("Evaluation is running.")
         if p.predictionNode is None or p.referenceNode is None:
-            return _("Choose a segmentation and a reference")
+            return _("Select a segmentation and a reference.")
         if p.predictionNode is p.referenceNode:
-            return _("Choose two different segmentations")
+            return _("Select two different segmentations.")
         return ""
 
     def _onJobChanged(self, job: EvaluateJob) -> None:
         self._details.show(job)
         if job.isActive:
-            self.message.info(_("Comparing…"))
+            self.message.info(_("Comparing..."))
         elif job.state == "failed":
             self.message.error(job.message)
         elif job.tableNode is not None:
@@ -83,8 +78,3 @@ class EvaluateSection(Section):
             showTableNode(self.ui.scoresTable, job.tableNode)
         if self.parameters is not None:
             self.refresh()
-
-    def _leave(self) -> None:
-        if self.job is not None:
-            self.job.observers.discard(self._onJobChanged)
-        self.job = None

@@ -1,17 +1,19 @@
-"""Reads the events of GenSegLib from bytes that come in pieces of any size."""
+"""Incremental parsing of the JSON-lines events of GenSegLib."""
 
 from __future__ import annotations
 
 from collections import deque
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from GenSegLib.events import parse_line
 
-_LINES_KEPT = 200
-_LONGEST_LINE = 1 << 20
-_LONGEST_KEPT = 2000
-_ENTRIES: dict[str, dict[str, type]] = {
+_MAX_LINES = 200
+_MAX_LINE_BYTES = 1 << 20
+_MAX_TEXT_BYTES = 2000
+_CHUNK_BYTES = 16 * 1024
+_REQUIRED: dict[str, dict[str, type]] = {
     "progress": {"phase": str, "step": Real, "total": Real},
     "metrics": {"phase": str, "step": Real},
     "preview": {"step": Real, "folder": str},
@@ -22,47 +24,74 @@ _ENTRIES: dict[str, dict[str, type]] = {
 
 
 class EventReader:
-    """Turns a stream of bytes into events; what is no event is kept as text.
+    """Converts a byte stream, in chunks of any size, into events.
 
-    A piece may end anywhere, also within a letter. Lines that are no sound event (cut short, in
-    another encoding, or printed by someone else) end up in `rest`.
+    A chunk may end anywhere, even within a character. Lines that are not valid events (truncated,
+    in another encoding, or printed by another library) are collected in `otherText`.
     """
 
     def __init__(self) -> None:
-        self._begun = b""
-        self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._partialLine = b""
+        self._otherLines: deque[str] = deque(maxlen=_MAX_LINES)
 
     @property
-    def rest(self) -> str:
-        """The last lines that are no events."""
-        return "\n".join(self._lines)
+    def otherText(self) -> str:
+        """Last lines that are not events."""
+        return "\n".join(self._otherLines)
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Take in the next bytes; gives the events that they complete."""
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        if len(self._begun) > _LONGEST_LINE:
-            lines.append(self._begun)
-            self._begun = b""
-        return [event for event in map(self._read, lines) if event is not None]
+        """Append data; returns the events that it completes."""
+        *lines, self._partialLine = (self._partialLine + data).split(b"\n")
+        if len(self._partialLine) > _MAX_LINE_BYTES:
+            lines.append(self._partialLine)
+            self._partialLine = b""
+        return [event for event in map(self._parse, lines) if event is not None]
 
     def finish(self) -> list[dict[str, Any]]:
-        """Take what is there for the last line, now that nothing more comes."""
-        return self.feed(b"\n") if self._begun else []
+        """Parse the unfinished last line at the end of the stream."""
+        return self.feed(b"\n") if self._partialLine else []
 
-    def _read(self, line: bytes) -> dict[str, Any] | None:
-        event = _eventOf(line)
+    def _parse(self, line: bytes) -> dict[str, Any] | None:
+        event = _parseEvent(line)
         if event is None and line.strip():
-            text = line[:_LONGEST_KEPT].decode("utf-8", errors="replace")
-            self._lines.append(text.rstrip("\r"))
+            text = line[:_MAX_TEXT_BYTES].decode("utf-8", errors="replace")
+            self._otherLines.append(text.rstrip("\r"))
         return event
 
 
-def _eventOf(line: bytes) -> dict[str, Any] | None:
+class EventFile:
+    """Reads an event file that a training is appending to; a missing file counts as empty.
+
+    Args:
+        path: RUN/events.jsonl.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._reader = EventReader()
+
+    def read(self) -> tuple[list[dict[str, Any]], bool]:
+        """Return the next events, and whether more are left.
+
+        One call reads one chunk, so that a long history does not block the GUI.
+        """
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                data = stream.read(_CHUNK_BYTES)
+        except OSError:  # not written yet, or a network drive that is temporarily unavailable
+            return [], False
+        self._offset += len(data)
+        return self._reader.feed(data), len(data) == _CHUNK_BYTES
+
+
+def _parseEvent(line: bytes) -> dict[str, Any] | None:
     try:
         event = parse_line(line)
-    except RecursionError:  # json, of many opening brackets
+    except RecursionError:  # raised by json for deeply nested brackets
         return None
     if event is None:
         return None
-    wanted = _ENTRIES[event["kind"]]
-    return event if all(isinstance(event.get(k), kind) for k, kind in wanted.items()) else None
+    required = _REQUIRED[event["kind"]]
+    return event if all(isinstance(event.get(k), kind) for k, kind in required.items()) else None

@@ -1,7 +1,4 @@
-"""Voxel grids in MRML: matrices and the transforms between nodes.
-
-A *grid matrix* leads from array indices (i, j, k) to RAS millimeters.
-"""
+"""IJK-to-RAS matrices of volumes, and transforms between nodes."""
 
 from __future__ import annotations
 
@@ -11,22 +8,22 @@ import numpy as np
 import slicer
 import vtk
 
-_RIGHT_ANGLE = 1e-4
-_OF_A_VOXEL = 0.05
+_ORTHOGONALITY_TOLERANCE = 1e-4
+_TOLERANCE_VOXELS = 0.05
 
 
 def arrayFromMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
-    """The elements of a matrix, shape (4, 4)."""
+    """Convert a VTK matrix to an array of shape (4, 4)."""
     return np.array(slicer.util.arrayFromVTKMatrix(matrix))
 
 
 def matrixFromArray(array: np.ndarray) -> vtk.vtkMatrix4x4:
-    """A matrix of the elements, shape (4, 4)."""
+    """Convert an array of shape (4, 4) to a VTK matrix."""
     return slicer.util.vtkMatrixFromArray(np.asarray(array, float))
 
 
-def localGrid(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
-    """The grid matrix of a volume before its parent transform, from the array's own first voxel."""
+def localIJKToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the IJK-to-RAS matrix without parent transform; (0, 0, 0) is the first array voxel."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
     start = np.eye(4)
@@ -34,35 +31,35 @@ def localGrid(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return arrayFromMatrix(matrix) @ start
 
 
-def fileGrid(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
-    """The grid matrix that a volume's files get.
+def fileIJKToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Return the IJK-to-RAS matrix that files of a volume get.
 
-    A parent transform that keeps right angles (rigid, mirroring, scaling along the axes) counts,
-    so that the file lies where Slicer shows the volume. Any other (shear, warp) is left off: image
-    files can only have right angles, and resampling would change what was acquired.
+    A parent transform that keeps the axes orthogonal (rigid, reflection, scaling along the axes) is
+    applied, so that the file matches the display in Slicer. Other transforms (shear, warp) are
+    ignored: image files require orthogonal axes, and resampling would alter the acquired data.
     """
-    local = localGrid(volumeNode)
+    local = localIJKToRAS(volumeNode)
     toWorld = linearMatrix(transformBetween(volumeNode, None))
-    if toWorld is not None and hasRightAngles(toWorld @ local):
+    if toWorld is not None and hasOrthogonalAxes(toWorld @ local):
         return toWorld @ local
     return local
 
 
-def hasRightAngles(grid: np.ndarray) -> bool:
-    """Whether the axes of a grid are perpendicular to each other."""
-    axes = grid[:3, :3] / spacingOf(grid)
-    return bool(np.abs(axes.T @ axes - np.eye(3)).max() < _RIGHT_ANGLE)
+def hasOrthogonalAxes(ijkToRAS: np.ndarray) -> bool:
+    """Return whether the voxel axes are orthogonal."""
+    axes = ijkToRAS[:3, :3] / spacingFromMatrix(ijkToRAS)
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() < _ORTHOGONALITY_TOLERANCE)
 
 
-def spacingOf(grid: np.ndarray) -> np.ndarray:
-    """The distance of neighboring voxels along i, j and k in mm."""
-    return np.linalg.norm(grid[:3, :3], axis=0)
+def spacingFromMatrix(ijkToRAS: np.ndarray) -> np.ndarray:
+    """Return the voxel spacing along i, j and k in mm."""
+    return np.linalg.norm(ijkToRAS[:3, :3], axis=0)
 
 
 def transformBetween(
     source: slicer.vtkMRMLTransformableNode, target: slicer.vtkMRMLTransformableNode | None
 ) -> vtk.vtkGeneralTransform:
-    """The transform from a node's own coordinates to another's; to those of the world for None."""
+    """Return the transform from a node's local coordinates to another's; None stands for world."""
     transform = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
         source.GetParentTransformNode(),
@@ -73,30 +70,30 @@ def transformBetween(
 
 
 def linearMatrix(transform: vtk.vtkGeneralTransform) -> np.ndarray | None:
-    """The matrix of a transform, None where it is not linear."""
+    """Return the matrix of a transform, None if it is not linear."""
     linear = vtk.vtkTransform()
     if not slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, linear):
         return None
     return arrayFromMatrix(linear.GetMatrix())
 
 
-def voxelShift(
-    grid: np.ndarray, other: np.ndarray, size: tuple[int, int, int]
+def voxelOffset(
+    ijkToRAS: np.ndarray, other: np.ndarray, size: tuple[int, int, int]
 ) -> np.ndarray | None:
-    """Where the first voxel of `grid` is in `other`, None where the grids do not coincide.
+    """Return the index in `other` of the first voxel, None if the voxel grids do not coincide.
 
     Args:
-        grid: matrix of the grid that has `size` voxels along i, j and k.
-        other: matrix of the grid it may be part of.
-        size: of the first one.
+        ijkToRAS: matrix of an image of `size` voxels.
+        other: matrix of the image that may contain it.
+        size: number of voxels along i, j and k.
     """
-    between = np.linalg.inv(other) @ grid
-    shift = np.rint(between[:3, 3])
-    between[:3, 3] -= shift
-    apart = np.abs((between - np.eye(4)) @ cornersOf(size)).max()
-    return shift.astype(int) if apart <= _OF_A_VOXEL else None
+    between = np.linalg.inv(other) @ ijkToRAS
+    offset = np.rint(between[:3, 3])
+    between[:3, 3] -= offset
+    distance = np.abs((between - np.eye(4)) @ cornerIndices(size)).max()
+    return offset.astype(int) if distance <= _TOLERANCE_VOXELS else None
 
 
-def cornersOf(size: tuple[int, int, int]) -> np.ndarray:
-    """The indices (4, 8), homogeneous, of the corner voxels of a grid of `size` voxels."""
+def cornerIndices(size: tuple[int, int, int]) -> np.ndarray:
+    """Return the homogeneous indices (4, 8) of the corner voxels of an image of `size` voxels."""
     return np.array([[*corner, 1] for corner in product(*((0, n - 1) for n in size))], float).T

@@ -1,4 +1,4 @@
-"""Writes and reads the voxels of volumes by Slicer's own storage, whole or not at all."""
+"""Atomic writing and validated reading of images by Slicer's storage nodes."""
 
 from __future__ import annotations
 
@@ -11,47 +11,45 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from GenSegLib.data.layouts import is_dicom_folder
+from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.intact_files import require_intact
+from GenSegLib.images.file_checks import require_valid_file
 from GenSegSlicerLib.Geometry import matrixFromArray
 
 
-def imageFromZero(image: vtk.vtkImageData) -> vtk.vtkImageData:
-    """An image of the same voxels, not copied, whose indices start at 0."""
-    moved = vtk.vtkImageData()
-    moved.ShallowCopy(image)
-    moved.SetExtent(*(bound for n in image.GetDimensions() for bound in (0, n - 1)))
-    moved.SetOrigin(0, 0, 0)
-    moved.SetSpacing(1, 1, 1)
-    return moved
+def imageWithDefaultGeometry(image: vtk.vtkImageData) -> vtk.vtkImageData:
+    """Return a shallow copy with extent from 0, origin 0 and spacing 1, as MRML requires."""
+    copy = vtk.vtkImageData()
+    copy.ShallowCopy(image)
+    copy.SetExtent(*(bound for n in image.GetDimensions() for bound in (0, n - 1)))
+    copy.SetOrigin(0, 0, 0)
+    copy.SetSpacing(1, 1, 1)
+    return copy
 
 
 def writeImage(
-    image: vtk.vtkImageData, grid: np.ndarray, path: Path, compress: bool = False
+    image: vtk.vtkImageData, ijkToRAS: np.ndarray, path: Path, compress: bool = False
 ) -> None:
-    """Write voxels with a grid matrix, in the format of the path's ending.
+    """Write an image with an IJK-to-RAS matrix, in the format of the file name extension.
 
     Raises:
         GenSegError: the folder cannot be written, or the disk is full.
     """
-    path = path.absolute()  # relative ones would start at the scene's folder
+    path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(matrixFromArray(grid))
+    node.SetIJKToRASMatrix(matrixFromArray(ijkToRAS))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own, since ITK leaves folders behind where it fails.
+        # In a temporary folder, since ITK leaves folders behind when it fails.
         with TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             storage = _storageFor(temporary)
             storage.SetUseCompression(compress)
             storage.SetCompressionParameter("gzip_fastest")
-            if not storage.WriteData(node) or not _isWhole(temporary, image):
+            if not storage.WriteData(node) or not _isComplete(temporary, image):
                 raise GenSegError(
-                    _("{path}: cannot be written whole; is the disk full? Make room").format(
-                        path=path
-                    )
+                    _("{path}: writing failed; check whether the disk is full").format(path=path)
                 )
             temporary.replace(path)
     except OSError as error:
@@ -63,35 +61,35 @@ def writeImage(
 
 
 def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStorageNode:
-    """Read a file or a DICOM series folder into a node, which need not be in the scene.
+    """Read a file or a folder of a DICOM series into a node, which may be outside the scene.
 
     Returns:
-        The storage node that did it, in no scene.
+        The storage node, not in a scene.
 
     Raises:
-        GenSegError: it cannot be read, is cut off, or has several values a voxel.
+        GenSegError: the file cannot be read, is truncated, or has several components per voxel.
     """
     if not path.exists():
         raise GenSegError(_("{path}: no such file").format(path=path))
     path = path.absolute()
     if path.is_file():
-        require_intact(path)
+        require_valid_file(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(_firstSlice(path)))
     storage.SetSingleFile(0 if path.is_dir() else 1)
     if not storage.ReadData(node) or node.GetImageData() is None:
         raise GenSegError(
-            _("{path}: not an image that can be read; copy or export it again").format(path=path)
+            _("{path}: cannot be read as an image; copy or export it again").format(path=path)
         )
     if node.GetImageData().GetNumberOfScalarComponents() != 1:
         raise GenSegError(
-            _("{path}: several values a voxel; a scalar volume is needed").format(path=path)
+            _("{path}: has several components per voxel; use a scalar volume").format(path=path)
         )
     return storage
 
 
 def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
-    if _isNrrd(path):  # three times as fast as ITK
+    if _isNrrd(path):  # three times faster than ITK
         storage = slicer.vtkMRMLNRRDStorageNode()
     else:
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -99,17 +97,17 @@ def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
     return storage
 
 
-def _isWhole(path: Path, image: vtk.vtkImageData) -> bool:
-    """Whether a file has all voxels: not every writer notices a full disk."""
-    voxels = image.GetNumberOfPoints() * image.GetScalarSize()
+def _isComplete(path: Path, image: vtk.vtkImageData) -> bool:
+    """Whether a file contains all voxels, since some writers do not report a full disk."""
+    expected = image.GetNumberOfPoints() * image.GetScalarSize()
     if not path.is_file():
         return False
-    if path.stat().st_size > voxels:
+    if path.stat().st_size > expected:
         return True
-    if _isNrrd(path):  # packed by gzip, which ends with the length of what it packed
+    if _isNrrd(path):  # gzip ends with the uncompressed size
         with path.open("rb") as file:
             file.seek(-4, os.SEEK_END)
-            return int.from_bytes(file.read(), "little") == voxels % 2**32
+            return int.from_bytes(file.read(), "little") == expected % 2**32
     try:
         readImage(slicer.vtkMRMLScalarVolumeNode(), path)
     except GenSegError:
@@ -125,5 +123,5 @@ def _firstSlice(path: Path) -> Path:
     if not path.is_dir():
         return path
     if not is_dicom_folder(path):
-        raise GenSegError(_("{path}: no DICOM series is in this folder").format(path=path))
+        raise GenSegError(_("{path}: this folder contains no DICOM series").format(path=path))
     return min(entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")

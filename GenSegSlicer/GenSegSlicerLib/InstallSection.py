@@ -1,4 +1,4 @@
-"""The frame at the top of the panel that is there only while packages are missing."""
+"""The frame at the top of the panel that is shown while Python packages are missing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from GenSegSlicerLib.InlineMessage import InlineMessage
 
 
 class InstallSection:
-    """Says what is missing, and installs it when the user presses the button.
+    """Lists missing packages, and installs them when the button is clicked.
 
     Args:
-        ui: the widgets of the panel.
-        logic: what does the work.
-        onInstalled: called when nothing is missing any more.
+        ui: widgets of the panel.
+        logic: module logic.
+        onInstalled: called when no package is missing any longer.
     """
 
     def __init__(self, ui: Any, logic: Any, onInstalled: Callable[[], None]) -> None:
@@ -31,28 +31,28 @@ class InstallSection:
         self.show()
 
     def show(self) -> None:
-        """Show the frame where something is missing."""
+        """Show the frame if packages are missing."""
         self.missing = self._logic.missingPackages()
         self._ui.dependencyFrame.setVisible(bool(self.missing))
         if self.missing:
             text = _(
-                "Training and applying need {names}, which Slicer's Python lacks. PyTorch is "
-                "a download of several hundred megabytes."
+                "Training and inference need Python packages that are not installed in Slicer: "
+                "{names}. PyTorch is a download of several hundred megabytes."
             )
             self.message.info(text.format(names=", ".join(self.missing)))
 
     def install(self) -> None:
-        """Install what is missing; the button that names it is the consent."""
+        """Install the missing packages; clicking the button is the consent."""
         self._ui.installButton.enabled = False
         try:
-            self._logic.installPackages(lambda question: True, self._tell)
-        except GenSegError as fault:
-            self.message.error(str(fault))
+            self._logic.installPackages(lambda question: True, self._showProgress)
+        except GenSegError as error:
+            self.message.error(str(error))
         else:
             self._onInstalled()
         finally:
             self._ui.installButton.enabled = True
 
-    def _tell(self, progress: str) -> None:
-        self.message.info(progress)
+    def _showProgress(self, text: str) -> None:
+        self.message.info(text)
         slicer.app.processEvents()

@@ -1,30 +1,57 @@
-"""What trainings, segmentations and comparisons have in common: they take their time."""
+"""Base class of asynchronous trainings, segmentations and evaluations."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator
 from typing import Any
 
+import qt
 import slicer
+from slicer.i18n import tr as _
 
-from GenSegSlicerLib.Observers import Observers
+from GenSegLib.errors import GenSegError
 
 ACTIVE = ("preparing", "running", "stopping")
-_PAUSE_S = 0.01
+_POLL_S = 0.01
+
+Steps = Generator[float, None, None]
+"""Work in small steps; yields the completed fraction after each."""
+
+
+class Observers:
+    """Callbacks that are invoked in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[Any], None]] = []
+
+    def add(self, callback: Callable[[Any], None]) -> None:
+        """Invoke this callback at each notification."""
+        self._callbacks.append(callback)
+
+    def discard(self, callback: Callable[[Any], None]) -> None:
+        """Remove a callback if it is present."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
+    def notify(self, data: Any) -> None:
+        """Invoke all callbacks; they may remove themselves meanwhile."""
+        for callback in list(self._callbacks):
+            callback(data)
 
 
 class Job:
-    """Something that goes on while the user works.
+    """An asynchronous operation.
 
     Attributes:
-        observers: called with the job after each change, in Slicer's own thread.
-        state: "preparing" while files are written, "running", "stopping", then "stopped",
-            "cancelled", "failed" or "finished".
-        phase: what the library does, one of `GenSegLib.events.PHASES`; "" before it tells.
-        fraction: how much of the whole job is done, 0 to 1.
-        remainingS: estimate of the seconds that remain, None where unknown.
-        message: one line: what went wrong, or how the job ended.
-        details: the last lines that the process said, for a log.
+        observers: called with the job after each change, in the main thread.
+        state: "preparing" while input files are written, then "running" or "stopping", finally
+            "stopped", "cancelled", "failed" or "finished".
+        phase: current phase, one of `GenSegLib.events.PHASES`; "" until the library reports one.
+        fraction: completed part of the whole job, 0 to 1.
+        remainingS: estimated remaining time in seconds, None if unknown.
+        message: one line: the error, or how the job ended.
+        details: last lines of the process's output, for a log.
     """
 
     def __init__(self) -> None:
@@ -37,35 +64,86 @@ class Job:
 
     @property
     def details(self) -> str:
-        """The last lines that the process said."""
+        """Last lines of the process's output."""
         return ""
 
     @property
     def isActive(self) -> bool:
-        """Whether the job goes on."""
+        """Whether the job has not ended yet."""
         return self.state in ACTIVE
 
     def wait(self) -> None:
-        """Let Slicer go on with everything until the job has ended."""
+        """Process application events until the job has ended."""
         while self.isActive:
             slicer.app.processEvents()
-            time.sleep(_PAUSE_S)
+            time.sleep(_POLL_S)
 
-    def _change(self, state: str, message: str = "") -> None:
+    def _setState(self, state: str, message: str = "") -> None:
         self.state = state
         self.message = message
         if state == "finished":
             self.fraction = 1.0
         if not self.isActive:
             self.remainingS = None
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
-        self.observers.tell(self)
+    def _notify(self) -> None:
+        self.observers.notify(self)
 
 
-def awaited(job: Any, wait: bool) -> Any:
-    """Give a job back: at once, or when it has ended."""
+def waitIfRequested(job: Any, wait: bool) -> Any:
+    """Return a job immediately, or after it has ended."""
     if wait:
         job.wait()
     return job
+
+
+class IdleTask:
+    """Runs a generator from a zero-interval timer, one step at a time, so the GUI stays responsive.
+
+    The task is canceled when the application quits.
+
+    Args:
+        steps: does a small part of the work per step and yields the completed fraction.
+        onStep: called with that fraction.
+        onFinished: called once at the end, with "" or a one-line error message.
+    """
+
+    def __init__(
+        self, steps: Steps, onStep: Callable[[float], None], onFinished: Callable[[str], None]
+    ) -> None:
+        self._steps = steps
+        self._onStep = onStep
+        self._onFinished = onFinished
+        self._timer = qt.QTimer()
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self._runStep)
+        slicer.app.connect("aboutToQuit()", self.cancel)
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Close the generator, which cleans up; `onFinished` is not called."""
+        self._stopTimer()
+        self._steps.close()
+
+    def _runStep(self) -> None:
+        try:
+            fraction = next(self._steps)
+        except StopIteration:
+            self._finish("")
+        except GenSegError as error:
+            self._finish(str(error))
+        except Exception as error:
+            text = _("This is a bug in GenSeg; please report it ({error})")
+            self._finish(text.format(error=repr(error)))
+            raise
+        else:
+            self._onStep(fraction)
+
+    def _finish(self, error: str) -> None:
+        self._stopTimer()
+        self._onFinished(error)
+
+    def _stopTimer(self) -> None:
+        self._timer.stop()
+        slicer.app.disconnect("aboutToQuit()", self.cancel)

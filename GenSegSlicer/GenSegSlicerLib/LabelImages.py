@@ -1,4 +1,4 @@
-"""Segments as voxels in the grid of a volume; no node is changed and none is made in the scene."""
+"""Rasterization of segments in the geometry of a volume, without changing the scene."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.ClosedSurfaces import fillSurface
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
     linearMatrix,
-    localGrid,
+    localIJKToRAS,
     matrixFromArray,
     transformBetween,
-    voxelShift,
+    voxelOffset,
 )
 from GenSegSlicerLib.Segments import (
     BINARY,
@@ -29,75 +28,76 @@ from GenSegSlicerLib.Segments import (
     voxelsOf,
 )
 
-# Voxels (k, j, i), and the place in the volume's array that they take.
-_Layer = tuple[np.ndarray, tuple[slice, ...]]
-_NOTHING: _Layer = (np.zeros((0, 0, 0), np.uint8), (slice(0, 0),) * 3)
+_CROP_PARAMETER = "Crop to reference image geometry"
+# Voxels (k, j, i), and their position in the array of the volume.
+_Labelmap = tuple[np.ndarray, tuple[slice, ...]]
+_EMPTY: _Labelmap = (np.zeros((0, 0, 0), np.uint8), (slice(0, 0),) * 3)
 
 
-def paint(
+def rasterizeSegments(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
 ) -> np.ndarray:
-    """Paint segments with label values into an array (k, j, i) in the grid of a volume.
+    """Return a label array (k, j, i) of segments in the geometry of a volume.
 
-    The parent transforms of both nodes count. Where segments overlap, the one that is later in
-    the node's list wins, as in Slicer's own export. Closed surfaces are filled with voxels.
+    The parent transforms of both nodes are applied. Where segments overlap, the last one in the
+    list wins, as in Slicer's own export. Closed surfaces are converted to binary labelmaps.
 
     Raises:
-        GenSegError: a segment has no representation that can become voxels.
+        GenSegError: a segment has neither a binary labelmap nor a closed surface.
     """
     values = {segment.key: value for segment, value in chosen}
     size = volumeNode.GetImageData().GetDimensions()
-    kind = np.uint8 if max(values.values(), default=0) <= 255 else np.int16
-    painted = np.zeros(size[::-1], kind)
-    for key, stored, (voxels, place) in _onGrid(node, volumeNode, values.keys()):
-        np.copyto(painted[place], kind(values[key]), where=voxels == stored)
-    return painted
+    dtype = np.uint8 if max(values.values(), default=0) <= 255 else np.int16
+    labels = np.zeros(size[::-1], dtype)
+    for key, stored, (voxels, position) in _resampledSegments(node, volumeNode, values.keys()):
+        np.copyto(labels[position], dtype(values[key]), where=voxels == stored)
+    return labels
 
 
-def _onGrid(
+def _resampledSegments(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     keys: Collection[str | int],
-) -> Iterator[tuple[str | int, int, _Layer]]:
-    """Give, in the order of the list, each key, the value that its voxels have, and the voxels."""
+) -> Iterator[tuple[str | int, int, _Labelmap]]:
+    """Yield key, label value and resampled labelmap of each segment, in list order."""
     if not isSegmentation(node):
-        layer = _align(_oriented(node), node, volumeNode)
-        yield from ((key, int(key), layer) for key in keys)
+        labelmap = _resampleToVolume(_orientedCopy(node), node, volumeNode)
+        yield from ((key, int(key), labelmap) for key in keys)
         return
-    aligned: dict[slicer.vtkOrientedImageData, _Layer] = {}
+    resampled: dict[slicer.vtkOrientedImageData, _Labelmap] = {}
     for key in (segment.key for segment in segmentsOf(node) if segment.key in keys):
         segment = node.GetSegmentation().GetSegment(key)
         if isSurface(node):
-            yield key, 1, _rasterize(segment, node, volumeNode)
+            yield key, 1, _rasterizeSurface(segment, node, volumeNode)
             continue
-        image = labelImage(segment, node)
-        if image not in aligned:  # segments share images
-            aligned[image] = _align(image, node, volumeNode)
-        yield key, segment.GetLabelValue(), aligned[image]
+        image = binaryLabelmap(segment, node)
+        if image not in resampled:  # segments may share a labelmap
+            resampled[image] = _resampleToVolume(image, node, volumeNode)
+        yield key, segment.GetLabelValue(), resampled[image]
 
 
-def labelImage(
+def binaryLabelmap(
     segment: slicer.vtkSegment, node: slicer.vtkMRMLSegmentationNode
 ) -> slicer.vtkOrientedImageData:
-    """The image that a segment shares with others.
+    """Return the binary labelmap of a segment, which it may share with others.
 
     Raises:
-        GenSegError: it has none, such as one that was made of contours.
+        GenSegError: it has none, for example if it was created from contours.
     """
     image = segment.GetRepresentation(BINARY)
     if image is None:
         raise GenSegError(
             _(
-                "{name}: segment {segment} has no voxels; create its binary labelmap in the "
-                "Segmentations module"
+                "{name}: segment {segment} has no binary labelmap; create it in the Segmentations "
+                "module"
             ).format(name=node.GetName(), segment=segment.GetName())
         )
     return image
 
 
-def _oriented(node: slicer.vtkMRMLVolumeNode) -> slicer.vtkOrientedImageData:
+def _orientedCopy(node: slicer.vtkMRMLVolumeNode) -> slicer.vtkOrientedImageData:
     image = slicer.vtkOrientedImageData()
     image.ShallowCopy(node.GetImageData())
     matrix = vtk.vtkMatrix4x4()
@@ -106,26 +106,26 @@ def _oriented(node: slicer.vtkMRMLVolumeNode) -> slicer.vtkOrientedImageData:
     return image
 
 
-def _align(
+def _resampleToVolume(
     image: slicer.vtkOrientedImageData,
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-) -> _Layer:
-    """Bring an image of a node into a volume's grid: cut where the grids coincide, else nearest."""
+) -> _Labelmap:
+    """Crop a labelmap to a volume if the voxel grids coincide, else resample to the nearest voxel."""
     if image.GetNumberOfPoints() == 0:
-        return _NOTHING
+        return _EMPTY
     transform = transformBetween(node, volumeNode)
-    shift = _shiftOf(image, transform, volumeNode)
-    if shift is not None:
-        return _cut(voxelsOf(image), shift, volumeNode)
+    offset = _offsetInVolume(image, transform, volumeNode)
+    if offset is not None:
+        return _crop(voxelsOf(image), offset, volumeNode)
     resampled = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        image, gridImage(volumeNode), resampled, False, False, transform
+        image, referenceGeometryImage(volumeNode), resampled, False, False, transform
     )
-    return _cut(voxelsOf(resampled), np.zeros(3), volumeNode)
+    return _crop(voxelsOf(resampled), np.zeros(3), volumeNode)
 
 
-def _shiftOf(
+def _offsetInVolume(
     image: slicer.vtkOrientedImageData,
     transform: vtk.vtkGeneralTransform,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
@@ -133,38 +133,40 @@ def _shiftOf(
     between = linearMatrix(transform)
     if between is None:
         return None
-    grid = between @ imageGrid(image)
-    return voxelShift(grid, localGrid(volumeNode), image.GetDimensions())
+    ijkToRAS = between @ imageIJKToRAS(image)
+    return voxelOffset(ijkToRAS, localIJKToRAS(volumeNode), image.GetDimensions())
 
 
-def imageGrid(image: slicer.vtkOrientedImageData) -> np.ndarray:
-    """The grid matrix of an oriented image, from the array's own first voxel."""
+def imageIJKToRAS(image: slicer.vtkOrientedImageData) -> np.ndarray:
+    """Return the image-to-world matrix; (0, 0, 0) is the first array voxel."""
     matrix, start = vtk.vtkMatrix4x4(), np.eye(4)
     image.GetImageToWorldMatrix(matrix)
     start[:3, 3] = image.GetExtent()[::2]
     return arrayFromMatrix(matrix) @ start
 
 
-def _cut(
-    voxels: np.ndarray, shift: np.ndarray, volumeNode: slicer.vtkMRMLScalarVolumeNode
-) -> _Layer:
-    """The part of voxels (k, j, i) that lies in the volume when moved by `shift` (i, j, k)."""
+def _crop(
+    voxels: np.ndarray, offset: np.ndarray, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> _Labelmap:
+    """Crop voxels (k, j, i) with an `offset` (i, j, k) to the extent of the volume."""
     sizes = volumeNode.GetImageData().GetDimensions()[::-1]
-    place, part = [], []
+    position, part = [], []
     for axis, size in enumerate(sizes):
-        offset = int(shift[2 - axis])
-        low = max(offset, 0)
-        high = max(low, min(offset + voxels.shape[axis], size))
-        place.append(slice(low, high))
-        part.append(slice(low - offset, high - offset))
-    return voxels[tuple(part)], tuple(place)
+        start = int(offset[2 - axis])
+        low = max(start, 0)
+        high = max(low, min(start + voxels.shape[axis], size))
+        position.append(slice(low, high))
+        part.append(slice(low - start, high - start))
+    return voxels[tuple(part)], tuple(position)
 
 
-def gridImage(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkOrientedImageData:
-    """An image without voxels that has the grid of a volume, before its parent transform."""
+def referenceGeometryImage(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+) -> slicer.vtkOrientedImageData:
+    """Return an image without voxels in the geometry of a volume, without parent transform."""
     image = slicer.vtkOrientedImageData()
     image.SetExtent(*_extentOf(volumeNode))
-    image.SetGeometryFromImageToWorldMatrix(matrixFromArray(localGrid(volumeNode)))
+    image.SetGeometryFromImageToWorldMatrix(matrixFromArray(localIJKToRAS(volumeNode)))
     return image
 
 
@@ -172,23 +174,51 @@ def _extentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> list[int]:
     return [end for n in volumeNode.GetImageData().GetDimensions() for end in (0, n - 1)]
 
 
-def _rasterize(
+def _rasterizeSurface(
     segment: slicer.vtkSegment,
     node: slicer.vtkMRMLSegmentationNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-) -> _Layer:
-    """Fill a closed surface by Slicer's own conversion, in the voxel indices of the volume."""
+) -> _Labelmap:
+    """Convert a closed surface to a labelmap in the voxel grid of the volume."""
     surface = segment.GetRepresentation(SURFACE)
     if surface is None or surface.GetNumberOfCells() < 2:
-        return _NOTHING
-    toIndices = transformBetween(node, volumeNode)
-    toIndices.PostMultiply()
-    toIndices.Concatenate(matrixFromArray(np.linalg.inv(localGrid(volumeNode))))
-    mover = vtk.vtkTransformPolyDataFilter()
-    mover.SetInputData(surface)
-    mover.SetTransform(toIndices)
-    mover.Update()
-    image = fillSurface(mover.GetOutput(), _extentOf(volumeNode))
+        return _EMPTY
+    toIJK = transformBetween(node, volumeNode)
+    toIJK.PostMultiply()
+    toIJK.Concatenate(matrixFromArray(np.linalg.inv(localIJKToRAS(volumeNode))))
+    transformer = vtk.vtkTransformPolyDataFilter()
+    transformer.SetInputData(surface)
+    transformer.SetTransform(toIJK)
+    transformer.Update()
+    image = surfaceToLabelmap(transformer.GetOutput(), _extentOf(volumeNode))
     if image is None:
-        return _NOTHING
-    return _cut(voxelsOf(image), np.array(image.GetExtent()[::2]), volumeNode)
+        return _EMPTY
+    return _crop(voxelsOf(image), np.array(image.GetExtent()[::2]), volumeNode)
+
+
+def surfaceToLabelmap(
+    surface: vtk.vtkPolyData, extent: list[int]
+) -> slicer.vtkOrientedImageData | None:
+    """Convert a surface to a binary labelmap with Slicer's converter; None if it is outside.
+
+    Args:
+        surface: closed surface with points in voxel indices.
+        extent: first and last index along i, j and k, to which the labelmap is cropped.
+    """
+    bounds = surface.GetBounds()
+    if any(bounds[k] > extent[k + 1] or bounds[k + 1] < extent[k] for k in (0, 2, 4)):
+        return None
+    reference = slicer.vtkOrientedImageData()
+    reference.SetExtent(*extent)
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation(SURFACE, surface)
+    segmentation = slicer.vtkSegmentation()
+    segmentation.SetSourceRepresentationName(SURFACE)
+    segmentation.AddSegment(segment, "segment")
+    converter = slicer.vtkSegmentationConverter
+    geometry = converter.SerializeImageGeometry(reference)
+    parameter = converter.GetReferenceImageGeometryParameterName()
+    segmentation.SetConversionParameter(parameter, geometry)
+    segmentation.SetConversionParameter(_CROP_PARAMETER, "1")
+    segmentation.CreateRepresentation(BINARY)
+    return segmentation.GetSegment("segment").GetRepresentation(BINARY)

@@ -1,7 +1,7 @@
-"""Where GenSegLib is, and the Python that runs it.
+"""Location of GenSegLib and of the Python executable that runs it.
 
-The library is found from this file's own folder: beside the module where the extension is
-installed, one level up in the source tree. No inherited path has a say in it.
+The library is located relative to this file: beside the module in the installed extension, one
+level up in the source tree. `PYTHONPATH` is not used.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ _PROGRAMS = ("PythonSlicer", "PythonSlicer.exe")
 
 
 def libraryFolder() -> Path:
-    """The folder that holds the package GenSegLib.
+    """Return the folder that contains the package GenSegLib.
 
     Raises:
-        ImportError: the extension is installed in part.
+        ImportError: the installation is incomplete.
     """
     moduleFolder = Path(__file__).resolve().parents[1]
     for folder in (moduleFolder, moduleFolder.parent):
         if (folder / "GenSegLib" / "__init__.py").is_file():
             return folder
-    raise ImportError(f"GenSegLib is not beside {moduleFolder}; install the extension GenSeg anew")
+    raise ImportError(f"GenSegLib is not beside {moduleFolder}; reinstall the GenSeg extension")
 
 
 def ensureImportable() -> None:
-    """Let `import GenSegLib` find the library that belongs to this module, and no other one."""
+    """Make `import GenSegLib` find the library of this module."""
     folder = str(libraryFolder())
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
 
-def pythonProgram() -> str:
-    """Slicer's own Python as a program: PythonSlicer, else the Python that this runs in.
+def pythonExecutable() -> str:
+    """Return Slicer's own Python executable: PythonSlicer, or else the running interpreter.
 
     Raises:
-        GenSegError: Slicer is installed without it.
+        GenSegError: there is none.
     """
     from GenSegLib.errors import GenSegError
 
-    present = Path(sys.executable or ".")
-    for folder in (present.parent, Path(slicer.app.slicerHome, "bin")):
+    current = Path(sys.executable or ".")
+    for folder in (current.parent, Path(slicer.app.slicerHome, "bin")):
         for name in _PROGRAMS:
             if (folder / name).is_file():
                 return str(folder / name)
@@ -53,15 +53,15 @@ def pythonProgram() -> str:
     if onPath:
         return onPath
     root = Path(sys.exec_prefix)
-    for path in (present, root / "bin" / "python3", root / "python.exe"):
+    for path in (current, root / "bin" / "python3", root / "python.exe"):
         if path.stem.lower().startswith("python") and path.is_file():
             return str(path)
-    raise GenSegError(_("PythonSlicer is not beside Slicer; install Slicer anew"))
+    raise GenSegError(_("PythonSlicer was not found; reinstall Slicer"))
 
 
-def commandLine(arguments: list[str]) -> list[str]:
-    """The arguments for `pythonProgram` that run GenSegLib, to be started in `libraryFolder`.
+def libraryArguments(arguments: list[str]) -> list[str]:
+    """Return arguments for `pythonExecutable` that run GenSegLib, started in `libraryFolder`.
 
-    UTF-8 is asked for by an option: Slicer's environment need not be changed for it.
+    UTF-8 mode is enabled by an option, since Slicer's environment may not set it.
     """
     return ["-X", "utf8", "-u", "-m", "GenSegLib", *arguments]

@@ -1,7 +1,7 @@
-"""A verb of GenSegLib in a process of its own, followed through its output.
+"""A command of GenSegLib in a separate process, followed through its output.
 
-For what Slicer waits for: predictions, scores, devices, phantoms. It ends with Slicer. A training
-outlives Slicer and is started by `DetachedProcess`.
+For predictions, evaluations, device queries and phantoms. The process ends with Slicer; a training
+outlives Slicer and is started by `TrainingProcess`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegSlicerLib.EventReader import EventReader
-from GenSegSlicerLib.Library import commandLine, libraryFolder, pythonProgram
-from GenSegSlicerLib.ProcessText import describeEnd, lastFault
-from GenSegSlicerLib.ProcessTree import killTree
+from GenSegSlicerLib.Library import libraryArguments, libraryFolder, pythonExecutable
+from GenSegSlicerLib.Processes import describeExit, killProcessTree, lastErrorLine
 
 _NOT_STARTED = -1
-_running: set[LibraryProcess] = set()  # Python must not collect the ones that nobody holds
+_running: set[LibraryProcess] = set()  # keeps processes alive that nobody else references
 
 
 class LibraryProcess:
-    """Runs `python -m GenSegLib ...` and never keeps Slicer waiting.
+    """Runs `python -m GenSegLib ...` asynchronously.
 
     Attributes:
         onEvent: called with each event.
-        onFinished: called once, with the exit code and, after a fault, its one line ("" else).
+        onFinished: called once, with the exit code and a one-line error message ("" if none).
     """
 
     def __init__(self) -> None:
@@ -36,8 +35,8 @@ class LibraryProcess:
         self._process: Any = None
         self._ended = False
         self._error = ""
-        self._output = EventReader()
-        self._complaints = EventReader()
+        self._stdout = EventReader()
+        self._stderr = EventReader()
 
     @property
     def isRunning(self) -> bool:
@@ -46,44 +45,44 @@ class LibraryProcess:
 
     @property
     def output(self) -> str:
-        """The last lines that it printed and that are no events."""
-        return self._output.rest
+        """Last lines of the standard output that are not events."""
+        return self._stdout.otherText
 
     @property
     def details(self) -> str:
-        """The last lines of what it said besides: warnings, and after a bug the traceback."""
-        return self._complaints.rest
+        """Last lines of the standard error: warnings, or the traceback of a bug."""
+        return self._stderr.otherText
 
     def start(self, arguments: Sequence[object]) -> None:
         """Start the process; called once.
 
         Raises:
-            GenSegError: Slicer has no Python to start. Later faults are told by `onFinished`.
+            GenSegError: there is no Python executable. Later errors are passed to `onFinished`.
         """
-        program = pythonProgram()
+        program = pythonExecutable()
         process = qt.QProcess()
         process.setWorkingDirectory(str(libraryFolder()))
-        process.connect("readyReadStandardOutput()", self._readOutput)
-        process.connect("readyReadStandardError()", self._readComplaints)
+        process.connect("readyReadStandardOutput()", self._readStdout)
+        process.connect("readyReadStandardError()", self._readStderr)
         process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
         slicer.app.connect("aboutToQuit()", self.kill)
         self._process = process
         _running.add(self)
-        process.start(program, commandLine([str(text) for text in arguments]))
+        process.start(program, libraryArguments([str(text) for text in arguments]))
 
     def kill(self) -> None:
-        """End the process and all that it started; `onFinished` follows."""
+        """Kill the process and its descendants; `onFinished` is called afterwards."""
         if self.isRunning:
-            killTree(int(self._process.processId()))
+            killProcessTree(int(self._process.processId()))
 
-    def _readOutput(self) -> None:
-        self._take(self._output.feed(bytes(self._process.readAllStandardOutput().data())))
+    def _readStdout(self) -> None:
+        self._handle(self._stdout.feed(bytes(self._process.readAllStandardOutput().data())))
 
-    def _readComplaints(self) -> None:
-        self._complaints.feed(bytes(self._process.readAllStandardError().data()))
+    def _readStderr(self) -> None:
+        self._stderr.feed(bytes(self._process.readAllStandardError().data()))
 
-    def _take(self, events: Sequence[dict[str, Any]]) -> None:
+    def _handle(self, events: Sequence[dict[str, Any]]) -> None:
         for event in events:
             if event["kind"] == "error":
                 self._error = event["text"]
@@ -91,31 +90,30 @@ class LibraryProcess:
 
     def _onError(self, error: Any) -> None:
         if error == qt.QProcess.FailedToStart:
-            self._end(
-                _NOT_STARTED, _("{program} cannot be started").format(program=pythonProgram())
-            )
+            text = _("{program} cannot be started; check the Slicer installation")
+            self._finish(_NOT_STARTED, text.format(program=pythonExecutable()))
 
     def _onFinished(self, code: int, status: Any) -> None:
         if self._ended:
             return
-        self._readOutput()
-        self._readComplaints()
-        self._take(self._output.finish())
-        self._complaints.finish()
+        self._readStdout()
+        self._readStderr()
+        self._handle(self._stdout.finish())
+        self._stderr.finish()
         crashed = status == qt.QProcess.CrashExit
         message = ""
         if crashed or code:
-            told = self._error or lastFault(self.details)
-            message = told or describeEnd(-code if crashed else code)
-        self._end(code or (1 if crashed else 0), message)
+            reported = self._error or lastErrorLine(self.details)
+            message = reported or describeExit(-code if crashed else code)
+        self._finish(code or (1 if crashed else 0), message)
 
-    def _end(self, code: int, message: str) -> None:
+    def _finish(self, code: int, message: str) -> None:
         if self._ended:
             return
         self._ended = True
         slicer.app.disconnect("aboutToQuit()", self.kill)
         _running.discard(self)
-        # Qt is still within this process's signal: let go of the object after it.
+        # Qt is still emitting a signal of this object: delete it afterwards.
         process = self._process
         qt.QTimer.singleShot(0, lambda: process.deleteLater())
         self.onFinished(code, message)

@@ -1,4 +1,4 @@
-"""Judges training pairs without keeping Slicer waiting."""
+"""Checks training pairs in the background."""
 
 from __future__ import annotations
 
@@ -6,54 +6,53 @@ from collections.abc import Callable, Mapping, Sequence
 
 import qt
 
-from GenSegLib.data.volume_ranges import find_odd_cases
+from GenSegLib.data.volume_ranges import find_volume_outliers
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairStorage import contentOf, nodeIDs
-from GenSegSlicerLib.SegmentClasses import labelsOf
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.SegmentClasses import classLabels
+from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
 
 
 class PairChecker:
-    """Checks one pair at each tick, and again only what has changed since.
+    """Checks one pair per timer event, and only those that changed since the last check.
 
     Args:
-        classMap: gives the class of each segment name.
-        onChecked: called with the place of each pair that was judged.
-        onEnd: called when all of them are.
+        classMap: returns the class of each segment name.
+        onChecked: called with the row of each pair whose status or warning changed.
+        onFinished: called when all pairs are checked.
     """
 
     def __init__(
         self,
         classMap: Callable[[], Mapping[str, str]],
         onChecked: Callable[[int], None],
-        onEnd: Callable[[], None],
+        onFinished: Callable[[], None],
     ) -> None:
-        self._classMap, self._onChecked, self._onEnd = classMap, onChecked, onEnd
+        self._classMap, self._onChecked, self._onFinished = classMap, onChecked, onFinished
         self._pairs: Sequence[TrainingPair] = ()
-        # As they were when they were judged: the content of pairs, the classes of segments.
-        self._contents: dict[tuple[str, str], tuple[object, ...]] = {}
+        # State at the last check: modification times of nodes, and classes of segments.
+        self._times: dict[tuple[str, str], tuple[object, ...]] = {}
         self._classes: dict[str, str] = {}
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._checkNext)
 
     def check(self, pairs: Sequence[TrainingPair]) -> None:
-        """Judge the pairs that have no status."""
+        """Check all pairs without a status."""
         self._pairs = pairs
         self._timer.start()
 
     def stop(self) -> None:
-        """Judge no further pair."""
+        """Stop checking."""
         self._timer.stop()
 
-    def forgetEdited(self, pairs: Sequence[TrainingPair]) -> None:
-        """Take the status from the pairs whose voxels or segments were edited."""
+    def resetEdited(self, pairs: Sequence[TrainingPair]) -> None:
+        """Clear the status of pairs whose voxels or segments were modified."""
         for pair in pairs:
-            if self._contents.get(nodeIDs(pair)) != contentOf(pair):
+            if self._times.get(nodeIDs(pair)) != modifiedTimes(pair):
                 pair.status = ""
 
-    def forgetIfMapped(self, pairs: Sequence[TrainingPair]) -> bool:
-        """Take the status from all pairs where a segment has another class now; tells whether."""
+    def resetIfRemapped(self, pairs: Sequence[TrainingPair]) -> bool:
+        """Clear the status of all pairs if a segment has another class; returns whether it has."""
         classes = self._classMap()
         changed = any(self._classes.get(name, found) != found for name, found in classes.items())
         self._classes.update(classes)
@@ -62,28 +61,28 @@ class PairChecker:
         return changed
 
     def _checkNext(self) -> None:
-        waiting = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
-        if not waiting:
+        unchecked = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
+        if not unchecked:
             self.stop()
-            self._compare()
-            self._onEnd()
+            self._findOutliers()
+            self._onFinished()
             return
-        pair = self._pairs[waiting[0]]
-        self._contents[nodeIDs(pair)] = contentOf(pair)
+        pair = self._pairs[unchecked[0]]
+        self._times[nodeIDs(pair)] = modifiedTimes(pair)
         pair.status = checkPair(pair, self._classMap(), self._pairs)
-        self._onChecked(waiting[0])
+        self._onChecked(unchecked[0])
 
-    def _compare(self) -> None:
-        """Note which segmentations are of another size than all others."""
-        sound = {
+    def _findOutliers(self) -> None:
+        """Set warnings for segmentations whose volume differs from all others."""
+        valid = {
             str(row): pair.volumes
             for row, pair in enumerate(self._pairs)
             if pair.role != "ignore" and pair.status == "ok"
         }
-        odd = find_odd_cases(sound, labelsOf(self._classMap()))
+        outliers = find_volume_outliers(valid, classLabels(self._classMap()))
         for row, pair in enumerate(self._pairs):
             name = pair.volumeNode.GetName()
-            remark = "\n".join(f"{name}: {line}" for line in odd.get(str(row), ()))
-            if pair.remark != remark:
-                pair.remark = remark
+            warning = "\n".join(f"{name}: {line}" for line in outliers.get(str(row), ()))
+            if pair.warning != warning:
+                pair.warning = warning
                 self._onChecked(row)

@@ -1,4 +1,4 @@
-"""Tells whether a pair can be learned from."""
+"""Validation of training pairs, and a summary of all pairs for the panel."""
 
 from __future__ import annotations
 
@@ -8,92 +8,124 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.data.volume_ranges import volumes_in
+from GenSegLib.data.volume_ranges import label_volumes
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.Geometry import fileGrid, spacingOf
-from GenSegSlicerLib.LabelImages import paint
+from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
+from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
-from GenSegSlicerLib.SegmentClasses import labelsOf
+from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.Segments import voxelsOf
-from GenSegSlicerLib.TrainingPair import TrainingPair
-from GenSegSlicerLib.VolumeFiles import requireScalar
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
+from GenSegSlicerLib.VolumeFiles import requireScalarVolume
 
 OK = "ok"
-_FINEST_MM, _COARSEST_MM = 0.005, 30.0
+_MIN_SPACING_MM, _MAX_SPACING_MM = 0.005, 30.0
 
 
 def checkPair(
     pair: TrainingPair, classMap: Mapping[str, str], others: Sequence[TrainingPair] = ()
 ) -> str:
-    """Give "ok", or in one line why a pair cannot be learned from; notes its volumes.
+    """Return "ok", or a one-line reason why a pair cannot be used; also sets its volumes.
 
     Args:
         pair: the pair to check.
-        classMap: the class of each segment name.
-        others: all pairs of the table, in which a volume may be only once; `pair` may be among
-            them, and pairs with the role "ignore" do not count.
+        classMap: class of each segment name.
+        others: all pairs, which must not share a volume; may include `pair`. Pairs with the role
+            "ignore" are not considered.
     """
     try:
         _checkVolume(pair.volumeNode)
-        _checkTwice(pair, others)
+        _checkDuplicates(pair, others)
         _checkSegments(pair, classMap)
-    except GenSegError as fault:
-        return str(fault)
+    except GenSegError as error:
+        return str(error)
     return OK
 
 
+def trainingProblem(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
+    """Return in one line why pairs cannot be trained on, "" if they can."""
+    used, invalid = usedPairs(pairs), _invalidPairs(pairs)
+    if len(used) < 2:
+        return _("add at least two pairs of a volume and its segmentation")
+    if not any(pair.role == "train" for pair in used):
+        return _("set the role of at least one pair to Train")
+    if invalid:
+        return invalid[0].status
+    if not hasClasses:
+        return _("choose a class of the model for at least one segment")
+    if any(pair.status == "" for pair in used):
+        return _("the pairs are being checked")
+    return ""
+
+
+def pairSummary(pairs: Sequence[TrainingPair]) -> tuple[str, str]:
+    """Return kind ("error", "warning" or "hint") and text of a message about all pairs."""
+    invalid = _invalidPairs(pairs)
+    warnings = [pair.warning for pair in usedPairs(pairs) if pair.warning]
+    if invalid:
+        more = len(invalid) - 1
+        suffix = _(" (and {count} more)").format(count=more) if more else ""
+        return "error", invalid[0].status + suffix
+    if warnings:
+        return "warning", "\n".join([_roleCounts(pairs), *warnings])
+    return "hint", _roleCounts(pairs)
+
+
+def _roleCounts(pairs: Sequence[TrainingPair]) -> str:
+    train, validate = (sum(p.role == role for p in pairs) for role in ("train", "validate"))
+    if not pairs:
+        return _("No pairs yet. Load volumes and segmentations, then add them.")
+    if validate:
+        text = _("{train} training pairs, {validate} validation pairs.")
+        return text.format(train=train, validate=validate)
+    if train == 1:
+        return _("One training pair; training needs at least two.")
+    text = _("{train} pairs; about a third of them will be used for validation.")
+    return text.format(train=train)
+
+
+def _invalidPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
+    return [pair for pair in usedPairs(pairs) if pair.status not in ("", OK)]
+
+
 def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
-    name = requireScalar(volumeNode).GetName()
-    spacing = spacingOf(fileGrid(volumeNode))
-    if spacing.min() < _FINEST_MM or spacing.max() > _COARSEST_MM:
-        text = " × ".join(f"{step:.4g}" for step in spacing)
-        raise GenSegError(
-            _(
-                "{name} has voxels of {spacing} mm; correct its spacing in the Volumes module"
-            ).format(name=name, spacing=text)
-        )
+    name = requireScalarVolume(volumeNode).GetName()
+    spacing = spacingFromMatrix(fileIJKToRAS(volumeNode))
+    if spacing.min() < _MIN_SPACING_MM or spacing.max() > _MAX_SPACING_MM:
+        shown = " × ".join(f"{step:.4g}" for step in spacing)
+        text = _("{name} has a voxel spacing of {spacing} mm; correct it in the Volumes module")
+        raise GenSegError(text.format(name=name, spacing=shown))
     voxels = voxelsOf(volumeNode.GetImageData())
     if voxels.dtype.kind == "f" and not all(np.isfinite(part).all() for part in voxels):
-        raise GenSegError(
-            _("{name} has voxels that are not a number; mend or leave out the volume").format(
-                name=name
-            )
-        )
+        text = _("{name} contains NaN or infinite voxels; correct or ignore the volume")
+        raise GenSegError(text.format(name=name))
     low, high = volumeNode.GetImageData().GetScalarRange()
     if low == high:
         raise GenSegError(
-            _("{name} is empty: every voxel is {value:g}").format(name=name, value=low)
+            _("{name} is empty: all voxels are {value:g}").format(name=name, value=low)
         )
 
 
-def _checkTwice(pair: TrainingPair, others: Sequence[TrainingPair]) -> None:
+def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None:
+    name = pair.volumeNode.GetName()
     if pair.volumeNode is pair.segmentationNode:
-        raise GenSegError(
-            _("{name} is its own segmentation; choose another volume").format(
-                name=pair.volumeNode.GetName()
-            )
-        )
+        text = _("{name} is paired with itself; select another volume")
+        raise GenSegError(text.format(name=name))
     for other in others:
-        if other is not pair and "ignore" not in (other.role, pair.role):
-            _checkSame(pair, other)
-
-
-def _checkSame(pair: TrainingPair, other: TrainingPair) -> None:
-    if other.volumeNode is pair.volumeNode:
-        raise GenSegError(
-            _("{name} is there twice, also with {segmentation}; remove one of the pairs").format(
-                name=pair.volumeNode.GetName(), segmentation=other.segmentationNode.GetName()
-            )
-        )
+        isUsed = other is not pair and "ignore" not in (other.role, pair.role)
+        if isUsed and other.volumeNode is pair.volumeNode:
+            text = _("{name} is also paired with {segmentation}; remove one of the pairs")
+            segmentation = other.segmentationNode.GetName()
+            raise GenSegError(text.format(name=name, segmentation=segmentation))
 
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
-    node, labels = pair.segmentationNode, labelsOf(classMap)
-    painted = paint(node, pair.volumeNode, chooseSegments(node, classMap, labels))
-    pair.volumes = dict(volumes_in(painted, labels, spacingOf(fileGrid(pair.volumeNode))))
+    node, labels = pair.segmentationNode, classLabels(classMap)
+    voxels = rasterizeSegments(node, pair.volumeNode, chooseSegments(node, classMap, labels))
+    spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
+    pair.volumes = dict(label_volumes(voxels, labels, spacing))
     if not any(pair.volumes.values()):
+        text = _("{segmentation} is empty or does not overlap {volume}; select the matching one")
         raise GenSegError(
-            _("{segmentation} has no voxel in {volume}: it is empty, or lies elsewhere").format(
-                segmentation=node.GetName(), volume=pair.volumeNode.GetName()
-            )
+            text.format(segmentation=node.GetName(), volume=pair.volumeNode.GetName())
         )

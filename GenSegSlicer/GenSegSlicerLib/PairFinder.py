@@ -1,21 +1,29 @@
-"""Finds which segmentation belongs to which volume."""
+"""Search of the scene for volumes with a segmentation."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import slicer
 
-from GenSegLib.data.layouts import image_stem
+from GenSegLib.images.file_names import image_stem
 from GenSegSlicerLib.CaseImport import importFolder
-from GenSegSlicerLib.PairNames import longKey, shortKey
-from GenSegSlicerLib.SegmentNodes import MADE_BY
+from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
 from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.SubjectHierarchy import studyOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 __all__ = ["findPairs", "importFolder"]
+
+# Words for the type of a node.
+_NODE_TYPE = re.compile(
+    "seg(ment(s|ed|ations?))?|labels?|labelmap|masks?|truth|ground|gt|manual|contours?|roi|"
+    "annotation|vol(ume)?|img|image|scan|final"
+)
+# Sequences and modalities.
+_SEQUENCE = re.compile("t1(w|c|ce)?|t2w?|flair|pd|dwi|adc|dce|swi|mri?|cta?|cbct|pet|us")
 
 _Match = tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLNode]
 
@@ -23,25 +31,24 @@ _Match = tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLNode]
 def findPairs(scene: slicer.vtkMRMLScene, known: Sequence[TrainingPair] = ()) -> list[TrainingPair]:
     """Find the volumes in the scene that have a segmentation.
 
-    A segmentation's reference volume decides first, then the study in the subject hierarchy that
-    has one volume and one segmentation, then the names ("patient1_T1" and "patient1_seg") of nodes
-    and files. Where several nodes would do, no pair is made. Label map volumes count only for
-    volumes without a segmentation node. What a model of GenSeg segmented is nobody's reference and
-    is left out, and so are hidden nodes.
+    Pairs are matched by the segmentation's reference volume, then by studies in the subject
+    hierarchy with one volume and one segmentation, then by names ("patient1_T1", "patient1_seg") of
+    nodes and files. Ambiguous matches are ignored. Label map volumes are considered only for
+    volumes without a segmentation node. Predictions of GenSeg models and hidden nodes are skipped.
 
     Args:
         scene: the scene to search.
-        known: pairs that are there already; their nodes are left alone.
+        known: existing pairs, whose nodes are skipped.
     """
     volumes = _volumesIn(scene)
-    taken = {id(node) for pair in known for node in (pair.volumeNode, pair.segmentationNode)}
+    used = {id(node) for pair in known for node in (pair.volumeNode, pair.segmentationNode)}
     matches: list[_Match] = []
     for className in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"):
-        candidates = [node for node in _nodesIn(scene, className) if _isOfUser(node)]
-        for rule in (_byReference, _byStudy, _byLongName, _byShortName, _byFileName):
-            new = [m for m in rule(volumes, candidates) if not taken & {id(node) for node in m}]
+        candidates = [node for node in _nodesIn(scene, className) if _isCandidate(node)]
+        for rule in (_byReference, _byStudy, _byCaseAndSequence, _byCaseName, _byFileName):
+            new = [m for m in rule(volumes, candidates) if not used & {id(node) for node in m}]
             matches += new
-            taken |= {id(node) for match in new for node in match}
+            used |= {id(node) for match in new for node in match}
     order = {id(volume): k for k, volume in enumerate(volumes)}
     matches.sort(key=lambda match: order[id(match[0])])
     return [TrainingPair(volume, segmentation) for volume, segmentation in matches]
@@ -58,17 +65,19 @@ def _nodesIn(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLN
     return [node for node in nodes if not node.GetHideFromEditors()]
 
 
-def _isOfUser(node: slicer.vtkMRMLNode) -> bool:
-    """Whether there is something in a node that a person may have drawn."""
+def _isCandidate(node: slicer.vtkMRMLNode) -> bool:
+    """Whether a node is not empty and not a prediction of a GenSeg model."""
     if not isSegmentation(node):
         return node.GetImageData() is not None
-    return node.GetSegmentation().GetNumberOfSegments() > 0 and not node.GetAttribute(MADE_BY)
+    return node.GetSegmentation().GetNumberOfSegments() > 0 and not node.GetAttribute(
+        MODEL_ATTRIBUTE
+    )
 
 
 def _byReference(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    """Pairs by the reference volume; several segmentations of one volume are all shown."""
+    """Match by reference volume; all segmentations of a volume are returned."""
     found = ((_referenceOf(node), node) for node in candidates)
     return [match for match in found if any(match[0] is volume for volume in volumes)]
 
@@ -76,42 +85,44 @@ def _byReference(
 def _byStudy(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    return _single(volumes, candidates, studyOf)
+    return _uniqueMatches(volumes, candidates, studyOf)
 
 
-def _byLongName(
+def _byCaseAndSequence(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    return _single(volumes, candidates, lambda node: longKey(node.GetName() or ""))
+    return _uniqueMatches(
+        volumes, candidates, lambda node: caseAndSequenceWords(node.GetName() or "")
+    )
 
 
-def _byShortName(
+def _byCaseName(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    matches = _single(volumes, candidates, lambda node: shortKey(node.GetName() or ""))
-    return [match for match in matches if not all(map(_saysSequence, match))]
+    matches = _uniqueMatches(volumes, candidates, lambda node: caseWords(node.GetName() or ""))
+    return [match for match in matches if not all(map(_namesSequence, match))]
 
 
-def _saysSequence(node: slicer.vtkMRMLNode) -> bool:
-    """Whether the name says how it was imaged; two that do and differ are no pair."""
-    return longKey(node.GetName()) != shortKey(node.GetName())
+def _namesSequence(node: slicer.vtkMRMLNode) -> bool:
+    """Whether the name contains a sequence; two nodes with different sequences do not match."""
+    return caseAndSequenceWords(node.GetName()) != caseWords(node.GetName())
 
 
 def _byFileName(
     volumes: Sequence[slicer.vtkMRMLNode], candidates: Sequence[slicer.vtkMRMLNode]
 ) -> list[_Match]:
-    """Pairs of files such as images/a.nrrd and labels/a.nrrd: Slicer names the second one a_1."""
-    return _single(volumes, candidates, _fileKey)
+    """Match files such as images/a.nrrd and labels/a.nrrd, which Slicer names "a" and "a_1"."""
+    return _uniqueMatches(volumes, candidates, _fileKey)
 
 
 def _fileKey(node: slicer.vtkMRMLStorableNode) -> tuple[str, ...]:
     storage = node.GetStorageNode()
     path = storage.GetFileName() if storage is not None else None
-    return longKey(image_stem(Path(path))) if path else ()
+    return caseAndSequenceWords(image_stem(Path(path))) if path else ()
 
 
 def _referenceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The volume that a segmentation node names as its own; label maps name none."""
+    """Reference volume of a segmentation node; None for label maps."""
     if not isSegmentation(node):
         return None
     volume = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
@@ -119,8 +130,8 @@ def _referenceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | N
     return volume if isVolume else None
 
 
-def _mayBelong(volume: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> bool:
-    """Whether neither a reference volume nor the study speaks against a pair."""
+def _isConsistent(volume: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> bool:
+    """Whether neither reference volume nor study contradicts a match."""
     reference = _referenceOf(node)
     if reference is not None:
         return reference is volume
@@ -128,26 +139,25 @@ def _mayBelong(volume: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> bool:
     return len(studies) < 2
 
 
-def _single(
+def _uniqueMatches(
     volumes: Sequence[slicer.vtkMRMLNode],
     candidates: Sequence[slicer.vtkMRMLNode],
     keyOf: Callable[[slicer.vtkMRMLNode], object],
 ) -> list[_Match]:
-    """Pairs of the volume and the segmentation that alone have a key; empty keys say nothing.
+    """Match each volume and segmentation that are the only ones with a key; skips empty keys.
 
-    All that the scene holds is compared, also what is paired already: what is left over after
-    other pairs were made is no match for that.
+    Nodes that are already paired are included, since the remaining ones need not match each other.
     """
-    volumesOf, nodesOf = _grouped(volumes, keyOf), _grouped(candidates, keyOf)
-    single = [
-        (found[0], nodesOf[key][0])
-        for key, found in volumesOf.items()
-        if len(found) == 1 and len(nodesOf.get(key, ())) == 1
+    volumesByKey, nodesByKey = _groupByKey(volumes, keyOf), _groupByKey(candidates, keyOf)
+    unique = [
+        (found[0], nodesByKey[key][0])
+        for key, found in volumesByKey.items()
+        if len(found) == 1 and len(nodesByKey.get(key, ())) == 1
     ]
-    return [match for match in single if _mayBelong(*match)]
+    return [match for match in unique if _isConsistent(*match)]
 
 
-def _grouped(
+def _groupByKey(
     nodes: Sequence[slicer.vtkMRMLNode], keyOf: Callable[[slicer.vtkMRMLNode], object]
 ) -> dict[object, list[slicer.vtkMRMLNode]]:
     groups: dict[object, list[slicer.vtkMRMLNode]] = {}
@@ -156,3 +166,21 @@ def _grouped(
         if key:
             groups.setdefault(key, []).append(node)
     return groups
+
+
+def caseAndSequenceWords(name: str) -> tuple[str, ...]:
+    """Return the words of a name without words for the type of node ("volume", "seg")."""
+    words = _wordsOf(name)
+    return tuple(word for word in words if not _NODE_TYPE.fullmatch(word))
+
+
+def caseWords(name: str) -> tuple[str, ...]:
+    """Return the words of a name without type, sequence and modality."""
+    return tuple(word for word in caseAndSequenceWords(name) if not _SEQUENCE.fullmatch(word))
+
+
+def _wordsOf(name: str) -> list[str]:
+    """Lower-case words and numbers, without the channel suffix _0000 of nnU-Net."""
+    parts = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"_0000$", "", name))
+    parts = re.sub(r"\.(nii|nrrd|mha|mhd|gz|seg)\b", " ", parts, flags=re.IGNORECASE)
+    return re.findall(r"\w+", parts.replace("_", " ").casefold())

@@ -1,4 +1,4 @@
-"""The table of training pairs: what it shows, and the edits that a user makes in it."""
+"""The table of training pairs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegSlicerLib.TableSizes import fitHeight
+from GenSegSlicerLib.TableWidgets import fitHeight
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 VOLUME, SEGMENTATION, ROLE, STATUS = range(4)
 VOLUME_TYPES = ("vtkMRMLScalarVolumeNode",)
 SEGMENTATION_TYPES = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-_FAULT_COLOR, _ODD_COLOR, _FINE_COLOR = "#c8402e", "#b87a14", "#2f8f53"
+_ERROR_COLOR, _WARNING_COLOR, _OK_COLOR = "#c8402e", "#b87a14", "#2f8f53"
 
 
 class PairTable:
-    """Shows pairs in a `QTableWidget` with the columns volume, segmentation, role and status.
+    """Shows pairs in a QTableWidget with columns for volume, segmentation, role and status.
 
     Args:
         table: the table.
-        onEdited: called with the pair whose role or node the user changed.
+        onEdited: called with a pair after the user changed its role or one of its nodes.
     """
 
     def __init__(self, table: qt.QTableWidget, onEdited: Callable[[TrainingPair], None]) -> None:
@@ -38,7 +38,7 @@ class PairTable:
         table.connect("cellDoubleClicked(int,int)", self._onDoubleClicked)
 
     def show(self, pairs: Sequence[TrainingPair]) -> None:
-        """Show these pairs, with the selection as it was where the rows still fit."""
+        """Show pairs; the selection is kept if its rows still exist."""
         selected = self.selectedRows()
         self._pairs = list(pairs)
         self._table.clearSelection()
@@ -51,33 +51,33 @@ class PairTable:
             self._setText(row, ROLE, "")
             self._table.setCellWidget(row, ROLE, self._roleBox(pair))
             self.showStatus(row)
-        fitHeight(self._table, len(self._pairs), least=3)
+        fitHeight(self._table, len(self._pairs), minimum=3)
         if selected and selected[-1] < len(self._pairs):
             self.select(selected)
 
     def showStatus(self, row: int) -> None:
-        """Show whether the pair of a row can be learned from."""
+        """Show the result of checking the pair of a row."""
         pair = self._pairs[row]
-        text, color = _("checking…"), ""
+        text, color = _("Checking..."), ""
         if pair.role == "ignore":
-            text = _("not used")
-        elif pair.status == "ok" and pair.remark:
-            text, color = _("look at it"), _ODD_COLOR
+            text = _("Ignored")
+        elif pair.status == "ok" and pair.warning:
+            text, color = _("Warning"), _WARNING_COLOR
         elif pair.status == "ok":
-            text, color = _("OK"), _FINE_COLOR
+            text, color = _("OK"), _OK_COLOR
         elif pair.status:
-            text, color = _("see below"), _FAULT_COLOR
+            text, color = _("Error"), _ERROR_COLOR
         item = self._setText(row, STATUS, text)
-        fine = pair.remark or _("This pair can be learned from")
-        item.setToolTip(fine if pair.status == "ok" else pair.status)
+        valid = pair.warning or _("This pair can be used for training.")
+        item.setToolTip(valid if pair.status == "ok" else pair.status)
         item.setForeground(qt.QBrush(qt.QColor(color)) if color else qt.QBrush())
 
     def selectedRows(self) -> list[int]:
-        """Give the rows that are selected, from top to bottom."""
+        """Return the selected rows, from top to bottom."""
         return sorted({self._table.row(item) for item in self._table.selectedItems()})
 
     def select(self, rows: Sequence[int]) -> None:
-        """Select exactly these rows."""
+        """Select these rows only."""
         self._table.clearSelection()
         for row in rows:
             for column in range(self._table.columnCount):
@@ -90,7 +90,7 @@ class PairTable:
             self._table.setItem(row, column, item)
         item.setText(text)
         if column in (VOLUME, SEGMENTATION):
-            item.setToolTip(_("{name}: double-click to choose another one").format(name=text))
+            item.setToolTip(_("{name}. Double-click to select another node.").format(name=text))
         return item
 
     def _roleBox(self, pair: TrainingPair) -> qt.QComboBox:
@@ -98,7 +98,7 @@ class PairTable:
         for role, text in roles():
             box.addItem(text, role)
         box.setCurrentIndex(box.findData(pair.role))
-        box.toolTip = _("What the pair is for")
+        box.toolTip = _("Use the pair for training or for validation, or ignore it.")
 
         def onChosen(index: int) -> None:
             pair.role = box.itemData(index)
@@ -124,11 +124,11 @@ class PairTable:
                 setattr(pair, attribute, node)
                 self._onEdited(pair)
 
-        # Of a change the user makes alone: a box whose node is deleted goes to another by itself.
+        # Only changes by the user: a combo box selects another node if its node is removed.
         box.connect("nodeActivated(vtkMRMLNode*)", onChosen)
         self._table.setCellWidget(row, column, box)
 
 
 def roles() -> list[tuple[str, str]]:
-    """Give the roles of a pair and what the user reads for them."""
+    """Return the roles of a pair with their translated names."""
     return [("train", _("Train")), ("validate", _("Validate")), ("ignore", _("Ignore"))]

@@ -1,4 +1,4 @@
-"""The whole panel: its sections, and what one of them tells the others."""
+"""The complete panel: creates the sections and connects them to each other."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from GenSegSlicerLib.TrainingSection import TrainingSection
 
 
 class Panel:
-    """Makes the sections and keeps them and the parameter node equal.
+    """Creates the sections and synchronizes them with the parameter node.
 
     Args:
-        ui: the named widgets of `GenSegSlicer.ui`.
-        logic: what does the work.
+        ui: named widgets of `GenSegSlicer.ui`.
+        logic: module logic.
     """
 
     def __init__(self, ui: Any, logic: GenSegSlicerLogic) -> None:
@@ -41,77 +41,77 @@ class Panel:
             *(self.cases, self.runs, self.training),
             *(self.review, self.apply, self.evaluate),
         ]
-        self._lookForPackages()
+        self._updateMissingPackages()
         self.cases.onChanged = self.training.update
         self.runs.onChanged = self._onRunChanged
 
     def setParameterNode(self, node: vtk.vtkObject | None) -> None:
-        """Show and edit the choices of this parameter node from now on."""
+        """Set and observe the parameter node."""
         if self.parameters is not None and node is self.parameters.parameterNode:
             return
         self._disconnect()
         self.parameters = None if node is None else GenSegSlicerParameterNode(node)
         if self.parameters is not None:
             tag = self.parameters.connectGui(self.ui)
-            self._guiTag = 0 if tag is None else tag  # the first one, where Slicer keeps it (5.8)
+            self._guiTag = 0 if tag is None else tag  # Slicer 5.8 stores the first GUI as 0
         for section in self._sections:
             section.setParameters(self.parameters)
         if self.parameters is not None:
-            # Only now: a section that changes a choice must not refresh one that has none yet.
+            # Observe only now: a section that sets a parameter must not refresh one without node.
             self._observerTag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onModified)
             self.refresh()
 
     def enter(self) -> None:
-        """Look anew at what may have changed while the panel was not shown."""
-        if self.install.missing:  # they may have been installed meanwhile
+        """Update everything that may have changed while the panel was hidden."""
+        if self.install.missing:  # packages may have been installed meanwhile
             self.install.show()
-            self._lookForPackages()
+            self._updateMissingPackages()
         self.cases.reload()
         for section in (self.runs, self.training, self.apply, self.review):
             section.enter()
         self.refresh()
 
     def exit(self) -> None:
-        """Give the slice views back."""
+        """Restore the slice views."""
         self.review.exit()
 
     def refresh(self) -> None:
-        """Bring all sections up to date."""
+        """Update all sections."""
         if self.parameters is not None:
             for section in self._sections:
                 section.onParametersChanged()
 
-    def sceneCloses(self) -> None:
-        """Let go of the nodes of the scene; a running training goes on."""
+    def onSceneClosing(self) -> None:
+        """Release the nodes of the scene; a running training continues."""
         for section in self._sections:
-            section.sceneClosed()
+            section.onSceneClosed()
         self.setParameterNode(None)
 
-    def slicerCloses(self) -> None:
-        """Do with a running training what the user answered."""
-        self.runs.slicerCloses()
+    def onApplicationQuit(self) -> None:
+        """Stop a running training if the user chose so."""
+        self.runs.onApplicationQuit()
 
-    def nodeRemoved(self) -> None:
-        """Forget what was removed from the scene."""
+    def onNodeRemoved(self) -> None:
+        """Remove pairs whose nodes were removed from the scene."""
         if self.parameters is not None:
             self.cases.dropRemoved()
 
     def cleanup(self) -> None:
-        """Let go of everything."""
+        """Release jobs, timers and nodes."""
         for section in self._sections:
             section.cleanup()
         self._disconnect()
         self.parameters = None
 
-    def _offerModel(self) -> None:
-        """Let Apply know of a model that has just been trained, and choose it if none is."""
+    def _offerTrainedModel(self) -> None:
+        """List a model that was just trained in *Apply*, and select it if there is no other."""
         self.apply.enter()
-        model = self.runs.newModel()
+        model = self.runs.trainedModel()
         if model is not None and not self.parameters.modelFolder:
             self.parameters.modelFolder = str(model)
         self.apply.refresh()
 
-    def _lookForPackages(self) -> None:
+    def _updateMissingPackages(self) -> None:
         for section in self._sections:
             section.missing = self.install.missing
 
@@ -128,4 +128,4 @@ class Panel:
         if self.parameters is not None:
             self.review.refresh()
             if not self.runs.isTraining():
-                self._offerModel()
+                self._offerTrainedModel()

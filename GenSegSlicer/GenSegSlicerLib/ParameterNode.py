@@ -1,4 +1,4 @@
-"""All that the panel is set to, kept in the scene: a saved scene restores the panel."""
+"""The parameter node, which stores the state of the panel in the scene."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 @parameterNodeWrapper
 class GenSegSlicerParameterNode:
-    """The panel's choices; paths are texts, empty where none is chosen.
+    """Parameters of the module; paths are strings, empty if not set.
 
-    `pairVolumes`, `pairSegmentations` and `pairRoles` belong together place by place. `classMap`
-    gives the model's class for the name of a segment, "" for one that is ignored. `rounds` of 0
-    and a `segmenter` of "" leave the choice to the effort and to the preset.
+    `pairVolumes`, `pairSegmentations` and `pairRoles` are parallel lists. `classMap` maps segment
+    names to classes, "" for ignored segments. A `rounds` of 0 and a `segmenter` of "" use the
+    defaults of effort and preset.
     """
 
     pairVolumes: list[vtkMRMLScalarVolumeNode]

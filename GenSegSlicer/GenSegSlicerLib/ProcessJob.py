@@ -1,4 +1,4 @@
-"""A job that writes nodes to files, runs a verb of GenSegLib on them, and reads the result."""
+"""A job that writes nodes to files, runs a command of GenSegLib on them, and reads the result."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from typing import Any
 import slicer
 
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.Job import Job
+from GenSegSlicerLib.Job import IdleTask, Job, Steps
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
-from GenSegSlicerLib.Turns import Steps, Turns
 
-_WRITTEN, _COMPUTED = 0.1, 0.9  # shares of the whole job at which its parts are done
+_INPUTS_WRITTEN, _COMPUTED = 0.1, 0.9  # fractions of the job after its first two parts
 
 
 class ProcessJob(Job, ABC):
-    """Goes through the three parts, which the classes derived from it say.
+    """Runs the three parts that derived classes define.
 
     Attributes:
-        folder: of the files; removed when the job has ended, at the latest with Slicer.
-        warnings: a line each, why results are to be looked at with care.
+        folder: temporary folder of the files, removed when the job or the application ends.
+        warnings: one line for each reason to check the results carefully.
     """
 
     def __init__(self) -> None:
@@ -35,25 +34,27 @@ class ProcessJob(Job, ABC):
             tempfile.mkdtemp(prefix="GenSeg-", dir=parent if parent.is_dir() else None)
         )
         self._removeFolder = weakref.finalize(self, shutil.rmtree, self.folder, True)
-        self._turns: Turns | None = None
+        self._task: IdleTask | None = None
         self._process: LibraryProcess | None = None
 
     @property
     def details(self) -> str:
-        """The last lines that the process said."""
+        """Last lines of the process's standard error."""
         return "" if self._process is None else self._process.details
 
     def start(self) -> None:
-        """Begin; called once."""
-        self._turns = Turns(
-            self._writeInputs(), lambda share: self._tellShare(0.0, _WRITTEN, share), self._compute
+        """Start the job; called once."""
+        self._task = IdleTask(
+            self._writeInputs(),
+            lambda fraction: self._updateFraction(0.0, _INPUTS_WRITTEN, fraction),
+            self._compute,
         )
 
     def cancel(self) -> None:
-        """Give the job up; no node is changed."""
+        """Cancel the job; no node is changed."""
         if not self.isActive:
             return
-        self._turns.cancel()
+        self._task.cancel()
         if self._process is not None and self._process.isRunning:
             self._process.onFinished = lambda code, message: self._removeFolder()
             self._process.kill()
@@ -61,40 +62,41 @@ class ProcessJob(Job, ABC):
 
     @abstractmethod
     def _writeInputs(self) -> Steps:
-        """Write the inputs, a file a step."""
+        """Write the input files, one per step."""
 
     @abstractmethod
     def _arguments(self) -> list[object]:
-        """The arguments of the command line."""
+        """Return the command-line arguments."""
 
     @abstractmethod
     def _readOutputs(self) -> Steps:
-        """Read the outputs into nodes, a file a step."""
+        """Read the output files into nodes, one per step."""
 
-    def _compute(self, fault: str) -> None:
-        if fault:
-            self._finish("failed", fault)
+    def _compute(self, error: str) -> None:
+        if error:
+            self._finish("failed", error)
             return
         self._process = LibraryProcess()
-        self._process.onEvent = self._takeEvent
+        self._process.onEvent = self._handleEvent
         self._process.onFinished = self._onComputed
         try:
             self._process.start([*self._arguments(), "--events", "jsonl"])
-        except GenSegError as error:
-            self._finish("failed", str(error))
+        except GenSegError as exception:
+            self._finish("failed", str(exception))
         else:
-            self._change("running")
+            self._setState("running")
 
-    def _takeEvent(self, event: dict[str, Any]) -> None:
+    def _handleEvent(self, event: dict[str, Any]) -> None:
         if event["kind"] == "progress" and self.state == "running":
             self.phase = event["phase"]
             self.remainingS = event.get("remaining_s")
-            self._tellShare(_WRITTEN, _COMPUTED, event["step"] / max(event["total"], 1))
+            fraction = event["step"] / max(event["total"], 1)
+            self._updateFraction(_INPUTS_WRITTEN, _COMPUTED, fraction)
         elif event["kind"] == "log" and event.get("level") == "warning":
-            self.warnings.append(self._inNodeNames(event["text"]))
+            self.warnings.append(self._withNodeNames(event["text"]))
 
-    def _inNodeNames(self, text: str) -> str:
-        """Give a line of the library with nodes' names in the place of its files."""
+    def _withNodeNames(self, text: str) -> str:
+        """Replace names of temporary files in a message by names of nodes."""
         return text
 
     def _onComputed(self, code: int, message: str) -> None:
@@ -102,18 +104,20 @@ class ProcessJob(Job, ABC):
             self._finish("failed", message)
             return
         self.remainingS = None
-        self._turns = Turns(
-            self._readOutputs(), lambda share: self._tellShare(_COMPUTED, 1.0, share), self._onRead
+        self._task = IdleTask(
+            self._readOutputs(),
+            lambda fraction: self._updateFraction(_COMPUTED, 1.0, fraction),
+            self._onRead,
         )
 
-    def _onRead(self, fault: str) -> None:
-        self._finish("failed" if fault else "finished", fault)
+    def _onRead(self, error: str) -> None:
+        self._finish("failed" if error else "finished", error)
 
-    def _tellShare(self, start: float, end: float, share: float) -> None:
-        self.fraction = start + (end - start) * min(max(share, 0.0), 1.0)
-        self._tell()
+    def _updateFraction(self, start: float, end: float, fraction: float) -> None:
+        self.fraction = start + (end - start) * min(max(fraction, 0.0), 1.0)
+        self._notify()
 
     def _finish(self, state: str, message: str) -> None:
         if self._process is None or not self._process.isRunning:
             self._removeFolder()
-        self._change(state, message)
+        self._setState(state, message)

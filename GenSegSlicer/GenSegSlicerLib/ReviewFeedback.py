@@ -1,4 +1,4 @@
-"""What a run has to look at, and what the clinician thinks of it."""
+"""Generated pairs and predictions of a run, and the user's feedback on them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ReviewItem:
 
     Attributes:
         kind: "generated" or "validation".
-        step: of the training, at which it was made.
-        title: for a list.
-        image, label: what was generated, or the image with its prediction.
-        otherImage, otherLabel: a real pair, or the image with its reference.
-        pair: for a generated pair, what it was made of.
+        step: training step at which it was created.
+        title: text for the list.
+        image, label: generated pair, or image and prediction.
+        otherImage, otherLabel: real pair, or image and reference.
+        pair: source cases and transformation of a generated pair.
     """
 
     kind: str
@@ -36,55 +36,55 @@ class ReviewItem:
 
 
 class ReviewFeedback:
-    """The previews of a run, and the choices that its training reads between rounds.
+    """The previews of a run, and the feedback that its training reads after each round.
 
-    Each choice is written at once.
+    Feedback is written immediately.
 
     Args:
-        runFolder: of the run.
+        runFolder: folder of the run.
     """
 
     def __init__(self, runFolder: Path) -> None:
         self._run = Path(runFolder)
 
     def items(self) -> list[ReviewItem]:
-        """What there is to look at, that of the last step first.
+        """Return the previews, most recent step first.
 
         Raises:
-            GenSegError: the list of a preview is damaged.
+            GenSegError: the metadata of a preview is corrupted.
         """
         folders = [path for path in (self._run / "previews").glob("*") if path.name.isdigit()]
         folders.sort(key=lambda path: int(path.name), reverse=True)
         return [item for folder in folders for item in (*_generated(folder), *_validated(folder))]
 
     def isRejected(self, item: ReviewItem) -> bool:
-        """Whether a generated pair is kept out of the training."""
+        """Return whether a generated pair is rejected."""
         return item.pair is not None and self._load().rejects(item.pair)
 
     def setRejected(self, item: ReviewItem, rejected: bool) -> None:
-        """Keep a generated pair, and all between its two cases, out of the training, or let it in.
+        """Reject a generated pair and all others between its two cases, or accept it again.
 
         Raises:
-            GenSegError: the choice cannot be written.
+            GenSegError: the feedback cannot be written.
         """
         feedback = self._load()
         (feedback.reject if rejected else feedback.withdraw)(item.pair)
         feedback.save(self._run)
 
     def rejectKind(self, kind: str) -> None:
-        """Halve the strength of a kind of change; raises as `setRejected`."""
+        """Halve the strength of a kind of transformation; raises as `setRejected`."""
         feedback = self._load()
         feedback.reject_kind(kind)
         feedback.save(self._run)
 
     def restoreKind(self, kind: str) -> None:
-        """Give a kind of change its full strength back; raises as `setRejected`."""
+        """Restore the strength of a kind of transformation; raises as `setRejected`."""
         feedback = self._load()
         feedback.withdraw_kind(kind)
         feedback.save(self._run)
 
     def strength(self, kind: str) -> float:
-        """What is left of a kind's strength, 1 where it was never rejected."""
+        """Return the strength of a kind of transformation, 1 if it was never rejected."""
         return self._load().strength(kind)
 
     def _load(self) -> Feedback:
@@ -96,7 +96,9 @@ def _generated(folder: Path) -> list[ReviewItem]:
     items = []
     for index, pair in enumerate(read_preview_pairs(folder) if reals else ()):
         real = reals[index % len(reals)]
-        title = _("Step {step}: generated {number}").format(step=int(folder.name), number=index + 1)
+        title = _("Step {step}: generated pair {number}").format(
+            step=int(folder.name), number=index + 1
+        )
         others = real, _labelOf(real)
         items.append(
             ReviewItem("generated", int(folder.name), title, pair.image, pair.label, *others, pair)
@@ -109,7 +111,7 @@ def _validated(folder: Path) -> list[ReviewItem]:
     for prediction in sorted(folder.glob(f"validation_*{_PREDICTION}")):
         stem = prediction.name[: -len(_PREDICTION)]
         image = folder / f"{stem}_image.nii.gz"
-        title = _("Step {step}: held-back case {case}").format(
+        title = _("Step {step}: validation case {case}").format(
             step=int(folder.name), case=stem[len("validation_") :]
         )
         others = image, _labelOf(image)

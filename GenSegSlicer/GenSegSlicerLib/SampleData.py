@@ -1,8 +1,9 @@
 """The sample data sets of GenSeg in Slicer's Sample Data module.
 
-The phantoms are computed on this machine by `python -m GenSegLib phantom`, so that the tutorial
-needs no network. The hippocampus set is Task04 of the Medical Segmentation Decathlon (Antonelli et
-al., Nat Commun 2022, doi:10.1038/s41467-022-30695-9; CC-BY-SA 4.0), from its public address.
+The phantoms are generated locally by `python -m GenSegLib phantom`, so that the tutorial works
+without network access. The hippocampus data set is Task04 of the Medical Segmentation Decathlon
+(Antonelli et al., Nat Commun 2022, doi:10.1038/s41467-022-30695-9; CC-BY-SA 4.0), downloaded from
+its public URL.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
-from GenSegLib.data.archives import extract
-from GenSegLib.data.layouts import image_stem, list_images, read_cases
+from GenSegLib.data.downloads import extract_tar
+from GenSegLib.data.layouts import list_images, read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder, write_json
+from GenSegLib.images.file_names import image_stem
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 from GenSegSlicerLib.PairFinder import importFolder
 from GenSegSlicerLib.VolumeFiles import loadVolume
@@ -26,7 +28,7 @@ from GenSegSlicerLib.VolumeFiles import loadVolume
 CATEGORY = "GenSeg"
 PHANTOMS = "Hippocampus phantoms"
 HIPPOCAMPUS = "Hippocampus MRI (Decathlon)"
-HIPPOCAMPUS_ADDRESS = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
+HIPPOCAMPUS_URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
 HIPPOCAMPUS_CHECKSUM = "MD5:9d24dba78a72977dbd1d2e110310f31b"
 SEGMENTED = 10
 UNSEEN = 2
@@ -35,12 +37,12 @@ _PHANTOM_FOLDER = "GenSegPhantoms"
 _HIPPOCAMPUS_FOLDER = "GenSegHippocampus"
 _ICONS = Path(__file__).parents[1] / "Resources" / "Icons"
 _LIST_FILE = "first_cases.json"
-_TOLD_MS = 8000
+_STATUS_MS = 8000
 _computing: list[LibraryProcess] = []
 
 
 def registerSampleData() -> None:
-    """Offer the data sets in the Sample Data module; does nothing where that is absent."""
+    """Register the data sets with the Sample Data module, if it exists."""
     try:
         from SampleData import SampleDataLogic
     except ImportError:
@@ -57,8 +59,8 @@ def registerSampleData() -> None:
     SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=HIPPOCAMPUS,
-        uris=HIPPOCAMPUS_ADDRESS,
-        fileNames=Path(HIPPOCAMPUS_ADDRESS).name,
+        uris=HIPPOCAMPUS_URL,
+        fileNames=Path(HIPPOCAMPUS_URL).name,
         checksums=HIPPOCAMPUS_CHECKSUM,
         loadFiles=False,
         thumbnailFileName=str(_ICONS / "GenSegSlicer.png"),
@@ -69,16 +71,13 @@ def registerSampleData() -> None:
 def makePhantoms(
     folder: Path, cases: int, unseen: int, onFinished: Callable[[int, str], None]
 ) -> LibraryProcess:
-    """Compute hippocampus phantoms in another process, without keeping Slicer waiting.
+    """Generate hippocampus phantoms in another process.
 
     Args:
-        folder: to write, in the Decathlon's layout; not there yet.
+        folder: new folder, in the layout of the Medical Segmentation Decathlon.
         cases: number of segmented phantoms.
-        unseen: number of further ones, to apply a model to.
-        onFinished: called with the exit code and, after a fault, its one line.
-
-    Returns:
-        The process.
+        unseen: number of additional phantoms to apply a model to.
+        onFinished: called with the exit code and a one-line error message ("" if none).
     """
     process = LibraryProcess()
     process.onFinished = onFinished
@@ -87,16 +86,16 @@ def makePhantoms(
 
 
 def loadPhantoms(source: Any = None) -> None:
-    """Compute the phantoms, unless they are in the cache, and load them when they are there."""
+    """Generate the phantoms unless they are cached, and load them."""
     folder = _cacheFolder() / _PHANTOM_FOLDER
     if folder.is_dir():
         _load(folder)
     elif not any(process.isRunning for process in _computing):
-        _tell(_("Computing {count} phantoms...").format(count=SEGMENTED + UNSEEN))
+        _showStatus(_("Generating {count} phantoms...").format(count=SEGMENTED + UNSEEN))
 
         def onFinished(code: int, message: str) -> None:
             if code:
-                _tell(message)
+                _showStatus(message)
             else:
                 _load(folder)
 
@@ -104,27 +103,29 @@ def loadPhantoms(source: Any = None) -> None:
 
 
 def loadHippocampi(source: Any) -> None:
-    """Download and unpack the hippocampus set, unless it is in the cache, and load some of it."""
+    """Download the hippocampus data set unless it is cached, and load some of its cases."""
     from SampleData import SampleDataLogic
 
     folder = _cacheFolder() / _HIPPOCAMPUS_FOLDER
     if not folder.is_dir():
         archives = SampleDataLogic().downloadFromSource(source)
         if not archives:
-            _tell(_("The hippocampus set could not be downloaded; is the network reachable?"))
+            _showStatus(
+                _("The hippocampus data set could not be downloaded; check the network connection")
+            )
             return
         try:
             _unpack(Path(archives[0]), folder)
-        except GenSegError as fault:
-            _tell(str(fault))
+        except GenSegError as error:
+            _showStatus(str(error))
             return
     _load(folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the archive's one folder as `folder`, wholly or not at all."""
+    """Extract the only folder of an archive as `folder`, atomically."""
     with atomic_folder(folder) as target:
-        extract(archive, target)
+        extract_tar(archive, target)
         (inner,) = target.iterdir()
         for path in sorted(inner.iterdir()):
             path.replace(target / path.name)
@@ -132,25 +133,25 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _load(folder: Path) -> None:
-    """Load the first segmented cases as pairs, and the first unseen images as volumes."""
+    """Load the first segmented cases as pairs, and the first unlabeled images as volumes."""
     try:
         cases = read_cases(folder)
-        some = CaseSet(cases.labeled[:SEGMENTED], cases.labels, cases.modality)
+        selected = CaseSet(cases.labeled[:SEGMENTED], cases.labels, cases.modality)
         listFile = folder / _LIST_FILE
-        write_json(listFile, some.to_json(folder))
+        write_json(listFile, selected.to_json(folder))
         importFolder(listFile)
         for image in list_images(folder / "imagesTs")[:UNSEEN]:
             loadVolume(image, image_stem(image))
-    except GenSegError as fault:
-        _tell(str(fault))
+    except GenSegError as error:
+        _showStatus(str(error))
         return
-    told = _("{count} segmented volumes are loaded; their folder is {folder}")
-    _tell(told.format(count=len(some.cases), folder=folder))
+    text = _("Loaded {count} segmented volumes from {folder}")
+    _showStatus(text.format(count=len(selected.cases), folder=folder))
 
 
 def _cacheFolder() -> Path:
     return Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory())
 
 
-def _tell(message: str) -> None:
-    slicer.util.showStatusMessage(message, _TOLD_MS)
+def _showStatus(message: str) -> None:
+    slicer.util.showStatusMessage(message, _STATUS_MS)

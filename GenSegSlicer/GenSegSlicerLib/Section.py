@@ -1,23 +1,25 @@
-"""What the five sections of the panel have in common."""
+"""Base class of the sections of the panel."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from GenSegSlicerLib.Bindings import Binding
+from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 
 class Section:
-    """Binds the widgets of one section to the logic and to the parameter node.
+    """Connects the widgets of a section to the logic and the parameter node.
 
     Args:
-        ui: the named widgets of the panel, as `slicer.util.childWidgetVariables` gives them.
-        logic: what does the work.
+        ui: named widgets of the panel, from `slicer.util.childWidgetVariables`.
+        logic: module logic.
 
     Attributes:
-        missing: the Python packages that are not installed; looked up once for all sections.
+        missing: names of missing Python packages.
+        job: current job, None if there is none.
     """
 
     def __init__(self, ui: Any, logic: GenSegSlicerLogic) -> None:
@@ -25,10 +27,11 @@ class Section:
         self.logic = logic
         self.missing: list[str] = []
         self.parameters: GenSegSlicerParameterNode | None = None
+        self.job: Job | None = None
         self._bindings: list[Binding] = []
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
-        """Work on these parameters from now on; None while no scene is there."""
+        """Set the parameter node; None while there is no scene."""
         self.parameters = parameters
         for binding in self._bindings:
             binding.parameters = parameters
@@ -36,19 +39,31 @@ class Section:
             self.onParametersChanged()
 
     def onParametersChanged(self) -> None:
-        """Show what the parameters say."""
+        """Update the widgets from the parameter node."""
         for binding in self._bindings:
             binding.show()
         self.refresh()
 
     def refresh(self) -> None:
-        """Bring everything that depends on the parameters up to date."""
+        """Update everything that depends on the parameter node."""
 
-    def sceneClosed(self) -> None:
-        """Let go of the nodes of a scene that is about to be closed."""
+    def onSceneClosed(self) -> None:
+        """Release the nodes of a scene that is being closed."""
 
     def cleanup(self) -> None:
-        """Let go of timers, observers and nodes; the widgets are about to be deleted."""
+        """Release timers, observers and nodes before the widgets are deleted."""
         self.parameters = None
         for binding in self._bindings:
             binding.parameters = None
+        self._setJob(None)
+
+    def _setJob(self, job: Job | None) -> None:
+        """Observe a job, instead of the previous one, which continues."""
+        if self.job is not None:
+            self.job.observers.discard(self._onJobChanged)
+        self.job = job
+        if job is not None:
+            job.observers.add(self._onJobChanged)
+
+    def _onJobChanged(self, job: Job) -> None:
+        """Show the state of the job."""

@@ -1,4 +1,4 @@
-"""Which segments the cases have, and which class of the model each of them is."""
+"""Mapping of segment names to classes of the model."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from GenSegLib.presets import Preset
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
-# What people put around the name of a structure without meaning another one.
-_MINOR = re.compile("left|right|[lr]t?|the|of|seg(ment(ation)?)?|label|mask|roi|manual|gt")
+# Words in segment names that do not change the structure.
+_IGNORED_WORDS = re.compile("left|right|[lr]t?|the|of|seg(ment(ation)?)?|label|mask|roi|manual|gt")
 
 
 @dataclass(frozen=True)
-class SegmentUse:
-    """A segment name: in how many cases it is, and the names of those that lack it."""
+class SegmentOccurrence:
+    """A segment name, the number of cases that contain it, and the names of the others."""
 
     name: str
     terminology: str
@@ -24,88 +24,91 @@ class SegmentUse:
     missingIn: list[str] = field(default_factory=list)
 
 
-def segmentNames(pairs: Sequence[TrainingPair]) -> list[SegmentUse]:
-    """The segment names that the pairs have, in the order in which they are found."""
+def collectSegments(pairs: Sequence[TrainingPair]) -> list[SegmentOccurrence]:
+    """Return all segment names of the pairs, in order of first occurrence."""
     terminologies: dict[str, str] = {}
-    having: dict[str, set[int]] = {}
+    pairsWith: dict[str, set[int]] = {}
     for index, pair in enumerate(pairs):
         for segment in segmentsOf(pair.segmentationNode):
             terminologies.setdefault(segment.name, segment.terminology)
-            having.setdefault(segment.name, set()).add(index)
-    uses = []
-    for name, found in having.items():
-        lacking = [pair.name for index, pair in enumerate(pairs) if index not in found]
-        uses.append(SegmentUse(name, terminologies[name], len(found), lacking))
-    return uses
+            pairsWith.setdefault(segment.name, set()).add(index)
+    occurrences = []
+    for name, found in pairsWith.items():
+        missingIn = [pair.name for index, pair in enumerate(pairs) if index not in found]
+        occurrences.append(SegmentOccurrence(name, terminologies[name], len(found), missingIn))
+    return occurrences
 
 
-def classesLacking(uses: Sequence[SegmentUse], classMap: Mapping[str, str]) -> dict[str, int]:
-    """Classes that some cases have no segment of, with the number of these cases."""
-    lacking: dict[str, set[str]] = {}
-    for use in uses:
-        name = classMap.get(use.name, "")
+def missingClasses(
+    segments: Sequence[SegmentOccurrence], classMap: Mapping[str, str]
+) -> dict[str, int]:
+    """Return the classes that some cases lack, with the number of these cases."""
+    missingIn: dict[str, set[str]] = {}
+    for segment in segments:
+        name = classMap.get(segment.name, "")
         if name:
-            missing = set(use.missingIn)
-            lacking[name] = lacking.get(name, missing) & missing
-    return {name: len(missing) for name, missing in lacking.items() if missing}
+            cases = set(segment.missingIn)
+            missingIn[name] = missingIn.get(name, cases) & cases
+    return {name: len(cases) for name, cases in missingIn.items() if cases}
 
 
-def suggestClasses(uses: Sequence[SegmentUse], preset: Preset) -> dict[str, str]:
-    """Suggest a class for each segment name, "" (ignored) where none is certain.
+def suggestClasses(segments: Sequence[SegmentOccurrence], preset: Preset) -> dict[str, str]:
+    """Suggest a class for each segment name, "" (ignored) if there is no unique match.
 
-    The classes of a preset are found by name ("Liver left" is Liver, "liver tumor" is not), by
-    terminology, and by number ("Label 2", "Segment_2") where the names say nothing. A custom
-    preset has the segment names themselves as classes.
+    Classes of a preset are matched by name ("Liver left" is Liver, "liver tumor" is not), by
+    terminology, and finally by number ("Label 2", "Segment_2"). Custom presets use the segment
+    names as classes.
     """
     if not preset.labels:
-        return {use.name: use.name for use in uses}
-    return {use.name: _suggest(use, preset) for use in uses}
+        return {segment.name: segment.name for segment in segments}
+    return {segment.name: _suggest(segment, preset) for segment in segments}
 
 
-def _suggest(use: SegmentUse, preset: Preset) -> str:
-    guesses = (
-        {name for name in preset.labels.values() if _words(name) == _words(use.name)},
-        {name for name in preset.labels.values() if _isNameOf(use.name, name, preset.anatomy)},
+def _suggest(segment: SegmentOccurrence, preset: Preset) -> str:
+    classes = preset.labels.values()
+    code = _typeCode(segment.terminology)
+    candidates = (
+        {name for name in classes if _words(name) == _words(segment.name)},
+        {name for name in classes if _matches(segment.name, name, preset.anatomy)},
         {
             name
             for value, name in preset.labels.items()
-            if _typeOf(use.terminology)
-            and _typeOf(use.terminology) == _typeOf(preset.terminology.get(value, ""))
+            if code and code == _typeCode(preset.terminology.get(value, ""))
         },
-        {preset.labels.get(_numberOf(use.name), "")},
+        {preset.labels.get(_numberIn(segment.name), "")},
     )
-    certain = next((guess for guess in guesses if guess), set())
-    return certain.pop() if len(certain) == 1 else ""
+    names = next((found for found in candidates if found), set())
+    return names.pop() if len(names) == 1 else ""
 
 
-def _isNameOf(segment: str, wanted: str, anatomy: str) -> bool:
-    """Whether a segment's name says the class, and besides nothing that makes a difference."""
-    said, needed = set(_words(segment)), set(_words(wanted))
-    further = said - needed - set(_words(anatomy))
-    return needed <= said and all(_MINOR.fullmatch(word) for word in further)
+def _matches(segment: str, name: str, anatomy: str) -> bool:
+    """Whether a segment name contains the class name, and otherwise only insignificant words."""
+    words, required = set(_words(segment)), set(_words(name))
+    others = words - required - set(_words(anatomy))
+    return required <= words and all(_IGNORED_WORDS.fullmatch(word) for word in others)
 
 
 def _words(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+|\d+", name.casefold())
 
 
-def _typeOf(terminology: str) -> str:
-    """Coding scheme and value of the type in a terminology string: "SCT^10200004"."""
+def _typeCode(terminology: str) -> str:
+    """Coding scheme and value of the type in a terminology entry: "SCT^10200004"."""
     parts = terminology.split("~")
     code = parts[2].split("^")[:2] if len(parts) > 2 else []
     return "^".join(code) if all(code) else ""
 
 
-def _numberOf(name: str) -> int:
+def _numberIn(name: str) -> int:
     match = re.fullmatch(r"(?:label|segment)?[ _]?(\d+)", name.strip().casefold())
     return int(match.group(1)) if match else 0
 
 
-def labelsOf(classMap: Mapping[str, str], preset: Preset | None = None) -> dict[int, str]:
-    """Voxel values and the classes they stand for.
+def classLabels(classMap: Mapping[str, str], preset: Preset | None = None) -> dict[int, str]:
+    """Return the class names by label value.
 
-    All classes of the preset keep their values, even those that no segment is mapped to, unless
-    they are optional; further ones follow in the order in which the map names them.
+    Classes of the preset keep their values, even if no segment is mapped to them (except optional
+    ones); other classes follow in the order of the map.
     """
     labels = dict(preset.labels) if preset else {}
     for name in classMap.values():

@@ -1,4 +1,4 @@
-"""Makes and fills segmentation nodes over a volume."""
+"""Creation of segmentation nodes and their segments."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.Geometry import linearMatrix, matrixFromArray, transformBetween
-from GenSegSlicerLib.LabelImages import imageGrid
+from GenSegSlicerLib.LabelImages import imageIJKToRAS
 from GenSegSlicerLib.Segments import BINARY
-from GenSegSlicerLib.SubjectHierarchy import placeBeside
+from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
-MADE_BY = "GenSeg.Model"
-"""Attribute of a segmentation node that holds what a model segmented: the model's name."""
+MODEL_ATTRIBUTE = "GenSeg.Model"
+"""Node attribute with the name of the model that created a segmentation."""
 
 _PALETTE = (
     *((230, 120, 70), (80, 160, 220), (130, 190, 90), (240, 200, 80), (170, 120, 200)),
@@ -27,7 +27,7 @@ _PALETTE = (
 
 @dataclass(frozen=True)
 class SegmentStyle:
-    """What segments look like: names, colors (0 to 255) and terminology strings by value."""
+    """Names, colors (0 to 255) and terminology entries of segments by label value."""
 
     names: Mapping[int, str]
     colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -35,20 +35,20 @@ class SegmentStyle:
 
     @classmethod
     def ofModel(cls, metadata: ModelMetadata) -> SegmentStyle:
-        """The style that a model asks for."""
+        """Return the style of a model's classes."""
         return cls.ofPreset(metadata.labels, metadata.preset)
 
     @classmethod
     def ofPreset(cls, names: Mapping[int, str], preset: Preset) -> SegmentStyle:
-        """The style that a preset asks for, with names of the cases' own."""
+        """Return a preset's colors and terminology with the given names."""
         return cls(names, preset.colors, preset.terminology)
 
     def withNames(self, names: Mapping[int, str]) -> SegmentStyle:
-        """The same style for segments of other names."""
+        """Return a copy with other names."""
         return SegmentStyle(names, self.colors, self.terminology)
 
     def colorOf(self, value: int) -> tuple[float, ...]:
-        """Red, green and blue from 0 to 1."""
+        """Return red, green and blue from 0 to 1."""
         color = self.colors.get(value) or _PALETTE[(value - 1) % len(_PALETTE)]
         return tuple(part / 255 for part in color)
 
@@ -56,18 +56,18 @@ class SegmentStyle:
 def newSegmentation(
     volumeNode: slicer.vtkMRMLScalarVolumeNode, name: str
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Make an empty segmentation node, beside the volume in the subject hierarchy."""
+    """Create an empty segmentation node in the subject hierarchy folder of the volume."""
     scene = volumeNode.GetScene()
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
-    placeBeside(node, volumeNode)
+    placeInSameFolder(node, volumeNode)
     return node
 
 
-def emptyOver(
+def resetToVolume(
     node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    """Drop a node's segments and lay it over a volume: its grid and its parent transform."""
+    """Remove all segments; set reference geometry and parent transform from a volume."""
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(BINARY)
@@ -81,62 +81,62 @@ def addSegments(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     style: SegmentStyle,
 ) -> None:
-    """Add a segment for each name; all share the image, whose voxels are not copied.
+    """Add a segment for each name of a style; all share one binary labelmap.
 
     Args:
-        node: the segmentation to add to.
-        image: label values, in the coordinates of the volume before its parent transform.
+        node: segmentation node to add segments to.
+        image: label values in the local coordinates of the volume, without parent transform.
         volumeNode: the volume.
-        style: what the segments are called and look like.
+        style: names, colors and terminology.
 
     Raises:
-        GenSegError: a warp lies between the node and the volume, or the node's surfaces cannot be
-            made into voxels; nothing is added then.
+        GenSegError: the transform between node and volume is not linear, or the closed surfaces of
+            the node cannot be converted; nothing is added.
     """
     between = linearMatrix(transformBetween(volumeNode, node))
     if between is None:
         raise GenSegError(
             _(
-                "{segmentation} is warped against {volume}; choose a new segmentation or give both "
-                "the same parent transform"
+                "{segmentation} has a different nonlinear transform than {volume}; select a new "
+                "segmentation, or the same parent transform for both"
             ).format(segmentation=node.GetName(), volume=volumeNode.GetName())
         )
-    moved = slicer.vtkOrientedImageData()
-    moved.ShallowCopy(image)
-    moved.SetGeometryFromImageToWorldMatrix(matrixFromArray(between @ imageGrid(image)))
+    labelmap = slicer.vtkOrientedImageData()
+    labelmap.ShallowCopy(image)
+    labelmap.SetGeometryFromImageToWorldMatrix(matrixFromArray(between @ imageIJKToRAS(image)))
     segmentation = node.GetSegmentation()
-    _requireVoxels(node)
+    _convertToBinaryLabelmap(node)
     for value, name in sorted(style.names.items()):
         segment = slicer.vtkSegment()
-        segment.SetName(_freeName(segmentation, name))
+        segment.SetName(_uniqueName(segmentation, name))
         segment.SetColor(*style.colorOf(value))
         if value in style.terminology:
             segment.SetTag(segment.GetTerminologyEntryTagName(), style.terminology[value])
-        segment.AddRepresentation(BINARY, moved)
+        segment.AddRepresentation(BINARY, labelmap)
         segment.SetLabelValue(value)
         segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(name))
 
 
-def _requireVoxels(node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Turn a segmentation of surfaces into one of voxels, as the Segment Editor does.
+def _convertToBinaryLabelmap(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Make binary labelmap the source representation, as the Segment Editor does.
 
-    It would turn what is added into surfaces, which are smaller than the voxels.
+    Otherwise added segments would be converted to closed surfaces, which shrink them.
     """
     segmentation = node.GetSegmentation()
     if segmentation.GetSourceRepresentationName() == BINARY:
         return
     if segmentation.GetNumberOfSegments() and not segmentation.CreateRepresentation(BINARY):
         raise GenSegError(
-            _("{segmentation} cannot be made into voxels; choose a new segmentation").format(
-                segmentation=node.GetName()
-            )
+            _(
+                "{segmentation} cannot be converted to binary labelmaps; select a new segmentation"
+            ).format(segmentation=node.GetName())
         )
     segmentation.SetSourceRepresentationName(BINARY)
 
 
-def _freeName(segmentation: slicer.vtkSegmentation, name: str) -> str:
-    """The name, with the first number behind it that makes it the only one."""
+def _uniqueName(segmentation: slicer.vtkSegmentation, name: str) -> str:
+    """The name, with the first numeric suffix that makes it unique."""
     count = segmentation.GetNumberOfSegments()
-    taken = {segmentation.GetNthSegment(k).GetName() for k in range(count)}
+    used = {segmentation.GetNthSegment(k).GetName() for k in range(count)}
     candidates = (name, *(f"{name}_{k}" for k in range(1, count + 1)))
-    return next(candidate for candidate in candidates if candidate not in taken)
+    return next(candidate for candidate in candidates if candidate not in used)

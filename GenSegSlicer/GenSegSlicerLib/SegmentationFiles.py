@@ -1,4 +1,4 @@
-"""Segmentation nodes to label files in the grid of their volume, and back."""
+"""Export of segmentation nodes to label files in the geometry of a volume, and import."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
-from GenSegSlicerLib.Geometry import fileGrid
+from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import writeImage
 from GenSegSlicerLib.LabelFiles import orientedImage, readLabelImage
-from GenSegSlicerLib.LabelImages import paint
+from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.SegmentNodes import (
-    MADE_BY,
+    MODEL_ATTRIBUTE,
     SegmentStyle,
     addSegments,
-    emptyOver,
     newSegmentation,
+    resetToVolume,
 )
 from GenSegSlicerLib.Segments import Segment, segmentsOf
-from GenSegSlicerLib.VolumeFiles import requireScalar
+from GenSegSlicerLib.VolumeFiles import requireScalarVolume
 
 
 def writeLabel(
@@ -34,64 +34,59 @@ def writeLabel(
     path: Path,
     allowEmpty: bool = False,
 ) -> np.ndarray:
-    """Write segments as a label volume that has, voxel for voxel, the grid of the volume's file.
+    """Write segments as a label volume with the geometry of the volume's file.
 
-    Closed surfaces are filled with voxels, and the parent transforms of both nodes count; no node
-    is changed. Where segments overlap, the one that is later in the node's list wins.
+    Closed surfaces are converted to voxels and the parent transforms of both nodes are applied; no
+    node is changed. Where segments overlap, the last one in the list wins.
 
     Args:
         segmentationNode: segmentation node or label map volume.
-        volumeNode: the volume that was segmented.
-        classMap: the class of each segment name; "" or no entry leaves a segment out.
-        labels: voxel values to class names.
-        path: of the file to write; its ending says the format.
-        allowEmpty: write a label volume of zeros where no voxel of a segment lies in the volume.
+        volumeNode: the segmented volume.
+        classMap: class of each segment name; segments mapped to "" or missing are omitted.
+        labels: class names by label value.
+        path: path of the file, whose extension determines the format.
+        allowEmpty: write zeros if no segment overlaps the volume.
 
     Returns:
-        The grid matrix (4, 4) of the file, from voxel indices to RAS mm.
+        The IJK-to-RAS matrix (4, 4) of the file.
 
     Raises:
-        GenSegError: no segment is mapped, no voxel of one lies in the volume (unless
-            `allowEmpty`), or the file cannot be written.
+        GenSegError: no segment is mapped, no segment overlaps the volume (unless `allowEmpty`), or
+            the file cannot be written.
     """
-    requireScalar(volumeNode)
+    requireScalarVolume(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
-    painted = paint(segmentationNode, volumeNode, chosen)
-    if not allowEmpty and not painted.any():
+    voxels = rasterizeSegments(segmentationNode, volumeNode, chosen)
+    if not allowEmpty and not voxels.any():
         raise GenSegError(
-            _("{segmentation}: no voxel of its segments lies in {volume}; pair it rightly").format(
+            _("{segmentation} does not overlap {volume}; select the matching volume").format(
                 segmentation=segmentationNode.GetName(), volume=volumeNode.GetName()
             )
         )
-    grid = fileGrid(volumeNode)
-    writeImage(orientedImage(painted, np.eye(4)), grid, Path(path), compress=True)
-    return grid
+    ijkToRAS = fileIJKToRAS(volumeNode)
+    writeImage(orientedImage(voxels, np.eye(4)), ijkToRAS, Path(path), compress=True)
+    return ijkToRAS
 
 
 def chooseSegments(
     node: slicer.vtkMRMLNode, classMap: Mapping[str, str], labels: Mapping[int, str]
 ) -> list[tuple[Segment, int]]:
-    """The segments that are mapped to a class, with the value of that class.
+    """Return the segments that are mapped to a class, with the label value of the class.
 
     Raises:
-        GenSegError: none is, or a class has no value.
+        GenSegError: no segment is mapped, or a class has no label value.
     """
     values = {name: value for value, name in labels.items()}
     chosen = []
     for segment in segmentsOf(node):
-        wanted = classMap.get(segment.name, "")
-        if wanted and wanted not in values:
-            raise GenSegError(
-                _("Segment {segment} is mapped to {wanted}, which is no class of the model").format(
-                    segment=segment.name, wanted=wanted
-                )
-            )
-        if wanted:
-            chosen.append((segment, values[wanted]))
+        name = classMap.get(segment.name, "")
+        if name and name not in values:
+            text = _("Segment {segment} is mapped to {name}, which is not a class of the model")
+            raise GenSegError(text.format(segment=segment.name, name=name))
+        if name:
+            chosen.append((segment, values[name]))
     if not chosen:
-        raise GenSegError(
-            _("{name}: none of its segments is mapped to a class").format(name=node.GetName())
-        )
+        raise GenSegError(_("{name}: no segment is mapped to a class").format(name=node.GetName()))
     return chosen
 
 
@@ -99,33 +94,32 @@ def loadSegmentation(
     path: Path,
     metadata: ModelMetadata,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    intoNode: slicer.vtkMRMLSegmentationNode | None = None,
+    outputNode: slicer.vtkMRMLSegmentationNode | None = None,
     mode: str = "replace",
-    writtenGrid: np.ndarray | None = None,
+    writtenIJKToRAS: np.ndarray | None = None,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Load what a model made of a volume, as segments over that volume.
+    """Load a prediction as segments, aligned with the segmented volume.
 
-    The segments get the names, colors and terminology of the model, the exact grid of the volume
-    and its parent transform. A new node lies beside the volume in the subject hierarchy.
+    The segments get names, colors and terminology of the model, and the geometry and parent
+    transform of the volume. A new node is placed in the subject hierarchy folder of the volume.
 
     Args:
-        path: of the label volume.
-        metadata: of the model.
-        volumeNode: the volume that was segmented.
-        intoNode: an existing node to fill; None makes one.
-        mode: "replace" drops the segments of `intoNode`, "add" keeps them.
-        writtenGrid: what `writeVolume` returned; needed only where the volume may have been moved
-            since.
+        path: path of the label volume.
+        metadata: metadata of the model.
+        volumeNode: the segmented volume.
+        outputNode: existing node; None creates one.
+        mode: "replace" removes the segments of `outputNode`, "add" keeps them.
+        writtenIJKToRAS: return value of `writeVolume`, needed if the volume may have moved since.
 
     Raises:
-        GenSegError: the file cannot be read, or it cannot be added. Then nothing has changed.
+        GenSegError: the file cannot be read or added; the scene is not changed.
     """
-    grid = fileGrid(volumeNode) if writtenGrid is None else writtenGrid
-    image = readLabelImage(Path(path), volumeNode, grid)
+    ijkToRAS = fileIJKToRAS(volumeNode) if writtenIJKToRAS is None else writtenIJKToRAS
+    image = readLabelImage(Path(path), volumeNode, ijkToRAS)
     name = _("{volume} by GenSeg").format(volume=volumeNode.GetName())
-    node = intoNode or newSegmentation(volumeNode, name)
-    if intoNode is None or mode == "replace":
-        emptyOver(node, volumeNode)
-        node.SetAttribute(MADE_BY, metadata.name)
+    node = outputNode or newSegmentation(volumeNode, name)
+    if outputNode is None or mode == "replace":
+        resetToVolume(node, volumeNode)
+        node.SetAttribute(MODEL_ATTRIBUTE, metadata.name)
     addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata))
     return node

@@ -1,4 +1,4 @@
-"""The segments of a segmentation node or of a label map volume: names and voxels as they are."""
+"""Segments of segmentation nodes and label map volumes: names, terminology and voxels."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-_LARGEST_COUNTED = 1 << 16
+_MAX_BINCOUNT_VALUE = 1 << 16
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment of a node: its name, its terminology string, and its place in the node.
-
-    `key` is the segment's ID, or the voxel value in a label map volume.
-    """
+    """A segment: name, terminology entry, and segment ID (voxel value in a label map volume)."""
 
     name: str
     terminology: str
@@ -27,19 +24,19 @@ class Segment:
 
 
 def isSegmentation(node: slicer.vtkMRMLNode) -> bool:
-    """Whether a node is a segmentation, and no label map volume."""
+    """Return whether a node is a segmentation node, not a label map volume."""
     return bool(node.IsA("vtkMRMLSegmentationNode"))
 
 
 def isSurface(node: slicer.vtkMRMLSegmentationNode) -> bool:
-    """Whether the segmentation was made of closed surfaces, so that voxels are only derived."""
+    """Return whether closed surface is the source representation."""
     return node.GetSegmentation().GetSourceRepresentationName() == SURFACE
 
 
 def segmentsOf(node: slicer.vtkMRMLNode) -> list[Segment]:
-    """The segments of a segmentation node or of a label map volume, in their order.
+    """Return the segments of a segmentation node or a label map volume, in list order.
 
-    Values of a label map are named by the color table that the user gave it, otherwise "Label 1".
+    Values of a label map are named by a user-defined color table, otherwise "Label 1".
     """
     if isSegmentation(node):
         segmentation = node.GetSegmentation()
@@ -62,13 +59,13 @@ def _describe(segment: slicer.vtkSegment, key: str) -> Segment:
 def _colorNames(node: slicer.vtkMRMLLabelMapVolumeNode) -> dict[int, str]:
     display = node.GetDisplayNode()
     colors = None if display is None else display.GetColorNode()
-    if colors is None or colors.GetSingletonTag():  # Slicer's own tables name value 1 "tissue"
+    if colors is None or colors.GetSingletonTag():  # Slicer's default tables name 1 "tissue"
         return {}
     return {k: colors.GetColorName(k) for k in range(colors.GetNumberOfColors())}
 
 
 def voxelsOf(image: vtk.vtkImageData) -> np.ndarray:
-    """The voxels of an image as array (k, j, i), not copied; empty where it has none."""
+    """Return the voxels of an image as array (k, j, i) without copying; empty if there are none."""
     scalars = image.GetPointData().GetScalars()
     if scalars is None or image.GetNumberOfPoints() == 0:
         return np.zeros((0, 0, 0), np.uint8)
@@ -76,16 +73,16 @@ def voxelsOf(image: vtk.vtkImageData) -> np.ndarray:
 
 
 def countValues(voxels: np.ndarray) -> dict[int, int]:
-    """How many voxels have each value, sorted by value; slice by slice, to save memory."""
+    """Count the voxels of each value, sorted by value; works slice by slice to save memory."""
     counts: dict[int, int] = {}
     for part in voxels:
         low, high = int(part.min()), int(part.max())
-        if part.dtype.kind in "iu" and low >= 0 and high < _LARGEST_COUNTED:
+        if part.dtype.kind in "iu" and low >= 0 and high < _MAX_BINCOUNT_VALUE:
             found = np.bincount(part.ravel())
             values = np.flatnonzero(found)
-            numbers = found[values]
+            frequencies = found[values]
         else:
-            values, numbers = np.unique(part, return_counts=True)
-        for k, value in enumerate(values):
-            counts[int(value)] = counts.get(int(value), 0) + int(numbers[k])
+            values, frequencies = np.unique(part, return_counts=True)
+        for value, frequency in zip(values, frequencies):
+            counts[int(value)] = counts.get(int(value), 0) + int(frequency)
     return dict(sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""The module's test in the application: *Reload and Test*, CTest, and Testing/InSlicer."""
+"""Self-test of the module, run by *Reload and Test*, CTest and Testing/InSlicer."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 SEGMENTED = 4
 UNSEEN = 1
-QUICK = {  # through all three levels, and far enough to find the place
+QUICK_SETTINGS = {  # all phases, and enough steps to locate the structure
     "segmenter": "unet",
     "warmup_steps": 2,
     "joint_steps": 4,
     "final_steps": 300,
-    "validate_every": 4,
-    "segmenter_rate": 6e-3,
+    "validation_interval": 4,
+    "segmenter_lr": 6e-3,
     "ema_decay": 0.7,
 }
 PATCH_SIZE = [16, 24, 16]
-LEAST_DICE = 0.4
+MIN_DICE = 0.4
 
 
 class GenSegSlicerTest(ScriptedLoadableModuleTest):
-    """Trains a tiny model on phantoms and applies it, as a user of the module's logic would."""
+    """Trains a small model on phantoms and applies it through the module logic."""
 
     def setUp(self) -> None:
-        """Begin with an empty scene and an empty folder whose name no program expects."""
+        """Clear the scene and create a folder with spaces and non-ASCII characters in its name."""
         slicer.mrmlScene.Clear()
         self.folder = Path(tempfile.mkdtemp(prefix="GenSeg tést "))
 
     def tearDown(self) -> None:
-        """Leave nothing behind."""
+        """Clear the scene and remove the folder."""
         slicer.mrmlScene.Clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def runTest(self) -> None:
-        """Run the test for *Reload and Test*, which shows whatever is raised as a failure."""
+        """Run the test for *Reload and Test*, which reports exceptions as failures."""
         try:
             self.setUp()
             self.test_trainAndApply()
@@ -50,13 +50,13 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
             self.tearDown()
 
     def test_trainAndApply(self) -> None:
-        """From phantoms to a segmentation node that overlaps the truth on the volume's own grid."""
+        """Train on phantoms, segment another one and compare with its reference."""
         from GenSegSlicerLib.Logic import GenSegSlicerLogic
 
         logic = GenSegSlicerLogic()
         missing = logic.missingPackages()
         if missing:
-            self.skipTest(f"not installed in Slicer yet: {', '.join(missing)}")
+            self.skipTest(f"not installed in Slicer: {', '.join(missing)}")
         cases = self._makePhantoms()
         volume, reference = self._loadUnseen(cases)
         model = self._train(logic, cases)
@@ -66,7 +66,7 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
     def _makePhantoms(self) -> Path:
         from GenSegSlicerLib.SampleData import makePhantoms
 
-        self.delayDisplay("Computing phantoms")
+        self.delayDisplay("Generating phantoms")
         ended: list[tuple[int, str]] = []
         cases = self.folder / "phantoms"
         makePhantoms(cases, SEGMENTED, UNSEEN, lambda *result: ended.append(result))
@@ -76,7 +76,7 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         return cases
 
     def _loadUnseen(self, cases: Path) -> tuple[Any, Any]:
-        """Load a volume that no training sees, and its true segmentation."""
+        """Load a volume that is not used for training, and its reference segmentation."""
         from GenSegLib.cases import Case, CaseSet
         from GenSegLib.files import write_json
         from GenSegSlicerLib.PairFinder import importFolder
@@ -93,12 +93,12 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         pairs = logic.importFolder(cases)
         self.assertEqual(len(pairs), SEGMENTED)
         runs = self.folder / "runs"
-        job = logic.train(pairs, self._writePreset(), runs, settings=QUICK, wait=True)
+        job = logic.train(pairs, self._writePreset(), runs, settings=QUICK_SETTINGS, wait=True)
         self.assertEqual(job.state, "finished", job.message)
         return job.runFolder / "model"
 
     def _writePreset(self) -> Path:
-        """Write the preset of the hippocampus with patches that a laptop trains on in seconds."""
+        """Write the hippocampus preset with patches small enough to train in seconds."""
         from GenSegLib.files import write_json
         from GenSegLib.presets import load_preset
 
@@ -121,5 +121,5 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         job = logic.evaluate(prediction, reference, wait=True)
         self.assertEqual(job.state, "finished", job.message)
         for row in job.rows:
-            self.assertGreater(row["dice"], LEAST_DICE, row)
-        self.delayDisplay("Trained, applied and compared")
+            self.assertGreater(row["dice"], MIN_DICE, row)
+        self.delayDisplay("Training, inference and evaluation passed")

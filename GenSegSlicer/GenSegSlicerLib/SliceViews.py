@@ -1,4 +1,4 @@
-"""Shows volumes, pairs and plots in Slicer's views, by their MRML nodes."""
+"""Display of volumes, segmentations and plots in Slicer's views."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import slicer
 
-from GenSegSlicerLib.Geometry import localGrid
+from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Segments import voxelsOf
 
 LEFT, RIGHT = "Red", "Yellow"
 
 
 def showPair(volumeNode: Any, segmentationNode: Any) -> None:
-    """Show a volume with its segmentation in all slice views, without those of other volumes."""
+    """Show a volume with its segmentation in all slice views; hide those of other volumes."""
     isLabelMap = segmentationNode.IsA("vtkMRMLLabelMapVolumeNode")
     for other in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         reference = other.GetNodeReference(other.GetReferenceImageGeometryReferenceRole())
@@ -30,10 +30,10 @@ def showPair(volumeNode: Any, segmentationNode: Any) -> None:
 
 
 def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool = False) -> None:
-    """Show two volumes, each with its label map, beside each other in the same orientation.
+    """Show two volumes with their label maps side by side in axial orientation.
 
-    Both are shown at one scale with the labels in the middle, since what is generated is smaller
-    than a whole case and lies elsewhere; volumes of one grid are shown at one place.
+    Both views have the same scale and are centered on the labels, since generated patches differ
+    from whole cases in size and position; volumes with the same geometry show the same position.
     """
     shown = []
     for view, (imageNode, labelNode) in ((LEFT, left), (RIGHT, right)):
@@ -49,44 +49,44 @@ def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool
     showOutlines(outlines)
     slicer.util.resetSliceViews()
     if len(shown) == 2:
-        _showAlike(*shown)
+        _alignViews(*shown)
 
 
-def _showAlike(left: tuple[Any, Any], right: tuple[Any, Any]) -> None:
+def _alignViews(left: tuple[Any, Any], right: tuple[Any, Any]) -> None:
     (leftSlice, leftLabels), (rightSlice, rightLabels) = left, right
-    leftCenter, rightCenter = _centerOf(leftLabels), _centerOf(rightLabels)
-    if _haveOneGrid(leftLabels, rightLabels):
+    leftCenter, rightCenter = _labelCenter(leftLabels), _labelCenter(rightLabels)
+    if _haveSameGeometry(leftLabels, rightLabels):
         rightCenter = leftCenter
-    scale = max(_mmOfPixel(leftSlice), _mmOfPixel(rightSlice))
+    scale = max(_mmPerPixel(leftSlice), _mmPerPixel(rightSlice))
     for sliceNode, center in ((leftSlice, leftCenter), (rightSlice, rightCenter)):
         width, height, _depth = sliceNode.GetDimensions()
         sliceNode.SetFieldOfView(scale * width, scale * height, sliceNode.GetFieldOfView()[2])
         sliceNode.JumpSliceByCentering(*center)
 
 
-def _haveOneGrid(volumeNode: Any, other: Any) -> bool:
+def _haveSameGeometry(volumeNode: Any, other: Any) -> bool:
     sizes = {node.GetImageData().GetDimensions() for node in (volumeNode, other)}
-    return len(sizes) == 1 and np.array_equal(localGrid(volumeNode), localGrid(other))
+    return len(sizes) == 1 and np.array_equal(localIJKToRAS(volumeNode), localIJKToRAS(other))
 
 
-def _mmOfPixel(sliceNode: Any) -> float:
+def _mmPerPixel(sliceNode: Any) -> float:
     return float(sliceNode.GetFieldOfView()[0] / max(sliceNode.GetDimensions()[0], 1))
 
 
-def _centerOf(labelNode: Any) -> list[float]:
-    """The middle, in RAS mm, of the box around all labels; of the volume where there are none."""
+def _labelCenter(labelNode: Any) -> list[float]:
+    """Center in RAS mm of the bounding box of all labels, or of the volume if there are none."""
     labeled = voxelsOf(labelNode.GetImageData()) > 0
-    middle = []
+    center = []
     for axis in (2, 1, 0):  # i, j, k
         others = tuple(other for other in range(3) if other != axis)
         found = np.flatnonzero(labeled.any(axis=others))
         ends = (found[0], found[-1]) if found.size else (0, labeled.shape[axis] - 1)
-        middle.append(sum(ends) // 2)
-    return [float(part) for part in (localGrid(labelNode) @ [*middle, 1.0])[:3]]
+        center.append(sum(ends) // 2)
+    return [float(part) for part in (localIJKToRAS(labelNode) @ [*center, 1.0])[:3]]
 
 
 def showOutlines(outlines: bool) -> None:
-    """Show the label maps of the two views as outlines, or filled."""
+    """Show the label maps in both views as outlines or filled."""
     for view in (LEFT, RIGHT):
         compositeNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
         sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
@@ -96,7 +96,7 @@ def showOutlines(outlines: bool) -> None:
 
 
 def showIn3D(segmentationNode: Any) -> None:
-    """Show the segments in the 3D view."""
+    """Show the segments in the 3D view, as closed surfaces."""
     segmentationNode.CreateClosedSurfaceRepresentation()
     segmentationNode.CreateDefaultDisplayNodes()
     segmentationNode.GetDisplayNode().SetVisibility3D(True)
@@ -104,7 +104,7 @@ def showIn3D(segmentationNode: Any) -> None:
 
 
 def showChart(chartNode: Any) -> None:
-    """Show a plot, in a layout that has room for one."""
+    """Show a plot chart, in a layout with a plot view."""
     slicer.modules.plots.logic().ShowChartInLayout(chartNode)
 
 

@@ -1,12 +1,12 @@
-"""Where nodes are in the subject hierarchy."""
+"""Position of nodes in the subject hierarchy."""
 
 from __future__ import annotations
 
 import slicer
 
 
-def placeBeside(node: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> None:
-    """Move a node to where another one is: into its patient, study or folder."""
+def placeInSameFolder(node: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> None:
+    """Move a node into the patient, study or folder of another node."""
     hierarchy = _hierarchyOf(other.GetScene())
     if hierarchy is not None:
         parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(other))
@@ -14,7 +14,7 @@ def placeBeside(node: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> None:
 
 
 def studyOf(node: slicer.vtkMRMLNode) -> int | None:
-    """The item of the study that a node belongs to, None where it is in none."""
+    """Return the item ID of the study that contains a node, None if there is none."""
     hierarchy = _hierarchyOf(node.GetScene())
     if hierarchy is None:
         return None

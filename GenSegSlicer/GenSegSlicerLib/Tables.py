@@ -1,4 +1,4 @@
-"""Table nodes: volumes of segments, and scores."""
+"""Table nodes of segment volumes and of evaluation scores."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.Geometry import linearMatrix, localGrid, transformBetween
-from GenSegSlicerLib.LabelImages import imageGrid, labelImage, paint
+from GenSegSlicerLib.Geometry import linearMatrix, localIJKToRAS, transformBetween
+from GenSegSlicerLib.LabelImages import binaryLabelmap, imageIJKToRAS, rasterizeSegments
 from GenSegSlicerLib.Segments import Segment, countValues, isSurface, segmentsOf, voxelsOf
-from GenSegSlicerLib.SubjectHierarchy import placeBeside
+from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 _MM3_IN_ML = 1000
 _DIGITS = 4
@@ -23,15 +23,14 @@ _DIGITS = 4
 def volumesTable(
     segmentationNodes: Sequence[slicer.vtkMRMLSegmentationNode], name: str
 ) -> slicer.vtkMRMLTableNode:
-    """Make a table of the segments' volumes in ml and voxels, beside the first segmentation.
+    """Create a table of segment volumes in ml and voxels.
 
-    Volumes are those in the world: a parent transform that scales counts. Closed surfaces are
-    measured in the voxels of their reference volume. Of several segmentations each row names its
-    own.
+    Volumes are measured in world coordinates, that is with the parent transform. Closed surfaces
+    are measured in the voxels of their reference volume. Tables of several segmentations have a
+    column for their names.
 
     Raises:
-        GenSegError: there are closed surfaces and no reference volume, or a segment without
-            voxels.
+        GenSegError: closed surfaces have no reference volume, or a segment has no binary labelmap.
     """
     rows = [
         (node.GetName(), segment.name, volume, count)
@@ -42,15 +41,12 @@ def volumesTable(
     table = _newTable(segmentationNodes[0].GetScene(), name)
     for k in range(0 if len(segmentationNodes) > 1 else 1, len(titles)):
         table.AddColumn(_column(titles[k], [row[k] for row in rows]))
-    placeBeside(table, segmentationNodes[0])
+    placeInSameFolder(table, segmentationNodes[0])
     return table
 
 
 def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRMLTableNode:
-    """Make a table of scores, a row for each; the columns are the entries of the first row.
-
-    Texts stay texts, numbers become numbers, and None becomes an empty place (NaN).
-    """
+    """Create a table of scores; the columns are the keys of the first row, None becomes NaN."""
     titles = {
         "case": _("Case"),
         "name": _("Segment"),
@@ -93,7 +89,7 @@ def _column(title: str, values: Sequence[Any]) -> vtk.vtkAbstractArray:
 def _measured(
     node: slicer.vtkMRMLSegmentationNode,
 ) -> list[tuple[Segment, tuple[float, int]]]:
-    """Each segment with its volume in ml and its voxels."""
+    """Each segment with its volume in ml and its number of voxels."""
     segments = segmentsOf(node)
     measure = _measureSurfaces if isSurface(node) else _measureVoxels
     return list(zip(segments, measure(node, segments)))
@@ -106,11 +102,11 @@ def _measureVoxels(
     counts: dict[slicer.vtkOrientedImageData, dict[int, int]] = {}
     for segment in segments:
         item = node.GetSegmentation().GetSegment(segment.key)
-        image = labelImage(item, node)
-        if image not in counts:  # segments share images
+        image = binaryLabelmap(item, node)
+        if image not in counts:  # segments may share a labelmap
             counts[image] = countValues(voxelsOf(image))
         count = counts[image].get(item.GetLabelValue(), 0)
-        measured.append((count * _voxelMl(imageGrid(image), node), count))
+        measured.append((count * _voxelMl(imageIJKToRAS(image), node), count))
     return measured
 
 
@@ -120,17 +116,19 @@ def _measureSurfaces(
     volumeNode = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
     if volumeNode is None or volumeNode.GetImageData() is None:
         raise GenSegError(
-            _("{name} has closed surfaces and no reference volume to count voxels in").format(
+            _("{name} has closed surfaces but no reference volume to measure them in").format(
                 name=node.GetName()
             )
         )
-    voxel = _voxelMl(localGrid(volumeNode), volumeNode)
-    counts = [int(paint(node, volumeNode, [(segment, 1)]).sum()) for segment in segments]
+    voxel = _voxelMl(localIJKToRAS(volumeNode), volumeNode)
+    counts = [
+        int(rasterizeSegments(node, volumeNode, [(segment, 1)]).sum()) for segment in segments
+    ]
     return [(count * voxel, count) for count in counts]
 
 
-def _voxelMl(grid: np.ndarray, node: slicer.vtkMRMLTransformableNode) -> float:
-    """The volume of a voxel in the world; a warp is left out of account."""
+def _voxelMl(ijkToRAS: np.ndarray, node: slicer.vtkMRMLTransformableNode) -> float:
+    """Volume of a voxel in ml in world coordinates; nonlinear transforms are ignored."""
     toWorld = linearMatrix(transformBetween(node, None))
-    grid = grid if toWorld is None else toWorld @ grid
-    return float(abs(np.linalg.det(grid[:3, :3]))) / _MM3_IN_ML
+    ijkToRAS = ijkToRAS if toWorld is None else toWorld @ ijkToRAS
+    return float(abs(np.linalg.det(ijkToRAS[:3, :3]))) / _MM3_IN_ML

@@ -1,4 +1,4 @@
-"""A training that Slicer started, or that it found again."""
+"""A training that this application started or reconnected to."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder, State
 from GenSegSlicerLib.CaseWriter import CaseWriter
-from GenSegSlicerLib.EventTail import EventTail
-from GenSegSlicerLib.Job import Job
-from GenSegSlicerLib.Observers import Observers
-from GenSegSlicerLib.RunEnding import settle
+from GenSegSlicerLib.EventReader import EventFile
+from GenSegSlicerLib.Job import IdleTask, Job, Observers
 from GenSegSlicerLib.RunHistory import RunHistory
-from GenSegSlicerLib.Trainer import Trainer
+from GenSegSlicerLib.RunOutcome import recordOutcome
+from GenSegSlicerLib.TrainingProcess import TrainingProcess
 from GenSegSlicerLib.TrainingProgress import TrainingProgress
-from GenSegSlicerLib.Turns import Turns
 
-STOP_PATIENCE_S = 30.0
+STOP_TIMEOUT_S = 30.0
 _POLL_MS = 200
-_PREPARING = 0.03  # share of the whole job
+_WRITING_FRACTION = 0.03  # fraction of the whole job that writing the cases takes
 
 
 class TrainingJob(Job):
-    """Follows one training through its run folder, from the cases to the model.
+    """Monitors one training through its run folder, from writing the cases to the final model.
 
-    The process is not Slicer's to end: it goes on when the job is forgotten, the module reloaded
-    or Slicer closed, and `follow` finds it again.
+    The process does not end with the job: it continues when the module is reloaded or Slicer is
+    closed, and `follow` reconnects to it.
 
     Attributes:
-        runFolder: the run; None until its folder is complete.
+        runFolder: the run; None until its folder has been written.
         events: all events so far.
-        eventObservers: called with each further event.
-        lastDice: mean Dice of the held-back cases when they were last segmented.
-        stopIsOverdue: a stop was asked for `STOP_PATIENCE_S` ago, and `kill` should be offered.
+        eventObservers: called with each new event.
+        lastDice: mean validation Dice of the last validation.
+        stopIsOverdue: whether a stop was requested more than `STOP_TIMEOUT_S` ago, so that `kill`
+            should be offered.
     """
 
     def __init__(self) -> None:
@@ -48,149 +47,145 @@ class TrainingJob(Job):
         self.eventObservers = Observers()
         self.stopIsOverdue = False
         self._progress = TrainingProgress()
-        self._turns: Turns | None = None
-        self._trainer: Trainer | None = None
-        self._tail: EventTail | None = None
-        self._askedAt = 0.0
+        self._task: IdleTask | None = None
+        self._process: TrainingProcess | None = None
+        self._eventFile: EventFile | None = None
+        self._stopRequestedAt = 0.0
         self._timer = qt.QTimer()
-        self._timer.connect("timeout()", self._follow)
+        self._timer.connect("timeout()", self._poll)
 
     @property
     def lastDice(self) -> float | None:
-        """Mean Dice of the held-back cases when they were last segmented."""
+        """Mean validation Dice of the last validation."""
         return self._progress.lastDice
 
     @property
     def details(self) -> str:
-        """The last lines that the training's process said."""
-        return "" if self._trainer is None else self._trainer.output
+        """Last lines of the training process's output."""
+        return "" if self._process is None else self._process.output
 
     def train(self, writer: CaseWriter, runFolder: Path) -> None:
-        """Write the cases and train on them.
-
-        Args:
-            writer: of the cases.
-            runFolder: to make.
-        """
-        self._turns = Turns(
-            writer.steps(runFolder), self._onWritten, lambda fault: self._start(runFolder, fault)
+        """Write the cases into a new run folder and train on them."""
+        self._task = IdleTask(
+            writer.steps(runFolder), self._onWritten, lambda error: self._start(runFolder, error)
         )
 
     def resume(self, runFolder: Path) -> None:
-        """Go on with a run that no process trains.
+        """Resume a run that no process is training.
 
         Raises:
             GenSegError: the process cannot be started.
         """
-        self._observe(runFolder, Trainer(runFolder, ["resume", str(runFolder)]))
+        self._monitor(runFolder, TrainingProcess(runFolder, ["resume", str(runFolder)]))
 
     def follow(self, runFolder: Path) -> None:
-        """Follow a run that a process trains that this Slicer did not start.
+        """Monitor a training that another application started.
 
-        A run that nobody trains is read to its end at once.
+        If no process is training the run, its events are read and the job ends immediately.
         """
-        self._observe(runFolder, Trainer(runFolder))
+        self._monitor(runFolder, TrainingProcess(runFolder))
         if not self._run.is_running():
-            while self._takeNext():
+            while self._readEvents():
                 pass
-            self._end()
+            self._finish()
 
     def stop(self) -> None:
-        """Ask the training to finish its step, write a checkpoint and end.
+        """Ask the training to finish its step, save a checkpoint and end.
 
         Raises:
             GenSegError: the request cannot be written into the run folder.
         """
         if self.state == "preparing":
-            self._turns.cancel()
-            self._change("stopped", _("Stopped before the training began; nothing was written"))
+            self._task.cancel()
+            self._setState("stopped", _("Stopped before the training started; nothing was saved"))
         elif self.state == "running":
             self._run.request_stop()
-            self._askedAt = time.monotonic()
-            self._change("stopping", _("Stopping: the training finishes its step and saves"))
+            self._stopRequestedAt = time.monotonic()
+            text = _("Stopping: finishing the current step and saving a checkpoint")
+            self._setState("stopping", text)
 
     def kill(self) -> None:
-        """End the training at once; what came after its last checkpoint is lost."""
+        """End the training immediately; progress since the last checkpoint is lost."""
         if self.state == "preparing":
             self.stop()
         elif self.isActive:
-            impossible = self._trainer.kill()
-            if impossible:
-                self._change(self.state, impossible)
+            reason = self._process.kill()
+            if reason:
+                self._setState(self.state, reason)
 
     @property
     def _run(self) -> RunFolder:
         return RunFolder(self.runFolder)
 
-    def _onWritten(self, share: float) -> None:
-        self.fraction = _PREPARING * share
-        self._tell()
+    def _onWritten(self, fraction: float) -> None:
+        self.fraction = _WRITING_FRACTION * fraction
+        self._notify()
 
-    def _start(self, runFolder: Path, fault: str) -> None:
-        if fault:
-            self._change("failed", fault)
+    def _start(self, runFolder: Path, error: str) -> None:
+        if error:
+            self._setState("failed", error)
             return
         try:
-            trainer = Trainer(runFolder, ["train", str(runFolder)])
-        except GenSegError as error:
+            process = TrainingProcess(runFolder, ["train", str(runFolder)])
+        except GenSegError as exception:
             self.runFolder = runFolder
-            self._change("failed", str(error))
+            self._setState("failed", str(exception))
         else:
-            self._observe(runFolder, trainer)
+            self._monitor(runFolder, process)
 
-    def _observe(self, runFolder: Path, trainer: Trainer) -> None:
+    def _monitor(self, runFolder: Path, process: TrainingProcess) -> None:
         self.runFolder = runFolder
-        self._trainer = trainer
+        self._process = process
         RunHistory().addRun(runFolder)
-        self._tail = EventTail(self._run.events_file)
-        self.fraction = _PREPARING
+        self._eventFile = EventFile(self._run.events_file)
+        self.fraction = _WRITING_FRACTION
         self._timer.start(_POLL_MS)
-        self._change("running")
+        self._setState("running")
 
-    def _follow(self) -> None:
-        """Take in what is new; called again and again."""
-        ended = self._trainer.hasEnded()
+    def _poll(self) -> None:
+        """Read new events; called by the timer."""
+        ended = self._process.hasEnded()
         known = len(self.events)
-        more = self._takeNext()
+        more = self._readEvents()
         self._timer.setInterval(0 if more else _POLL_MS)
         if ended and not more:
-            self._end()
-        elif self._pressStop() or len(self.events) > known:
-            self._tell()
+            self._finish()
+        elif self._checkStopRequest() or len(self.events) > known:
+            self._notify()
 
-    def _takeNext(self) -> bool:
-        """Take in the next events; tells whether there are still more."""
-        events, more = self._tail.read()
+    def _readEvents(self) -> bool:
+        """Read the next events; returns whether more are left."""
+        events, more = self._eventFile.read()
         for event in events:
-            self._take(event)
+            self._handleEvent(event)
         return more
 
-    def _take(self, event: dict[str, Any]) -> None:
-        self._progress.take(event)
+    def _handleEvent(self, event: dict[str, Any]) -> None:
+        self._progress.update(event)
         self.events.append(event)
         self.phase = self._progress.phase
         self.remainingS = self._progress.remainingS
-        self.fraction = _PREPARING + (1 - _PREPARING) * self._progress.share
-        self.eventObservers.tell(event)
+        self.fraction = _WRITING_FRACTION + (1 - _WRITING_FRACTION) * self._progress.fraction
+        self.eventObservers.notify(event)
 
-    def _pressStop(self) -> bool:
-        """Ask again where a training that was just resumed forgot it; tells what is overdue."""
+    def _checkStopRequest(self) -> bool:
+        """Repeat a stop request that a restarted training removed; returns whether it is overdue."""
         if self.state != "stopping":
             return False
         if self._progress.state == State.RUNNING.value and not self._run.stop_requested():
-            with suppress(GenSegError):  # it is said to be overdue after a while
+            with suppress(GenSegError):  # reported as overdue after the timeout
                 self._run.request_stop()
-        late = time.monotonic() - self._askedAt > STOP_PATIENCE_S
+        late = time.monotonic() - self._stopRequestedAt > STOP_TIMEOUT_S
         if not late or self.stopIsOverdue:
             return False
         self.stopIsOverdue = True
-        text = _("The training has not stopped within {s:.0f} s; it can be ended at once")
-        self.message = text.format(s=STOP_PATIENCE_S)
+        text = _("The training has not stopped within {s:.0f} s; you can end it now")
+        self.message = text.format(s=STOP_TIMEOUT_S)
         return True
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self._timer.stop()
-        trainer, progress = self._trainer, self._progress
-        told = progress.error if progress.errorTime >= trainer.startedAt else ""
-        ending = settle(self._run, trainer.exitCode, told or trainer.fault, trainer.wasKilled)
-        self._change(*ending)
+        process, progress = self._process, self._progress
+        error = progress.error if progress.errorTime >= process.startedAt else ""
+        error = error or process.errorLine
+        self._setState(*recordOutcome(self._run, process.exitCode, error, process.wasKilled))

@@ -1,4 +1,4 @@
-"""The part of the logic that trains: one training at a time."""
+"""The training part of the module logic."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.CaseWriter import CaseWriter, newRunFolder
-from GenSegSlicerLib.Job import awaited
+from GenSegSlicerLib.Job import waitIfRequested
 from GenSegSlicerLib.RunHistory import RunHistory
-from GenSegSlicerLib.SegmentClasses import segmentNames, suggestClasses
+from GenSegSlicerLib.SegmentClasses import collectSegments, suggestClasses
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 
 class TrainingLogic:
-    """Starts, resumes, finds again and stops the one training of this Slicer."""
+    """Starts, resumes, reconnects to and stops the training; one at a time."""
 
     def __init__(self) -> None:
         self._job: TrainingJob | None = None
-        self._hasLooked = False
+        self._hasReconnected = False
 
     @property
     def trainingJob(self) -> TrainingJob | None:
-        """The present or the last training; one that outlived a former Slicer is found again."""
-        if self._job is None and not self._hasLooked:
-            self._hasLooked = True
+        """The current or last training, including one that outlived a previous Slicer session."""
+        if self._job is None and not self._hasReconnected:
+            self._hasReconnected = True
             running = RunHistory().runningRun()
             if running is not None:
                 self._job = _follow(running)
@@ -51,51 +51,51 @@ class TrainingLogic:
         """Train a model on pairs of the scene.
 
         Args:
-            pairs: volumes with their segmentations; "ignore" leaves one out. Where none has the
-                role "validate", a part of them is held back.
-            preset: what is in the images: a name that `GenSegLib.presets` lists, or a .json file.
-            outputFolder: in which the run gets a folder of its own, `runFolder` of the job.
-            classMap: the class of each segment name, "" for none; suggested where it is None.
-            settings: of `GenSegLib.config.TrainConfig`, where they differ from the preset's.
+            pairs: training pairs; those with the role "ignore" are omitted. If none has the role
+                "validate", some of them are selected for validation.
+            preset: name of a preset of `GenSegLib.presets`, or path of a .json file.
+            outputFolder: parent of the new run folder, see `runFolder` of the job.
+            classMap: class of each segment name, "" for none; None uses suggested classes.
+            settings: overrides of the preset's `GenSegLib.config.TrainConfig`.
             effort: "quick", "standard" or "thorough".
-            wait: return when the training has ended.
+            wait: return after the training has ended.
 
         Raises:
-            GenSegError: another training is running, or the pairs or settings do not allow one.
+            GenSegError: another training is running, or the pairs or settings are invalid.
         """
         self._requireNoTraining()
-        wanted = load_preset(preset)
+        loadedPreset = load_preset(preset)
         count = len(usedPairs(pairs))
-        config = TrainConfig.for_preset(wanted, effort, labeled=count, **(settings or {}))
+        config = TrainConfig.for_preset(loadedPreset, effort, labeled=count, **(settings or {}))
         if classMap is None:
-            classMap = suggestClasses(segmentNames(pairs), wanted)
-        writer = CaseWriter(pairs, wanted, config, classMap)
+            classMap = suggestClasses(collectSegments(pairs), loadedPreset)
+        writer = CaseWriter(pairs, loadedPreset, config, classMap)
         self._job = TrainingJob()
-        self._job.train(writer, newRunFolder(Path(outputFolder).absolute(), wanted.name))
-        return awaited(self._job, wait)
+        self._job.train(writer, newRunFolder(Path(outputFolder).absolute(), loadedPreset.name))
+        return waitIfRequested(self._job, wait)
 
     def resume(self, runFolder: str | Path, wait: bool = False) -> TrainingJob:
-        """Go on with a run that was stopped or broke off; one that goes on is followed.
+        """Resume a run that was stopped or interrupted; a running one is monitored.
 
         Raises:
-            GenSegError: there is no run, another one is running, or it cannot be started.
+            GenSegError: not a run, another training is running, or the process cannot be started.
         """
         run = RunFolder.open(Path(runFolder).absolute())
         if run.is_running():
-            return awaited(self.attach(run.path), wait)
+            return waitIfRequested(self.attach(run.path), wait)
         self._requireNoTraining()
         job = TrainingJob()
         job.resume(run.path)
         self._job = job
-        return awaited(job, wait)
+        return waitIfRequested(job, wait)
 
     def attach(self, runFolder: str | Path) -> TrainingJob:
-        """Follow a training that goes on by itself, as after Slicer was closed.
+        """Monitor a training that was started elsewhere, or before Slicer was restarted.
 
-        A run that nobody trains gives a job that has ended, with its state and message.
+        If no process is training the run, the job has ended already, with its state and message.
 
         Raises:
-            GenSegError: there is no run.
+            GenSegError: not a run.
         """
         run = RunFolder.open(Path(runFolder).absolute())
         if self._job is None or self._job.runFolder != run.path or not self._job.isActive:
@@ -103,15 +103,15 @@ class TrainingLogic:
         return self._job
 
     def addRun(self, runFolder: str | Path) -> None:
-        """Remember a run that was made elsewhere, so that `runs` and `models` name it.
+        """Add a run from elsewhere to the lists that `runs` and `models` return.
 
         Raises:
-            GenSegError: there is no run.
+            GenSegError: not a run.
         """
         RunHistory().addRun(RunFolder.open(Path(runFolder).absolute()).path)
 
     def stop(self) -> None:
-        """Ask the training to finish its step, save and end; nothing happens without one.
+        """Ask the current training, if any, to finish its step, save a checkpoint and end.
 
         Raises:
             GenSegError: the request cannot be written into the run folder.
@@ -120,20 +120,17 @@ class TrainingLogic:
             self.trainingJob.stop()
 
     def _requireNoTraining(self) -> None:
-        """Refuse a second training: two of them would take each other's memory.
+        """Reject a second training on this computer, since both would compete for memory.
 
         Raises:
-            GenSegError: one is running, in this Slicer or in another one on this machine.
+            GenSegError: a training is running.
         """
         job = self._job
         running = job.runFolder if job is not None and job.isActive else RunHistory().runningRun()
         if running is not None or (job is not None and job.isActive):
-            where = running or _("a folder that is being written")
-            raise GenSegError(
-                _("A training is running already ({folder}); stop it or wait for its end").format(
-                    folder=where
-                )
-            )
+            folder = running or _("writing the cases")
+            text = _("A training is already running ({folder}); stop it or wait until it ends")
+            raise GenSegError(text.format(folder=folder))
 
 
 def _follow(runFolder: Path) -> TrainingJob:

@@ -1,4 +1,4 @@
-"""What the panel shows of a training: progress, Dice, log, curves, and what it does at the end."""
+"""Progress bar, log and charts of a training, and the question what happens when Slicer closes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.SliceViews import showChart
 from GenSegSlicerLib.TrainingJob import TrainingJob
 
-CLOSING_KEY = "GenSegSlicer/trainingWhenClosing"  # "continue" or "stop"; absent until answered
+CLOSING_KEY = "GenSegSlicer/trainingWhenClosing"  # "continue" or "stop"; "" to ask
 
 
 class TrainingMonitor:
-    """Follows one training job at a time.
+    """Shows the progress of one training at a time.
 
     Args:
-        ui: the widgets of the panel.
+        ui: widgets of the panel.
     """
 
     def __init__(self, ui: Any) -> None:
@@ -28,53 +28,56 @@ class TrainingMonitor:
         self.charts: TrainingCharts | None = None
         self._hasLoggedDetails = False
         self._question = InlineMessage(ui.closingQuestion)
-        ui.chartButton.connect("clicked(bool)", lambda checked: self.showCurves())
-        for answer, text in (
-            ("", _("Ask at the next training")),
-            ("continue", _("The training goes on")),
-            ("stop", _("The training is saved and stops")),
+        ui.chartButton.connect("clicked(bool)", lambda checked: self.showCharts())
+        for choice, text in (
+            ("", _("Ask during the next training")),
+            ("continue", _("Keep training")),
+            ("stop", _("Save and stop")),
         ):
-            ui.closingSelector.addItem(text, answer)
-        ui.closingSelector.connect("activated(int)", self._onClosingChosen)
-        ui.closingContinueButton.connect("clicked(bool)", lambda c: self.answer("continue"))
-        ui.closingStopButton.connect("clicked(bool)", lambda c: self.answer("stop"))
+            ui.closingSelector.addItem(text, choice)
+        ui.closingSelector.connect(
+            "activated(int)",
+            lambda index: self.setClosingChoice(ui.closingSelector.itemData(index)),
+        )
+        ui.closingContinueButton.connect(
+            "clicked(bool)", lambda checked: self.setClosingChoice("continue")
+        )
+        ui.closingStopButton.connect("clicked(bool)", lambda checked: self.setClosingChoice("stop"))
         ui.progressFrame.setVisible(False)
         ui.closingFrame.setVisible(False)
 
-    def follow(self, job: TrainingJob) -> None:
-        """Show this job from now on."""
-        self.leave()
+    def setJob(self, job: TrainingJob | None) -> None:
+        """Show a training, instead of the previous one, which continues."""
+        if self.job is not None:
+            self.job.eventObservers.discard(self._onEvent)
         self.job = job
+        if job is None:
+            return
         self._hasLoggedDetails = False
         self._ui.logText.clear()
-        self._clearCurves()
+        if self.charts is not None:
+            self.charts.clear()
         for event in job.events:
-            self._take(event)
-        job.eventObservers.add(self._take)
+            self._onEvent(event)
+        job.eventObservers.add(self._onEvent)
         self.show()
 
-    def leave(self) -> None:
-        """Let go of the job; it goes on."""
-        if self.job is not None:
-            self.job.eventObservers.discard(self._take)
-        self.job = None
-
-    def forgetNodes(self) -> None:
-        """Make new plot nodes when they are asked for: the scene took the old ones."""
+    def discardCharts(self) -> None:
+        """Forget the chart nodes, which are removed with the scene."""
         self.charts = None
 
     def show(self) -> None:
-        """Show how far the job is."""
+        """Show progress, remaining time and validation Dice."""
         job = self.job
         ui = self._ui
-        ui.closingSelector.setCurrentIndex(ui.closingSelector.findData(closingAnswer()))
+        ui.closingSelector.setCurrentIndex(ui.closingSelector.findData(closingChoice()))
         ui.progressFrame.setVisible(job is not None)
-        ui.closingFrame.setVisible(job is not None and job.isActive and closingAnswer() == "")
+        ui.closingFrame.setVisible(job is not None and job.isActive and closingChoice() == "")
         ui.chartButton.enabled = job is not None and any(e["kind"] == "metrics" for e in job.events)
         if job is None:
             return
         self._logDetails()
-        self._question.info(_("If Slicer is closed while a training runs:"))
+        self._question.info(_("If Slicer is closed during training:"))
         ui.trainProgressBar.setValue(round(1000 * job.fraction))
         ui.trainProgressBar.format = f"{phaseText(job)}  %p%"
         ui.remainingLabel.text = remainingText(job.remainingS) if job.isActive else ""
@@ -82,8 +85,8 @@ class TrainingMonitor:
             _("Validation Dice: {dice:.3f}").format(dice=job.lastDice) if job.lastDice else ""
         )
 
-    def showCurves(self) -> None:
-        """Show loss and Dice as a plot beside the slice views."""
+    def showCharts(self) -> None:
+        """Show losses and Dice as a plot beside the slice views."""
         if self.job is None:
             return
         if self.charts is None:
@@ -92,15 +95,12 @@ class TrainingMonitor:
                 self.charts.add(event)
         showChart(self.charts.chartNode)
 
-    def answer(self, answer: str) -> None:
-        """Remember what a running training does when Slicer closes: "continue" or "stop"."""
-        qt.QSettings().setValue(CLOSING_KEY, answer)
+    def setClosingChoice(self, choice: str) -> None:
+        """Set what happens to a training when Slicer is closed: "continue", "stop", "" to ask."""
+        qt.QSettings().setValue(CLOSING_KEY, choice)
         self.show()
 
-    def _onClosingChosen(self, index: int) -> None:
-        self.answer(self._ui.closingSelector.itemData(index))
-
-    def _take(self, event: dict[str, Any]) -> None:
+    def _onEvent(self, event: dict[str, Any]) -> None:
         if self.charts is not None:
             self.charts.add(event)
         text = logLine(event)
@@ -108,40 +108,36 @@ class TrainingMonitor:
             self._ui.logText.appendPlainText(text)
 
     def _logDetails(self) -> None:
-        """Put what the process said into the log, once, where the training failed."""
+        """Append the process output of a failed training to the log, once."""
         if self.job.state == "failed" and not self._hasLoggedDetails:
             self._hasLoggedDetails = True
             self._ui.logText.appendPlainText(self.job.details)
 
-    def _clearCurves(self) -> None:
-        if self.charts is not None:
-            self.charts.clear()
 
-
-def closingAnswer() -> str:
-    """Give what the user answered once: "continue", "stop", or "" for not yet."""
+def closingChoice() -> str:
+    """Return what happens to a training when Slicer is closed: "continue", "stop", "" to ask."""
     return str(qt.QSettings().value(CLOSING_KEY, "") or "")
 
 
 def phaseText(job: TrainingJob) -> str:
-    """Name what the job does, for the user."""
+    """Return the translated state or phase of a training."""
     if job.state in ("finished", "failed", "stopped", "stopping", "preparing"):
         return {
             "finished": _("Finished"),
             "failed": _("Failed"),
             "stopped": _("Stopped"),
             "stopping": _("Stopping"),
-            "preparing": _("Writing the cases"),
+            "preparing": _("Writing cases"),
         }[job.state]
     return {
-        "warm-up": _("Learning to generate"),
-        "joint": _("Learning together"),
+        "warm-up": _("Training the generator"),
+        "joint": _("Joint training"),
         "final": _("Final training"),
     }.get(job.phase, _("Starting"))
 
 
 def remainingText(seconds: float | None) -> str:
-    """Give a remaining time as a person says it."""
+    """Format a remaining time."""
     if seconds is None:
         return ""
     whole = max(round(seconds), 0)
@@ -153,14 +149,14 @@ def remainingText(seconds: float | None) -> str:
 
 
 def logLine(event: dict[str, Any]) -> str:
-    """Give the line that the log shows for an event, "" for none."""
+    """Return the line of the log for an event, "" for none."""
     kind = event["kind"]
     if kind == "log":
         return str(event["text"])
     if kind == "error":
         return _("Error: {text}").format(text=event["text"])
     if kind == "state":
-        return _("The training is {state}").format(state=event["state"])
+        return _("Training is {state}").format(state=event["state"])
     if kind == "metrics" and event.get("validation_dice") is not None:
         text = _("Step {step}: validation Dice {dice:.3f}")
         return text.format(step=event["step"], dice=event["validation_dice"])

@@ -1,4 +1,4 @@
-"""A volume and its segmentation, to learn from."""
+"""A volume with its segmentation, and its storage in the parameter node."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 
 import slicer
 
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+
 ROLES = ("train", "validate", "ignore")
-# What some file system forbids in a name, and the names that Windows keeps for devices.
+# Characters that some file systems forbid, and device names that Windows reserves.
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_LONGEST = 80
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MAX_NAME_LENGTH = 80
 
 
 @dataclass
 class TrainingPair:
-    """A volume with its segmentation, a segmentation node or a label map volume.
+    """A volume with its segmentation.
 
-    `role` is one of `ROLES`, `status` is "" before the pair was checked, then "ok" or the reason
-    why it cannot be learned from. The check also notes the `volumes` of its classes in ml by their
-    label values, and, once all pairs are checked, in `remark` what is to be looked at.
+    Attributes:
+        volumeNode: the volume.
+        segmentationNode: segmentation node or label map volume.
+        role: one of `ROLES`.
+        status: "" until the pair is checked, then "ok" or the reason why it cannot be used.
+        volumes: segment volumes in ml by label value, set by the check.
+        warning: reason to look at the segmentation, set when all pairs are checked.
     """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
@@ -29,25 +35,76 @@ class TrainingPair:
     role: str = "train"
     status: str = ""
     volumes: dict[int, float] = field(default_factory=dict)
-    remark: str = ""
+    warning: str = ""
 
     @property
     def name(self) -> str:
-        """The volume's name as it can be part of a file name on every system."""
-        name = _FORBIDDEN.sub("_", self.volumeNode.GetName() or "")[:_LONGEST].strip(". ")
-        return f"_{name}" if not name or _DEVICES.fullmatch(name) else name
+        """The volume's name, made valid as part of a file name on all platforms."""
+        name = self.volumeNode.GetName() or ""
+        name = _FORBIDDEN.sub("_", name)[:_MAX_NAME_LENGTH].strip(". ")
+        return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
 
 
 def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
-    """Give the pairs that a training would use."""
+    """Return the pairs that are not ignored."""
     return [pair for pair in pairs if pair.role != "ignore"]
 
 
 def caseNames(pairs: Sequence[TrainingPair]) -> list[str]:
-    """A file name for each pair that no other one has, whatever the case of its letters."""
+    """Return a unique (case-insensitive) file name for each pair."""
     names: list[str] = []
     for pair in pairs:
-        taken = {name.casefold() for name in names}
+        used = {name.casefold() for name in names}
         candidates = (pair.name, *(f"{pair.name}_{k}" for k in range(2, len(pairs) + 2)))
-        names.append(next(name for name in candidates if name.casefold() not in taken))
+        names.append(next(name for name in candidates if name.casefold() not in used))
     return names
+
+
+def loadPairs(
+    parameters: GenSegSlicerParameterNode, known: Sequence[TrainingPair]
+) -> list[TrainingPair]:
+    """Return the pairs of the parameter node; unchanged ones are taken from `known`."""
+    rows = zip(parameters.pairVolumes, parameters.pairSegmentations, parameters.pairRoles)
+    pairs = [TrainingPair(*row) for row in rows if row[0] is not None and row[1] is not None]
+    byKey = {pairKey(pair): pair for pair in known}
+    return [byKey.get(pairKey(pair), pair) for pair in pairs]
+
+
+def savePairs(parameters: GenSegSlicerParameterNode, pairs: Sequence[TrainingPair]) -> None:
+    """Write the pairs into the parameter node, as one modification."""
+    with slicer.util.NodeModify(parameters):
+        parameters.pairVolumes = [pair.volumeNode for pair in pairs]
+        parameters.pairSegmentations = [pair.segmentationNode for pair in pairs]
+        parameters.pairRoles = [pair.role for pair in pairs]
+
+
+def nodeIDs(pair: TrainingPair) -> tuple[str, str]:
+    """Return the IDs of both nodes, which identify a pair."""
+    return pair.volumeNode.GetID(), pair.segmentationNode.GetID()
+
+
+def pairKey(pair: TrainingPair) -> tuple[str, str, str]:
+    """Return everything that the parameter node stores of a pair."""
+    return (*nodeIDs(pair), pair.role)
+
+
+def modifiedTimes(pair: TrainingPair) -> tuple[object, ...]:
+    """Return a value that changes whenever voxels, segments or transforms of a pair do."""
+    node = pair.segmentationNode
+    parts = [pair.volumeNode.GetImageData()]
+    if node.IsA("vtkMRMLSegmentationNode"):
+        segmentation = node.GetSegmentation()
+        source = segmentation.GetSourceRepresentationName()
+        count = segmentation.GetNumberOfSegments()
+        segments = [segmentation.GetNthSegment(index) for index in range(count)]
+        parts += [*segments, *(segment.GetRepresentation(source) for segment in segments)]
+    else:
+        parts.append(node.GetImageData())
+    transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
+    return (*(0 if part is None else part.GetMTime() for part in parts), *transforms)
+
+
+def isInScene(pair: TrainingPair) -> bool:
+    """Return whether both nodes are still in the scene."""
+    nodes = (pair.volumeNode, pair.segmentationNode)
+    return all(slicer.mrmlScene.IsNodePresent(node) for node in nodes)

@@ -1,4 +1,4 @@
-"""The section *Training*: what a training is asked, and whether it can start."""
+"""The settings of the *Training* section."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _FOLDER_KEY = "GenSegSlicer/outputFolder"
 
 
 class TrainingSection(Section):
-    """Starts trainings on the pairs of the table, and says what is missing for that."""
+    """Starts trainings on the pairs of the table."""
 
     def __init__(self, ui: Any, logic: Any, cases: CasesSection, runs: RunSection) -> None:
         super().__init__(ui, logic)
         self.cases, self.runs = cases, runs
-        self.reason = InlineMessage(ui.trainReason)
+        self.problemMessage = InlineMessage(ui.trainReason)
         self._device = ChoiceBinding(ui.deviceSelector, "device")
         self._bindings = [self._device, PathBinding(ui.outputFolderEdit, "outputFolder")]
-        self._device.setChoices([("auto", _("Automatic: the fastest"), "")])
+        self._device.setChoices([("auto", _("Automatic (fastest device)"), "")])
         preset = ChoiceBinding(ui.presetSelector, "preset", TrainingSettings.presetText)
         preset.setChoices(TrainingSettings.presetChoices())
         self._bindings.append(preset)
@@ -47,76 +47,76 @@ class TrainingSection(Section):
         ui.trainButton.connect("clicked(bool)", lambda checked: self.train())
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
-        """Work on these parameters; a new scene starts with the folder that was used last."""
+        """Set the parameter node; a new scene gets the last used output folder."""
         if parameters is not None and not parameters.outputFolder:
             parameters.outputFolder = str(qt.QSettings().value(_FOLDER_KEY, "") or "")
         super().setParameters(parameters)
 
     def enter(self) -> None:
-        """Ask the training's Python for the devices; PyTorch is never imported into Slicer."""
+        """Query the devices in another process, so that PyTorch is not imported into Slicer."""
         if not self.missing:
-            self.logic.devices(self._offerDevices)
+            self.logic.devices(self._updateDeviceList)
 
     def refresh(self) -> None:
-        """Show only what matters, and say whether a training can start."""
+        """Show the widgets that apply to the current settings."""
         p, ui = self.parameters, self.ui
         ui.timeBudgetSpinBox.setVisible(p.effort == TrainingSettings.BUDGET)
         hasGenerator = p.generator not in GENERATORLESS
         ui.hypergradientSelector.enabled = hasGenerator
         ui.hypergradientSelector.toolTip = (
-            _("How the error on the held-back cases steers the generator")
+            _("How gradients of the validation loss with respect to the generator are computed.")
             if hasGenerator
-            else _("Without a generator there is nothing to steer")
+            else _("Applies only to generators that are trained.")
         )
         self.update()
 
     def update(self) -> None:
-        """Enable the button Train, or say why not."""
+        """Enable the Train button, or show why it is disabled."""
         if self.parameters is None:
             return
-        fault = self.fault()
-        self.ui.trainButton.enabled = not fault
-        self.ui.trainButton.toolTip = fault or _("Train a model on the pairs above")
-        if fault and not self.runs.isTraining():
-            self.reason.hint(_("To train: {fault}").format(fault=fault))
+        problem = self.problem()
+        self.ui.trainButton.enabled = not problem
+        self.ui.trainButton.toolTip = problem or _("Train a model on the pairs above.")
+        if problem and not self.runs.isTraining():
+            self.problemMessage.hint(_("To train: {problem}").format(problem=problem))
         else:
-            self.reason.clear()
+            self.problemMessage.clear()
 
-    def fault(self) -> str:
-        """Tell in one line why no training can start; "" where one can."""
+    def problem(self) -> str:
+        """Return in one line why training cannot start, "" if it can."""
         if self.missing:
-            return _("install the missing packages first (above)")
+            return _("install the missing packages first (see above)")
         if self.runs.isTraining():
-            return _("a training is running; stop it or wait for its end")
-        return self.cases.fault() or _folderFault(self.parameters.outputFolder)
+            return _("another training is running; stop it or wait until it ends")
+        return self.cases.problem() or _folderProblem(self.parameters.outputFolder)
 
     def train(self) -> None:
         """Start a training on the pairs of the table."""
         p = self.parameters
         try:
             job = self.logic.train(
-                self.cases.used(),
+                self.cases.usedPairs(),
                 p.preset,
                 Path(p.outputFolder),
                 classMap=self.cases.segments.classMap(),
                 settings=TrainingSettings.trainSettings(p),
                 effort=TrainingSettings.effort(p),
             )
-        except GenSegError as fault:
-            self.runs.message.error(str(fault))
+        except GenSegError as error:
+            self.runs.message.error(str(error))
         else:
             self.ui.outputFolderEdit.addCurrentPathToHistory()
             qt.QSettings().setValue(_FOLDER_KEY, p.outputFolder)
             self.runs.follow(job)
 
-    def _offerDevices(self, devices: list[dict[str, Any]]) -> None:
+    def _updateDeviceList(self, devices: list[dict[str, Any]]) -> None:
         if self.parameters is None:  # the panel was closed meanwhile
             return
-        automatic = _("Automatic: the fastest")
+        automatic = _("Automatic (fastest device)")
         if devices:
-            automatic = _("Automatic: {title}").format(title=devices[0]["title"])
-        listed = [(each["name"], _deviceText(each), each["name"]) for each in devices]
-        self._device.setChoices([("auto", automatic, ""), *listed])
+            automatic = _("Automatic ({title})").format(title=devices[0]["title"])
+        choices = [(each["name"], _deviceText(each), each["name"]) for each in devices]
+        self._device.setChoices([("auto", automatic, ""), *choices])
 
 
 def _deviceText(device: dict[str, Any]) -> str:
@@ -126,11 +126,11 @@ def _deviceText(device: dict[str, Any]) -> str:
     return _("{title}, {memory:.0f} GB").format(title=device["title"], memory=memory)
 
 
-def _folderFault(folder: str) -> str:
+def _folderProblem(folder: str) -> str:
     if not folder:
-        return _("choose an output folder")
+        return _("select an output folder")
     if Path(folder).is_file():
-        return _("the output folder is a file; choose a folder")
+        return _("the output folder is a file; select a folder")
     if Path(folder).is_dir() and not os.access(folder, os.W_OK):
-        return _("the output folder cannot be written to; choose another one")
+        return _("the output folder is not writable; select another folder")
     return ""

@@ -1,4 +1,4 @@
-"""The choices of the section *Training*: what the user reads, and what a training is asked."""
+"""Choices of the *Training* section, and their conversion to training settings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Choices = list[tuple[str, str, str]]
 
 
 def presetChoices() -> Choices:
-    """Give the presets, those for a certain anatomy first."""
+    """Return the presets, those for a specific anatomy first."""
     presets = [load_preset(name) for name in list_presets()]
     presets.sort(key=lambda preset: not preset.labels)
     return [(p.name, _presetTitle(p), _presetToolTip(p)) for p in presets]
 
 
 def presetText(nameOrPath: str) -> str:
-    """Give the title of a preset, also of one from a file of the user's own."""
+    """Return the title of a preset or preset file."""
     try:
         return _presetTitle(load_preset(nameOrPath))
     except GenSegError:
@@ -31,93 +31,93 @@ def presetText(nameOrPath: str) -> str:
 
 
 def segmenterChoices() -> Choices:
-    """Give the networks that can be trained."""
+    """Return the segmentation networks."""
     names = {
         "unet": _("U-Net"),
-        "dynunet": _("DynUNet (as in nnU-Net)"),
+        "dynunet": _("DynUNet (nnU-Net architecture)"),
         "segresnet": _("SegResNet"),
         "attention-unet": _("Attention U-Net"),
         "unetr": _("UNETR"),
         "swin-unetr": _("Swin UNETR"),
         "deeplab": _("DeepLab"),
     }
-    usual = ("", _("Recommended for the anatomy"), _("The network that the anatomy's preset names"))
-    return [usual, *((name, names.get(name, name), name) for name in SEGMENTERS)]
+    default = ("", _("Default for anatomy"), _("The network of the selected anatomy's preset."))
+    return [default, *((name, names.get(name, name), name) for name in SEGMENTERS)]
 
 
 def effortChoices() -> Choices:
-    """Give how long a training may take."""
+    """Return the training durations."""
     return [
-        ("quick", _("Quick"), _("A first impression")),
-        ("standard", _("Standard"), _("The usual training")),
-        ("thorough", _("Thorough"), _("About four times as long as the usual training")),
-        (BUDGET, _("Time budget"), _("As good as it gets within the given time")),
+        ("quick", _("Quick"), _("Short training for a first impression.")),
+        ("standard", _("Standard"), _("Recommended training duration.")),
+        ("thorough", _("Thorough"), _("About four times the standard duration.")),
+        (BUDGET, _("Time budget"), _("Training that ends within the given time.")),
     ]
 
 
 def generatorChoices() -> Choices:
-    """Give how further pairs are made."""
+    """Return the methods to generate image-mask pairs."""
     names = {
         "searchable": (
-            _("Learned, steered by held-back cases"),
-            _("The shapes of real cases are blended and a network draws images for them"),
+            _("Learned (architecture search)"),
+            _("Blends shapes of real cases; a network with searched architecture makes images."),
         ),
         "mask-only": (
-            _("Learned from masks alone"),
-            _("As first published: the network sees no real image, but the mask to draw for"),
+            _("Learned from masks only"),
+            _("As originally published: a network makes images from masks, not from real images."),
         ),
         "spade": (
-            _("Learned, SPADE"),
-            _("The mask scales and shifts what a network makes of a real image"),
+            _("Learned (SPADE)"),
+            _("The mask modulates the features of a network that changes a real image."),
         ),
         "vae": (
-            _("Learned, variational autoencoder"),
-            _("A real image is changed as a random code says, which a network learned to read"),
+            _("Learned (variational autoencoder)"),
+            _("A real image is changed by a random latent code."),
         ),
         "diffusion": (
-            _("Learned, diffusion bridge"),
-            _("A real image is changed in three noisy steps; takes longer"),
+            _("Learned (diffusion bridge)"),
+            _("A real image is changed in three denoising steps. Slower."),
         ),
         "warped": (
-            _("Warped: blended real pairs"),
-            _("The shapes of real cases are blended and real images moved onto them"),
+            _("Warped real images"),
+            _("Blends shapes of real cases and warps real images to them, without a network."),
         ),
-        "none": (_("None: real pairs only"), _("The plain training, for comparison")),
+        "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }
     return [(name, *names.get(name, (name, ""))) for name in GENERATORS]
 
 
 def hypergradientChoices() -> Choices:
-    """Give how the error on held-back cases reaches the generator."""
+    """Return the hypergradient methods."""
     names = {
-        "finite-difference": (_("Finite differences"), _("Fast and little memory")),
-        "unroll": (_("Unrolled step"), _("Exact; needs more memory and time")),
-        "neumann": (_("Neumann series"), _("Implicit; needs more time")),
-        "none": (_("None"), _("The generator is trained apart from the segmenter")),
+        "finite-difference": (_("Finite differences"), _("Fast, with low memory use.")),
+        "unroll": (_("Unrolled step"), _("Exact, but needs more memory and time.")),
+        "neumann": (_("Neumann series"), _("Implicit differentiation; needs more time.")),
+        "none": (_("None"), _("The generator is trained independently of the segmenter.")),
     }
     return [(name, *names.get(name, (name, ""))) for name in HYPERGRADIENTS]
 
 
 def trainSettings(parameters: GenSegSlicerParameterNode) -> dict[str, Any]:
-    """Give the settings of the library that the parameters change from the preset's."""
+    """Return the training settings that override those of the preset."""
     settings: dict[str, Any] = {
         "device": parameters.device,
         "generator": parameters.generator,
         "hypergradient": parameters.hypergradient,
-        "augmentation": parameters.augmentation,
+        "augmentation_strength": parameters.augmentation,
         "seed": parameters.seed,
     }
     if parameters.segmenter:
         settings["segmenter"] = parameters.segmenter
     if parameters.rounds:
-        settings["joint_steps"] = parameters.rounds * TrainConfig.validate_every
+        settings["joint_steps"] = parameters.rounds * TrainConfig.validation_interval
     if parameters.effort == BUDGET:
         settings["time_budget_s"] = 60.0 * parameters.timeBudgetMin
     return settings
 
 
 def effort(parameters: GenSegSlicerParameterNode) -> str:
-    """Give the library's effort; under a time budget it is the time that ends the training."""
+    """Return the effort; with a time budget, time is the only limit."""
     return "thorough" if parameters.effort == BUDGET else parameters.effort
 
 
@@ -128,4 +128,4 @@ def _presetTitle(preset: Any) -> str:
 def _presetToolTip(preset: Any) -> str:
     if preset.labels:
         return _("Classes: {names}").format(names=", ".join(preset.labels.values()))
-    return _("The classes are the segments that your segmentations have")
+    return _("The classes are the segments of your segmentations.")

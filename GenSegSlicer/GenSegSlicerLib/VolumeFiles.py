@@ -1,4 +1,4 @@
-"""Volume nodes to files and back, so that they lie where they lay."""
+"""Export and import of volume nodes with their geometry."""
 
 from __future__ import annotations
 
@@ -10,68 +10,68 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Geometry import (
-    fileGrid,
-    hasRightAngles,
-    localGrid,
+    fileIJKToRAS,
+    hasOrthogonalAxes,
+    localIJKToRAS,
     matrixFromArray,
-    spacingOf,
+    spacingFromMatrix,
 )
-from GenSegSlicerLib.ImageFiles import imageFromZero, readImage, writeImage
-from GenSegSlicerLib.SubjectHierarchy import placeBeside
+from GenSegSlicerLib.ImageFiles import imageWithDefaultGeometry, readImage, writeImage
+from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 
 def writeVolume(
     volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False
 ) -> np.ndarray:
-    """Write a volume as it lies in the world, whole or not at all; the node stays as it is.
+    """Write a volume atomically, in world coordinates; the node is not changed.
 
     Returns:
-        The grid matrix (4, 4) of the file, from voxel indices to RAS mm (see `fileGrid`).
+        The IJK-to-RAS matrix (4, 4) of the file, see `fileIJKToRAS`.
 
     Raises:
-        GenSegError: the volume has no scalar voxels or no valid grid, or the file cannot be
+        GenSegError: the volume is not scalar or has an invalid geometry, or the file cannot be
             written.
     """
-    grid = fileGrid(requireScalar(volumeNode))
-    writeImage(imageFromZero(volumeNode.GetImageData()), grid, Path(path), compress)
-    return grid
+    ijkToRAS = fileIJKToRAS(requireScalarVolume(volumeNode))
+    writeImage(imageWithDefaultGeometry(volumeNode.GetImageData()), ijkToRAS, Path(path), compress)
+    return ijkToRAS
 
 
-def requireScalar(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
-    """Give a volume back that can be written.
+def requireScalarVolume(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Return the volume if it can be written.
 
     Raises:
-        GenSegError: it has no voxels, several values a voxel, or a grid that no file can have.
+        GenSegError: it has no voxels, several components per voxel, or an invalid geometry.
     """
     name, image = volumeNode.GetName(), volumeNode.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise GenSegError(
-            _("{name} has no voxels; load or choose another volume").format(name=name)
+            _("{name} has no voxels; load or select another volume").format(name=name)
         )
     if image.GetNumberOfScalarComponents() != 1:
         raise GenSegError(
-            _("{name} has {count} values a voxel (RGB or 4-D?); extract one channel of it").format(
+            _("{name} has {count} components per voxel (RGB or 4-D); extract one of them").format(
                 name=name, count=image.GetNumberOfScalarComponents()
             )
         )
-    grid = fileGrid(volumeNode)
-    if not np.isfinite(grid).all() or (spacingOf(grid) <= 0).any():
+    ijkToRAS = fileIJKToRAS(volumeNode)
+    if not np.isfinite(ijkToRAS).all() or (spacingFromMatrix(ijkToRAS) <= 0).any():
         raise GenSegError(
-            _("{name} has no valid voxel spacing; correct it in the Volumes module").format(
+            _("{name} has an invalid voxel spacing; correct it in the Volumes module").format(
                 name=name
             )
         )
-    if not hasRightAngles(grid):
+    if not hasOrthogonalAxes(ijkToRAS):
         raise GenSegError(
-            _("The axes of {name} are not at right angles; resample the volume first").format(
-                name=name
-            )
+            _("The axes of {name} are not orthogonal; resample the volume first").format(name=name)
         )
     return volumeNode
 
 
 def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Load a file or a DICOM series folder into the scene; `readImage` says what is raised."""
+    """Load a file or a folder of a DICOM series into the scene; raises as `readImage`."""
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(name)
     storage = readImage(node, Path(path))
@@ -82,19 +82,19 @@ def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     return node
 
 
-def loadVolumeOver(
+def loadDerivedVolume(
     path: Path,
     name: str,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    writtenGrid: np.ndarray,
+    writtenIJKToRAS: np.ndarray,
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """Load a file that was made from the file of a volume, so that it lies over that volume.
+    """Load a file that was computed from the file of a volume, aligned with that volume.
 
     Args:
-        path: of the file.
-        name: of the new node, which does not depend on the file any more.
-        volumeNode: the volume; its parent transform becomes that of the new node.
-        writtenGrid: what `writeVolume` returned for the volume.
+        path: path of the file, which is not needed afterwards.
+        name: name of the new node.
+        volumeNode: the volume, whose parent transform the new node gets.
+        writtenIJKToRAS: return value of `writeVolume` for the volume.
 
     Raises:
         GenSegError: see `readImage`.
@@ -102,10 +102,10 @@ def loadVolumeOver(
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(name)
     readImage(node, Path(path))
-    toLocal = localGrid(volumeNode) @ np.linalg.inv(writtenGrid)
-    node.SetIJKToRASMatrix(matrixFromArray(toLocal @ localGrid(node)))
+    toLocal = localIJKToRAS(volumeNode) @ np.linalg.inv(writtenIJKToRAS)
+    node.SetIJKToRASMatrix(matrixFromArray(toLocal @ localIJKToRAS(node)))
     slicer.mrmlScene.AddNode(node)
     node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
     node.CreateDefaultDisplayNodes()
-    placeBeside(node, volumeNode)
+    placeInSameFolder(node, volumeNode)
     return node

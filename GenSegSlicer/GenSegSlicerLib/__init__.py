@@ -1,5 +1,5 @@
-"""What the GenSeg module of 3D Slicer is made of: no Qt widgets but in the sections."""
+"""Implementation of the GenSeg module; only the sections of the panel use Qt widgets."""
 
 from GenSegSlicerLib.Library import ensureImportable
 
-ensureImportable()  # its modules import GenSegLib, which may lie one folder up
+ensureImportable()  # GenSegLib may be one folder up
