@@ -29,13 +29,13 @@ from GenSegSlicerLib.Logic import GenSegSlicerLogic  # noqa: E402
 from measuring import write_result  # noqa: E402
 from panel_driver import PanelDriver  # noqa: E402
 from panel_scenes import load_hippocampi, tiny_preset  # noqa: E402
-from small_trainings import TINY, Watch  # noqa: E402
+from small_trainings import TINY, JobRecorder  # noqa: E402
 
 
 def followed(job: Any) -> list[float]:
     """Run the event loop until the job has ended; return the seconds of its iterations."""
-    watch = Watch(HOST, job)
-    watch.until_ended()
+    watch = JobRecorder(HOST, job)
+    watch.wait_until_ended()
     if job.state != "finished":
         raise SystemExit(f"{job.state}: {job.message}")
     return watch.turns_s

@@ -78,11 +78,14 @@ class ResultsTable:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold a lock file, so that several benchmarks may write to one table."""
+        """Lock the folder, so that several benchmarks may write to one table."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.with_suffix(".lock").open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        folder = os.open(self.file.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(folder)
 
 
 @dataclass(frozen=True)

@@ -32,21 +32,21 @@ from GenSegLib import cli
 mark("command line")
 import torch
 mark("torch")
-import GenSegLib.training.trainer as phases
+import GenSegLib.training.trainer as trainer
 mark("MONAI and the rest")
-load_session = phases.load_session
+load_session = trainer.load_session
 def loaded(*arguments):
     mark("cases checked, threads chosen")
     session = load_session(*arguments)
     mark("cases prepared, networks made")
-    first = session.learner.warmup_step
-    def stepped():
-        first()
+    take_step = session.learner.warmup_step
+    def first_step():
+        take_step()
         mark("first step")
         os._exit(0)
-    session.learner.warmup_step = stepped
+    session.learner.warmup_step = first_step
     return session
-phases.load_session = loaded
+trainer.load_session = loaded
 cli.main(sys.argv[1:])
 """
 # Runs in the desktop host, where Qt and VTK are loaded as they are in Slicer.
