@@ -1,4 +1,4 @@
-"""How tests drive an application, be it the desktop host or a running 3D Slicer."""
+"""Drive an application, the desktop host or a real 3D Slicer, in tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Driver:
-    """Drives an application by its event loop.
+    """Runs an application's event loop.
 
     Attributes:
         app: the application.
@@ -18,18 +18,18 @@ class Driver:
         self.app = application
 
     def process_events(self) -> None:
-        """Let Qt do what is due."""
+        """Process pending events."""
         self.app.processEvents()
 
     def wait_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
         """Process events until the condition holds.
 
         Raises:
-            AssertionError: it does not within the time.
+            AssertionError: if it does not hold within the time.
         """
         end = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > end:
-                raise AssertionError(f"Still not so after {timeout_s:g} s")
+                raise AssertionError(f"The condition does not hold after {timeout_s:g} s")
             self.process_events()
             time.sleep(0.002)

@@ -1,1 +1,1 @@
-"""The tests of the Slicer module in the application itself, for those who have one."""
+"""Runs the tests of the Slicer module in a real 3D Slicer."""

@@ -1,12 +1,14 @@
-"""Runs the tests of the Slicer module in a real 3D Slicer, and ends it with their exit code.
+"""Run the tests of the Slicer module in a real 3D Slicer, and exit with pytest's code.
 
-    PythonSlicer -m pip install pytest hypothesis
+In the repository's folder, on one line:
+
+    PythonSlicer -m pip install pytest hypothesis jsonschema
     Slicer --testing --no-splash --additional-module-paths GenSegSlicer
-           --python-script Testing/InSlicer/run_tests.py [pytest's arguments]
+           --python-script Testing/InSlicer/run_tests.py [pytest arguments]
 
-in the repository's folder, on one line. The tests that train and apply models need what the
-module's *Install* button brings as well; they say so where it is missing. Without arguments the
-whole suite runs but for what is about the desktop host itself.
+Tests that train and apply models also need the packages of the module's *Install* button and are
+skipped without them. By default all tests run except those of the desktop host. Slicer takes a
+first argument that ends in `.py` as its script: start with an option, such as `-q`.
 """
 
 from __future__ import annotations
@@ -18,24 +20,21 @@ import slicer
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT / "Testing" / "Slicer"
-NOT_HERE = ("test_host*.py", "test_in_slicer.py", "test_walls.py", "test_panel_opening.py")
+NOT_HERE = ("test_in_slicer.py", "test_panel_imports.py", "test_panel_opening.py")
 
 
 def run(arguments: list[str]) -> int:
-    """Run pytest in this process and give its exit code."""
+    """Run pytest in this process and return its exit code."""
     try:
         import pytest
     except ImportError:
-        print("pytest is not installed: PythonSlicer -m pip install pytest hypothesis")
+        print("pytest is not installed: PythonSlicer -m pip install pytest hypothesis jsonschema")
         return 2
-    asked = arguments or [str(SUITE), *(f"--ignore-glob=*/{name}" for name in NOT_HERE)]
-    # The application's standard output is no file: pytest shall capture Python's alone.
+    arguments = arguments or [str(SUITE), *(f"--ignore-glob=*/{name}" for name in NOT_HERE)]
+    # The application's standard output is not a file: let pytest capture Python's alone.
     options = ["--capture=sys", "--color=no", "-p", "no:faulthandler", "-p", "no:cacheprovider"]
-    return int(
-        pytest.main(
-            [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", *options, *asked]
-        )
-    )
+    configuration = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
+    return int(pytest.main([*configuration, *options, *arguments]))
 
 
 if __name__ == "__main__":

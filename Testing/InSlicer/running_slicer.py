@@ -1,4 +1,4 @@
-"""The running application, with the manner in which the tests drive the desktop host."""
+"""The real Slicer, driven like the desktop host."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from driving import Driver
 
 
 class RunningSlicer(Driver):
-    """The 3D Slicer that runs this; see `Host.Host`, whose tests it serves.
+    """The 3D Slicer that runs the tests; the counterpart of `Host.Host`.
 
     Attributes:
-        slot_errors: what slots let through; PythonQt prints it and goes on.
+        slot_errors: exceptions raised in slots, which PythonQt prints.
     """
 
     def __init__(self) -> None:
         super().__init__(slicer.app)
         self.slot_errors: list[BaseException] = []
-        self._print = sys.excepthook
-        sys.excepthook = self._note
+        self._previous_hook = sys.excepthook
+        sys.excepthook = self._record
 
     def open_module(self, path: str | Path) -> Any:
-        """Show the panel of a scripted module that the application has loaded; gives its widget."""
+        """Show the panel of a loaded scripted module. Returns its widget object."""
         name = Path(path).stem
         slicer.util.selectModule(name)
         return slicer.util.getModuleWidget(name)
 
     def close_module(self, name: str) -> None:
-        """Make the module's panel anew, which cleans the old one up."""
+        """Create the module's panel again, which cleans up the previous one."""
         slicer.util.reloadScriptedModule(name)
 
-    def _note(
+    def _record(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         self.slot_errors.append(error)
-        self._print(kind, error, trace)
+        self._previous_hook(kind, error, trace)

@@ -1,4 +1,4 @@
-"""A model whose answers are known, and volumes for it."""
+"""A model with known predictions, and volumes for it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from GenSegSlicerLib.Library import libraryFolder, pythonProgram
+from GenSegSlicerLib.Library import libraryFolder, pythonExecutable
 from mrml_nodes import SHAPE, add_volume
 
 LIBRARY_TESTS = Path(__file__).resolve().parents[1] / "Library"
 
-# A model that labels what is clearly brighter than the mean of the image.
+# A model that labels voxels that are clearly brighter than the mean of the image
 MAKE_MODEL = """
 import sys
 from pathlib import Path
@@ -25,15 +25,21 @@ save_bright_model(Path(sys.argv[1]), preset)
 
 
 def make_bright_model(folder: Path, mirror_axes: tuple[int, ...] = ()) -> Path:
-    """Make the model. PyTorch does it, in another process than Slicer."""
+    """Save the model, in another process because it needs PyTorch."""
     start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
-    command = [pythonProgram(), "-c", f"{start}\n{MAKE_MODEL}", str(folder), *map(str, mirror_axes)]
+    command = [
+        pythonExecutable(),
+        "-c",
+        f"{start}\n{MAKE_MODEL}",
+        str(folder),
+        *map(str, mirror_axes),
+    ]
     subprocess.run(command, check=True)
     return folder
 
 
 def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:
-    """A volume with a bright block, and where it is."""
+    """Add a volume with a bright block. Returns the node and the block's mask."""
     bright = np.zeros(SHAPE[::-1], bool)
     bright[2:6, 3:8, 4:9] = True
     return add_volume(np.where(bright, 900, 10).astype(np.int16), grid, name), bright

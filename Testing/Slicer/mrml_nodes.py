@@ -1,4 +1,4 @@
-"""Nodes for tests: volumes on any grid, segmentations, transforms, and what a scene is like."""
+"""Nodes for tests: volumes on any grid, segmentations and transforms."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ BINARY = "Binary labelmap"
 SURFACE = "Closed surface"
 
 
-def turned(scales: Sequence[float], angle: float = 0.0, skew: float = 0.0) -> np.ndarray:
-    """A grid matrix: axes scaled by `scales`, turned about an oblique axis, sheared by `skew`."""
-    turn = vtk.vtkTransform()
-    turn.RotateWXYZ(np.degrees(angle), 1.0, 2.0, 0.5)
-    matrix = slicer.util.arrayFromVTKMatrix(turn.GetMatrix()) @ np.diag([*scales, 1.0])
-    sheared = np.eye(4)
-    sheared[0, 1] = skew
-    matrix = sheared @ matrix
+def grid_matrix(scales: Sequence[float], angle: float = 0.0, skew: float = 0.0) -> np.ndarray:
+    """Matrix from voxel indices to RAS: scaled, rotated about an oblique axis, sheared."""
+    rotation = vtk.vtkTransform()
+    rotation.RotateWXYZ(np.degrees(angle), 1.0, 2.0, 0.5)
+    matrix = slicer.util.arrayFromVTKMatrix(rotation.GetMatrix()) @ np.diag([*scales, 1.0])
+    shear = np.eye(4)
+    shear[0, 1] = skew
+    matrix = shear @ matrix
     matrix[:3, 3] = 12.5, -40.25, 7.125
     return matrix
 
 
 GRIDS = {
-    "RAS": turned((1, 1, 1)),
-    "LPS": turned((-1, -1, 1)),
-    "left-handed": turned((0.5, 0.5, -2)),
-    "anisotropic": turned((0.7, 1.1, 3)),
-    "oblique": turned((0.7, 1.1, 3), angle=0.6),
-    "oblique and flipped": turned((-0.7, 1.1, -3), angle=-2.1),
+    "RAS": grid_matrix((1, 1, 1)),
+    "LPS": grid_matrix((-1, -1, 1)),
+    "left-handed": grid_matrix((0.5, 0.5, -2)),
+    "anisotropic": grid_matrix((0.7, 1.1, 3)),
+    "oblique": grid_matrix((0.7, 1.1, 3), angle=0.6),
+    "oblique and flipped": grid_matrix((-0.7, 1.1, -3), angle=-2.1),
 }
 
-# Parent transforms that keep the right angles of any grid.
-RIGID = turned((1, 1, 1), angle=1.2)
-MIRRORING = turned((-2, 2, 2), angle=0.4)
+# Parent transforms that preserve right angles
+RIGID = grid_matrix((1, 1, 1), angle=1.2)
+MIRRORING = grid_matrix((-2, 2, 2), angle=0.4)
 
 
 def add_volume(array: np.ndarray, grid: np.ndarray, name: str = "volume") -> Any:
-    """A volume node of an array (k, j, i)."""
+    """Add a volume node of an array (k, j, i)."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     slicer.util.updateVolumeFromArray(node, array)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid))
@@ -59,8 +59,8 @@ def add_label_map(array: np.ndarray, grid: np.ndarray, name: str = "label map") 
     return node
 
 
-def oriented(array: np.ndarray, grid: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> Any:
-    """Voxels (k, j, i) of a grid, whose first one has the indices `start` (i, j, k) there."""
+def oriented_image(array: np.ndarray, grid: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> Any:
+    """An oriented image of an array (k, j, i), with extent from `start` (i, j, k)."""
     image = slicer.vtkOrientedImageData()
     ends = [end for s, n in zip(start, array.shape[::-1]) for end in (s, s + n - 1)]
     image.SetExtent(*ends)
@@ -79,7 +79,7 @@ def add_segment(node: Any, name: str, image: Any, value: int = 1) -> Any:
 
 
 def add_segmentation(layers: Sequence[tuple[Any, dict[int, str]]], name: str = "segments") -> Any:
-    """A segmentation of layers: an image, and the names of its values."""
+    """Add a segmentation of layers, each an image with the names of its label values."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     for image, names in layers:
@@ -89,7 +89,7 @@ def add_segmentation(layers: Sequence[tuple[Any, dict[int, str]]], name: str = "
 
 
 def add_ball(center: Sequence[float], radius: float, name: str = "Ball") -> Any:
-    """A segmentation that has nothing but a closed surface: a sphere, in mm."""
+    """Add a segmentation of a sphere (in mm) with a closed surface only."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} surface")
     node.GetSegmentation().SetSourceRepresentationName(SURFACE)
     sphere = vtk.vtkSphereSource()
@@ -106,8 +106,8 @@ def add_ball(center: Sequence[float], radius: float, name: str = "Ball") -> Any:
 
 
 def add_transform(matrix: np.ndarray, *children: Any) -> Any:
-    """A linear transform node that becomes the parent of nodes."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
+    """Add a linear transform node as the parent of nodes."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "transform")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
     for child in children:
         child.SetAndObserveTransformNodeID(node.GetID())
@@ -115,7 +115,7 @@ def add_transform(matrix: np.ndarray, *children: Any) -> Any:
 
 
 def add_warp(*children: Any) -> Any:
-    """A transform node that bends space by a few mm."""
+    """Add a nonlinear transform of a few mm as the parent of nodes."""
     source, target = vtk.vtkPoints(), vtk.vtkPoints()
     for corner in np.ndindex(2, 2, 2):
         point = 60.0 * np.array(corner) - 45.0
@@ -132,8 +132,8 @@ def add_warp(*children: Any) -> Any:
     return node
 
 
-def two_parts(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """A label array (k, j, i) with two parts that no rotation maps onto themselves."""
+def two_class_labels(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """A label array (k, j, i) of two classes that is not symmetric under any rotation."""
     label = np.zeros(shape, np.uint8)
     k, j, i = shape
     label[k // 4 : k // 2, j // 4 : 3 * j // 4, i // 4 : 3 * i // 4] = 1
@@ -147,14 +147,14 @@ def noise(shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
 
 
 def local_grid(node: Any) -> np.ndarray:
-    """The matrix from voxel indices to RAS, without the parent transform."""
+    """Matrix from voxel indices to RAS, without the parent transform."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def world_grid(node: Any) -> np.ndarray:
-    """The matrix from voxel indices to the world, for a linear parent transform."""
+    """Matrix from voxel indices to world, for a linear parent transform."""
     to_world = vtk.vtkMatrix4x4()
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
         node.GetParentTransformNode(), None, to_world
@@ -163,13 +163,13 @@ def world_grid(node: Any) -> np.ndarray:
 
 
 def segment_array(node: Any, name: str, volume: Any) -> np.ndarray:
-    """A segment's voxels (k, j, i) in the grid of a volume, as Slicer's own function has them."""
+    """Voxels (k, j, i) of a segment in the grid of a volume, by Slicer's own function."""
     segment = node.GetSegmentation().GetSegmentIdBySegmentName(name)
     return slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, volume) > 0
 
 
 def metadata(preset: Preset | None = None, **changes: Any) -> ModelMetadata:
-    """What a model of a preset would say of itself."""
+    """Metadata of a model of a preset."""
     preset = preset or load_preset("hippocampus-mri")
     values = {
         "name": "hippo",
@@ -185,8 +185,8 @@ def metadata(preset: Preset | None = None, **changes: Any) -> ModelMetadata:
     return ModelMetadata(**{**values, **changes})
 
 
-def state_of(*nodes: Any) -> list[object]:
-    """What nodes are like: every time of change, in the node and in what it holds."""
+def modification_state(*nodes: Any) -> list[object]:
+    """Modification times of nodes and their data."""
     state: list[object] = []
     for node in nodes:
         state += [node.GetMTime(), node.GetNumberOfNodeReferences("transform")]
@@ -194,11 +194,11 @@ def state_of(*nodes: Any) -> list[object]:
             image = node.GetImageData()
             state += [image.GetMTime(), image.GetPointData().GetScalars().GetMTime()]
         else:
-            state += _segments_state(node.GetSegmentation())
+            state += _segments_modification_state(node.GetSegmentation())
     return state
 
 
-def _segments_state(segmentation: Any) -> list[object]:
+def _segments_modification_state(segmentation: Any) -> list[object]:
     state: list[object] = [segmentation.GetMTime(), segmentation.SerializeAllConversionParameters()]
     for k in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(k)

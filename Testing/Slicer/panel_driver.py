@@ -1,4 +1,4 @@
-"""Drives the panel as a person does: presses what is enabled, chooses what is offered."""
+"""Operate the panel as a user does: press enabled buttons, choose listed entries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MODULE = Path(__file__).resolve().parents[2] / "GenSegSlicer" / "GenSegSlicer.py
 
 
 class PanelDriver:
-    """The opened panel and the hands of its user."""
+    """Operates the opened panel."""
 
     def __init__(self, host: Any) -> None:
         self.host = host
@@ -24,16 +24,16 @@ class PanelDriver:
         return self.widget.panel.parameters
 
     def press(self, button: Any) -> None:
-        """Press a button; one that is disabled cannot be pressed."""
+        """Press a button, which must be enabled."""
         assert button.enabled, f"{button.objectName} is disabled: {button.toolTip}"
         button.click()
         self.host.process_events()
 
     def choose(self, box: Any, text: str) -> None:
-        """Choose an entry of a combo box by what it reads."""
-        offered = [box.itemText(index) for index in range(box.count)]
-        assert text in offered, f"{box.objectName} offers {offered}"
-        box.setCurrentIndex(offered.index(text))
+        """Choose an entry of a combo box by its text."""
+        entries = [box.itemText(index) for index in range(box.count)]
+        assert text in entries, f"{box.objectName} lists {entries}"
+        box.setCurrentIndex(entries.index(text))
         self.host.process_events()
 
     def select_rows(self, table: Any, rows: list[int]) -> None:
@@ -44,14 +44,14 @@ class PanelDriver:
                 table.item(row, column).setSelected(True)
 
     def rows(self, table: Any) -> list[list[str]]:
-        """What a table reads: the text of each cell, or of the combo box in it."""
+        """The text of each cell of a table, or of the combo box in it."""
         return [
             [self._cell(table, row, column) for column in range(table.columnCount)]
             for row in range(table.rowCount)
         ]
 
     def wait_for_checks(self) -> None:
-        """Wait until every pair that is used has been checked."""
+        """Wait until all pairs in use have been checked."""
         pairs = self.widget.panel.cases
         self.host.wait_until(lambda: all(p.status for p in pairs.used()), 60)
         self.host.process_events()

@@ -1,4 +1,4 @@
-"""Scenes that the tests of the panel start from: real volumes, phantoms, a tiny preset."""
+"""Scenes for tests of the panel: real volumes, phantoms, a tiny preset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from GenSegLib.presets import Steps, load_preset
 
 
 def load_pair(image: Path, label: Path, name: str) -> tuple[Any, Any]:
-    """Load an image and its label map as a clinician has them: a volume and a segmentation."""
+    """Load an image and its label map as a volume and a segmentation."""
     volume = slicer.util.loadVolume(str(image), {"name": name})
     label_map = slicer.util.loadLabelVolume(str(label), {"name": f"{name} label"})
     segmentation = slicer.mrmlScene.AddNewNodeByClass(
@@ -40,7 +40,7 @@ def load_hippocampi(data: Path, count: int) -> list[tuple[Any, Any]]:
 
 
 def phantom_folder(folder: Path, cases: int = 4, test: int = 1) -> Path:
-    """Draw hippocampus phantoms in the Decathlon's layout."""
+    """Generate hippocampus phantoms in the Decathlon's layout."""
     make_cases(folder / "phantoms", "hippocampus", cases, seed=3, test=test)
     return folder / "phantoms"
 

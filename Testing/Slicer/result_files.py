@@ -1,4 +1,4 @@
-"""Results as the library writes them, for the tests of the panel's reading."""
+"""Prediction files as written by the library."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from GenSegLib.images.image_io import Volume, read_image, write_label
+from GenSegLib.data.image_io import Volume, read_image, write_label
 
 NAMES = {1: "Anterior", 2: "Posterior"}
 
 
 def save_prediction(path: Path, like: Path, label: np.ndarray) -> Path:
-    """What the library writes as its result for an image: label values in the image's own grid."""
+    """Write a label array in the grid of an image."""
     write_label(path, Volume(label.T[None], read_image(like).affine))
     return path

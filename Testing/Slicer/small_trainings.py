@@ -1,4 +1,4 @@
-"""Trainings of seconds on phantoms, and what the tests of them look at."""
+"""Trainings of seconds on phantoms, and a recorder of their jobs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from GenSegLib.data.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 
-TINY = {"threads": 1, "warmup_steps": 2, "joint_steps": 4, "final_steps": 4, "validate_every": 2}
+TINY = {
+    "threads": 1,
+    "warmup_steps": 2,
+    "joint_steps": 4,
+    "final_steps": 4,
+    "validation_interval": 2,
+}
 ENDLESS = 1_000_000
 
 
 def small_run(folder: Path, **settings: Any) -> RunFolder:
-    """A run folder as the command line makes it, of a training of seconds on phantoms."""
+    """Create the run folder of a training of seconds on phantoms."""
     folder.mkdir(parents=True, exist_ok=True)
     cases = read_cases(phantom_folder(folder, cases=2, test=0)).with_validation(0.5, 0)
     preset = load_preset(tiny_preset(folder))
@@ -27,8 +33,8 @@ def small_run(folder: Path, **settings: Any) -> RunFolder:
     return RunFolder.create(folder / "run", config, preset, cases)
 
 
-class Watch:
-    """What a job told, and how long Slicer was kept waiting turn by turn."""
+class JobRecorder:
+    """Records the states and phases of a job, and the durations of event loop iterations."""
 
     def __init__(self, host: Any, job: Any) -> None:
         self.host, self.job = host, job
@@ -39,22 +45,22 @@ class Watch:
         job.observers.add(self._note)
 
     def until(self, condition: Callable[[], object], timeout_s: float = 300.0) -> None:
-        """Let Slicer's events go on until the condition holds."""
+        """Process events until the condition holds."""
 
-        def turn() -> bool:
-            start = own_time_s()
+        def process_events() -> bool:
+            start = unpreempted_time_s()
             self.host.process_events()
-            self.turns_s.append(own_time_s() - start)
+            self.turns_s.append(unpreempted_time_s() - start)
             return bool(condition())
 
-        self.host.wait_until(turn, timeout_s)
+        self.host.wait_until(process_events, timeout_s)
 
-    def until_ended(self, timeout_s: float = 300.0) -> None:
-        """Wait for the end of the job."""
+    def wait_until_ended(self, timeout_s: float = 300.0) -> None:
+        """Process events until the job has ended."""
         self.until(lambda: not self.job.isActive, timeout_s)
 
-    def until_phase(self, phase: str) -> None:
-        """Wait until the training is in a phase."""
+    def wait_until_phase(self, phase: str) -> None:
+        """Process events until the training is in a phase."""
         self.until(lambda: self.job.phase == phase or not self.job.isActive)
         assert self.job.isActive, f"{self.job.state}: {self.job.message}\n{self.job.details}"
 
@@ -66,8 +72,8 @@ class Watch:
             self.phases.append(job.phase)
 
 
-def own_time_s() -> float:
-    """A clock that stands still while other processes of a busy machine have the processor."""
+def unpreempted_time_s() -> float:
+    """A clock that excludes the time that this thread waits for a CPU."""
     now = time.perf_counter()
     try:
         _, waited_ns, _ = Path("/proc/thread-self/schedstat").read_text().split()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import slicer
 from bright_model import bright_block, make_bright_model
+from fake_library import fake_library
 from GenSegSlicerLib import LibraryProcess
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from mrml_nodes import GRIDS, RIGID, SHAPE, add_transform, add_volume
-from other_library import replacing_library
-from small_trainings import Watch
+from small_trainings import JobRecorder
 
 from GenSegLib.errors import GenSegError
 
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib."""
-    return replacing_library(LibraryProcess, tmp_path, monkeypatch)
+    return fake_library(LibraryProcess, tmp_path, monkeypatch)
 
 
 def temporary_folders() -> list[Path]:
@@ -43,8 +43,8 @@ def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
     moved.SetAndObserveTransformNodeID(add_transform(RIGID).GetID())
     volumes = [volume for volume, _ in blocks]
     job = GenSegSlicerLogic().apply(model, volumes, uncertainty=True)
-    watch = Watch(host, job)
-    watch.until_ended()
+    watch = JobRecorder(host, job)
+    watch.wait_until_ended()
     assert job.state == "finished", job.message
     for (volume, bright), segmentation in zip(blocks, job.segmentationNodes):
         (segment,) = segmentation.GetSegmentation().GetSegmentIDs()
@@ -78,7 +78,7 @@ def test_cancelled_nothing_is_changed_and_nothing_left(host: Any, scene: Any, mo
     volume, _ = bright_block("volume", GRIDS["RAS"])
     before = scene.GetNumberOfNodes()
     job = GenSegSlicerLogic().apply(model, volume)
-    watch = Watch(host, job)
+    watch = JobRecorder(host, job)
     watch.until(lambda: job.state == "running")
     job.cancel()
     assert job.state == "cancelled"
@@ -93,10 +93,10 @@ def test_a_volume_that_left_the_scene_is_not_segmented(
     library("import time; time.sleep(0.3)")
     volume, _ = bright_block("volume", GRIDS["RAS"])
     job = GenSegSlicerLogic().apply(model, volume)
-    watch = Watch(host, job)
+    watch = JobRecorder(host, job)
     watch.until(lambda: job.state == "running")
     slicer.mrmlScene.Clear(0)
-    watch.until_ended()
+    watch.wait_until_ended()
     assert job.state == "failed"
     assert "no longer in the scene" in job.message
     assert temporary_folders() == []

@@ -15,10 +15,17 @@ from GenSegSlicerLib.PairFinder import findPairs, importFolder
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.VolumeFiles import writeVolume
-from mrml_nodes import GRIDS, add_segmentation, nodes_in, oriented, segment_array, two_parts
+from mrml_nodes import (
+    GRIDS,
+    add_segmentation,
+    nodes_in,
+    oriented_image,
+    segment_array,
+    two_class_labels,
+)
 
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import load_preset
 
@@ -73,7 +80,7 @@ def test_real_cases_go_back_to_the_same_files(
 
 
 def test_fifty_pairs_are_handed_over(scene: Any, hippocampus: Path, tmp_path: Path) -> None:
-    """In 0.4 s, says Testing/Benchmarks/handover_speed.py."""
+    """Takes 0.4 s."""
     pairs = importFolder(few_of(hippocampus, tmp_path, 50))
     mapped = {name: name for name in NAMES.values()}
 
@@ -131,7 +138,7 @@ def test_phantom_folder_is_imported(scene: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_labels_without_names_are_numbered(scene: Any, tmp_path: Path, grid: str) -> None:
-    label = two_parts()
+    label = two_class_labels()
     write_image(tmp_path / "images" / "a ä.nii.gz", Volume(label.T[None].astype("f4"), GRIDS[grid]))
     write_label(tmp_path / "labels" / "a ä.nii.gz", Volume(label.T[None], GRIDS[grid]))
 
@@ -148,11 +155,11 @@ def test_labels_without_names_are_numbered(scene: Any, tmp_path: Path, grid: str
 
 def test_segmentation_files_of_slicer_keep_their_segments(scene: Any, tmp_path: Path) -> None:
     """With overlapping segments, which are in several layers of the file."""
-    label, grid = two_parts(), GRIDS["oblique"]
+    label, grid = two_class_labels(), GRIDS["oblique"]
     saved = add_segmentation(
         [
-            (oriented(label, grid), {1: "Kopf", 2: "Schwanz"}),
-            (oriented(np.ones_like(label), grid), {1: "All of it"}),
+            (oriented_image(label, grid), {1: "Kopf", 2: "Schwanz"}),
+            (oriented_image(np.ones_like(label), grid), {1: "All of it"}),
         ]
     )
     (tmp_path / "labels").mkdir()

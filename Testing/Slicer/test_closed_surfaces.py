@@ -19,15 +19,15 @@ from mrml_nodes import (
     add_segmentation,
     add_transform,
     add_volume,
+    grid_matrix,
+    modification_state,
     nodes_in,
-    oriented,
-    state_of,
-    turned,
-    two_parts,
+    oriented_image,
+    two_class_labels,
 )
 
+from GenSegLib.data.image_io import read_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import read_label
 
 SHAPE = (30, 40, 36)
 MIDDLE = (18, 20, 15, 1)
@@ -50,7 +50,7 @@ def test_voxels_are_those_whose_center_is_inside(
         "none": (np.eye(4), np.eye(4)),
         "same": (RIGID, RIGID),
         "different": (RIGID, MIRRORING),
-        "shear": (np.eye(4), turned((1, 1, 1), skew=0.4)),
+        "shear": (np.eye(4), grid_matrix((1, 1, 1), skew=0.4)),
     }[parents]
     volume = add_volume(np.zeros(SHAPE, np.int16), GRIDS[grid])
     in_world = of_volume @ GRIDS[grid]
@@ -123,9 +123,9 @@ def test_the_later_of_overlapping_surfaces_wins(scene: Any, tmp_path: Path) -> N
 def test_surface_made_of_voxels_comes_back_to_nearly_the_same_voxels(
     scene: Any, tmp_path: Path
 ) -> None:
-    label = two_parts(SHAPE)
+    label = two_class_labels(SHAPE)
     volume = add_volume(np.zeros(SHAPE, np.int16), GRIDS["oblique"])
-    node = add_segmentation([(oriented(label, GRIDS["oblique"]), {1: "A", 2: "B"})])
+    node = add_segmentation([(oriented_image(label, GRIDS["oblique"]), {1: "A", 2: "B"})])
     node.GetSegmentation().SetConversionParameter("Smoothing factor", "0")
     node.CreateClosedSurfaceRepresentation()
     node.SetSourceRepresentationToClosedSurface()
@@ -143,12 +143,12 @@ def test_neither_the_node_nor_the_scene_is_changed(scene: Any, tmp_path: Path) -
     volume = add_volume(np.zeros(SHAPE, np.int16), GRIDS["RAS"])
     ball = add_ball((GRIDS["RAS"] @ MIDDLE)[:3], 6.0)
     add_transform(RIGID, volume, ball)
-    before, nodes = state_of(volume, ball), nodes_in(scene)
+    before, nodes = modification_state(volume, ball), nodes_in(scene)
 
     writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
 
     segment = ball.GetSegmentation().GetNthSegment(0)
-    assert state_of(volume, ball) == before
+    assert modification_state(volume, ball) == before
     assert nodes_in(scene) == nodes
     assert segment.GetRepresentation(BINARY) is None
     assert segment.GetRepresentation(SURFACE) is not None

@@ -18,7 +18,7 @@ def _unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(host: Any) -> list[dict[str, Any]]:
     answers: list[list[dict[str, Any]]] = []
-    Devices.askDevices(answers.append)
+    Devices.queryDevices(answers.append)
     host.wait_until(lambda: answers, 60)
     return answers[0]
 
@@ -28,7 +28,7 @@ def test_the_processor_is_always_there_and_asked_for_once(host: Any) -> None:
     assert devices[-1]["name"] == "cpu"
     assert "threads" in devices[-1]["title"]
     answers: list[list[dict[str, Any]]] = []
-    Devices.askDevices(answers.append)
+    Devices.queryDevices(answers.append)
     assert answers == [devices]
 
 
@@ -45,7 +45,7 @@ def test_asked_again_before_the_answer_one_process_answers_all(
     monkeypatch.setattr(Devices, "LibraryProcess", Counted)
     answers: list[object] = []
     for _ in range(3):
-        Devices.askDevices(answers.append)
+        Devices.queryDevices(answers.append)
     host.wait_until(lambda: len(answers) == 3, 60)
     assert len(started) == 1
 
@@ -53,6 +53,6 @@ def test_asked_again_before_the_answer_one_process_answers_all(
 def test_without_an_answer_there_are_no_devices_and_it_is_asked_again(
     host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(LibraryProcess, "pythonProgram", lambda: str(tmp_path / "none"))
+    monkeypatch.setattr(LibraryProcess, "pythonExecutable", lambda: str(tmp_path / "none"))
     assert ask(host) == []
     assert Devices._known == []

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.CommonGrid import commonGrid
-from GenSegSlicerLib.LabelImages import paint
+from GenSegSlicerLib.EvaluateJob import commonReferenceVolume
+from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.Segments import segmentsOf
-from mrml_nodes import GRIDS, RIGID, SHAPE, add_label_map, add_transform, add_volume, oriented
-from small_trainings import Watch
+from mrml_nodes import GRIDS, RIGID, SHAPE, add_label_map, add_transform, add_volume, oriented_image
+from small_trainings import JobRecorder
 
 from GenSegLib.errors import GenSegError
 
@@ -28,7 +28,7 @@ def add_blocks(name: str, starts: dict[str, int], volume: Any = None) -> Any:
     """A segmentation of blocks, drawn on a volume or on none."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     for segment, start in starts.items():
-        image = oriented(block(start), GRIDS["oblique"])
+        image = oriented_image(block(start), GRIDS["oblique"])
         node.AddSegmentFromBinaryLabelmapRepresentation(image, segment)
     if volume is not None:
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
@@ -40,7 +40,7 @@ def test_half_of_a_block_away_is_half_the_dice(host: Any, scene: Any) -> None:
     reference = add_blocks("truth", {"Tumor": 3, "Cyst": 9}, volume)
     prediction = add_blocks("guess", {"tumor": 5, "Extra": 1}, volume)
     job = GenSegSlicerLogic().evaluate(prediction, reference)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert job.state == "finished", job.message
     tumor, cyst = job.rows
     assert (tumor["segment"], tumor["dice"]) == ("Tumor", pytest.approx(0.5))
@@ -55,16 +55,16 @@ def test_without_a_volume_the_references_own_voxels_count(scene: Any) -> None:
     prediction = add_blocks("guess", {"Tumor": 8})
     for node in (reference, prediction):
         node.SetAndObserveTransformNodeID(add_transform(RIGID).GetID())
-    grid = commonGrid(reference, prediction)
+    grid = commonReferenceVolume(reference, prediction)
     assert grid.GetScene() is None
     for node in (reference, prediction):
-        painted = paint(node, grid, [(segmentsOf(node)[0], 1)])
+        painted = rasterizeSegments(node, grid, [(segmentsOf(node)[0], 1)])
         assert painted.sum() == 64
 
 
 def test_label_map_volumes_are_compared_by_their_values(scene: Any) -> None:
     reference = add_label_map(block(3), GRIDS["RAS"], "truth")
-    assert commonGrid(reference, add_blocks("guess", {"Label 1": 3})) is reference
+    assert commonReferenceVolume(reference, add_blocks("guess", {"Label 1": 3})) is reference
 
 
 def test_without_a_common_name_or_a_second_node_nothing_is_compared(scene: Any) -> None:

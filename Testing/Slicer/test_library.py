@@ -41,31 +41,31 @@ def test_an_extension_installed_in_part_says_so(tmp_path: Path) -> None:
 def test_python_slicer_is_taken_before_any_other_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
-    from GenSegSlicerLib.Library import pythonProgram
+    from GenSegSlicerLib.Library import pythonExecutable
 
     for name in ("SlicerApp-real", "PythonSlicer"):
         (tmp_path / name).touch()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
-    assert pythonProgram() == str(tmp_path / "PythonSlicer")
+    assert pythonExecutable() == str(tmp_path / "PythonSlicer")
 
 
 def test_without_python_slicer_the_python_that_slicer_was_built_with_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
-    from GenSegSlicerLib.Library import pythonProgram
+    from GenSegSlicerLib.Library import pythonExecutable
 
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").touch()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
     monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert pythonProgram() == str(tmp_path / "bin" / "python3")
+    assert pythonExecutable() == str(tmp_path / "bin" / "python3")
 
 
 def test_without_any_python_a_line_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
-    from GenSegSlicerLib.Library import pythonProgram
+    from GenSegSlicerLib.Library import pythonExecutable
 
     from GenSegLib.errors import GenSegError
 
@@ -73,7 +73,7 @@ def test_without_any_python_a_line_says_what_to_do(
     monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GenSegError, match="install Slicer anew"):
-        pythonProgram()
+        pythonExecutable()
 
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer has imported much")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_library import fake_library
 from GenSegSlicerLib import LibraryProcess as Module
-from GenSegSlicerLib.Library import pythonProgram
+from GenSegSlicerLib.Library import pythonExecutable
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
-from other_library import replacing_library
 
 from GenSegLib.events import to_line
-from GenSegLib.processes import process_lives
+from GenSegLib.run_lock import process_start
 
 
 class Followed:
@@ -41,7 +41,7 @@ class Followed:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib: what the real one never does."""
-    return replacing_library(Module, tmp_path, monkeypatch)
+    return fake_library(Module, tmp_path, monkeypatch)
 
 
 def test_a_verb_does_its_work_in_a_folder_with_any_name(host: Any, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_ended_by_the_user_it_takes_its_children_along(
 def test_without_a_program_the_end_comes_all_the_same(
     host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Module, "pythonProgram", lambda: str(tmp_path / "no Python"))
+    monkeypatch.setattr(Module, "pythonExecutable", lambda: str(tmp_path / "no Python"))
     followed = Followed(host, ["devices"])
     code, message = followed.wait()
     assert code != 0
@@ -145,8 +145,8 @@ def is_alive(pid: int) -> bool:
     if os.name == "posix" and Path("/proc").is_dir():
         stat = Path(f"/proc/{pid}/stat")
         return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    return process_lives(pid)
+    return process_start(pid) is not None
 
 
 def test_the_process_is_python(host: Any) -> None:
-    assert "python" in Path(pythonProgram()).stem.lower()
+    assert "python" in Path(pythonExecutable()).stem.lower()

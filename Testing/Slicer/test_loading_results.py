@@ -21,20 +21,20 @@ from mrml_nodes import (
     add_transform,
     add_volume,
     add_warp,
+    grid_matrix,
     metadata,
+    modification_state,
     nodes_in,
     noise,
-    oriented,
+    oriented_image,
     segment_array,
-    state_of,
-    turned,
-    two_parts,
+    two_class_labels,
 )
 from result_files import NAMES, save_prediction
 from vtk.util.numpy_support import vtk_to_numpy
 
+from GenSegLib.data.image_io import Volume, write_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import Volume, write_label
 from GenSegLib.presets import load_preset
 
 
@@ -46,7 +46,7 @@ def volume(scene: Any) -> Any:
 @pytest.fixture
 def result(tmp_path: Path, volume: Any) -> Path:
     writeVolume(volume, tmp_path / "image.nrrd")
-    return save_prediction(tmp_path / "result.seg.nrrd", tmp_path / "image.nrrd", two_parts())
+    return save_prediction(tmp_path / "result.seg.nrrd", tmp_path / "image.nrrd", two_class_labels())
 
 
 def test_segments_look_as_the_model_says(volume: Any, result: Path) -> None:
@@ -79,19 +79,19 @@ def test_node_lies_beside_its_volume(scene: Any, volume: Any, result: Path) -> N
 
 
 def test_volume_is_not_changed(scene: Any, volume: Any, result: Path) -> None:
-    before = state_of(volume)
+    before = modification_state(volume)
 
     node = loadSegmentation(result, metadata(), volume)
     loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
 
-    assert state_of(volume) == before
+    assert modification_state(volume) == before
 
 
 def test_class_that_was_not_found_is_an_empty_segment(
     scene: Any, volume: Any, tmp_path: Path
 ) -> None:
     writeVolume(volume, tmp_path / "image.nrrd")
-    only = (two_parts() == 1).astype(np.uint8)
+    only = (two_class_labels() == 1).astype(np.uint8)
     path = save_prediction(tmp_path / "one.nii.gz", tmp_path / "image.nrrd", only)
 
     node = loadSegmentation(path, metadata(), volume)
@@ -101,7 +101,7 @@ def test_class_that_was_not_found_is_an_empty_segment(
 
 
 def test_replacing_drops_what_was_there(scene: Any, volume: Any, result: Path) -> None:
-    old = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Old"})], "mine")
+    old = add_segmentation([(oriented_image(two_class_labels(), GRIDS["RAS"]), {1: "Old"})], "mine")
     add_transform(RIGID, volume)
     nodes = nodes_in(scene)
 
@@ -115,11 +115,11 @@ def test_replacing_drops_what_was_there(scene: Any, volume: Any, result: Path) -
     assert nodes_in(scene) == nodes
 
 
-@pytest.mark.parametrize("parent", [None, MIRRORING, turned((1, 1, 1), skew=0.3)])
+@pytest.mark.parametrize("parent", [None, MIRRORING, grid_matrix((1, 1, 1), skew=0.3)])
 def test_adding_keeps_what_was_there_and_where_it_is(
     scene: Any, volume: Any, result: Path, parent: Any
 ) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), {1: "Anterior"})])
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), {1: "Anterior"})])
     if parent is not None:
         add_transform(parent, node)
     before = segment_array(node, "Anterior", volume)
@@ -130,7 +130,7 @@ def test_adding_keeps_what_was_there_and_where_it_is(
     names = [segmentation.GetNthSegment(k).GetName() for k in range(3)]
     assert names == ["Anterior", "Anterior_1", "Posterior"]
     np.testing.assert_array_equal(segment_array(node, "Anterior", volume), before)
-    np.testing.assert_array_equal(segment_array(node, "Anterior_1", volume), two_parts() == 1)
+    np.testing.assert_array_equal(segment_array(node, "Anterior_1", volume), two_class_labels() == 1)
     assert (node.GetParentTransformNode() is None) == (parent is None)
 
 
@@ -138,12 +138,12 @@ def test_volume_that_was_moved_meanwhile_carries_the_result(
     scene: Any, volume: Any, tmp_path: Path
 ) -> None:
     written = writeVolume(volume, tmp_path / "image.nrrd")
-    path = save_prediction(tmp_path / "r.nrrd", tmp_path / "image.nrrd", two_parts())
+    path = save_prediction(tmp_path / "r.nrrd", tmp_path / "image.nrrd", two_class_labels())
     add_transform(RIGID, volume)
 
-    node = loadSegmentation(path, metadata(), volume, writtenGrid=written)
+    node = loadSegmentation(path, metadata(), volume, writtenIJKToRAS=written)
 
-    np.testing.assert_array_equal(segment_array(node, "Posterior", volume), two_parts() == 2)
+    np.testing.assert_array_equal(segment_array(node, "Posterior", volume), two_class_labels() == 2)
 
 
 def test_file_of_a_part_of_the_volume_lies_where_it_belongs(
@@ -153,7 +153,7 @@ def test_file_of_a_part_of_the_volume_lies_where_it_belongs(
     grid = writeVolume(volume, tmp_path / "image.nrrd")
     start = np.eye(4)
     start[:3, 3] = 2, 3, 1
-    part = two_parts()[1:, 3:, 2:]
+    part = two_class_labels()[1:, 3:, 2:]
     write_label(tmp_path / "part.nii.gz", Volume(part.T[None], grid @ start))
 
     node = loadSegmentation(tmp_path / "part.nii.gz", metadata(), volume)
@@ -166,9 +166,9 @@ def test_prediction_is_marked_as_such(volume: Any, result: Path) -> None:
 
 
 def test_damaged_file_changes_nothing(scene: Any, volume: Any, tmp_path: Path) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["RAS"]), {1: "Mine"})])
     (tmp_path / "result.nrrd").write_bytes(b"NRRD0004\nnothing")
-    nodes, before = nodes_in(scene), state_of(node)
+    nodes, before = nodes_in(scene), modification_state(node)
 
     with pytest.raises(GenSegError, match=r"result\.nrrd"):
         loadSegmentation(tmp_path / "result.nrrd", metadata(), volume, intoNode=node)
@@ -176,7 +176,7 @@ def test_damaged_file_changes_nothing(scene: Any, volume: Any, tmp_path: Path) -
         loadSegmentation(tmp_path / "result.nrrd", metadata(), volume)
 
     assert nodes_in(scene) == nodes
-    assert state_of(node) == before
+    assert modification_state(node) == before
 
 
 def test_file_that_is_no_label_volume_is_said(scene: Any, volume: Any, tmp_path: Path) -> None:
@@ -187,14 +187,14 @@ def test_file_that_is_no_label_volume_is_said(scene: Any, volume: Any, tmp_path:
 
 
 def test_warp_in_between_is_said(scene: Any, volume: Any, result: Path) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["RAS"]), {1: "Mine"})])
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["RAS"]), {1: "Mine"})])
     add_warp(node)
-    before = state_of(node)
+    before = modification_state(node)
 
     with pytest.raises(GenSegError, match="segments is warped against patient 1"):
         loadSegmentation(result, metadata(), volume, intoNode=node, mode="add")
 
-    assert state_of(node) == before
+    assert modification_state(node) == before
 
 
 def test_what_is_added_to_surfaces_keeps_its_voxels(scene: Any, volume: Any, result: Path) -> None:

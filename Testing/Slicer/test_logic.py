@@ -12,7 +12,7 @@ import vtk
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from panel_scenes import load_hippocampi, tiny_preset
-from small_trainings import TINY, Watch
+from small_trainings import TINY, JobRecorder
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
@@ -39,8 +39,8 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
 
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
     assert logic.trainingJob is job
-    training = Watch(host, job)
-    training.until_ended()
+    training = JobRecorder(host, job)
+    training.wait_until_ended()
     assert job.state == "finished", job.message
     assert training.states == ["preparing", "running", "finished"]
     assert training.phases == ["warm-up", "joint", "final"]
@@ -53,8 +53,8 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert logic.models() == [job.runFolder / "model"]
 
     segmenting = logic.apply(job.runFolder, volume, uncertainty=True)
-    applying = Watch(host, segmenting)
-    applying.until_ended()
+    applying = JobRecorder(host, segmenting)
+    applying.wait_until_ended()
     assert segmenting.state == "finished", segmenting.message
     assert applying.fractions == sorted(applying.fractions)
     (segmentation,) = segmenting.segmentationNodes
@@ -64,8 +64,8 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert slicer.util.arrayFromVolume(uncertainty).shape == voxels(volume).shape
 
     comparing = logic.evaluate(segmentation, truth)
-    evaluating = Watch(host, comparing)
-    evaluating.until_ended()
+    evaluating = JobRecorder(host, comparing)
+    evaluating.wait_until_ended()
     assert comparing.state == "finished", comparing.message
     assert [row["segment"] for row in comparing.rows] == ["Anterior", "Posterior"]
     dices = [row["dice"] for row in comparing.rows]
@@ -153,7 +153,7 @@ def test_without_a_pair_to_learn_from_nothing_is_trained(scene: Any, tmp_path: P
 def test_what_is_no_run_is_neither_resumed_nor_followed(host: Any, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     for action in (logic.resume, logic.attach):
-        with pytest.raises(GenSegError, match="is no run folder"):
+        with pytest.raises(GenSegError, match="is not a run folder"):
             action(tmp_path)
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from GenSegSlicerLib.ModelCard import misfits, modelCard
-from mrml_nodes import add_transform, add_volume, metadata, turned
+from GenSegSlicerLib.ModelSelector import fitWarnings, modelCard
+from mrml_nodes import add_transform, add_volume, grid_matrix, metadata
 
-from GenSegLib.cuts import Cut
 from GenSegLib.presets import load_preset
 
 
@@ -29,11 +28,6 @@ def test_card_shows_the_colors_of_the_segments() -> None:
 
 def test_card_says_where_there_was_no_validation() -> None:
     assert "not measured" in modelCard(metadata(validation={}))
-
-
-def test_card_says_which_labels_predictions_part_at_a_plane() -> None:
-    assert "Posterior and Anterior" in modelCard(metadata(cuts=(Cut((2, 1), "A", 0.57),)))
-    assert "plane" not in modelCard(metadata())
 
 
 def test_card_says_how_large_the_labeled_structures_were() -> None:
@@ -57,30 +51,30 @@ def test_text_of_a_model_is_no_markup() -> None:
 
 def volume(low: int, high: int, step: float = 1.0) -> Any:
     voxels = np.linspace(low, high, 48**3).reshape(48, 48, 48).astype(np.int16)
-    return add_volume(voxels, turned((step, step, step), angle=0.3))
+    return add_volume(voxels, grid_matrix((step, step, step), angle=0.3))
 
 
 def test_fitting_volume_has_no_misfit(scene: Any) -> None:
-    assert misfits(volume(0, 1000), metadata()) == []
+    assert fitWarnings(volume(0, 1000), metadata()) == []
 
 
 def test_ct_does_not_fit_a_model_for_mr(scene: Any) -> None:
-    (doubt,) = misfits(volume(-1000, 1000), metadata())
+    (doubt,) = fitWarnings(volume(-1000, 1000), metadata())
 
     assert "the model is for MR" in doubt
 
 
 def test_spacing_is_that_of_the_world(scene: Any) -> None:
     node = volume(0, 1000, step=9.0)
-    assert "far from the model's" in misfits(node, metadata())[0]
+    assert "far from the model's" in fitWarnings(node, metadata())[0]
 
     add_transform(np.diag([1 / 9, 1 / 9, 1 / 9, 1]), node)
 
-    assert misfits(node, metadata()) == []
+    assert fitWarnings(node, metadata()) == []
 
 
 def test_volume_that_shows_too_little_does_not_fit(scene: Any) -> None:
     voxels = np.arange(512, dtype=np.int16).reshape(8, 8, 8)
-    (doubt,) = misfits(add_volume(voxels, turned((1, 1, 1))), metadata())
+    (doubt,) = fitWarnings(add_volume(voxels, grid_matrix((1, 1, 1))), metadata())
 
     assert "8 mm" in doubt

@@ -17,12 +17,12 @@ from mrml_nodes import (
     add_segmentation,
     add_transform,
     add_volume,
+    grid_matrix,
+    modification_state,
     nodes_in,
     noise,
-    oriented,
-    state_of,
-    turned,
-    two_parts,
+    oriented_image,
+    two_class_labels,
 )
 
 NAMES = {1: "Anterior", 2: "Posterior"}
@@ -34,8 +34,8 @@ def pair_of(
 ) -> TrainingPair:
     grid = GRIDS["oblique"] if grid is None else grid
     volume = add_volume(noise() if voxels is None else voxels, grid, name)
-    label = two_parts() if label is None else label
-    return TrainingPair(volume, add_segmentation([(oriented(label, grid), NAMES)]))
+    label = two_class_labels() if label is None else label
+    return TrainingPair(volume, add_segmentation([(oriented_image(label, grid), NAMES)]))
 
 
 def test_sound_pair_is_ok(scene: Any) -> None:
@@ -50,13 +50,13 @@ def test_closed_surface_is_ok(scene: Any) -> None:
 
 
 def test_label_map_is_ok(scene: Any) -> None:
-    pair = TrainingPair(pair_of().volumeNode, add_label_map(two_parts(), GRIDS["oblique"]))
+    pair = TrainingPair(pair_of().volumeNode, add_label_map(two_class_labels(), GRIDS["oblique"]))
 
     assert checkPair(pair, {"Label 1": "Liver"}) == "ok"
 
 
 def test_empty_segmentation_is_said(scene: Any) -> None:
-    pair = pair_of(label=np.zeros_like(two_parts()))
+    pair = pair_of(label=np.zeros_like(two_class_labels()))
 
     assert checkPair(pair, SAME) == (
         "segments has no voxel in patient 1: it is empty, or lies elsewhere"
@@ -83,7 +83,7 @@ def test_unmapped_segments_are_said(scene: Any) -> None:
 
 
 def test_mapped_segment_must_have_voxels(scene: Any) -> None:
-    pair = pair_of(label=(two_parts() == 2).astype(np.uint8) * 2)
+    pair = pair_of(label=(two_class_labels() == 2).astype(np.uint8) * 2)
 
     assert checkPair(pair, SAME) == "ok"
     assert "has no voxel" in checkPair(pair, {"Anterior": "Anterior"})
@@ -105,7 +105,7 @@ def test_voxels_that_are_no_number_are_said(scene: Any, value: float) -> None:
 
 @pytest.mark.parametrize("step", [0.0001, 900.0])
 def test_absurd_spacing_is_said(scene: Any, step: float) -> None:
-    grid = turned((step, 1, 1))
+    grid = grid_matrix((step, 1, 1))
 
     said = checkPair(pair_of(grid=grid), SAME)
 
@@ -122,7 +122,7 @@ def test_color_volume_is_said(scene: Any) -> None:
 
 
 def test_sheared_volume_is_said(scene: Any) -> None:
-    assert "not at right angles" in checkPair(pair_of(grid=turned((1, 1, 1), skew=0.3)), SAME)
+    assert "not at right angles" in checkPair(pair_of(grid=grid_matrix((1, 1, 1), skew=0.3)), SAME)
 
 
 def test_volume_that_is_there_twice_is_said(scene: Any) -> None:
@@ -137,7 +137,7 @@ def test_volume_that_is_there_twice_is_said(scene: Any) -> None:
 
 
 def test_volume_that_is_its_own_segmentation_is_said(scene: Any) -> None:
-    label_map = add_label_map(two_parts(), GRIDS["RAS"], "both")
+    label_map = add_label_map(two_class_labels(), GRIDS["RAS"], "both")
 
     assert "both is its own segmentation" in checkPair(TrainingPair(label_map, label_map), SAME)
 
@@ -145,11 +145,11 @@ def test_volume_that_is_its_own_segmentation_is_said(scene: Any) -> None:
 def test_checking_changes_nothing(scene: Any) -> None:
     pair = pair_of()
     add_transform(RIGID, pair.volumeNode, pair.segmentationNode)
-    before, nodes = state_of(pair.volumeNode, pair.segmentationNode), nodes_in(scene)
+    before, nodes = modification_state(pair.volumeNode, pair.segmentationNode), nodes_in(scene)
 
     checkPair(pair, SAME)
 
-    assert state_of(pair.volumeNode, pair.segmentationNode) == before
+    assert modification_state(pair.volumeNode, pair.segmentationNode) == before
     assert nodes_in(scene) == nodes
 
 

@@ -8,24 +8,31 @@ from typing import Any
 import pytest
 import slicer
 from GenSegSlicerLib.PairFinder import findPairs
-from GenSegSlicerLib.SegmentNodes import MADE_BY
+from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
 from GenSegSlicerLib.TrainingPair import TrainingPair
-from mrml_nodes import GRIDS, add_label_map, add_segmentation, add_volume, oriented, two_parts
+from mrml_nodes import (
+    GRIDS,
+    add_label_map,
+    add_segmentation,
+    add_volume,
+    oriented_image,
+    two_class_labels,
+)
 
 
 def volume(name: str) -> Any:
-    return add_volume(two_parts((3, 3, 3)), GRIDS["RAS"], name)
+    return add_volume(two_class_labels((3, 3, 3)), GRIDS["RAS"], name)
 
 
 def segmentation(name: str, of: Any = None) -> Any:
-    node = add_segmentation([(oriented(two_parts((3, 3, 3)), GRIDS["RAS"]), {1: "A"})], name)
+    node = add_segmentation([(oriented_image(two_class_labels((3, 3, 3)), GRIDS["RAS"]), {1: "A"})], name)
     if of is not None:
         node.SetReferenceImageGeometryParameterFromVolumeNode(of)
     return node
 
 
 def label_map(name: str) -> Any:
-    return add_label_map(two_parts((3, 3, 3)), GRIDS["RAS"], name)
+    return add_label_map(two_class_labels((3, 3, 3)), GRIDS["RAS"], name)
 
 
 def put_into_study(name: str, *nodes: Any) -> None:
@@ -239,7 +246,7 @@ def test_known_pairs_are_not_found_again(scene: Any) -> None:
 
 def test_what_a_model_segmented_is_no_reference(scene: Any) -> None:
     node = volume("patient1")
-    segmentation("patient1 hippo", of=node).SetAttribute(MADE_BY, "hippo")
+    segmentation("patient1 hippo", of=node).SetAttribute(MODEL_ATTRIBUTE, "hippo")
 
     assert found(scene) == []
 

@@ -11,9 +11,9 @@ import pytest
 import qt
 import slicer
 from bright_model import bright_block, make_bright_model
+from fake_library import fake_library
 from GenSegSlicerLib import LibraryProcess
 from mrml_nodes import GRIDS
-from other_library import replacing_library
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi
 
@@ -100,7 +100,7 @@ def test_evaluation_offers_segmentations_and_label_maps_alone(panel: PanelDriver
 def test_a_fault_is_one_line_and_what_the_process_said_is_there_to_open(
     panel: PanelDriver, hippocampus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = replacing_library(LibraryProcess, tmp_path, monkeypatch)
+    replace = fake_library(LibraryProcess, tmp_path, monkeypatch)
     replace("import sys; sys.exit('Traceback...\\ngenseg: error: no voxel agrees; look at both')")
     (_, first), (_, second) = load_hippocampi(hippocampus, 2)
     ui = panel.ui

@@ -12,7 +12,7 @@ import slicer
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, phantom_folder
 
-from GenSegLib.images.image_io import read_label, write_label
+from GenSegLib.data.image_io import read_label, write_label
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_rejections_are_written_into_the_run_and_can_be_withdrawn(journey: Journ
     assert "kept out of the training" in ui.reviewDescription.text
     assert "is finished, so the model stays as it is" in ui.reviewMessage.text
     panel.press(ui.rejectButton)
-    panel.press(ui.withdrawKindButton)
+    panel.press(ui.restoreKindButton)
     written = json.loads(feedback.read_text())
     assert written == {"rejected_pairs": [], "rejected_kinds": {}}
 

@@ -116,7 +116,7 @@ def test_what_closing_slicer_does_is_asked_once(reopened: PanelDriver) -> None:
     reopened.press(reopened.ui.closingContinueButton)
     assert reopened.ui.closingFrame.isHidden()
     assert reopened.ui.closingSelector.currentText == "The training goes on"
-    reopened.widget.panel.slicerCloses()
+    reopened.widget.panel.onApplicationQuit()
     assert reopened.widget.panel.runs.job.state == "running"
 
 
@@ -133,7 +133,7 @@ def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
     wait_for_steps(panel, resumed)
     assert resumed.runFolder == job.runFolder
     panel.press(panel.ui.closingStopButton)  # the answer to the question that is asked once
-    panel.widget.panel.slicerCloses()
+    panel.widget.panel.onApplicationQuit()
     panel.host.wait_until(lambda: not resumed.isActive, 60)
     assert resumed.state == "stopped"
     used = panel.parameters.outputFolder
@@ -191,6 +191,6 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(
 ) -> None:
     panel = PanelDriver(host)
     panel.ui.openRunButton.directorySelected.emit(str(tmp_path))
-    assert "is no run folder" in panel.ui.trainMessage.text
+    assert "is not a run folder" in panel.ui.trainMessage.text
     assert panel.ui.runSelector.currentText == "No training yet"
     host.close_module("GenSegSlicer")

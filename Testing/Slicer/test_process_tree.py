@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from GenSegSlicerLib import ProcessTree
-from GenSegSlicerLib.Library import pythonProgram
+from GenSegSlicerLib.Library import pythonExecutable
 
-from GenSegLib.processes import process_lives
+from GenSegLib.run_lock import process_start
 
 # A launcher that starts a child that starts a grandchild; each tells its number.
 TREE = """
@@ -36,7 +36,7 @@ def tree(tmp_path: Path, host: Any) -> Iterator[tuple[subprocess.Popen, list[int
     script, numbers = tmp_path / "tree.py", tmp_path / "numbers"
     script.write_text(TREE)
     root = subprocess.Popen(
-        [pythonProgram(), str(script), str(numbers), "2"], stdout=subprocess.PIPE
+        [pythonExecutable(), str(script), str(numbers), "2"], stdout=subprocess.PIPE
     )
     assert root.stdout is not None
     for _ in range(3):
@@ -45,7 +45,7 @@ def tree(tmp_path: Path, host: Any) -> Iterator[tuple[subprocess.Popen, list[int
     pids = [int(text) for text in numbers.read_text().split()]
     yield root, pids
     for pid in pids:
-        ProcessTree.killTree(pid)
+        ProcessTree.killProcessTree(pid)
     root.wait(10)
     root.stdout.close()
 
@@ -55,7 +55,7 @@ def is_gone(pid: int) -> bool:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return not process_lives(pid)
+        return process_start(pid) is None
     return text.rpartition(")")[2].split()[0] == "Z"
 
 
@@ -64,7 +64,7 @@ def test_the_launcher_and_all_below_it_are_ended(
     tree: tuple[subprocess.Popen, list[int]], host: Any
 ) -> None:
     root, pids = tree
-    ProcessTree.killTree(root.pid)
+    ProcessTree.killProcessTree(root.pid)
     root.wait(10)
     host.wait_until(lambda: all(map(is_gone, pids)))
 
@@ -77,7 +77,7 @@ def test_as_on_macos_the_tree_is_found_by_ps(
     monkeypatch.setattr(sys, "platform", "darwin")
     parent_of = ProcessTree._parents()
     assert [parent_of[pid] for pid in pids] == [os.getpid(), *pids[:2]]
-    ProcessTree.killTree(root.pid)
+    ProcessTree.killProcessTree(root.pid)
     root.wait(10)
     host.wait_until(lambda: all(map(is_gone, pids)))
 
@@ -88,7 +88,7 @@ def test_as_on_windows_the_system_is_asked_to_end_the_tree(
     asked: list[list[str]] = []
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: asked.append(command))
-    ProcessTree.killTree(4711)
+    ProcessTree.killProcessTree(4711)
     assert [command[1:] for command in asked] == [["/F", "/T", "/PID", "4711"]]
     assert asked[0][0].endswith("taskkill.exe")
     assert len(asked[0][0]) > len("taskkill.exe"), "none that lies about in the working folder"
@@ -96,10 +96,10 @@ def test_as_on_windows_the_system_is_asked_to_end_the_tree(
 
 @pytest.mark.parametrize("pid", [0, -1, os.getpid()], ids=["0", "-1", "own"])
 def test_neither_this_process_nor_a_group_is_ever_ended(pid: int) -> None:
-    ProcessTree.killTree(pid)
+    ProcessTree.killProcessTree(pid)
 
 
 def test_a_process_that_is_gone_is_no_fault() -> None:
-    ended = subprocess.Popen([pythonProgram(), "-c", ""])
+    ended = subprocess.Popen([pythonExecutable(), "-c", ""])
     ended.wait(10)
-    ProcessTree.killTree(ended.pid)
+    ProcessTree.killProcessTree(ended.pid)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import qt
-from GenSegSlicerLib.ResultTable import showTableNode
 from GenSegSlicerLib.Tables import scoresTable
+from GenSegSlicerLib.TableWidgets import showTableNode
 
 
 @pytest.fixture

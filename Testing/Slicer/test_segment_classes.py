@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import slicer
 from GenSegSlicerLib.SegmentClasses import (
-    SegmentUse,
-    classesLacking,
-    labelsOf,
-    segmentNames,
+    SegmentOccurrence,
+    classLabels,
+    collectSegments,
+    missingClasses,
     suggestClasses,
 )
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -22,8 +22,8 @@ from mrml_nodes import (
     add_segmentation,
     add_volume,
     noise,
-    oriented,
-    two_parts,
+    oriented_image,
+    two_class_labels,
 )
 
 from GenSegLib.presets import load_preset
@@ -36,12 +36,12 @@ LIVER_CODE = LIVER.terminology[1]
 
 def pair_of(name: str, segments: Any) -> TrainingPair:
     volume = add_volume(noise(), GRIDS["RAS"], name)
-    image = oriented(two_parts(), GRIDS["RAS"])
+    image = oriented_image(two_class_labels(), GRIDS["RAS"])
     return TrainingPair(volume, add_segmentation([(image, segments)]))
 
 
 def suggested(name: str, preset: Any, terminology: str = "") -> str:
-    return suggestClasses([SegmentUse(name, terminology, 1)], preset)[name]
+    return suggestClasses([SegmentOccurrence(name, terminology, 1)], preset)[name]
 
 
 def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
@@ -51,7 +51,7 @@ def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
         pair_of("third", {1: "Spleen"}),
     ]
 
-    uses = segmentNames(pairs)
+    uses = collectSegments(pairs)
 
     assert [(use.name, use.count, use.missingIn) for use in uses] == [
         ("Liver", 2, ["third"]),
@@ -62,31 +62,31 @@ def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
 
 def test_a_case_lacks_a_class_that_no_segment_of_it_belongs_to() -> None:
     uses = [
-        SegmentUse("Liver", "", 2, ["third"]),
-        SegmentUse("Leber", "", 1, ["first", "second"]),
-        SegmentUse("Tumor", "", 1, ["second", "third"]),
-        SegmentUse("Spleen", "", 1, ["first", "second"]),
+        SegmentOccurrence("Liver", "", 2, ["third"]),
+        SegmentOccurrence("Leber", "", 1, ["first", "second"]),
+        SegmentOccurrence("Tumor", "", 1, ["second", "third"]),
+        SegmentOccurrence("Spleen", "", 1, ["first", "second"]),
     ]
     classes = {"Liver": "Liver", "Leber": "Liver", "Tumor": "Lesion", "Spleen": ""}
-    assert classesLacking(uses, classes) == {"Lesion": 2}
+    assert missingClasses(uses, classes) == {"Lesion": 2}
 
 
 def test_terminology_is_that_of_the_segment(scene: Any) -> None:
     pair = pair_of("first", {1: "Leber"})
     pair.segmentationNode.GetSegmentation().GetNthSegment(0).SetTag("TerminologyEntry", LIVER_CODE)
 
-    assert segmentNames([pair])[0].terminology == LIVER_CODE
+    assert collectSegments([pair])[0].terminology == LIVER_CODE
 
 
 def test_segments_of_a_label_map_are_its_values(scene: Any) -> None:
-    label_map = add_label_map(two_parts() * np.uint8(2), GRIDS["RAS"])
+    label_map = add_label_map(two_class_labels() * np.uint8(2), GRIDS["RAS"])
     pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
 
-    assert [use.name for use in segmentNames([pair])] == ["Label 2", "Label 4"]
+    assert [use.name for use in collectSegments([pair])] == ["Label 2", "Label 4"]
 
 
 def test_segments_of_a_label_map_are_named_by_its_own_color_table(scene: Any) -> None:
-    label_map = add_label_map(two_parts(), GRIDS["RAS"])
+    label_map = add_label_map(two_class_labels(), GRIDS["RAS"])
     label_map.CreateDefaultDisplayNodes()
     colors = scene.AddNewNodeByClass("vtkMRMLColorTableNode", "my colors")
     colors.SetTypeToUser()
@@ -96,11 +96,11 @@ def test_segments_of_a_label_map_are_named_by_its_own_color_table(scene: Any) ->
     label_map.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
     pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
 
-    assert [use.name for use in segmentNames([pair])] == ["Leber", "Milz"]
+    assert [use.name for use in collectSegments([pair])] == ["Leber", "Milz"]
 
 
 def test_custom_preset_has_the_segments_as_classes() -> None:
-    uses = [SegmentUse("Leber", "", 2), SegmentUse("Milz", "", 1)]
+    uses = [SegmentOccurrence("Leber", "", 2), SegmentOccurrence("Milz", "", 1)]
 
     assert suggestClasses(uses, CUSTOM) == {"Leber": "Leber", "Milz": "Milz"}
 
@@ -140,12 +140,12 @@ def test_labels_keep_the_values_of_the_preset() -> None:
     preset = replace(LIVER, labels={5: "Liver", 2: "Tumor"})
     mapped = {"a": "Kidney", "b": "Tumor", "c": "", "d": "Spleen"}
 
-    assert labelsOf(mapped, preset) == {5: "Liver", 2: "Tumor", 6: "Kidney", 7: "Spleen"}
+    assert classLabels(mapped, preset) == {5: "Liver", 2: "Tumor", 6: "Kidney", 7: "Spleen"}
 
 
 @pytest.mark.parametrize("lesion", ["Lesion", ""])
 def test_an_optional_label_is_a_class_where_a_segment_is_mapped_to_it(lesion: str) -> None:
-    found = labelsOf({"a": "Liver", "b": lesion}, LIVER)
+    found = classLabels({"a": "Liver", "b": lesion}, LIVER)
 
     assert found == ({1: "Liver", 2: "Lesion"} if lesion else {1: "Liver"})
 
@@ -153,5 +153,5 @@ def test_an_optional_label_is_a_class_where_a_segment_is_mapped_to_it(lesion: st
 def test_labels_without_preset_go_by_first_appearance() -> None:
     mapped = {"a": "Spleen", "b": "", "c": "Liver", "d": "Spleen"}
 
-    assert labelsOf(mapped) == {1: "Spleen", 2: "Liver"}
-    assert labelsOf(mapped, CUSTOM) == {1: "Spleen", 2: "Liver"}
+    assert classLabels(mapped) == {1: "Spleen", 2: "Liver"}
+    assert classLabels(mapped, CUSTOM) == {1: "Spleen", 2: "Liver"}

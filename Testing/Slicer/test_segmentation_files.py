@@ -21,19 +21,19 @@ from mrml_nodes import (
     add_transform,
     add_volume,
     add_warp,
+    grid_matrix,
     metadata,
+    modification_state,
     nodes_in,
     noise,
-    oriented,
+    oriented_image,
     segment_array,
-    state_of,
-    turned,
-    two_parts,
+    two_class_labels,
 )
 from result_files import NAMES, save_prediction
 
+from GenSegLib.data.image_io import on_same_grid, read_image, read_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import on_same_grid, read_image, read_label
 
 SAME = {name: name for name in NAMES.values()}
 NONE = np.eye(4)
@@ -45,8 +45,8 @@ PARENTS = {
     "the same on both": (RIGID, RIGID),
     "different ones": (RIGID, MIRRORING),
     "mirroring on the volume": (MIRRORING, None),
-    "shear on both": (turned((1, 1, 1), skew=0.4), turned((1, 1, 1), skew=0.4)),
-    "shear on the segmentation": (None, turned((1, 2, 1), skew=0.4)),
+    "shear on both": (grid_matrix((1, 1, 1), skew=0.4), grid_matrix((1, 1, 1), skew=0.4)),
+    "shear on the segmentation": (None, grid_matrix((1, 2, 1), skew=0.4)),
 }
 
 
@@ -54,7 +54,7 @@ def add_pair(grid: np.ndarray, parents: tuple[Any, Any], label: np.ndarray) -> t
     """A volume, and segments that lie on its voxels in the world, each under its own transform."""
     of_volume, of_segments = (NONE if matrix is None else matrix for matrix in parents)
     volume = add_volume(noise(label.shape), grid)
-    image = oriented(label, np.linalg.inv(of_segments) @ of_volume @ grid)
+    image = oriented_image(label, np.linalg.inv(of_segments) @ of_volume @ grid)
     segments = add_segmentation([(image, NAMES)])
     for node, matrix in zip((volume, segments), parents):
         if matrix is not None:
@@ -67,7 +67,7 @@ def add_pair(grid: np.ndarray, parents: tuple[Any, Any], label: np.ndarray) -> t
 def test_label_overlays_the_volume_to_the_voxel_there_and_back(
     scene: Any, tmp_path: Path, grid: str, parents: str
 ) -> None:
-    label = two_parts()
+    label = two_class_labels()
     volume, segments = add_pair(GRIDS[grid], PARENTS[parents], label)
     writeVolume(volume, tmp_path / "image.nrrd")
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
@@ -88,9 +88,9 @@ def test_result_has_exactly_the_grid_of_the_volume(
     scene: Any, tmp_path: Path, grid: str, suffix: str
 ) -> None:
     """Neither the rounding of NIfTI nor the reader's order of slices stays in the node."""
-    volume, _ = add_pair(GRIDS[grid], (RIGID, None), two_parts())
+    volume, _ = add_pair(GRIDS[grid], (RIGID, None), two_class_labels())
     writeVolume(volume, tmp_path / "image.nrrd")
-    path = save_prediction(tmp_path / f"result{suffix}", tmp_path / "image.nrrd", two_parts())
+    path = save_prediction(tmp_path / f"result{suffix}", tmp_path / "image.nrrd", two_class_labels())
 
     node = loadSegmentation(path, metadata(), volume)
 
@@ -113,16 +113,16 @@ def nearest(label: np.ndarray, grid: np.ndarray, of_label: np.ndarray, shape: An
     return values.reshape(shape)
 
 
-@pytest.mark.parametrize("parent", [NONE, RIGID, turned((1, 1, 1), skew=0.4)])
+@pytest.mark.parametrize("parent", [NONE, RIGID, grid_matrix((1, 1, 1), skew=0.4)])
 def test_segments_of_another_grid_are_looked_up_at_the_voxel_centers(
     scene: Any, tmp_path: Path, parent: Any
 ) -> None:
     grid = GRIDS["oblique"]
     finer = grid @ np.diag([0.37, 0.41, 0.53, 1.0])
     finer[:3, 3] += 1.234, 0.567, -0.891
-    label = two_parts((24, 25, 26))
+    label = two_class_labels((24, 25, 26))
     volume = add_volume(noise(), grid)
-    segments = add_segmentation([(oriented(label, np.linalg.inv(parent) @ finer), NAMES)])
+    segments = add_segmentation([(oriented_image(label, np.linalg.inv(parent) @ finer), NAMES)])
     add_transform(parent, segments)
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
@@ -133,10 +133,10 @@ def test_segments_of_another_grid_are_looked_up_at_the_voxel_centers(
 
 
 def test_segments_under_a_warp_follow_it(scene: Any, tmp_path: Path) -> None:
-    label, grid = two_parts((30, 30, 30)), GRIDS["RAS"].copy()
+    label, grid = two_class_labels((30, 30, 30)), GRIDS["RAS"].copy()
     grid[:3, 3] = -15
     volume = add_volume(noise(label.shape), grid)
-    segments = add_segmentation([(oriented(label, grid), NAMES)])
+    segments = add_segmentation([(oriented_image(label, grid), NAMES)])
     warp = add_warp(segments)
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
@@ -153,7 +153,7 @@ def test_segments_under_a_warp_follow_it(scene: Any, tmp_path: Path) -> None:
 
 
 def test_volume_and_segments_under_one_warp_stay_as_they_are(scene: Any, tmp_path: Path) -> None:
-    label = two_parts()
+    label = two_class_labels()
     volume, segments = add_pair(GRIDS["oblique"], (None, None), label)
     add_warp(volume, segments)
     writeVolume(volume, tmp_path / "image.nrrd")
@@ -168,8 +168,8 @@ def test_volume_and_segments_under_one_warp_stay_as_they_are(scene: Any, tmp_pat
 def test_segments_are_cut_to_the_volume(scene: Any, tmp_path: Path) -> None:
     """Slicer keeps segments in images that are smaller than the volume, or stick out of it."""
     volume = add_volume(noise(), GRIDS["oblique"])
-    inside = oriented(np.ones((2, 3, 4), np.uint8), GRIDS["oblique"], start=(5, 6, 7))
-    outside = oriented(np.ones((6, 6, 6), np.uint8), GRIDS["oblique"], start=(-3, 9, 12))
+    inside = oriented_image(np.ones((2, 3, 4), np.uint8), GRIDS["oblique"], start=(5, 6, 7))
+    outside = oriented_image(np.ones((6, 6, 6), np.uint8), GRIDS["oblique"], start=(-3, 9, 12))
     segments = add_segmentation([(inside, {1: "Anterior"}), (outside, {1: "Posterior"})])
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
@@ -185,8 +185,8 @@ def test_where_segments_overlap_the_later_one_wins(
     scene: Any, tmp_path: Path, order: tuple[str, str]
 ) -> None:
     volume = add_volume(noise(), GRIDS["RAS"])
-    whole = oriented(np.ones(noise().shape, np.uint8), GRIDS["RAS"])
-    part = oriented(np.ones((4, 4, 4), np.uint8), GRIDS["RAS"], start=(1, 1, 1))
+    whole = oriented_image(np.ones(noise().shape, np.uint8), GRIDS["RAS"])
+    part = oriented_image(np.ones((4, 4, 4), np.uint8), GRIDS["RAS"], start=(1, 1, 1))
     segments = add_segmentation([(whole, {1: order[0]}), (part, {1: order[1]})])
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
@@ -205,7 +205,7 @@ def test_only_mapped_segments_are_written_and_two_may_be_one_class(
     label = np.zeros(noise().shape, np.uint8)
     label[1], label[2], label[3] = 1, 2, 3
     names = {1: "Liver left", 2: "Liver right", 3: "Couch"}
-    segments = add_segmentation([(oriented(label, GRIDS["RAS"]), names)])
+    segments = add_segmentation([(oriented_image(label, GRIDS["RAS"]), names)])
     mapped = {"Liver left": "Liver", "Liver right": "Liver", "Couch": ""}
 
     writeLabel(segments, volume, mapped, {7: "Liver"}, tmp_path / "label.nrrd")
@@ -215,7 +215,7 @@ def test_only_mapped_segments_are_written_and_two_may_be_one_class(
 
 
 def test_label_map_volume_will_do_as_segmentation(scene: Any, tmp_path: Path) -> None:
-    label = two_parts()
+    label = two_class_labels()
     volume = add_volume(noise(), GRIDS["oblique"])
     label_map = add_label_map(label, np.linalg.inv(RIGID) @ GRIDS["oblique"])
     add_transform(RIGID, label_map)
@@ -228,7 +228,7 @@ def test_label_map_volume_will_do_as_segmentation(scene: Any, tmp_path: Path) ->
 
 
 def test_values_beyond_a_byte_are_kept(scene: Any, tmp_path: Path) -> None:
-    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_class_labels())
 
     writeLabel(segments, volume, SAME, {1: "Anterior", 300: "Posterior"}, tmp_path / "label.nrrd")
 
@@ -237,25 +237,25 @@ def test_values_beyond_a_byte_are_kept(scene: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["with space", "Kopf-Übersicht", 'it\'s "quoted"'])
 def test_any_path_will_do(scene: Any, tmp_path: Path, name: str) -> None:
-    volume, segments = add_pair(GRIDS["oblique"], (None, None), two_parts())
+    volume, segments = add_pair(GRIDS["oblique"], (None, None), two_class_labels())
     path = tmp_path / name / f"{name}.seg.nrrd"
     writeLabel(segments, volume, SAME, NAMES, path)
 
     node = loadSegmentation(path, metadata(), volume)
 
-    np.testing.assert_array_equal(segment_array(node, "Anterior", volume), two_parts() == 1)
+    np.testing.assert_array_equal(segment_array(node, "Anterior", volume), two_class_labels() == 1)
 
 
 @pytest.mark.parametrize("parents", PARENTS)
 def test_neither_the_nodes_nor_the_scene_is_changed(
     scene: Any, tmp_path: Path, parents: str
 ) -> None:
-    volume, segments = add_pair(GRIDS["oblique"], PARENTS[parents], two_parts())
-    before, nodes = state_of(volume, segments), nodes_in(scene)
+    volume, segments = add_pair(GRIDS["oblique"], PARENTS[parents], two_class_labels())
+    before, nodes = modification_state(volume, segments), nodes_in(scene)
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
 
-    assert state_of(volume, segments) == before
+    assert modification_state(volume, segments) == before
     assert nodes_in(scene) == nodes
 
 
@@ -269,7 +269,7 @@ def test_neither_the_nodes_nor_the_scene_is_changed(
 def test_mapping_to_nothing_is_said_and_no_node_stays(
     scene: Any, tmp_path: Path, mapped: dict[str, str], labels: dict[int, str], said: str
 ) -> None:
-    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_class_labels())
     nodes = nodes_in(scene)
 
     with pytest.raises(GenSegError, match=said):
@@ -280,7 +280,7 @@ def test_mapping_to_nothing_is_said_and_no_node_stays(
 
 
 def test_segments_of_another_place_are_said(scene: Any, tmp_path: Path) -> None:
-    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_parts())
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), two_class_labels())
     far = np.eye(4)
     far[:3, 3] = 500
     add_transform(far, segments)
@@ -291,7 +291,7 @@ def test_segments_of_another_place_are_said(scene: Any, tmp_path: Path) -> None:
 
 def test_nothing_may_be_written_where_that_is_an_answer(scene: Any, tmp_path: Path) -> None:
     """A prediction that found nothing is to be scored as well."""
-    volume, segments = add_pair(GRIDS["RAS"], (None, None), np.zeros_like(two_parts()))
+    volume, segments = add_pair(GRIDS["RAS"], (None, None), np.zeros_like(two_class_labels()))
 
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd", allowEmpty=True)
 
@@ -301,7 +301,7 @@ def test_nothing_may_be_written_where_that_is_an_answer(scene: Any, tmp_path: Pa
 def test_segment_without_voxels_of_its_own_is_said(scene: Any, tmp_path: Path) -> None:
     volume = add_volume(noise(), GRIDS["RAS"])
     segments = add_segmentation([])
-    add_segment(segments, "Anterior", oriented(two_parts(), GRIDS["RAS"]))
+    add_segment(segments, "Anterior", oriented_image(two_class_labels(), GRIDS["RAS"]))
     segments.GetSegmentation().GetNthSegment(0).RemoveRepresentation("Binary labelmap")
 
     with pytest.raises(GenSegError, match="segment Anterior has no voxels"):

@@ -9,12 +9,12 @@ import pytest
 import slicer
 import vtk
 from GenSegSlicerLib.SliceViews import showSideBySide
-from mrml_nodes import add_label_map, add_volume, turned
+from mrml_nodes import add_label_map, add_volume, grid_matrix
 
 
 def add_pair(size: int, start: int, millimeters: float) -> tuple[Any, Any]:
     """A cube of `size` voxels with a label of 4 x 4 x 4 voxels from `start` on."""
-    grid = turned((millimeters,) * 3)
+    grid = grid_matrix((millimeters,) * 3)
     voxels = np.zeros((size,) * 3, np.int16)
     voxels[start : start + 4, start : start + 4, start : start + 4] = 2
     pair = add_volume(voxels, grid), add_label_map(voxels, grid)

@@ -16,10 +16,10 @@ from mrml_nodes import (
     add_segmentation,
     add_transform,
     add_volume,
+    modification_state,
     nodes_in,
-    oriented,
-    state_of,
-    two_parts,
+    oriented_image,
+    two_class_labels,
 )
 
 from GenSegLib.errors import GenSegError
@@ -37,8 +37,8 @@ def titles_of(table: Any) -> list[str]:
 
 
 def test_volumes_are_counted(scene: Any) -> None:
-    label = two_parts()
-    node = add_segmentation([(oriented(label, GRIDS["anisotropic"]), NAMES)])
+    label = two_class_labels()
+    node = add_segmentation([(oriented_image(label, GRIDS["anisotropic"]), NAMES)])
 
     table = volumesTable([node], "Volumes of segments")
 
@@ -54,7 +54,7 @@ def test_volumes_are_counted(scene: Any) -> None:
 
 
 def test_of_several_segmentations_each_row_names_its_own(scene: Any) -> None:
-    nodes = [add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)]) for _ in range(2)]
+    nodes = [add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)]) for _ in range(2)]
     nodes[1].SetName("second")
 
     table = volumesTable(nodes, "Volumes")
@@ -65,7 +65,7 @@ def test_of_several_segmentations_each_row_names_its_own(scene: Any) -> None:
 
 
 def test_scaling_parent_transform_counts(scene: Any) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
     plain = float(rows_of(volumesTable([node], "t"))[0][1])
     add_transform(MIRRORING, node)
 
@@ -93,16 +93,16 @@ def test_surfaces_without_reference_volume_are_said(scene: Any) -> None:
 
 
 def test_segmentation_is_not_changed(scene: Any) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
-    before = state_of(node)
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
+    before = modification_state(node)
 
     volumesTable([node], "t")
 
-    assert state_of(node) == before
+    assert modification_state(node) == before
 
 
 def test_table_lies_beside_its_segmentation(scene: Any) -> None:
-    node = add_segmentation([(oriented(two_parts(), GRIDS["oblique"]), NAMES)])
+    node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "results")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)

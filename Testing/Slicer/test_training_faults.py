@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from disks import mounted_disk
+from fake_library import fake_library
 from GenSegSlicerLib import DetachedProcess, RunEnding
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from other_library import replacing_library
 from panel_scenes import phantom_folder, tiny_preset
-from small_trainings import TINY, Watch, small_run
+from small_trainings import TINY, JobRecorder, small_run
 
 from GenSegLib.events import to_line
 from GenSegLib.runs import RunFolder, State
@@ -34,13 +34,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that puts a script in the place of GenSegLib; `run` is its run folder."""
     start = "import pathlib, sys\nrun = pathlib.Path(sys.argv[2])\n"
-    return replacing_library(DetachedProcess, tmp_path, monkeypatch, start)
+    return fake_library(DetachedProcess, tmp_path, monkeypatch, start)
 
 
 def ended(host: Any, run: RunFolder) -> Any:
     """The job of a training that was started and has ended."""
     job = GenSegSlicerLogic().resume(run.path)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert "\n" not in job.message
     return job
 
@@ -50,7 +50,7 @@ def trained(host: Any, outputs: Path, data: Path) -> Any:
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(data, cases=3, test=0))
     job = logic.train(pairs, tiny_preset(data), outputs, settings=TINY)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert job.state == "failed"
     assert "\n" not in job.message
     return job
@@ -124,7 +124,7 @@ def test_a_long_story_is_read_in_slices(
     job = GenSegSlicerLogic().resume(run.path)
     known = [0]
     job.observers.add(lambda job: known.append(len(job.events)))
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert known[-1] == 20_000
     assert np.diff(known).max() < 500
 
@@ -137,16 +137,16 @@ def test_a_training_that_does_not_stop_in_time_is_said_to_be_overdue(
 ) -> None:
     from GenSegSlicerLib import TrainingJob
 
-    monkeypatch.setattr(TrainingJob, "STOP_PATIENCE_S", 0.5)
+    monkeypatch.setattr(TrainingJob, "STOP_TIMEOUT_S", 0.5)
     library("import time; time.sleep(600)")
     job = GenSegSlicerLogic().resume(small_run(tmp_path / "runs").path)
-    watch = Watch(host, job)
+    watch = JobRecorder(host, job)
     job.stop()
     assert not job.stopIsOverdue
     watch.until(lambda: job.stopIsOverdue)
     assert "can be ended at once" in job.message
     job.kill()
-    watch.until_ended()
+    watch.wait_until_ended()
     assert job.state == "stopped"
 
 
@@ -215,7 +215,7 @@ def test_a_pair_that_cannot_be_learned_from_is_named(host: Any, scene: Any, tmp_
     pairs = logic.importFolder(phantom_folder(tmp_path, cases=3, test=0))
     pairs[1].segmentationNode.GetSegmentation().RemoveAllSegments()
     job = logic.train(pairs, tiny_preset(tmp_path), tmp_path / "runs", settings=TINY)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert job.state == "failed"
     assert pairs[1].segmentationNode.GetName() in job.message
     assert list((tmp_path / "runs").iterdir()) == []

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import qt
 import slicer
-from GenSegSlicerLib.Library import pythonProgram
+from GenSegSlicerLib.Library import pythonExecutable
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from GenSegSlicerLib.ProcessTree import killTree
+from GenSegSlicerLib.Processes import killProcessTree
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from panel_scenes import phantom_folder, tiny_preset
-from small_trainings import ENDLESS, TINY, Watch, small_run
+from small_trainings import ENDLESS, TINY, JobRecorder, small_run
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json, write_json
@@ -35,7 +35,7 @@ import sys
 sys.path[:0] = ["Testing", "GenSegSlicer"]
 import Host
 host = Host.install()
-from GenSegSlicerLib.Library import pythonProgram
+from GenSegSlicerLib.Library import pythonExecutable
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 GenSegSlicerLogic().resume(sys.argv[1])
 print("resumed", flush=True)
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for config in path.rglob("config.json"):
         run = RunFolder(config.parent)
         if run.is_running():
-            killTree(int(run.read_status()["process"]))
+            killProcessTree(int(run.read_status()["process"]))
 
 
 def test_a_stopped_training_goes_on_where_it_stopped(
@@ -62,8 +62,8 @@ def test_a_stopped_training_goes_on_where_it_stopped(
     pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
     settings = {**TINY, "generator": "none", "joint_steps": ENDLESS}
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=settings)
-    watch = Watch(host, job)
-    watch.until_phase("joint")
+    watch = JobRecorder(host, job)
+    watch.wait_until_phase("joint")
 
     with pytest.raises(GenSegError, match="A training is running already") as refused:
         logic.train(pairs, tiny_preset(folder), folder / "runs")
@@ -74,7 +74,7 @@ def test_a_stopped_training_goes_on_where_it_stopped(
 
     logic.stop()
     assert job.state == "stopping"
-    watch.until_ended()
+    watch.wait_until_ended()
     assert (job.state, watch.states[1:]) == ("stopped", ["running", "stopping", "stopped"])
     assert "Resume goes on" in job.message
     run = RunFolder(job.runFolder)
@@ -84,7 +84,7 @@ def test_a_stopped_training_goes_on_where_it_stopped(
     step = run.read_status()["step"]
     shorten(run, joint_steps=step + 2)
     resumed = logic.resume(run.path)
-    Watch(host, resumed).until_ended()
+    JobRecorder(host, resumed).wait_until_ended()
     assert resumed.state == "finished", resumed.message
     told = [event["text"] for event in resumed.events if event["kind"] == "log"]
     assert f"goes on from step {step} of {step + 6}" in told
@@ -107,16 +107,16 @@ def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) 
     logic = GenSegSlicerLogic()
     job = logic.trainingJob
     assert job.runFolder == run.path
-    Watch(host, job).until_phase("joint")
+    JobRecorder(host, job).wait_until_phase("joint")
     with pytest.raises(GenSegError, match="A training is running already"):
         GenSegSlicerLogic().resume(small_run(folder / "second").path)
     assert logic.resume(run.path) is job
 
     reloaded = GenSegSlicerLogic()
     again = reloaded.trainingJob
-    watch = Watch(host, again)
+    watch = JobRecorder(host, again)
     reloaded.stop()
-    watch.until_ended()
+    watch.wait_until_ended()
     assert again.state == "stopped"
     host.wait_until(lambda: not job.isActive, 10)
     assert job.state == "stopped"
@@ -124,7 +124,7 @@ def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) 
 
 @pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
 def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, folder: Path) -> None:
-    run = small_run(folder, warmup_steps=ENDLESS, checkpoint_every_s=0.2)
+    run = small_run(folder, warmup_steps=ENDLESS, checkpoint_interval_s=0.2)
     logic = GenSegSlicerLogic()
     stages = {
         "": {},
@@ -133,7 +133,7 @@ def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, fo
     }
     for stage, changes in stages.items():
         job = logic.resume(run.path)
-        killed_in(stage, job, Watch(host, job), run)
+        killed_in(stage, job, JobRecorder(host, job), run)
         assert job.state == "failed"
         assert "ended from outside" in job.message
         assert ("last checkpoint" if stage else "starts it anew") in job.message
@@ -142,28 +142,28 @@ def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, fo
         shorten(run, **changes)
 
     job = logic.resume(run.path)
-    watch = Watch(host, job)
-    watch.until_phase("final")
+    watch = JobRecorder(host, job)
+    watch.wait_until_phase("final")
     job.kill()  # by the user
-    watch.until_ended()
+    watch.wait_until_ended()
     assert job.state == run.read_status()["state"] == "stopped"
     assert "Ended at once; Resume goes on from the last checkpoint" in job.message
 
 
-def killed_in(stage: str, job: Any, watch: Watch, run: RunFolder) -> None:
+def killed_in(stage: str, job: Any, watch: JobRecorder, run: RunFolder) -> None:
     """Kill the training in a phase ("" is before the first one), and wait for the job's end."""
     if stage:
-        watch.until_phase(stage)
+        watch.wait_until_phase(stage)
         watch.until(lambda: any(run.checkpoints.glob("*")))
-    killTree(job._trainer._process._process.pid)
-    watch.until_ended()
+    killProcessTree(job._trainer._process._process.pid)
+    watch.wait_until_ended()
 
 
 def test_a_stop_while_the_library_is_still_loading_is_not_lost(host: Any, folder: Path) -> None:
     run = small_run(folder, generator="none", joint_steps=ENDLESS)
     job = GenSegSlicerLogic().resume(run.path)
     job.stop()
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert job.state == "stopped"
     assert run.read_status()["step"] < 100
 
@@ -174,7 +174,7 @@ def writing(host: Any, scene: Any, folder: Path) -> tuple[GenSegSlicerLogic, Tra
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
-    Watch(host, job).until(lambda: job.fraction > 0)
+    JobRecorder(host, job).until(lambda: job.fraction > 0)
     return logic, job
 
 
@@ -194,7 +194,7 @@ def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason
 ) -> None:
     _, job = writing
     slicer.mrmlScene.Clear(0)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert job.state == "failed"
     assert "The scene was closed" in job.message
     assert list((folder / "runs").iterdir()) == []
@@ -211,7 +211,7 @@ def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
 def test_what_a_killed_slicer_left_half_written_is_removed_by_the_next_one(
     host: Any, scene: Any, folder: Path
 ) -> None:
-    ended = subprocess.Popen([pythonProgram(), "-c", ""])
+    ended = subprocess.Popen([pythonExecutable(), "-c", ""])
     ended.wait(10)
     runs = folder / "runs"
     for name, process in ((".old.tmp", ended.pid), (".of another Slicer.tmp", os.getppid())):
@@ -223,7 +223,7 @@ def test_what_a_killed_slicer_left_half_written_is_removed_by_the_next_one(
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(folder, cases=3, test=0))
     job = logic.train(pairs, tiny_preset(folder), runs, settings=TINY)
-    Watch(host, job).until(lambda: job.fraction > 0)
+    JobRecorder(host, job).until(lambda: job.fraction > 0)
     job.stop()
     assert [path.name for path in runs.iterdir()] == [".of another Slicer.tmp"]
 
@@ -243,7 +243,7 @@ def test_a_training_on_another_machine_can_be_stopped_but_not_ended_from_here(
         logic.stop()
         assert run.stop_requested()
         run.write_status("stopped", 4)
-    Watch(host, job).until_ended()
+    JobRecorder(host, job).wait_until_ended()
     assert (job.state, job.message) == (
         "stopped",
         "Stopped after step 4; Resume goes on from there",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.VolumeFiles import loadVolume, loadVolumeOver, writeVolume
+from GenSegSlicerLib.VolumeFiles import loadDerivedVolume, loadVolume, writeVolume
 from mrml_nodes import (
     GRIDS,
     MIRRORING,
@@ -19,16 +19,16 @@ from mrml_nodes import (
     add_transform,
     add_volume,
     add_warp,
+    grid_matrix,
     local_grid,
+    modification_state,
     nodes_in,
     noise,
-    state_of,
-    turned,
     world_grid,
 )
 
+from GenSegLib.data.image_io import read_image
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import read_image
 
 SUFFIXES = (".nrrd", ".nii.gz", ".mha")
 
@@ -68,7 +68,7 @@ def test_transform_that_bends_right_angles_is_left_off(
 ) -> None:
     grid = GRIDS["oblique"]
     node = add_volume(noise(), grid)
-    add_warp(node) if kind == "warp" else add_transform(turned((1, 1, 1), skew=0.3), node)
+    add_warp(node) if kind == "warp" else add_transform(grid_matrix((1, 1, 1), skew=0.3), node)
 
     written = writeVolume(node, tmp_path / "image.nrrd")
 
@@ -127,12 +127,12 @@ def test_map_made_from_a_volume_lies_over_it(
     if parent == "warp":
         add_warp(volume)
     elif parent in ("rigid", "shear"):
-        add_transform(RIGID if parent == "rigid" else turned((1, 1, 1), skew=0.3), volume)
+        add_transform(RIGID if parent == "rigid" else grid_matrix((1, 1, 1), skew=0.3), volume)
     written = writeVolume(volume, tmp_path / "map.nrrd")
     if parent == "moved meanwhile":
         add_transform(MIRRORING, volume)
 
-    node = loadVolumeOver(tmp_path / "map.nrrd", "uncertainty", volume, written)
+    node = loadDerivedVolume(tmp_path / "map.nrrd", "uncertainty", volume, written)
 
     assert node.GetParentTransformNode() is volume.GetParentTransformNode()
     assert node.GetStorageNode() is None
@@ -188,11 +188,11 @@ def test_relative_path_starts_where_the_process_is(
 def test_neither_the_volume_nor_the_scene_is_changed(scene: Any, tmp_path: Path) -> None:
     node = add_volume(noise(), GRIDS["oblique"])
     add_transform(RIGID, node)
-    before, nodes = state_of(node), nodes_in(scene)
+    before, nodes = modification_state(node), nodes_in(scene)
 
     writeVolume(node, tmp_path / "image.nrrd")
 
-    assert state_of(node) == before
+    assert modification_state(node) == before
     assert nodes_in(scene) == nodes
     assert node.GetParentTransformNode() is not None
 
@@ -231,7 +231,7 @@ def test_color_volume_is_refused(scene: Any, tmp_path: Path) -> None:
 
 
 def test_sheared_grid_is_refused(scene: Any, tmp_path: Path) -> None:
-    node = add_volume(noise(), turned((1, 1, 1), skew=0.3), "tilted")
+    node = add_volume(noise(), grid_matrix((1, 1, 1), skew=0.3), "tilted")
 
     with pytest.raises(GenSegError, match="tilted are not at right angles"):
         writeVolume(node, tmp_path / "image.nrrd")

@@ -1,4 +1,4 @@
-"""A script in the place of GenSegLib: it does what the real one never does."""
+"""A script in place of GenSegLib, to simulate its failures."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 
-def replacing_library(
+def fake_library(
     module: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, start: str = ""
 ) -> Callable[[str], Path]:
-    """A function that lets `module` find a script as GenSegLib, and gives its package.
+    """Return a function that replaces GenSegLib by a script and returns the package's folder.
 
     Args:
-        module: of GenSegSlicerLib; it asks for the library's folder.
-        folder: for the package.
-        monkeypatch: takes it back after the test.
-        start: what every script begins with.
+        module: module of GenSegSlicerLib that calls `libraryFolder`.
+        folder: parent folder for the package.
+        monkeypatch: restores the library after the test.
+        start: code before each script.
     """
 
     def replace(script: str) -> Path:
