@@ -1,4 +1,4 @@
-"""The command line, of which torchrun's second process is killed in its first life."""
+"""The command line, whose second torchrun process is killed once, in its first start."""
 
 from __future__ import annotations
 

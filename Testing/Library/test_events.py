@@ -1,7 +1,8 @@
-"""The stream of events between a training and who watches it."""
+"""The event stream, and what a terminal shows of it."""
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -9,19 +10,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from GenSegLib.events import EventLog, parse_line, read_events
+from GenSegLib.events import EventLog, parse_line, read_events, to_line
+from GenSegLib.progress import JsonLines, TerminalProgress, format_duration
 from GenSegLib.runs import State
 
 
-def test_events_come_back_in_order_with_their_time(tmp_path: Path) -> None:
+class Terminal(io.StringIO):
+    """A stream that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_events_are_read_in_order_with_their_time(tmp_path: Path) -> None:
     before = time.time()
     log = EventLog(tmp_path / "events.jsonl")
     log.state("running")
     log.progress("joint", 5, 100, remaining_s=9.5)
     log.metrics("joint", 5, segmenter_loss=0.5, gamma=1.0)
     log.preview(5, "previews/5")
-    log.log("no validation", level="warning")
+    EventLog(tmp_path / "events.jsonl").log("no validation", level="warning")
     log.error("the disk is full")
     events = read_events(tmp_path / "events.jsonl")
     assert all(abs(event.pop("time") - before) < 60 for event in events)
@@ -35,37 +46,27 @@ def test_events_come_back_in_order_with_their_time(tmp_path: Path) -> None:
     ]
 
 
-def test_a_second_log_appends_to_the_first(tmp_path: Path) -> None:
-    for text in ("first", "second"):
-        EventLog(tmp_path / "events.jsonl").log(text)
-    assert [e["text"] for e in read_events(tmp_path / "events.jsonl")] == ["first", "second"]
+@given(st.text())
+def test_every_event_is_one_line(text: str) -> None:
+    seen: list[dict[str, Any]] = []
+    EventLog(None, [seen.append]).log(text)
+    line = to_line(seen[0]).encode("utf-8", "surrogatepass")
+    assert b"\n" not in line
+    assert parse_line(line.decode("utf-8", "surrogatepass")) == seen[0]
 
 
-def test_every_event_is_one_line_whatever_its_text(tmp_path: Path) -> None:
-    EventLog(tmp_path / "events.jsonl").log("two\nlines, größer\u2028")
-    assert (tmp_path / "events.jsonl").read_bytes().count(b"\n") == 1
-    assert read_events(tmp_path / "events.jsonl")[0]["text"] == "two\nlines, größer\u2028"
-
-
-def test_what_is_no_number_becomes_null_since_json_has_no_nan(tmp_path: Path) -> None:
+def test_nan_and_infinity_become_null(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.metrics("joint", 1, a=float("nan"), b=float("inf"), c=np.float32(0.5))
     line = json.loads((tmp_path / "events.jsonl").read_text(encoding="utf-8"))
     assert (line["a"], line["b"], line["c"]) == (None, None, 0.5)
 
 
-def test_sinks_get_each_event_even_without_a_file() -> None:
-    seen: list[dict[str, Any]] = []
-    EventLog(None, [seen.append]).state(State.FINISHED)
-    assert [(event["kind"], event["state"]) for event in seen] == [("state", "finished")]
-
-
-def test_a_line_that_a_crash_cut_is_left_out_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_a_line_truncated_by_a_crash_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     EventLog(path).log("before")
     with path.open("ab") as stream:
         stream.write(b'{"time": 1, "kind": "lo')
-    assert [event["text"] for event in read_events(path)] == ["before"]
     EventLog(path).log("after")
     assert [event["text"] for event in read_events(path)] == ["before", "after"]
 
@@ -74,6 +75,58 @@ def test_a_missing_file_has_no_events(tmp_path: Path) -> None:
     assert read_events(tmp_path / "events.jsonl") == []
 
 
-@pytest.mark.parametrize("line", ["", "Epoch 1/10", "[1, 2]", '{"kind": "chat"}', b"\xff\xfe", "3"])
-def test_what_is_no_event_is_none(line: str | bytes) -> None:
+@pytest.mark.parametrize("line", ["", "Epoch 1/10", "[1, 2]", '{"kind": "chat"}', b"\xff\xfe"])
+def test_other_output_is_not_an_event(line: str | bytes) -> None:
     assert parse_line(line) is None
+
+
+def test_json_lines_are_one_object_each() -> None:
+    stream = io.StringIO()
+    log = EventLog(None, [JsonLines(stream)])
+    log.state(State.RUNNING)
+    log.progress("final", 1, 2)
+    kinds = [json.loads(line)["kind"] for line in stream.getvalue().splitlines()]
+    assert kinds == ["state", "progress"]
+
+
+def test_a_terminal_shows_phase_percentage_dice_and_remaining_time_on_one_line() -> None:
+    stream = Terminal()
+    log = EventLog(None, [TerminalProgress(stream)])
+    log.metrics("joint", 40, validation_dice=0.8531)
+    for step in (49, 50):
+        log.progress("joint", step, 100, remaining_s=200)
+    shown = stream.getvalue().split("\r\x1b[K")[-1]
+    assert shown == "joint    [############............]  50%  Dice 0.853  3 min 20 s left"
+    assert "\n" not in stream.getvalue()
+
+
+def test_a_new_phase_starts_a_new_line() -> None:
+    stream = Terminal()
+    progress = TerminalProgress(stream)
+    log = EventLog(None, [progress])
+    log.progress("warm-up", 10, 10)
+    log.progress("joint", 1, 10)
+    log.log("only one labeled case", level="warning")
+    log.progress("joint", 2, 10)
+    progress.close()
+    assert stream.getvalue().count("\n") == 3
+    assert "\r\x1b[Kwarning: only one labeled case\n" in stream.getvalue()
+    assert stream.getvalue().endswith("\n")
+
+
+def test_a_file_gets_a_plain_line_at_the_start_and_the_end_of_a_phase() -> None:
+    stream = io.StringIO()
+    log = EventLog(None, [TerminalProgress(stream, interval_s=3600)])
+    for step in range(1, 101):
+        log.progress("joint", step, 100)
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[-1] for line in lines] == ["1%", "100%"]
+    assert "\r" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_durations_are_formatted_in_two_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

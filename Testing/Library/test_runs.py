@@ -1,4 +1,4 @@
-"""The run folder and its lock."""
+"""The run folder."""
 
 from __future__ import annotations
 
@@ -27,38 +27,28 @@ def some_cases(folder: Path) -> CaseSet:
     return CaseSet(cases, {1: "Anterior", 2: "Posterior"}, "MR")
 
 
+def create(run: RunFolder, **options: bool) -> RunFolder:
+    """Create another run in place of one."""
+    cases = some_cases(run.path.parent)
+    return RunFolder.create(run.path, TrainConfig(seed=9), PRESET, cases, **options)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "run", TrainConfig(seed=3), PRESET, some_cases(tmp_path))
 
 
-def write_lock(run: RunFolder, process: int, host: str, age_s: float = 0.0) -> Path:
-    lock = run.path / "lock"
-    lock.write_text(json.dumps({"process": process, "host": host, "token": "x"}))
-    os.utime(lock, (time.time() - age_s,) * 2)
-    return lock
-
-
-def ended_process() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def test_a_run_gives_back_what_was_asked_of_it(run: RunFolder, tmp_path: Path) -> None:
+def test_a_new_run_is_queued_and_keeps_its_settings(run: RunFolder, tmp_path: Path) -> None:
     opened = RunFolder.open(run.path)
     assert opened.config == TrainConfig(seed=3)
     assert opened.preset == PRESET
     assert opened.cases == some_cases(tmp_path)
+    assert opened.read_status()["state"] == State.QUEUED.value
+    assert not opened.is_running()
+    assert not opened.has_begun()
 
 
-def test_a_new_run_is_queued(run: RunFolder) -> None:
-    assert run.read_status()["state"] == State.QUEUED.value
-    assert not run.is_running()
-    assert not run.has_begun()
-
-
-def test_a_status_comes_back_with_process_and_heartbeat(run: RunFolder) -> None:
+def test_a_status_has_process_host_and_time(run: RunFolder) -> None:
     run.write_status(State.RUNNING, 12, phase="joint")
     status = run.read_status()
     assert (status["state"], status["step"], status["phase"]) == ("running", 12, "joint")
@@ -66,7 +56,12 @@ def test_a_status_comes_back_with_process_and_heartbeat(run: RunFolder) -> None:
     assert abs(status["heartbeat"] - time.time()) < 60
 
 
-def test_a_stop_is_asked_for_seen_and_forgotten(run: RunFolder) -> None:
+def test_a_damaged_status_is_a_failed_run(run: RunFolder) -> None:
+    (run.path / "status.json").write_text("{")
+    assert run.read_status()["state"] == State.FAILED.value
+
+
+def test_a_stop_can_be_requested_and_cleared(run: RunFolder) -> None:
     run.request_stop()
     assert RunFolder.open(run.path).stop_requested()
     run.clear_stop()
@@ -74,91 +69,71 @@ def test_a_stop_is_asked_for_seen_and_forgotten(run: RunFolder) -> None:
     assert not run.stop_requested()
 
 
-def test_opening_what_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(GenSegError, match="is no run folder; make one with: genseg train"):
+def test_opening_another_folder_says_how_to_create_a_run(tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match="is not a run folder; create one with: genseg train"):
         RunFolder.open(tmp_path)
 
 
-def test_a_run_of_another_version_is_refused(run: RunFolder) -> None:
+def test_a_run_of_another_version_is_rejected(run: RunFolder) -> None:
     config = run.path / "config.json"
-    config.write_text(
-        json.dumps(json.loads(config.read_text(encoding="utf-8")) | {"format_version": 99})
-    )
-    with pytest.raises(GenSegError, match="made by another version of GenSeg"):
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"format_version": 99}))
+    with pytest.raises(GenSegError, match="created by another version of GenSeg"):
         _ = RunFolder.open(run.path).config
 
 
-def test_a_run_in_the_place_of_a_run_is_refused(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(GenSegError, match="holds a run already; add --resume or --overwrite"):
-        RunFolder.create(run.path, TrainConfig(), PRESET, some_cases(tmp_path))
-
-
-def test_overwrite_replaces_a_run(run: RunFolder, tmp_path: Path) -> None:
+def test_a_run_is_replaced_only_with_overwrite(run: RunFolder) -> None:
     run.write_status(State.FINISHED, 100)
     run.model.mkdir()
-    new = RunFolder.create(run.path, TrainConfig(seed=9), PRESET, some_cases(tmp_path), True)
+    with pytest.raises(GenSegError, match="already contains a run; add --resume or --overwrite"):
+        create(run)
+    new = create(run, overwrite=True)
     assert new.config.seed == 9
     assert not new.has_begun()
 
 
-def test_overwrite_spares_a_run_into_which_a_user_put_something(
-    run: RunFolder, tmp_path: Path
-) -> None:
+def test_overwrite_rejects_a_run_with_files_of_the_user(run: RunFolder) -> None:
     (run.path / "notes.txt").write_text("mine")
-    with pytest.raises(GenSegError, match=r"holds notes\.txt, which genseg did not write"):
-        RunFolder.create(run.path, TrainConfig(), PRESET, some_cases(tmp_path), overwrite=True)
-    assert (run.path / "notes.txt").read_text(encoding="utf-8") == "mine"
-    assert run.config.seed == 3
+    with pytest.raises(GenSegError, match=r"contains notes\.txt, which genseg did not write"):
+        create(run, overwrite=True)
+    assert (run.path / "notes.txt").is_file()
 
 
-def test_overwrite_spares_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "a.jpg").write_text("mine")
-    with pytest.raises(GenSegError, match="was not made by genseg"):
-        RunFolder.create(
-            tmp_path / "photos", TrainConfig(), PRESET, some_cases(tmp_path), overwrite=True
-        )
-    assert (tmp_path / "photos" / "a.jpg").read_text(encoding="utf-8") == "mine"
+def test_overwrite_rejects_a_folder_that_genseg_did_not_write(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "a.jpg").write_text("mine")
+    with pytest.raises(GenSegError, match="was not written by genseg"):
+        create(RunFolder(tmp_path / "run"), overwrite=True)
 
 
-def test_overwrite_spares_a_run_that_is_being_trained(run: RunFolder, tmp_path: Path) -> None:
-    with run.lock(), pytest.raises(GenSegError, match="is being trained right now"):
-        RunFolder.create(run.path, TrainConfig(), PRESET, some_cases(tmp_path), overwrite=True)
+def test_overwrite_rejects_a_run_that_is_being_trained(run: RunFolder) -> None:
+    with run.lock(), pytest.raises(GenSegError, match="is being trained at the moment"):
+        create(run, overwrite=True)
 
 
-def test_a_locked_run_is_running_and_keeps_others_out(run: RunFolder) -> None:
-    with run.lock():
-        assert run.is_running()
-        told = f"is being trained by process {os.getpid()} on"
-        with pytest.raises(GenSegError, match=told), RunFolder.open(run.path).lock():
-            pytest.fail("a second one must not get in")
-        assert run.is_running()
-    assert not run.is_running()
-    with run.lock():
-        assert run.is_running()
-
-
-def test_a_lock_is_given_back_after_a_fault(run: RunFolder) -> None:
+def test_a_locked_run_excludes_other_processes_until_it_is_released(run: RunFolder) -> None:
+    held = f"is being trained by process {os.getpid()} on"
     with pytest.raises(RuntimeError), run.lock():
+        assert run.is_running()
+        with pytest.raises(GenSegError, match=held), RunFolder.open(run.path).lock():
+            pytest.fail("the run is locked")
+        assert run.is_running()
         raise RuntimeError
     assert not run.is_running()
 
 
 def test_the_lock_of_a_process_that_ended_is_taken_over(run: RunFolder) -> None:
-    write_lock(run, ended_process(), socket.gethostname())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    owner = {"process": ended.pid, "start": 1.0, "host": socket.gethostname(), "token": "x"}
+    (run.path / "lock").write_text(json.dumps(owner))
     assert not run.is_running()
     with run.lock():
         assert run.is_running()
     assert not list(run.path.glob("*lock*"))
 
 
-def test_the_lock_of_another_machine_holds_while_its_heart_beats(run: RunFolder) -> None:
-    write_lock(run, 1, "another-machine", age_s=30)
-    with pytest.raises(GenSegError, match="by process 1 on another-machine"), run.lock():
-        pytest.fail("the other machine trains this run")
-
-
-def test_a_lock_that_is_being_written_is_respected(run: RunFolder) -> None:
-    (run.path / "lock").write_text("")
-    with pytest.raises(GenSegError, match="is being trained"), run.lock():
-        pytest.fail("somebody is about to train this run")
+@pytest.mark.parametrize("owner", ['{"process": 1, "host": "another-machine", "token": "x"}', ""])
+def test_a_lock_that_was_touched_recently_is_respected(run: RunFolder, owner: str) -> None:
+    (run.path / "lock").write_text(owner)
+    with pytest.raises(GenSegError, match="is being trained by process"), run.lock():
+        pytest.fail("another process trains this run, or is about to")
