@@ -1,4 +1,4 @@
-"""What a training can run on, asked of the Python that would train."""
+"""Devices for a training, as reported by the Python that would train."""
 
 from __future__ import annotations
 
@@ -10,49 +10,39 @@ from GenSegSlicerLib import Devices, LibraryProcess
 
 
 @pytest.fixture(autouse=True)
-def _unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is known from another test."""
-    monkeypatch.setattr(Devices, "_known", [])
-    monkeypatch.setattr(Devices, "_waiting", [])
+def _empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Devices, "_cache", [])
+    monkeypatch.setattr(Devices, "_callbacks", [])
 
 
-def ask(host: Any) -> list[dict[str, Any]]:
-    answers: list[list[dict[str, Any]]] = []
-    Devices.queryDevices(answers.append)
-    host.wait_until(lambda: answers, 60)
-    return answers[0]
-
-
-def test_the_processor_is_always_there_and_asked_for_once(host: Any) -> None:
-    devices = ask(host)
-    assert devices[-1]["name"] == "cpu"
-    assert "threads" in devices[-1]["title"]
-    answers: list[list[dict[str, Any]]] = []
-    Devices.queryDevices(answers.append)
-    assert answers == [devices]
-
-
-def test_asked_again_before_the_answer_one_process_answers_all(
+def test_simultaneous_queries_start_one_process_and_the_result_is_cached(
     host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
 
-    class Counted(LibraryProcess.LibraryProcess):
+    class CountedProcess(LibraryProcess.LibraryProcess):
         def start(self, arguments: Any) -> None:
             started.append(arguments)
             super().start(arguments)
 
-    monkeypatch.setattr(Devices, "LibraryProcess", Counted)
-    answers: list[object] = []
+    monkeypatch.setattr(Devices, "LibraryProcess", CountedProcess)
+    results: list[list[dict[str, Any]]] = []
     for _ in range(3):
-        Devices.queryDevices(answers.append)
-    host.wait_until(lambda: len(answers) == 3, 60)
+        Devices.queryDevices(results.append)
+    host.wait_until(lambda: len(results) == 3, 60)
+    assert results[0][-1]["name"] == "cpu"
+    assert "threads" in results[0][-1]["title"]
+    Devices.queryDevices(results.append)
+    assert results == [results[0]] * 4
     assert len(started) == 1
 
 
-def test_without_an_answer_there_are_no_devices_and_it_is_asked_again(
+def test_a_failed_query_returns_no_devices_and_is_not_cached(
     host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(LibraryProcess, "pythonExecutable", lambda: str(tmp_path / "none"))
-    assert ask(host) == []
-    assert Devices._known == []
+    results: list[list[dict[str, Any]]] = []
+    Devices.queryDevices(results.append)
+    host.wait_until(lambda: results, 60)
+    assert results == [[]]
+    assert Devices._cache == []

@@ -1,4 +1,4 @@
-"""What the extension's package holds, and what the Extensions Index reads of it."""
+"""The files of the extension's package, and its entry in the Extensions Index."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ RAW = "https://raw.githubusercontent.com/genseg/SlicerGenSeg/main/"
 SCHEMA = "slicer-extension-catalog-entry-schema-v1.0.1.json"
 MIRROR = ROOT.parent / ".mirror" / "Slicer+ExtensionsIndex" / "repo"
 
-# What the index asks of an entry, and what of its liberties this extension leaves unused.
-DEMANDS = {
+# The index's requirements for an entry, narrowed to what this extension uses
+REQUIREMENTS = {
     "type": "object",
     "required": ["$schema", "category", "scm_url", "scm_revision", "tier"],
     "additionalProperties": False,
@@ -36,7 +36,7 @@ DEMANDS = {
     },
 }
 
-# What an application's build brings, as far as the extension's own files use it.
+# The CMake macros of a Slicer build that the extension uses
 SLICER = """
 macro(ctkMacroCompilePythonScript)
   cmake_parse_arguments(
@@ -65,27 +65,27 @@ set(BUILD_TESTING ON)
 """
 
 
-def listed(room: str, ending: str) -> list[str]:
-    """The files of `set(..._PYTHON_<ending> ...)` in a room's CMakeLists."""
-    text = (ROOT / room / "CMakeLists.txt").read_text(encoding="utf-8")
-    found = re.search(rf"set\(\w+_PYTHON_{ending}\n([^)]*)\)", text)
+def listed(package: str, suffix: str) -> list[str]:
+    """The files of `set(..._PYTHON_<suffix> ...)` in a package's CMakeLists.txt."""
+    text = (ROOT / package / "CMakeLists.txt").read_text(encoding="utf-8")
+    found = re.search(rf"set\(\w+_PYTHON_{suffix}\n([^)]*)\)", text)
     assert found is not None
     return found[1].split()
 
 
-@pytest.mark.parametrize("room", ["GenSegLib", "GenSegSlicer"])
-def test_every_file_of_the_tree_is_listed_and_nothing_else(room: str) -> None:
+@pytest.mark.parametrize("package", ["GenSegLib", "GenSegSlicer"])
+def test_the_lists_of_files_for_cmake_are_up_to_date(package: str) -> None:
     hint = "run: python Testing/Tools/list_for_cmake.py"
-    assert listed(room, "SCRIPTS") == scripts_of(ROOT / room), hint
-    assert listed(room, "RESOURCES") == resources_of(ROOT / room), hint
+    assert listed(package, "SCRIPTS") == scripts_of(ROOT / package), hint
+    assert listed(package, "RESOURCES") == resources_of(ROOT / package), hint
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of scripted modules after a build and installation with the real CMake."""
+    """The folder of scripted modules after a build and installation by CMake."""
     cmake = shutil.which("cmake")
     if cmake is None:
-        pytest.skip("no cmake here")
+        pytest.skip("CMake is not installed")
     folder = tmp_path_factory.mktemp("packaging")
     slicer = folder / "slicer"
     slicer.mkdir()
@@ -109,7 +109,7 @@ def test_module_and_library_are_installed_side_by_side(installed: Path) -> None:
     assert files == {*(f"GenSegLib/{name}" for name in library), *module}
 
 
-def test_the_installed_library_runs_from_the_folder_of_the_module(installed: Path) -> None:
+def test_the_installed_library_runs(installed: Path) -> None:
     command = [sys.executable, "-m", "GenSegLib", "presets"]
     done = subprocess.run(command, cwd=installed, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
@@ -128,7 +128,7 @@ def catalog_entry() -> dict[str, Any]:
     return entry
 
 
-def test_every_field_of_the_description_is_set() -> None:
+def test_all_extension_fields_are_set() -> None:
     fields = metadata()
     for name in (
         *("HOMEPAGE", "CATEGORY", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"),
@@ -138,7 +138,7 @@ def test_every_field_of_the_description_is_set() -> None:
         assert fields[name], name
 
 
-def test_the_catalog_entry_agrees_with_the_description() -> None:
+def test_the_catalog_entry_matches_the_extension_fields() -> None:
     entry, fields = catalog_entry(), metadata()
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     assert "project(GenSeg)" in text
@@ -148,8 +148,8 @@ def test_the_catalog_entry_agrees_with_the_description() -> None:
     assert entry["scm_url"].removesuffix(".git") == fields["HOMEPAGE"]
 
 
-def test_the_catalog_entry_has_what_the_index_demands() -> None:
-    jsonschema.validate(catalog_entry(), DEMANDS)
+def test_the_catalog_entry_meets_the_requirements_of_the_index() -> None:
+    jsonschema.validate(catalog_entry(), REQUIREMENTS)
     assert b"\r" not in (ROOT / "GenSeg.json").read_bytes()
 
 
@@ -157,12 +157,12 @@ def test_the_catalog_entry_is_valid_against_the_schema_of_the_index() -> None:
     show = ["git", "-C", str(MIRROR), "show", f"HEAD:schemas/{SCHEMA}"]
     found = subprocess.run(show, capture_output=True, encoding="utf-8")
     if found.returncode:
-        pytest.skip("no copy of the Extensions Index here")
+        pytest.skip("there is no copy of the Extensions Index")
     jsonschema.validate(catalog_entry(), json.loads(found.stdout))
 
 
 @pytest.mark.parametrize("name", ["ICONURL", "SCREENSHOTURLS"])
-def test_the_pictures_are_where_the_description_says(name: str) -> None:
+def test_the_icon_and_screenshots_exist(name: str) -> None:
     for address in metadata()[name].split():
         assert address.startswith(RAW)
         assert (ROOT / address[len(RAW) :]).is_file()

@@ -1,7 +1,7 @@
-"""Draws GenSeg's icons: python Testing/Tools/draw_icons.py
+"""Draw the icons of GenSeg: python Testing/Tools/draw_icons.py
 
-A hippocampus in the two colors of its preset, and behind it the new ones that are made from it.
-Nothing is taken from elsewhere; the thumbnail of the sample data shows a phantom.
+A hippocampus in the two colors of its preset, in front of copies that stand for generated ones. The
+thumbnail of the sample data shows a phantom.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 ICONS = ROOT / "GenSegSlicer" / "Resources" / "Icons"
 SIZE = 128
 COLORS = {value: QColor(*color) for value, color in load_preset("hippocampus-mri").colors.items()}
-GROUND, ECHO = QColor(33, 49, 71), QColor(198, 213, 232)
+BACKGROUND, COPY = QColor(33, 49, 71), QColor(198, 213, 232)
 PHANTOM_SEED = 4
 
 
 def outline() -> QPainterPath:
-    """A hippocampus from the side: a thick head in front, and a tail that rises."""
+    """Sagittal outline of a hippocampus."""
     path = QPainterPath(QPointF(12, 84))
     path.cubicTo(QPointF(10, 60), QPointF(36, 52), QPointF(54, 64))
     path.cubicTo(QPointF(68, 73), QPointF(80, 68), QPointF(86, 54))
@@ -37,27 +37,27 @@ def outline() -> QPainterPath:
 
 
 def draw_icon() -> QImage:
-    """The icon of the extension and of its module."""
+    """Draw the icon of the extension and its module."""
     image = QImage(SIZE, SIZE, QImage.Format.Format_ARGB32)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(GROUND)
+    painter.setBrush(BACKGROUND)
     painter.drawRoundedRect(QRectF(0, 0, SIZE, SIZE), 22, 22)
-    for rise, strength in ((36, 70), (18, 150)):
-        color = QColor(ECHO)
-        color.setAlpha(strength)
-        _draw_body(painter, outline().translated(0, -rise), {0: color})
+    for offset, alpha in ((36, 70), (18, 150)):
+        color = QColor(COPY)
+        color.setAlpha(alpha)
+        _draw_body(painter, outline().translated(0, -offset), {0: color})
     _draw_body(painter, outline(), {0: COLORS[1], 63: COLORS[2]})
     painter.end()
     return image
 
 
 def _draw_body(painter: QPainter, body: QPainterPath, colors: dict[int, QColor]) -> None:
-    """Draw a body in front of the others; each color fills what is right of its position."""
-    painter.strokePath(body, QPen(GROUND, 9))
-    painter.fillPath(body, GROUND)
+    """Draw a body; each color fills the part to the right of its position."""
+    painter.strokePath(body, QPen(BACKGROUND, 9))
+    painter.fillPath(body, BACKGROUND)
     for left, color in colors.items():
         painter.setClipRect(QRectF(left, 0, SIZE - left, SIZE))
         painter.fillPath(body, color)
@@ -65,8 +65,8 @@ def _draw_body(painter: QPainter, body: QPainterPath, colors: dict[int, QColor])
 
 
 def draw_phantom() -> QImage:
-    """The thumbnail of the phantoms: a sagittal slice, its labels tinted."""
-    image, label = hippocampus.draw(np.random.default_rng(PHANTOM_SEED))
+    """Draw the thumbnail of the phantoms: a sagittal slice with its labels in color."""
+    image, label = hippocampus.generate(np.random.default_rng(PHANTOM_SEED))
     x = int(np.argmax((label.array[0] > 0).sum(axis=(1, 2))))
     gray, tint = (volume.array[0, x].T[::-1, ::-1] for volume in (image, label))
     low, high = np.percentile(gray, (1, 99.5))
@@ -79,16 +79,16 @@ def draw_phantom() -> QImage:
     slice_ = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     scaled = slice_.scaled(QSize(SIZE, SIZE), keep, smooth)
-    canvas = QImage(SIZE, SIZE, QImage.Format.Format_RGB32)
-    canvas.fill(Qt.GlobalColor.black)
-    painter = QPainter(canvas)
+    thumbnail = QImage(SIZE, SIZE, QImage.Format.Format_RGB32)
+    thumbnail.fill(Qt.GlobalColor.black)
+    painter = QPainter(thumbnail)
     painter.drawImage((SIZE - scaled.width()) // 2, (SIZE - scaled.height()) // 2, scaled)
     painter.end()
-    return canvas
+    return thumbnail
 
 
 def main() -> None:
-    """Write the files where the extension and the module look for them."""
+    """Write the files."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     application = QGuiApplication([])
     ICONS.mkdir(parents=True, exist_ok=True)
