@@ -1,4 +1,4 @@
-"""What trainings leave in their last checkpoint, compared to the bit."""
+"""Bitwise comparison of the last checkpoints of trainings."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import torch
 
 from GenSegLib.runs import RunFolder
-from GenSegLib.training.checkpoints import load_checkpoint
+from GenSegLib.training.checkpoints import read_checkpoint
 
 
 def final_state(run: RunFolder) -> dict[str, Any]:
-    """The last checkpoint; none may be damaged."""
-    state, damaged = load_checkpoint(run.checkpoints)
+    """The last checkpoint; no checkpoint may be damaged."""
+    state, damaged = read_checkpoint(run.checkpoints)
     assert state is not None and not damaged
     return state
 
 
 def differing(first: Any, second: Any, path: str = "") -> list[str]:
-    """The places at which two nested states differ, in any bit."""
+    """The paths at which two nested states differ in any bit."""
     if isinstance(first, torch.Tensor):
         return [] if torch.equal(first, second) else [path]
     if isinstance(first, dict):

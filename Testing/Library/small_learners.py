@@ -8,7 +8,7 @@ from typing import Any
 from small_runs import phantom_cases, small_run
 from torch import nn
 
-from GenSegLib.multilevel import Trilevel
+from GenSegLib.multilevel import TrilevelProblem
 from GenSegLib.networks.image_generator import ImageGenerator
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.session import load_session
@@ -23,8 +23,8 @@ def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Le
         for network in (problem.segmenter, problem.generator, problem.discriminator):
             smooth(network)
         problem.__post_init__()
-    awaken(problem.generator, 0.05)
-    found.set_segmenter_rate(1.0)
+    randomize_zero_weights(problem.generator, 0.05)
+    found.set_segmenter_lr(1.0)
     return found
 
 
@@ -37,13 +37,13 @@ def smooth(network: nn.Module) -> None:
             smooth(child)
 
 
-def awaken(generator: ImageGenerator, spread: float) -> None:
+def randomize_zero_weights(generator: ImageGenerator, spread: float) -> None:
     """Give the weights that start at zero random ones."""
     for weight in generator.weights().values():
         if weight.ndim > 1 and not weight.any():
             nn.init.normal_(weight, std=spread)
 
 
-def trilevel(learner: Learner) -> Trilevel:
+def trilevel(learner: Learner) -> TrilevelProblem:
     """The three losses of a learner on fresh batches."""
-    return learner._trilevel(learner.sampling.batches())
+    return learner.trilevel(learner.sampler.trilevel_batch())

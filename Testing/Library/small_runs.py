@@ -15,7 +15,7 @@ from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
 
-STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_every": 2}
+STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_interval": 2}
 
 
 @cache
@@ -32,6 +32,6 @@ def small_preset() -> Preset:
 
 def small_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> RunFolder:
     """A run of a few steps on a small patch, with one case held back."""
-    settings = {**STEPS, "validate_every": 5, "segmenter": "unet", **changes}
+    settings = {**STEPS, "validation_interval": 5, "segmenter": "unet", **changes}
     cases = (cases or phantom_cases()).with_validation(0.25, 0)
     return RunFolder.create(folder, TrainConfig(**settings), small_preset(), cases)

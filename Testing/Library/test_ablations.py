@@ -1,4 +1,4 @@
-"""What a setting takes away from the method is away, and nothing else is."""
+"""Ablation settings remove a part of the method, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 import torch
 from small_learners import small_learner
 
-from GenSegLib.augmentation.policy import Policy
-from GenSegLib.augmentation.randomness import Randomness
+from GenSegLib.augmentation.policy import AugmentationPolicy
+from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.config import UPPER_VARIABLES
-from GenSegLib.multilevel import Trilevel, finite_difference
-from GenSegLib.networks.upper_variables import UpperVariables
+from GenSegLib.multilevel import TrilevelProblem, finite_difference
 from GenSegLib.recipes import load_recipe
 from GenSegLib.training.learner import Learner
-from GenSegLib.training.problem import Batches
+from GenSegLib.training.problem import TrilevelBatch
+from GenSegLib.training.upper_variables import UpperVariables
 
 
 @pytest.fixture(scope="module")
@@ -26,64 +26,64 @@ def learner(tmp_path_factory: pytest.TempPathFactory) -> Learner:
 
 
 @pytest.fixture(scope="module")
-def batches(learner: Learner) -> Batches:
-    return learner.sampling.batches()
+def batch(learner: Learner) -> TrilevelBatch:
+    return learner.sampler.trilevel_batch()
 
 
-def without(learner: Learner, batches: Batches, **ablation: Any) -> Trilevel:
-    return replace(learner.problem, **ablation).trilevel(batches, 1e-3, 1e-3)
+def ablated(learner: Learner, batch: TrilevelBatch, **settings: Any) -> TrilevelProblem:
+    return replace(learner.problem, **settings).trilevel(batch, 1e-3, 1e-3)
 
 
-def feedback(problem: Trilevel, **paths: bool) -> dict[int, torch.Tensor]:
-    """The hypergradient by the variable that it is for."""
+def by_variable(problem: TrilevelProblem, **paths: bool) -> dict[int, torch.Tensor]:
+    """The hypergradient of each upper-level variable."""
     return dict(zip(map(id, problem.upper), finite_difference(problem, **paths)))
 
 
 @pytest.mark.parametrize("name", UPPER_VARIABLES)
-def test_a_frozen_variable_gets_no_feedback_and_the_others_theirs(
-    learner: Learner, batches: Batches, name: str
+def test_a_frozen_variable_leaves_the_hypergradients_of_the_others_unchanged(
+    learner: Learner, batch: TrilevelBatch, name: str
 ) -> None:
-    whole = feedback(without(learner, batches))
-    rest = feedback(without(learner, batches, frozen={name}))
-    assert set(rest) < set(whole)
-    torch.testing.assert_close(rest, {key: whole[key] for key in rest})
+    complete = by_variable(ablated(learner, batch))
+    rest = by_variable(ablated(learner, batch, frozen={name}))
+    assert set(rest) < set(complete)
+    torch.testing.assert_close(rest, {key: complete[key] for key in rest})
 
 
 @pytest.mark.parametrize("path", ["direct_path", "lower_path"])
-def test_a_path_that_is_off_adds_nothing_to_the_feedback(
-    learner: Learner, batches: Batches, path: str
+def test_a_disabled_path_adds_nothing_to_the_hypergradient(
+    learner: Learner, batch: TrilevelBatch, path: str
 ) -> None:
-    whole, cut = without(learner, batches), without(learner, batches, **{path: False})
-    expected = feedback(whole, **{path: False})
-    torch.testing.assert_close(feedback(cut), expected)
+    expected = by_variable(ablated(learner, batch), **{path: False})
+    torch.testing.assert_close(by_variable(ablated(learner, batch, **{path: False})), expected)
 
 
-def test_with_all_variables_frozen_nothing_is_steered(tmp_path: Path) -> None:
-    learner = small_learner(tmp_path / "run", frozen=",".join(UPPER_VARIABLES), upper_every=1)
+def test_with_all_variables_frozen_the_upper_level_stays_fixed(tmp_path: Path) -> None:
+    frozen = ",".join(UPPER_VARIABLES)
+    learner = small_learner(tmp_path / "run", frozen=frozen, upper_interval=1)
     before = learner.upper_values()
     learner.joint_step(0)
     assert learner.upper_values() == before
 
 
-def test_what_chance_leaves_as_it_is_still_asks_for_the_strengths_gradient() -> None:
-    """Else processes that share a batch would ask each other for different gradients."""
-    upper = UpperVariables(Policy(probability=0.0))
+def test_strengths_have_a_gradient_even_if_no_transform_was_sampled() -> None:
+    """Otherwise processes that share a batch would average different sets of gradients."""
+    upper = UpperVariables(AugmentationPolicy(probability=0.0))
     upper.requires_grad_(False).log_strengths.requires_grad_(True)
     images = torch.rand(1, 1, 8, 8, 8)
-    found = upper(images, images, Randomness(torch.Generator().manual_seed(0)))
+    found = upper(images, images, RandomGenerator(torch.Generator().manual_seed(0)))
     assert torch.equal(found, images)
     assert not torch.autograd.grad(found.sum(), upper.log_strengths)[0].any()
 
 
-def test_the_published_recipe_moves_masks_affinely_and_learns_its_architecture_alone(
+def test_the_published_recipe_has_affine_masks_and_learns_only_the_architecture(
     tmp_path: Path,
 ) -> None:
     learner = small_learner(tmp_path / "run", **load_recipe("paper-3d"))
-    assert learner.sampling.spatial.elastic == 0
-    assert learner.sampling.spatial.rotation > 0
+    assert learner.sampler.spatial.elastic == 0
+    assert learner.sampler.spatial.rotation > 0
     before = learner.upper_values()
-    learner.warm_up_step()
+    learner.warmup_step()
     learner.joint_step(0)
     after = learner.upper_values()
-    moved = {name.split("/")[0] for name in after if after[name] != before[name]}
-    assert moved == {"alpha"}
+    changed = {name.split("/")[0] for name in after if after[name] != before[name]}
+    assert changed == {"alpha"}

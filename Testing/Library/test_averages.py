@@ -1,32 +1,66 @@
-"""Moving averages of weights, and where they go on."""
+"""Moving averages of the networks, which predict and are saved."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
+from small_learners import small_learner
 
-from GenSegLib.training.averages import Average
-
-
-def test_an_average_goes_on_where_it_was() -> None:
-    weights = [torch.zeros(2)]
-    average = Average(weights, 0.9)
-    average.update([torch.ones(2)])
-    other = Average(weights, 0.9)
-    other.restore(average.state())
-    for each in (average, other):
-        each.update([torch.full((2,), 3.0)])
-    assert torch.equal(average.tensors[0], other.tensors[0])
+from GenSegLib.training.builders import build_average
+from GenSegLib.training.learner import Learner
 
 
-def test_an_average_stays_on_its_device_when_it_goes_on_from_main_memory() -> None:
-    average = Average([torch.zeros(2, device="meta")], 0.9)
-    average.restore({"tensors": [torch.ones(2)], "steps": 3})
-    assert average.tensors[0].device.type == "meta"
+def norm_and_average(values: list[float], *, use_buffers: bool) -> list[torch.Tensor]:
+    """The averaged weight and running mean after updates by these values of both."""
+    network = torch.nn.BatchNorm1d(1)
+    average = build_average(network, 0.9, use_buffers=use_buffers)
+    for value in values:
+        with torch.no_grad():
+            network.weight.fill_(value)
+            network.running_mean.fill_(value)
+        average.update_parameters(network)
+    assert not average.module.training
+    return [average.module.weight, average.module.running_mean]
 
 
-def test_an_average_does_not_change_what_it_was_restored_from() -> None:
-    kept = torch.ones(2)
-    average = Average([torch.zeros(2)], 0.9)
-    average.restore({"tensors": [kept], "steps": 3})
-    average.update([torch.zeros(2)])
-    assert torch.equal(kept, torch.ones(2))
+def test_batch_norm_statistics_are_averaged_like_weights() -> None:
+    weight, mean = norm_and_average([1.0, 3.0, 2.0], use_buffers=True)
+    assert weight.item() == pytest.approx(mean.item())
+    assert 1.0 < mean.item() < 3.0 and mean.item() != 2.0
+
+
+def test_the_average_follows_quickly_at_first() -> None:
+    weight, _ = norm_and_average([0.0, 1.0], use_buffers=True)
+    assert weight.item() > 0.5
+
+
+def test_a_segmenter_with_batch_norm_is_evaluated_with_averaged_statistics(tmp_path: Path) -> None:
+    learner = small_learner(tmp_path / "run", segmenter="attention-unet", generator="none")
+    for step in range(3):
+        learner.joint_step(step)
+    own = dict(learner.problem.segmenter.named_buffers())
+    averaged = dict(learner.averaged_segmenter.named_buffers())
+    means = [name for name in own if name.endswith("running_mean")]
+    assert means
+    assert not any(torch.equal(own[name], averaged[name]) for name in means)
+
+
+def weights_and_average(learner: Learner) -> list[torch.Tensor]:
+    segmenter = list(learner.averaged_segmenter.parameters())
+    return [tensor.clone() for tensor in [*segmenter, *learner.averaged_generator_weights]]
+
+
+def test_averages_of_checkpoints_before_averaged_model_are_read(tmp_path: Path) -> None:
+    learner, other = (small_learner(tmp_path / name) for name in ("run", "other"))
+    learner.joint_step(0)
+    state = learner.state_dict()
+    lists = (list(learner.averaged_segmenter.parameters()), learner.averaged_generator_weights)
+    state["averages"] = [
+        {"tensors": [tensor.detach().clone() for tensor in tensors], "steps": 7}
+        for tensors in lists
+    ]
+    other.load_state_dict(state)
+    assert all(map(torch.equal, weights_and_average(learner), weights_and_average(other)))
+    assert int(other.segmenter_average.n_averaged) == 7

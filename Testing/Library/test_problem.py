@@ -1,4 +1,4 @@
-"""The three levels on real networks: what each loss depends on, and what feedback leaves alone."""
+"""The three levels on real networks: what each loss depends on, and their hypergradients."""
 
 from __future__ import annotations
 
@@ -10,162 +10,157 @@ import torch
 from small_learners import smooth, trilevel
 from small_runs import small_run
 
-from GenSegLib.augmentation.policy import Policy
+from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.multilevel import finite_difference, neumann, unroll
-from GenSegLib.multilevel.levels import gradient
-from GenSegLib.networks.upper_variables import UpperVariables
+from GenSegLib.multilevel.vectors import gradient
 from GenSegLib.presets import load_preset
-from GenSegLib.training.generated import draw_pairs
 from GenSegLib.training.learner import Learner
-from GenSegLib.training.problem import balanced
+from GenSegLib.training.problem import weighted_mean
 from GenSegLib.training.session import load_session
+from GenSegLib.training.synthesis import generate_pairs
+from GenSegLib.training.upper_variables import UpperVariables
 
-SEGMENTERS = ("unet", "dynunet", "segresnet")
 
-
-def made(folder: Path, segmenter: str, *, smoothed: bool = False) -> Learner:
-    """A learner that has trained a little."""
-    found = load_session(small_run(folder, segmenter=segmenter, precision="fp32")).learner
-    problem = found.problem
+def trained_learner(folder: Path, segmenter: str, *, smoothed: bool = False) -> Learner:
+    """A learner after a few steps."""
+    learner = load_session(small_run(folder, segmenter=segmenter, precision="fp32")).learner
+    problem = learner.problem
     if smoothed:
         for network in (problem.segmenter, problem.generator, problem.discriminator):
             smooth(network)
         problem.__post_init__()
     torch.nn.init.normal_(problem.generator.head.weight, std=0.05)
-    found.set_segmenter_rate(1.0)
-    for step in range(20):
-        found.joint_step(2 * step)
-    return found
+    learner.set_segmenter_lr(1.0)
+    for step in range(8):
+        learner.joint_step(2 * step)
+    return learner
 
 
-@pytest.fixture(scope="module", params=SEGMENTERS)
+@pytest.fixture(scope="module", params=["unet", "dynunet"])
 def learner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Learner:
-    return made(tmp_path_factory.mktemp("problem") / "run", request.param)
+    return trained_learner(tmp_path_factory.mktemp("problem") / "run", request.param)
 
 
 @pytest.mark.parametrize("method", [finite_difference, unroll, neumann])
-def test_a_hypergradient_leaves_every_network_as_it_was(learner: Learner, method: type) -> None:
+def test_a_hypergradient_leaves_all_networks_unchanged(learner: Learner, method: type) -> None:
     networks = (learner.problem.segmenter, learner.problem.generator, learner.problem.variables)
     parameters = [p for network in networks for p in network.parameters()]
     values = [p.detach().clone() for p in parameters]
     method(trilevel(learner))
     after = [p for network in networks for p in network.parameters()]
     assert all(a is b for a, b in zip(parameters, after))
-    assert all(torch.equal(a, b) for a, b in zip(values, after))
+    assert all(map(torch.equal, values, after))
 
 
-def test_the_losses_give_the_same_value_twice(learner: Learner) -> None:
+def test_losses_are_deterministic(learner: Learner) -> None:
     problem = trilevel(learner)
 
     def losses() -> list[torch.Tensor]:
-        bridge = problem.bridge(problem.lower, problem.upper)
+        generated = problem.generate(problem.lower, problem.upper)
         return [
             problem.lower_loss(problem.lower, problem.upper),
-            problem.middle_loss(problem.middle, bridge),
+            problem.middle_loss(problem.middle, generated),
             problem.upper_loss(problem.middle, problem.upper),
         ]
 
-    assert all(torch.equal(a, b) for a, b in zip(losses(), losses()))
+    assert all(map(torch.equal, losses(), losses()))
 
 
-def test_every_upper_level_variable_is_heard(learner: Learner) -> None:
-    # on several batches, since chance may change the appearance of none of a batch's samples
-    draws = [finite_difference(trilevel(learner)) for _ in range(4)]
-    assert all(torch.isfinite(g).all() for found in draws for g in found)
-    assert all(sum(g.abs().sum() for g in variable) > 0 for variable in zip(*draws))
+def test_every_upper_level_variable_has_a_hypergradient(learner: Learner) -> None:
+    # over several batches, since a batch may have no sample with a changed appearance
+    batches = [finite_difference(trilevel(learner)) for _ in range(4)]
+    assert all(torch.isfinite(grad).all() for grads in batches for grad in grads)
+    assert all(sum(grad.abs().sum() for grad in variable) > 0 for variable in zip(*batches))
 
 
-@pytest.mark.parametrize("segmenter", ["dynunet", "segresnet"])
-def test_finite_differences_point_where_exact_unrolling_does(
-    tmp_path: Path, segmenter: str
-) -> None:
-    # Smooth networks: at the kinks of a ReLU the exact second derivative is zero, while the loss,
-    # and a difference of it with it, does bend. The step is small, so that what a wide one leaves
-    # out cannot hide a fault; in float32 it is large enough.
-    learner = made(tmp_path / "run", segmenter, smoothed=True)
+def test_finite_differences_have_the_direction_of_exact_unrolling(tmp_path: Path) -> None:
+    # With smooth activations: at the kinks of a ReLU the exact second derivative is zero, while a
+    # difference sees the kink. The step is small, so that truncation errors hide nothing.
+    learner = trained_learner(tmp_path / "run", "segresnet", smoothed=True)
     cosines = []
-    for _ in range(5):
+    for _ in range(3):
         problem = trilevel(learner)
         found, exact = finite_difference(problem, size=1e-4), unroll(problem)
-        sides = [torch.cat([g.flatten() for g in side]) for side in (found, exact)]
+        sides = [torch.cat([grad.flatten() for grad in side]) for side in (found, exact)]
         cosines.append(float(torch.cosine_similarity(*sides, dim=0)))
     assert statistics.median(cosines) > 0.99
 
 
-def test_the_segmenters_own_step_teaches_the_generator_nothing(learner: Learner) -> None:
+def test_lower_steps_leave_the_upper_level_alone_and_its_loss_has_no_direct_gradient(
+    learner: Learner,
+) -> None:
     problem = trilevel(learner)
     before = [p.detach().clone() for p in problem.upper]
     learner.engine.iterate(0, problem)
-    assert all(torch.equal(a, b) for a, b in zip(before, problem.upper))
-    found = gradient(problem.upper_loss(problem.middle, problem.upper), problem.upper)
-    assert all(float(g.abs().sum()) == 0 for g in found)
+    assert all(map(torch.equal, before, problem.upper))
+    grads = gradient(problem.upper_loss(problem.middle, problem.upper), problem.upper)
+    assert not any(bool(grad.any()) for grad in grads)
 
 
-def test_the_part_of_the_loss_that_generated_images_enter_has_all_of_their_derivative(
+def test_the_split_middle_loss_has_the_same_derivative_by_the_generated_batch(
     learner: Learner,
 ) -> None:
     problem = trilevel(learner)
-    bridge = [t.detach().requires_grad_() for t in problem.bridge(problem.lower, problem.upper)]
-    losses = (problem.middle_loss, problem.crossing_loss)
-    whole, part = (gradient(loss(problem.middle, bridge), bridge) for loss in losses)
-    torch.testing.assert_close(part, whole)
-    assert problem.crossing_part is not None
+    assert problem.split_middle_loss is not None
+    batch = problem.generate(problem.lower, problem.upper)
+    generated = [tensor.detach().requires_grad_() for tensor in batch]
+    both, split = (
+        gradient(loss(problem.middle, generated), generated)
+        for loss in (problem.middle_loss, problem.split_middle_loss)
+    )
+    torch.testing.assert_close(split, both)
 
 
-def test_held_back_cases_judge_the_averaged_segmenter(learner: Learner) -> None:
-    problem, batches = learner.problem, learner.sampling.batches()
+def test_segmenters_with_batch_norm_have_no_split_middle_loss(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", segmenter="attention-unet", precision="fp32")
+    assert trilevel(load_session(run).learner).split_middle_loss is None
+
+
+def test_the_upper_loss_is_evaluated_at_the_averaged_weights(learner: Learner) -> None:
+    problem, batch = learner.problem, learner.sampler.trilevel_batch().validation
     own = problem.middle_parameters()
     averaged = [(p + 0.01).detach().requires_grad_() for p in own]
-    judged = problem.upper_loss(batches, own, averaged)
-    there = problem.upper_loss(batches, averaged)
-    torch.testing.assert_close(judged, there)
-    torch.testing.assert_close(gradient(judged, own), gradient(there, averaged))
+    loss, expected = problem.upper_loss(batch, own, averaged), problem.upper_loss(batch, averaged)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradient(loss, own), gradient(expected, averaged))
 
 
-def test_the_weight_of_generated_pairs_balances_them_and_lengthens_no_step() -> None:
+def test_the_weight_of_generated_pairs_keeps_the_total_weight_constant() -> None:
     real, generated = torch.tensor(0.7), torch.tensor(0.4)
-    for share in (0.0, 0.5, 1.0, 2.0):
-        weight = torch.tensor(share, requires_grad=True)
-        torch.testing.assert_close(balanced(real, real, weight), 2 * real)
-        (slope,) = gradient(balanced(real, generated, weight), [weight])
-        assert slope < 0  # what is to be learned lies where the loss is larger
-    torch.testing.assert_close(balanced(real, generated, torch.tensor(1.0)), real + generated)
+    for value in (0.0, 0.5, 1.0, 2.0):
+        weight = torch.tensor(value, requires_grad=True)
+        torch.testing.assert_close(weighted_mean(real, real, weight), 2 * real)
+        (slope,) = gradient(weighted_mean(real, generated, weight), [weight])
+        assert slope < 0  # towards the smaller loss
+    torch.testing.assert_close(weighted_mean(real, generated, torch.tensor(1.0)), real + generated)
 
 
-def test_batch_normalization_keeps_the_real_pairs_beside_the_generated_ones(
-    tmp_path: Path,
-) -> None:
-    run = small_run(tmp_path / "run", segmenter="attention-unet", precision="fp32")
-    assert trilevel(load_session(run).learner).crossing_part is None
-
-
-def test_generated_pairs_are_shown_with_the_share_of_the_residual_that_was_learned(
-    learner: Learner,
-) -> None:
-    learner.shown.tensors = [tensor + 0.1 for tensor in learner.shown.tensors]
+def test_previews_show_the_learned_scale_of_the_residual(learner: Learner) -> None:
+    for tensor in learner.averaged_generator_weights:
+        tensor.add_(0.1)
     images = []
     for logit in (-20.0, 20.0):
         with torch.no_grad():
             learner.problem.variables.residual_logit.fill_(logit)
-        images.append(draw_pairs(learner, ["blending"], seed=0)[0].image)
+        images.append(generate_pairs(learner, ["blending"], seed=0)[0].image)
     assert not torch.equal(*images)
 
 
-def test_generated_images_stay_in_the_window_of_real_ones_whatever_the_residual_s_share() -> None:
-    variables = UpperVariables(Policy.of(load_preset("liver-ct")))
+def test_bounded_images_stay_in_the_window_at_any_scale_of_the_residual() -> None:
+    variables = UpperVariables(AugmentationPolicy.for_preset(load_preset("liver-ct")))
     with torch.no_grad():
         variables.residual_logit.fill_(3.0)
     source, generated = torch.rand(1, 1, 8, 8, 8), torch.rand(1, 1, 8, 8, 8)
-    mixed = variables.mixed(source, generated)
-    assert 0 <= float(mixed.min()) <= float(mixed.max()) <= 1
+    scaled = variables.scale_residual(source, generated)
+    assert 0 <= float(scaled.min()) <= float(scaled.max()) <= 1
 
 
-def test_a_warm_up_draws_what_the_generator_learns_from_alone(
+def test_a_warmup_step_samples_nothing_for_the_segmenter(
     learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unwanted(**_: object) -> None:
-        raise AssertionError("the segmenter does not learn yet")
+    def fail(**_: object) -> None:
+        raise AssertionError("the segmenter does not train yet")
 
-    for draw in ("real", "blends"):
-        monkeypatch.setattr(learner.sampling, draw, unwanted)
-    assert learner.warm_up_step()["generator_loss"] > 0
+    for name in ("real", "blended"):
+        monkeypatch.setattr(learner.sampler, name, fail)
+    assert learner.warmup_step()["generator_loss"] > 0
