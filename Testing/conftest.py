@@ -1,4 +1,4 @@
-"""Real data where it is at hand, and tiny cases that every suite can afford."""
+"""Fixtures of all suites: real data if available, and tiny cases; the list of slow tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.images.image_io import Volume, write_image, write_label
+from GenSegLib.data.image_io import Volume, write_image, write_label
 
-# Sums are rounded alike each time, and tests that run side by side have a core each.
+# reproducible sums, and one core per test process
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(
@@ -22,19 +22,19 @@ DATA = Path(
 def _data_folder(name: str) -> Path:
     folder = DATA / name
     if not folder.is_dir():
-        pytest.skip(f"{folder} is absent; GENSEG_TEST_DATA names another folder of test data")
+        pytest.skip(f"{folder} is missing; GENSEG_TEST_DATA specifies another folder of test data")
     return folder
 
 
 @pytest.fixture(scope="session")
 def hippocampus() -> Path:
-    """The 208 hippocampus MR crops in the Decathlon's layout; skips where they are absent."""
+    """The 208 hippocampus MR crops in the Decathlon's layout; skips if missing."""
     return _data_folder("hippocampus")
 
 
 @pytest.fixture(scope="session")
 def abdomen() -> Path:
-    """Abdominal CT and MR volumes and a DICOM series; skips where they are absent."""
+    """Abdominal CT and MR volumes and a DICOM series; skips if missing."""
     return _data_folder("abdomen")
 
 
@@ -53,13 +53,13 @@ def draw_tiny_pair(seed: int = 0, shape: tuple[int, int, int] = (12, 10, 8)) -> 
 
 @pytest.fixture
 def tiny_pair() -> tuple[Volume, ...]:
-    """One tiny image and its label, in memory."""
+    """A tiny image and its label."""
     return draw_tiny_pair()
 
 
 @pytest.fixture
 def write_tiny_cases(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes `count` tiny cases as `images` and `labels` and gives their folder."""
+    """A function that writes `count` tiny cases as `images` and `labels` and returns the folder."""
 
     def write(count: int = 3, *, folder: str = "cases", suffix: str = ".nii.gz") -> Path:
         root = tmp_path / folder

@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a table of the cases; exit with 2 if one has an error."""
-    from ..data.checks import check_cases, format_table, require_no_errors
+    from ..data.case_check import format_table
+    from ..data.checks import check_cases, require_no_errors
     from ..label_maps import require_compatible_labels
 
     cases = read_data(args)

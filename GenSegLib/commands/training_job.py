@@ -92,7 +92,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     training, validation, unlabeled = (
         len(run.cases.of_role(role)) for role in (Role.TRAIN, Role.VALIDATE, Role.UNLABELED)
     )
-    events.log(f"preparing {training} training cases and {validation} validation cases")
+    events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
     if unlabeled and run.config.consistency == "none":

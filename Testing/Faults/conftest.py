@@ -1,4 +1,4 @@
-"""Tiny trainings that the tests of one file share: whole, and stopped halfway."""
+"""Tiny trainings shared by the tests of a file: uninterrupted, and stopped halfway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> CaseSet:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, cases: CaseSet) -> dict[str, Any]:
-    """What a training that nothing disturbed ends with."""
+    """The final state of an uninterrupted training."""
     return final_learner(
         trained(tiny_run(tmp_path_factory.mktemp("whole") / "run", cases, **SMALL))
     )

@@ -1,9 +1,9 @@
-"""A drive that answers as its control file says: `drive_process.py BACKING MOUNT CONTROL [fold]`.
+"""A FUSE file system with simulated failures: `drive_process.py BACKING MOUNT CONTROL [fold]`.
 
-It shows the folder BACKING at MOUNT, by FUSE. CONTROL holds a word: "sound"; the name of an error
-(such as EIO, ESTALE or ENOTCONN), which everything is answered with then; "hang", with which every
-question waits until the word is another; or "EDQUOT", with which what is written finds no room.
-With `fold` it knows names without regard to capitals, as drives of Windows and macOS do.
+It mounts the folder BACKING at MOUNT. CONTROL contains a mode: "ok"; the name of an error such as
+EIO, ESTALE or ENOTCONN, which every operation returns; "hang", in which operations wait for another
+mode; or "EDQUOT", which only writes return. With `fold` names are case-insensitive, as on Windows
+and macOS.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from typing import Any
 from mfusepy import FUSE, FuseOSError, Operations
 
 _WRITING = {"write", "create", "mkdir", "truncate"}
-_LOOK_S = 0.01
+_POLL_S = 0.01
 
 
-def heeding(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Let an answer of the drive depend on its control file."""
+def controlled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an operation of the drive depend on the mode."""
 
-    @wraps(answer)
-    def heeded(drive: Drive, *arguments: Any) -> Any:
-        drive.heed(answer.__name__)
-        return answer(drive, *arguments)
+    @wraps(function)
+    def operation(drive: Drive, *arguments: Any) -> Any:
+        drive.apply_mode(function.__name__)
+        return function(drive, *arguments)
 
-    return heeded
+    return operation
 
 
 class Drive(Operations):  # type: ignore[misc]
-    """Passes on to a folder what the system asks of the drive."""
+    """Forward the operations of the drive to a folder."""
 
     use_ns = True
 
     def __init__(self, backing: Path, control: Path, *, fold: bool) -> None:
         self._backing, self._control, self._fold = backing, control, fold
 
-    def heed(self, operation: str) -> None:
-        """Wait or fail, as the control file says."""
-        while (word := self._control.read_text(encoding="ascii")) == "hang":
-            time.sleep(_LOOK_S)
-        if word not in ("sound", "EDQUOT") or (word == "EDQUOT" and operation in _WRITING):
-            raise FuseOSError(getattr(errno, word))
+    def apply_mode(self, operation: str) -> None:
+        """Wait or fail, depending on the mode."""
+        while (mode := self._control.read_text(encoding="ascii")) == "hang":
+            time.sleep(_POLL_S)
+        if mode not in ("ok", "EDQUOT") or (mode == "EDQUOT" and operation in _WRITING):
+            raise FuseOSError(getattr(errno, mode))
 
     def _at(self, path: str) -> Path:
-        """Where a path of the drive lies in the folder."""
+        """The path in the folder for a path of the drive."""
         found = self._backing
         for name in Path(path).parts[1:]:
             found = self._named(found, name) if self._fold else found / name
@@ -62,78 +62,78 @@ class Drive(Operations):  # type: ignore[misc]
         alike = (other for other in known if other.name.casefold() == name.casefold())
         return next(alike, folder / name)
 
-    @heeding
+    @controlled
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
         found = os.lstat(self._at(path))
         names = ("mode", "nlink", "size", "uid", "gid")
         times = {f"st_{name}": getattr(found, f"st_{name}_ns") for name in ("atime", "mtime")}
         return {f"st_{name}": getattr(found, f"st_{name}") for name in names} | times
 
-    @heeding
+    @controlled
     def readdir(self, path: str, fh: int) -> list[str]:
         return [".", "..", *(entry.name for entry in self._at(path).iterdir())]
 
-    @heeding
+    @controlled
     def open(self, path: str, flags: int) -> int:
         return os.open(self._at(path), flags)
 
-    @heeding
+    @controlled
     def create(self, path: str, mode: int, fi: Any = None) -> int:
         return os.open(self._at(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
 
-    @heeding
+    @controlled
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
         return os.pread(fh, size, offset)
 
-    @heeding
+    @controlled
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         return os.pwrite(fh, data, offset)
 
-    @heeding
+    @controlled
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
         os.truncate(self._at(path), length)
 
-    @heeding
+    @controlled
     def fsync(self, path: str, datasync: int, fh: int) -> None:
         os.fsync(fh)
 
-    @heeding
+    @controlled
     def fsyncdir(self, path: str, datasync: int, fh: int) -> None:
-        """Nothing waits to be written."""
+        """Nothing is buffered."""
 
-    @heeding
+    @controlled
     def flush(self, path: str, fh: int) -> None:
-        """Nothing waits to be written."""
+        """Nothing is buffered."""
 
-    @heeding
+    @controlled
     def release(self, path: str, fh: int) -> None:
         os.close(fh)
 
-    @heeding
+    @controlled
     def rename(self, old: str, new: str) -> None:
         self._at(old).replace(self._at(new))
 
-    @heeding
+    @controlled
     def unlink(self, path: str) -> None:
         self._at(path).unlink()
 
-    @heeding
+    @controlled
     def mkdir(self, path: str, mode: int) -> None:
         self._at(path).mkdir(mode)
 
-    @heeding
+    @controlled
     def rmdir(self, path: str) -> None:
         self._at(path).rmdir()
 
-    @heeding
+    @controlled
     def chmod(self, path: str, mode: int) -> None:
         self._at(path).chmod(mode)
 
-    @heeding
+    @controlled
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
         os.utime(self._at(path), ns=times) if times else os.utime(self._at(path))
 
-    @heeding
+    @controlled
     def statfs(self, path: str) -> dict[str, int]:
         found = os.statvfs(self._backing)
         names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")

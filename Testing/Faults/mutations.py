@@ -1,4 +1,4 @@
-"""Changes inputs at random, the way damage and malice do."""
+"""Random changes of inputs, as by corruption or an attacker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _overwrite(data: bytearray, random: Random, head: int) -> bytearray:
     return data
 
 
-def _cut(data: bytearray, random: Random, head: int) -> bytearray:
+def _truncate(data: bytearray, random: Random, head: int) -> bytearray:
     return data[: random.randrange(len(data))]
 
 
@@ -64,7 +64,7 @@ def _remove(data: bytearray, random: Random, head: int) -> bytearray:
 
 
 def _renumber(data: bytearray, random: Random, head: int) -> bytearray:
-    """Put a hostile number in the place of one that is written in digits."""
+    """Replace a number written in digits."""
     found = list(_NUMBER.finditer(bytes(data[:head])))
     if found:
         place = random.choice(found)
@@ -73,7 +73,7 @@ def _renumber(data: bytearray, random: Random, head: int) -> bytearray:
 
 
 _BYTE_CHANGES: tuple[Callable[[bytearray, Random, int], bytearray], ...] = (
-    *(_flip, _flip, _overwrite, _cut, _repeat, _remove, _renumber),
+    *(_flip, _flip, _overwrite, _truncate, _repeat, _remove, _renumber),
 )
 
 

@@ -1,4 +1,4 @@
-"""A system whose numbers have a comma where ours have a point."""
+"""A locale with a decimal comma."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from tiny_training import tiny_cases
 
-from GenSegLib.images.image_io import read_image
+from GenSegLib.data.image_io import read_image
 
 ROOT = Path(__file__).parents[2]
 WORK = """
 import locale, sys
 locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
-assert locale.localeconv()["decimal_point"] == ",", "this is no test"
+assert locale.localeconv()["decimal_point"] == ","
 sys.path[:0] = ["Testing/Faults", "."]
 from pathlib import Path
-from GenSegLib.images.image_io import read_image, read_label, write_image
-from tiny_training import EVERY_STEP_S, tiny_run, trained
+from GenSegLib.data.image_io import read_image, read_label, write_image
+from tiny_training import tiny_run, trained
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.reports import write_report
 folder = Path(sys.argv[1])
@@ -28,7 +28,7 @@ cases = read_cases(folder / "cases").with_validation(0.3, 0)
 image = read_image(cases.cases[0].image)
 for ending in ("nii.gz", "nrrd", "mha", "nii"):
     write_image(folder / f"again.{ending}", image)
-run = trained(tiny_run(folder / "run", cases, generator="none", segmenter_rate=1.5e-3))
+run = trained(tiny_run(folder / "run", cases, generator="none", segmenter_lr=1.5e-3))
 assert run.read_status()["state"] == "finished"
 write_report(run)
 """
@@ -36,18 +36,18 @@ write_report(run)
 
 @pytest.fixture
 def german(tmp_path: Path) -> dict[str, str]:
-    """The environment of a German system, whose locale is made where it is not installed."""
+    """The environment of a German system; the locale is compiled for the test."""
     if shutil.which("localedef") is None:
-        pytest.skip("there is no localedef to make a locale with")
+        pytest.skip("there is no localedef")
     folder = tmp_path / "locales"
     folder.mkdir()
     made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")]
     if subprocess.run(made, capture_output=True, check=False).returncode > 1:
-        pytest.skip("the German locale cannot be made here")
+        pytest.skip("the German locale cannot be compiled")
     return {"LOCPATH": str(folder), "LC_ALL": "de_DE.UTF-8", "OMP_NUM_THREADS": "1"}
 
 
-def test_where_numbers_have_a_comma_images_and_trainings_are_the_same(
+def test_images_and_trainings_do_not_depend_on_the_decimal_separator(
     tmp_path: Path, german: dict[str, str]
 ) -> None:
     tiny_cases(tmp_path / "cases")
@@ -65,4 +65,4 @@ def test_where_numbers_have_a_comma_images_and_trainings_are_the_same(
         again = read_image(tmp_path / f"again.{ending}")
         assert (again.array == whole.array).all(), ending
         assert again.affine == pytest.approx(whole.affine), ending
-    assert '"segmenter_rate": 0.0015' in (tmp_path / "run" / "config.json").read_text("utf-8")
+    assert '"segmenter_lr": 0.0015' in (tmp_path / "run" / "config.json").read_text("utf-8")

@@ -1,7 +1,7 @@
-"""A whole use of GenSeg, without a network and with patients' names in every header.
+"""The whole workflow without network access, and with patient names in every image header.
 
-Check, train, predict, evaluate and report run once with sockets that cannot be made; then every
-byte that they wrote or printed is searched for the names.
+Check, train, predict, evaluate and report run with sockets disabled; then every byte that they
+wrote or printed is searched for the names.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from tiny_training import STEPS, few_channels
 
 from GenSegLib import presets
 from GenSegLib.cli import main
-from GenSegLib.images.image_io import write_label
+from GenSegLib.data.image_io import write_label
 from Testing.conftest import draw_tiny_pair
 
-PLANTED = ("Ermintrude", "Quackenbush", "MRN-7731904", "19530217")
-NAME = f"{PLANTED[1]}^{PLANTED[0]}"
+NAMES = ("Ermintrude", "Quackenbush", "MRN-7731904", "19530217")
+NAME = f"{NAMES[1]}^{NAMES[0]}"
 PERSONAL = {
     "0010|0010": NAME,
-    "0010|0020": PLANTED[2],
-    "0010|0030": PLANTED[3],
+    "0010|0020": NAMES[2],
+    "0010|0030": NAMES[3],
     "0008|0090": f"Dr^{NAME}",
     "0008|103e": f"scan of {NAME}",
-    "0020|4000": f"{NAME} {PLANTED[2]}",
+    "0020|4000": f"{NAME} {NAMES[2]}",
 }
 PATIENT_AND_STUDY = {"PatientName", "PatientID", "PatientBirthDate", "ReferringPhysicianName"}
 PRESET = Path(presets.__file__).with_name("hippocampus-mri.json")
 NIFTI_TEXTS = {14: 17, 148: 79, 228: 23, 328: 15}  # db_name, descrip, aux_file, intent_name
 
 
-class Use(NamedTuple):
-    """What a use wrote and said."""
+class Workflow(NamedTuple):
+    """Outputs of the workflow."""
 
     outputs: tuple[Path, ...]
     seg: Path
-    said: str
+    printed: str
     codes: dict[str, int]
 
 
@@ -57,7 +57,7 @@ def to_itk(array: np.ndarray) -> sitk.Image:
 
 def write_nrrd(path: Path, array: np.ndarray) -> Path:
     image = to_itk(array)
-    for key, value in {"patient": NAME, "comment": PLANTED[2], "born": PLANTED[3]}.items():
+    for key, value in {"patient": NAME, "comment": NAMES[2], "born": NAMES[3]}.items():
         image.SetMetaData(key, value)
     sitk.WriteImage(image, str(path))
     return path
@@ -67,7 +67,7 @@ def write_nifti(path: Path, array: np.ndarray) -> Path:
     sitk.WriteImage(to_itk(array), str(path))
     data = bytearray(path.read_bytes())
     for place, length in NIFTI_TEXTS.items():
-        data[place : place + length] = f"{NAME} {PLANTED[2]}".encode()[:length].ljust(length, b" ")
+        data[place : place + length] = f"{NAME} {NAMES[2]}".encode()[:length].ljust(length, b" ")
     path.write_bytes(data)
     return path
 
@@ -89,7 +89,7 @@ def write_dicom(folder: Path, array: np.ndarray) -> Path:
 
 
 def write_cases(folder: Path) -> list[Path]:
-    """Three cases, one of each format, listed in a cases.json; give their images."""
+    """Write three cases, one of each format, listed in a cases.json; return their images."""
     folder.mkdir()
     pairs = [draw_tiny_pair(seed=k, shape=(16, 16, 16)) for k in range(3)]
     images = [
@@ -110,13 +110,13 @@ def write_cases(folder: Path) -> list[Path]:
 
 
 def no_network(*_: Any, **__: Any) -> NoReturn:
-    raise AssertionError("somebody reached for the network")
+    raise AssertionError("network access")
 
 
 @pytest.fixture(scope="module")
-def use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Use]:
-    """Check, train, predict, evaluate and report, with sockets that cannot be made."""
-    folder = tmp_path_factory.mktemp("use")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
+    """Run check, train, predict, evaluate and report with sockets disabled."""
+    folder = tmp_path_factory.mktemp("workflow")
     images = write_cases(folder / "cases")
     references = folder / "labels"
     references.mkdir()
@@ -125,35 +125,37 @@ def use(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Use]:
         data = (folder / "cases" / f"{name}_label.nii.gz").read_bytes()
         (references / f"{name}.nii.gz").write_bytes(data)
     run, out = folder / "run", folder / "predictions"
-    steps = {**STEPS, "validate_every": 6, "threads": 1}
+    steps = {**STEPS, "validation_interval": 6, "threads": 1}
     small = json.loads(PRESET.read_text(encoding="utf-8"))
     preset = folder / "small.json"
     preset.write_text(json.dumps({**small, "patch_size": [16, 16, 16], "segmenter": "unet"}))
     settings = [part for item in steps.items() for part in ("--set", "{}={}".format(*item))]
-    verbs: dict[str, list[object]] = {
+    commands: dict[str, list[object]] = {
         "check": [folder / "cases"],
         "train": [folder / "cases", "--preset", preset, "--out", run, *settings],
         "predict": [run, *images, "--out", out, "--uncertainty"],
         "predict --format dcm": [run, images[2], "--out", folder / "seg"],
         "evaluate": ["--predictions", out, "--references", references, "--report", run],
     }
-    codes, said = {}, folder / "said.txt"
+    codes, printed = {}, folder / "printed.txt"
     with (
         pytest.MonkeyPatch.context() as patch,
         few_channels(),
-        said.open("w", encoding="ascii") as stream,
+        printed.open("w", encoding="ascii") as stream,
     ):
         patch.setattr(socket, "socket", no_network)
         patch.setattr(socket, "getaddrinfo", no_network)
         patch.setattr("sys.stdout", stream)
         patch.setattr("sys.stderr", stream)
-        for verb, arguments in verbs.items():
-            codes[verb] = main([*verb.split(), *map(str, arguments)])
-    yield Use((run, out, said), folder / "seg" / "c.dcm", said.read_text(encoding="ascii"), codes)
+        for command, arguments in commands.items():
+            codes[command] = main([*command.split(), *map(str, arguments)])
+    yield Workflow(
+        (run, out, printed), folder / "seg" / "c.dcm", printed.read_text(encoding="ascii"), codes
+    )
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file, and of whatever is packed in it with deflate."""
+    """The bytes of a file, and of everything in it that is compressed with deflate."""
     yield data
     if data[:2] == b"\x1f\x8b":
         yield gzip.decompress(data)
@@ -166,26 +168,26 @@ def unpacked(data: bytes) -> Iterator[bytes]:
 
 
 def found_in(data: bytes) -> set[str]:
-    texts = [(name, name.encode(code)) for name in PLANTED for code in ("ascii", "utf-16-le")]
+    texts = [(name, name.encode(code)) for name in NAMES for code in ("ascii", "utf-16-le")]
     return {name for piece in unpacked(data) for name, text in texts if text in piece}
 
 
-def test_the_names_are_in_every_image_that_is_read(tmp_path: Path) -> None:
+def test_the_input_images_contain_the_names(tmp_path: Path) -> None:
     for image in write_cases(tmp_path / "cases"):
         for file in image.iterdir() if image.is_dir() else [image]:
-            assert PLANTED[1] in found_in(file.read_bytes()), f"{file} is no test"
+            assert NAMES[1] in found_in(file.read_bytes()), file
 
 
-def test_a_whole_use_needs_no_network(use: Use) -> None:
-    assert len(use.codes) == 5
-    assert set(use.codes.values()) == {0}, use.said
-    assert (use.outputs[0] / "report.html").is_file()
+def test_the_workflow_needs_no_network(workflow: Workflow) -> None:
+    assert len(workflow.codes) == 5
+    assert set(workflow.codes.values()) == {0}, workflow.printed
+    assert (workflow.outputs[0] / "report.html").is_file()
 
 
-def test_no_byte_that_is_written_or_said_holds_a_patients_name(use: Use) -> None:
+def test_no_output_contains_a_patient_name(workflow: Workflow) -> None:
     files = [
         file
-        for output in use.outputs
+        for output in workflow.outputs
         for file in (output.rglob("*") if output.is_dir() else [output])
         if file.is_file()
     ]
@@ -194,10 +196,10 @@ def test_no_byte_that_is_written_or_said_holds_a_patients_name(use: Use) -> None
     assert found == {}
 
 
-def test_a_dicom_seg_names_its_patient_and_study_where_the_standard_has_it_and_nowhere_else(
-    use: Use,
+def test_a_dicom_seg_names_its_patient_only_where_the_standard_requires_it(
+    workflow: Workflow,
 ) -> None:
-    content = pydicom.dcmread(use.seg)
+    content = pydicom.dcmread(workflow.seg)
     named = {each.keyword for each in content.iterall() if found_in(str(each.value).encode())}
     assert named <= PATIENT_AND_STUDY
     for keyword in named:
@@ -205,4 +207,4 @@ def test_a_dicom_seg_names_its_patient_and_study_where_the_standard_has_it_and_n
     stream = io.BytesIO()
     content.save_as(stream)
     assert found_in(stream.getvalue()) == set()
-    assert str(pydicom.dcmread(use.seg).PatientName) == NAME
+    assert str(pydicom.dcmread(workflow.seg).PatientName) == NAME

@@ -133,7 +133,7 @@ def test_a_single_labeled_case_is_trained_without_validation(
     arguments = (*HIPPOCAMPUS, "--labeled", 1, "--out", out)
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "preparing 1 training cases and 0 validation cases"
+    assert lines[0] == "preparing cases: 1 for training, 0 for validation"
     assert "without validation" in lines[1]
     assert len(RunFolder.open(out).cases.labeled) == 1
 

@@ -1,4 +1,4 @@
-"""The kinds of files that come from elsewhere, each with a way to harm and to read one."""
+"""Kinds of input files, each with a way to write, corrupt and read one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,8 @@ import numpy as np
 from mutations import mutate_bytes, mutate_values
 from tiny_training import tiny_cases, tiny_run
 
-from GenSegLib.data.archives import extract
-from GenSegLib.data.layouts import read_cases
-from GenSegLib.events import parse_line, read_events, to_line
-from GenSegLib.feedback import Feedback
-from GenSegLib.files import write_json
-from GenSegLib.images.image_io import (
+from GenSegLib.data.downloads import extract_tar
+from GenSegLib.data.image_io import (
     Volume,
     read_image,
     read_label,
@@ -28,6 +24,10 @@ from GenSegLib.images.image_io import (
     write_image,
     write_label,
 )
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.events import parse_line, read_events, to_line
+from GenSegLib.feedback import Feedback
+from GenSegLib.files import write_json
 from GenSegLib.models import manifest
 from GenSegLib.models.folder import FILES, METADATA, WEIGHTS
 from GenSegLib.models.weights import load_segmenter
@@ -39,28 +39,22 @@ MODEL = Path(__file__).parents[1] / "Models" / "format-3"
 
 @dataclass(frozen=True)
 class Input:
-    """One kind of input: `make` writes a sound one, `harm` damages its `file`, `read` reads it.
+    """One kind of input: `make` writes a valid one, `corrupt` its `file`, `read` reads it.
 
-    `file` is named from the folder of the input; `finish` makes the rest agree with what it holds.
+    `finish` updates checksums after the corruption.
     """
 
     name: str
     file: str
     make: Callable[[Path], None]
-    harm: Callable[[Path, Random], None]
+    corrupt: Callable[[Path, Random], None]
     read: Callable[[Path], object]
     finish: Callable[[Path], None] = lambda folder: None
 
-    def replace(self, folder: Path, content: bytes) -> object:
-        """Put any content in the place of the file's, and read what `make` wrote."""
-        (folder / self.file).write_bytes(content)
-        self.finish(folder)
-        return self.read(folder)
-
-    def attempt(self, folder: Path, random: Random) -> object:
-        """Make, harm and read one input in an empty folder."""
+    def try_corrupted(self, folder: Path, random: Random) -> object:
+        """Write, corrupt and read one input in an empty folder."""
         self.make(folder)
-        self.harm(folder, random)
+        self.corrupt(folder, random)
         self.finish(folder)
         return self.read(folder)
 
@@ -79,26 +73,26 @@ def _image(name: str) -> Input:
             reader(folder / name)
         return None
 
-    return Input(name, name, make, _damage(name), read)
+    return Input(name, name, make, _corrupt(name), read)
 
 
-def _damage(name: str) -> Callable[[Path, Random], None]:
-    def harm(folder: Path, random: Random) -> None:
+def _corrupt(name: str) -> Callable[[Path, Random], None]:
+    def corrupt(folder: Path, random: Random) -> None:
         path = folder / name
         path.write_bytes(mutate_bytes(path.read_bytes(), random))
 
-    return harm
+    return corrupt
 
 
 def _dicom() -> Input:
     def make(folder: Path) -> None:
         write_dicom_series(folder / "ct", [0, 2, 4])
 
-    def harm(folder: Path, random: Random) -> None:
+    def corrupt(folder: Path, random: Random) -> None:
         path = random.choice(sorted((folder / "ct").iterdir()))
         path.write_bytes(mutate_bytes(path.read_bytes(), random, head=1200))
 
-    return Input("DICOM", "ct/1.2.3_0.dcm", make, harm, lambda folder: read_image(folder / "ct"))
+    return Input("DICOM", "ct/1.2.3_0.dcm", make, corrupt, lambda folder: read_image(folder / "ct"))
 
 
 def _list(name: str, values: dict[str, Any]) -> Input:
@@ -109,13 +103,13 @@ def _list(name: str, values: dict[str, Any]) -> Input:
             (folder / part / "b.nii.gz").touch()
         (folder / name).write_text(json.dumps(values), encoding="utf-8")
 
-    def harm(folder: Path, random: Random) -> None:
+    def corrupt(folder: Path, random: Random) -> None:
         text = json.dumps(mutate_values(values, random)).encode()
         if random.random() < 0.3:
             text = mutate_bytes(json.dumps(values).encode(), random)
         (folder / name).write_bytes(text)
 
-    return Input(f"{name} of {next(iter(values))}", name, make, harm, read_cases)
+    return Input(f"{name} of {next(iter(values))}", name, make, corrupt, read_cases)
 
 
 DECATHLON: dict[str, Any] = {
@@ -140,7 +134,7 @@ def _model(name: str) -> Input:
     def make(folder: Path) -> None:
         shutil.copytree(MODEL, folder / "model")
 
-    def harm(folder: Path, random: Random) -> None:
+    def corrupt(folder: Path, random: Random) -> None:
         path = folder / "model" / name
         if name.endswith(".json") and random.random() < 0.8:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -152,25 +146,25 @@ def _model(name: str) -> Input:
 
     def finish(folder: Path) -> None:
         if name != manifest.MANIFEST:
-            manifest.seal(folder / "model", FILES)
+            manifest.write_manifest(folder / "model", FILES)
 
     def read(folder: Path) -> object:
         return load_segmenter(folder / "model")
 
-    return Input(f"model: {name}", f"model/{name}", make, harm, read, finish)
+    return Input(f"model: {name}", f"model/{name}", make, corrupt, read, finish)
 
 
 def _run(name: str) -> Input:
-    sound = {"rejected_pairs": [["a", "b"]], "rejected_kinds": {"blending": 1}}
+    valid = {"rejected_pairs": [["a", "b"]], "rejected_kinds": {"blending": 1}}
 
     def make(folder: Path) -> None:
-        known = folder.parent / "sound-run"
+        known = folder.parent / "valid-run"
         if not known.exists():
             tiny_run(known / "run", tiny_cases(known / "cases"))
         shutil.copytree(known / "run", folder / "run")
-        write_json(folder / "run" / "feedback.json", sound)
+        write_json(folder / "run" / "feedback.json", valid)
 
-    def harm(folder: Path, random: Random) -> None:
+    def corrupt(folder: Path, random: Random) -> None:
         path = folder / "run" / name
         values = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(mutate_values(values, random)), encoding="utf-8")
@@ -184,7 +178,7 @@ def _run(name: str) -> Input:
             Feedback.load(run.path).strength("blending"),
         )
 
-    return Input(f"run: {name}", f"run/{name}", make, harm, read)
+    return Input(f"run: {name}", f"run/{name}", make, corrupt, read)
 
 
 def _events() -> Input:
@@ -197,7 +191,7 @@ def _events() -> Input:
         parse_line((folder / "events.jsonl").read_bytes())
         return read_events(folder / "events.jsonl")
 
-    return Input("event lines", "events.jsonl", make, _damage("events.jsonl"), read)
+    return Input("event lines", "events.jsonl", make, _corrupt("events.jsonl"), read)
 
 
 def _archive() -> Input:
@@ -209,9 +203,9 @@ def _archive() -> Input:
 
     def read(folder: Path) -> object:
         shutil.rmtree(folder / "out", ignore_errors=True)
-        return extract(folder / "a.tar", folder / "out")
+        return extract_tar(folder / "a.tar", folder / "out")
 
-    return Input("tar", "a.tar", make, _damage("a.tar"), read)
+    return Input("tar", "a.tar", make, _corrupt("a.tar"), read)
 
 
 INPUTS = (
