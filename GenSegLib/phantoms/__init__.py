@@ -52,7 +52,7 @@ def _check(anatomy: str, cases: int, seed: int, test: int) -> None:
         raise GenSegError(f"unknown phantom {anatomy!r}; choose one of {known}")
     if cases < 1 or test < 0:
         raise GenSegError(
-            f"cannot generate {cases} cases and {test} test cases; ask for at least 1 and 0"
+            f"cannot generate {cases} cases and {test} test cases; at least 1 and 0 are needed"
         )
     if seed < 0:
         raise GenSegError(f"the seed {seed} is negative; choose 0 or more")
