@@ -85,7 +85,7 @@ class Intensity:
         """Validate the settings."""
         validate(self)
         if self.kind == "window":
-            require(self.low < self.high, "intensity", "a window with low below high")
+            require(self.low < self.high, "low", "below high")
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,17 @@ def _parse(name: str, value: Any) -> Any:
     if name in ("patch_size", "optional_labels", "mirror_axes"):
         return tuple(value)
     if name == "intensity":
-        return Intensity(**value)
+        return _parse_nested(name, Intensity, value)
     if name == "steps":
-        return {effort: Steps(**counts) for effort, counts in value.items()}
+        return {
+            effort: _parse_nested(f"{name}.{effort}", Steps, counts)
+            for effort, counts in value.items()
+        }
     return value
+
+
+def _parse_nested(name: str, kind: type, values: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except GenSegError as error:
+        raise GenSegError(f"{name}.{error}") from None
