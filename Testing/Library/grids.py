@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-# A busy machine is no fault of the code, so that no example has a deadline.
+# No deadline for examples: the machine may be busy.
 settings.register_profile("genseg", deadline=None)
 settings.load_profile("genseg")
 
@@ -27,7 +27,7 @@ def make_affine(
     angles: tuple[float, ...] = (0, 0, 0),
     origin: tuple[float, ...] = (0, 0, 0),
 ) -> np.ndarray:
-    """The affine of a grid whose axes run as `orientation` says, turned by `angles` in degrees."""
+    """Affine of a grid with axes in the given orientation, rotated by `angles` in degrees."""
     directions = np.zeros((3, 3))
     for axis, code in enumerate(orientation):
         world, sign = _DIRECTIONS[code]
@@ -46,12 +46,12 @@ def world_of(affine: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 def ball(affine: np.ndarray, size: tuple[int, ...], share: float = 0.3) -> np.ndarray:
-    """A label (x, y, z): a ball about the grid's center, one half of it 1, the other 2."""
+    """Label (x, y, z) of a ball at the center of the grid; its halves have the values 1 and 2."""
     extent = np.linalg.norm(affine[:3, :3], axis=0) * size
     center = affine[:3, :3] @ ((np.array(size) - 1) / 2) + affine[:3, 3]
-    away = world_of(affine, size) - center.reshape(3, 1, 1, 1)
-    inside = np.linalg.norm(away, axis=0) <= share * extent.max()
-    return np.where(inside, np.where(away[2] > 0, 2, 1), 0).astype(np.int16)
+    offset = world_of(affine, size) - center.reshape(3, 1, 1, 1)
+    inside = np.linalg.norm(offset, axis=0) <= share * extent.max()
+    return np.where(inside, np.where(offset[2] > 0, 2, 1), 0).astype(np.int16)
 
 
 orientations = st.sampled_from(ORIENTATIONS)
