@@ -64,7 +64,7 @@ def finite_difference(
         problem: the losses, with the parameters before the step.
         after: the result of a step that was taken; None takes a virtual step.
         size: norm of the perturbation relative to that of the parameters; 1e-2 is large enough for
-            bfloat16 and small enough for networks (``Testing/Benchmarks``).
+            bfloat16 and small enough for networks (``Docs/Results.md``).
         lower_path: include the path through the lower weights.
         direct_path: include the path through the generated batch itself.
     """

@@ -46,7 +46,7 @@ def build_problem(
         policy: augmentation, at whose strengths the upper-level variables start.
         device: of all networks.
     """
-    dims, channels = preset.spatial_dims, preset.channels
+    dims, channels = preset.spatial_dims, preset.input_channels
     generator_config = GeneratorConfig(
         classes,
         channels,
@@ -77,17 +77,29 @@ def build_problem(
     return problem
 
 
+def network_arguments(segmenter: str, preset: Preset, classes: int) -> dict[str, Any]:
+    """Return the arguments of a segmenter of the registry for a preset.
+
+    Args:
+        segmenter: registry name.
+        preset: the task's preset.
+        classes: number of classes, background included.
+    """
+    dims, size = preset.spatial_dims, preset.patch_size
+    arguments = segmenter_args(segmenter, preset.input_channels, classes, dims, size)
+    return arguments | preset.network
+
+
 def require_compatible_patch_size(segmenter: str, preset: Preset) -> None:
     """Check that a segmenter accepts the preset's patch size.
 
     Raises:
         GenSegError: it does not.
     """
-    channels, size = preset.channels, preset.patch_size
     classes = 2  # any number gives the same answer
-    arguments = segmenter_args(segmenter, channels, classes, preset.spatial_dims, size)
     try:
-        check_patch_size(build_segmenter(segmenter, arguments), channels, classes, size)
+        network = build_segmenter(segmenter, network_arguments(segmenter, preset, classes))
+        check_patch_size(network, preset.input_channels, classes, preset.patch_size)
     except GenSegError as error:
         raise GenSegError(
             f"segmenter {segmenter!r} does not accept the patch size of preset {preset.name!r}: "

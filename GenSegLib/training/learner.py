@@ -19,9 +19,8 @@ from ..config import TrainConfig
 from ..data.training_case import TrainingCase
 from ..feedback import Feedback
 from ..multilevel import TrilevelProblem, effective_learning_rates
-from ..networks import segmenter_args
 from ..presets import Preset
-from .builders import build_average, build_engine, build_problem
+from .builders import build_average, build_engine, build_problem, network_arguments
 from .consistency import ConsistencyTerm, MeanTeacher
 from .prefetcher import Prefetcher
 from .problem import Pair, TrilevelBatch
@@ -51,7 +50,7 @@ class Learner:
         classes: int,
         unlabeled: Sequence[TrainingCase] = (),
     ) -> None:
-        self.config, self.classes, self.patch_size = config, classes, preset.patch_size
+        self.config, self.preset, self.classes = config, preset, classes
         self.device = choose_device(config.device)
         self.cases, self.training_count = list(cases), len(cases) - validation_count
         self.feedback = Feedback()
@@ -60,9 +59,7 @@ class Learner:
         self.policy = AugmentationPolicy.for_preset(preset).scaled(config.augmentation_strength)
         torch.manual_seed(config.seed)
         self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
-        self.arguments = segmenter_args(
-            config.segmenter, preset.channels, classes, preset.spatial_dims, preset.patch_size
-        )
+        self.arguments = network_arguments(config.segmenter, preset, classes)
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )

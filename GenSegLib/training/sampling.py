@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..augmentation.pairs import PairBatch, PairSampler
-from ..augmentation.patches import AnyPatchSampler, MixedSpacingSampler, PatchSampler
+from ..augmentation.patches import AnyPatchSampler, MixedSpacingSampler, PatchSampler, SliceSampler
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import SpatialStrength
@@ -17,6 +17,8 @@ from ..data.training_case import TrainingCase
 from ..feedback import Feedback
 from ..presets import Preset
 from .problem import GeneratorBatch, Pair, TrilevelBatch
+
+_MARGIN = 8  # of the patch size, on either side
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,11 @@ class BatchSampler:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
         self.names = [case.name for case in cases]
         self._training = range(training_count)
-        self._training_patches = patch_sampler(cases[:training_count], preset)
-        self._all_patches = patch_sampler(cases, preset)
+        self._preset = preset
+        self._training_patches = patch_sampler(cases[:training_count], preset, with_margin=True)
+        self._all_patches = patch_sampler(cases, preset, with_margin=True)
         validation = cases[training_count:]
-        self._validation_patches = (
-            patch_sampler(validation, preset) if validation else self._training_patches
-        )
+        self._validation_patches = patch_sampler(validation or cases[:training_count], preset)
         if config.generator != "none":
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
@@ -85,7 +86,8 @@ class BatchSampler:
         """Sample augmented real pairs of the training cases, or of all cases."""
         sampler = self._all_patches if include_validation else self._training_patches
         images, labels = sampler.sample(self.rng, self.config.batch_size)
-        return augment(images, labels, self.classes, self.policy, self.rng)
+        size = self._preset.patch_size
+        return augment(images, labels, self.classes, self.policy, self.rng, size)
 
     def blended(self, *, include_validation: bool) -> PairBatch:
         """Sample new masks of and between the training cases, or all cases."""
@@ -123,11 +125,22 @@ class BatchSampler:
         return self.rng.integers(2**31 - 2, 1)[0]
 
 
-def patch_sampler(cases: Sequence[TrainingCase], preset: Preset) -> AnyPatchSampler:
-    """Return the sampler of patches of these cases, at both spacings if the preset has two."""
-    sizes = (preset.patch_size, preset.foreground_fraction)
-    fine = PatchSampler(cases, *sizes)
+def patch_sampler(
+    cases: Sequence[TrainingCase], preset: Preset, *, with_margin: bool = False
+) -> AnyPatchSampler:
+    """Return the sampler of patches of these cases, at both spacings if the preset has two.
+
+    Args:
+        cases: preprocessed cases.
+        preset: the task's preset.
+        with_margin: add a margin to each patch, for `augment` to fill deformed patches from.
+    """
+    margin = [size // _MARGIN if with_margin else 0 for size in preset.patch_size]
+    settings = (preset.patch_size, preset.foreground_fraction, margin)
+    if preset.spatial_dims == 2:
+        return SliceSampler(cases, *settings, preset.context_slices)
+    fine = PatchSampler(cases, *settings)
     coarse = [case.coarse for case in cases if case.coarse is not None]
     if not coarse:
         return fine
-    return MixedSpacingSampler(fine, PatchSampler(coarse, *sizes), preset.coarse_fraction)
+    return MixedSpacingSampler(fine, PatchSampler(coarse, *settings), preset.coarse_fraction)

@@ -7,6 +7,7 @@ threads and another memory format change the rounding of results.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 import torch
@@ -14,8 +15,9 @@ import torch
 from ..computing.devices import choose_device, choose_precision, to_device
 from ..computing.memory_format import CHANNELS_LAST, to_memory_format
 from ..computing.thread_tuning import ThreadTuner, fastest_format, time_step
-from ..networks import build_segmenter, segmenter_args
+from ..networks import build_segmenter
 from ..runs import RunFolder
+from .builders import network_arguments
 from .losses import segmentation_loss
 
 _BATCH_SIZE = 2
@@ -111,11 +113,11 @@ def trial_step(run: RunFolder, memory_format: str) -> Callable[[], None]:
     preset, device = run.preset, torch.device("cpu")
     shape = [min(side, _MAX_SIDE) for side in preset.patch_size]
     classes, name = len(run.labels) + 1, run.config.segmenter
-    arguments = segmenter_args(name, preset.channels, classes, preset.spatial_dims, shape)
+    arguments = network_arguments(name, replace(preset, patch_size=tuple(shape)), classes)
     with torch.random.fork_rng(devices=()):
         segmenter = build_segmenter(name, arguments)
     to_device(segmenter, device, memory_format)
-    images = to_memory_format(torch.ones(_BATCH_SIZE, preset.channels, *shape), memory_format)
+    images = to_memory_format(torch.ones(_BATCH_SIZE, preset.input_channels, *shape), memory_format)
     labels = torch.zeros(_BATCH_SIZE, 1, *shape)
     autocast = choose_precision(device, run.config.precision)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from ..augmentation.spatial import argmax_channel
-from ..prediction.sliding_window import predict_probabilities
+from ..networks.slice_wise import as_volume_network
+from ..prediction.sliding_window import SlidingWindows, predict_probabilities
 from .learner import Learner
 
 
@@ -20,10 +21,10 @@ def predict_validation_cases(learner: Learner) -> list[torch.Tensor]:
     predictions = []
     for case in learner.cases[learner.training_count :]:
         image = case.foreground_region().image[None]
+        windows = SlidingWindows.for_preset(learner.preset, image.shape[2:])
+        network = as_volume_network(learner.averaged_segmenter, learner.preset)
         with learner.problem.autocast():
-            probabilities = predict_probabilities(
-                learner.averaged_segmenter, learner.patch_size, image
-            )
+            probabilities = predict_probabilities(network, windows, image)
         predictions.append(argmax_channel(probabilities)[0, 0].to(torch.uint8))
     return predictions
 

@@ -1,7 +1,7 @@
-"""`genseg train --deterministic`: the same result to the bit, or one line that it cannot be had.
+"""`genseg train --deterministic`: reproducible bit by bit, or a clear error.
 
-On cards it cannot be had of the diffusion bridge, of `segresnet` and `deeplab`: MONAI's pooling and
-its trilinear enlarging have gradients without an order there.
+On GPUs the diffusion bridge, `segresnet` and `deeplab` are not reproducible: the gradients of
+MONAI's pooling and trilinear upsampling are not deterministic there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from GenSegLib.cli import main
-from GenSegLib.computing.devices import deterministic, where_in_order
+from GenSegLib.computing.devices import deterministic, deterministic_device
 from GenSegLib.config import GENERATORS
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
@@ -24,15 +24,15 @@ from GenSegLib.training.learner import Learner
 from GenSegLib.training.session import load_session
 from Testing.training_states import differing
 
-# of what trainings might ask for, by PyTorch's `use_deterministic_algorithms`; on cards alone
-UNORDERED_ON_CARDS = {
+# operations that trainings might use, from the documentation of `use_deterministic_algorithms`
+NONDETERMINISTIC_ON_GPUS = {
     *("avg_pool3d_backward", "_adaptive_avg_pool3d_backward", "reflection_pad3d_backward"),
     *("upsample_linear1d_backward", "upsample_bilinear2d_backward"),
     *("upsample_trilinear3d_backward", "upsample_bicubic2d_backward"),
     *("grid_sampler_2d_backward", "grid_sampler_3d_backward", "nll_loss2d_forward"),
     *("nll_loss2d_backward", "put_", "histc", "cumsum"),
 }
-SETTINGS = {**STEPS, "validate_every": 6, "threads": 1, "segmenter": "unet"}
+SETTINGS = {**STEPS, "validation_interval": 6, "threads": 1, "segmenter": "unet"}
 
 
 def train(data: Path, run: Path) -> RunFolder:
@@ -43,26 +43,26 @@ def train(data: Path, run: Path) -> RunFolder:
     return RunFolder.open(run)
 
 
-def test_two_trainings_of_one_seed_are_the_same_to_the_bit(
+def test_two_trainings_with_one_seed_are_equal_bit_by_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_cases(tmp_path / "cases")
-    step, asked = Learner.joint_step, []
+    step, modes = Learner.joint_step, []
 
     def watched(learner: Learner, *arguments: Any) -> dict[str, float]:
-        asked.append(torch.are_deterministic_algorithms_enabled())
+        modes.append(torch.are_deterministic_algorithms_enabled())
         return step(learner, *arguments)
 
     monkeypatch.setattr(Learner, "joint_step", watched)
     first, second = (train(tmp_path / "cases", tmp_path / name) for name in ("a", "b"))
     assert differing(final_learner(first), final_learner(second)) == []
     assert first.config.deterministic
-    assert set(asked) == {True}
-    assert not torch.are_deterministic_algorithms_enabled(), "it lasts as long as the training"
+    assert set(modes) == {True}
+    assert not torch.are_deterministic_algorithms_enabled(), "only during the training"
 
 
-class Asked(TorchDispatchMode):
-    """Remembers which operations are asked for in a block."""
+class OperationRecorder(TorchDispatchMode):
+    """Records the names of the operations that run in a block."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,33 +76,33 @@ class Asked(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("generator", sorted({*GENERATORS} - {"none", "diffusion"}))
-def test_no_phase_asks_for_what_cards_compute_without_an_order(
+def test_no_phase_uses_operations_that_are_not_deterministic_on_gpus(
     tmp_path: Path, generator: str
 ) -> None:
     run = tiny_run(tmp_path / "run", tiny_cases(tmp_path / "cases"), generator=generator)
     learner = load_session(run).learner
-    with Asked() as asked:
-        learner.warm_up_step()
-        for step in range(learner.config.upper_every):
+    with OperationRecorder() as recorder:
+        learner.warmup_step()
+        for step in range(learner.config.upper_interval):
             learner.joint_step(step)
         learner.final_step()
-    assert "convolution_backward" in asked.names, "the gradients were watched, too"
-    assert asked.names & UNORDERED_ON_CARDS == set()
+    assert "convolution_backward" in recorder.names, "gradients are recorded too"
+    assert recorder.names & NONDETERMINISTIC_ON_GPUS == set()
 
 
-def test_shapes_are_registered_on_the_processor_where_order_is_asked_for() -> None:
-    card = torch.device("cuda")
-    assert where_in_order(card) == card
+def test_registration_runs_on_the_cpu_if_determinism_is_requested() -> None:
+    gpu = torch.device("cuda")
+    assert deterministic_device(gpu) == gpu
     with deterministic(True):
-        assert where_in_order(card) == torch.device("cpu")
+        assert deterministic_device(gpu) == torch.device("cpu")
 
 
-def test_what_a_device_cannot_compute_in_order_is_one_line_that_says_what_to_do() -> None:
-    told = r"no deterministic way .* without --deterministic"
-    with pytest.raises(GenSegError, match=told), deterministic(True):
+def test_an_operation_without_deterministic_implementation_is_a_clear_error() -> None:
+    message = r"no deterministic implementation .* without --deterministic"
+    with pytest.raises(GenSegError, match=message), deterministic(True):
         torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))
 
 
-def test_nothing_is_held_to_order_where_nobody_asks() -> None:
+def test_nothing_is_refused_without_the_option() -> None:
     with deterministic(False):
         torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))

@@ -1,7 +1,6 @@
-"""The smallest training that still goes through all three levels, for the programs and tests here.
+"""The smallest training with all three levels, for the programs and tests in this folder.
 
-The networks are the product's own, with as few channels as they take: most of the time of a tiny
-training would go into writing checkpoints of weights that play no part.
+The networks are those of the library with few channels, so that checkpoints are small.
 """
 
 from __future__ import annotations
@@ -16,22 +15,28 @@ from unittest.mock import patch
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.image_io import write_image, write_label
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.events import EventLog, read_events
-from GenSegLib.images.image_io import write_image, write_label
 from GenSegLib.networks import segmenters
 from GenSegLib.networks.discriminator import Discriminator
-from GenSegLib.networks.image_generator import Design
+from GenSegLib.networks.image_generator import GeneratorConfig
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.train import train
 from Testing.conftest import draw_tiny_pair
 from Testing.training_states import final_state
 
-STEPS = {"warmup_steps": 4, "joint_steps": 6, "final_steps": 6, "upper_every": 3}
-SETTINGS = {**STEPS, "validate_every": 6, "segmenter": "unet", "threads": 1, "precision": "fp32"}
+STEPS = {"warmup_steps": 4, "joint_steps": 6, "final_steps": 6, "upper_interval": 3}
+SETTINGS = {
+    **STEPS,
+    "validation_interval": 6,
+    "segmenter": "unet",
+    "threads": 1,
+    "precision": "fp32",
+}
 EVERY_STEP_S = 1e-9
-SMALL: dict[str, Any] = {"generator": "none", "checkpoint_every_s": EVERY_STEP_S}
+SMALL: dict[str, Any] = {"generator": "none", "checkpoint_interval_s": EVERY_STEP_S}
 
 
 def _few_channels(request: segmenters.Request) -> dict[str, Any]:
@@ -41,23 +46,23 @@ def _few_channels(request: segmenters.Request) -> dict[str, Any]:
 
 @contextmanager
 def few_channels() -> Iterator[None]:
-    """Let U-Net, generator and discriminator be built with two or three levels of few channels."""
+    """Build U-Net, generator and discriminator with two or three levels of few channels."""
     known = segmenters._REGISTRY["unet"]
     segmenters._REGISTRY["unet"] = replace(known, arguments=_few_channels)
     try:
-        with _narrowed(Design), _narrowed(Discriminator):
+        with _narrowed(GeneratorConfig), _narrowed(Discriminator):
             yield
     finally:
         segmenters._REGISTRY["unet"] = known
 
 
 def _narrowed(kind: type) -> Any:
-    """Let a network be built with few channels, whoever builds it."""
+    """Patch the default widths of a network or its configuration."""
     return patch.object(kind, "__init__", partialmethod(kind.__init__, widths=(4, 8, 8)))
 
 
 def tiny_cases(folder: Path, count: int = 3) -> CaseSet:
-    """Noise with two bright blocks, one case held back."""
+    """Noise with two bright blocks; one of the cases validates."""
     for k in range(count):
         image, label = draw_tiny_pair(seed=k, shape=(16, 16, 16))
         write_image(folder / "images" / f"case_{k}.nii.gz", image)
@@ -79,7 +84,7 @@ def trained(run: RunFolder, *, resume: bool = False) -> RunFolder:
 
 
 def stopped(run: RunFolder, at: int) -> RunFolder:
-    """Train in this process until a step, as a user stops it."""
+    """Train in this process until a step at which a stop is requested."""
 
     def ask(event: dict[str, Any]) -> None:
         if event["kind"] == "metrics" and event["step"] >= at:
@@ -91,17 +96,17 @@ def stopped(run: RunFolder, at: int) -> RunFolder:
 
 
 def final_learner(run: RunFolder) -> dict[str, Any]:
-    """What the last checkpoint holds of networks, optimizers and random numbers."""
+    """The learner's state in the last checkpoint."""
     return dict(final_state(run)["learner"])
 
 
 def logs(run: RunFolder) -> list[str]:
-    """What the run told in words."""
+    """The messages of a run."""
     return [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
 
 
 def at_first_metrics(action: Callable[[], object]) -> EventLog:
-    """Events that do something once, in the middle of a training."""
+    """An event log that runs an action once, in the middle of a training."""
     left = [action]
 
     def sink(event: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Learners of small trainings on phantoms, and networks that are past their quiet start."""
+"""Learners of small trainings on phantoms, with networks past their zero initialization."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from GenSegLib.training.session import load_session
 
 
 def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Learner:
-    """A learner of a small run whose generator adds something to its sources."""
+    """A learner whose generator does not only pass its source images through."""
     run = small_run(folder, phantom_cases(3), precision="fp32", **changes)
     found = load_session(run).learner
     problem = found.problem
@@ -29,7 +29,7 @@ def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Le
 
 
 def smooth(network: nn.Module) -> None:
-    """Put smooth activations in place of those with a kink."""
+    """Replace ReLUs by smooth activations."""
     for name, child in network.named_children():
         if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
             setattr(network, name, nn.SiLU())
@@ -38,7 +38,7 @@ def smooth(network: nn.Module) -> None:
 
 
 def randomize_zero_weights(generator: ImageGenerator, spread: float) -> None:
-    """Give the weights that start at zero random ones."""
+    """Replace zero-initialized weights by random ones."""
     for weight in generator.weights().values():
         if weight.ndim > 1 and not weight.any():
             nn.init.normal_(weight, std=spread)

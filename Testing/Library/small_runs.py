@@ -20,7 +20,7 @@ STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_interva
 
 @cache
 def phantom_cases(count: int = 4) -> CaseSet:
-    """Labeled hippocampus phantoms, made once a test session."""
+    """Labeled hippocampus phantoms, made once per test session."""
     folder = Path(mkdtemp(prefix="genseg-phantoms-")) / "cases"
     make_cases(folder, "hippocampus", count, seed=3)
     return read_cases(folder)
@@ -31,7 +31,7 @@ def small_preset() -> Preset:
 
 
 def small_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> RunFolder:
-    """A run of a few steps on a small patch, with one case held back."""
+    """A run of a few steps on a small patch, with one validation case."""
     settings = {**STEPS, "validation_interval": 5, "segmenter": "unet", **changes}
     cases = (cases or phantom_cases()).with_validation(0.25, 0)
     return RunFolder.create(folder, TrainConfig(**settings), small_preset(), cases)

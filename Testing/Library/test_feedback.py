@@ -1,4 +1,4 @@
-"""A clinician rejects generated pairs, and the training follows between its rounds."""
+"""Users reject generated pairs, and the training applies it between its rounds."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return run
 
 
-def test_nothing_is_rejected_before_anybody_looked(tmp_path: Path) -> None:
+def test_feedback_is_empty_at_first(tmp_path: Path) -> None:
     assert Feedback.load(tmp_path) == Feedback()
     assert Feedback().strength("noise") == 1
 
 
-def test_feedback_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
+def test_saved_feedback_is_loaded_again(tmp_path: Path) -> None:
     feedback = Feedback()
     feedback.reject(pair("b", "a"))
     feedback.reject_kind("gamma")
@@ -40,7 +40,7 @@ def test_feedback_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     assert feedback.rejects(pair("a", "b"))
 
 
-def test_each_rejection_of_a_kind_halves_it(tmp_path: Path) -> None:
+def test_each_rejection_of_a_kind_halves_its_strength() -> None:
     feedback = Feedback()
     feedback.reject_kind("noise")
     feedback.reject_kind("noise")
@@ -57,51 +57,51 @@ def test_a_rejection_can_be_withdrawn() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"rejected_pairs": 3, "rejected_kinds": {}}'])
-def test_damaged_feedback_is_named(tmp_path: Path, text: str) -> None:
+def test_corrupted_feedback_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
     (tmp_path / FEEDBACK).write_text(text, encoding="utf-8")
     with pytest.raises(GenSegError, match=FEEDBACK):
         Feedback.load(tmp_path)
 
 
-def test_previews_tell_of_each_generated_pair_what_it_came_from(trained: RunFolder) -> None:
+def test_previews_list_the_origin_of_each_generated_pair(trained: RunFolder) -> None:
     names = {case.name for case in trained.cases.labeled}
     found = read_preview_pairs(max(trained.previews.iterdir()))
     assert {p.kind for p in found} == set(KINDS)
     assert all(set(p.cases) <= names and p.image.is_file() and p.label.is_file() for p in found)
 
 
-def test_a_rejected_pair_of_cases_is_blended_no_more(trained: RunFolder) -> None:
+def test_a_rejected_pair_of_cases_is_no_longer_blended(trained: RunFolder) -> None:
     learner = load_session(trained).learner
-    names = learner.sampling.names
-    learner.follow(Feedback(pairs={frozenset(names[:2])}))
-    drawn = [learner.sampling.blends(held_back=True).between[0] for _ in range(40)]
-    assert {frozenset(two) for two in drawn}.isdisjoint({frozenset((0, 1))})
-    learner.follow(Feedback())
-    drawn = [learner.sampling.blends(held_back=True).between[0] for _ in range(40)]
-    assert frozenset((0, 1)) in {frozenset(two) for two in drawn}
+    names = learner.sampler.names
+    learner.apply_feedback(Feedback(pairs={frozenset(names[:2])}))
+    pairs = [learner.sampler.blended(include_validation=True).between[0] for _ in range(40)]
+    assert {frozenset(two) for two in pairs}.isdisjoint({frozenset((0, 1))})
+    learner.apply_feedback(Feedback())
+    pairs = [learner.sampler.blended(include_validation=True).between[0] for _ in range(40)]
+    assert frozenset((0, 1)) in {frozenset(two) for two in pairs}
 
 
 def test_a_rejected_kind_is_half_as_strong_in_the_training(trained: RunFolder) -> None:
     learner = load_session(trained).learner
     before = learner.problem.variables.values()
-    learner.follow(Feedback(kinds={"noise": 1, "deformation": 1, "blending": 1}))
+    learner.apply_feedback(Feedback(kinds={"noise": 1, "deformation": 1, "blending": 1}))
     after = learner.problem.variables.values()
     assert after["noise"] == pytest.approx(before["noise"] / 2)
     assert after["contrast"] == before["contrast"]
-    assert learner.sampling.spatial.elastic == pytest.approx(learner.policy.spatial.elastic / 2)
-    assert learner.sampling.blended_share == pytest.approx(learner.config.blended_share / 2)
+    assert learner.sampler.spatial.elastic == pytest.approx(learner.policy.spatial.elastic / 2)
+    assert learner.sampler.blended_fraction == pytest.approx(learner.config.blended_fraction / 2)
 
 
-def test_a_training_hears_feedback_between_its_rounds(tmp_path: Path) -> None:
+def test_feedback_is_applied_between_rounds(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
     names = [case.name for case in run.cases.labeled]
     Feedback(pairs={frozenset(names[:2]), frozenset(("of", "another run"))}).save(run.path)
     train(run, EventLog(run.events_file))
     texts = [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
-    assert sum("pairs of cases left out" in text for text in texts) == 1
+    assert sum("1 pairs of cases excluded" in text for text in texts) == 1
 
 
-def test_damaged_feedback_does_not_end_a_training(tmp_path: Path) -> None:
+def test_corrupted_feedback_is_ignored_by_the_training(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
     (run.path / FEEDBACK).write_text("{", encoding="utf-8")
     train(run, EventLog(run.events_file))

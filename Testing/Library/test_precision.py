@@ -1,4 +1,4 @@
-"""Which number format forward passes are computed in."""
+"""The data type of forward passes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from GenSegLib.computing.devices import choose_precision
 CPU = torch.device("cpu")
 
 
-def format_of_products(precision: str) -> torch.dtype:
+def dtype_of_product(precision: str) -> torch.dtype:
     with choose_precision(CPU, precision)():
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
 
 @pytest.mark.parametrize(
-    ("has", "expected"),
+    ("capabilities", "expected"),
     [
         ({"amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
         ({"bf16": True}, torch.bfloat16),
@@ -26,15 +26,15 @@ def format_of_products(precision: str) -> torch.dtype:
         ({}, torch.float32),
     ],
 )
-def test_a_processor_computes_in_bfloat16_where_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, has: dict[str, object], expected: torch.dtype
+def test_auto_selects_bfloat16_on_cpus_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, object], expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
-    assert format_of_products("auto") == expected
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert dtype_of_product("auto") == expected
 
 
 @pytest.mark.parametrize(
     ("precision", "expected"), [("bf16", torch.bfloat16), ("fp32", torch.float32)]
 )
-def test_a_format_that_is_named_is_taken(precision: str, expected: torch.dtype) -> None:
-    assert format_of_products(precision) == expected
+def test_a_specified_precision_is_used(precision: str, expected: torch.dtype) -> None:
+    assert dtype_of_product(precision) == expected
