@@ -1,4 +1,4 @@
-"""Made-up DICOM series: slices of the real CT, cropped, moved, changed and joined at will."""
+"""Synthetic DICOM series: slices of a real CT, cropped, shifted, modified and combined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.uid import generate_uid
 
-from GenSegLib.dicom import extra as dicom_extra
+from GenSegLib.dicom import highdicom_tools
 
 Change = Callable[[int, pydicom.Dataset], None]
 
@@ -25,7 +25,7 @@ def write_ct(
     change: Change = lambda k, slice_: None,
     series: str = "1.2.3",
 ) -> Path:
-    """Write a slice for each height; `change` is called with each before it is saved."""
+    """Write a slice per height; `change` is called with each before it is saved."""
     folder.mkdir(parents=True, exist_ok=True)
     originals = sorted(source.glob("*.dcm"))
     for k, height in enumerate(heights):
@@ -41,7 +41,7 @@ def write_ct(
 
 
 def turn(one: pydicom.Dataset, angles: tuple[float, float], height: float) -> None:
-    """Lay a slice obliquely, `height` mm along its own normal."""
+    """Make a slice oblique, `height` mm along its own normal."""
     a, b = angles
     rows = np.array([np.cos(a), np.sin(a), 0])
     columns = np.array([-np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), np.sin(b)])
@@ -53,8 +53,8 @@ def turn(one: pydicom.Dataset, angles: tuple[float, float], height: float) -> No
 def convert_to_frames(
     series: Path, target: Path, order: Sequence[int] | None = None, repeated: Sequence[int] = ()
 ) -> Path:
-    """Write a series as one enhanced CT, its frames in another order or some of them again."""
-    with dicom_extra.silent():
+    """Write a series as one enhanced CT, with its frames reordered or repeated."""
+    with highdicom_tools.suppress_warnings():
         slices = [pydicom.dcmread(file) for file in sorted(series.iterdir())]
         one = hd.legacy.LegacyConvertedEnhancedCTImage(
             slices, hd.UID(), series_number=2, sop_instance_uid=hd.UID(), instance_number=1
@@ -62,8 +62,8 @@ def convert_to_frames(
     chosen = [*(range(len(slices)) if order is None else order), *repeated]
     frames = np.frombuffer(one.PixelData, np.int16).reshape(len(slices), -1)
     one.PixelData = frames[chosen].tobytes()
-    said = one.PerFrameFunctionalGroupsSequence
-    one.PerFrameFunctionalGroupsSequence = [copy.deepcopy(said[k]) for k in chosen]
+    groups = one.PerFrameFunctionalGroupsSequence
+    one.PerFrameFunctionalGroupsSequence = [copy.deepcopy(groups[k]) for k in chosen]
     one.NumberOfFrames = len(chosen)
     target.mkdir()
     one.save_as(target / "frames.dcm")

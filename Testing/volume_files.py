@@ -1,4 +1,4 @@
-"""Volumes and files for tests: oblique grids, other programs' files, DICOM series."""
+"""Volumes and files for tests: oblique grids, files of other programs, DICOM series."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
+import SimpleITK as sitk  # noqa: N813 - the usual name
 
-from GenSegLib.images.image_io import Volume
+from GenSegLib.data.image_io import Volume
 
 SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".mha"]
 
@@ -18,10 +18,10 @@ def oblique_affine(angles: tuple[float, float, float] = (0.3, -0.2, 0.5)) -> np.
     affine[:3, :3] = np.diag([0.7, 1.1, 3.0])
     for axis, angle in enumerate(angles):
         one, other = (k for k in range(3) if k != axis)
-        turn = np.eye(4)
-        turn[[one, other], [one, other]] = np.cos(angle)
-        turn[one, other], turn[other, one] = -np.sin(angle), np.sin(angle)
-        affine = turn @ affine
+        rotation = np.eye(4)
+        rotation[[one, other], [one, other]] = np.cos(angle)
+        rotation[one, other], rotation[other, one] = -np.sin(angle), np.sin(angle)
+        affine = rotation @ affine
     affine[:3, 3] = 12.5, -40.0, 7.25
     return affine
 

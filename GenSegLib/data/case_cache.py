@@ -92,10 +92,10 @@ class CaseCache:
     def find(self, key: str) -> CacheEntry | None:
         """Return the entry of a key if there is a valid one."""
         path = self._path(key)
+        if not path.is_dir():
+            return None
         try:
             entry = CacheEntry(path)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
             remove(path)
             return None

@@ -27,7 +27,8 @@ Array = NDArray[Any]
 LARGE = 2**21  # voxels; larger preprocessed cases are read from disk patch by patch
 
 _PREPROCESSING_SETTINGS = (
-    *("orientation", "spacing", "coarse_spacing", "intensity", "crop_foreground", "multiple"),
+    *("spatial_dims", "orientation", "spacing", "coarse_spacing", "intensity"),
+    *("crop_foreground", "multiple"),
 )
 
 

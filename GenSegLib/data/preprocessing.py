@@ -6,6 +6,7 @@ The steps are orientation, foreground crop, spacing, intensity and padding. Arra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,18 +64,9 @@ class PreprocessedImage:
 
 
 class Preprocessor:
-    """Preprocess images as a preset specifies.
-
-    Raises:
-        GenSegError: the preset is not for volumes.
-    """
+    """Preprocess images as a preset specifies."""
 
     def __init__(self, preset: Preset) -> None:
-        if preset.spatial_dims != 3:
-            raise GenSegError(
-                f"preset {preset.name!r} is for 2-D images, but the cases are volumes; choose a "
-                "3-D preset"
-            )
         self._preset = preset
 
     def apply(
@@ -104,7 +96,7 @@ class Preprocessor:
         values = None if label is None else label.array[0]
         transform = self._to_spacing(image, values)
         array = transform.forward(image.array)
-        padding = plan_padding(_size(array), self._preset.multiple)
+        padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
         return PreprocessedImage(
             self._normalize(array, padding, statistics),
@@ -158,11 +150,22 @@ class Preprocessor:
             crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], CROP_MARGIN)
             transform, size = transform.then(crop), crop.size
         if self._preset.spacing is not None:
-            step = plan_resample(transform.affine(image.affine), size, self._preset.spacing)
+            affine = transform.affine(image.affine)
+            step = plan_resample(affine, size, self._target_spacing(affine, self._preset.spacing))
             if step is not None:
                 _require_reasonable_size(step.size, image)
                 transform = transform.then(step)
         return transform
+
+    def _target_spacing(self, affine: Array, spacing: Sequence[float]) -> Sequence[float]:
+        """Return the spacing of all axes; a 2-D preset leaves that between slices as it is."""
+        own = np.linalg.norm(affine[:3, :3], axis=0)
+        return (*spacing, *map(float, own[len(spacing) :]))
+
+    def _multiples(self) -> tuple[int, ...]:
+        """Return the multiple of the size of each axis; slices are not added."""
+        dims, multiple = self._preset.spatial_dims, self._preset.multiple
+        return tuple(multiple if axis < dims else 1 for axis in range(3))
 
 
 def _require_finite(array: Array) -> None:

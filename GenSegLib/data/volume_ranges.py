@@ -48,7 +48,7 @@ def plausible_range(smallest: float, largest: float) -> tuple[float, float]:
     """Return the plausible range of a volume, given the smallest and largest known volumes.
 
     New cases may exceed the known range by a factor of 1.5
-    (`Testing/Benchmarks/volume_range.py`), or more where known volumes vary more, as those of
+    (`Docs/Results.md`), or more where known volumes vary more, as those of
     lesions do. A structure that is absent from some cases may have any volume.
     """
     if smallest == 0:

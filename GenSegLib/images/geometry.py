@@ -198,9 +198,9 @@ def plan_resample(affine: Array, size: Size, spacing: Sequence[float]) -> Resamp
     return Resample((float(scale[0]), float(scale[1]), float(scale[2])), sizes, size)
 
 
-def plan_padding(size: Size, multiple: int) -> CropPad:
-    """Return the symmetric padding to a multiple of `multiple` along each axis."""
-    padded = _three(-(-count // multiple) * multiple for count in size)
+def plan_padding(size: Size, multiples: Sequence[int]) -> CropPad:
+    """Return the symmetric padding to a multiple of `multiples` along each axis."""
+    padded = _three(-(-count // multiple) * multiple for count, multiple in zip(size, multiples))
     start = _three(-((new - old) // 2) for new, old in zip(padded, size))
     return CropPad(start, padded, size)
 

@@ -1,4 +1,4 @@
-"""Names that tell who the patient is stay out of runs, reports and files."""
+"""Names that identify the patient are kept out of runs, reports and files."""
 
 from __future__ import annotations
 
@@ -12,60 +12,53 @@ from tiny_models import PRESET, save_tiny_model
 from GenSegLib.cases import Case, CaseSet
 from GenSegLib.cli import main
 from GenSegLib.data.checks import check_cases
-from GenSegLib.dicom.patient import find_identifying
+from GenSegLib.dicom.patient import ADVICE, find_identifying
 from Testing.dicom_files import write_ct
 
-LAYERS = [0.0, 2.0]
 
-
-def write_series(folder: Path, source: Path, name: str, number: str, removed: str = "") -> Path:
+def write_series(
+    folder: Path, source: Path, name: str, patient_id: str, deidentified: str = ""
+) -> Path:
     def change(k: int, one: pydicom.Dataset) -> None:
-        one.PatientName, one.PatientID = name, number
-        if removed:
-            one.PatientIdentityRemoved = removed
+        one.PatientName, one.PatientID = name, patient_id
+        if deidentified:
+            one.PatientIdentityRemoved = deidentified
 
-    return write_ct(folder, source, LAYERS, change)
+    return write_ct(folder, source, [0.0, 2.0], change)
+
+
+def test_names_with_the_patients_name_or_id_are_found(tmp_path: Path, abdomen: Path) -> None:
+    series = write_series(tmp_path / "ct", abdomen / "dicom_ct3", "Doe^Jane^^Dr", "4711-0815")
+    for name in ("DOE_JANE", "ct-doe-2024", "Jane", "4711-0815", "scan 47110815", "doe^jane"):
+        assert find_identifying(["liver_1", name], series) == name
+    for name in ("liver_1", "janet", "case_4711", "dr", ""):
+        assert find_identifying([name], series) == ""
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["DOE_JANE", "ct-doe-2024", "Jane", "4711-0815", "47110815", "scan 47110815", "doe^jane"],
+    ("patient", "deidentified", "name"),
+    [(("LIDC-0001", "LIDC-0001"), "YES", "LIDC-0001"), (("Anonymous^Patient", ""), "", "patient")],
 )
-def test_a_name_with_the_patients_name_or_id_is_found(
-    tmp_path: Path, abdomen: Path, name: str
+def test_pseudonyms_are_allowed(
+    tmp_path: Path, abdomen: Path, patient: tuple[str, str], deidentified: str, name: str
 ) -> None:
-    series = write_series(tmp_path / "ct", abdomen / "dicom_ct3", "Doe^Jane^^Dr", "4711-0815")
-    assert find_identifying(["liver_1", name], series) == name
-
-
-@pytest.mark.parametrize("name", ["liver_1", "janet", "case_4711", "dr", ""])
-def test_other_names_are_fine(tmp_path: Path, abdomen: Path, name: str) -> None:
-    series = write_series(tmp_path / "ct", abdomen / "dicom_ct3", "Doe^Jane^^Dr", "4711-0815")
+    series = write_series(tmp_path / "a", abdomen / "dicom_ct3", *patient, deidentified)
     assert find_identifying([name], series) == ""
 
 
-def test_pseudonyms_are_fine(tmp_path: Path, abdomen: Path) -> None:
-    source = abdomen / "dicom_ct3"
-    removed = write_series(tmp_path / "a", source, "LIDC-0001", "LIDC-0001", "YES")
-    assert find_identifying(["LIDC-0001"], removed) == ""
-    nobody = write_series(tmp_path / "b", source, "Anonymous^Patient", "")
-    assert find_identifying(["anonymous_patient_3"], nobody) == ""
-
-
-def test_check_refuses_a_case_whose_path_names_the_patient(tmp_path: Path, abdomen: Path) -> None:
+def test_a_case_whose_path_identifies_the_patient_is_an_error(
+    tmp_path: Path, abdomen: Path
+) -> None:
     series = write_series(tmp_path / "DOE^JANE" / "ct", abdomen / "dicom_ct3", "Doe^Jane", "1")
     (check,) = check_cases(CaseSet((Case("case_1", series),)))
-    assert check.faults == (
-        "'DOE^JANE' is named like the patient in its DICOM header, and names go into runs, reports "
-        "and files; rename the folder",
-    )
+    assert check.errors == (f"'DOE^JANE' {ADVICE}",)
 
 
-def test_predict_warns_of_a_file_named_after_the_patient(
+def test_prediction_warns_about_a_file_named_after_the_patient(
     tmp_path: Path, abdomen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_tiny_model(tmp_path / "model", replace(PRESET, patch_size=(64, 56, 8), spacing=None))
     series = write_series(tmp_path / "doe", abdomen / "dicom_ct3", "Doe^Jane", "1")
     command = ["predict", tmp_path / "model", series, "--out", tmp_path / "out", "--device", "cpu"]
     assert main([str(part) for part in command]) == 0
-    assert "doe: is named like the patient in its DICOM header" in capsys.readouterr().err
+    assert f"doe: {ADVICE}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""DICOM SEG out, held to the real series and to the SEG that dcmqi's authors give for it."""
+"""Writing of DICOM SEG, compared with a SEG from the authors of dcmqi; terminology entries."""
 
 from __future__ import annotations
 
@@ -12,73 +12,68 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
-from tiny_models import save_bright_model, tiny_metadata
+import SimpleITK as sitk  # noqa: N813 - the usual name
+from tiny_models import save_bright_model
 
 from GenSegLib.cli import main
-from GenSegLib.dicom import extra as dicom_extra
-from GenSegLib.dicom import seg as dicom_seg
+from GenSegLib.data.image_io import Volume, read_image
+from GenSegLib.dicom import highdicom_tools
+from GenSegLib.dicom.seg_writer import SegmentDescriptions, require_series, write_segmentation
+from GenSegLib.dicom.terminology import UNKNOWN, Code, parse_terminology
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import Volume, read_image
-from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Intensity, load_preset
 from Testing.dicom_files import convert_to_frames, turn, write_ct
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-TWO = replace(
-    load_preset("liver-ct"),
-    labels={2: "Liver", 7: "My own"},
-    optional_labels=(),
-    colors={2: (221, 130, 101)},
-    terminology={
+TWO = SegmentDescriptions(
+    {2: "Liver", 7: "My own"},
+    {2: (221, 130, 101)},
+    {
         2: "list~SCT^123037004^Anatomical Structure~SCT^10200004^Liver~SCT^24028007^Right"
         "~list~SCT^818983003^Abdomen~^^"
     },
+    "My model",
 )
-
-
-@pytest.fixture
-def model() -> ModelMetadata:
-    return tiny_metadata(TWO, name="My model")
+LIVER_PRESET = load_preset("liver-ct")
+LIVER = SegmentDescriptions({1: "Liver"}, LIVER_PRESET.colors, LIVER_PRESET.terminology)
 
 
 def oblique_ct(folder: Path, abdomen: Path) -> Path:
-    """A series of three slices that run across the body's axes, in no order."""
+    """An oblique series of three slices, in random order."""
     heights = [5.0, 0.0, 2.5]
 
-    def turned(k: int, one: pydicom.Dataset) -> None:
+    def rotate(k: int, one: pydicom.Dataset) -> None:
         turn(one, (0.3, 0.4), heights[k])
 
-    return write_ct(folder, abdomen / "dicom_ct3", heights, turned)
+    return write_ct(folder, abdomen / "dicom_ct3", heights, rotate)
 
 
-def numbered(series: Path, seed: int = 0) -> Volume:
-    """A label of the values 0, 2 and 7 at random on the grid of a series."""
+def random_label(series: Path, seed: int = 0) -> Volume:
+    """Random labels 0, 2 and 7 on the grid of a series."""
     image = read_image(series)
-    drawn = np.random.default_rng(seed).choice([0, 2, 7], image.array.shape)
-    return Volume(drawn.astype(np.int16), image.affine)
+    values = np.random.default_rng(seed).choice([0, 2, 7], image.array.shape)
+    return Volume(values.astype(np.int16), image.affine)
 
 
-def place(segmentation: hd.seg.Segmentation, label: Volume) -> np.ndarray:
-    """A SEG's segment numbers on the grid of a label (x, y, z), by its own geometry."""
+def on_grid(segmentation: hd.seg.Segmentation, label: Volume) -> np.ndarray:
+    """A SEG's segment numbers on a label's grid (x, y, z), by the SEG's geometry."""
     volume = segmentation.get_volume(combine_segments=True)
     index = np.argwhere(volume.array >= 0)
-    way = np.linalg.inv(LPS @ label.affine) @ volume.affine
-    there = index @ way[:3, :3].T + way[:3, 3]
-    assert np.abs(there - there.round()).max() < 1e-2
+    matrix = np.linalg.inv(LPS @ label.affine) @ volume.affine
+    target = index @ matrix[:3, :3].T + matrix[:3, 3]
+    assert np.abs(target - target.round()).max() < 1e-2
     result = np.zeros(label.shape, int)
-    result[tuple(there.round().astype(int).T)] = volume.array[tuple(index.T)]
+    result[tuple(target.round().astype(int).T)] = volume.array[tuple(index.T)]
     return result
 
 
-def test_the_mask_of_a_given_seg_comes_back_to_the_voxel(tmp_path: Path, abdomen: Path) -> None:
+def test_a_mask_is_written_like_in_the_reference_seg(tmp_path: Path, abdomen: Path) -> None:
     given = hd.seg.segread(abdomen / "dicom_ct3_liver_seg.dcm")
     image = read_image(abdomen / "dicom_ct3")
-    mask = place(given, image)
+    mask = on_grid(given, image)
     assert mask.sum() == 107098
     label = Volume(mask[np.newaxis].astype(np.int16), image.affine)
-    model = tiny_metadata(replace(load_preset("liver-ct"), labels={1: "Liver"}))
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", label, abdomen / "dicom_ct3", model)
+    write_segmentation(tmp_path / "a.dcm", label, abdomen / "dicom_ct3", LIVER)
     ours = hd.seg.segread(tmp_path / "a.dcm")
     one, other = (seg.get_volume(combine_segments=True) for seg in (ours, given))
     np.testing.assert_array_equal(one.array, other.array)
@@ -88,63 +83,59 @@ def test_the_mask_of_a_given_seg_comes_back_to_the_voxel(tmp_path: Path, abdomen
     )
 
 
-def test_labels_of_any_value_lie_where_they_lay_in_an_oblique_series(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata
-) -> None:
+def test_labels_of_an_oblique_series_keep_their_positions(tmp_path: Path, abdomen: Path) -> None:
     series = oblique_ct(tmp_path / "ct", abdomen)
-    label = numbered(series)
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", label, series, model)
-    found = place(hd.seg.segread(tmp_path / "a.dcm"), label)
+    label = random_label(series)
+    write_segmentation(tmp_path / "a.dcm", label, series, TWO)
+    found = on_grid(hd.seg.segread(tmp_path / "a.dcm"), label)
     np.testing.assert_array_equal(found == 1, label.array[0] == 2)
     np.testing.assert_array_equal(found == 2, label.array[0] == 7)
 
 
 @pytest.mark.parametrize("given", ["folder", "file"])
-def test_a_file_of_several_frames_is_referred_to_frame_by_frame(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata, given: str
+def test_multiframe_files_are_referenced_by_frame(
+    tmp_path: Path, abdomen: Path, given: str
 ) -> None:
     series = oblique_ct(tmp_path / "ct", abdomen)
     file = convert_to_frames(series, tmp_path / "frames", order=[2, 0, 1])
     source = file if given == "file" else file.parent
-    dicom_seg.require_series([source])
-    label = numbered(source)
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", label, source, model)
-    found = place(hd.seg.segread(tmp_path / "a.dcm"), label)
+    require_series([source])
+    label = random_label(source)
+    write_segmentation(tmp_path / "a.dcm", label, source, TWO)
+    found = on_grid(hd.seg.segread(tmp_path / "a.dcm"), label)
     np.testing.assert_array_equal(found == 1, label.array[0] == 2)
     np.testing.assert_array_equal(found == 2, label.array[0] == 7)
-    places = frame_places(pydicom.dcmread(file))
+    positions = frame_positions(pydicom.dcmread(file))
     written = pydicom.dcmread(tmp_path / "a.dcm")
-    for frame, at in zip(written.PerFrameFunctionalGroupsSequence, frame_places(written)):
-        (referred,) = frame.DerivationImageSequence[0].SourceImageSequence
-        assert referred.ReferencedSOPInstanceUID == pydicom.dcmread(file).SOPInstanceUID
-        np.testing.assert_allclose(places[referred.ReferencedFrameNumber - 1], at, atol=1e-3)
+    for frame, position in zip(written.PerFrameFunctionalGroupsSequence, frame_positions(written)):
+        (referenced,) = frame.DerivationImageSequence[0].SourceImageSequence
+        assert referenced.ReferencedSOPInstanceUID == pydicom.dcmread(file).SOPInstanceUID
+        source_position = positions[referenced.ReferencedFrameNumber - 1]
+        np.testing.assert_allclose(source_position, position, atol=1e-3)
 
 
-def frame_places(one: pydicom.Dataset) -> list[list[float]]:
-    """The place of the first voxel of each frame, LPS mm."""
-    said = one.PerFrameFunctionalGroupsSequence
-    return [frame.PlanePositionSequence[0].ImagePositionPatient for frame in said]
+def frame_positions(one: pydicom.Dataset) -> list[list[float]]:
+    """Position of the first voxel of each frame, LPS mm."""
+    groups = one.PerFrameFunctionalGroupsSequence
+    return [frame.PlanePositionSequence[0].ImagePositionPatient for frame in groups]
 
 
-def test_simpleitk_reads_the_segment_in_its_place(tmp_path: Path, abdomen: Path) -> None:
+def test_simpleitk_reads_the_segment_at_its_position(tmp_path: Path, abdomen: Path) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", [0, 2, 4])
     image = read_image(series)
     mask = np.zeros(image.array.shape, np.int16)
     mask[0, 10:30, 20:40, :] = 1
     mask[0, 15, 25, 0] = 0
-    model = tiny_metadata(replace(load_preset("liver-ct"), labels={1: "Liver"}))
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", Volume(mask, image.affine), series, model)
+    write_segmentation(tmp_path / "a.dcm", Volume(mask, image.affine), series, LIVER)
     read = sitk.ReadImage(str(tmp_path / "a.dcm"))
     for x, y, z in ((10, 20, 0), (15, 25, 0), (29, 39, 2), (30, 39, 2)):
         point = LPS @ image.affine @ (x, y, z, 1)
         assert (read[read.TransformPhysicalPointToIndex(point[:3])] > 0) == mask[0, x, y, z]
 
 
-def test_segments_have_names_colors_and_codes(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata
-) -> None:
+def test_segments_have_names_and_codes(tmp_path: Path, abdomen: Path) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3")
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", numbered(series), series, model)
+    write_segmentation(tmp_path / "a.dcm", random_label(series), series, TWO)
     liver, own = pydicom.dcmread(tmp_path / "a.dcm").SegmentSequence
     kind = liver.SegmentedPropertyTypeCodeSequence[0]
     assert (liver.SegmentNumber, liver.SegmentLabel) == (1, "Liver")
@@ -156,11 +147,11 @@ def test_segments_have_names_colors_and_codes(
     assert own.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Tissue"
 
 
-def test_patient_study_and_slices_are_those_of_the_source(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata
+def test_patient_study_and_referenced_slices_are_those_of_the_series(
+    tmp_path: Path, abdomen: Path
 ) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3")
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", numbered(series), series, model)
+    write_segmentation(tmp_path / "a.dcm", random_label(series), series, TWO)
     written = pydicom.dcmread(tmp_path / "a.dcm")
     sources = [pydicom.dcmread(file) for file in series.iterdir()]
     for name in ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID"):
@@ -172,50 +163,45 @@ def test_patient_study_and_slices_are_those_of_the_source(
     }
 
 
-def test_an_empty_segmentation_is_written_too(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata, capfd: pytest.CaptureFixture[str]
+def test_an_empty_segmentation_is_written(
+    tmp_path: Path, abdomen: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3")
-    label = numbered(series)
+    label = random_label(series)
     empty = Volume(np.zeros_like(label.array), label.affine)
-    dicom_seg.write_segmentation(tmp_path / "a.dcm", empty, series, model)
+    write_segmentation(tmp_path / "a.dcm", empty, series, TWO)
     assert not hd.seg.segread(tmp_path / "a.dcm").get_volume(combine_segments=True).array.any()
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_source_that_no_seg_can_refer_to_is_one_line_and_leaves_no_file(
-    tmp_path: Path, abdomen: Path, model: ModelMetadata
-) -> None:
+def test_a_series_that_cannot_be_referenced_leaves_no_file(tmp_path: Path, abdomen: Path) -> None:
     def strip(k: int, one: pydicom.Dataset) -> None:
         del one.StudyInstanceUID
 
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", change=strip)
-    with pytest.raises(GenSegError, match=r"no DICOM SEG can refer to it \(.*StudyInstanceUID"):
-        dicom_seg.write_segmentation(tmp_path / "a.dcm", numbered(series), series, model)
+    with pytest.raises(GenSegError, match=r"cannot refer to this series \(.*StudyInstanceUID"):
+        write_segmentation(tmp_path / "a.dcm", random_label(series), series, TWO)
     assert not (tmp_path / "a.dcm").exists()
 
 
-def test_an_image_that_is_no_series_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GenSegError, match="is no folder of DICOM slices"):
-        dicom_seg.require_series([tmp_path / "a.nii.gz"])
+def test_an_image_that_is_not_a_series_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match="not a DICOM series"):
+        require_series([tmp_path / "a.nii.gz"])
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom_extra, "find_spec", lambda name: None)
+    monkeypatch.setattr(highdicom_tools, "find_spec", lambda name: None)
     with pytest.raises(GenSegError, match="pip install highdicom pydicom"):
-        dicom_seg.require_series([])
+        require_series([])
 
 
 @pytest.mark.skipif(not shutil.which("segimage2itkimage"), reason="dcmqi is not installed")
-def test_dcmqi_reads_the_same_voxels_from_ours_as_from_the_given_one(
-    tmp_path: Path, abdomen: Path
-) -> None:
+def test_dcmqi_reads_the_same_voxels_as_from_the_reference(tmp_path: Path, abdomen: Path) -> None:
     given = abdomen / "dicom_ct3_liver_seg.dcm"
     image = read_image(abdomen / "dicom_ct3")
-    mask = place(hd.seg.segread(given), image)
+    mask = on_grid(hd.seg.segread(given), image)
     label = Volume(mask[np.newaxis].astype(np.int16), image.affine)
-    model = tiny_metadata(replace(load_preset("liver-ct"), labels={1: "Liver"}))
-    dicom_seg.write_segmentation(tmp_path / "ours.dcm", label, abdomen / "dicom_ct3", model)
+    write_segmentation(tmp_path / "ours.dcm", label, abdomen / "dicom_ct3", LIVER)
     arrays = []
     for path, name in ((tmp_path / "ours.dcm", "ours"), (given, "given")):
         command = ["segimage2itkimage", "--inputDICOM", path, "--outputDirectory", tmp_path]
@@ -230,7 +216,7 @@ def test_dcmqi_reads_the_same_voxels_from_ours_as_from_the_given_one(
 
 @pytest.fixture
 def bright_model(tmp_path: Path) -> Path:
-    """A model that finds what is brighter than 40 HU."""
+    """A model that segments what is brighter than 40 HU."""
     window = Intensity("window", -160, 240)
     preset = replace(
         load_preset("liver-ct"),
@@ -253,7 +239,7 @@ def test_predict_writes_a_seg_and_measurements_for_a_series(
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", [0, 2, 4, 6])
     command = ["predict", bright_model, series, "--format", "dcm", "--measure", "--device", "cpu"]
     assert main([str(part) for part in (*command, "--out", tmp_path / "out")]) == 0
-    found = place(hd.seg.segread(tmp_path / "out" / "ct.dcm"), read_image(series))
+    found = on_grid(hd.seg.segread(tmp_path / "out" / "ct.dcm"), read_image(series))
     rows = (tmp_path / "out" / "measurements.csv").read_text(encoding="utf-8").splitlines()
     assert found.any()
     assert rows[0].startswith("case,label,name,voxels,volume_ml")
@@ -263,11 +249,32 @@ def test_predict_writes_a_seg_and_measurements_for_a_series(
     assert table[1].startswith("ct    Liver")
 
 
-def test_predict_refuses_a_seg_of_a_nifti_before_it_works(
+def test_predict_refuses_dicom_seg_of_a_nifti_before_reading_it(
     tmp_path: Path, bright_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"never read")
     command = ["predict", bright_model, tmp_path / "a.nii.gz", "--format", "dcm"]
     assert main([str(part) for part in (*command, "--out", tmp_path / "out")]) == 2
-    assert "a DICOM SEG refers to the slices it was made from" in capsys.readouterr().err
+    assert "not a DICOM series" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_terminology_entries_are_parsed() -> None:
+    found = parse_terminology(
+        "Segmentation category and type - 3D Slicer General Anatomy list"
+        "~SCT^123037004^Anatomical Structure~SCT^64033007^Kidney~SCT^24028007^Right"
+        "~Anatomic codes - DICOM master list~SCT^818983003^Abdomen~SCT^51440002^Bilateral"
+    )
+    assert found.category == Code("SCT", "123037004", "Anatomical Structure")
+    assert found.type == Code("SCT", "64033007", "Kidney")
+    assert found.type_modifier == Code("SCT", "24028007", "Right")
+    assert found.region == Code("SCT", "818983003", "Abdomen")
+    assert found.region_modifier == Code("SCT", "51440002", "Bilateral")
+    found = parse_terminology(load_preset("hippocampus-mri").terminology[1])
+    assert found.type.meaning == "Hippocampus"
+    assert found.type_modifier is found.region is found.region_modifier is None
+
+
+@pytest.mark.parametrize("text", ["", "Liver", "~~~", "a~SCT^1^b~SCT^^Liver~", "~" * 30])
+def test_invalid_terminology_becomes_tissue_like_in_slicer(text: str) -> None:
+    assert parse_terminology(text) == UNKNOWN

@@ -1,4 +1,4 @@
-"""Downloads: resumable, verified, unpacked safely - against a server on this machine."""
+"""Downloads from a local server: resumable, verified, safely extracted."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from pathlib import Path
 
 import pytest
 
-from GenSegLib.data.archives import extract
-from GenSegLib.data.downloads import download
+from GenSegLib.data.downloads import download, extract_tar
+from GenSegLib.data.image_io import read_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import read_label
 from GenSegLib.phantoms import make_cases
 
 TASK = "Task04_Hippocampus"
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves one folder; can be told to hang up early or to know no ranges."""
+    """Serves a folder; can close connections early, ignore ranges, or redirect."""
 
     ranges = True
-    hang_up_after: int | None = None
-    moved_to: str | None = None
+    close_after: int | None = None
+    redirect_to: str | None = None
     requests: list[str]
 
     @property
@@ -44,11 +43,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range", "")
-        self.server.requests.append(asked)
-        if self.server.moved_to:
+        requested = self.headers.get("Range", "")
+        self.server.requests.append(requested)
+        if self.server.redirect_to:
             self.send_response(302)
-            self.send_header("Location", self.server.moved_to)
+            self.send_header("Location", self.server.redirect_to)
             self.end_headers()
             return
         path = Path(self.translate_path(self.path))
@@ -56,7 +55,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         data = path.read_bytes()
-        first = int(re.findall(r"\d+", asked)[0]) if asked and self.server.ranges else 0
+        first = int(re.findall(r"\d+", requested)[0]) if requested and self.server.ranges else 0
         if first >= len(data):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(data)}")
@@ -67,7 +66,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(data) - first))
         self.end_headers()
-        self.wfile.write(data[first : self.server.hang_up_after])
+        self.wfile.write(data[first : self.server.close_after])
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +105,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_task_is_downloaded_verified_and_unpacked(server, md5, tmp_path):
+def test_a_task_is_downloaded_verified_and_extracted(server, md5, tmp_path):
     seen: list[tuple[int, int]] = []
     cases = download(
         "hippocampus",
@@ -127,32 +126,32 @@ def test_a_task_is_downloaded_verified_and_unpacked(server, md5, tmp_path):
     assert seen[-1][0] == seen[-1][1] > 0
 
 
-def test_an_interrupted_download_says_so_and_goes_on_where_it_stopped(server, md5, tmp_path):
-    server.hang_up_after = 100_000
-    with pytest.raises(GenSegError, match=r"interrupted after 0.1 MB .*call it again"):
+def test_an_interrupted_download_is_resumed(server, md5, tmp_path):
+    server.close_after = 100_000
+    with pytest.raises(GenSegError, match=r"interrupted after 0.1 MB .*start it again to resume"):
         download("hippocampus", tmp_path / "data", source=server.url, md5=md5)
     assert names(tmp_path) == [f".data.{TASK}.tar.part"]
-    server.hang_up_after = None
+    server.close_after = None
     download("hippocampus", tmp_path / "data", source=server.url, md5=md5)
     assert server.requests == ["", "bytes=100000-"]
     assert names(tmp_path) == ["data"]
 
 
-def test_a_server_without_ranges_sends_the_whole_file_anew(server, md5, tmp_path):
+def test_a_server_without_ranges_sends_the_whole_file_again(server, md5, tmp_path):
     server.ranges = False
     (tmp_path / f".data.{TASK}.tar.part").write_bytes(b"x" * 5000)
     download("hippocampus", tmp_path / "data", source=server.url, md5=md5)
     assert names(tmp_path) == ["data"]
 
 
-def test_a_complete_part_is_not_transferred_again(server, archive, md5, tmp_path):
+def test_a_complete_partial_file_is_not_downloaded_again(server, archive, md5, tmp_path):
     (tmp_path / f".data.{TASK}.tar.part").write_bytes(archive.read_bytes())
     download("hippocampus", tmp_path / "data", source=server.url, md5=md5)
     assert server.requests == [f"bytes={archive.stat().st_size}-"]
     assert names(tmp_path) == ["data"]
 
 
-def test_a_part_longer_than_the_file_is_dropped(server, archive, md5, tmp_path):
+def test_a_partial_file_longer_than_the_download_is_discarded(server, archive, md5, tmp_path):
     (tmp_path / f".data.{TASK}.tar.part").write_bytes(b"x" * (archive.stat().st_size + 10))
     download("hippocampus", tmp_path / "data", source=server.url, md5=md5)
     assert names(tmp_path) == ["data"]
@@ -165,13 +164,13 @@ def test_a_damaged_download_is_refused_and_removed(server, md5, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_the_sum_is_that_of_monai_unless_told_otherwise(server, tmp_path):
+def test_the_default_checksum_is_that_of_monai(server, tmp_path):
     with pytest.raises(GenSegError, match="instead of 9d24dba78a72977dbd1d2e110310f31b"):
         download("hippocampus", tmp_path / "data", source=server.url)
     assert names(tmp_path) == []
 
 
-def test_an_unreachable_server_gives_one_line(tmp_path):
+def test_an_unreachable_server_is_reported(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -181,15 +180,15 @@ def test_an_unreachable_server_gives_one_line(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_folder_below_a_file_is_refused_in_one_line(server, md5, tmp_path):
+def test_an_output_folder_that_cannot_be_created_is_refused(server, md5, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(GenSegError, match=r"cannot be written; choose another folder"):
         download("hippocampus", tmp_path / "file" / "data", source=server.url, md5=md5)
     assert names(tmp_path) == ["file"]
 
 
-def test_a_missing_file_gives_the_servers_answer(server, tmp_path):
-    with pytest.raises(GenSegError, match="answers 404"):
+def test_the_servers_error_is_reported(server, tmp_path):
+    with pytest.raises(GenSegError, match="the server answered 404"):
         download("liver", tmp_path / "data", source=server.url.replace("Task04", "Task99"))
     assert names(tmp_path) == []
 
@@ -197,49 +196,51 @@ def test_a_missing_file_gives_the_servers_answer(server, tmp_path):
 @pytest.mark.parametrize(
     "address", ["nonsense", "file:///etc/passwd", "ftp://127.0.0.1/a", "http://example.org/a.tar"]
 )
-def test_an_address_without_tls_is_refused(tmp_path, address):
-    with pytest.raises(GenSegError, match="is no safe web address; it starts with https"):
+def test_insecure_addresses_are_refused(tmp_path, address):
+    with pytest.raises(
+        GenSegError, match="not a secure web address; use one that starts with https"
+    ):
         download("liver", tmp_path / "data", source=address)
 
 
-def test_a_server_that_sends_us_where_others_can_listen_is_not_followed(server, tmp_path):
-    server.moved_to = "http://example.org/a.tar"
-    with pytest.raises(GenSegError, match=r"'http://example\.org/a\.tar' is no safe web address"):
+def test_redirects_to_insecure_addresses_are_refused(server, tmp_path):
+    server.redirect_to = "http://example.org/a.tar"
+    with pytest.raises(GenSegError, match=r"'http://example\.org/a\.tar' is not a secure"):
         download("hippocampus", tmp_path / "data", source=server.url)
 
 
-def test_a_folder_in_use_is_refused_before_anything_is_transferred(server, md5, tmp_path):
+def test_an_existing_output_folder_is_refused_before_the_download(server, md5, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(GenSegError, match="exists already"):
+    with pytest.raises(GenSegError, match="already exists"):
         download("hippocampus", tmp_path, source=server.url, md5=md5)
     assert server.requests == []
     assert names(tmp_path) == ["mine.txt"]
 
 
-def test_an_unknown_anatomy_is_refused_with_the_known_ones(tmp_path):
+def test_an_unknown_anatomy_is_refused(tmp_path):
     with pytest.raises(GenSegError, match="choose one of hippocampus, liver"):
         download("brain", tmp_path / "data")
 
 
-def test_a_download_that_cannot_be_unpacked_is_kept_for_the_next_attempt(server, md5, tmp_path):
+def test_a_download_that_cannot_be_extracted_is_kept(server, md5, tmp_path):
     part = tmp_path / f".data.{TASK}.tar.part"
 
     def occupy(done: int, total: int) -> None:
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / "mine.txt").write_text("precious")
 
-    with pytest.raises(GenSegError, match="exists already"):
+    with pytest.raises(GenSegError, match="already exists"):
         download("hippocampus", tmp_path / "data", source=server.url, md5=md5, progress=occupy)
     assert part.is_file()
     assert names(tmp_path / "data") == ["mine.txt"]
 
 
-def test_an_archive_of_something_else_is_refused(server, archive, tmp_path):
+def test_an_archive_of_other_data_is_refused(server, archive, tmp_path):
     other = archive.parent / "other.tar"
     _pack(other, "notes.txt", b"hello")
     md5 = hashlib.md5(other.read_bytes()).hexdigest()
     url = server.url.replace(TASK, "other")
-    with pytest.raises(GenSegError, match=f"no data set {TASK}"):
+    with pytest.raises(GenSegError, match=f"does not contain {TASK}"):
         download("hippocampus", tmp_path / "data", source=url, md5=md5)
     assert names(tmp_path) == []
 
@@ -253,50 +254,52 @@ def _pack(path: Path, name: str, data: bytes = b"", kind: bytes = tarfile.REGTYP
         tar.addfile(entry, io.BytesIO(data))
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../evil.txt", "c:\\evil.txt"])
-def test_an_entry_outside_the_folder_is_refused(tmp_path, name):
+@pytest.mark.parametrize("python", ["new", "before 3.9.17"])
+@pytest.mark.parametrize("name", ["../evil.txt", "a/../../evil.txt"])
+def test_an_entry_outside_the_folder_is_refused(tmp_path, monkeypatch, name, python):
+    if python != "new":
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
     _pack(tmp_path / "a.tar", name, b"evil")
-    with pytest.raises(GenSegError, match="leads out of the folder"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
-    assert names(tmp_path) == ["a.tar"], "not even the good entries are unpacked"
+    with pytest.raises(GenSegError, match="not a valid tar archive"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")
+    assert not list(tmp_path.rglob("evil.txt"))
 
 
-def test_an_archive_that_claims_more_than_it_holds_is_refused(tmp_path):
+def test_an_archive_that_declares_more_than_its_size_is_refused(tmp_path):
     header = tarfile.TarInfo("bomb")
     header.type, header.size = tarfile.GNUTYPE_SPARSE, 512
     block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
-    block[386:410] = b"%011o\0%011o\0" % (0, 512)  # one piece of data
-    block[483:495] = b"%011o\0" % (1 << 32)  # in 4 GB of nothing
+    block[386:410] = b"%011o\0%011o\0" % (0, 512)  # a single block of data
+    block[483:495] = b"%011o\0" % (1 << 32)  # in a file of 4 GB
     block[148:156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
     (tmp_path / "a.tar").write_bytes(bytes(block) + bytes(512 * 3))
-    with pytest.raises(GenSegError, match="claims to hold more than its own size"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
+    with pytest.raises(GenSegError, match="more content than the archive's size"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")
     assert names(tmp_path) == ["a.tar"]
 
 
-def test_a_packed_archive_is_refused_since_nothing_bounds_what_is_in_it(tmp_path):
+def test_a_compressed_archive_is_refused(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("good.txt"))
-    with pytest.raises(GenSegError, match="not a sound tar archive"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
+    with pytest.raises(GenSegError, match="not a valid tar archive"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_refused(tmp_path, kind):
     _pack(tmp_path / "a.tar", "link", kind=kind)
-    with pytest.raises(GenSegError, match="'link' is a link or a device"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
-    assert names(tmp_path) == ["a.tar"]
+    with pytest.raises(GenSegError, match="not a valid tar archive"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"<html>please log in</html>" * 40)
-    with pytest.raises(GenSegError, match="not a sound tar archive"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
+    with pytest.raises(GenSegError, match="not a valid tar archive"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")
 
 
 def test_a_truncated_archive_is_refused(archive, tmp_path):
     data = archive.read_bytes()
     (tmp_path / "a.tar").write_bytes(data[: len(data) // 2 + 100])
-    with pytest.raises(GenSegError, match="not a sound tar archive"):
-        extract(tmp_path / "a.tar", tmp_path / "out")
+    with pytest.raises(GenSegError, match="not a valid tar archive"):
+        extract_tar(tmp_path / "a.tar", tmp_path / "out")

@@ -1,3 +1,5 @@
+"""Grid transforms, resampling, and the placement of labels on grids."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,8 +8,23 @@ from grids import ORIENTATIONS, affines, make_affine, orientations, sizes, spaci
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.images.geometry import Route, plan_crop, plan_padding, plan_reorient, plan_resample
-from GenSegLib.images.image_io import Volume
+from GenSegLib.errors import GenSegError
+from GenSegLib.images.geometry import (
+    GridTransform,
+    plan_crop,
+    plan_padding,
+    plan_reorient,
+    plan_resample,
+)
+from GenSegLib.images.resampling import (
+    Axis,
+    along_axis,
+    resample,
+    resample_slab,
+    spans,
+    target_size,
+)
+from GenSegLib.images.volume import Volume, place_on_grid, union_grid
 
 Size = tuple[int, int, int]
 
@@ -17,38 +34,28 @@ def numbered(size: Size) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_each_of_the_48_orientations_becomes_ras_and_comes_back(orientation: str) -> None:
+def test_reorientation_to_ras_is_inverted_exactly(orientation: str) -> None:
     affine, size = make_affine(orientation, (1, 2, 3), origin=(4, 5, 6)), (3, 4, 5)
-    route = Route((plan_reorient(affine, size, "RAS"),))
+    transform = GridTransform((plan_reorient(affine, size, "RAS"),))
     values = numbered(size)
-    moved = Volume(route.forward(values), route.affine(affine))
-    assert moved.orientation == "RAS"
-    assert (route.backward(moved.array) == values).all()
-
-
-@given(affines, orientations, sizes)
-def test_reorienting_moves_no_voxel_in_the_world(
-    affine: np.ndarray, orientation: str, size: Size
-) -> None:
-    route = Route((plan_reorient(affine, size, orientation),))
-    positions = world_of(affine, size)
-    moved = route.forward(positions)
-    np.testing.assert_allclose(moved, world_of(route.affine(affine), moved.shape[1:]), atol=1e-9)
+    result = Volume(transform.forward(values), transform.affine(affine))
+    assert result.orientation == "RAS"
+    assert (transform.backward(result.array) == values).all()
 
 
 @given(orientations, orientations, sizes, st.tuples(*[st.floats(-25, 25)] * 3))
-def test_an_oblique_image_gets_the_orientation_nearest_to_its_axes(
+def test_oblique_images_get_the_orientation_closest_to_their_axes(
     source: str, target: str, size: Size, tilt: tuple[float, ...]
 ) -> None:
     affine = make_affine(source, (1, 1, 1), tilt)
     step = plan_reorient(affine, size, target)
-    wanted = make_affine(target)[:3, :3]
+    expected = make_affine(target)[:3, :3]
     directions = (affine @ step.matrix)[:3, :3]
-    assert (np.diag(wanted.T @ directions) > 0.5).all()
+    assert (np.diag(expected.T @ directions) > 0.5).all()
 
 
 @given(sizes, st.integers(1, 16))
-def test_padding_reaches_the_multiple_and_is_taken_off_exactly(size: Size, multiple: int) -> None:
+def test_padding_reaches_the_multiple_and_is_inverted_exactly(size: Size, multiple: int) -> None:
     padding = plan_padding(size, multiple)
     padded = padding.forward(numbered(size), -1)
     assert all(length % multiple == 0 for length in padded.shape[1:])
@@ -57,75 +64,62 @@ def test_padding_reaches_the_multiple_and_is_taken_off_exactly(size: Size, multi
     assert (padding.backward(padded, 0) == numbered(size)).all()
 
 
-def test_a_crop_keeps_the_box_of_the_mask_and_its_margin_within_the_image() -> None:
+def test_a_crop_keeps_the_bounding_box_and_margin_within_the_image() -> None:
     mask = np.zeros((10, 10, 10), bool)
     mask[1:3, 4:6, 7] = True
     crop = plan_crop(mask, margin=2)
     assert (crop.start, crop.size) == ((0, 2, 5), (5, 6, 5))
-
-
-def test_what_a_crop_cuts_off_comes_back_as_the_outside_value() -> None:
-    mask = np.zeros((4, 4, 4), bool)
-    mask[1, 1, 1] = True
-    crop = plan_crop(mask, margin=0)
-    restored = crop.backward(np.full((1, 1, 1, 1), 5), 3)
-    assert restored[0, 1, 1, 1] == 5
-    assert (restored == 3).sum() == 63
-
-
-def test_the_crop_of_an_empty_mask_keeps_the_image() -> None:
-    assert plan_crop(np.zeros((3, 4, 5), bool), margin=1).size == (3, 4, 5)
+    restored = crop.backward(np.full((1, *crop.size), 5), 3)
+    assert (restored == 3).sum() == 1000 - 5 * 6 * 5
+    assert plan_crop(np.zeros((3, 4, 5), bool), margin=1).size == (3, 4, 5), "an empty mask"
 
 
 @given(affines, sizes)
-def test_an_image_at_its_own_spacing_is_not_interpolated(affine: np.ndarray, size: Size) -> None:
+def test_an_image_at_the_wanted_spacing_is_not_interpolated(affine: np.ndarray, size: Size) -> None:
     own = np.linalg.norm(affine[:3, :3], axis=0)
-    assert plan_resample(affine, size, tuple(own)) is None
     assert plan_resample(affine, size, tuple(own.astype(np.float32))) is None
 
 
 @given(affines, spacings, sizes)
-def test_resampling_gives_the_spacing_and_keeps_center_and_extent(
+def test_resampling_sets_the_spacing_and_keeps_center_and_extent(
     affine: np.ndarray, spacing: tuple[float, ...], size: Size
 ) -> None:
     step = plan_resample(affine, size, spacing)
     if step is None:
         return
-    moved = affine @ step.matrix
-    np.testing.assert_allclose(np.linalg.norm(moved[:3, :3], axis=0), spacing, rtol=2e-3)
+    result = affine @ step.matrix
+    np.testing.assert_allclose(np.linalg.norm(result[:3, :3], axis=0), spacing, rtol=2e-3)
     center = affine @ [*((np.array(size) - 1) / 2), 1]
-    np.testing.assert_allclose(moved @ [*((np.array(step.size) - 1) / 2), 1], center, atol=1e-6)
+    np.testing.assert_allclose(result @ [*((np.array(step.size) - 1) / 2), 1], center, atol=1e-6)
     own = np.linalg.norm(affine[:3, :3], axis=0) * size
     assert (np.abs(own - np.multiply(step.size, spacing)) <= np.maximum(spacing, 0.01 * own)).all()
 
 
 @given(affines, orientations, sizes, spacings)
 @settings(max_examples=200)
-def test_every_voxel_shows_what_lies_at_its_place_in_the_world(
+def test_voxels_show_what_is_at_their_position(
     affine: np.ndarray, orientation: str, size: Size, spacing: tuple[float, ...]
 ) -> None:
     slope = np.array([0.7, -1.3, 0.4])
     image = np.tensordot(slope, world_of(affine, size), 1)[np.newaxis]
-    route = Route((plan_reorient(affine, size, orientation),))
-    oriented = route.forward(image).shape[1:]
-    step = plan_resample(route.affine(affine), oriented, spacing)
-    route = route if step is None else route.then(step)
-    moved = route.forward(image)
-    place = world_of(route.affine(affine), moved.shape[1:])
-    index = np.linalg.inv(affine) @ np.concatenate([place, np.ones((1, *place.shape[1:]))]).reshape(
-        4, -1
-    )
+    transform = GridTransform((plan_reorient(affine, size, orientation),))
+    oriented = transform.forward(image).shape[1:]
+    step = plan_resample(transform.affine(affine), oriented, spacing)
+    transform = transform if step is None else transform.then(step)
+    result = transform.forward(image)
+    position = world_of(transform.affine(affine), result.shape[1:])
+    homogeneous = np.concatenate([position, np.ones((1, *position.shape[1:]))]).reshape(4, -1)
+    index = np.linalg.inv(affine) @ homogeneous
     own = np.linalg.norm(affine[:3, :3], axis=0)
     coarse = np.maximum(own, max(spacing))
-    reach = (coarse / own)[:, np.newaxis]
-    inside = (index[:3] >= reach - 1) & (index[:3] <= np.array(size)[:, np.newaxis] - reach)
-    wanted = np.tensordot(slope, place, 1)
-    error = np.abs(moved[0] - wanted).ravel()[inside.all(axis=0)]
+    margin = (coarse / own)[:, np.newaxis]
+    inside = (index[:3] >= margin - 1) & (index[:3] <= np.array(size)[:, np.newaxis] - margin)
+    error = np.abs(result[0] - np.tensordot(slope, position, 1)).ravel()[inside.all(axis=0)]
     assert (error <= 0.15 * coarse.max()).all()
 
 
 @given(affines, sizes, st.tuples(*[st.floats(-40, 40)] * 3))
-def test_shrinking_voxels_interpolates_linearly(
+def test_upsampling_interpolates_linearly(
     affine: np.ndarray, size: Size, slope: tuple[float, ...]
 ) -> None:
     spacing = np.linalg.norm(affine[:3, :3], axis=0) / (1.5, 2, 3.1)
@@ -134,22 +128,118 @@ def test_shrinking_voxels_interpolates_linearly(
     image = np.tensordot(slope, np.indices(size), 1)[np.newaxis]
     index = (step.matrix[:3, :3] @ np.indices(step.size).reshape(3, -1)) + step.matrix[:3, 3:]
     index = np.clip(index, 0, np.array(size)[:, np.newaxis] - 1)
-    wanted = np.tensordot(slope, index, 1).reshape(step.size)
-    np.testing.assert_allclose(step.forward(image, 0)[0], wanted, atol=1e-3)
+    expected = np.tensordot(slope, index, 1).reshape(step.size)
+    np.testing.assert_allclose(step.forward(image, 0)[0], expected, atol=1e-3)
 
 
-def test_growing_voxels_averages_a_checkerboard_instead_of_aliasing_it() -> None:
+def test_downsampling_averages_a_checkerboard_without_aliasing() -> None:
     board = (np.indices((32, 32, 32)).sum(axis=0) % 2).astype(np.float32)[np.newaxis]
     step = plan_resample(np.eye(4), (32, 32, 32), (2.7, 2.7, 2.7))
     assert step is not None
     np.testing.assert_allclose(step.forward(board, 0)[0, 1:-1, 1:-1, 1:-1], 0.5, atol=0.01)
 
 
-def test_labels_are_resampled_without_values_between_classes() -> None:
+def test_labels_are_resampled_without_new_values() -> None:
     label = np.zeros((12, 12, 12), np.int16)
     label[:6], label[6:9] = 1, 7
     step = plan_resample(np.eye(4), (12, 12, 12), (0.7, 1.6, 1.0))
     assert step is not None
-    moved = Route((step,)).forward_label(label)
-    assert moved.dtype == np.int16
-    assert set(np.unique(moved)) == {0, 1, 7}
+    result = GridTransform((step,)).forward_label(label)
+    assert result.dtype == np.int16
+    assert set(np.unique(result)) == {0, 1, 7}
+
+
+counts = st.integers(1, 24)
+scales = st.one_of(st.just(1.0), st.floats(0.2, 5.0))
+
+
+@st.composite
+def resamplings(draw: st.DrawFn) -> tuple[np.ndarray, list[Axis]]:
+    source = [draw(counts) for _ in range(3)]
+    steps = [draw(scales) for _ in range(3)]
+    axes = [Axis(n, target_size(n, scale), scale) for n, scale in zip(source, steps)]
+    array = np.random.default_rng(draw(st.integers(0, 99))).normal(0, 1, (2, *source))
+    return array.astype(np.float32), axes
+
+
+@given(resamplings(), st.integers(0, 2), st.integers(1, 9))
+@settings(max_examples=60)
+def test_slabs_equal_the_whole_resampled_volume(
+    case: tuple[np.ndarray, list[Axis]], along: int, thickness: int
+) -> None:
+    array, axes = case
+    whole = resample(array, [axis.size for axis in axes], [axis.scale for axis in axes])
+    for start, stop in spans(axes[along].size, thickness):
+        part = array[along_axis(along, *axes[along].source_range(start, stop))]
+        slab = resample_slab(part, axes, along, start, stop)
+        np.testing.assert_allclose(slab, whole[along_axis(along, start, stop)], atol=1e-5)
+
+
+@given(resamplings(), st.sampled_from("CF"))
+@settings(max_examples=40)
+def test_memory_layout_and_voxel_type_do_not_matter(
+    case: tuple[np.ndarray, list[Axis]], order: str
+) -> None:
+    array, axes = case
+    integers = np.rint(100 * array).astype(np.int16)
+    size, scale = [axis.size for axis in axes], [axis.scale for axis in axes]
+    expected = resample(integers.astype(np.float64), size, scale)
+    flipped = np.array(integers[:, ::-1], order=order)[:, ::-1]
+    np.testing.assert_allclose(resample(flipped, size, scale), expected, atol=1e-3)
+
+
+@given(counts, scales)
+def test_output_voxels_are_weighted_means(source: int, scale: float) -> None:
+    axis = Axis(source, target_size(source, scale), scale)
+    matrix = axis.matrix(0, axis.size)
+    assert (matrix >= 0).all()
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-5)
+
+
+GRID = Volume(np.zeros((1, 5, 6, 7), np.int16), np.diag([0.8, 0.8, 2.0, 1.0]))
+
+
+def slices_of(array: np.ndarray, first: int) -> Volume:
+    """Slices of `GRID` from `first` on, with DICOM's order of axes: slice, row, column."""
+    affine = np.zeros((4, 4))
+    affine[:3, :3] = GRID.affine[:3, :3] @ np.array([[0, 0, -1], [0, -1, 0], [1, 0, 0]])
+    affine[:, 3] = GRID.affine @ np.array([array.shape[0] - 1, array.shape[1] - 1, first, 1])
+    return Volume(np.ascontiguousarray(np.flip(array, (0, 1)).T)[None], affine)
+
+
+def test_slices_with_another_order_of_axes_are_placed_on_their_voxels() -> None:
+    expected = np.random.default_rng(0).integers(0, 3, (5, 6, 7)).astype(np.int16)
+    expected[..., :2] = expected[..., 5:] = 0
+    label = place_on_grid(slices_of(expected[..., 2:5], 2), GRID)
+    np.testing.assert_array_equal(label.array[0], expected)
+    np.testing.assert_array_equal(label.affine, GRID.affine)
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        np.diag([0.8, 0.8, 1.0, 1.0]),
+        np.array([[0.8, 0, 0, 0.4], [0, 0.8, 0, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]]),
+    ],
+    ids=["thinner slices", "shifted by half a voxel"],
+)
+def test_voxels_that_do_not_coincide_are_refused(affine: np.ndarray) -> None:
+    label = Volume(np.ones((1, 2, 2, 2), np.int16), affine)
+    with pytest.raises(GenSegError, match="voxels do not coincide with the image's"):
+        place_on_grid(label, GRID)
+
+
+def test_labeled_voxels_outside_the_image_are_refused() -> None:
+    affine = GRID.affine.copy()
+    affine[2, 3] = 2.0 * 6
+    with pytest.raises(GenSegError, match="labeled voxels lie outside the image"):
+        place_on_grid(Volume(np.ones((1, 5, 6, 2), np.int16), affine), GRID)
+
+
+def test_the_union_grid_covers_both_labels() -> None:
+    ones = np.ones((5, 6, 2), np.int16)
+    low, high = slices_of(ones, 0), slices_of(ones, 4)
+    grid = union_grid(low, high)
+    assert sorted(grid.shape) == [5, 6, 6]
+    assert place_on_grid(low, grid).array.sum() == place_on_grid(high, grid).array.sum() == 60
+    assert not (place_on_grid(low, grid).array & place_on_grid(high, grid).array).any()

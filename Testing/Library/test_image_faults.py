@@ -1,4 +1,4 @@
-"""What is said of broken image files; ITK alone would mend half of them without a word."""
+"""Errors for damaged image files; ITK alone would silently repair half of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import (
+from GenSegLib.data.image_io import (
     Volume,
     read_image,
     read_label,
@@ -21,6 +20,7 @@ from GenSegLib.images.image_io import (
     write_image,
     write_label,
 )
+from GenSegLib.errors import GenSegError
 from Testing.volume_files import (
     SUFFIXES,
     numbered_volume,
@@ -31,35 +31,28 @@ from Testing.volume_files import (
 )
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
-def test_a_4d_image_is_refused(tmp_path: Path, suffix: str) -> None:
-    path = write_array(tmp_path / f"a{suffix}", np.ones((2, 3, 4, 5), np.float32))
-    with pytest.raises(GenSegError, match="a 4-D image of 5 x 4 x 3 x 2 voxels"):
-        read_image(path)
-
-
-def test_a_2d_image_is_refused(tmp_path: Path) -> None:
-    path = write_array(tmp_path / "a.png", np.ones((4, 5), np.uint8))
-    with pytest.raises(GenSegError, match="a 2-D image; a 3-D volume is needed"):
-        read_image(path)
-
-
+@pytest.mark.parametrize(
+    ("name", "array", "color", "message"),
+    [
+        ("a.nrrd", np.ones((2, 3, 4, 5), np.float32), False, "a 4-D image of 5 x 4 x 3 x 2 voxels"),
+        ("a.png", np.ones((4, 5), np.uint8), False, "a 2-D image; a 3-D volume is required"),
+        ("a.nii.gz", np.ones((3, 4, 5, 3), np.uint8), True, r"3 values per voxel \(an RGB image"),
+        ("a.nii.gz", np.ones((3, 4, 5), np.complex64), False, "complex"),
+    ],
+    ids=["4-D", "2-D", "RGB", "complex"],
+)
 @pytest.mark.parametrize("read", [read_image, read_label])
-def test_an_rgb_volume_is_refused(tmp_path: Path, read: type) -> None:
-    path = write_array(tmp_path / "a.nii.gz", np.ones((3, 4, 5, 3), np.uint8), color=True)
-    with pytest.raises(GenSegError, match=r"3 values a voxel \(an RGB image"):
+def test_images_other_than_scalar_volumes_are_refused(
+    tmp_path: Path, read: type, name: str, array: np.ndarray, color: bool, message: str
+) -> None:
+    path = write_array(tmp_path / name, array, color=color)
+    with pytest.raises(GenSegError, match=message):
         read(path)
 
 
-def test_complex_voxels_are_refused(tmp_path: Path) -> None:
-    path = write_array(tmp_path / "a.nii.gz", np.ones((3, 4, 5), np.complex64))
-    with pytest.raises(GenSegError, match="complex"):
-        read_image(path)
-
-
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_voxels_that_are_no_numbers_are_counted_and_refused(
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinite_voxels_are_counted_and_refused(
     tmp_path: Path, suffix: str, value: float
 ) -> None:
     volume = numbered_volume(np.eye(4))
@@ -73,7 +66,7 @@ def test_voxels_that_are_no_numbers_are_counted_and_refused(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.97])
+@pytest.mark.parametrize("share", [0.02, 0.6, 0.97])
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
     path = tmp_path / f"a{suffix}"
     write_image(path, numbered_volume(oblique_affine(), (20, 20, 20)))
@@ -93,17 +86,17 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
         read_image(path)
 
 
-def test_a_short_volume_packed_whole_is_refused(tmp_path: Path) -> None:
+def test_missing_voxels_in_an_intact_gzip_are_found(tmp_path: Path) -> None:
     write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     data = (tmp_path / "a.nii").read_bytes()
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(data[:-4]))
-    with pytest.raises(GenSegError, match="truncated, 588 of 592 bytes"):
+    with pytest.raises(GenSegError, match=r"truncated \(588 of 592 bytes\)"):
         read_image(tmp_path / "b.nii.gz")
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha", "a.mhd", "a.gipl", "a"])
-@pytest.mark.parametrize("content", [b"", b"this is no image " * 50])
-def test_what_is_no_image_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"this is not an image " * 50])
+def test_files_that_are_not_images_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(GenSegError, match=name):
         read_image(tmp_path / name)
@@ -122,31 +115,31 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "a.nii")
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_nifti_spacing_not_above_zero_is_refused(tmp_path: Path, step: float) -> None:
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])
+def test_a_nifti_spacing_that_is_not_positive_is_refused(tmp_path: Path, step: float) -> None:
     write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     path = patch_bytes(tmp_path / "a.nii", 80, "<f", step)
-    with pytest.raises(GenSegError, match="not above zero"):
+    with pytest.raises(GenSegError, match="not positive; correct it"):
         read_image(path)
 
 
 @pytest.mark.parametrize("step", [b"0", b"-1"])
-def test_a_metaimage_spacing_not_above_zero_is_refused(tmp_path: Path, step: bytes) -> None:
+def test_a_metaimage_spacing_that_is_not_positive_is_refused(tmp_path: Path, step: bytes) -> None:
     path = write_array(tmp_path / "a.mha", np.ones((3, 4, 5), np.float32))
     text = path.read_bytes()
     path.write_bytes(text.replace(b"ElementSpacing = 1", b"ElementSpacing = " + step))
-    with pytest.raises(GenSegError, match="not above zero"):
+    with pytest.raises(GenSegError, match="not positive; correct it"):
         read_image(path)
 
 
-def test_axes_that_are_not_at_right_angles_are_refused(tmp_path: Path) -> None:
+def test_axes_that_are_not_orthogonal_are_refused(tmp_path: Path) -> None:
     path = write_array(tmp_path / "a.nrrd", np.ones((3, 4, 5), np.float32))
     path.write_bytes(path.read_bytes().replace(b"(0,0,1)", b"(0,0.5,1)"))
-    with pytest.raises(GenSegError, match="right angles"):
+    with pytest.raises(GenSegError, match="not orthogonal"):
         read_image(path)
 
 
-def test_errors_are_one_line_and_nothing_leaks_to_stderr(
+def test_errors_are_one_line_and_libraries_print_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_image(tmp_path / "a.mha", numbered_volume(np.eye(4), (20, 20, 20)))
@@ -161,29 +154,23 @@ def test_errors_are_one_line_and_nothing_leaks_to_stderr(
             read_image(path)
         assert len(str(caught.value).splitlines()) == 1
     assert capfd.readouterr() == ("", "")
-
-
-def test_what_python_prints_on_stderr_still_arrives(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     print("after reading", file=sys.stderr)
-    assert capfd.readouterr().err == "after reading\n"
+    assert capfd.readouterr().err == "after reading\n", "standard error works again"
 
 
-# Not .mha: ITK's MetaIO itself writes beyond its memory where a packed file's header is damaged.
+# Not .mha: ITK's MetaIO overruns buffers if the header of a compressed file is damaged.
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".seg.nrrd"])
 @settings(deadline=None, max_examples=40)
 @given(damage=st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), max_size=3))
-def test_a_damaged_header_gives_a_volume_or_one_line(
+def test_a_damaged_header_gives_a_volume_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, damage: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"damaged{suffix}"
     label = Volume(np.ones((1, 6, 5, 4), np.int16), np.eye(4))
     write_label(path, label, {1: "Liver"})
     data = bytearray(path.read_bytes())
-    for place, value in damage:
-        data[place % len(data)] = value
+    for offset, value in damage:
+        data[offset % len(data)] = value
     path.write_bytes(data)
     for read in (read_image, read_label, read_segment_names):
         try:

@@ -1,0 +1,167 @@
+"""Selection of labeled and unlabeled cases; labels of unlabeled cases are never read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from GenSegLib.augmentation.random_generator import RandomGenerator
+from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.cli import main
+from GenSegLib.data import case_loading
+from GenSegLib.data.case_cache import CaseCache
+from GenSegLib.data.case_loading import load_training_cases
+from GenSegLib.data.case_selection import select_cases
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.stored_case import StoredCase
+from GenSegLib.errors import GenSegError
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder, State
+from GenSegLib.training.sampling import patch_sampler
+
+CPU = torch.device("cpu")
+
+
+def labeled_cases(count: int) -> CaseSet:
+    names = [f"case_{k:03d}" for k in range(count)]
+    return CaseSet(tuple(Case(name, Path(f"{name}.nii"), Path(f"{name}_l.nii")) for name in names))
+
+
+def with_unlabeled(cases: CaseSet, count: int) -> CaseSet:
+    scans = (Case(f"scan_{k}", Path(f"scan_{k}.nii"), None, Role.UNLABELED) for k in range(count))
+    return dataclasses.replace(cases, cases=(*cases.cases, *scans))
+
+
+def names(cases: tuple[Case, ...]) -> set[str]:
+    return {case.name for case in cases}
+
+
+def select(cases: CaseSet, labeled: int | None, limit: int | None = None, seed: int = 0) -> CaseSet:
+    return select_cases(cases, labeled, seed, unlabeled=True, limit=limit)
+
+
+def test_all_unlabeled_cases_are_selected_by_default() -> None:
+    found = select(with_unlabeled(labeled_cases(3), 5), None)
+    assert len(found.of_role(Role.UNLABELED)) == 5
+    assert len(found.labeled) == 3
+
+
+def test_a_limit_selects_a_seeded_subset() -> None:
+    cases = with_unlabeled(labeled_cases(3), 20)
+    few, more, other = (
+        names(select(cases, None, *options).of_role(Role.UNLABELED))
+        for options in ((5,), (9,), (5, 1))
+    )
+    assert len(few) == 5
+    assert few < more
+    assert few != other
+
+
+def test_remaining_labeled_cases_become_unlabeled() -> None:
+    cases = labeled_cases(30)
+    found = select(cases, 10)
+    assert found.labeled == cases.subset(10, 0).labeled
+    assert names(found.of_role(Role.UNLABELED)) == names(cases.cases) - names(found.labeled)
+    assert all(case.label is None for case in found.of_role(Role.UNLABELED))
+    five, twenty = (select(labeled_cases(100), count, 20) for count in (5, 20))
+    assert five.of_role(Role.UNLABELED) == twenty.of_role(Role.UNLABELED)
+
+
+def test_without_a_need_for_unlabeled_cases_no_label_is_hidden() -> None:
+    cases = with_unlabeled(labeled_cases(60), 2)
+    assert select_cases(cases, 5, 0, unlabeled=False) == cases.subset(5, 0)
+
+
+@pytest.mark.parametrize(
+    ("cases", "labeled", "limit", "message"),
+    [
+        (labeled_cases(4), None, None, "there are no unlabeled images"),
+        (with_unlabeled(labeled_cases(4), 3), None, 4, r"4 unlabeled .* there are 3; request 1 to"),
+        (with_unlabeled(labeled_cases(4), 3), None, 0, r"0 unlabeled .* there are 3; request 1 to"),
+    ],
+)
+def test_too_few_unlabeled_cases_are_an_error(
+    cases: CaseSet, labeled: int | None, limit: int | None, message: str
+) -> None:
+    with pytest.raises(GenSegError, match=message):
+        select(cases, labeled, limit)
+
+
+def test_the_label_of_an_unlabeled_case_is_not_read(write_tiny_cases: Callable[..., Path]) -> None:
+    case = dataclasses.replace(read_cases(write_tiny_cases(1)).cases[0], role=Role.UNLABELED)
+    assert case.label is not None
+    case.label.write_bytes(b"not a volume")
+    (loaded,) = load_training_cases([case], load_preset("generic-mri"), [1, 2], CPU)
+    assert not loaded.label.any()
+
+
+def test_large_unlabeled_cases_are_read_from_disk(
+    write_tiny_cases: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(case_loading, "LARGE", 100)
+    case = dataclasses.replace(
+        read_cases(write_tiny_cases(1)).cases[0], label=None, role=Role.UNLABELED
+    )
+    preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(8, 8, 8))
+    cache = CaseCache(tmp_path / "cache", 1e12)
+    (stored,) = load_training_cases([case], preset, [1, 2], CPU, cache)
+    (in_memory,) = load_training_cases([case], preset, [1, 2], CPU)
+    assert isinstance(stored, StoredCase)
+    images = []
+    for loaded in (stored, in_memory):
+        rng = RandomGenerator(torch.Generator().manual_seed(0))
+        images.append(patch_sampler([loaded], preset).sample(rng, 3)[0])
+    assert torch.allclose(*images, atol=2e-3)
+
+
+def genseg(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_training_never_reads_labels_of_unselected_cases(
+    write_tiny_cases: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, out = write_tiny_cases(5), tmp_path / "run"
+    labeled = names(read_cases(data).subset(3, 0).cases)
+    for case in read_cases(data).cases:
+        if case.name not in labeled:
+            assert case.label is not None
+            case.label.write_bytes(b"not a volume")
+    short = [
+        text
+        for value in ("joint_steps=2", "final_steps=2", "validation_interval=2")
+        for text in ("--set", value)
+    ]
+    options = ("--labeled", 3, "--no-generator", "--unlabeled", "mean-teacher", *short)
+    assert genseg("train", data, "--preset", "hippocampus-mri", *options, "--out", out) == 0
+    run = RunFolder.open(out)
+    assert run.read_status()["state"] == State.FINISHED.value
+    assert names(run.cases.labeled) == labeled
+    assert len(run.cases.of_role(Role.UNLABELED)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--unlabeled", "mean-teacher"), "there are no unlabeled images"),
+        (("--unlabeled-cases", 5), "--unlabeled-cases"),
+    ],
+)
+def test_impossible_options_are_explained_in_one_line(
+    write_tiny_cases: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    out = tmp_path / "run"
+    data = write_tiny_cases(3)
+    assert genseg("train", data, "--preset", "generic-mri", "--out", out, *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+    assert not out.exists()
