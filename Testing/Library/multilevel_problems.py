@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
+from GenSegLib.computing import distributed
 from GenSegLib.multilevel import TrilevelProblem
+from GenSegLib.multilevel.vectors import Tensors, gradient
+from GenSegLib.training.losses import dice_losses
 
 LOWER_STEP, MIDDLE_STEP = 0.3, 0.2
 
@@ -71,44 +74,63 @@ class Quadratic:
         return response.T @ (self.s - self.t) + self.a
 
 
-def tiny_networks(seed: int) -> TrilevelProblem:
-    """A convolutional generator and segmenter in double precision; the upper level scales both."""
+def tiny_networks(seed: int, part: slice = slice(None)) -> TrilevelProblem:
+    """A generator and a segmenter with batch Dice in double precision, on a part of 4 samples.
+
+    The upper level mixes the masks and weights the generated images. Processes that share a batch
+    get the same networks.
+    """
     torch.manual_seed(seed)
 
     def network(*channels: int) -> torch.nn.Module:
         first, inner, last = channels
-        convolutions = [
-            torch.nn.Conv2d(*sizes, 3, padding=1) for sizes in ((first, inner), (inner, last))
-        ]
-        return torch.nn.Sequential(convolutions[0], torch.nn.Tanh(), convolutions[1]).double()
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(first, inner, 3, padding=1),
+            torch.nn.Tanh(),
+            torch.nn.Conv2d(inner, last, 3, padding=1),
+        ).double()
 
     generator, segmenter = network(2, 4, 1), network(1, 4, 2)
-    masks = torch.rand(2, 2, 8, 8, dtype=torch.double).round()
-    labels = masks[:, 0].long()
-    real, validation = (torch.rand(2, 1, 8, 8, dtype=torch.double) for _ in range(2))
-    mixing = torch.randn(3, dtype=torch.double)
+    masks = torch.rand(4, 2, 8, 8, dtype=torch.double).round()[part]
+    real, validation = torch.rand(2, 4, 1, 8, 8, dtype=torch.double)[:, part]
+    mixing = torch.randn(3, dtype=torch.double).requires_grad_()
 
-    def forward(
-        network: torch.nn.Module, tensors: list[torch.Tensor], x: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(network: torch.nn.Module, weights: Tensors, images: torch.Tensor) -> torch.Tensor:
         names = [name for name, _ in network.named_parameters()]
-        return functional_call(network, dict(zip(names, tensors)), (x,))
+        parameters = dict(zip(names, distributed.average_gradients(weights)))
+        output: torch.Tensor = functional_call(network, parameters, (images,))
+        return output
 
-    def generate(w: list[torch.Tensor], a: list[torch.Tensor]) -> torch.Tensor:
-        mixed = masks * torch.softmax(a[0], dim=0)[:2].reshape(1, 2, 1, 1)
-        return forward(generator, w, mixed)
+    def generate(w: Tensors, a: Tensors) -> torch.Tensor:
+        mix = torch.softmax(distributed.average_gradients(a)[0], dim=0)[:2]
+        return forward(generator, w, masks * mix.reshape(1, 2, 1, 1))
 
-    def loss(s: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(forward(segmenter, s, images), labels)
+    def loss(s: Tensors, images: torch.Tensor) -> torch.Tensor:
+        logits = forward(segmenter, s, images)
+        [dice] = dice_losses([torch.softmax(logits, 1)], masks)
+        return dice + F.cross_entropy(logits, masks)
+
+    def generated_weight(a: Tensors) -> torch.Tensor:
+        return torch.exp(distributed.average_gradients(a)[0][2])
 
     return TrilevelProblem(
         lower=list(generator.parameters()),
         middle=list(segmenter.parameters()),
         upper=[mixing],
         lower_loss=lambda w, a: ((generate(w, a) - real) ** 2).mean(),
-        generate=lambda w, a: [generate(w, a), torch.exp(a[0][2])],
+        generate=lambda w, a: [generate(w, a), generated_weight(a)],
         middle_loss=lambda s, x: loss(s, real) + x[1] * loss(s, x[0]),
         upper_loss=lambda s, a: loss(s, validation),
         lower_step_size=0.5,
         middle_step_size=0.5,
     )
+
+
+def level_gradients(problem: TrilevelProblem) -> list[torch.Tensor]:
+    """The gradients of the three losses that do not involve other levels."""
+    generated = [tensor.detach() for tensor in problem.generate(problem.lower, problem.upper)]
+    return [
+        *gradient(problem.lower_loss(problem.lower, problem.upper), problem.lower),
+        *gradient(problem.middle_loss(problem.middle, generated), problem.middle),
+        *gradient(problem.upper_loss(problem.middle, problem.upper), problem.middle),
+    ]

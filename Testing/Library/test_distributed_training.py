@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from multilevel_problems import level_gradients
 from small_runs import small_preset
 
 from GenSegLib.cases import CaseSet
@@ -28,7 +29,6 @@ from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from Testing.Faults.tiny_training import few_channels, logs, tiny_cases, tiny_run
 from Testing.imports import ROOT
-from Testing.level_gradients import lower, middle, upper
 from Testing.several_processes import in_processes
 from Testing.training_states import differing, final_state
 
@@ -92,14 +92,8 @@ def relative_error(found: list[torch.Tensor], expected: list[torch.Tensor]) -> f
 
 @pytest.mark.parametrize(
     ("gradients", "tolerance"),
-    [
-        (lower, NEAR),
-        (middle, NEAR),
-        (upper, NEAR),
-        (unroll, NEAR),
-        (finite_difference, OF_DIFFERENCES),
-    ],
-    ids=["lower", "middle", "upper", "unrolling", "finite differences"],
+    [(level_gradients, NEAR), (unroll, NEAR), (finite_difference, OF_DIFFERENCES)],
+    ids=["levels", "unrolling", "finite differences"],
 )
 def test_gradients_of_all_levels_are_those_of_the_whole_batch(
     learner: Learner,
@@ -196,9 +190,7 @@ def test_a_checkpoint_of_one_process_is_resumed_by_two(cases: CaseSet, tmp_path:
     assert run.read_status()["state"] == State.FINISHED.value
 
 
-def test_a_batch_that_cannot_be_split_is_refused_by_all_processes(
-    cases: CaseSet, tmp_path: Path
-) -> None:
+def test_an_uneven_batch_is_refused_by_all_processes(cases: CaseSet, tmp_path: Path) -> None:
     run = tiny_run(tmp_path / "run", cases, batch_size=3)
 
     def refused(rank: int) -> bool:
