@@ -1,4 +1,4 @@
-"""A training that goes on by itself: stopped, resumed, found again, ended, one at a time."""
+"""Trainings in the background: stop, resume, reconnect and kill."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.usefixtures("fresh_settings")
 
-# Another Slicer: it resumes a run and waits.
+# Another instance of Slicer, which resumes a run.
 OTHER_SLICER = """
 import sys
 sys.path[:0] = ["Testing", "GenSegSlicer"]
@@ -45,7 +45,7 @@ host.wait_until(lambda: False, 600)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder as users have them; what still trains in it is ended."""
+    """A folder with spaces and non-ASCII characters; its trainings are killed afterwards."""
     path = tmp_path / "Läufe 2026"
     path.mkdir()
     yield path
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
             killProcessTree(int(run.read_status()["process"]))
 
 
-def test_a_stopped_training_goes_on_where_it_stopped(
+def test_stopped_training_resumes_from_its_checkpoint(
     host: Any, scene: Any, folder: Path, tmp_path: Path
 ) -> None:
     logic = GenSegSlicerLogic()
@@ -64,36 +64,33 @@ def test_a_stopped_training_goes_on_where_it_stopped(
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=settings)
     watch = JobRecorder(host, job)
     watch.wait_until_phase("joint")
-
-    with pytest.raises(GenSegError, match="A training is running already") as refused:
+    with pytest.raises(GenSegError, match="A training is already running") as refused:
         logic.train(pairs, tiny_preset(folder), folder / "runs")
     assert str(job.runFolder) in str(refused.value)
     slicer.mrmlScene.Clear(0)
     host.process_events()
     assert job.state == "running"
-
     logic.stop()
     assert job.state == "stopping"
     watch.wait_until_ended()
     assert (job.state, watch.states[1:]) == ("stopped", ["running", "stopping", "stopped"])
-    assert "Resume goes on" in job.message
+    assert "use Resume to continue" in job.message
     run = RunFolder(job.runFolder)
     assert list(run.checkpoints.iterdir())
     assert not run.is_running()
-
     step = run.read_status()["step"]
-    shorten(run, joint_steps=step + 2)
+    set_steps(run, joint_steps=step + 2)
     resumed = logic.resume(run.path)
     JobRecorder(host, resumed).wait_until_ended()
     assert resumed.state == "finished", resumed.message
-    told = [event["text"] for event in resumed.events if event["kind"] == "log"]
-    assert f"goes on from step {step} of {step + 6}" in told
+    log = [event["text"] for event in resumed.events if event["kind"] == "log"]
+    assert f"resuming at step {step} of {step + 6}" in log
     assert resumed.events[: len(job.events)] == job.events
 
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="starts a desktop host")
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="starts another Slicer as desktop host")
-def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) -> None:
+def test_training_outlives_slicer_and_is_reconnected(host: Any, folder: Path) -> None:
     run = small_run(folder, generator="none", joint_steps=ENDLESS)
     script = ["-c", OTHER_SLICER, str(run.path)]
     slicer_process = subprocess.Popen([sys.executable, *script], cwd=ROOT, stdout=subprocess.PIPE)
@@ -102,16 +99,14 @@ def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) 
         assert slicer_process.stdout.readline() == b"resumed\n"
         slicer_process.send_signal(signal.SIGKILL)
     host.wait_until(run.is_running, 300)
-
     qt.QSettings().setValue("GenSegSlicer/runs", json.dumps([str(run.path)]))
     logic = GenSegSlicerLogic()
     job = logic.trainingJob
     assert job.runFolder == run.path
     JobRecorder(host, job).wait_until_phase("joint")
-    with pytest.raises(GenSegError, match="A training is running already"):
+    with pytest.raises(GenSegError, match="A training is already running"):
         GenSegSlicerLogic().resume(small_run(folder / "second").path)
     assert logic.resume(run.path) is job
-
     reloaded = GenSegSlicerLogic()
     again = reloaded.trainingJob
     watch = JobRecorder(host, again)
@@ -123,7 +118,7 @@ def test_a_training_outlives_slicer_and_is_found_again(host: Any, folder: Path) 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
-def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, folder: Path) -> None:
+def test_killed_training_is_reported_and_can_be_resumed(host: Any, folder: Path) -> None:
     run = small_run(folder, warmup_steps=ENDLESS, checkpoint_interval_s=0.2)
     logic = GenSegSlicerLogic()
     stages = {
@@ -135,31 +130,30 @@ def test_killed_at_any_stage_a_training_says_so_and_can_be_resumed(host: Any, fo
         job = logic.resume(run.path)
         killed_in(stage, job, JobRecorder(host, job), run)
         assert job.state == "failed"
-        assert "ended from outside" in job.message
-        assert ("last checkpoint" if stage else "starts it anew") in job.message
+        assert "killed by the system" in job.message
+        assert ("last checkpoint" if stage else "start it again") in job.message
         assert run.read_status()["state"] == "failed"
         assert logic.attach(run.path).message == job.message
-        shorten(run, **changes)
-
+        set_steps(run, **changes)
     job = logic.resume(run.path)
     watch = JobRecorder(host, job)
     watch.wait_until_phase("final")
     job.kill()  # by the user
     watch.wait_until_ended()
     assert job.state == run.read_status()["state"] == "stopped"
-    assert "Ended at once; Resume goes on from the last checkpoint" in job.message
+    assert "Training ended; use Resume to continue from the last checkpoint" in job.message
 
 
 def killed_in(stage: str, job: Any, watch: JobRecorder, run: RunFolder) -> None:
-    """Kill the training in a phase ("" is before the first one), and wait for the job's end."""
+    """Kill the training in a phase ("" is before the first one) and wait for the end of the job."""
     if stage:
         watch.wait_until_phase(stage)
         watch.until(lambda: any(run.checkpoints.glob("*")))
-    killProcessTree(job._trainer._process._process.pid)
+    killProcessTree(job._process._process._process.pid)
     watch.wait_until_ended()
 
 
-def test_a_stop_while_the_library_is_still_loading_is_not_lost(host: Any, folder: Path) -> None:
+def test_stop_during_startup_is_not_lost(host: Any, folder: Path) -> None:
     run = small_run(folder, generator="none", joint_steps=ENDLESS)
     job = GenSegSlicerLogic().resume(run.path)
     job.stop()
@@ -178,18 +172,18 @@ def writing(host: Any, scene: Any, folder: Path) -> tuple[GenSegSlicerLogic, Tra
     return logic, job
 
 
-def test_stopped_while_the_cases_are_written_nothing_is_left(
+def test_stop_while_writing_cases_leaves_no_files(
     writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
     logic, job = writing
     job.stop()
     assert job.state == "stopped"
-    assert "nothing was written" in job.message
+    assert "nothing was saved" in job.message
     assert list((folder / "runs").iterdir()) == []
     assert logic.runs() == []
 
 
-def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason(
+def test_scene_closed_while_writing_cases_is_reported(
     host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
     _, job = writing
@@ -201,14 +195,14 @@ def test_a_scene_closed_while_the_cases_are_written_ends_the_job_with_the_reason
 
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
-def test_slicer_closed_while_the_cases_are_written_leaves_nothing_behind(
+def test_quit_while_writing_cases_leaves_no_files(
     host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
     host.app.aboutToQuit.emit()
     assert list((folder / "runs").iterdir()) == []
 
 
-def test_what_a_killed_slicer_left_half_written_is_removed_by_the_next_one(
+def test_partial_run_folders_of_a_killed_slicer_are_removed(
     host: Any, scene: Any, folder: Path
 ) -> None:
     ended = subprocess.Popen([pythonExecutable(), "-c", ""])
@@ -228,7 +222,7 @@ def test_what_a_killed_slicer_left_half_written_is_removed_by_the_next_one(
     assert [path.name for path in runs.iterdir()] == [".of another Slicer.tmp"]
 
 
-def test_a_training_on_another_machine_can_be_stopped_but_not_ended_from_here(
+def test_training_on_another_computer_can_be_stopped_but_not_killed(
     host: Any, folder: Path
 ) -> None:
     run = small_run(folder)
@@ -246,11 +240,11 @@ def test_a_training_on_another_machine_can_be_stopped_but_not_ended_from_here(
     JobRecorder(host, job).wait_until_ended()
     assert (job.state, job.message) == (
         "stopped",
-        "Stopped after step 4; Resume goes on from there",
+        "Stopped after step 4; use Resume to continue from there",
     )
 
 
-def shorten(run: RunFolder, **steps: int) -> None:
-    """Ask less, or more, of a run than it was made for."""
-    asked = read_json(run.path / "config.json")
-    write_json(run.path / "config.json", asked | {"train": asked["train"] | steps})
+def set_steps(run: RunFolder, **steps: int) -> None:
+    """Change the number of steps of a run."""
+    config = read_json(run.path / "config.json")
+    write_json(run.path / "config.json", config | {"train": config["train"] | steps})
