@@ -101,6 +101,8 @@ class Steps:
         validate(self)
 
 
+_NAME = Rule(bool, "a string that is not empty")
+_MODALITY = Rule(lambda value: value in ("MR", "CT", ""), "'MR', 'CT' or empty")
 _LABELS = Rule(lambda labels: all(value > 0 for value in labels), "values of 1 or more")
 _STEPS = Rule(lambda steps: set(steps) == set(EFFORTS), f"entries for {', '.join(EFFORTS)}")
 _COLORS = Rule(
@@ -154,10 +156,10 @@ class Preset:
         GenSegError: a value is invalid; the message names the setting.
     """
 
-    name: str = setting(Rule(bool, "a string that is not empty"))
+    name: str = field(metadata={"rule": _NAME})
     title: str
     anatomy: str
-    modality: str = setting(Rule(lambda value: value in ("MR", "CT", ""), "'MR', 'CT' or empty"))
+    modality: str = field(metadata={"rule": _MODALITY})
     labels: dict[int, str] = field(metadata={"rule": _LABELS})
     patch_size: tuple[int, ...]
     steps: dict[str, Steps] = field(metadata={"rule": _STEPS})
