@@ -276,8 +276,9 @@ class Learner:
             for average, saved in zip(self._averages(), states):
                 average.load_state_dict(saved)
             return
-        # checkpoints before format 2 hold lists of weights; buffers are those of the network
-        weights = (list(self.averaged_segmenter.parameters()), self.averaged_generator_weights)
+        # older checkpoints hold lists of weights; buffers are those of the network
+        weights: list[list[torch.Tensor]]
+        weights = [list(self.averaged_segmenter.parameters()), self.averaged_generator_weights]
         networks = (self.problem.segmenter, self.problem.generator)
         for average, network, own, saved in zip(self._averages(), networks, weights, states):
             average.module.load_state_dict(network.state_dict())

@@ -52,7 +52,7 @@ def weights_and_average(learner: Learner) -> list[torch.Tensor]:
     return [tensor.clone() for tensor in [*segmenter, *learner.averaged_generator_weights]]
 
 
-def test_averages_of_checkpoints_before_averaged_model_are_read(tmp_path: Path) -> None:
+def test_averages_of_older_checkpoints_are_read(tmp_path: Path) -> None:
     learner, other = (small_learner(tmp_path / name) for name in ("run", "other"))
     learner.joint_step(0)
     state = learner.state_dict()
