@@ -50,8 +50,8 @@ def evaluate_folders(
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
-        ours, theirs = _read_pair(case, prediction, reference)
-        scores = case_scores(ours.array[0], theirs.array[0], known, theirs.spacing)
+        predicted, expected = _read_pair(case, prediction, reference)
+        scores = case_scores(predicted.array[0], expected.array[0], known, expected.spacing)
         results.append(CaseResult(case, tuple(scores)))
     if events:
         events.progress("evaluate", len(pairs), len(pairs))
@@ -94,15 +94,15 @@ def _labels_in(references: Sequence[Path]) -> dict[int, str]:
 
 
 def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
-    ours, theirs = read_label(prediction), read_label(reference)
-    if not on_same_grid(ours, theirs) and any(map(is_segmentation, (prediction, reference))):
-        ours, theirs = _on_common_grid(ours, theirs)
-    if not on_same_grid(ours, theirs):
+    predicted, expected = read_label(prediction), read_label(reference)
+    if not on_same_grid(predicted, expected) and any(map(is_segmentation, (prediction, reference))):
+        predicted, expected = _on_common_grid(predicted, expected)
+    if not on_same_grid(predicted, expected):
         raise GenSegError(
             f"case {case}: prediction and reference have different grids "
-            f"({_describe(ours)}; {_describe(theirs)}); resample one to the other"
+            f"({_describe(predicted)}; {_describe(expected)}); resample one to the other"
         )
-    return ours, theirs
+    return predicted, expected
 
 
 def _on_common_grid(*labels: Volume) -> list[Volume]:

@@ -21,7 +21,7 @@ from ..errors import GenSegError
 from ..files import read_json, write_json
 from ..label_maps import check_labels
 from ..presets import Preset
-from ..settings import is_count, is_number, is_spacing
+from ..settings import at_least, is_number, is_spacing, require, setting, validate
 from . import manifest
 from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
 
@@ -69,7 +69,7 @@ class ModelMetadata:
     network: str
     network_target: str
     network_args: dict[str, Any]
-    cases: int = 0
+    cases: int = setting(at_least(0), 0)
     validation: dict[str, float] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
     volumes: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -79,16 +79,18 @@ class ModelMetadata:
         """Check the entries.
 
         Raises:
-            ValueError: an entry is invalid; the message names it.
+            GenSegError: an entry is invalid; the message names it.
         """
-        dims = self.preset.spatial_dims
-        _require(self.spacing is None or is_spacing(self.spacing, dims), "spacing", self.spacing)
-        _require(is_count(self.cases), "cases", self.cases)
-        known = set(self.volumes) <= set(self.labels)
-        _require(known and all(map(_is_range, self.volumes.values())), "volumes", self.volumes)
-        scores = self.validation
-        _require(_is_table(scores) and all(map(is_number, scores.values())), "validation", scores)
-        _require(_is_table(self.versions), "versions", self.versions)
+        validate(self)
+        _require_plain(self.network_args)
+        known = set(self.volumes) <= set(self.labels) and all(map(_is_range, self.volumes.values()))
+        require(known, "volumes", "the smallest and largest volume of each label")
+        scores = isinstance(self.validation, dict) and all(map(is_number, self.validation.values()))
+        require(scores, "validation", "an object of numbers")
+        require(isinstance(self.versions, dict), "versions", "an object")
+        dims = {3, self.preset.spatial_dims}
+        known = self.spacing is None or any(is_spacing(self.spacing, count) for count in dims)
+        require(known, "spacing", "a voxel size in mm per axis")
 
     @property
     def label_values(self) -> tuple[int, ...]:
@@ -156,16 +158,15 @@ class ModelMetadata:
             GenSegError: an entry is missing or invalid, or the format is newer.
         """
         try:
-            own = manifest.migrate(values["genseg"], folder)
+            own = manifest.migrate(values["genseg"])
             own["preset"] = Preset.from_json(own["preset"])
-            own["network"] = _text(own["network"])
-            own["network_target"] = _text(own["network_target"])
-            own["network_args"] = _arguments(own["network_args"])
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             own["volumes"] = {int(value): tuple(ends) for value, ends in own["volumes"].items()}
             return cls(name=str(values["name"]), **own)
+        except GenSegError as fault:
+            raise GenSegError(f"{folder / METADATA} is invalid: {fault}") from fault
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as fault:
             raise GenSegError(
                 f"{folder / METADATA} is invalid ({fault!r}); get a new copy of the model"
@@ -175,41 +176,20 @@ class ModelMetadata:
         return ["background", *(self.labels[value] for value in sorted(self.labels))]
 
 
-def _require(valid: bool, entry: str, value: object) -> None:
-    if not valid:
-        raise ValueError(f"{entry} is {value!r}")
-
-
 def _is_range(ends: Sequence[Any]) -> bool:
     return len(ends) == 2 and all(map(is_number, ends)) and 0 <= ends[0] <= ends[1]
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    return value
-
-
-def _arguments(values: object) -> dict[str, Any]:
-    """Return a network's arguments after checking that they are plain values.
+def _require_plain(arguments: object) -> None:
+    """Check that a network's arguments are plain values.
 
     An exported bundle contains them, and MONAI evaluates strings that start with a special
     character and instantiates `_target_`.
-
-    Raises:
-        TypeError: they are not a JSON object.
-        ValueError: MONAI would evaluate one of the strings.
     """
-    if not isinstance(values, dict):
-        raise TypeError(f"{values!r} is not a JSON object")
-    for text in _texts_in(values):
-        if text.startswith(("$", "@", "%", "_")):
-            raise ValueError(f"{text!r} is not a plain value")
-    return values
+    require(isinstance(arguments, dict), "network_args", "an object")
+    for text in _texts_in(arguments):
+        plain = not text.startswith(("$", "@", "%", "_"))
+        require(plain, "network_args", f"plain values, without {text!r}")
 
 
 def _texts_in(value: object) -> Iterator[str]:

@@ -29,14 +29,14 @@ def format_version() -> int:
     return 1 + len(MIGRATIONS)
 
 
-def migrate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def migrate(values: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the metadata of an older format to the current one.
 
     Raises:
         GenSegError: the format version is missing or newer.
     """
     found = dict(values)
-    for step in MIGRATIONS[_known_format(found.pop("format_version", None), folder) - 1 :]:
+    for step in MIGRATIONS[_known_format(found.pop("format_version", None)) - 1 :]:
         found = step(found)
     return found
 
@@ -76,7 +76,7 @@ def _read(folder: Path) -> dict[str, str]:
     if not (folder / MANIFEST).is_file():
         raise GenSegError(_not_a_model(folder))
     manifest = read_json(folder / MANIFEST)
-    _known_format(manifest.get("format_version"), folder)
+    _known_format(manifest.get("format_version"))
     known = manifest.get("sha256")
     if not isinstance(known, dict):
         raise GenSegError(f"{folder / MANIFEST} is corrupted; copy the whole model folder again")
@@ -103,9 +103,9 @@ def _checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _known_format(version: object, folder: Path) -> int:
+def _known_format(version: object) -> int:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise GenSegError(f"{folder} has no valid format version; copy the folder again")
+        raise GenSegError("the model's format version is missing; copy the model folder again")
     if version > format_version():
-        raise GenSegError(f"{folder} was written by a newer GenSeg; update GenSeg to use it")
+        raise GenSegError("the model was written by a newer GenSeg; update GenSeg to use it")
     return version

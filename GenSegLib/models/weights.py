@@ -22,7 +22,7 @@ from .manifest import MANIFEST, verify
 _SIZE_TOLERANCE = 1 << 20  # bytes
 _PREPROCESSING = (
     *("spatial_dims", "channels", "orientation", "spacing", "coarse_spacing", "intensity"),
-    *("crop_foreground", "multiple", "patch_size"),
+    *("crop_foreground", "multiple", "patch_size", "context_slices"),
 )
 
 
@@ -113,7 +113,9 @@ def _require_match(folder: Path, metadata: ModelMetadata, network: nn.Module) ->
     """Check that the network fits the channels, labels and patch size of the metadata."""
     preset = metadata.preset
     try:
-        check_patch_size(network, preset.channels, len(metadata.label_values), preset.patch_size)
+        check_patch_size(
+            network, preset.input_channels, len(metadata.label_values), preset.patch_size
+        )
     except GenSegError as fault:
         raise GenSegError(f"{folder / METADATA}: {fault}; get a new copy of the model") from fault
 

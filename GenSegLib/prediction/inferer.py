@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from ..data.preprocessing import PreprocessedImage
+from ..presets import Preset
 from .ensemble import CPU, OutOfMemoryFallback
 from .inversion import Slab
 from .memory_budget import MemoryBudget
@@ -21,7 +22,7 @@ class SlidingWindowInferer:
     Args:
         predictor: computes class probabilities of windows.
         budget: memory limits.
-        patch_size: size of the windows in voxels.
+        preset: the model's preset.
         classes: number of classes, including background.
     """
 
@@ -29,17 +30,17 @@ class SlidingWindowInferer:
         self,
         predictor: OutOfMemoryFallback,
         budget: MemoryBudget,
-        patch_size: Sequence[int],
+        preset: Preset,
         classes: int,
     ) -> None:
         self._predictor, self._budget = predictor, budget
-        self._patch_size, self._classes = tuple(patch_size), classes
+        self._preset, self._classes = preset, classes
         self._is_tuned = predictor.device.type != "cuda"
 
     def windows(self, prepared: PreprocessedImage) -> SlidingWindows:
         """Return the windows over a preprocessed image, in rows along its longest axis."""
         size = prepared.image.shape[1:]
-        return SlidingWindows(size, self._patch_size, int(np.argmax(size)))
+        return SlidingWindows.for_preset(self._preset, size, int(np.argmax(size)))
 
     def iterate_slabs(
         self,

@@ -21,6 +21,7 @@ from ..errors import GenSegError
 from ..images.geometry import argmax_label
 from ..images.volume import Volume
 from ..models.weights import load_ensemble
+from ..networks.slice_wise import as_volume_network
 from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
 from .coarse_to_fine import Box, bounding_box, crop, full_box, remove_padding, restore_padding
@@ -33,7 +34,7 @@ from .postprocessing import postprocess
 from .prediction_progress import InferencePass, PredictionProgress
 from .tta import Augmentation, affine_augmentations, flips
 
-_AFFINE_COPIES = 4  # for the uncertainty (`Testing/Benchmarks/uncertainty_ranking.py`)
+_AFFINE_COPIES = 4  # for the uncertainty (`Docs/Results.md`)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Predictor:
             what is free.
         log: called with one line per fallback after an out-of-memory error.
         exact: compute in float32 even where bfloat16 is faster; bfloat16, which trainings use,
-            changes few voxels (`Testing/Benchmarks/fast_prediction.py`).
+            changes few voxels (`Docs/Results.md`).
 
     Raises:
         GenSegError: a model cannot be read or does not match the first one, mirroring is requested
@@ -105,13 +106,14 @@ class Predictor:
         self._preset = self.metadata.preset
         self._flips = flips(_mirror_axes(self._preset) if mirror else ())
         precision = "fp32" if exact else "auto"
-        networks = [_AutocastSegmenter(one, chosen, precision) for one in networks]
+        networks = [
+            as_volume_network(_AutocastSegmenter(one, chosen, precision), self._preset)
+            for one in networks
+        ]
         self._preprocessor = Preprocessor(self._preset)
         self._budget = MemoryBudget.choose(chosen, max_memory)
         ensemble = OutOfMemoryFallback(networks, chosen, log or (lambda _: None), batch_size=1)
-        self._inferer = SlidingWindowInferer(
-            ensemble, self._budget, self._preset.patch_size, self._classes
-        )
+        self._inferer = SlidingWindowInferer(ensemble, self._budget, self._preset, self._classes)
 
     def predict(
         self,

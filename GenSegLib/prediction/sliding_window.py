@@ -1,9 +1,9 @@
 """Sliding-window inference that returns an image's class probabilities slab by slab.
 
-CropPad results are accumulated in a slab as thick as one window, so that memory does not grow with
+Window results are accumulated in a slab as thick as one window, so that memory does not grow with
 the length of the image. MONAI's `sliding_window_inference` returns the probabilities of the whole
-image, with `buffer_steps` too: on 512x512x300 voxels and 3 classes it peaked at 1.8 GB beside the
-image (buffer_steps=1, 54 s on one core; 2.0 GB and 39 s with 4), this module at 0.9 GB (55 s).
+image, even with `buffer_steps`: on 512x512x300 voxels and 3 classes it needed 1.8 GB in addition to
+the image (buffer_steps=1, 54 s on one core; 2.0 GB and 39 s with 4), this module 0.9 GB (55 s).
 
 Windows overlap by half and are weighted by a Gaussian (Isensee et al., Nat Methods 2021,
 doi:10.1038/s41592-020-01008-z).
@@ -20,11 +20,13 @@ import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
 from torch import Tensor, nn
 
+from ..presets import Preset
 from .ensemble import EnsemblePredictor
 from .tta import flips
 
 Slab = tuple[int, int, Tensor]
 _OVERLAP = 0.5
+_MAX_SLICES = 16  # of a window of a 2-D network
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,27 @@ class SlidingWindows:
         size: size of the image in voxels.
         patch_size: size of a window; a smaller image is padded symmetrically.
         along: the axis along which the rows follow each other.
+        overlap: fraction of a window that it shares with the next one, per axis; half by default.
     """
 
     size: tuple[int, ...]
     patch_size: tuple[int, ...]
     along: int = 0
+    overlap: tuple[float, ...] | None = None
+
+    @classmethod
+    def for_preset(cls, preset: Preset, size: Sequence[int], along: int = 0) -> SlidingWindows:
+        """Return the windows over an image (x, y, z) that a preset's model segments.
+
+        Those of a 2-D network are stacks of slices, which overlap by their context alone.
+        """
+        if preset.spatial_dims == len(size):
+            return cls(tuple(size), preset.patch_size, along)
+        context = 2 * preset.context_slices
+        count = max(1, -(-(size[-1] - context) // (_MAX_SLICES - context)))
+        slices = min(size[-1], -(-(size[-1] - context) // count) + context)
+        overlap = (*(_OVERLAP for _ in preset.patch_size), context / slices)
+        return cls(tuple(size), (*preset.patch_size, slices), along, overlap)
 
     @property
     def padded_size(self) -> tuple[int, ...]:
@@ -85,13 +103,14 @@ class SlidingWindows:
 
     def _starts(self, axis: int) -> list[int]:
         size, edge = self.padded_size[axis], self.patch_size[axis]
-        step = max(1, int(edge * (1 - _OVERLAP)))
+        overlap = _OVERLAP if self.overlap is None else self.overlap[axis]
+        step = max(1, edge - round(edge * overlap))
         return [*range(0, size - edge, step), size - edge]
 
 
 def predict_probabilities(
     network: nn.Module | Callable[[Tensor], Tensor],
-    patch_size: Sequence[int],
+    windows: SlidingWindows,
     image: Tensor,
     mirror_axes: Sequence[int] = (),
 ) -> Tensor:
@@ -100,14 +119,13 @@ def predict_probabilities(
     Args:
         network: from (batch, channel, *patch_size) to logits (batch, class, *patch_size); a
             module must be in evaluation mode.
-        patch_size: size of the windows in voxels.
+        windows: the windows over the image.
         image: (1, channel, *spatial), 2-D or 3-D, on the network's device.
         mirror_axes: spatial axes to flip along; results are averaged.
 
     Returns:
         Probabilities (1, class, *spatial) on the image's device.
     """
-    windows = SlidingWindows(tuple(image.shape[2:]), tuple(patch_size))
     predictor = EnsemblePredictor([network], image.device, flips(mirror_axes))
     slabs = [slab for _, _, slab in iterate_slabs(predictor, image, windows)]
     return torch.cat(slabs, dim=1 + windows.along)[None]

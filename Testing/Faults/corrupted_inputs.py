@@ -34,7 +34,7 @@ from GenSegLib.models.weights import load_segmenter
 from GenSegLib.runs import RunFolder
 from Testing.volume_files import write_dicom_series
 
-MODEL = Path(__file__).parents[1] / "Models" / "format-3"
+MODEL = Path(__file__).parents[1] / "Models" / "format-4"
 
 
 @dataclass(frozen=True)

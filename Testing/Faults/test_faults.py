@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from GenSegLib.training.trainer import Trainer
 from Testing.disks import mounted_disk
 from Testing.training_states import differing
 
-MODEL = Path(__file__).parents[1] / "Models" / "format-3"
+MODEL = Path(__file__).parents[1] / "Models" / "format-4"
 
 
 @pytest.fixture
@@ -71,8 +72,9 @@ def train_until_killed(run: RunFolder, steps: int) -> None:
         Trainer._step = step_or_die  # type: ignore[method-assign]
         try:
             trained(run, resume=run.has_begun())
-        finally:
-            os._exit(1)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
     assert os.WTERMSIG(os.waitpid(process, 0)[1]) == signal.SIGKILL
 
 

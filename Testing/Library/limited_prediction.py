@@ -1,9 +1,9 @@
-"""Predicts in a process that may take no more memory than it is told; run by a test.
+"""Predicts with a limit on the process's address space; run by a test.
 
     python limited_prediction.py MODEL IMAGE OUT EXTRA_BYTES [--dense]
 
-The limit is set once everything is imported and the model loaded, so that it counts what the
-prediction itself takes. With `--dense` the probabilities are held on the whole image.
+The limit is set after a first prediction, so that it counts the memory of a prediction alone.
+With `--dense` the probabilities of the whole image are stored.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from GenSegLib.data.image_io import Volume, write_image, write_label
 from GenSegLib.errors import GenSegError
-from GenSegLib.evaluation.evaluate import CaseResult, Evaluation, evaluate_folders
-from GenSegLib.evaluation.metrics import LabelScore
-from GenSegLib.images.image_io import Volume, write_image, write_label
+from GenSegLib.evaluation.evaluate import evaluate_folders
+from GenSegLib.evaluation.score_tables import CaseResult, Evaluation, LabelScore
 
 LABELS = {1: "Anterior", 2: "Posterior"}
 
@@ -32,14 +32,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return predictions, references
 
 
-def test_cases_are_paired_by_name_whatever_the_file_ending(folders: tuple[Path, Path]) -> None:
+def test_cases_are_matched_by_name_across_file_formats(folders: tuple[Path, Path]) -> None:
     evaluation = evaluate_folders(*folders, LABELS)
     assert [case.case for case in evaluation.cases] == ["a", "b", "c"]
     assert evaluation.values(1, "dice") == pytest.approx([1, 5 / 6, 3 / 6])
     assert evaluation.mean("dice") == pytest.approx((1 + 5 / 6 + 3 / 6) / 3)
 
 
-def test_a_prediction_named_as_nnunets_image_finds_its_reference(
+def test_nnunets_channel_suffix_is_ignored(
     folders: tuple[Path, Path],
 ) -> None:
     predictions, _ = folders
@@ -79,14 +79,14 @@ def test_the_json_has_the_means_and_every_case(folders: tuple[Path, Path], tmp_p
     assert values["cases"][2]["mean_dice"] == pytest.approx(0.5)
 
 
-def test_the_table_names_labels_means_and_the_worst_case(folders: tuple[Path, Path]) -> None:
+def test_the_table_has_labels_means_and_the_worst_case(folders: tuple[Path, Path]) -> None:
     lines = evaluate_folders(*folders, LABELS).table().splitlines()
     assert lines[1].split()[:5] == ["Anterior", "3", "0.778", "±", "0.255"]
     assert lines[3].split()[:3] == ["mean", "3", "0.778"]
     assert lines[-1] == "lowest mean Dice: 0.500, case c"
 
 
-def test_what_cannot_be_scored_is_left_out_of_means_and_empty_in_the_files(tmp_path: Path) -> None:
+def test_undefined_scores_are_skipped_in_means_and_empty_in_files(tmp_path: Path) -> None:
     nan = math.nan
     scored, empty = LabelScore(1, 0.8, 1.0, 0.9, 0.1), LabelScore(1, nan, nan, nan, 0.0)
     evaluation = Evaluation({1: "Lesion"}, (CaseResult("a", (scored,)), CaseResult("b", (empty,))))
@@ -102,7 +102,7 @@ def test_what_cannot_be_scored_is_left_out_of_means_and_empty_in_the_files(tmp_p
     assert "Lesion  1 " in evaluation.table()
 
 
-def test_without_a_label_map_every_label_of_the_references_is_scored(
+def test_without_label_names_all_labels_of_the_references_are_scored(
     folders: tuple[Path, Path],
 ) -> None:
     predictions, references = folders
@@ -113,34 +113,34 @@ def test_without_a_label_map_every_label_of_the_references_is_scored(
     assert evaluation.labels[7] == "Lesion"
 
 
-def test_a_reference_without_a_prediction_is_left_alone(folders: tuple[Path, Path]) -> None:
+def test_references_without_a_prediction_are_skipped(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     (predictions / "b.seg.nrrd").unlink()
     assert len(evaluate_folders(predictions, references, LABELS).cases) == 2
 
 
-def test_a_prediction_without_a_reference_is_named(folders: tuple[Path, Path]) -> None:
+def test_a_prediction_without_a_reference_is_an_error(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     (references / "b.nii.gz").unlink()
-    with pytest.raises(GenSegError, match=r"case b: .* no reference for b\.seg\.nrrd"):
+    with pytest.raises(GenSegError, match=r"case b: .* has no reference for b\.seg\.nrrd"):
         evaluate_folders(predictions, references, LABELS)
 
 
-def test_an_uncertainty_beside_its_prediction_is_not_scored(folders: tuple[Path, Path]) -> None:
+def test_uncertainty_maps_are_not_scored(folders: tuple[Path, Path]) -> None:
     predictions, _ = folders
     write_image(predictions / "a_uncertainty.nii.gz", label_volume())
     assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
 
 
-def test_two_predictions_of_one_case_are_named(folders: tuple[Path, Path]) -> None:
+def test_two_predictions_of_one_case_are_an_error(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     write_label(predictions / "a.nii.gz", label_volume())
-    with pytest.raises(GenSegError, match=r"case a: a\.nii\.gz and a\.seg\.nrrd"):
+    with pytest.raises(GenSegError, match=r"case a: .* has both a\.nii\.gz and a\.seg\.nrrd"):
         evaluate_folders(predictions, references, LABELS)
 
 
 @pytest.mark.parametrize("fault", ["size", "spacing", "origin", "orientation"])
-def test_differing_grids_are_named_with_the_case(folders: tuple[Path, Path], fault: str) -> None:
+def test_different_grids_are_an_error_with_the_case(folders: tuple[Path, Path], fault: str) -> None:
     predictions, references = folders
     array, affine = label_volume().array, label_volume().affine.copy()
     if fault == "size":
@@ -152,12 +152,12 @@ def test_differing_grids_are_named_with_the_case(folders: tuple[Path, Path], fau
     else:
         affine[0, 0] = -1
     write_label(predictions / "b.seg.nrrd", Volume(array, affine))
-    with pytest.raises(GenSegError, match="case b: prediction and reference lie on different"):
+    with pytest.raises(GenSegError, match="case b: prediction and reference have different"):
         evaluate_folders(predictions, references, LABELS)
 
 
 @pytest.mark.parametrize("missing", [0, 1])
-def test_a_missing_folder_is_named(folders: tuple[Path, Path], missing: int) -> None:
+def test_a_missing_folder_is_an_error(folders: tuple[Path, Path], missing: int) -> None:
     given = list(folders)
     given[missing] = given[missing] / "nowhere"
     with pytest.raises(GenSegError, match="nowhere"):

@@ -14,19 +14,19 @@ def box(start: int, stop: int, size: int = 40) -> np.ndarray:
     return label
 
 
-def test_a_perfect_prediction_scores_one_with_no_distance() -> None:
+def test_a_perfect_prediction_has_dice_one_and_distance_zero() -> None:
     (score,) = case_scores(box(5, 15), box(5, 15), [1], (1, 1, 1))
     assert (score.dice, score.hd95_mm, score.surface_dice) == (1, 0, 1)
     assert score.volume_error_ml == 0
 
 
-def test_a_box_shifted_by_three_voxels_has_the_dice_counted_by_hand() -> None:
+def test_the_dice_of_a_shifted_box() -> None:
     (score,) = case_scores(box(8, 18), box(5, 15), [1], (1, 1, 1))
     assert score.dice == pytest.approx(2 * 7 / 20)
 
 
-@pytest.mark.parametrize("spacing", [0.5, 1.0, 2.0])
-def test_hd95_is_the_shift_in_millimeters(spacing: float) -> None:
+@pytest.mark.parametrize("spacing", [0.5, 2.0])
+def test_hd95_is_in_millimeters(spacing: float) -> None:
     (score,) = case_scores(box(8, 18), box(5, 15), [1], (spacing, 1, 1))
     assert score.hd95_mm == pytest.approx(3 * spacing)
 
@@ -40,7 +40,7 @@ def test_surface_dice_counts_the_surface_voxels_within_one_millimeter() -> None:
     assert score.surface_dice == pytest.approx(2 / 4)
 
 
-def test_surface_dice_forgives_half_a_millimeter_and_not_two() -> None:
+def test_surface_dice_tolerates_half_a_millimeter_but_not_two() -> None:
     fine, coarse = (
         case_scores(box(6, 16), box(5, 15), [1], (size, 0.1, 0.1))[0] for size in (0.5, 2.0)
     )
@@ -48,12 +48,12 @@ def test_surface_dice_forgives_half_a_millimeter_and_not_two() -> None:
     assert coarse.surface_dice < 1
 
 
-def test_volume_error_is_prediction_less_reference_in_milliliters() -> None:
+def test_volume_error_is_prediction_minus_reference_in_milliliters() -> None:
     (score,) = case_scores(box(5, 17), box(5, 15), [1], (1, 2, 0.5))
     assert score.volume_error_ml == pytest.approx(2 * 10 * 10 / 1000)
 
 
-def test_a_label_in_neither_volume_has_no_scores() -> None:
+def test_a_label_in_neither_volume_scores_nan() -> None:
     (score,) = case_scores(box(5, 15), box(5, 15), [2], (1, 1, 1))
     assert all(map(math.isnan, (score.dice, score.hd95_mm, score.surface_dice)))
     assert score.volume_error_ml == 0
@@ -69,7 +69,7 @@ def test_a_label_in_one_volume_only_scores_zero_and_the_diagonal_of_the_image(mi
     assert score.volume_error_ml == pytest.approx(-2.0 if missed else 2.0)
 
 
-def test_labels_are_scored_apart_and_in_the_order_asked_for() -> None:
+def test_labels_are_scored_separately_and_in_the_given_order() -> None:
     reference = box(5, 15)
     reference[:, 30:35, :] = 7
     prediction = reference.copy()
@@ -78,7 +78,7 @@ def test_labels_are_scored_apart_and_in_the_order_asked_for() -> None:
     assert [(score.label, score.dice) for score in scores] == [(7, 1), (1, 0)]
 
 
-def test_empty_space_around_the_structures_changes_no_score() -> None:
+def test_background_around_the_structures_does_not_change_scores() -> None:
     inner = slice(4, 26)
     whole = case_scores(box(8, 18), box(5, 15), [1], (1, 1, 3))
     tight = case_scores(
@@ -87,6 +87,6 @@ def test_empty_space_around_the_structures_changes_no_score() -> None:
     assert whole == tight
 
 
-def test_volumes_of_different_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="sizes differ"):
+def test_volumes_of_different_shapes_are_an_error() -> None:
+    with pytest.raises(ValueError, match="shapes differ"):
         case_scores(box(5, 15), box(5, 15, 30), [1], (1, 1, 1))

@@ -1,4 +1,4 @@
-"""Large volumes in little memory, held by the operating system's own limit."""
+"""Large volumes are predicted in little memory, under a limit of the operating system."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 import torch
 from tiny_models import PRESET, save_tiny_model
 
-from GenSegLib.computing.memory import resident
+from GenSegLib.computing.memory import resident_bytes
+from GenSegLib.data.image_io import Volume, read_label, write_image
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.image_io import Volume, read_label, write_image
-from GenSegLib.prediction.budget import Budget, sum_bytes
+from GenSegLib.prediction.memory_budget import MemoryBudget, accumulator_bytes
 from GenSegLib.prediction.predict import Predictor, predict_files
-from GenSegLib.prediction.windows import Windows
+from GenSegLib.prediction.sliding_window import SlidingWindows
 from GenSegLib.presets import Intensity
 
 SHAPE = (128, 128, 640)
@@ -32,7 +32,7 @@ MANY = replace(
     patch_size=(128, 128, 32),
 )
 DENSE_BYTES = 12 * 4 * 128 * 128 * 640  # of the probabilities alone
-EXTRA_BYTES = 400 << 20  # address space, of which threads reserve some and use little
+EXTRA_BYTES = 400 << 20  # of address space, which threads reserve more of than they use
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def predict_limited(work: Path, out: Path, *options: str) -> subprocess.Complete
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux alone")
-def test_a_large_volume_takes_a_fraction_of_what_its_probabilities_would(
+def test_a_large_volume_needs_less_memory_than_its_probabilities(
     work: Path, tmp_path: Path
 ) -> None:
     assert EXTRA_BYTES < DENSE_BYTES
@@ -73,14 +73,15 @@ def test_a_large_volume_takes_a_fraction_of_what_its_probabilities_would(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux alone")
-def test_dense_probabilities_that_do_not_fit_are_refused_before_any_work(
-    work: Path, tmp_path: Path
-) -> None:
+def test_too_large_probabilities_are_an_error_before_any_work(work: Path, tmp_path: Path) -> None:
     done = predict_limited(work, tmp_path / "out", "--dense")
-    assert "GenSegError: the probabilities of an image of 128 x 128 x 640 voxels" in done.stderr
+    assert (
+        "GenSegError: predicting the probabilities of an image of 128 x 128 x 640 voxels"
+        in done.stderr
+    )
 
 
-def test_a_limit_that_is_too_small_is_told_with_what_it_takes(work: Path, tmp_path: Path) -> None:
+def test_a_too_small_limit_is_an_error_with_the_memory_needed(work: Path, tmp_path: Path) -> None:
     with pytest.raises(GenSegError) as fault:
         predict_files(
             work / "model",
@@ -91,20 +92,19 @@ def test_a_limit_that_is_too_small_is_told_with_what_it_takes(work: Path, tmp_pa
         )
     text = str(fault.value)
     assert text.startswith(str(work / "large.nii.gz"))
-    assert "the segmentation of an image of 128 x 128 x 640 voxels would take 228 MB more" in text
-    assert "of 64 MB are left; allow more with --max-memory" in text
+    assert "predicting the segmentation of an image of 128 x 128 x 640 voxels needs 228 MB" in text
+    assert "of 64 MB are left; raise --max-memory" in text
 
 
-def test_half_precision_holds_the_sums_where_memory_is_short(work: Path) -> None:
-    # Sums of gigabytes, which nothing allocates: what the process itself takes or gives back
-    # between two looks at its memory does not matter beside them.
-    windows = Windows((512, 512, 1024), (64, 64, 64), along=2)
-    full, half = (sum_bytes(12, windows, kind) for kind in (torch.float32, torch.float16))
-    held = resident()
-    assert Budget(held + 2 * full, 0).precision(12, windows) == torch.float32
-    assert Budget(held + (full + half) // 2, 0).precision(12, windows) == torch.float16
-    with pytest.raises(GenSegError, match="a slab of 12 classes would take"):
-        Budget(held + half // 2, 0).precision(12, windows)
+def test_short_memory_selects_half_precision(work: Path) -> None:
+    # gigabytes that nothing allocates, so that changes of the process's own memory do not matter
+    windows = SlidingWindows((512, 512, 1024), (64, 64, 64), along=2)
+    full, half = (accumulator_bytes(12, windows, kind) for kind in (torch.float32, torch.float16))
+    held = resident_bytes()
+    assert MemoryBudget(held + 2 * full, 0).precision(12, windows) == torch.float32
+    assert MemoryBudget(held + (full + half) // 2, 0).precision(12, windows) == torch.float16
+    with pytest.raises(GenSegError, match="a slab of 12 classes needs"):
+        MemoryBudget(held + half // 2, 0).precision(12, windows)
 
 
 def test_the_volume_is_not_modified(work: Path) -> None:

@@ -30,6 +30,11 @@ def noise(size: tuple[int, ...]) -> Tensor:
     return torch.randn(1, 1, *size, generator=torch.Generator().manual_seed(0))
 
 
+def probabilities(network: nn.Module, image: Tensor, mirror_axes: tuple[int, ...] = ()) -> Tensor:
+    windows = SlidingWindows(tuple(image.shape[2:]), PATCH[: image.ndim - 2])
+    return predict_probabilities(network, windows, image, mirror_axes)
+
+
 def joined_slabs(
     network: nn.Module,
     size: tuple[int, ...],
@@ -59,7 +64,7 @@ def test_probabilities_equal_those_of_monais_sliding_window(
         expected = sliding_window_inference(
             image, PATCH, 2, lambda windows: network(windows).softmax(1), 0.5, mode="gaussian"
         )
-    found = predict_probabilities(network, PATCH, image)
+    found = probabilities(network, image)
     assert not found.requires_grad
     torch.testing.assert_close(found, torch.as_tensor(expected), rtol=0, atol=1e-6)
 
@@ -68,19 +73,19 @@ def test_probabilities_equal_those_of_monais_sliding_window(
 def test_slabs_along_any_axis_form_the_whole_image(
     network: nn.Module, size: tuple[int, ...], along: int
 ) -> None:
-    whole = predict_probabilities(network, PATCH, noise(size))[0]
+    whole = probabilities(network, noise(size))[0]
     torch.testing.assert_close(joined_slabs(network, size, along), whole, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 100])
 def test_the_batch_size_does_not_change_the_result(network: nn.Module, batch_size: int) -> None:
-    whole = predict_probabilities(network, PATCH, noise(SIZE))[0]
+    whole = probabilities(network, noise(SIZE))[0]
     found = joined_slabs(network, SIZE, 2, batch_size)
     torch.testing.assert_close(found, whole, rtol=0, atol=1e-5)
 
 
 def test_accumulating_in_half_precision_changes_little(network: nn.Module) -> None:
-    whole = predict_probabilities(network, PATCH, noise(SIZE))[0]
+    whole = probabilities(network, noise(SIZE))[0]
     found = joined_slabs(network, SIZE, 2, precision=torch.float16)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, whole, rtol=0, atol=3e-3)
@@ -89,7 +94,7 @@ def test_accumulating_in_half_precision_changes_little(network: nn.Module) -> No
 @pytest.mark.parametrize("mirror_axes", [(), (0, 1)])
 def test_2d_images_are_predicted_too(mirror_axes: tuple[int, ...]) -> None:
     network = nn.Conv2d(3, 2, 3, padding=1)
-    found = predict_probabilities(network, (16, 16), torch.randn(1, 3, 20, 30), mirror_axes)
+    found = probabilities(network, torch.randn(1, 3, 20, 30), mirror_axes)
     assert found.shape == (1, 2, 20, 30)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(1, 20, 30))
 
@@ -97,8 +102,8 @@ def test_2d_images_are_predicted_too(mirror_axes: tuple[int, ...]) -> None:
 def test_mirroring_makes_the_result_equivariant_to_flips_along_that_axis_alone() -> None:
     torch.manual_seed(0)
     network, image = nn.Conv3d(1, 2, 3, padding=1), torch.randn(1, 1, 16, 16, 16)
-    once = predict_probabilities(network, (16, 16, 16), image, (0,))
-    same = predict_probabilities(network, (16, 16, 16), image.flip(2), (0,)).flip(2)
-    other = predict_probabilities(network, (16, 16, 16), image.flip(3), (0,)).flip(3)
+    once = probabilities(network, image, (0,))
+    same = probabilities(network, image.flip(2), (0,)).flip(2)
+    other = probabilities(network, image.flip(3), (0,)).flip(3)
     torch.testing.assert_close(once, same)
     assert (once - other).abs().max() > 1e-3

@@ -1,4 +1,4 @@
-"""Model folders with tiny networks, whose answers are known or merely there."""
+"""Model folders with tiny networks, some with known predictions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NETWORK = "unet"
 
 
 def tiny_args(classes: int = 3) -> dict[str, Any]:
-    """A U-Net that is no more than its two outermost levels."""
+    """A U-Net with two levels."""
     return {
         "spatial_dims": 3,
         "in_channels": 1,
@@ -57,7 +57,7 @@ def save_tiny_model(folder: Path, preset: Preset = PRESET, **changes: Any) -> Mo
 
 
 def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
-    """A model that labels every voxel that is clearly brighter than its window's mean.
+    """A model that labels every voxel that is much brighter than the mean of its window.
 
     Its SegResNet has one level whose residual block adds nothing, so that the image itself reaches
     the last normalization and its threshold.
@@ -66,9 +66,9 @@ def save_bright_model(folder: Path, preset: Preset) -> ModelMetadata:
 
 
 def save_threshold_model(folder: Path, preset: Preset) -> ModelMetadata:
-    """A model that labels every voxel above the middle of its CT window, wherever it looks.
+    """A model that labels every voxel above the center of its CT window.
 
-    It is the bright model with batch normalization, which in evaluation changes nothing.
+    The bright model with batch normalization, which is the identity in evaluation mode.
     """
     return _save_threshold(folder, preset, {"norm": "batch"})
 
