@@ -111,7 +111,7 @@ def _resampleToVolume(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
 ) -> _Labelmap:
-    """Crop a labelmap to a volume if the voxel grids coincide, else resample to the nearest voxel."""
+    """Crop a labelmap to a volume if the voxel grids coincide, otherwise resample it."""
     if image.GetNumberOfPoints() == 0:
         return _EMPTY
     transform = transformBetween(node, volumeNode)

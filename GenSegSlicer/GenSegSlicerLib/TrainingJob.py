@@ -169,7 +169,7 @@ class TrainingJob(Job):
         self.eventObservers.notify(event)
 
     def _checkStopRequest(self) -> bool:
-        """Repeat a stop request that a restarted training removed; returns whether it is overdue."""
+        """Repeat a stop request that a restart removed; returns whether it became overdue."""
         if self.state != "stopping":
             return False
         if self._progress.state == State.RUNNING.value and not self._run.stop_requested():

@@ -1,4 +1,4 @@
-"""A model segments volumes of the scene, however they lie and whatever happens meanwhile."""
+"""Segmentation of volumes with a model: geometry, warnings, cancellation and errors."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from GenSegLib.errors import GenSegError
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that labels what is bright."""
+    """A model that segments bright voxels."""
     return make_bright_model(tmp_path_factory.mktemp("models") / "hëll und dunkel")
 
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """A function that puts a script in the place of GenSegLib."""
+    """Replaces GenSegLib by a script."""
     return fake_library(LibraryProcess, tmp_path, monkeypatch)
 
 
@@ -35,7 +35,7 @@ def temporary_folders() -> list[Path]:
     return list(Path(slicer.app.temporaryPath).glob("GenSeg-*"))
 
 
-def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
+def test_results_are_aligned_with_volumes_of_any_geometry(
     host: Any, scene: Any, model: Path
 ) -> None:
     blocks = [bright_block(name, grid) for name, grid in GRIDS.items()]
@@ -63,9 +63,7 @@ def test_several_volumes_on_any_grid_are_segmented_to_the_voxel(
     assert GenSegSlicerLogic().models()[0] == model
 
 
-def test_a_result_to_be_looked_at_with_care_is_told_by_the_volumes_name(
-    host: Any, scene: Any, model: Path
-) -> None:
+def test_warnings_name_the_volume_node(host: Any, scene: Any, model: Path) -> None:
     bright, _ = bright_block("bright", GRIDS["RAS"])
     dark = add_volume(np.full(SHAPE[::-1], 10, np.int16), GRIDS["RAS"], "dark")
     job = GenSegSlicerLogic().apply(model, [bright, dark], wait=True)
@@ -74,7 +72,9 @@ def test_a_result_to_be_looked_at_with_care_is_told_by_the_volumes_name(
     assert all(warning.startswith("dark: ") for warning in job.warnings)
 
 
-def test_cancelled_nothing_is_changed_and_nothing_left(host: Any, scene: Any, model: Path) -> None:
+def test_cancel_leaves_scene_and_temporary_folder_unchanged(
+    host: Any, scene: Any, model: Path
+) -> None:
     volume, _ = bright_block("volume", GRIDS["RAS"])
     before = scene.GetNumberOfNodes()
     job = GenSegSlicerLogic().apply(model, volume)
@@ -87,7 +87,7 @@ def test_cancelled_nothing_is_changed_and_nothing_left(host: Any, scene: Any, mo
     assert watch.states == ["preparing", "running", "cancelled"]
 
 
-def test_a_volume_that_left_the_scene_is_not_segmented(
+def test_volume_removed_from_the_scene_is_reported(
     host: Any, scene: Any, model: Path, library: Callable[[str], None]
 ) -> None:
     library("import time; time.sleep(0.3)")
@@ -98,11 +98,11 @@ def test_a_volume_that_left_the_scene_is_not_segmented(
     slicer.mrmlScene.Clear(0)
     watch.wait_until_ended()
     assert job.state == "failed"
-    assert "no longer in the scene" in job.message
+    assert "was removed from the scene" in job.message
     assert temporary_folders() == []
 
 
-def test_a_fault_of_the_process_is_its_one_line_with_details_on_demand(
+def test_process_error_is_one_line_with_details(
     host: Any, scene: Any, model: Path, library: Callable[[str], None]
 ) -> None:
     library("import sys; sys.exit('Traceback...\\ngenseg: error: the card is too small; use cpu')")
@@ -112,9 +112,7 @@ def test_a_fault_of_the_process_is_its_one_line_with_details_on_demand(
     assert job.details.startswith("Traceback...")
 
 
-def test_what_cannot_be_applied_is_refused_at_once(
-    host: Any, scene: Any, model: Path, tmp_path: Path
-) -> None:
+def test_invalid_arguments_are_rejected(host: Any, scene: Any, model: Path, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     volume, _ = bright_block("volume", GRIDS["RAS"])
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
@@ -123,8 +121,8 @@ def test_what_cannot_be_applied_is_refused_at_once(
         logic.apply(tmp_path, volume)
     with pytest.raises(GenSegError, match="empty has no voxels"):
         logic.apply(model, empty)
-    with pytest.raises(GenSegError, match="Choose a volume"):
+    with pytest.raises(GenSegError, match="Select a volume"):
         logic.apply(model, [])
-    with pytest.raises(GenSegError, match="several volumes"):
+    with pytest.raises(GenSegError, match="Several volumes"):
         logic.apply(model, [volume, volume], output)
     assert temporary_folders() == []

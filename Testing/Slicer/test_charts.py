@@ -1,4 +1,4 @@
-"""The events of a training become curves in a plot of Slicer."""
+"""The plot of a training's metrics."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def metrics(step: int, **values: Any) -> dict[str, Any]:
     return {"time": 0.0, "kind": "metrics", "phase": "joint", "step": step, **values}
 
 
-def curves(chart: Any) -> dict[str, list[tuple[float, float]]]:
-    """The points of each series of a chart, by its name."""
+def points_of(chart: Any) -> dict[str, list[tuple[float, float]]]:
+    """The points of each series of a chart, by name."""
     found = {}
     for k in range(chart.GetNumberOfPlotSeriesNodes()):
         series = chart.GetNthPlotSeriesNode(k)
@@ -26,37 +26,34 @@ def curves(chart: Any) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def test_losses_and_dice_are_drawn_over_the_steps(scene: Any) -> None:
+def test_losses_and_dice_are_plotted_over_the_steps(scene: Any) -> None:
     charts = TrainingCharts()
     charts.add(metrics(10, segmenter_loss=0.9, generator_loss=1.5, gamma=0.3))
     charts.add(metrics(20, segmenter_loss=0.7, consistency_loss=0.1))
     charts.add(metrics(20, validation_dice=0.6))
-
-    assert curves(charts.chartNode) == {
+    assert points_of(charts.chartNode) == {
         "Segmenter loss": [(10, 0.9), (20, 0.7)],
-        "Generator loss": [(10, 1.5)] * 2,  # VTK draws no line of a single point
-        "Consistency loss, unlabeled scans": [(20, 0.1)] * 2,
-        "Dice of the held-back cases": [(20, 0.6)] * 2,
+        "Generator loss": [(10, 1.5)] * 2,  # VTK draws no line through a single point
+        "Consistency loss (unlabeled cases)": [(20, 0.1)] * 2,
+        "Validation Dice": [(20, 0.6)] * 2,
     }
 
 
-def test_curves_grow_while_they_are_shown(scene: Any) -> None:
+def test_curves_are_updated_while_they_are_shown(scene: Any) -> None:
     charts = TrainingCharts()
     chart = charts.chartNode
     charts.add(metrics(10, segmenter_loss=0.9))
     charts.add(metrics(20, segmenter_loss=0.7, validation_dice=0.5))
-
     assert charts.chartNode is chart
-    assert curves(chart)["Segmenter loss"] == [(10, 0.9), (20, 0.7)]
-    assert curves(chart)["Dice of the held-back cases"] == [(20, 0.5)] * 2
+    assert points_of(chart)["Segmenter loss"] == [(10, 0.9), (20, 0.7)]
+    assert points_of(chart)["Validation Dice"] == [(20, 0.5)] * 2
 
 
-def test_step_that_comes_again_after_a_resume_counts_as_later_measured(scene: Any) -> None:
+def test_a_step_repeated_after_a_resume_replaces_the_earlier_value(scene: Any) -> None:
     charts = TrainingCharts()
     for step, loss in ((10, 0.9), (20, 0.8), (10, 0.5)):
         charts.add(metrics(step, segmenter_loss=loss))
-
-    assert curves(charts.chartNode)["Segmenter loss"] == [(10, 0.5), (20, 0.8)]
+    assert points_of(charts.chartNode)["Segmenter loss"] == [(10, 0.5), (20, 0.8)]
 
 
 @pytest.mark.parametrize(
@@ -69,66 +66,56 @@ def test_step_that_comes_again_after_a_resume_counts_as_later_measured(scene: An
         {},
     ],
 )
-def test_other_events_are_passed_over(scene: Any, event: dict[str, Any]) -> None:
+def test_other_events_are_ignored(scene: Any, event: dict[str, Any]) -> None:
     charts = TrainingCharts()
     charts.add(event)
+    assert points_of(charts.chartNode) == {}
 
-    assert curves(charts.chartNode) == {}
 
-
-def test_nothing_is_in_the_scene_before_the_chart_is_asked_for(scene: Any) -> None:
+def test_no_node_is_added_before_the_chart_is_used(scene: Any) -> None:
     nodes = nodes_in(scene)
-
     TrainingCharts().add(metrics(10, segmenter_loss=0.9))
-
     assert nodes_in(scene) == nodes
 
 
-def test_nodes_are_not_saved_and_the_tables_not_offered(scene: Any) -> None:
+def test_nodes_are_not_saved_and_tables_are_hidden(scene: Any) -> None:
     charts = TrainingCharts()
     charts.add(metrics(10, segmenter_loss=0.9))
     series = charts.chartNode.GetNthPlotSeriesNode(0)
-
     for node in (charts.chartNode, series, series.GetTableNode()):
         assert not node.GetSaveWithScene()
     assert series.GetHideFromEditors()
     assert series.GetTableNode().GetHideFromEditors()
 
 
-def test_clearing_leaves_an_empty_chart(scene: Any) -> None:
+def test_clear_leaves_an_empty_chart(scene: Any) -> None:
     charts = TrainingCharts()
     chart = charts.chartNode
     nodes = nodes_in(scene)
     charts.add(metrics(5, segmenter_loss=1.0))
     charts.add(metrics(10, segmenter_loss=0.9))
-
     charts.clear()
-
     assert nodes_in(scene) == nodes
     assert charts.chartNode is chart
-    assert curves(chart) == {}
+    assert points_of(chart) == {}
     charts.add(metrics(10, segmenter_loss=0.4))
     charts.add(metrics(15, segmenter_loss=0.3))
-    assert curves(chart) == {"Segmenter loss": [(10, 0.4), (15, 0.3)]}
+    assert points_of(chart) == {"Segmenter loss": [(10, 0.4), (15, 0.3)]}
 
 
-def test_removing_leaves_no_node(scene: Any) -> None:
+def test_remove_deletes_all_nodes(scene: Any) -> None:
     nodes = nodes_in(scene)
     charts = TrainingCharts()
     charts.add(metrics(10, segmenter_loss=0.9))
     assert charts.chartNode is not None
-
     charts.remove()
-
     assert nodes_in(scene) == nodes
 
 
-def test_curves_outlive_the_scene(scene: Any) -> None:
+def test_curves_survive_closing_the_scene(scene: Any) -> None:
     charts = TrainingCharts()
     charts.add(metrics(10, segmenter_loss=0.9))
     assert charts.chartNode is not None
-
     scene.Clear(0)
     charts.add(metrics(20, segmenter_loss=0.7))
-
-    assert curves(charts.chartNode) == {"Segmenter loss": [(10, 0.9), (20, 0.7)]}
+    assert points_of(charts.chartNode) == {"Segmenter loss": [(10, 0.9), (20, 0.7)]}

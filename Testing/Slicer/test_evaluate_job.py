@@ -1,4 +1,4 @@
-"""Scores of a segmentation against a reference, whichever nodes they are."""
+"""Evaluation of a segmentation against a reference."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from GenSegLib.errors import GenSegError
 
 
 def block(start: int) -> np.ndarray:
-    """A block of 4 x 4 x 4 voxels that begins at `start` along i."""
+    """Voxels with a block of 4 x 4 x 4 voxels from `start` along i."""
     voxels = np.zeros(SHAPE[::-1], np.uint8)
     voxels[3:7, 4:8, start : start + 4] = 1
     return voxels
 
 
 def add_blocks(name: str, starts: dict[str, int], volume: Any = None) -> Any:
-    """A segmentation of blocks, drawn on a volume or on none."""
+    """A segmentation of blocks, with or without a reference volume."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     for segment, start in starts.items():
         image = oriented_image(block(start), GRIDS["oblique"])
@@ -35,7 +35,7 @@ def add_blocks(name: str, starts: dict[str, int], volume: Any = None) -> Any:
     return node
 
 
-def test_half_of_a_block_away_is_half_the_dice(host: Any, scene: Any) -> None:
+def test_segments_are_matched_by_name_and_scored(host: Any, scene: Any) -> None:
     volume = add_volume(block(2).astype(np.int16), GRIDS["oblique"])
     reference = add_blocks("truth", {"Tumor": 3, "Cyst": 9}, volume)
     prediction = add_blocks("guess", {"tumor": 5, "Extra": 1}, volume)
@@ -50,7 +50,7 @@ def test_half_of_a_block_away_is_half_the_dice(host: Any, scene: Any) -> None:
     assert "guess" in job.tableNode.GetName()
 
 
-def test_without_a_volume_the_references_own_voxels_count(scene: Any) -> None:
+def test_without_reference_volume_the_reference_labelmap_is_used(scene: Any) -> None:
     reference = add_blocks("truth", {"Tumor": 3})
     prediction = add_blocks("guess", {"Tumor": 8})
     for node in (reference, prediction):
@@ -58,20 +58,20 @@ def test_without_a_volume_the_references_own_voxels_count(scene: Any) -> None:
     grid = commonReferenceVolume(reference, prediction)
     assert grid.GetScene() is None
     for node in (reference, prediction):
-        painted = rasterizeSegments(node, grid, [(segmentsOf(node)[0], 1)])
-        assert painted.sum() == 64
+        voxels = rasterizeSegments(node, grid, [(segmentsOf(node)[0], 1)])
+        assert voxels.sum() == 64
 
 
-def test_label_map_volumes_are_compared_by_their_values(scene: Any) -> None:
+def test_label_map_volume_is_its_own_reference_volume(scene: Any) -> None:
     reference = add_label_map(block(3), GRIDS["RAS"], "truth")
     assert commonReferenceVolume(reference, add_blocks("guess", {"Label 1": 3})) is reference
 
 
-def test_without_a_common_name_or_a_second_node_nothing_is_compared(scene: Any) -> None:
+def test_invalid_arguments_are_rejected(scene: Any) -> None:
     reference = add_blocks("truth", {"Tumor": 3})
     logic = GenSegSlicerLogic()
     with pytest.raises(GenSegError, match=r"no segment name in common \(Tumor\)"):
         logic.evaluate(add_blocks("guess", {"Liver": 3}), reference)
     for other in (reference, None):
-        with pytest.raises(GenSegError, match="another one as its reference"):
+        with pytest.raises(GenSegError, match="different one as its reference"):
             logic.evaluate(other, reference)

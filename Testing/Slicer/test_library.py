@@ -1,4 +1,4 @@
-"""Where the library is, and the Python that runs it."""
+"""Location of the library and of the Python executable."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_library_is_the_one_that_belongs_to_the_module() -> None:
+def test_library_is_beside_the_source_module() -> None:
     from GenSegSlicerLib.Library import libraryFolder
 
     assert libraryFolder() == ROOT
 
 
-def test_installed_side_by_side_the_library_is_found_too(tmp_path: Path) -> None:
+def test_library_is_beside_the_installed_module(tmp_path: Path) -> None:
     installed = tmp_path / "qt-scripted-modules"
     (installed / "GenSegSlicerLib").mkdir(parents=True)
     source = ROOT / "GenSegSlicer" / "GenSegSlicerLib" / "Library.py"
@@ -29,16 +29,16 @@ def test_installed_side_by_side_the_library_is_found_too(tmp_path: Path) -> None
     assert _library_of(copy) == installed
 
 
-def test_an_extension_installed_in_part_says_so(tmp_path: Path) -> None:
+def test_incomplete_installation_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     copy = tmp_path / "a" / "b" / "Library.py"
     source = ROOT / "GenSegSlicer" / "GenSegSlicerLib" / "Library.py"
     copy.write_bytes(source.read_bytes())
-    with pytest.raises(ImportError, match="install the extension GenSeg anew"):
+    with pytest.raises(ImportError, match="reinstall the GenSeg extension"):
         _library_of(copy)
 
 
-def test_python_slicer_is_taken_before_any_other_python(
+def test_python_slicer_is_preferred(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
     from GenSegSlicerLib.Library import pythonExecutable
@@ -49,7 +49,7 @@ def test_python_slicer_is_taken_before_any_other_python(
     assert pythonExecutable() == str(tmp_path / "PythonSlicer")
 
 
-def test_without_python_slicer_the_python_that_slicer_was_built_with_is_taken(
+def test_python_of_a_build_tree_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
     from GenSegSlicerLib.Library import pythonExecutable
@@ -62,7 +62,7 @@ def test_without_python_slicer_the_python_that_slicer_was_built_with_is_taken(
     assert pythonExecutable() == str(tmp_path / "bin" / "python3")
 
 
-def test_without_any_python_a_line_says_what_to_do(
+def test_missing_python_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
     from GenSegSlicerLib.Library import pythonExecutable
@@ -72,12 +72,12 @@ def test_without_any_python_a_line_says_what_to_do(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
     monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GenSegError, match="install Slicer anew"):
+    with pytest.raises(GenSegError, match="reinstall Slicer"):
         pythonExecutable()
 
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer has imported much")
-def test_importing_the_logic_imports_nothing_heavy() -> None:
+def test_logic_imports_neither_pytorch_nor_monai() -> None:
     code = (
         "import sys; sys.path[:0] = ['Testing', 'GenSegSlicer']; import Host; Host.install();"
         "import GenSegSlicerLib.Logic;"
@@ -89,7 +89,7 @@ def test_importing_the_logic_imports_nothing_heavy() -> None:
 
 
 def _library_of(file: Path) -> Path:
-    """What `libraryFolder` gives in a copy of its module."""
+    """Return `libraryFolder` of a copy of the module."""
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("CopiedLibrary", file)

@@ -1,10 +1,9 @@
-"""A verb of the library in a process of its own, as Slicer follows it."""
+"""Commands of the library in a separate process."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from fake_library import fake_library
 from GenSegSlicerLib import LibraryProcess as Module
-from GenSegSlicerLib.Library import pythonExecutable
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 
 from GenSegLib.events import to_line
@@ -20,7 +18,7 @@ from GenSegLib.run_lock import process_start
 
 
 class Followed:
-    """A process, and what it told."""
+    """A process with its events and results."""
 
     def __init__(self, host: Any, arguments: list[object]) -> None:
         self.host = host
@@ -40,11 +38,11 @@ class Followed:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """A function that puts a script in the place of GenSegLib: what the real one never does."""
+    """Replaces GenSegLib by a script."""
     return fake_library(Module, tmp_path, monkeypatch)
 
 
-def test_a_verb_does_its_work_in_a_folder_with_any_name(host: Any, tmp_path: Path) -> None:
+def test_command_runs_in_a_folder_with_special_characters(host: Any, tmp_path: Path) -> None:
     folder = tmp_path / "Fälle 海馬 ' $(x)"
     followed = Followed(host, ["phantom", folder, "--cases", 1])
     assert followed.process.isRunning
@@ -53,7 +51,7 @@ def test_a_verb_does_its_work_in_a_folder_with_any_name(host: Any, tmp_path: Pat
     assert list((folder / "imagesTr").iterdir())
 
 
-def test_a_fault_is_the_one_line_of_the_library(host: Any, tmp_path: Path) -> None:
+def test_error_is_the_one_line_of_the_library(host: Any, tmp_path: Path) -> None:
     missing = tmp_path / "nöwhere"
     followed = Followed(host, ["check", missing])
     code, message = followed.wait()
@@ -63,7 +61,7 @@ def test_a_fault_is_the_one_line_of_the_library(host: Any, tmp_path: Path) -> No
     assert not message.startswith("genseg")
 
 
-def test_a_bug_is_one_line_with_its_traceback_on_demand(host: Any, library: Any) -> None:
+def test_bug_is_one_line_with_traceback_in_details(host: Any, library: Any) -> None:
     library("raise ZeroDivisionError('über')")
     followed = Followed(host, [])
     code, message = followed.wait()
@@ -72,9 +70,7 @@ def test_a_bug_is_one_line_with_its_traceback_on_demand(host: Any, library: Any)
     assert "ZeroDivisionError: über" in followed.process.details
 
 
-def test_events_arrive_as_they_are_told_in_pieces_with_garbage_between(
-    host: Any, library: Any
-) -> None:
+def test_events_are_received_in_chunks_between_invalid_lines(host: Any, library: Any) -> None:
     line = to_line({"time": 1.0, "kind": "log", "text": "Größe", "level": "info"})
     library(
         "import sys, time\n"
@@ -88,16 +84,14 @@ def test_events_arrive_as_they_are_told_in_pieces_with_garbage_between(
     assert followed.process.output == "\ufffd\ufffd"
 
 
-def test_a_process_that_ends_without_a_word_is_explained(host: Any, library: Any) -> None:
+def test_crash_is_explained(host: Any, library: Any) -> None:
     library("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     code, message = Followed(host, []).wait()
     assert code != 0
     assert "SIGSEGV" in message
 
 
-def test_ended_by_the_user_it_takes_its_children_along(
-    host: Any, library: Any, tmp_path: Path
-) -> None:
+def test_kill_ends_child_processes(host: Any, library: Any, tmp_path: Path) -> None:
     numbers = tmp_path / "numbers"
     library(
         "import os, subprocess, sys, time\n"
@@ -113,7 +107,7 @@ def test_ended_by_the_user_it_takes_its_children_along(
     host.wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_without_a_program_the_end_comes_all_the_same(
+def test_missing_executable_is_reported(
     host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(Module, "pythonExecutable", lambda: str(tmp_path / "no Python"))
@@ -124,7 +118,7 @@ def test_without_a_program_the_end_comes_all_the_same(
 
 
 @pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
-def test_when_slicer_quits_the_process_is_ended(host: Any, library: Any) -> None:
+def test_process_is_killed_when_slicer_quits(host: Any, library: Any) -> None:
     library("import time; time.sleep(600)")
     followed = Followed(host, [])
     host.wait_until(lambda: followed.process._process.processId())
@@ -132,21 +126,8 @@ def test_when_slicer_quits_the_process_is_ended(host: Any, library: Any) -> None
     assert followed.wait()[0] != 0
 
 
-def test_starting_a_process_keeps_nobody_waiting(host: Any, library: Any) -> None:
-    library("import time; time.sleep(600)")
-    start = time.monotonic()
-    followed = Followed(host, [])
-    assert time.monotonic() - start < 10  # the process goes on for ten minutes
-    followed.process.kill()
-    followed.wait()
-
-
 def is_alive(pid: int) -> bool:
     if os.name == "posix" and Path("/proc").is_dir():
         stat = Path(f"/proc/{pid}/stat")
         return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
     return process_start(pid) is not None
-
-
-def test_the_process_is_python(host: Any) -> None:
-    assert "python" in Path(pythonExecutable()).stem.lower()

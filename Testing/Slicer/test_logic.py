@@ -1,4 +1,4 @@
-"""The whole way by script: pairs of the scene, a training, a segmentation, its scores."""
+"""The module logic: training, inference and evaluation by script."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ from GenSegLib.runs import RunFolder
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder as users have them."""
+    """A folder with spaces and non-ASCII characters in its name."""
     path = tmp_path / "Patienten 2026, Übung é 海馬"
     path.mkdir()
     return path
 
 
-def test_from_real_pairs_to_a_segmentation_with_its_scores(
+def test_training_inference_and_evaluation(
     host: Any, scene: Any, hippocampus: Path, folder: Path
 ) -> None:
     *_, (volume, truth) = load_hippocampi(hippocampus, 4)
     logic = GenSegSlicerLogic()
     pairs = [pair for pair in logic.findPairs() if pair.volumeNode is not volume]
     assert [pair.status for pair in logic.checkPairs(pairs, CLASSES)] == ["ok"] * 3
-
     job = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
     assert logic.trainingJob is job
     training = JobRecorder(host, job)
@@ -51,7 +50,6 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert logic.runs() == [job.runFolder]
     assert RunFolder.open(job.runFolder).config.batch_size == 1, "of few cases"
     assert logic.models() == [job.runFolder / "model"]
-
     segmenting = logic.apply(job.runFolder, volume, uncertainty=True)
     applying = JobRecorder(host, segmenting)
     applying.wait_until_ended()
@@ -62,7 +60,6 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     assert_same_place(segmentation, volume)
     (uncertainty,) = segmenting.uncertaintyNodes
     assert slicer.util.arrayFromVolume(uncertainty).shape == voxels(volume).shape
-
     comparing = logic.evaluate(segmentation, truth)
     evaluating = JobRecorder(host, comparing)
     evaluating.wait_until_ended()
@@ -71,7 +68,6 @@ def test_from_real_pairs_to_a_segmentation_with_its_scores(
     dices = [row["dice"] for row in comparing.rows]
     assert dices == pytest.approx([dice(segmentation, truth, volume, k) for k in (0, 1)])
     assert comparing.tableNode.GetNumberOfRows() == 2
-
     assert not list(Path(slicer.app.temporaryPath).glob("GenSeg-*"))
 
 
@@ -79,7 +75,7 @@ CLASSES = {"Anterior": "Anterior", "Posterior": "Posterior"}
 
 
 def assert_run_can_be_moved(run: Path) -> None:
-    """The run holds its cases itself, and names them from its own folder."""
+    """The run contains its cases, with relative paths."""
     listed = read_json(run / "cases.json")["cases"]
     assert all((run / case["image"]).is_file() for case in listed)
     assert not any(Path(case["image"]).is_absolute() for case in listed)
@@ -106,7 +102,7 @@ def dice(one: Any, other: Any, volume: Any, index: int) -> float:
 
 
 def assert_same_place(segmentation: Any, volume: Any) -> None:
-    """The segments' voxels are those of the volume."""
+    """The labelmap has the voxel grid of the volume."""
     image = slicer.vtkOrientedImageData()
     key = segmentation.GetSegmentation().GetNthSegmentID(0)
     segmentation.GetBinaryLabelmapRepresentation(key, image)
@@ -132,32 +128,32 @@ def array_of(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
         ({"classMap": {"Anterior": ""}}, "No segment is mapped"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_at_once_in_one_line(
+def test_invalid_training_is_rejected_in_one_line(
     host: Any, scene: Any, hippocampus: Path, tmp_path: Path, changes: dict, message: str
 ) -> None:
     load_hippocampi(hippocampus, 2)
     logic = GenSegSlicerLogic()
-    asked = {"preset": "hippocampus-mri", **changes}
-    with pytest.raises(GenSegError, match=message) as fault:
-        logic.train(logic.findPairs(), outputFolder=tmp_path / "runs", **asked)
-    assert "\n" not in str(fault.value)
+    arguments = {"preset": "hippocampus-mri", **changes}
+    with pytest.raises(GenSegError, match=message) as error:
+        logic.train(logic.findPairs(), outputFolder=tmp_path / "runs", **arguments)
+    assert "\n" not in str(error.value)
     assert logic.trainingJob is None
     assert not (tmp_path / "runs").exists()
 
 
-def test_without_a_pair_to_learn_from_nothing_is_trained(scene: Any, tmp_path: Path) -> None:
+def test_training_needs_training_pairs(scene: Any, tmp_path: Path) -> None:
     with pytest.raises(GenSegError, match="No pair has the role Train"):
         GenSegSlicerLogic().train([], "hippocampus-mri", tmp_path)
 
 
-def test_what_is_no_run_is_neither_resumed_nor_followed(host: Any, tmp_path: Path) -> None:
+def test_other_folders_are_not_resumed_or_attached(host: Any, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     for action in (logic.resume, logic.attach):
         with pytest.raises(GenSegError, match="is not a run folder"):
             action(tmp_path)
 
 
-def test_fifty_pairs_are_handed_over_one_a_turn(
+def test_pairs_are_written_one_per_step(
     host: Any, scene: Any, hippocampus: Path, tmp_path: Path
 ) -> None:
     load_hippocampi(hippocampus, 50)

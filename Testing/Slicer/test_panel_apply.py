@@ -1,4 +1,4 @@
-"""The sections *Apply* and *Evaluate* before anything runs: what is missing, and what is wrong."""
+"""The *Apply* and *Evaluate* sections of the panel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from panel_scenes import load_hippocampi
 
 @pytest.fixture
 def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
-    """The panel of somebody who has trained nothing yet."""
+    """The panel without known runs and models."""
     qt.QSettings().remove("GenSegSlicer")
     driver = PanelDriver(host)
     yield driver
@@ -37,15 +37,13 @@ def add_segmentation(name: str) -> Any:
     return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
 
 
-def test_without_a_model_the_button_says_so(panel: PanelDriver) -> None:
+def test_without_a_model_apply_is_disabled(panel: PanelDriver) -> None:
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == "Choose a model"
-    assert panel.ui.modelSelector.currentText == "No model yet: train one, or choose a folder"
+    assert panel.ui.applyButton.toolTip == "Select a model"
+    assert panel.ui.modelSelector.currentText == "No models yet: train one or select a folder"
 
 
-def test_a_folder_that_is_no_model_is_refused_in_one_line(
-    panel: PanelDriver, tmp_path: Path
-) -> None:
+def test_invalid_model_folder_is_reported(panel: PanelDriver, tmp_path: Path) -> None:
     panel.ui.modelFolderEdit.currentPath = str(tmp_path)
     panel.host.process_events()
     assert "is no model folder" in panel.ui.modelCardLabel.text
@@ -53,7 +51,7 @@ def test_a_folder_that_is_no_model_is_refused_in_one_line(
     assert panel.ui.applyButton.toolTip == panel.ui.modelCardLabel.text
 
 
-def test_several_volumes_get_new_segmentations(panel: PanelDriver) -> None:
+def test_several_volumes_need_new_segmentations(panel: PanelDriver) -> None:
     first, second = add_volume("first"), add_volume("second")
     panel.ui.inputVolumeSelector.setCurrentNode(first)
     panel.ui.furtherVolumesSelector.check(second)
@@ -66,29 +64,29 @@ def test_several_volumes_get_new_segmentations(panel: PanelDriver) -> None:
     assert panel.ui.outputSegmentationSelector.enabled
 
 
-def test_replace_or_add_is_asked_for_an_existing_segmentation_alone(panel: PanelDriver) -> None:
+def test_output_mode_applies_to_existing_segmentations(panel: PanelDriver) -> None:
     assert not panel.ui.outputModeSelector.enabled
     panel.ui.outputSegmentationSelector.setCurrentNode(add_segmentation("mine"))
     panel.host.process_events()
     assert panel.ui.outputModeSelector.enabled
-    panel.choose(panel.ui.outputModeSelector, "Keep them and add")
+    panel.choose(panel.ui.outputModeSelector, "Keep")
     assert panel.parameters.outputMode == "add"
 
 
-def test_evaluation_needs_two_different_segmentations(panel: PanelDriver) -> None:
+def test_evaluation_needs_two_segmentations(panel: PanelDriver) -> None:
     first, second = add_segmentation("first"), add_segmentation("second")
     ui = panel.ui
-    assert ui.evaluateButton.toolTip == "Choose a segmentation and a reference"
+    assert ui.evaluateButton.toolTip == "Select a segmentation and a reference."
     ui.predictionSelector.setCurrentNode(first)
     ui.referenceSelector.setCurrentNode(first)
     panel.host.process_events()
-    assert ui.evaluateButton.toolTip == "Choose two different segmentations"
+    assert ui.evaluateButton.toolTip == "Select two different segmentations."
     ui.referenceSelector.setCurrentNode(second)
     panel.host.process_events()
     assert ui.evaluateButton.enabled
 
 
-def test_evaluation_offers_segmentations_and_label_maps_alone(panel: PanelDriver) -> None:
+def test_evaluation_lists_segmentations_and_label_maps(panel: PanelDriver) -> None:
     add_volume("image")
     label_map = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label map")
     segmentation = add_segmentation("segmentation")
@@ -97,7 +95,7 @@ def test_evaluation_offers_segmentations_and_label_maps_alone(panel: PanelDriver
     assert set(offered) == {label_map, segmentation}
 
 
-def test_a_fault_is_one_line_and_what_the_process_said_is_there_to_open(
+def test_error_is_one_line_with_details(
     panel: PanelDriver, hippocampus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = fake_library(LibraryProcess, tmp_path, monkeypatch)
@@ -135,7 +133,7 @@ def press_apply(panel: PanelDriver) -> Any:
 
 @pytest.fixture
 def ready(panel: PanelDriver, tmp_path: Path) -> PanelDriver:
-    """The panel with a model that labels what is bright, and two volumes."""
+    """The panel with a model that segments bright voxels, and two volumes."""
     ui = panel.ui
     ui.applySection.collapsed = False
     ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "modèle"))
@@ -147,7 +145,7 @@ def ready(panel: PanelDriver, tmp_path: Path) -> PanelDriver:
     return panel
 
 
-def test_volumes_are_applied_to_one_by_one_or_at_once_and_results_kept_or_replaced(
+def test_results_are_added_to_or_replace_segments(
     ready: PanelDriver,
 ) -> None:
     ui = ready.ui
@@ -161,16 +159,16 @@ def test_volumes_are_applied_to_one_by_one_or_at_once_and_results_kept_or_replac
     ui.furtherVolumesSelector.uncheck(slicer.util.getNode("second"))
     ui.outputSegmentationSelector.setCurrentNode(nodes[0])
     ready.host.process_events()
-    ready.choose(ui.outputModeSelector, "Keep them and add")
+    ready.choose(ui.outputModeSelector, "Keep")
     assert press_apply(ready).segmentationNodes == [nodes[0]]
     assert segments_of(nodes[0]) == ["Bright", "Bright_1"]
-    ready.choose(ui.outputModeSelector, "Replace them")
+    ready.choose(ui.outputModeSelector, "Replace")
     press_apply(ready)
     assert segments_of(nodes[0]) == ["Bright"]
     assert ui.applyMessage.text == "Done: first by GenSeg"
 
 
-def test_a_result_is_shown_over_its_own_volume_though_another_is_chosen_meanwhile(
+def test_result_is_shown_with_its_volume(
     ready: PanelDriver,
 ) -> None:
     ready.press(ready.ui.applyButton)
@@ -183,24 +181,22 @@ def test_a_result_is_shown_over_its_own_volume_though_another_is_chosen_meanwhil
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
 
 
-def test_mirroring_is_offered_for_models_that_learned_from_mirrored_cases_alone(
-    ready: PanelDriver, tmp_path: Path
-) -> None:
+def test_mirroring_needs_a_model_trained_with_it(ready: PanelDriver, tmp_path: Path) -> None:
     ui = ready.ui
     assert not ui.mirrorCheckBox.enabled
-    assert "learned from no mirrored cases" in ui.mirrorCheckBox.toolTip
+    assert "trained without mirroring" in ui.mirrorCheckBox.toolTip
     ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "mirrored", (0,)))
     ready.host.process_events()
     ready.press(ui.mirrorCheckBox)
     press_apply(ready)
 
 
-def test_a_choice_to_mirror_is_left_out_where_the_model_cannot(ready: PanelDriver) -> None:
+def test_mirroring_is_ignored_for_other_models(ready: PanelDriver) -> None:
     ready.parameters.mirror = True
     press_apply(ready)
 
 
-def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriver) -> None:
+def test_result_is_loaded_after_the_module_was_reloaded(ready: PanelDriver) -> None:
     ready.press(ready.ui.applyButton)
     job = ready.widget.panel.apply.job
     ready.widget.onReload()
@@ -208,12 +204,12 @@ def test_a_result_comes_though_the_module_is_reloaded_meanwhile(ready: PanelDriv
     assert segments_of(slicer.util.getNode("first by GenSeg")) == ["Bright"]
 
 
-def test_a_result_to_be_looked_at_with_care_says_why(ready: PanelDriver) -> None:
+def test_warnings_about_the_result_are_shown(ready: PanelDriver) -> None:
     dark = slicer.util.addVolumeFromArray(np.full((24, 24, 24), 10, np.int16))
     dark.SetName("dark")
     ready.ui.inputVolumeSelector.setCurrentNode(dark)
     ready.host.process_events()
     press_apply(ready)
-    done, *doubts = ready.ui.applyMessage.text.splitlines()
+    done, *warnings = ready.ui.applyMessage.text.splitlines()
     assert done == "Done: dark by GenSeg"
-    assert "dark: the segmentation is empty: the model found no Bright" in doubts
+    assert "dark: the segmentation is empty: the model found no Bright" in warnings

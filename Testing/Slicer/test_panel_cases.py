@@ -1,4 +1,4 @@
-"""The section *Training cases*, driven by hand on real MRML scenes."""
+"""The *Training cases* section of the panel."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
     host.close_module("GenSegSlicer")
 
 
-def test_without_pairs_the_panel_says_what_to_do(panel: PanelDriver) -> None:
+def test_empty_table_shows_what_to_do(panel: PanelDriver) -> None:
     assert "No pairs yet" in panel.ui.casesMessage.text
     assert not panel.ui.trainButton.enabled
     assert "add at least two pairs" in panel.ui.trainButton.toolTip
 
 
-def test_add_pairs_from_scene_finds_the_segmented_volumes(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_pairs_are_added_from_the_scene(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 3)
     panel.press(panel.ui.addFromSceneButton)
     panel.wait_for_checks()
@@ -40,17 +38,15 @@ def test_add_pairs_from_scene_finds_the_segmented_volumes(
     assert all(row[1] == f"{row[0]} segmentation" for row in rows)
 
 
-def test_pressing_it_again_adds_nothing(panel: PanelDriver, hippocampus: Path) -> None:
+def test_adding_again_adds_nothing(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.press(panel.ui.addFromSceneButton)
     assert panel.ui.casesTable.rowCount == 2
-    assert "No further pair" in panel.ui.casesMessage.text
+    assert "No additional pairs" in panel.ui.casesMessage.text
 
 
-def test_segments_get_the_classes_of_the_anatomy_by_name(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_classes_are_suggested_by_name(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     assert panel.rows(panel.ui.segmentsTable) == [
@@ -59,7 +55,7 @@ def test_segments_get_the_classes_of_the_anatomy_by_name(
     ]
 
 
-def test_a_segment_that_a_case_lacks_is_shown(panel: PanelDriver, hippocampus: Path) -> None:
+def test_segment_missing_in_a_case_is_shown(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 3)
     segmentation = pairs[0][1].GetSegmentation()
     segmentation.RemoveSegment(segmentation.GetSegmentIdBySegmentName("Posterior"))
@@ -68,17 +64,15 @@ def test_a_segment_that_a_case_lacks_is_shown(panel: PanelDriver, hippocampus: P
     assert "Posterior is missing in 1 of the cases" in panel.ui.segmentsMessage.text
 
 
-def test_a_segment_can_be_given_another_class_and_ignored(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_segment_can_be_ignored(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Ignore")
     assert dict(panel.parameters.classMap) == {"Anterior": "Anterior", "Posterior": ""}
-    assert "No segment belongs to Posterior yet" in panel.ui.segmentsMessage.text
+    assert "No segment is mapped to Posterior" in panel.ui.segmentsMessage.text
 
 
-def test_another_anatomy_offers_its_own_classes(panel: PanelDriver, hippocampus: Path) -> None:
+def test_custom_anatomy_has_editable_classes(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
@@ -90,7 +84,7 @@ def test_another_anatomy_offers_its_own_classes(panel: PanelDriver, hippocampus:
     assert panel.parameters.classMap["Anterior"] == "Hippocampus"
 
 
-def test_segments_of_any_name_become_classes_of_a_custom_model(
+def test_segment_names_become_classes_of_a_custom_anatomy(
     panel: PanelDriver, hippocampus: Path
 ) -> None:
     for _, segmentation in load_hippocampi(hippocampus, 2):
@@ -98,51 +92,47 @@ def test_segments_of_any_name_become_classes_of_a_custom_model(
             segmentation.GetSegmentation().GetNthSegment(index).SetName(name)
     panel.press(panel.ui.addFromSceneButton)
     panel.wait_for_checks()
-    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below"] * 2
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Error"] * 2
     panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
     panel.wait_for_checks()
     assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK"] * 2
     assert dict(panel.parameters.classMap) == {"Tête gauche": "Tête gauche", "尾部": "尾部"}
     panel.choose(panel.ui.presetSelector, "Hippocampus, T1 MRI")
     panel.wait_for_checks()
-    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below"] * 2
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Error"] * 2
 
 
-def test_a_class_that_cases_may_lack_is_not_asked_for(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_optional_class_is_not_required(panel: PanelDriver, hippocampus: Path) -> None:
     for _, segmentation in load_hippocampi(hippocampus, 2):
         segmentation.GetSegmentation().RemoveSegment(
             segmentation.GetSegmentation().GetNthSegmentID(1)
         )
         segmentation.GetSegmentation().GetNthSegment(0).SetName("Liver")
     panel.press(panel.ui.addFromSceneButton)
-    assert "No segment is a class of Hippocampus" in panel.ui.segmentsMessage.text
-    panel.choose(panel.ui.presetSelector, "Liver, CT")  # whose lesions are optional
+    assert "No segment matches a class of Hippocampus" in panel.ui.segmentsMessage.text
+    panel.choose(panel.ui.presetSelector, "Liver, CT")  # lesions are optional
     assert panel.ui.segmentsMessage.text == ""
 
 
-def test_one_pair_alone_is_too_few(panel: PanelDriver, hippocampus: Path) -> None:
+def test_one_pair_is_not_enough(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 1)
     panel.press(panel.ui.addFromSceneButton)
     panel.wait_for_checks()
-    assert panel.ui.casesMessage.text == "One pair to learn from; a training needs two or more."
+    assert panel.ui.casesMessage.text == "One training pair; training needs at least two."
     assert "at least two pairs" in panel.ui.trainButton.toolTip
 
 
-def test_segments_of_another_anatomy_point_to_its_choice(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_segments_of_another_anatomy_are_reported(panel: PanelDriver, hippocampus: Path) -> None:
     for _, segmentation in load_hippocampi(hippocampus, 2):
         segmentation.GetSegmentation().GetNthSegment(0).SetName("Kidney")
         segmentation.GetSegmentation().GetNthSegment(1).SetName("Cyst")
     panel.press(panel.ui.addFromSceneButton)
     assert panel.ui.segmentsMessage.text == (
-        "No segment is a class of Hippocampus, T1 MRI; choose another anatomy in Training"
+        "No segment matches a class of Hippocampus, T1 MRI; select another anatomy in Training"
     )
 
 
-def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampus: Path) -> None:
+def test_role_of_selected_pairs_is_set(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 4)
     panel.press(panel.ui.addFromSceneButton)
     panel.select_rows(panel.ui.casesTable, [1, 3])
@@ -151,7 +141,7 @@ def test_the_role_of_several_pairs_is_set_at_once(panel: PanelDriver, hippocampu
     assert [row[2] for row in panel.rows(panel.ui.casesTable)][1] == "Validate"
 
 
-def test_the_role_of_one_pair_is_set_in_its_row(panel: PanelDriver, hippocampus: Path) -> None:
+def test_role_of_one_pair_is_set(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.choose(panel.ui.casesTable.cellWidget(0, 2), "Ignore")
@@ -160,9 +150,7 @@ def test_the_role_of_one_pair_is_set_in_its_row(panel: PanelDriver, hippocampus:
     assert "add at least two pairs" in panel.ui.trainButton.toolTip
 
 
-def test_pairs_are_removed_from_the_table_and_stay_in_the_scene(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_removed_pairs_stay_in_the_scene(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 3)
     panel.press(panel.ui.addFromSceneButton)
     panel.select_rows(panel.ui.casesTable, [0, 2])
@@ -171,7 +159,7 @@ def test_pairs_are_removed_from_the_table_and_stay_in_the_scene(
     assert slicer.mrmlScene.IsNodePresent(pairs[0][0])
 
 
-def test_a_pair_is_added_by_hand(panel: PanelDriver, hippocampus: Path) -> None:
+def test_selected_nodes_are_added_as_a_pair(panel: PanelDriver, hippocampus: Path) -> None:
     (volume, segmentation), *_ = load_hippocampi(hippocampus, 2)
     panel.ui.pairVolumeSelector.setCurrentNode(volume)
     panel.ui.pairSegmentationSelector.setCurrentNode(segmentation)
@@ -179,20 +167,20 @@ def test_a_pair_is_added_by_hand(panel: PanelDriver, hippocampus: Path) -> None:
     assert panel.rows(panel.ui.casesTable)[0][:2] == [volume.GetName(), segmentation.GetName()]
 
 
-def test_another_segmentation_is_chosen_in_the_table(panel: PanelDriver, hippocampus: Path) -> None:
+def test_segmentation_is_changed_in_the_table(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.ui.casesTable.cellDoubleClicked.emit(0, 1)
     box = panel.ui.casesTable.cellWidget(0, 1)
     box.setCurrentNode(pairs[1][1])
-    assert panel.parameters.pairSegmentations[0] is pairs[0][1]  # no user chose yet
+    assert panel.parameters.pairSegmentations[0] is pairs[0][1]  # not selected by the user
     box.nodeActivated.emit(pairs[1][1])
     panel.host.process_events()
     assert panel.rows(panel.ui.casesTable)[0][1] == pairs[1][1].GetName()
     assert panel.parameters.pairSegmentations[0] is pairs[1][1]
 
 
-def test_a_pair_that_cannot_be_learned_from_says_why(panel: PanelDriver, hippocampus: Path) -> None:
+def test_invalid_pair_is_reported(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 2)
     pairs[1][1].GetSegmentation().RemoveAllSegments()
     panel.press(panel.ui.addFromSceneButton)
@@ -202,14 +190,12 @@ def test_a_pair_that_cannot_be_learned_from_says_why(panel: PanelDriver, hippoca
         panel.press(panel.ui.addPairButton)
     panel.wait_for_checks()
     status = [row[3] for row in panel.rows(panel.ui.casesTable)]
-    assert status.count("see below") == 1
+    assert status.count("Error") == 1
     assert pairs[1][0].GetName() in panel.ui.casesMessage.text
     assert not panel.ui.trainButton.enabled
 
 
-def test_a_half_drawn_segmentation_is_pointed_at_and_no_fault(
-    panel: PanelDriver, tmp_path: Path
-) -> None:
+def test_volume_outlier_is_a_warning(panel: PanelDriver, tmp_path: Path) -> None:
     folder = phantom_folder(tmp_path, cases=6)
     path = sorted((folder / "labelsTr").glob("*.nii.gz"))[2]
     label = read_label(path)
@@ -220,14 +206,14 @@ def test_a_half_drawn_segmentation_is_pointed_at_and_no_fault(
     panel.wait_for_checks()
     panel.host.wait_until(lambda: "is it drawn as in those?" in panel.ui.casesMessage.text, 10)
     status = [row[3] for row in panel.rows(panel.ui.casesTable)]
-    assert status == ["OK", "OK", "look at it", "OK", "OK", "OK"]
+    assert status == ["OK", "OK", "Warning", "OK", "OK", "OK"]
     assert "6 pairs" in panel.ui.casesMessage.text
     panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
     panel.wait_for_checks()
     panel.host.wait_until(lambda: "drawn" not in panel.ui.casesMessage.text, 10)
 
 
-def test_a_folder_of_cases_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
+def test_folder_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
     folder = phantom_folder(tmp_path, cases=3)
     panel.ui.importFolderButton.directorySelected.emit(str(folder))
     panel.wait_for_checks()
@@ -235,16 +221,14 @@ def test_a_folder_of_cases_is_imported(panel: PanelDriver, tmp_path: Path) -> No
     assert [row[2] for row in panel.rows(panel.ui.segmentsTable)] == ["Anterior", "Posterior"]
 
 
-def test_a_folder_without_cases_is_refused_in_one_line(panel: PanelDriver, tmp_path: Path) -> None:
+def test_folder_without_cases_is_reported(panel: PanelDriver, tmp_path: Path) -> None:
     panel.ui.importFolderButton.directorySelected.emit(str(tmp_path))
     assert str(tmp_path) in panel.ui.casesMessage.text
     assert "\n" not in panel.ui.casesMessage.text
     assert panel.ui.casesTable.rowCount == 0
 
 
-def test_a_pair_whose_volume_is_deleted_leaves_the_table(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_pair_of_a_removed_node_is_removed(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     slicer.mrmlScene.RemoveNode(pairs[0][0])
@@ -252,7 +236,7 @@ def test_a_pair_whose_volume_is_deleted_leaves_the_table(
     assert [row[0] for row in panel.rows(panel.ui.casesTable)] == [pairs[1][0].GetName()]
 
 
-def test_a_volume_that_is_there_twice_is_a_fault_until_one_is_ignored(
+def test_volume_in_two_pairs_is_an_error_until_one_is_ignored(
     panel: PanelDriver, hippocampus: Path
 ) -> None:
     pairs = load_hippocampi(hippocampus, 2)
@@ -261,15 +245,13 @@ def test_a_volume_that_is_there_twice_is_a_fault_until_one_is_ignored(
     panel.ui.pairSegmentationSelector.setCurrentNode(pairs[1][1])
     panel.press(panel.ui.addPairButton)
     panel.wait_for_checks()
-    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["see below", "OK", "see below"]
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Error", "OK", "Error"]
     panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
     panel.wait_for_checks()
-    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK", "OK", "not used"]
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK", "OK", "Ignored"]
 
 
-def test_what_was_edited_is_checked_again_and_nothing_else(
-    panel: PanelDriver, hippocampus: Path
-) -> None:
+def test_only_edited_pairs_are_checked_again(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 3)
     panel.press(panel.ui.addFromSceneButton)
     panel.wait_for_checks()
@@ -281,7 +263,7 @@ def test_what_was_edited_is_checked_again_and_nothing_else(
     assert "Head" in [row[0] for row in panel.rows(panel.ui.segmentsTable)]
 
 
-def test_the_scene_can_be_closed(panel: PanelDriver, hippocampus: Path) -> None:
+def test_closing_the_scene_clears_the_tables(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     slicer.mrmlScene.Clear(0)
@@ -290,7 +272,7 @@ def test_the_scene_can_be_closed(panel: PanelDriver, hippocampus: Path) -> None:
     assert "No pairs yet" in panel.ui.casesMessage.text
 
 
-def test_a_saved_scene_restores_the_panel(
+def test_saved_scene_restores_the_panel(
     panel: PanelDriver, hippocampus: Path, tmp_path: Path
 ) -> None:
     load_hippocampi(hippocampus, 3)

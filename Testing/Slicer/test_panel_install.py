@@ -1,4 +1,4 @@
-"""The frame at the top of the panel while Python packages are missing."""
+"""The frame for missing Python packages at the top of the panel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from panel_driver import PanelDriver
 
 @pytest.fixture
 def panel(host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelDriver]:
-    """The panel in a Slicer whose Python has no PyTorch."""
-    monkeypatch.setattr(Dependencies, "_isMet", lambda requirement: "torch" not in requirement)
+    """The panel in a Slicer without PyTorch."""
+    monkeypatch.setattr(
+        Dependencies, "_isSatisfied", lambda requirement: "torch" not in requirement
+    )
     driver = PanelDriver(host)
     yield driver
     host.close_module("GenSegSlicer")
 
 
-def test_what_is_missing_is_named_and_nothing_can_start(panel: PanelDriver) -> None:
+def test_missing_packages_are_named_and_nothing_can_be_started(panel: PanelDriver) -> None:
     ui = panel.ui
     assert not ui.dependencyFrame.isHidden()
     assert "need torch" in ui.dependencyLabel.text
@@ -27,27 +29,27 @@ def test_what_is_missing_is_named_and_nothing_can_start(panel: PanelDriver) -> N
     assert not ui.applyButton.enabled and not ui.evaluateButton.enabled
 
 
-def test_an_installation_that_fails_says_why_in_the_panel(panel: PanelDriver) -> None:
+def test_a_failed_installation_is_explained_in_the_panel(panel: PanelDriver) -> None:
     panel.press(panel.ui.installButton)
     assert "install the extension PyTorch" in panel.ui.dependencyLabel.text
     assert panel.ui.installButton.enabled
 
 
-def test_while_it_installs_the_panel_says_what(
+def test_the_panel_shows_what_is_being_installed(
     panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[str] = []
+    shown: list[str] = []
     monkeypatch.setattr(
-        Dependencies, "_installTorch", lambda: read.append(panel.ui.dependencyLabel.text)
+        Dependencies, "_installTorch", lambda: shown.append(panel.ui.dependencyLabel.text)
     )
     panel.press(panel.ui.installButton)
-    assert read == ["Installing PyTorch (several hundred megabytes)..."]
+    assert shown == ["Installing PyTorch (several hundred megabytes)..."]
 
 
-def test_the_frame_goes_when_everything_is_there(
+def test_the_frame_is_hidden_once_all_packages_are_installed(
     panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Dependencies, "_isMet", lambda requirement: True)
+    monkeypatch.setattr(Dependencies, "_isSatisfied", lambda requirement: True)
     panel.press(panel.ui.installButton)
     assert panel.ui.dependencyFrame.isHidden()
     assert "missing packages" not in panel.ui.trainButton.toolTip

@@ -1,4 +1,4 @@
-"""From *Add pairs from scene* to scores, through the panel, on real volumes and a real training."""
+"""The complete workflow in the panel: training, review, inference and evaluation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CASES = 5
 
 @dataclass
 class Journey:
-    """What a user saw on the way."""
+    """State of the panel during the workflow."""
 
     panel: PanelDriver
     folder: Path
@@ -33,7 +33,7 @@ class Journey:
     result: Any = None
 
     def watch(self, job: Any, timeout_s: float) -> None:
-        """Wait for a job's end; note what the panel reads."""
+        """Wait for the end of a job and record the texts of the panel."""
         ui = self.panel.ui
         watched = {
             "bar": lambda: ui.trainProgressBar.format.replace("%p", str(ui.trainProgressBar.value)),
@@ -55,7 +55,7 @@ class Journey:
 def journey(
     host: Any, hippocampus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Journey]:
-    """The whole way, once: train on five real cases, segment a sixth one, compare."""
+    """The panel after a training on five real cases."""
     slicer.mrmlScene.Clear(0)
     qt.QSettings().remove("GenSegSlicer")
     panel, ui = PanelDriver(host), None
@@ -82,7 +82,7 @@ def journey(
 
 @pytest.fixture(scope="module")
 def applied(journey: Journey) -> Journey:
-    """The journey after *Apply*."""
+    """The panel after *Apply*."""
     ui = journey.panel.ui
     ui.applySection.collapsed = ui.evaluateSection.collapsed = False
     ui.inputVolumeSelector.setCurrentNode(journey.volume)
@@ -99,23 +99,23 @@ def run_of(journey: Journey) -> Path:
     return Path(journey.panel.parameters.runFolder)
 
 
-def test_the_run_gets_a_folder_of_its_own_in_the_chosen_one(journey: Journey) -> None:
+def test_run_is_a_subfolder_of_the_output_folder(journey: Journey) -> None:
     run = run_of(journey)
     assert run.parent == journey.folder
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
 
-def test_the_roles_and_classes_of_the_table_reach_the_training(journey: Journey) -> None:
+def test_roles_and_classes_are_written_to_the_run(journey: Journey) -> None:
     cases = json.loads((run_of(journey) / "cases.json").read_text(encoding="utf-8"))
     assert [case["role"] for case in cases["cases"]] == ["train"] * 4 + ["validate"]
     assert cases["labels"] == {"1": "Anterior", "2": "Posterior"}
 
 
-def test_while_it_trains_a_second_training_is_refused_with_the_reason(journey: Journey) -> None:
-    assert "a training is running" in journey.train_tool_tip
+def test_second_training_is_disabled_during_training(journey: Journey) -> None:
+    assert "another training is running" in journey.train_tool_tip
 
 
-def test_the_progress_bar_names_what_is_done_and_never_goes_back(journey: Journey) -> None:
+def test_progress_bar_shows_phases_and_never_decreases(journey: Journey) -> None:
     texts = journey.seen["bar"]
     values = [int(text.split()[-1].rstrip("%")) for text in texts]
     assert values == sorted(values)
@@ -128,31 +128,31 @@ def test_remaining_time_and_validation_dice_are_shown(journey: Journey) -> None:
     assert any(text.startswith("Validation Dice: 0.") for text in journey.seen["dice"])
 
 
-def test_the_end_is_told_and_the_report_can_be_opened(journey: Journey) -> None:
+def test_finished_training_is_reported(journey: Journey) -> None:
     ui = journey.panel.ui
     assert "model is ready" in ui.trainMessage.text
     assert ui.reportButton.enabled
     assert (run_of(journey) / "report.html").is_file()
 
 
-def test_the_new_model_is_chosen_for_apply(journey: Journey) -> None:
+def test_new_model_is_selected_for_apply(journey: Journey) -> None:
     assert Path(journey.panel.parameters.modelFolder) == run_of(journey) / "model"
     assert journey.panel.ui.modelSelector.currentText == run_of(journey).name
 
 
-def test_the_log_tells_the_story(journey: Journey) -> None:
+def test_log_shows_validation_and_end(journey: Journey) -> None:
     log = journey.panel.ui.logText.plainText
     assert "validation Dice" in log
-    assert log.rstrip().endswith("The training is finished")
+    assert log.rstrip().endswith("Training is finished")
 
 
-def test_the_curves_are_shown_in_a_plot(journey: Journey) -> None:
+def test_curves_are_shown_in_a_plot(journey: Journey) -> None:
     journey.panel.press(journey.panel.ui.chartButton)
     chart = slicer.app.applicationLogic().GetSelectionNode().GetActivePlotChartID()
     assert slicer.mrmlScene.GetNodeByID(chart).GetNumberOfPlotSeriesNodes() > 0
 
 
-def test_a_generated_pair_is_reviewed_beside_a_real_one(journey: Journey) -> None:
+def test_generated_pair_is_shown_beside_a_real_one(journey: Journey) -> None:
     panel, ui = journey.panel, journey.panel.ui
     ui.reviewSection.collapsed = False
     panel.host.process_events()
@@ -163,7 +163,7 @@ def test_a_generated_pair_is_reviewed_beside_a_real_one(journey: Journey) -> Non
     assert names == ["GenSeg real (image)", "GenSeg generated (image)"]
 
 
-def test_rejections_are_written_into_the_run_and_can_be_withdrawn(journey: Journey) -> None:
+def test_rejections_are_written_and_undone(journey: Journey) -> None:
     panel, ui = journey.panel, journey.panel.ui
     ui.reviewSection.collapsed = False
     panel.host.process_events()
@@ -174,27 +174,27 @@ def test_rejections_are_written_into_the_run_and_can_be_withdrawn(journey: Journ
     written = json.loads(feedback.read_text())
     assert len(written["rejected_pairs"]) == 1 and len(written["rejected_kinds"]) == 1
     assert ui.rejectButton.text == "Rejected"
-    assert "kept out of the training" in ui.reviewDescription.text
-    assert "is finished, so the model stays as it is" in ui.reviewMessage.text
+    assert "rejected" in ui.reviewDescription.text
+    assert "Training is finished, so the model does not change" in ui.reviewMessage.text
     panel.press(ui.rejectButton)
     panel.press(ui.restoreKindButton)
     written = json.loads(feedback.read_text())
     assert written == {"rejected_pairs": [], "rejected_kinds": {}}
 
 
-def test_stepping_goes_round(journey: Journey) -> None:
+def test_stepping_wraps_around(journey: Journey) -> None:
     panel, ui = journey.panel, journey.panel.ui
     ui.reviewSection.collapsed = False
     panel.host.process_events()
     ui.reviewSelector.setCurrentIndex(0)
     panel.press(ui.reviewPreviousButton)
     assert ui.reviewSelector.currentIndex == ui.reviewSelector.count - 1
-    assert not ui.rejectButton.enabled  # a prediction is not generated
+    assert not ui.rejectButton.enabled  # predictions cannot be rejected
     panel.press(ui.reviewNextButton)
     assert ui.reviewSelector.currentIndex == 0
 
 
-def test_another_module_gets_the_views_and_coming_back_shows_the_picture_again(
+def test_views_are_restored_in_other_modules(
     journey: Journey,
 ) -> None:
     panel, ui = journey.panel, journey.panel.ui
@@ -210,7 +210,7 @@ def test_another_module_gets_the_views_and_coming_back_shows_the_picture_again(
     assert ui.reviewSelector.currentIndex == 1
 
 
-def test_a_further_round_leaves_the_views_as_the_user_moved_them(journey: Journey) -> None:
+def test_new_previews_keep_the_slice_positions(journey: Journey) -> None:
     panel, ui = journey.panel, journey.panel.ui
     ui.reviewSection.collapsed = False
     panel.host.process_events()
@@ -225,7 +225,7 @@ def test_a_further_round_leaves_the_views_as_the_user_moved_them(journey: Journe
     assert red.GetFieldOfView()[:2] == (11.0, 12.0)
 
 
-def test_closing_the_review_gives_the_views_back(journey: Journey) -> None:
+def test_collapsing_review_restores_the_views(journey: Journey) -> None:
     panel, ui = journey.panel, journey.panel.ui
     ui.reviewSection.collapsed = False
     panel.host.process_events()
@@ -240,13 +240,13 @@ def test_closing_the_review_gives_the_views_back(journey: Journey) -> None:
     assert not any(name.startswith("GenSeg ") for name in names)
 
 
-def test_the_model_card_says_what_the_model_is(applied: Journey) -> None:
+def test_model_card_is_shown(applied: Journey) -> None:
     card = applied.panel.ui.modelCardLabel.text
     for part in ("hippocampus", "MR", "Anterior", "Posterior", "5"):
         assert part in card
 
 
-def test_the_result_lies_on_the_voxels_of_its_volume(applied: Journey) -> None:
+def test_result_is_aligned_with_its_volume(applied: Journey) -> None:
     volume, result = applied.volume, applied.result
     for segment in ("Anterior", "Posterior"):
         identifier = result.GetSegmentation().GetSegmentIdBySegmentName(segment)
@@ -256,7 +256,7 @@ def test_the_result_lies_on_the_voxels_of_its_volume(applied: Journey) -> None:
     assert result.GetNodeReference("referenceImageGeometryRef") is volume
 
 
-def test_the_result_overlaps_the_truth_far_more_than_chance(applied: Journey) -> None:
+def test_result_overlaps_the_reference(applied: Journey) -> None:
     def foreground(node: Any) -> np.ndarray:
         segmentation = node.GetSegmentation()
         identifiers = [segmentation.GetNthSegmentID(k) for k in range(2)]
@@ -274,7 +274,7 @@ def test_the_result_overlaps_the_truth_far_more_than_chance(applied: Journey) ->
     assert dice > max(0.4, 3 * chance)
 
 
-def test_the_result_is_shown_in_3d_with_the_colors_of_the_anatomy(applied: Journey) -> None:
+def test_result_is_shown_in_3d_with_preset_colors(applied: Journey) -> None:
     result = applied.result
     assert result.GetDisplayNode().GetVisibility3D()
     assert result.GetSegmentation().ContainsRepresentation("Closed surface")
@@ -282,7 +282,7 @@ def test_the_result_is_shown_in_3d_with_the_colors_of_the_anatomy(applied: Journ
     assert np.allclose(np.array(color) * 255, (230, 120, 70), atol=1)
 
 
-def test_the_volumes_stand_in_a_table(applied: Journey) -> None:
+def test_volumes_are_shown_in_a_table(applied: Journey) -> None:
     shown = applied.panel.ui.volumesTable
     assert not shown.isHidden()
     rows = applied.panel.rows(shown)
@@ -292,12 +292,12 @@ def test_the_volumes_stand_in_a_table(applied: Journey) -> None:
     assert [row[1] for row in rows] == [f"{volume:.3f}" for volume in volumes]
 
 
-def test_the_uncertainty_is_a_volume_of_the_scene(applied: Journey) -> None:
+def test_uncertainty_volume_is_created(applied: Journey) -> None:
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
     assert any("ncertainty" in name for name in names)
 
 
-def test_a_volume_that_does_not_fit_is_warned_of(applied: Journey) -> None:
+def test_unsuitable_volume_is_reported(applied: Journey) -> None:
     ui = applied.panel.ui
     assert ui.fitMessage.text == ""
     ct = slicer.modules.volumes.logic().CloneVolume(applied.volume, "CT")
@@ -311,9 +311,9 @@ def test_a_volume_that_does_not_fit_is_warned_of(applied: Journey) -> None:
     assert ui.fitMessage.text == ""
 
 
-def test_the_result_is_compared_with_its_reference(applied: Journey) -> None:
+def test_result_is_evaluated(applied: Journey) -> None:
     panel, ui = applied.panel, applied.panel.ui
-    assert ui.predictionSelector.currentNode() is applied.result  # offered by itself
+    assert ui.predictionSelector.currentNode() is applied.result  # selected automatically
     ui.referenceSelector.setCurrentNode(applied.reference)
     panel.press(ui.evaluateButton)
     job = panel.widget.panel.evaluate.job

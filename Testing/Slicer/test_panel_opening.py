@@ -1,4 +1,4 @@
-"""Opening, closing and reloading the panel: fast, light, and without a trace."""
+"""Opening, closing and reloading the panel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import json, sys, time
 sys.path[:0] = [{root!r}, {testing!r}]
 import Host
 host = Host.install()
-started = time.process_time()  # not those of others who have the core
+started = time.process_time()  # excludes other processes
 host.open_module({module!r})
 host.process_events()
 seconds = time.process_time() - started
@@ -36,13 +36,13 @@ def open_in_new_process() -> tuple[float, list[str]]:
     return seconds, heavy
 
 
-def test_the_panel_opens_at_once_and_without_pytorch() -> None:
+def test_the_panel_opens_within_half_a_second_without_heavy_packages() -> None:
     openings = [open_in_new_process() for _ in range(3)]
     assert all(heavy == [] for _, heavy in openings)
     assert min(seconds for seconds, _ in openings) < 0.5
 
 
-def test_at_450_pixels_nothing_is_cut_off(host: Any, scene: Any) -> None:
+def test_the_panel_fits_into_450_pixels(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     for section in ("cases", "training", "advanced", "review", "apply", "evaluate"):
         getattr(panel.ui, f"{section}Section").collapsed = False
@@ -53,7 +53,7 @@ def test_at_450_pixels_nothing_is_cut_off(host: Any, scene: Any) -> None:
     assert widest <= 450
 
 
-def test_a_closed_panel_leaves_no_observer_and_no_timer(host: Any, scene: Any) -> None:
+def test_a_closed_panel_leaves_no_observers(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     opened = panel.widget.panel
     host.close_module("GenSegSlicer")
@@ -77,7 +77,7 @@ def test_the_module_can_be_reloaded(host: Any, scene: Any) -> None:
     host.close_module("GenSegSlicer")
 
 
-def test_choices_are_bound_to_the_parameter_node(host: Any, scene: Any) -> None:
+def test_combo_boxes_are_bound_to_the_parameter_node(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     for box, name in (
         (panel.ui.presetSelector, "preset"),
@@ -94,7 +94,7 @@ def test_choices_are_bound_to_the_parameter_node(host: Any, scene: Any) -> None:
     host.close_module("GenSegSlicer")
 
 
-def test_a_change_of_the_parameter_node_shows_in_the_panel(host: Any, scene: Any) -> None:
+def test_the_panel_shows_changes_of_the_parameter_node(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     panel.parameters.effort = "budget"
     panel.parameters.outputFolder = "/some where/é"
@@ -107,7 +107,7 @@ def test_a_change_of_the_parameter_node_shows_in_the_panel(host: Any, scene: Any
     host.close_module("GenSegSlicer")
 
 
-def test_what_happens_when_slicer_closes_is_remembered(host: Any, scene: Any) -> None:
+def test_the_choice_for_closing_slicer_is_saved(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     panel.choose(panel.ui.closingSelector, "The training is saved and stops")
     panel.ui.closingSelector.activated.emit(panel.ui.closingSelector.currentIndex)

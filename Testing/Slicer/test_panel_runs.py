@@ -1,4 +1,4 @@
-"""Trainings that do not go straight on: stopped, failed, found again, outliving their scene."""
+"""Stopping, resuming and reconnecting to trainings in the panel."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from GenSegLib.runs import State
 
 
 def ready_panel(host: Any, folder: Path) -> PanelDriver:
-    """The panel with four phantoms, ready for a training that lasts until it is stopped."""
+    """Open the panel with four phantoms, for a training that lasts until it is stopped."""
     qt.QSettings().remove("GenSegSlicer")
     slicer.mrmlScene.Clear(0)
     panel = PanelDriver(host)
     panel.parameters.preset = str(tiny_preset(folder, final_steps=20000))
     panel.parameters.effort = "budget"
-    panel.parameters.timeBudgetMin = 8  # so that nothing goes on for long if these tests are killed
+    panel.parameters.timeBudgetMin = 8  # limits the training if these tests are killed
     panel.parameters.outputFolder = str(folder / "runs")
     panel.ui.importFolderButton.directorySelected.emit(str(phantom_folder(folder)))
     panel.wait_for_checks()
@@ -45,7 +45,7 @@ def wait_for_steps(panel: PanelDriver, job: Any) -> None:
 
 
 def end(panel: PanelDriver, job: Any = None) -> None:
-    """End what still runs, and close the panel and the scene."""
+    """Kill a running training, and close the panel and the scene."""
     job = job or panel.widget.logic.trainingJob
     if job is not None and job.isActive:
         job.kill()
@@ -56,7 +56,7 @@ def end(panel: PanelDriver, job: Any = None) -> None:
 
 @pytest.fixture(scope="module")
 def going(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The run folder of a training that goes on during these tests, its panel closed."""
+    """The run folder of a training that is running while its panel is closed."""
     panel = ready_panel(host, tmp_path_factory.mktemp("going"))
     job = None
     try:
@@ -65,12 +65,12 @@ def going(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         slicer.mrmlScene.Clear(0)
         yield job.runFolder
     finally:
-        end(PanelDriver(host), job)  # other tests have cleared the list of runs
+        end(PanelDriver(host), job)  # other tests clear the list of runs
 
 
 @pytest.fixture
 def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
-    """The panel, opened in an empty scene while that training goes on."""
+    """The panel, opened in an empty scene during that training."""
     panel = PanelDriver(host)
     yield panel
     host.close_module("GenSegSlicer")
@@ -84,17 +84,15 @@ def panel(host: Any, tmp_path: Path) -> Iterator[PanelDriver]:
     end(ready)
 
 
-def test_a_training_that_outlived_its_panel_is_found_again(
-    reopened: PanelDriver, going: Path
-) -> None:
+def test_running_training_is_reconnected(reopened: PanelDriver, going: Path) -> None:
     found = reopened.widget.panel.runs.job
     assert found.runFolder == going and found.isActive
     assert reopened.ui.runSelector.currentText == going.name
     assert reopened.ui.stopButton.enabled
-    assert "a training is running" in reopened.ui.trainButton.toolTip
+    assert "another training is running" in reopened.ui.trainButton.toolTip
 
 
-def test_a_reloaded_module_finds_its_training_again(reopened: PanelDriver, going: Path) -> None:
+def test_reloaded_module_reconnects_to_its_training(reopened: PanelDriver, going: Path) -> None:
     reopened.widget.onReload()
     reopened.host.process_events()
     panel = PanelDriver(reopened.host)
@@ -103,24 +101,24 @@ def test_a_reloaded_module_finds_its_training_again(reopened: PanelDriver, going
     assert panel.ui.stopButton.enabled
 
 
-def test_a_training_outlives_its_scene_and_the_panel_says_so(reopened: PanelDriver) -> None:
+def test_training_continues_after_scene_close(reopened: PanelDriver) -> None:
     slicer.mrmlScene.Clear(0)
     reopened.host.process_events()
     assert reopened.widget.panel.runs.job.isActive
-    assert "The scene was closed; the training goes on" in reopened.ui.trainMessage.text
+    assert "The scene was closed; training continues" in reopened.ui.trainMessage.text
     assert reopened.ui.stopButton.enabled
 
 
-def test_what_closing_slicer_does_is_asked_once(reopened: PanelDriver) -> None:
+def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
     assert not reopened.ui.closingFrame.isHidden()
     reopened.press(reopened.ui.closingContinueButton)
     assert reopened.ui.closingFrame.isHidden()
-    assert reopened.ui.closingSelector.currentText == "The training goes on"
+    assert reopened.ui.closingSelector.currentText == "Keep training"
     reopened.widget.panel.onApplicationQuit()
     assert reopened.widget.panel.runs.job.state == "running"
 
 
-def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
+def test_stop_and_resume(panel: PanelDriver) -> None:
     job = start(panel)
     panel.press(panel.ui.stopButton)
     assert not panel.ui.stopButton.enabled
@@ -132,7 +130,7 @@ def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
     resumed = panel.widget.panel.runs.job
     wait_for_steps(panel, resumed)
     assert resumed.runFolder == job.runFolder
-    panel.press(panel.ui.closingStopButton)  # the answer to the question that is asked once
+    panel.press(panel.ui.closingStopButton)  # remembered
     panel.widget.panel.onApplicationQuit()
     panel.host.wait_until(lambda: not resumed.isActive, 60)
     assert resumed.state == "stopped"
@@ -141,7 +139,7 @@ def test_stop_saves_and_resume_goes_on(panel: PanelDriver) -> None:
     assert panel.parameters.outputFolder == used  # for the next scene
 
 
-def test_a_failed_training_says_why_in_one_line(panel: PanelDriver) -> None:
+def test_failed_training_is_reported_in_one_line(panel: PanelDriver) -> None:
     panel.parameters.device = "cuda:7"
     panel.host.process_events()
     panel.press(panel.ui.trainButton)
@@ -154,15 +152,15 @@ def test_a_failed_training_says_why_in_one_line(panel: PanelDriver) -> None:
     assert panel.ui.trainButton.enabled
 
 
-def test_without_an_output_folder_the_button_says_what_is_missing(panel: PanelDriver) -> None:
+def test_missing_output_folder_is_reported(panel: PanelDriver) -> None:
     panel.ui.outputFolderEdit.currentPath = ""
     panel.host.process_events()
     assert not panel.ui.trainButton.enabled
-    assert panel.ui.trainButton.toolTip == "choose an output folder"
-    assert panel.ui.trainReason.text == "To train: choose an output folder"
+    assert panel.ui.trainButton.toolTip == "select an output folder"
+    assert panel.ui.trainReason.text == "To train: select an output folder"
 
 
-def test_a_run_of_a_server_is_opened_followed_and_stopped(
+def test_run_on_another_computer_is_monitored_and_stopped(
     host: Any, scene: Any, fresh_settings: None, tmp_path: Path
 ) -> None:
     run = small_run(tmp_path / "sérver")
@@ -186,11 +184,11 @@ def test_a_run_of_a_server_is_opened_followed_and_stopped(
     host.close_module("GenSegSlicer")
 
 
-def test_a_folder_that_is_no_run_is_refused_in_one_line(
+def test_invalid_run_folder_is_reported(
     host: Any, scene: Any, fresh_settings: None, tmp_path: Path
 ) -> None:
     panel = PanelDriver(host)
     panel.ui.openRunButton.directorySelected.emit(str(tmp_path))
     assert "is not a run folder" in panel.ui.trainMessage.text
-    assert panel.ui.runSelector.currentText == "No training yet"
+    assert panel.ui.runSelector.currentText == "No runs yet"
     host.close_module("GenSegSlicer")

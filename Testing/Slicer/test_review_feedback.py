@@ -1,4 +1,4 @@
-"""What there is to look at in a run, and the clinician's choices in it."""
+"""The items to review in a run, and the user's feedback on them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_last_step_comes_first_and_all_files_are_there(run: Path) -> None:
+def test_the_latest_step_comes_first_and_all_files_exist(run: Path) -> None:
     items = ReviewFeedback(run).items()
     assert [(item.step, item.kind) for item in items] == [
         (step, kind) for step in (12, 4) for kind in ("generated", "generated", "validation")
@@ -39,7 +39,7 @@ def test_the_last_step_comes_first_and_all_files_are_there(run: Path) -> None:
     assert len({item.title for item in items}) == len(items)
 
 
-def test_a_generated_pair_is_beside_a_real_one_and_a_prediction_beside_its_reference(
+def test_generated_pairs_have_a_real_pair_and_predictions_their_reference(
     run: Path,
 ) -> None:
     _, generated, validation, *_ = ReviewFeedback(run).items()
@@ -52,7 +52,7 @@ def test_a_generated_pair_is_beside_a_real_one_and_a_prediction_beside_its_refer
     assert validation.pair is None
 
 
-def test_a_choice_is_written_at_once_where_the_training_reads_it(run: Path) -> None:
+def test_feedback_is_saved_immediately(run: Path) -> None:
     feedback = ReviewFeedback(run)
     item = feedback.items()[0]
     feedback.setRejected(item, True)
@@ -67,11 +67,11 @@ def test_a_choice_is_written_at_once_where_the_training_reads_it(run: Path) -> N
     assert not feedback.isRejected(item)
 
 
-def test_a_run_without_previews_has_nothing_to_look_at(tmp_path: Path) -> None:
+def test_a_run_without_previews_has_no_items(tmp_path: Path) -> None:
     assert ReviewFeedback(tmp_path).items() == []
 
 
-def test_a_damaged_list_is_said_in_one_line(run: Path) -> None:
+def test_a_corrupted_list_of_pairs_raises(run: Path) -> None:
     (run / "previews" / "000012" / PAIRS).write_text("{}")
-    with pytest.raises(GenSegError, match="is damaged"):
+    with pytest.raises(GenSegError, match="is corrupted"):
         ReviewFeedback(run).items()

@@ -1,4 +1,4 @@
-"""The runs and models of late, remembered in Slicer's settings."""
+"""The recent runs and models in Slicer's settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from GenSegLib.files import write_json
 
 @pytest.fixture(autouse=True)
 def _settings(host: Any) -> Iterator[None]:
-    """Nothing is remembered from another test."""
+    """Clear the settings before and after each test."""
     qt.QSettings().remove("GenSegSlicer")
     yield
     qt.QSettings().remove("GenSegSlicer")
@@ -32,14 +32,14 @@ def test_runs_are_listed_newest_first_and_once(tmp_path: Path) -> None:
     assert isinstance(qt.QSettings().value("GenSegSlicer/runs"), str)
 
 
-def test_what_is_gone_is_no_longer_listed(tmp_path: Path) -> None:
+def test_deleted_runs_are_not_listed(tmp_path: Path) -> None:
     run = small_run(tmp_path).path
     RunHistory().addRun(run)
     shutil.rmtree(run)
     assert RunHistory().runs() == []
 
 
-def test_models_are_those_of_finished_runs_and_those_that_were_used(tmp_path: Path) -> None:
+def test_models_are_those_of_finished_runs_and_those_applied(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     RunHistory().addRun(run.path)
     assert RunHistory().models() == []
@@ -51,18 +51,18 @@ def test_models_are_those_of_finished_runs_and_those_that_were_used(tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", '{"a": 1}', "[1, null]", "null", "12"])
-def test_damaged_settings_are_no_history(text: str) -> None:
+def test_invalid_settings_are_an_empty_history(text: str) -> None:
     qt.QSettings().setValue("GenSegSlicer/runs", text)
     assert RunHistory().runs() == []
 
 
-def test_the_model_of_a_run_is_in_it_and_a_model_is_its_own(tmp_path: Path) -> None:
+def test_the_model_folder_of_a_run_or_model(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     assert modelFolder(run.path) == run.model
     assert modelFolder(run.model) == run.model
 
 
-def test_no_run_is_running_unless_a_process_trains_it(tmp_path: Path) -> None:
+def test_a_run_is_running_only_while_it_is_locked(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     RunHistory().addRun(run.path)
     assert RunHistory().runningRun() is None

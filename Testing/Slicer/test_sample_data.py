@@ -1,4 +1,4 @@
-"""The data sets that the Sample Data module offers under GenSeg."""
+"""The data sets of GenSeg in the Sample Data module."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from GenSegSlicerLib import SampleData
 
 
 class SampleDataLogic:
-    """As much of Slicer's Sample Data module as a source of data meets."""
+    """The part of Slicer's Sample Data logic that sources use."""
 
     sources: list[SimpleNamespace]
-    fetched: list[str]
+    downloads: list[str]
     archive: Path | None = None
 
     @classmethod
@@ -27,15 +27,15 @@ class SampleDataLogic:
             cls.sources.append(SimpleNamespace(**source))
 
     def downloadFromSource(self, source: SimpleNamespace) -> list[str]:  # noqa: N802
-        self.fetched.append(source.uris)
+        self.downloads.append(source.uris)
         return [str(self.archive)] if self.archive else []
 
 
 @pytest.fixture
 def logic(monkeypatch: pytest.MonkeyPatch) -> type[SampleDataLogic]:
-    """The Sample Data module of the application, with both sources registered."""
+    """A Sample Data module in which both sources are registered."""
     module = ModuleType("SampleData")
-    SampleDataLogic.sources, SampleDataLogic.fetched, SampleDataLogic.archive = [], [], None
+    SampleDataLogic.sources, SampleDataLogic.downloads, SampleDataLogic.archive = [], [], None
     module.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "SampleData", module)
     SampleData.registerSampleData()
@@ -44,19 +44,19 @@ def logic(monkeypatch: pytest.MonkeyPatch) -> type[SampleDataLogic]:
 
 @pytest.fixture
 def cache(scene: Any, tmp_path: Path) -> Iterator[Path]:
-    """An empty cache folder, whose name no program expects."""
+    """An empty cache folder, with a non-ASCII name."""
     folder = tmp_path / "Größe 1"
     folder.mkdir()
     manager = scene.GetCacheManager()
-    former = manager.GetRemoteCacheDirectory()
+    previous = manager.GetRemoteCacheDirectory()
     manager.SetRemoteCacheDirectory(str(folder))
     yield folder
-    manager.SetRemoteCacheDirectory(former)
+    manager.SetRemoteCacheDirectory(previous)
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the status bar of the application showed."""
+def status(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages of the status bar."""
     lines: list[str] = []
     monkeypatch.setattr(slicer.util, "showStatusMessage", lambda line, ms=0: lines.append(line))
     return lines
@@ -64,7 +64,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two segmented volumes and an unseen one of each set."""
+    """Two segmented volumes and an unlabeled one of each set."""
     monkeypatch.setattr(SampleData, "SEGMENTED", 2)
     monkeypatch.setattr(SampleData, "UNSEEN", 1)
 
@@ -80,7 +80,7 @@ def names_of(scene: Any, class_name: str) -> list[str]:
 
 
 def pack(hippocampus: Path, archive: Path, cases: int) -> None:
-    """Make an archive like the Decathlon's of the first cases."""
+    """Create an archive of the first cases, in the Decathlon's layout."""
     with tarfile.open(archive, "w") as tar:
         tar.add(hippocampus / "dataset.json", "Task04_Hippocampus/dataset.json")
         for folder in ("imagesTr", "labelsTr"):
@@ -89,7 +89,7 @@ def pack(hippocampus: Path, archive: Path, cases: int) -> None:
         tar.add(path, f"Task04_Hippocampus/imagesTs/unseen{path.name}")
 
 
-def test_both_sets_are_offered_once_with_a_picture(logic: type[SampleDataLogic]) -> None:
+def test_both_sets_are_registered_once_with_a_thumbnail(logic: type[SampleDataLogic]) -> None:
     SampleData.registerSampleData()
     assert [known.sampleName for known in logic.sources] == [
         SampleData.PHANTOMS,
@@ -99,83 +99,87 @@ def test_both_sets_are_offered_once_with_a_picture(logic: type[SampleDataLogic])
     assert {known.category for known in logic.sources} == {"GenSeg"}
 
 
-def test_without_the_sample_data_module_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_sample_data_module_nothing_is_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "SampleData", None)
     SampleData.registerSampleData()
 
 
-def test_the_public_address_and_checksum_are_those_of_the_decathlon(
+def test_url_and_checksum_match_those_in_monai(
     logic: type[SampleDataLogic],
 ) -> None:
     decathlon = pytest.importorskip("monai.apps").DecathlonDataset
-    offered = source(logic, SampleData.HIPPOCAMPUS)
-    assert offered.uris == decathlon.resource["Task04_Hippocampus"]
-    assert offered.checksums == f"MD5:{decathlon.md5['Task04_Hippocampus']}"
+    dataset = source(logic, SampleData.HIPPOCAMPUS)
+    assert dataset.uris == decathlon.resource["Task04_Hippocampus"]
+    assert dataset.checksums == f"MD5:{decathlon.md5['Task04_Hippocampus']}"
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_phantoms_are_computed_in_another_process_and_loaded_as_pairs(
-    logic: type[SampleDataLogic], scene: Any, cache: Path, host: Any, told: list[str]
+def test_phantoms_are_generated_in_another_process_and_loaded_as_pairs(
+    logic: type[SampleDataLogic], scene: Any, cache: Path, host: Any, status: list[str]
 ) -> None:
-    offered = source(logic, SampleData.PHANTOMS)
-    offered.customDownloader(offered)
-    offered.customDownloader(offered)
-    assert told == ["Computing 3 phantoms..."]
-    host.wait_until(lambda: len(told) == 2, 60)
-    assert told[1].startswith("2 segmented volumes are loaded; their folder is ")
+    dataset = source(logic, SampleData.PHANTOMS)
+    dataset.customDownloader(dataset)
+    dataset.customDownloader(dataset)
+    assert status == ["Generating 3 phantoms..."]
+    host.wait_until(lambda: len(status) == 2, 60)
+    assert status[1].startswith("Loaded 2 segmented volumes from ")
     assert len(names_of(scene, "vtkMRMLSegmentationNode")) == 2
     assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
     scene.Clear(0)
-    offered.customDownloader(offered)
+    dataset.customDownloader(dataset)
     assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_the_hippocampus_set_is_fetched_once_and_the_first_of_it_loaded(
+def test_the_hippocampus_set_is_downloaded_once_and_its_first_cases_are_loaded(
     logic: type[SampleDataLogic],
     scene: Any,
     cache: Path,
     hippocampus: Path,
     tmp_path: Path,
-    told: list[str],
+    status: list[str],
 ) -> None:
     logic.archive = tmp_path / "Task04_Hippocampus.tar"
     pack(hippocampus, logic.archive, 4)
-    offered = source(logic, SampleData.HIPPOCAMPUS)
+    dataset = source(logic, SampleData.HIPPOCAMPUS)
     for _ in range(2):
         scene.Clear(0)
-        offered.customDownloader(offered)
+        dataset.customDownloader(dataset)
         assert len(names_of(scene, "vtkMRMLSegmentationNode")) == 2
         assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
-    assert logic.fetched == [offered.uris]
+    assert logic.downloads == [dataset.uris]
     assert sorted(path.name for path in (cache / "GenSegHippocampus" / "labelsTr").iterdir())
 
 
-def test_a_download_that_fails_is_told_in_the_status_bar(
-    logic: type[SampleDataLogic], scene: Any, cache: Path, told: list[str]
+def test_a_failed_download_is_reported_in_the_status_bar(
+    logic: type[SampleDataLogic], scene: Any, cache: Path, status: list[str]
 ) -> None:
-    offered = source(logic, SampleData.HIPPOCAMPUS)
-    offered.customDownloader(offered)
-    assert told == ["The hippocampus set could not be downloaded; is the network reachable?"]
+    dataset = source(logic, SampleData.HIPPOCAMPUS)
+    dataset.customDownloader(dataset)
+    assert status == [
+        "The hippocampus data set could not be downloaded; check the network connection"
+    ]
 
 
-def test_an_archive_that_is_none_leaves_nothing_in_the_cache(
-    logic: type[SampleDataLogic], scene: Any, cache: Path, tmp_path: Path, told: list[str]
+def test_an_invalid_archive_is_reported_and_not_cached(
+    logic: type[SampleDataLogic], scene: Any, cache: Path, tmp_path: Path, status: list[str]
 ) -> None:
     logic.archive = tmp_path / "Task04_Hippocampus.tar"
     logic.archive.write_bytes(b"no archive")
-    offered = source(logic, SampleData.HIPPOCAMPUS)
-    offered.customDownloader(offered)
-    assert told[0].startswith("Task04_Hippocampus.tar is not a sound tar archive (")
-    assert "\n" not in told[0]
+    dataset = source(logic, SampleData.HIPPOCAMPUS)
+    dataset.customDownloader(dataset)
+    assert "Task04_Hippocampus.tar" in status[0]
+    assert "\n" not in status[0]
     assert not (cache / "GenSegHippocampus").exists()
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_a_damaged_cache_is_told_in_the_status_bar(
-    logic: type[SampleDataLogic], scene: Any, cache: Path, told: list[str]
+def test_a_corrupted_cache_is_reported_in_the_status_bar(
+    logic: type[SampleDataLogic], scene: Any, cache: Path, status: list[str]
 ) -> None:
     (cache / "GenSegPhantoms").mkdir()
-    offered = source(logic, SampleData.PHANTOMS)
-    offered.customDownloader(offered)
-    assert "GenSegPhantoms" in told[0]
+    dataset = source(logic, SampleData.PHANTOMS)
+    dataset.customDownloader(dataset)
+    assert "GenSegPhantoms" in status[0]

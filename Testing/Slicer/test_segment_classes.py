@@ -1,4 +1,4 @@
-"""Segments find their class by name, terminology and number, or are left to people."""
+"""Segments are mapped to classes by name, terminology and number."""
 
 from __future__ import annotations
 
@@ -44,15 +44,13 @@ def suggested(name: str, preset: Any, terminology: str = "") -> str:
     return suggestClasses([SegmentOccurrence(name, terminology, 1)], preset)[name]
 
 
-def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
+def test_segments_are_collected_with_the_cases_that_lack_them(scene: Any) -> None:
     pairs = [
         pair_of("first", {1: "Liver", 2: "Tumor"}),
         pair_of("second", {1: "Liver"}),
         pair_of("third", {1: "Spleen"}),
     ]
-
     uses = collectSegments(pairs)
-
     assert [(use.name, use.count, use.missingIn) for use in uses] == [
         ("Liver", 2, ["third"]),
         ("Tumor", 1, ["second", "third"]),
@@ -60,7 +58,7 @@ def test_segments_are_counted_and_lacking_cases_named(scene: Any) -> None:
     ]
 
 
-def test_a_case_lacks_a_class_that_no_segment_of_it_belongs_to() -> None:
+def test_classes_missing_in_some_cases_are_counted() -> None:
     uses = [
         SegmentOccurrence("Liver", "", 2, ["third"]),
         SegmentOccurrence("Leber", "", 1, ["first", "second"]),
@@ -71,21 +69,19 @@ def test_a_case_lacks_a_class_that_no_segment_of_it_belongs_to() -> None:
     assert missingClasses(uses, classes) == {"Lesion": 2}
 
 
-def test_terminology_is_that_of_the_segment(scene: Any) -> None:
+def test_terminology_is_read_from_the_segment(scene: Any) -> None:
     pair = pair_of("first", {1: "Leber"})
     pair.segmentationNode.GetSegmentation().GetNthSegment(0).SetTag("TerminologyEntry", LIVER_CODE)
-
     assert collectSegments([pair])[0].terminology == LIVER_CODE
 
 
 def test_segments_of_a_label_map_are_its_values(scene: Any) -> None:
     label_map = add_label_map(two_class_labels() * np.uint8(2), GRIDS["RAS"])
     pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
-
     assert [use.name for use in collectSegments([pair])] == ["Label 2", "Label 4"]
 
 
-def test_segments_of_a_label_map_are_named_by_its_own_color_table(scene: Any) -> None:
+def test_label_map_values_are_named_by_a_user_color_table(scene: Any) -> None:
     label_map = add_label_map(two_class_labels(), GRIDS["RAS"])
     label_map.CreateDefaultDisplayNodes()
     colors = scene.AddNewNodeByClass("vtkMRMLColorTableNode", "my colors")
@@ -95,13 +91,11 @@ def test_segments_of_a_label_map_are_named_by_its_own_color_table(scene: Any) ->
     colors.SetColor(2, "Milz", 0, 1, 0, 1)
     label_map.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
     pair = TrainingPair(add_volume(noise(), GRIDS["RAS"]), label_map)
-
     assert [use.name for use in collectSegments([pair])] == ["Leber", "Milz"]
 
 
-def test_custom_preset_has_the_segments_as_classes() -> None:
+def test_custom_preset_uses_segment_names_as_classes() -> None:
     uses = [SegmentOccurrence("Leber", "", 2), SegmentOccurrence("Milz", "", 1)]
-
     assert suggestClasses(uses, CUSTOM) == {"Leber": "Leber", "Milz": "Milz"}
 
 
@@ -109,49 +103,36 @@ def test_custom_preset_has_the_segments_as_classes() -> None:
     ("name", "preset", "expected"),
     [
         ("Liver", LIVER, "Liver"),
-        ("liver", LIVER, "Liver"),
         ("Liver_left", LIVER, "Liver"),
         ("liver segmentation", LIVER, "Liver"),
         ("liver tumor", LIVER, ""),
-        ("Spleen", LIVER, ""),
         ("Hippocampus anterior (R)", HIPPOCAMPUS, "Anterior"),
-        ("left posterior", HIPPOCAMPUS, "Posterior"),
         ("Anterior and posterior", HIPPOCAMPUS, ""),
         ("Label 2", HIPPOCAMPUS, "Posterior"),
         ("Segment_1", HIPPOCAMPUS, "Anterior"),
-        ("Label 3", HIPPOCAMPUS, ""),
         ("Anterior commissure", HIPPOCAMPUS, ""),
     ],
 )
-def test_name_says_the_class(name: str, preset: Any, expected: str) -> None:
+def test_class_is_suggested_by_name_or_number(name: str, preset: Any, expected: str) -> None:
     assert suggested(name, preset) == expected
 
 
-def test_terminology_says_the_class_where_the_name_does_not() -> None:
+def test_class_is_suggested_by_terminology() -> None:
     assert suggested("Leber", LIVER, LIVER_CODE) == "Liver"
     assert suggested("Leber", LIVER, slicer.vtkSegment().GetTerminologyEntryTagName()) == ""
 
 
-def test_terminology_that_two_classes_share_says_nothing() -> None:
+def test_ambiguous_terminology_suggests_no_class() -> None:
     assert suggested("Kopf", HIPPOCAMPUS, HIPPOCAMPUS.terminology[1]) == ""
 
 
-def test_labels_keep_the_values_of_the_preset() -> None:
+def test_preset_classes_keep_their_values() -> None:
     preset = replace(LIVER, labels={5: "Liver", 2: "Tumor"})
     mapped = {"a": "Kidney", "b": "Tumor", "c": "", "d": "Spleen"}
-
     assert classLabels(mapped, preset) == {5: "Liver", 2: "Tumor", 6: "Kidney", 7: "Spleen"}
 
 
 @pytest.mark.parametrize("lesion", ["Lesion", ""])
-def test_an_optional_label_is_a_class_where_a_segment_is_mapped_to_it(lesion: str) -> None:
+def test_optional_class_needs_a_segment(lesion: str) -> None:
     found = classLabels({"a": "Liver", "b": lesion}, LIVER)
-
     assert found == ({1: "Liver", 2: "Lesion"} if lesion else {1: "Liver"})
-
-
-def test_labels_without_preset_go_by_first_appearance() -> None:
-    mapped = {"a": "Spleen", "b": "", "c": "Liver", "d": "Spleen"}
-
-    assert classLabels(mapped) == {1: "Spleen", 2: "Liver"}
-    assert classLabels(mapped, CUSTOM) == {1: "Spleen", 2: "Liver"}

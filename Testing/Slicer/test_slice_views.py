@@ -1,4 +1,4 @@
-"""Two volumes beside each other: comparable, whatever their size and place."""
+"""Side-by-side display of two volumes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def slice_nodes() -> list[Any]:
 
 
 def shown_place(slice_node: Any) -> list[float]:
-    """What is in the middle of a slice view, in RAS mm."""
+    """Center of a slice view in RAS mm."""
     return [slice_node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
 
 
 def place_of(node: Any, voxel: int) -> list[float]:
-    """Where the voxel (voxel, voxel, voxel) of a volume is, in RAS mm."""
+    """Position of the voxel (voxel, voxel, voxel) in RAS mm."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return list(matrix.MultiplyPoint((voxel, voxel, voxel, 1))[:3])
 
 
-def test_both_are_shown_at_one_scale_with_their_labels_in_the_middle(scene: Any) -> None:
+def test_views_have_the_same_scale_and_are_centered_on_labels(scene: Any) -> None:
     whole, part = add_pair(40, 30, 1.0), add_pair(12, 2, 0.5)
     showSideBySide(whole, part)
     left, right = slice_nodes()
@@ -49,7 +49,7 @@ def test_both_are_shown_at_one_scale_with_their_labels_in_the_middle(scene: Any)
     assert shown_place(right) == pytest.approx(place_of(part[0], 3))
 
 
-def test_a_prediction_is_shown_at_the_place_of_its_reference(scene: Any) -> None:
+def test_same_geometry_shows_the_same_position(scene: Any) -> None:
     reference, prediction = add_pair(20, 4, 1.0), add_pair(20, 12, 1.0)
     showSideBySide(reference, prediction)
     left, right = slice_nodes()
@@ -57,7 +57,7 @@ def test_a_prediction_is_shown_at_the_place_of_its_reference(scene: Any) -> None
     assert shown_place(left) == pytest.approx(place_of(reference[0], 5))
 
 
-def test_without_any_label_the_middle_of_the_volume_is_shown(scene: Any) -> None:
+def test_view_without_labels_is_centered_on_the_volume(scene: Any) -> None:
     case, empty = add_pair(20, 4, 1.0), add_pair(21, 4, 1.0)
     slicer.util.updateVolumeFromArray(empty[1], np.zeros((21,) * 3, np.int16))
     showSideBySide(case, empty)

@@ -1,4 +1,4 @@
-"""Volumes of segments and scores become tables of Slicer."""
+"""Tables of segment volumes and scores, as nodes and in the panel."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from GenSegSlicerLib.Tables import scoresTable, volumesTable
+from GenSegSlicerLib.TableWidgets import showTableNode
 from mrml_nodes import (
     GRIDS,
     MIRRORING,
@@ -36,12 +38,10 @@ def titles_of(table: Any) -> list[str]:
     return [table.GetColumnName(k) for k in range(table.GetNumberOfColumns())]
 
 
-def test_volumes_are_counted(scene: Any) -> None:
+def test_volumes_are_measured(scene: Any) -> None:
     label = two_class_labels()
     node = add_segmentation([(oriented_image(label, GRIDS["anisotropic"]), NAMES)])
-
     table = volumesTable([node], "Volumes of segments")
-
     assert table.GetName() == "Volumes of segments"
     assert titles_of(table) == ["Segment", "Volume (ml)", "Voxels"]
     for row, (value, name) in enumerate(NAMES.items()):
@@ -53,73 +53,63 @@ def test_volumes_are_counted(scene: Any) -> None:
         assert rows_of(table)[row][2] == str(count)
 
 
-def test_of_several_segmentations_each_row_names_its_own(scene: Any) -> None:
-    nodes = [add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)]) for _ in range(2)]
+def test_rows_of_several_segmentations_are_named(scene: Any) -> None:
+    nodes = [
+        add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
+        for _ in range(2)
+    ]
     nodes[1].SetName("second")
-
     table = volumesTable(nodes, "Volumes")
-
     assert titles_of(table)[:2] == ["Segmentation", "Segment"]
     owners = [nodes[0].GetName()] * len(NAMES) + ["second"] * len(NAMES)
     assert [row[0] for row in rows_of(table)] == owners
 
 
-def test_scaling_parent_transform_counts(scene: Any) -> None:
+def test_parent_transform_scales_volumes(scene: Any) -> None:
     node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
     plain = float(rows_of(volumesTable([node], "t"))[0][1])
     add_transform(MIRRORING, node)
-
     assert float(rows_of(volumesTable([node], "t"))[0][1]) == pytest.approx(8 * plain, abs=1e-3)
 
 
-def test_surfaces_are_counted_in_their_reference_volume(scene: Any) -> None:
+def test_closed_surfaces_are_measured_in_their_reference_volume(scene: Any) -> None:
     volume = add_volume(np.zeros((40, 40, 40), np.int16), np.eye(4))
     ball = add_ball((20, 20, 20), 10)
     ball.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-
     table = volumesTable([ball], "t")
-
     assert float(rows_of(table)[0][1]) == pytest.approx(4 / 3 * math.pi, rel=0.02)
 
 
-def test_surfaces_without_reference_volume_are_said(scene: Any) -> None:
+def test_closed_surfaces_without_reference_volume_are_reported(scene: Any) -> None:
     ball = add_ball((20, 20, 20), 10)
     nodes = nodes_in(scene)
-
-    with pytest.raises(GenSegError, match="Ball surface has closed surfaces and no reference"):
+    with pytest.raises(GenSegError, match="Ball surface has closed surfaces but no reference"):
         volumesTable([ball], "t")
-
     assert nodes_in(scene) == nodes
 
 
-def test_segmentation_is_not_changed(scene: Any) -> None:
+def test_segmentation_is_not_modified(scene: Any) -> None:
     node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
     before = modification_state(node)
-
     volumesTable([node], "t")
-
     assert modification_state(node) == before
 
 
-def test_table_lies_beside_its_segmentation(scene: Any) -> None:
+def test_table_is_in_the_folder_of_its_segmentation(scene: Any) -> None:
     node = add_segmentation([(oriented_image(two_class_labels(), GRIDS["oblique"]), NAMES)])
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "results")
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)
-
     table = volumesTable([node], "t")
-
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table)) == folder
 
 
-def test_scores_have_titles_texts_and_numbers(scene: Any) -> None:
+def test_scores_become_typed_columns(scene: Any) -> None:
     scores = [
         {"name": "Anterior", "dice": 0.9, "hd95_mm": 1.5, "surface_dice": 1, "volume_error_ml": -2},
         {"name": "Mitte", "dice": None, "hd95_mm": None, "surface_dice": 0.5, "volume_error_ml": 0},
     ]
-
     table = scoresTable(scores, "Scores")
-
     assert titles_of(table) == [
         *("Segment", "Dice", "HD95 (mm)", "Surface Dice (1 mm)", "Volume difference (ml)"),
     ]
@@ -130,5 +120,37 @@ def test_scores_have_titles_texts_and_numbers(scene: Any) -> None:
     assert slicer.util.arrayFromTableColumn(table, "Surface Dice (1 mm)") == pytest.approx([1, 0.5])
 
 
-def test_no_scores_are_an_empty_table(scene: Any) -> None:
-    assert scoresTable([], "Scores").GetNumberOfRows() == 0
+@pytest.fixture
+def shown(scene: Any) -> Any:
+    """A table widget with two scores."""
+    widget = qt.QTableWidget()
+    scores = [
+        {"segment": "Tête", "dice": 0.8876, "hd95_mm": 2.0, "surface_dice": 1, "label": 1},
+        {"segment": "Corps", "dice": 0.0, "hd95_mm": None, "surface_dice": 0.5, "label": 2},
+    ]
+    showTableNode(widget, scoresTable(scores, "Scores"))
+    return widget
+
+
+def test_numbers_have_three_decimals(shown: Any) -> None:
+    columns = [[shown.item(row, column).text() for row in range(2)] for column in range(4)]
+    assert columns == [
+        ["Tête", "Corps"],
+        ["0.888", "0.000"],
+        ["2.000", "-"],
+        ["1.000", "0.500"],
+    ]
+
+
+def test_integers_have_no_decimals(shown: Any) -> None:
+    assert [shown.item(row, 4).text() for row in range(2)] == ["1", "2"]
+
+
+def test_long_titles_are_wrapped(shown: Any) -> None:
+    assert shown.horizontalHeaderItem(3).text() == "Surface Dice\n(1 mm)"
+
+
+def test_table_height_fits_its_rows(shown: Any) -> None:
+    showTableNode(shown, scoresTable([{"segment": "Tête", "dice": 1.0}], "Scores"))
+    assert (shown.rowCount, shown.columnCount) == (1, 2)
+    assert shown.maximumHeight < 4 * shown.rowHeight(0)

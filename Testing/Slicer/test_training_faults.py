@@ -1,4 +1,4 @@
-"""What goes wrong around a training: one line says it, and nothing half-done stays behind."""
+"""Errors before and during trainings are reported in one line and leave no partial files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from disks import mounted_disk
 from fake_library import fake_library
-from GenSegSlicerLib import DetachedProcess, RunEnding
+from GenSegSlicerLib import RunOutcome, TrainingProcess
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from panel_scenes import phantom_folder, tiny_preset
 from small_trainings import TINY, JobRecorder, small_run
@@ -32,9 +32,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """A function that puts a script in the place of GenSegLib; `run` is its run folder."""
+    """Replaces GenSegLib by a script; `run` is its run folder."""
     start = "import pathlib, sys\nrun = pathlib.Path(sys.argv[2])\n"
-    return fake_library(DetachedProcess, tmp_path, monkeypatch, start)
+    return fake_library(TrainingProcess, tmp_path, monkeypatch, start)
 
 
 def ended(host: Any, run: RunFolder) -> Any:
@@ -56,7 +56,7 @@ def trained(host: Any, outputs: Path, data: Path) -> Any:
     return job
 
 
-def test_a_missing_package_is_named_with_what_to_do(
+def test_missing_package_is_reported(
     host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch").mkdir()
@@ -73,7 +73,7 @@ def test_a_missing_package_is_named_with_what_to_do(
     assert run.read_status()["state"] == "failed"
 
 
-def test_a_bug_is_one_line_and_its_traceback_is_in_the_details(
+def test_bug_is_one_line_with_traceback_in_details(
     host: Any, tmp_path: Path, library: Callable[[str], None]
 ) -> None:
     library("raise ZeroDivisionError('über')")
@@ -83,7 +83,7 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_the_details(
     assert "ZeroDivisionError: über" in job.details
 
 
-def test_a_fault_of_an_earlier_attempt_is_not_told_again(
+def test_error_of_a_previous_attempt_is_not_reported_again(
     host: Any, tmp_path: Path, library: Callable[[str], None]
 ) -> None:
     run = small_run(tmp_path / "runs")
@@ -94,7 +94,7 @@ def test_a_fault_of_an_earlier_attempt_is_not_told_again(
     assert "exit code 3" in job.message
 
 
-def test_events_cut_in_a_line_garbage_and_foreign_letters_do_no_harm(
+def test_partial_and_invalid_event_lines_are_handled(
     host: Any, tmp_path: Path, library: Callable[[str], None]
 ) -> None:
     log = to_line({"time": 1.0, "kind": "log", "text": "Größe 海馬", "level": "info"}).encode()
@@ -114,7 +114,7 @@ def test_events_cut_in_a_line_garbage_and_foreign_letters_do_no_harm(
     assert [event["text"] for event in job.events] == ["Größe 海馬"]
 
 
-def test_a_long_story_is_read_in_slices(
+def test_long_event_history_is_read_in_chunks(
     host: Any, tmp_path: Path, library: Callable[[str], None]
 ) -> None:
     event = {"time": 1.0, "kind": "metrics", "phase": "joint", "step": 5, "loss": 0.25}
@@ -129,7 +129,7 @@ def test_a_long_story_is_read_in_slices(
     assert np.diff(known).max() < 500
 
 
-def test_a_training_that_does_not_stop_in_time_is_said_to_be_overdue(
+def test_overdue_stop_is_reported_and_kill_offered(
     host: Any,
     tmp_path: Path,
     library: Callable[[str], None],
@@ -144,15 +144,13 @@ def test_a_training_that_does_not_stop_in_time_is_said_to_be_overdue(
     job.stop()
     assert not job.stopIsOverdue
     watch.until(lambda: job.stopIsOverdue)
-    assert "can be ended at once" in job.message
+    assert "you can end it now" in job.message
     job.kill()
     watch.wait_until_ended()
     assert job.state == "stopped"
 
 
-def test_an_output_folder_that_cannot_be_written_is_said_in_one_line(
-    host: Any, scene: Any, tmp_path: Path
-) -> None:
+def test_unwritable_output_folder_is_reported(host: Any, scene: Any, tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()
     folder.chmod(0o500)
@@ -165,15 +163,13 @@ def test_an_output_folder_that_cannot_be_written_is_said_in_one_line(
     assert "cannot be written" in job.message
 
 
-def test_an_output_folder_that_is_a_file_is_said_in_one_line(
-    host: Any, scene: Any, tmp_path: Path
-) -> None:
+def test_output_folder_that_is_a_file_is_reported(host: Any, scene: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     job = trained(host, tmp_path / "file", tmp_path)
     assert "a part of the path is a file" in job.message
 
 
-def test_a_disk_that_is_full_before_the_training_leaves_nothing_behind(
+def test_full_disk_before_training_leaves_no_files(
     host: Any, scene: Any, small_disk: Path, tmp_path: Path
 ) -> None:
     job = trained(host, small_disk / "runs", tmp_path)
@@ -183,9 +179,7 @@ def test_a_disk_that_is_full_before_the_training_leaves_nothing_behind(
     assert list((small_disk / "runs").iterdir()) == []
 
 
-def test_a_disk_that_fills_up_during_the_training_is_said_in_one_line(
-    host: Any, small_disk: Path, tmp_path: Path
-) -> None:
+def test_full_disk_during_training_is_reported(host: Any, small_disk: Path, tmp_path: Path) -> None:
     run = small_run(tmp_path / "runs")
     moved = small_disk / "run"
     moved.mkdir()
@@ -197,7 +191,7 @@ def test_a_disk_that_fills_up_during_the_training_is_said_in_one_line(
     assert "full" in job.message
 
 
-def test_where_even_the_reason_finds_no_room_the_disk_is_looked_at(
+def test_full_disk_is_detected_without_a_status(
     host: Any,
     tmp_path: Path,
     library: Callable[[str], None],
@@ -205,12 +199,12 @@ def test_where_even_the_reason_finds_no_room_the_disk_is_looked_at(
 ) -> None:
     library("sys.exit(1)")
     usage = type("Usage", (), {"free": 0})
-    monkeypatch.setattr(RunEnding.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(RunOutcome.shutil, "disk_usage", lambda path: usage)
     job = ended(host, small_run(tmp_path / "runs"))
-    assert "the disk is full; make room, then resume" in job.message
+    assert "the disk is full; free disk space and use Resume" in job.message
 
 
-def test_a_pair_that_cannot_be_learned_from_is_named(host: Any, scene: Any, tmp_path: Path) -> None:
+def test_invalid_pair_is_reported(host: Any, scene: Any, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(tmp_path, cases=3, test=0))
     pairs[1].segmentationNode.GetSegmentation().RemoveAllSegments()
@@ -221,9 +215,9 @@ def test_a_pair_that_cannot_be_learned_from_is_named(host: Any, scene: Any, tmp_
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_run_that_was_never_begun_is_offered_to_be_resumed(host: Any, tmp_path: Path) -> None:
+def test_queued_run_can_be_resumed(host: Any, tmp_path: Path) -> None:
     run = small_run(tmp_path / "runs")
     job = GenSegSlicerLogic().attach(run.path)
     assert not job.isActive
-    assert "Resume starts it" in job.message
+    assert "use Resume to start it" in job.message
     assert run.read_status()["state"] == "queued"
