@@ -14,9 +14,24 @@ from GenSegLib.data.image_io import Volume, write_image, write_label
 # reproducible sums, and one core per test process
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# test files with whole trainings or many processes, left out by `make test-quick`
+SLOW = {
+    *("test_cli_training", "test_distributed_training", "test_training", "test_consistency"),
+    *("test_deterministic", "test_setbacks", "test_recovery", "test_faults", "test_places"),
+    *("test_fuzz", "test_locale", "test_private_and_offline", "test_export", "test_unlabeled"),
+    *("test_panel_journey", "test_training_job", "test_training_faults", "test_ablations"),
+}
+
 DATA = Path(
     os.environ.get("GENSEG_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def _data_folder(name: str) -> Path:

@@ -52,7 +52,7 @@ def test_a_killed_training_is_resumed_with_the_same_weights(
 ) -> None:
     run = tiny_run(tmp_path / "run", cases, **SMALL)
     for _ in range(3):
-        train_until_killed(run, steps=4)
+        train_until_killed(run, steps=3)
     trained(run, resume=True)
     assert run.read_status()["state"] == State.FINISHED.value
     assert differing(whole, final_learner(run)) == []

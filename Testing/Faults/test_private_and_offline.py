@@ -22,9 +22,9 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from tiny_training import STEPS, few_channels
 
-from GenSegLib import presets
 from GenSegLib.cli import main
 from GenSegLib.data.image_io import write_label
+from GenSegLib.presets import load_preset
 from Testing.conftest import draw_tiny_pair
 
 NAMES = ("Ermintrude", "Quackenbush", "MRN-7731904", "19530217")
@@ -38,7 +38,6 @@ PERSONAL = {
     "0020|4000": f"{NAME} {NAMES[2]}",
 }
 PATIENT_AND_STUDY = {"PatientName", "PatientID", "PatientBirthDate", "ReferringPhysicianName"}
-PRESET = Path(presets.__file__).with_name("hippocampus-mri.json")
 NIFTI_TEXTS = {14: 17, 148: 79, 228: 23, 328: 15}  # db_name, descrip, aux_file, intent_name
 
 
@@ -126,7 +125,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
         (references / f"{name}.nii.gz").write_bytes(data)
     run, out = folder / "run", folder / "predictions"
     steps = {**STEPS, "validation_interval": 6, "threads": 1}
-    small = json.loads(PRESET.read_text(encoding="utf-8"))
+    small = load_preset("hippocampus-mri").to_json()
     preset = folder / "small.json"
     preset.write_text(json.dumps({**small, "patch_size": [16, 16, 16], "segmenter": "unet"}))
     settings = [part for item in steps.items() for part in ("--set", "{}={}".format(*item))]
