@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +9,6 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813 - the usual name
 from tiny_models import save_bright_model
 
 from GenSegLib.cli import main
@@ -120,19 +116,6 @@ def frame_positions(one: pydicom.Dataset) -> list[list[float]]:
     return [frame.PlanePositionSequence[0].ImagePositionPatient for frame in groups]
 
 
-def test_simpleitk_reads_the_segment_at_its_position(tmp_path: Path, abdomen: Path) -> None:
-    series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", [0, 2, 4])
-    image = read_image(series)
-    mask = np.zeros(image.array.shape, np.int16)
-    mask[0, 10:30, 20:40, :] = 1
-    mask[0, 15, 25, 0] = 0
-    write_segmentation(tmp_path / "a.dcm", Volume(mask, image.affine), series, LIVER)
-    read = sitk.ReadImage(str(tmp_path / "a.dcm"))
-    for x, y, z in ((10, 20, 0), (15, 25, 0), (29, 39, 2), (30, 39, 2)):
-        point = LPS @ image.affine @ (x, y, z, 1)
-        assert (read[read.TransformPhysicalPointToIndex(point[:3])] > 0) == mask[0, x, y, z]
-
-
 def test_segments_have_names_and_codes(tmp_path: Path, abdomen: Path) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3")
     write_segmentation(tmp_path / "a.dcm", random_label(series), series, TWO)
@@ -193,25 +176,6 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(highdicom_tools, "find_spec", lambda name: None)
     with pytest.raises(GenSegError, match="pip install highdicom pydicom"):
         require_series([])
-
-
-@pytest.mark.skipif(not shutil.which("segimage2itkimage"), reason="dcmqi is not installed")
-def test_dcmqi_reads_the_same_voxels_as_from_the_reference(tmp_path: Path, abdomen: Path) -> None:
-    given = abdomen / "dicom_ct3_liver_seg.dcm"
-    image = read_image(abdomen / "dicom_ct3")
-    mask = on_grid(hd.seg.segread(given), image)
-    label = Volume(mask[np.newaxis].astype(np.int16), image.affine)
-    write_segmentation(tmp_path / "ours.dcm", label, abdomen / "dicom_ct3", LIVER)
-    arrays = []
-    for path, name in ((tmp_path / "ours.dcm", "ours"), (given, "given")):
-        command = ["segimage2itkimage", "--inputDICOM", path, "--outputDirectory", tmp_path]
-        subprocess.run([*command, "--prefix", name, "-t", "nrrd"], check=True, capture_output=True)
-        arrays.append(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"{name}-1.nrrd"))))
-    np.testing.assert_array_equal(*arrays)
-    found = json.loads((tmp_path / "ours-meta.json").read_text(encoding="utf-8"))
-    segment = found["segmentAttributes"][0][0]
-    assert segment["SegmentLabel"] == "Liver"
-    assert segment["SegmentedPropertyTypeCodeSequence"]["CodeValue"] == "10200004"
 
 
 @pytest.fixture

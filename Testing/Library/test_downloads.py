@@ -164,12 +164,6 @@ def test_a_damaged_download_is_refused_and_removed(server, md5, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_the_default_checksum_is_that_of_monai(server, tmp_path):
-    with pytest.raises(GenSegError, match="instead of 9d24dba78a72977dbd1d2e110310f31b"):
-        download("hippocampus", tmp_path / "data", source=server.url)
-    assert names(tmp_path) == []
-
-
 def test_an_unreachable_server_is_reported(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -215,11 +209,6 @@ def test_an_existing_output_folder_is_refused_before_the_download(server, md5, t
         download("hippocampus", tmp_path, source=server.url, md5=md5)
     assert server.requests == []
     assert names(tmp_path) == ["mine.txt"]
-
-
-def test_an_unknown_anatomy_is_refused(tmp_path):
-    with pytest.raises(GenSegError, match="choose one of hippocampus, liver"):
-        download("brain", tmp_path / "data")
 
 
 def test_a_download_that_cannot_be_extracted_is_kept(server, md5, tmp_path):
@@ -288,12 +277,6 @@ def test_a_compressed_archive_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_refused(tmp_path, kind):
     _pack(tmp_path / "a.tar", "link", kind=kind)
-    with pytest.raises(GenSegError, match="not a valid tar archive"):
-        extract_tar(tmp_path / "a.tar", tmp_path / "out")
-
-
-def test_a_file_that_is_not_an_archive_is_refused(tmp_path):
-    (tmp_path / "a.tar").write_bytes(b"<html>please log in</html>" * 40)
     with pytest.raises(GenSegError, match="not a valid tar archive"):
         extract_tar(tmp_path / "a.tar", tmp_path / "out")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from pathlib import Path
 
@@ -107,27 +106,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "absent.nii.gz")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
-    (tmp_path / "a.nii").chmod(0)
-    with pytest.raises(GenSegError, match="Permission denied"):
-        read_image(tmp_path / "a.nii")
-
-
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])
 def test_a_nifti_spacing_that_is_not_positive_is_refused(tmp_path: Path, step: float) -> None:
     write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     path = patch_bytes(tmp_path / "a.nii", 80, "<f", step)
-    with pytest.raises(GenSegError, match="not positive; correct it"):
-        read_image(path)
-
-
-@pytest.mark.parametrize("step", [b"0", b"-1"])
-def test_a_metaimage_spacing_that_is_not_positive_is_refused(tmp_path: Path, step: bytes) -> None:
-    path = write_array(tmp_path / "a.mha", np.ones((3, 4, 5), np.float32))
-    text = path.read_bytes()
-    path.write_bytes(text.replace(b"ElementSpacing = 1", b"ElementSpacing = " + step))
     with pytest.raises(GenSegError, match="not positive; correct it"):
         read_image(path)
 

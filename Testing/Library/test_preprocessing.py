@@ -107,11 +107,6 @@ def test_a_window_is_mapped_to_0_and_1_and_clipped() -> None:
     np.testing.assert_allclose(image[0, 0, 0, :6], (0, 0.5, 1, 1, 0.25, 0))
 
 
-def test_a_constant_image_becomes_zero() -> None:
-    image = Volume(np.full((1, 8, 8, 8), 7, np.float32), np.eye(4))
-    assert not Preprocessor(PLAIN).apply(image).image.any()
-
-
 def test_the_foreground_crop_removes_air_but_no_labeled_voxels() -> None:
     values = np.full((1, 64, 64, 64), -1000, np.float32)
     values[0, 20:40, 20:40, 20:40] = 50
