@@ -123,8 +123,11 @@ class Preset:
         labels: names by label value; empty to take them from the cases.
         patch_size: training patch, multiples of `multiple`.
         steps: optimizer steps by effort, one entry for each of `EFFORTS`.
-        spatial_dims: 2 or 3.
+        spatial_dims: 3, or 2 for a network that segments slice by slice along the last axis of the
+            orientation; `patch_size` and `spacing` are those within a slice then.
         channels: image channels.
+        context_slices: neighboring slices on either side that a 2-D network gets as channels.
+        network: arguments of the segmenter that differ from those of the registry.
         orientation: axis codes that images are reoriented to.
         spacing: spacing that images are resampled to; None for the median of the cases.
         intensity: intensity normalization.
@@ -165,6 +168,8 @@ class Preset:
     steps: dict[str, Steps] = field(metadata={"rule": _STEPS})
     spatial_dims: int = setting(one_of((2, 3)), 3)
     channels: int = setting(at_least(1), 1)
+    context_slices: int = setting(between(0, 4), 0)
+    network: dict[str, Any] = field(default_factory=dict)
     orientation: str = setting(Rule(_ORIENTATIONS.__contains__, "axis codes such as 'RAS'"), "RAS")
     spacing: tuple[float, ...] | None = None
     intensity: Intensity = field(default_factory=Intensity)
@@ -206,6 +211,11 @@ class Preset:
 
     def _is_patch_edge(self, size: object) -> bool:
         return is_count(size) and size > 0 and size % self.multiple == 0  # type: ignore[operator]
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the segmenter's input, context slices included."""
+        return self.channels * (1 + 2 * self.context_slices)
 
     @property
     def single_component_labels(self) -> tuple[int, ...]:

@@ -18,10 +18,19 @@ from .random_generator import RandomGenerator
 Strength = Union[float, torch.Tensor]
 
 
-def contrast(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:
-    """Scale and shift intensities; ``strength`` is the sd of the log scale and of the shift."""
-    shape = (images.shape[0], images.shape[1], *[1] * (images.ndim - 2))
-    return images * torch.exp(strength * rng.normal(*shape)) + strength * rng.normal(*shape)
+def contrast(
+    images: torch.Tensor, strength: Strength, rng: RandomGenerator, joint_channels: int = 1
+) -> torch.Tensor:
+    """Scale and shift intensities by factors of standard deviation ``strength``.
+
+    Groups of ``joint_channels`` consecutive channels are scaled and shifted alike.
+    """
+    batch, channels = images.shape[:2]
+    shape = (batch, channels // joint_channels, *[1] * (images.ndim - 2))
+    scale, shift = rng.normal(*shape), rng.normal(*shape)
+    if joint_channels > 1:
+        scale, shift = (x.repeat_interleave(joint_channels, dim=1) for x in (scale, shift))
+    return images * torch.exp(strength * scale) + strength * shift
 
 
 def gamma(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -> torch.Tensor:

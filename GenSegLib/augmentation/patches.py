@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 
-from ..data.training_case import Box, TrainingCase
+from ..data.training_case import Box, CasePatches, TrainingCase
 from .random_generator import RandomGenerator
 
 FOREGROUND_FRACTION = 0.5
@@ -27,6 +28,8 @@ class PatchSampler:
         cases: labeled cases; those smaller than a patch are padded with zeros.
         patch_size: in voxels.
         foreground_fraction: fraction of patches that are centered on a foreground voxel.
+        margin: voxels around the patch on either side, per axis, from which deformations fill it.
+            Beyond the image they are zeros, as the padding of predictions is.
     """
 
     def __init__(
@@ -34,16 +37,29 @@ class PatchSampler:
         cases: Sequence[TrainingCase],
         patch_size: Sequence[int],
         foreground_fraction: float = FOREGROUND_FRACTION,
+        margin: Sequence[int] | None = None,
     ) -> None:
         self.patch_size = tuple(patch_size)
+        self.margin = tuple(margin or [0] * len(self.patch_size))
         self.foreground_fraction = foreground_fraction
         self.cases = [case.patches(self.patch_size) for case in cases]
 
     def sample(self, rng: RandomGenerator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """See `AnyPatchSampler`."""
         boxes = [(case, self._box(rng, case)) for case in rng.integers(len(self.cases), batch)]
-        images, labels = zip(*(self.cases[case].cut(box) for case, box in boxes))
+        images, labels = zip(*(self._cut(self.cases[case], box) for case, box in boxes))
         return torch.stack(images), torch.stack(labels)
+
+    def _cut(self, case: CasePatches, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image (channel, *patch) and label (1, *patch) of a box and its margin."""
+        inside, padding = [], []
+        for part, size, margin in zip(box, case.shape, self.margin):
+            start, stop = part.start - margin, part.stop + margin
+            inside.append(slice(max(0, start), min(size, stop)))
+            padding.append((max(0, -start), max(0, stop - size)))
+        image, label = case.cut(tuple(inside))
+        flat = [count for pair in reversed(padding) for count in pair]
+        return (F.pad(image, flat), F.pad(label, flat)) if any(flat) else (image, label)
 
     def _box(self, rng: RandomGenerator, case: int) -> Box:
         shape, classes = self.cases[case].shape, self.cases[case].voxels
@@ -59,6 +75,41 @@ class PatchSampler:
                 start = min(max(center[axis] - want // 2, 0), have - want)
             box.append(slice(start, start + want))
         return tuple(box)
+
+
+class SliceSampler(PatchSampler):
+    """Samples 2-D patches of slices along the last axis, with neighboring slices as channels.
+
+    Images are (batch, channel * (1 + 2 context), *patch), the slices of a channel in order; labels
+    (batch, 1, *patch) are those of the middle slice. Beyond the first and last slice they repeat.
+
+    Args:
+        cases: labeled cases (x, y, z).
+        patch_size: (x, y) in voxels.
+        foreground_fraction: see `PatchSampler`.
+        margin: (x, y), see `PatchSampler`.
+        context: number of neighboring slices on either side.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        patch_size: Sequence[int],
+        foreground_fraction: float = FOREGROUND_FRACTION,
+        margin: Sequence[int] | None = None,
+        context: int = 0,
+    ) -> None:
+        margin = (*(margin or [0] * len(patch_size)), 0)
+        super().__init__(cases, (*patch_size, 1), foreground_fraction, margin)
+        self.context = context
+
+    def _cut(self, case: CasePatches, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
+        middle, last = box[-1].start, case.shape[-1] - 1
+        low, high = max(0, middle - self.context), min(last, middle + self.context)
+        image, label = super()._cut(case, (*box[:-1], slice(low, high + 1)))
+        wanted = range(middle - self.context, middle + self.context + 1)
+        slices = image[..., [min(max(index, low), high) - low for index in wanted]]
+        return slices.movedim(-1, 1).flatten(0, 1), label[..., middle - low]
 
 
 class MixedSpacingSampler:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -26,7 +26,8 @@ class AugmentationPolicy:
     """Strengths of the transforms (see :mod:`.intensity`) and their probability per sample.
 
     `blur` is a range of sigmas in voxels, `low_resolution` a range of downsampling factors.
-    `bounded` images are clipped to [0, 1], the range of an HU window.
+    `bounded` images are clipped to [0, 1], the range of an HU window. Groups of `joint_channels`
+    channels, such as neighboring slices or colors, get the same contrast.
     """
 
     spatial: SpatialStrength = field(default_factory=SpatialStrength)
@@ -38,6 +39,7 @@ class AugmentationPolicy:
     low_resolution: tuple[float, float] = (1.2, 2.0)
     probability: float = 0.3
     bounded: bool = False
+    joint_channels: int = 1
 
     @classmethod
     def for_preset(cls, preset: Preset) -> AugmentationPolicy:
@@ -47,11 +49,12 @@ class AugmentationPolicy:
         """
         spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
         return cls(
-            spatial=SpatialStrength(mirror_axes=preset.mirror_axes),
+            spatial=SpatialStrength(mirror_axes=preset.mirror_axes, spacing=preset.spacing),
             contrast=0.22 * spread,
             noise=0.3 * spread,
             bias_field=0.3 if preset.bias_field else 0.0,
             bounded=preset.intensity.kind == "window",
+            joint_channels=preset.input_channels // preset.channels,
         )
 
     def scaled(self, factor: float) -> AugmentationPolicy:
@@ -68,7 +71,11 @@ def apply_transform(
     images: torch.Tensor, name: str, policy: AugmentationPolicy, rng: RandomGenerator
 ) -> torch.Tensor:
     """Apply one of ``INTENSITY_TRANSFORMS`` with the policy's strength."""
-    transformed = INTENSITY_TRANSFORMS[name](images, getattr(policy, name), rng)
+    strength = getattr(policy, name)
+    if name == "contrast":
+        transformed = contrast(images, strength, rng, policy.joint_channels)
+    else:
+        transformed = INTENSITY_TRANSFORMS[name](images, strength, rng)
     return transformed.clamp(0, 1) if policy.bounded else transformed
 
 
@@ -78,9 +85,21 @@ def augment(
     classes: int,
     policy: AugmentationPolicy,
     rng: RandomGenerator,
+    size: Sequence[int] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Deform images (batch, channel, *s) with labels (batch, 1, *s), then change intensities."""
-    grid = random_grid(rng, images.shape[0], tuple(images.shape[2:]), policy.spatial)
+    """Deform images (batch, channel, *s) with labels (batch, 1, *s), then change intensities.
+
+    Args:
+        images: (batch, channel, *s).
+        labels: (batch, 1, *s), integer.
+        classes: number of classes, background included.
+        policy: strengths.
+        rng: random generator.
+        size: size of the result, around the same center; that of the images by default. What lies
+            beyond is a margin, from which rotated corners are filled.
+    """
+    source = tuple(images.shape[2:])
+    grid = random_grid(rng, len(images), tuple(size or source), policy.spatial, source)
     images, labels = deform(images, labels, classes, grid)
     return augment_intensity(images, policy, rng), labels
 

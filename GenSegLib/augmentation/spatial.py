@@ -29,6 +29,7 @@ class SpatialStrength:
         control_points: control points of the displacement along each axis.
         mirror_axes: spatial axes along which half of the affinely transformed samples are mirrored.
         probability: fraction of samples with an affine transform; all are deformed elastically.
+        spacing: voxel size in mm; None if all axes have the same.
     """
 
     rotation: float = 0.22
@@ -38,6 +39,7 @@ class SpatialStrength:
     control_points: int = 6
     mirror_axes: tuple[int, ...] = ()
     probability: float = 0.9
+    spacing: tuple[float, ...] | None = None
 
     def scaled(self, factor: float) -> SpatialStrength:
         """Return ``factor`` times as strong deformations; the probability of mirroring stays."""
@@ -45,6 +47,8 @@ class SpatialStrength:
         return replace(self, **{name: getattr(self, name) * factor for name in lengths})
 
 
+# spacing along an axis relative to the finest; as in nnU-Net (Isensee et al., Nat Methods 2021)
+ANISOTROPY_THRESHOLD = 3.0
 NO_DEFORMATION = SpatialStrength(probability=0.0, elastic=0.0)
 
 
@@ -57,9 +61,14 @@ def identity_grid(shape: tuple[int, ...], device: torch.device | str = "cpu") ->
 def random_affine(
     rng: RandomGenerator, batch: int, shape: tuple[int, ...], strength: SpatialStrength
 ) -> torch.Tensor:
-    """Return affine maps (batch, dims, dims + 1) of the grid; rotations are rigid in voxels."""
+    """Return affine maps (batch, dims, dims + 1) of the grid; rotations are rigid in mm.
+
+    Thick axes are not rotated into others: their voxels hold too little detail for it.
+    """
     dims = len(shape)
     angles = torch.triu(rng.normal(batch, dims, dims), diagonal=1) * strength.rotation
+    thick = _thick_axes(strength.spacing, dims, angles.device)
+    angles = angles * (thick[:, None] == thick[None, :])
     rotation = torch.matrix_exp(angles - angles.transpose(1, 2))
     zoom = torch.exp(rng.normal(batch, 1) * strength.scale)
     zoom = zoom * torch.exp(rng.normal(batch, dims) * strength.scale / 2)
@@ -68,7 +77,7 @@ def random_affine(
         sign[:, axis] = 1 - 2 * rng.bernoulli(batch, 0.5, 0).squeeze(1)
         zoom = zoom * sign
     linear = rotation * zoom[:, None, :]
-    extent = torch.tensor(shape, dtype=torch.float32, device=linear.device) - 1
+    extent = _extent_mm(shape, strength.spacing, linear.device)
     linear = linear * extent[None, None, :] / extent[None, :, None]
     shift = rng.normal(batch, dims, 1) * 2 * strength.translation
     gate = rng.bernoulli(batch, strength.probability, 0).reshape(batch, 1, 1)
@@ -77,15 +86,60 @@ def random_affine(
 
 
 def random_grid(
-    rng: RandomGenerator, batch: int, shape: tuple[int, ...], strength: SpatialStrength
+    rng: RandomGenerator,
+    batch: int,
+    shape: tuple[int, ...],
+    strength: SpatialStrength,
+    source: tuple[int, ...] | None = None,
 ) -> torch.Tensor:
-    """Return sampling grids (batch, *shape, dims) of random affine and elastic deformations."""
+    """Return sampling grids (batch, *shape, dims) of random affine and elastic deformations.
+
+    Args:
+        rng: random generator.
+        batch: number of grids.
+        shape: size of the result in voxels.
+        strength: how strongly it is deformed.
+        source: size of the image that is sampled, around the same center; `shape` by default.
+            A larger one has a margin from which rotated corners are filled.
+    """
     affine = random_affine(rng, batch, shape, strength).flip(1)
     affine = torch.cat([affine[:, :, :-1].flip(2), affine[:, :, -1:]], dim=2)
     grid = F.affine_grid(affine, [batch, 1, *shape], align_corners=True)
     displacement = smooth_noise(rng, batch, len(shape), shape, strength.control_points)
     size = 2 * strength.elastic * rng.uniform(batch, *[1] * (len(shape) + 1))
-    return grid + (size * displacement).movedim(1, -1)
+    grid = grid + (size * displacement * _elastic_weights(shape, strength, grid)).movedim(1, -1)
+    if source is None or source == shape:
+        return grid
+    ratios = [(new - 1) / max(1, old - 1) for new, old in zip(shape, source)]
+    return grid * grid.new_tensor(ratios[::-1])
+
+
+def _extent_mm(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None, device: torch.device
+) -> torch.Tensor:
+    """Return the distance between the outermost voxels along each axis, in mm if known."""
+    extent = (torch.tensor(shape, dtype=torch.float32, device=device) - 1).clamp_min(1)
+    return extent if spacing is None else extent * torch.tensor(spacing, device=device)
+
+
+def _thick_axes(spacing: tuple[float, ...] | None, dims: int, device: torch.device) -> torch.Tensor:
+    """Return which axes are sampled so coarsely that images are sets of slices across them."""
+    sizes = torch.tensor(spacing or [1.0] * dims, device=device)
+    return sizes > ANISOTROPY_THRESHOLD * sizes.min()
+
+
+def _elastic_weights(
+    shape: tuple[int, ...], strength: SpatialStrength, grid: torch.Tensor
+) -> torch.Tensor:
+    """Return the factor of the displacement of each axis (last axis first, like the grid).
+
+    Displacements have the same length in mm along all axes, and none along thick ones.
+    """
+    extent = _extent_mm(shape, strength.spacing, grid.device)
+    thick = _thick_axes(strength.spacing, len(shape), grid.device)
+    length = extent[~thick].log().mean().exp()
+    weights = torch.where(thick, torch.zeros_like(extent), length / extent)
+    return weights.flip(0).reshape(1, -1, *[1] * len(shape))
 
 
 def deform(
