@@ -1,4 +1,4 @@
-"""Small disks, for what happens when one is full."""
+"""Small disks, for tests of full ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def mounted_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount an empty disk of a size such as "400k"; skips the test where none may be mounted."""
+    """Mount an empty disk of a size such as "400k"; skip the test if that is not permitted."""
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
     try:
@@ -20,6 +20,6 @@ def mounted_disk(path: Path, size: str) -> Iterator[Path]:
     except OSError:
         mounted = False
     if not mounted:
-        pytest.skip("a disk can only be mounted by the superuser of a Linux system")
+        pytest.skip("mounting a disk requires root on Linux")
     yield path
     subprocess.run(["umount", "-l", str(path)], check=True)

@@ -1,6 +1,6 @@
-"""Functions run by several processes that train together, as torchrun would start them.
+"""Run functions in several processes of a distributed group, as torchrun does.
 
-The processes are forked, so that none pays for importing PyTorch: on POSIX systems only.
+The processes are forked, which saves importing PyTorch and requires POSIX.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-torch.optim.Adam([torch.zeros(1)])  # imports seconds of PyTorch's code, here once for all processes
+torch.optim.Adam([torch.zeros(1)])  # imports more of PyTorch, once for all processes
 
 
 def in_processes(count: int, function: Callable[[int], Any], folder: Path) -> list[Any]:
-    """What `function(rank)` returns in each of `count` processes of one gloo group.
+    """Return the results of `function(rank)` in `count` processes of a gloo group.
 
-    The results go through files: tensors and plain values alone.
+    Results are passed in files and may contain tensors and plain values only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     processes = [_start(rank, count, function, folder) for rank in range(count)]
@@ -36,8 +36,8 @@ def _start(rank: int, count: int, function: Callable[[int], Any], folder: Path) 
     code = 1
     try:
         torch.set_num_threads(1)
-        meeting = f"file://{folder / 'meeting'}"
-        dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
+        rendezvous = f"file://{folder / 'rendezvous'}"
+        dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=count)
         torch.save(function(rank), folder / f"{rank}.pt")
         dist.destroy_process_group()
         code = 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +29,21 @@ save_bright_model(Path(sys.argv[1]), preset)
 
 
 def make_bright_model(folder: Path, mirror_axes: tuple[int, ...] = ()) -> Path:
-    """Save the model, in another process because it needs PyTorch."""
+    """Save the model to a new folder."""
+    return shutil.copytree(_cached_model(mirror_axes), folder)
+
+
+@cache
+def _cached_model(mirror_axes: tuple[int, ...]) -> Path:
+    """Create the model, in another process because it needs PyTorch; once per test session."""
+    temporary = tempfile.mkdtemp(prefix="genseg-bright-model-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
-    command = [
-        pythonExecutable(),
-        "-c",
-        f"{start}\n{MAKE_MODEL}",
-        str(folder),
-        *map(str, mirror_axes),
-    ]
+    model = Path(temporary, "model")
+    arguments = [str(model), *map(str, mirror_axes)]
+    command = [pythonExecutable(), "-c", f"{start}\n{MAKE_MODEL}", *arguments]
     subprocess.run(command, check=True)
-    return folder
+    return model
 
 
 def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:

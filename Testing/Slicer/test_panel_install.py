@@ -24,14 +24,14 @@ def panel(host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 def test_missing_packages_are_named_and_nothing_can_be_started(panel: PanelDriver) -> None:
     ui = panel.ui
     assert not ui.dependencyFrame.isHidden()
-    assert "need torch" in ui.dependencyLabel.text
-    assert ui.trainButton.toolTip == "install the missing packages first (above)"
+    assert "torch" in ui.dependencyLabel.text
+    assert ui.trainButton.toolTip == "install the missing packages first (see above)"
     assert not ui.applyButton.enabled and not ui.evaluateButton.enabled
 
 
 def test_a_failed_installation_is_explained_in_the_panel(panel: PanelDriver) -> None:
     panel.press(panel.ui.installButton)
-    assert "install the extension PyTorch" in panel.ui.dependencyLabel.text
+    assert "install the PyTorch extension" in panel.ui.dependencyLabel.text
     assert panel.ui.installButton.enabled
 
 

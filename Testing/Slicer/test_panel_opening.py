@@ -109,11 +109,11 @@ def test_the_panel_shows_changes_of_the_parameter_node(host: Any, scene: Any) ->
 
 def test_the_choice_for_closing_slicer_is_saved(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
-    panel.choose(panel.ui.closingSelector, "The training is saved and stops")
+    panel.choose(panel.ui.closingSelector, "Save and stop")
     panel.ui.closingSelector.activated.emit(panel.ui.closingSelector.currentIndex)
     assert qt.QSettings().value("GenSegSlicer/trainingWhenClosing") == "stop"
     host.close_module("GenSegSlicer")
     reopened = PanelDriver(host)
-    assert reopened.ui.closingSelector.currentText == "The training is saved and stops"
+    assert reopened.ui.closingSelector.currentText == "Save and stop"
     host.close_module("GenSegSlicer")
     qt.QSettings().remove("GenSegSlicer/trainingWhenClosing")

@@ -29,7 +29,7 @@ def test_it_is_skipped_with_a_reason_without_pytorch(
 ) -> None:
     monkeypatch.setattr(Dependencies, "missingPackages", lambda: ["torch", "monai"])
     result = run_by_unittest(scene)
-    assert [reason for _, reason in result.skipped] == ["not installed in Slicer yet: torch, monai"]
+    assert [reason for _, reason in result.skipped] == ["not installed in Slicer: torch, monai"]
 
 
 def test_reload_and_test_logs_why_it_is_skipped(
@@ -38,7 +38,7 @@ def test_reload_and_test_logs_why_it_is_skipped(
     monkeypatch.setattr(Dependencies, "missingPackages", lambda: ["torch", "monai"])
     caplog.set_level("INFO")
     SelfTest.GenSegSlicerTest().runTest()
-    assert "Skipped: not installed in Slicer yet: torch, monai" in caplog.messages
+    assert "Skipped: not installed in Slicer: torch, monai" in caplog.messages
 
 
 def test_reload_and_test_raises_on_failure(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
