@@ -47,11 +47,6 @@ def test_the_same_seed_gives_the_same_weights_bit_by_bit(whole: RunFolder, tmp_p
     assert differing(final_state(whole)["learner"], final_state(again)["learner"]) == []
 
 
-def test_another_seed_gives_other_weights(whole: RunFolder, tmp_path: Path) -> None:
-    other = trained(small_run(tmp_path / "other", seed=1))
-    assert differing(final_state(whole)["learner"], final_state(other)["learner"])
-
-
 @pytest.mark.parametrize("step", [10, 20], ids=["in the joint phase", "in the final phase"])
 def test_a_resumed_training_equals_an_uninterrupted_one(
     whole: RunFolder, tmp_path: Path, step: int
@@ -92,15 +87,13 @@ def test_other_hypergradients_train_too(tmp_path: Path, method: str) -> None:
     assert metrics(run, "gamma")[-1] != 1.0
 
 
-@pytest.mark.parametrize("generator", GENERATORLESS)
-def test_without_a_generator_only_the_segmenter_trains(tmp_path: Path, generator: str) -> None:
-    run = trained(small_run(tmp_path / "run", generator=generator))
-    assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
-    assert not list(run.previews.glob("*/generated_*"))
-
-
-def test_warped_pairs_change_the_segmenter(tmp_path: Path) -> None:
-    runs = (trained(small_run(tmp_path / name, generator=name)) for name in GENERATORLESS)
+def test_without_a_generator_only_the_segmenter_trains_and_warped_pairs_change_it(
+    tmp_path: Path,
+) -> None:
+    runs = [trained(small_run(tmp_path / name, generator=name)) for name in GENERATORLESS]
+    for run in runs:
+        assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
+        assert not list(run.previews.glob("*/generated_*"))
     warped, plain = (final_state(run)["learner"]["segmenter"] for run in runs)
     assert differing(warped, plain)
 
