@@ -94,7 +94,7 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Release the nodes of the scene."""
-        self.panel.onSceneStartClose()
+        self.panel.onSceneClosing()
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Ignore parameter changes while a scene is imported."""

@@ -66,18 +66,6 @@ def generatorChoices() -> Choices:
             _("Learned from masks only"),
             _("As originally published: a network makes images from masks, not from real images."),
         ),
-        "spade": (
-            _("Learned (SPADE)"),
-            _("The mask modulates the features of a network that changes a real image."),
-        ),
-        "vae": (
-            _("Learned (variational autoencoder)"),
-            _("A real image is changed by a random latent code."),
-        ),
-        "diffusion": (
-            _("Learned (diffusion bridge)"),
-            _("A real image is changed in three denoising steps. Slower."),
-        ),
         "warped": (
             _("Warped real images"),
             _("Blends shapes of real cases and warps real images to them, without a network."),

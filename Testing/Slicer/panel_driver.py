@@ -53,7 +53,7 @@ class PanelDriver:
     def wait_for_checks(self) -> None:
         """Wait until all pairs in use have been checked."""
         pairs = self.widget.panel.cases
-        self.host.wait_until(lambda: all(p.status for p in pairs.used()), 60)
+        self.host.wait_until(lambda: all(p.status for p in pairs.usedPairs()), 60)
         self.host.process_events()
 
     def _cell(self, table: Any, row: int, column: int) -> str:

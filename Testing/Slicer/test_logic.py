@@ -121,7 +121,7 @@ def array_of(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preset": "hart"}, "no preset 'hart'"),
+        ({"preset": "hart"}, "unknown preset 'hart'"),
         ({"settings": {"final_steps": 0}}, "final_steps must be 1 or more"),
         ({"settings": {"speed": 3}}, "there is no setting 'speed'"),
         ({"effort": "heroic"}, "effort must be one of"),

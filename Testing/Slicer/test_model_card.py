@@ -61,7 +61,7 @@ def test_suitable_volume_has_no_warnings(scene: Any) -> None:
 
 def test_modality_mismatch_is_reported(scene: Any) -> None:
     (warning,) = fitWarnings(volume(-1000, 1000), metadata())
-    assert "the model is for MR" in warning
+    assert "the model expects MR" in warning
 
 
 def test_spacing_is_compared_in_world_coordinates(scene: Any) -> None:

@@ -46,7 +46,7 @@ def test_without_a_model_apply_is_disabled(panel: PanelDriver) -> None:
 def test_invalid_model_folder_is_reported(panel: PanelDriver, tmp_path: Path) -> None:
     panel.ui.modelFolderEdit.currentPath = str(tmp_path)
     panel.host.process_events()
-    assert "is no model folder" in panel.ui.modelCardLabel.text
+    assert "is not a model folder" in panel.ui.modelCardLabel.text
     assert not panel.ui.applyButton.enabled
     assert panel.ui.applyButton.toolTip == panel.ui.modelCardLabel.text
 

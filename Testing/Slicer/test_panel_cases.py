@@ -204,13 +204,13 @@ def test_volume_outlier_is_a_warning(panel: PanelDriver, tmp_path: Path) -> None
     write_label(path, label)
     panel.ui.importFolderButton.directorySelected.emit(str(folder))
     panel.wait_for_checks()
-    panel.host.wait_until(lambda: "is it drawn as in those?" in panel.ui.casesMessage.text, 10)
+    panel.host.wait_until(lambda: "check the segmentation" in panel.ui.casesMessage.text, 10)
     status = [row[3] for row in panel.rows(panel.ui.casesTable)]
     assert status == ["OK", "OK", "Warning", "OK", "OK", "OK"]
     assert "6 pairs" in panel.ui.casesMessage.text
     panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
     panel.wait_for_checks()
-    panel.host.wait_until(lambda: "drawn" not in panel.ui.casesMessage.text, 10)
+    panel.host.wait_until(lambda: "check the" not in panel.ui.casesMessage.text, 10)
 
 
 def test_folder_is_imported(panel: PanelDriver, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_unwritable_output_folder_is_reported(host: Any, scene: Any, tmp_path: P
 def test_output_folder_that_is_a_file_is_reported(host: Any, scene: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     job = trained(host, tmp_path / "file", tmp_path)
-    assert "a part of the path is a file" in job.message
+    assert "part of the path is a file" in job.message
 
 
 def test_full_disk_before_training_leaves_no_files(
