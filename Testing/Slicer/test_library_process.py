@@ -117,7 +117,7 @@ def test_missing_executable_is_reported(
     assert "no Python cannot be started" in message
 
 
-@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not quit")
 def test_process_is_killed_when_slicer_quits(host: Any, library: Any) -> None:
     library("import time; time.sleep(600)")
     followed = Followed(host, [])

@@ -194,7 +194,7 @@ def test_scene_closed_while_writing_cases_is_reported(
     assert list((folder / "runs").iterdir()) == []
 
 
-@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not be told to quit")
+@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer must not quit")
 def test_quit_while_writing_cases_leaves_no_files(
     host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
 ) -> None:
