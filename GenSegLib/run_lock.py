@@ -201,7 +201,7 @@ def process_start(process: int) -> float | None:
 
 
 def pid_namespace() -> str:
-    """Return the namespace of process IDs, which distinguishes a container from its host; "" if none."""
+    """Return the namespace of process IDs, which sets a container apart from its host; or ""."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
