@@ -25,8 +25,11 @@ from scipy.stats import wilcoxon
 COLUMNS = (
     "train", "test", "arm", "encoder", "labeled", "seed", "case", "label", "dice", "train_seconds",
 )  # fmt: skip
-JOB = ("train", "test", "arm", "encoder", "labeled", "seed")
-CONDITION = ("train", "test", "encoder", "labeled")  # arms are compared within one condition
+# columns of some tables: which labels are learned, and the time budget
+VARIANT = ("task", "minutes")
+JOB = ("train", "test", "arm", "encoder", "labeled", "seed", *VARIANT)
+# arms are compared within one condition
+CONDITION = ("train", "test", "encoder", "labeled", *VARIANT)
 EQUAL_MARGIN = 0.005  # arms that differ by less Dice count as equal
 
 Row = Mapping[str, object]
@@ -199,9 +202,9 @@ def markdown(rows: Iterable[Row], against: str | None = None) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in summarize(rows):
-        train, test, encoder, labeled = each.condition
+        route, encoder, labeled = _describe(each.condition)
         lines.append(
-            f"| {train} → {test} | {encoder} | {labeled} | {each.arm} | {len(each.by_seed)} | "
+            f"| {route} | {encoder} | {labeled} | {each.arm} | {len(each.by_seed)} | "
             f"{each.mean:.4f} ± {each.standard_error:.4f} | {each.low:.4f} to {each.high:.4f} | "
             f"{each.train_seconds:.0f} |"
         )
@@ -214,9 +217,9 @@ def markdown(rows: Iterable[Row], against: str | None = None) -> str:
         ]
         for arm in sorted({str(row["arm"]) for row in rows} - {against}):
             for pair in compare(rows, arm, against):
-                train, test, encoder, labeled = pair.condition
+                route, encoder, labeled = _describe(pair.condition)
                 lines.append(
-                    f"| {train} → {test} | {encoder} | {labeled} | {arm} | "
+                    f"| {route} | {encoder} | {labeled} | {arm} | "
                     f"{pair.gain:+.4f} ± {pair.standard_error:.4f} | "
                     f"{pair.low:+.4f} to {pair.high:+.4f} | "
                     f"{pair.better_in} of {pair.cases} | {pair.p_value:.2g} |"
@@ -238,12 +241,20 @@ def _by_arm(rows: Iterable[Row]) -> dict[tuple[tuple[str, ...], str], Cases]:
     }
 
 
+def _describe(condition: Sequence[str]) -> tuple[str, str, str]:
+    """Return cohorts with their variant, encoder, and number of labeled cases."""
+    train, test, encoder, labeled, task, minutes = condition
+    notes = [task, f"{minutes} min" if minutes else ""]
+    variant = ", ".join(note for note in notes if note)
+    return f"{train} → {test}" + (f" ({variant})" if variant else ""), encoder, labeled
+
+
 def _condition(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in CONDITION)
+    return tuple(str(row.get(name, "")) for name in CONDITION)
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in JOB)
+    return tuple(str(row.get(name, "")) for name in JOB)
 
 
 def main() -> None:
