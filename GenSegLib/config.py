@@ -29,7 +29,7 @@ from .settings import (
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
 # "warped" generates images without a network: real images warped onto the blended masks
-GENERATORS = ("searchable", "mask-only", "spade", "vae", "diffusion", "warped", "none")
+GENERATORS = ("searchable", "mask-only", "warped", "none")
 GENERATORLESS = ("warped", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
@@ -101,7 +101,6 @@ class TrainConfig:
     patience: int = setting(at_least(0), 0)
     ema_decay: float = setting(BELOW_ONE, 0.995)
     search_space: str = setting(one_of(SEARCH_SPACES), "light")
-    reduce_cells: bool = False
     mask_transform: str = setting(one_of(MASK_TRANSFORMS), "deformable")
     reconstruction_loss: str = setting(one_of(RECONSTRUCTION_LOSSES), "pooled-l1")
     adversarial_loss: str = setting(one_of(ADVERSARIAL_LOSSES), "hinge")
@@ -172,6 +171,12 @@ class TrainConfig:
         if not isinstance(values, Mapping):
             raise GenSegError(f"the training settings must be a JSON object, not {values!r}")
         values = _with_current_names(values)
+        require(
+            values.get("generator") not in _REMOVED_GENERATORS,
+            "generator",
+            f"one of {', '.join(GENERATORS)}: {values.get('generator')!r} was removed, train again "
+            "with another",
+        )
         reject_unknown(values, cls)
         return cls(**values)
 
@@ -200,7 +205,8 @@ _RENAMED_VALUES = {
     ("difference", "voxels"): "l1",
     ("masks", "deformed"): "deformable",
 }
-_REMOVED = {"cuts"}
+_REMOVED = {"cuts", "reduce_cells"}
+_REMOVED_GENERATORS = ("spade", "vae", "diffusion")
 
 
 def _with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..runs import RunFolder
 from .options import add_events
-from .training_job import train_distributed
+from .training_job import run_training
 
 NAME = "resume"
 SUMMARY = "continue a stopped training from its last checkpoint"
@@ -22,4 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Continue the training."""
-    train_distributed(lambda: (RunFolder.open(args.run_folder), True), args)
+    run_training(RunFolder.open(args.run_folder), args, resume=True)

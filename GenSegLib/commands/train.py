@@ -6,7 +6,6 @@ import argparse
 from functools import partial
 from typing import Any
 
-from ..computing.torchrun import is_distributed, restart_count
 from ..config import (
     CONSISTENCIES,
     GENERATORS,
@@ -30,7 +29,7 @@ from .options import (
     read_data,
 )
 from .training_cases import prepare_cases
-from .training_job import train_distributed
+from .training_job import run_training
 
 NAME = "train"
 SUMMARY = "train a model on labeled cases and generated pairs"
@@ -38,8 +37,7 @@ EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
   genseg train my-cases --preset hippocampus-mri --unlabeled mean-teacher --out runs/third
-  genseg train runs/first --resume
-  torchrun --nproc-per-node 2 -m GenSegLib train my-cases --preset liver-ct --out runs/fourth"""
+  genseg train runs/first --resume"""
 
 _SETTINGS = (
     *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
@@ -80,7 +78,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
         action="store_const",
         const=True,
         help="bitwise reproducible results on GPUs, too; slower there, and not supported for "
-        "segresnet, deeplab and diffusion",
+        "segresnet and deeplab",
     )
     group.add_argument(
         "--threads",
@@ -110,8 +108,8 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--generator",
         choices=GENERATORS,
         help="generator of new image-mask pairs: with searchable cells (default), the same from "
-        "masks only, SPADE, variational autoencoder, diffusion bridge; warped: real images warped "
-        "onto new masks, without a network; none: no generated pairs",
+        "masks only; warped: real images warped onto new masks, without a network; none: no "
+        "generated pairs",
     )
     group.add_argument(
         "--no-generator",
@@ -137,18 +135,16 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Create the run folder unless there is one, and train."""
-    train_distributed(lambda: _find_run(args), args)
+    run_training(_find_run(args), args, resume=args.resume)
 
 
-def _find_run(args: argparse.Namespace) -> tuple[RunFolder, bool]:
-    """Return the run, created if it is new, and whether to resume it."""
-    if restart_count() and any(RunFolder.is_run(path) for path in (args.data, args.out) if path):
-        args.resume = True
+def _find_run(args: argparse.Namespace) -> RunFolder:
+    """Return the run, created if it is new."""
     if RunFolder.is_run(args.data):
-        return _existing_run(args), args.resume
+        return _existing_run(args)
     if args.resume and args.out is None:
         raise GenSegError(f"{args.data} is not a run folder; specify the run to resume with --out")
-    return (RunFolder.open(args.out) if args.resume else _new_run(args)), args.resume
+    return RunFolder.open(args.out) if args.resume else _new_run(args)
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
@@ -178,8 +174,7 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     cases = select_cases(read_data(args), args.labeled, config.seed, unlabeled=unlabeled)
     _require_patch_size(config.segmenter, preset)
     cases, preset = prepare_cases(cases, preset, config.validation_fraction, config.seed)
-    if not is_distributed():  # a batch of one cannot be distributed
-        config = settings(labeled=len(cases.labeled))
+    config = settings(labeled=len(cases.labeled))
     return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..cases import Role
-from ..computing.torchrun import is_distributed
 from ..errors import GenSegError
 from ..events import EventLog
 from ..runs import RunFolder, State
@@ -23,44 +22,6 @@ _NO_VALIDATION = (
     "there are no validation cases: the training runs without validation and the generator without "
     "feedback; both need at least two labeled cases"
 )
-
-
-def train_distributed(
-    prepare: Callable[[], tuple[RunFolder, bool]], args: argparse.Namespace
-) -> None:
-    """Train in all processes that torchrun started, or in this one.
-
-    Args:
-        prepare: returns the run and whether to resume it; called in the main process.
-        args: command line arguments.
-    """
-    if not is_distributed():
-        run, resume = prepare()
-        run_training(run, args, resume=resume)
-        return
-    from ..computing.distributed import broadcast, is_main_process, process_group
-
-    with process_group():
-        prepared = None
-        try:
-            prepared = prepare() if is_main_process() else None
-        finally:
-            shared = broadcast(prepared and (prepared[0].path, prepared[1]))
-        if prepared is not None:
-            run_training(prepared[0], args, resume=prepared[1])
-        elif shared is not None:
-            _train_as_worker(RunFolder.open(shared[0]), resume=shared[1])
-
-
-def _train_as_worker(run: RunFolder, *, resume: bool) -> None:
-    """Train as a process other than the main one, which handles the signals."""
-    from ..training.train import train
-
-    if resume and _state(run) is State.FINISHED:
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    train(run, EventLog(None), resume=resume)
 
 
 def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> State:

@@ -1,1 +1,1 @@
-"""What computes, and how: devices, memory, threads, and several processes."""
+"""What computes, and how: devices, memory and threads."""

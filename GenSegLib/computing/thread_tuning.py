@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import torch
 
-from . import distributed
 from .memory_format import CHANNELS_FIRST, CHANNELS_LAST
 
 _MIN_SPEEDUP = 1.2  # timing noise alone must not change the rounding of results
@@ -79,14 +78,14 @@ class ThreadTuner:
 
     Attributes:
         available: PyTorch's own number of threads.
-        is_allowed: neither the user (`OMP_NUM_THREADS`, `MKL_NUM_THREADS`) nor torchrun has set
-            the number of threads.
+        is_allowed: the user has not set the number of threads (`OMP_NUM_THREADS`,
+            `MKL_NUM_THREADS`).
     """
 
     def __init__(self) -> None:
         self.available = torch.get_num_threads()
         is_set = any(os.environ.get(f"{name}_NUM_THREADS") for name in ("OMP", "MKL"))
-        self.is_allowed = not is_set and distributed.world_size() == 1
+        self.is_allowed = not is_set
 
     @property
     def is_reduced(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,8 +50,6 @@ class SearchableCell(nn.Module):
         space: a key of ``SEARCH_SPACES``.
     """
 
-    chosen: torch.Tensor
-
     def __init__(
         self, kind: str, spatial_dims: int, inputs: int, outputs: int, space: str = "light"
     ) -> None:
@@ -62,20 +61,15 @@ class SearchableCell(nn.Module):
         )
         self.architecture = nn.Parameter(torch.zeros(len(candidates)))
         self.activate = nn.Sequential(nn.GroupNorm(min(8, outputs), outputs), nn.LeakyReLU(0.2))
-        self.register_buffer("chosen", torch.tensor(-1))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features (batch, inputs, *shape) to (batch, outputs, *(shape / 2 or * 2))."""
-        chosen = int(self.chosen)
-        if chosen >= 0:
-            return self.activate(self.operations[chosen](features))
         weights = torch.softmax(self.architecture, dim=0)
         return self.activate(weighted_sum(list(self.operations), weights, features))
 
-    def discretize(self) -> str:
-        """Keep only the operation with the largest weight; return its name."""
-        self.chosen.fill_(int(self.architecture.argmax()))
-        return self.names[int(self.chosen)]
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        state.pop(f"{prefix}chosen", None)  # of earlier versions
+        super()._load_from_state_dict(state, prefix, *args)
 
     def weights(self) -> dict[str, float]:
         """Return the softmax weight of each operation by its name."""

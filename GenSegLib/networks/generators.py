@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from .convolution import fix_small_grid_gradients
-from .diffusion import DiffusionGenerator
 from .image_generator import GeneratorConfig, ImageGenerator
 from .searchable import MaskOnlyGenerator, SearchableGenerator
-from .spade import SpadeGenerator
-from .vae import VaeGenerator
 
 GENERATORS: dict[str, type[ImageGenerator]] = {
     "searchable": SearchableGenerator,
     "mask-only": MaskOnlyGenerator,
-    "spade": SpadeGenerator,
-    "vae": VaeGenerator,
-    "diffusion": DiffusionGenerator,
 }
 
 

@@ -1,8 +1,7 @@
-"""The interface of all generators, and the encoder that several of them share.
+"""The interface of all generators.
 
-Level 2 generates images (:meth:`ImageGenerator.generate`). Level 1 reconstructs real images
-(:meth:`ImageGenerator.reconstruct`); its loss compares the reconstruction with the real image, adds
-an adversarial loss, and a regularization term of the generator, if it has one.
+Level 2 generates images for new masks. Level 1 reconstructs real images from their masks and
+source images of other cases; its loss compares both and adds an adversarial loss.
 """
 
 from __future__ import annotations
@@ -10,16 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import torch
-from monai.networks.blocks.convolutions import Convolution
 from torch import nn
 
 from .cells import SearchableCell
-
-LEAKY_RELU = ("leakyrelu", {"negative_slope": 0.2})
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class GeneratorInputs(NamedTuple):
     Attributes:
         masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
         source: real images warped onto the masks (batch, channel, *shape).
-        noise: standard normal (batch, *noise_shape(shape)).
+        noise: standard normal (batch, 1, *shape).
         coordinates: (batch, dims, *shape), for a generator that uses them.
     """
 
@@ -92,19 +87,6 @@ class ImageGenerator(nn.Module, ABC):
         """Call :meth:`generate` with the tensors of `GeneratorInputs`, in its order."""
         return self.generate(GeneratorInputs(*inputs))
 
-    def reconstruct(
-        self, images: torch.Tensor, inputs: GeneratorInputs
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return reconstructions of real images and a regularization term for each (batch,).
-
-        By default that is :meth:`generate`, without regularization.
-        """
-        return self.generate(inputs), inputs.source.new_zeros(len(inputs.source))
-
-    def noise_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the shape (channels, ...) of the noise for images of a shape."""
-        return (1, *shape)
-
     def clip(self, images: torch.Tensor) -> torch.Tensor:
         """Clip bounded images to [0, 1]."""
         return images.clamp(0, 1) if self.bounded else images
@@ -122,58 +104,6 @@ class ImageGenerator(nn.Module, ABC):
         """Return the other weights (lower level) by their names."""
         named = self.named_parameters()
         return {name: weight for name, weight in named if not name.endswith("architecture")}
-
-    def discretize(self) -> dict[str, str]:
-        """Reduce every cell to its best operation; return the operations' names by cell."""
-        return {position: cell.discretize() for position, cell in self.cells().items()}
-
-
-class Reconstruction(nn.Module):
-    """:meth:`ImageGenerator.reconstruct` as a module, for functional calls."""
-
-    def __init__(self, generator: ImageGenerator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(
-        self, images: torch.Tensor, *inputs: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :meth:`ImageGenerator.reconstruct`."""
-        return self.generator.reconstruct(images, GeneratorInputs(*inputs))
-
-
-class MultiscaleEncoder(nn.Module):
-    """An encoder that returns its features at every size.
-
-    Args:
-        spatial_dims: 2 or 3.
-        inputs: channels of all inputs together.
-        widths: channels at full size and after each halving.
-    """
-
-    def __init__(self, spatial_dims: int, inputs: int, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.stem = Convolution(spatial_dims, inputs, widths[0], act=LEAKY_RELU, norm=None)
-        self.halvings = nn.ModuleList(
-            Convolution(
-                spatial_dims, fine, coarse, strides=2, act=LEAKY_RELU, norm=group_norm(coarse)
-            )
-            for fine, coarse in zip(widths, widths[1:])
-        )
-
-    def forward(self, *inputs: torch.Tensor | None) -> list[torch.Tensor]:
-        """Return the features (batch, width, *size) of the concatenated inputs, fine to coarse."""
-        features = concatenate(*inputs)
-        found = []
-        for layer in chain([self.stem], self.halvings):
-            features = layer(features)
-            found.append(features)
-        return found
-
-
-def group_norm(channels: int, *, affine: bool = True) -> tuple[str, dict[str, object]]:
-    """Return MONAI's specification of a group norm with at most eight groups."""
-    return "group", {"num_groups": min(8, channels), "affine": affine}
 
 
 def concatenate(*inputs: torch.Tensor | None) -> torch.Tensor:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from ..computing import distributed
 from ..computing.memory_format import CHANNELS_LAST
 from ..errors import GenSegError
 from ..files import write_bytes
@@ -91,13 +90,12 @@ def save_checkpoint(folder: Path, state: TrainingState, learner: Learner, step: 
 
 
 def load_checkpoint(folder: Path, log: Callable[[str, str], None]) -> Checkpoint | None:
-    """Read the newest intact checkpoint, if there is one; all processes call this together.
+    """Read the newest intact checkpoint, if there is one.
 
     Raises:
         GenSegError: all checkpoints are corrupted, or they belong to another training.
     """
     contents, corrupted = read_checkpoint(folder)
-    distributed.barrier()  # before the main process writes the next one
     for path in corrupted:
         log(f"{path.name} is corrupted; using an earlier checkpoint", "warning")
     if contents is None:

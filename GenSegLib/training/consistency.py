@@ -21,7 +21,6 @@ from ..augmentation.patches import AnyPatchSampler
 from ..augmentation.policy import AugmentationPolicy, augment_intensity
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import random_grid
-from ..computing.distributed import global_sum, local_batch_size, world_size
 from ..config import TrainConfig
 from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import Tensors
@@ -68,8 +67,7 @@ def consistency_loss(
     axes = (0, *range(2, target.ndim))
     difference = (mask * (predicted - target).square()).sum(dim=axes)
     size = (mask * (predicted.square() + target.square())).sum(dim=axes)
-    difference, size = global_sum(torch.stack([difference, size]))
-    return (difference / (size + _SMOOTH * mask.numel() * world_size()))[1:].mean()
+    return (difference / (size + _SMOOTH * mask.numel()))[1:].mean()
 
 
 @dataclass
@@ -142,8 +140,7 @@ class MeanTeacher:
     @torch.no_grad()
     def sample(self, progress: float) -> ConsistencyTerm:
         """Sample the term of one step; ``progress`` is the fraction of the training done."""
-        batch = local_batch_size(self.config.unlabeled_batch_size, "unlabeled_batch_size")
-        images, _ = self.patches.sample(self.rng, batch)
+        images, _ = self.patches.sample(self.rng, self.config.unlabeled_batch_size)
         aware = self.is_uncertainty_aware
         predicted = self._mean_prediction(images) if aware else self._predict(images)
         grid = random_grid(self.rng, len(images), tuple(images.shape[2:]), self.policy.spatial)

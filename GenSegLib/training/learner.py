@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..augmentation.policy import AugmentationPolicy
 from ..augmentation.random_generator import RandomGenerator
-from ..computing import distributed
 from ..computing.devices import choose_device, to_device
 from ..config import TrainConfig
 from ..data.training_case import TrainingCase
@@ -83,8 +81,8 @@ class Learner:
 
     def _can_prefetch(self) -> bool:
         """Return whether a GPU computes and steps leave the random generator alone."""
-        is_single = distributed.world_size() == 1 and self.teacher is None
-        return is_single and self.config.generator != "warped" and self.device.type != "cpu"
+        is_alone = self.teacher is None and self.config.generator != "warped"
+        return is_alone and self.device.type != "cpu"
 
     def _build_teacher(self, unlabeled: Sequence[TrainingCase], preset: Preset) -> MeanTeacher:
         patches = patch_sampler(unlabeled, preset)
@@ -103,20 +101,6 @@ class Learner:
         """The moving average of the generator's weights."""
         module = self.generator_average.module
         return [module.get_parameter(name) for name in self.problem.names["generator"]]
-
-    @contextmanager
-    def rank_random_state(self) -> Iterator[None]:
-        """Sample by a random generator of this process's own for one step.
-
-        The common generator advances alike in all processes, so that a checkpoint has one random
-        state and can be resumed by any number of them. A single process uses the common one.
-        """
-        common = self.rng.generator
-        self.rng.generator = distributed.rank_generator(common)
-        try:
-            yield
-        finally:
-            self.rng.generator = common
 
     def apply_feedback(self, feedback: Feedback) -> None:
         """Exclude what the user rejected from now on."""
@@ -232,10 +216,6 @@ class Learner:
             effective_learning_rates(self.engine.middle.optimizer),
             averaged=list(self.averaged_segmenter.parameters()),
         )
-
-    def discretize_cells(self) -> dict[str, str]:
-        """Keep the best operation of each searchable cell; return the operations by cell."""
-        return self.problem.generator.discretize()
 
     def upper_values(self) -> dict[str, float]:
         """Return the upper-level variables by their names in the events."""

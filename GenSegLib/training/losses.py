@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from ..augmentation.spatial import one_hot
-from ..computing.distributed import global_sum
 
 _SMOOTH = 1e-3
 _BLOCK = 4  # voxels per side
@@ -17,8 +16,7 @@ _BLOCK = 4  # voxels per side
 def segmentation_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the sum of batch Dice loss and cross-entropy.
 
-    It is MONAI's ``DiceCELoss(softmax=True, include_background=False, batch=True)`` bit by bit,
-    with sums over the whole batch if several processes share one.
+    It is MONAI's ``DiceCELoss(softmax=True, include_background=False, batch=True)`` bit by bit.
 
     Args:
         logits: (batch, class, *shape), or (batch, level, class, *shape) with deep supervision,
@@ -48,7 +46,7 @@ def dice_losses(levels: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Te
     axes = [0, *range(2, target.ndim)]
     overlaps = [(each * target).sum(axes) for each in predicted]
     sizes = [each.sum(axes) for each in predicted]
-    sums = global_sum(torch.stack([*overlaps, *sizes, target.sum(axes)]))
+    sums = torch.stack([*overlaps, *sizes, target.sum(axes)])
     (overlap, predicted_size), target_size = sums[:-1].chunk(2), sums[-1]
     errors = 0.5 * (predicted_size - overlap), 0.5 * (target_size - overlap)
     denominator = 2 * (overlap + errors[0] + errors[1]) + _SMOOTH

@@ -18,13 +18,12 @@ from ..augmentation.pairs import PairBatch
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import one_hot
 from ..computing.devices import Precision
-from ..computing.distributed import average_gradients
 from ..computing.memory_format import CHANNELS_LAST, to_memory_format
 from ..computing.micro_batches import MicroBatches, forward_with
 from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import StepSizes, Tensors
 from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
-from ..networks.image_generator import ImageGenerator, Reconstruction
+from ..networks.image_generator import ImageGenerator
 from .losses import RECONSTRUCTION_LOSSES, segmentation_loss
 from .upper_variables import FREEZABLE, UpperVariables, scaled_sigmoid
 
@@ -90,7 +89,6 @@ class SegmentationProblem:
         self.discriminator.eval()
         # with batch normalization, real samples influence the output on generated ones
         self.has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
-        self.reconstruction = Reconstruction(self.generator)
         architecture = () if "architecture" in self.frozen else self.generator.architecture()
         self.names = {
             "segmenter": tuple(name for name, _ in self.segmenter.named_parameters()),
@@ -155,20 +153,6 @@ class SegmentationProblem:
             images = self.micro_batches.forward(self.generator, parameters, inputs)
         return images.float()
 
-    def _reconstruct(
-        self, batch: GeneratorBatch, weights: Tensors, upper: Tensors
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return reconstructions of real images and their mean regularization term."""
-        pairs = batch.reconstructed
-        parameters = self._generator_parameters(weights, upper)
-        with self.autocast():
-            inputs = [to_memory_format(pairs.images), *self._generator_inputs(pairs, batch.seed)]
-            prefixed = {f"generator.{name}": tensor for name, tensor in parameters.items()}
-            images, regularization = self.micro_batches.forward(
-                self.reconstruction, prefixed, inputs
-            )
-        return images.float(), regularization.float().mean()
-
     def _generator_parameters(self, weights: Tensors, upper: Tensors) -> dict[str, torch.Tensor]:
         architecture = upper[: len(self.names["architecture"])]
         return _by_name(self.names["generator"], weights) | _by_name(
@@ -179,18 +163,17 @@ class SegmentationProblem:
         """Return the tensors of `GeneratorInputs`."""
         rng = RandomGenerator(torch.Generator().manual_seed(seed), pairs.source.device)
         batch, _, *shape = pairs.source.shape
-        noise = rng.normal(batch, *self.generator.noise_shape(shape))
+        noise = rng.normal(batch, 1, *shape)
         inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise]
         if pairs.coordinates is not None:
             inputs.append(pairs.coordinates)
         return [to_memory_format(tensor) for tensor in inputs]
 
     def lower_loss(self, batch: GeneratorBatch, weights: Tensors, upper: Tensors) -> torch.Tensor:
-        """Return the generator's reconstruction loss, regularization and adversarial loss."""
+        """Return the generator's reconstruction loss and adversarial loss."""
         pairs = batch.reconstructed
-        images, regularization = self._reconstruct(batch, weights, upper)
+        images = self.generate_images(pairs, weights, upper, batch.seed)
         loss = RECONSTRUCTION_LOSSES[self.reconstruction_loss](images, pairs.images)
-        loss = loss + regularization
         if self.adversarial_weight > 0:
             masks = one_hot(pairs.labels, self.classes)
             with self.autocast():
@@ -208,7 +191,7 @@ class SegmentationProblem:
         pairs = batch.reconstructed
         with torch.no_grad():
             current = self.lower_parameters(), self.upper_parameters()
-            images, _ = self._reconstruct(batch, *current)
+            images = self.generate_images(pairs, *current, batch.seed)
         masks = one_hot(pairs.labels, self.classes)
         inputs = (masks.repeat(2, *[1] * (masks.ndim - 1)), torch.cat([pairs.images, images]))
         names = self.names["discriminator"]
@@ -300,5 +283,4 @@ def _detach(tensors: Tensors) -> list[torch.Tensor]:
 
 
 def _by_name(names: Sequence[str], tensors: Tensors) -> dict[str, torch.Tensor]:
-    """Return shared parameters by name; their gradients are averaged over all processes."""
-    return dict(zip(names, average_gradients(tensors)))
+    return dict(zip(names, tensors))

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Union
 
-from ..computing import distributed
 from ..computing.devices import is_out_of_memory
 from ..errors import DriveUnavailable, GenSegError
 from ..runs import RunFolder, State
@@ -38,16 +37,8 @@ def require_finite(losses: Mapping[str, float]) -> None:
 
 
 def as_interruption(error: Exception) -> Interruption | None:
-    """Return the interruption that an error means, without references to tensors; None if fatal.
-
-    With several processes only diverged losses are recoverable: all of them see these, while the
-    others would wait for a process that is out of memory or has lost its drive.
-    """
-    if isinstance(error, LossDiverged):
-        return error.with_traceback(None)
-    if distributed.world_size() > 1:
-        return None
-    if isinstance(error, DriveUnavailable):
+    """Return the interruption that an error means, without references to tensors; None if fatal."""
+    if isinstance(error, (LossDiverged, DriveUnavailable)):
         return error.with_traceback(None)
     return MemoryError() if is_out_of_memory(error) else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..computing import distributed
 from ..errors import GenSegError
 from ..events import EventLog
 from ..feedback import Feedback
@@ -22,15 +21,14 @@ class Rounds:
     Args:
         run: run folder.
         events: receives metrics and messages.
-        is_main: whether this process reads and writes in the run folder.
     """
 
-    def __init__(self, run: RunFolder, events: EventLog, *, is_main: bool) -> None:
-        self._run, self._events, self._is_main = run, events, is_main
+    def __init__(self, run: RunFolder, events: EventLog) -> None:
+        self._run, self._events = run, events
 
     def read_feedback(self, learner: Learner) -> None:
         """Apply what the user has rejected since the last round."""
-        feedback = distributed.broadcast(self._load_feedback() if self._is_main else None)
+        feedback = self._load_feedback()
         if feedback is None or not learner.config.has_generator or feedback == learner.feedback:
             return
         learner.apply_feedback(feedback)
@@ -65,6 +63,6 @@ class Rounds:
             state.last_dice = dice
             self._events.metrics("joint", done, validation_dice=dice)
         folder = self._run.previews / f"{done:06d}"
-        if self._is_main and not folder.exists():
+        if not folder.exists():
             write_previews(session, folder, predicted, seed=done)
             self._events.preview(done, folder.relative_to(self._run.path).as_posix())

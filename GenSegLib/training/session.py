@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from ..cases import Case, Role
-from ..computing import distributed
 from ..computing.devices import choose_device
-from ..config import TrainConfig
 from ..data.case_cache import FOLDER, CaseCache
 from ..data.case_loading import load_training_cases
 from ..data.training_case import TrainingCase
@@ -53,7 +50,6 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
         torch.set_num_threads(config.threads)
     names = run.labels
     device = choose_device(config.device)
-    distributed.require_own_gpu(device)
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
     log = (events or EventLog(None)).log
 
@@ -61,19 +57,11 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
         return load_training_cases(cases, run.preset, list(names), device, cache, log)
 
     labeled, unlabeled = [*training, *validation], _unlabeled_cases(run)
-    _prepare_own_share([*labeled, *unlabeled], load)
     loaded, loaded_unlabeled = load(labeled), load(unlabeled)
     for case, lines in find_volume_outliers(case_volumes(loaded, names), names).items():
         for line in lines:
             log(f"case {case}: {line}", "warning")
-    learner = Learner(
-        _with_local_batch_sizes(config),
-        run.preset,
-        loaded,
-        len(validation),
-        len(names) + 1,
-        loaded_unlabeled,
-    )
+    learner = Learner(config, run.preset, loaded, len(validation), len(names) + 1, loaded_unlabeled)
     return Session(learner, names)
 
 
@@ -89,22 +77,6 @@ def load_trained_session(run: RunFolder, events: EventLog | None = None) -> Sess
     session = load_session(run, events)
     checkpoint.restore(session.learner)
     return session
-
-
-def _prepare_own_share(cases: Sequence[Case], load: Callable[[Sequence[Case]], object]) -> None:
-    """Prepare this process's share of the cases for the cache."""
-    if distributed.world_size() > 1:
-        load(cases[distributed.rank() :: distributed.world_size()])
-        distributed.barrier()
-
-
-def _with_local_batch_sizes(config: TrainConfig) -> TrainConfig:
-    """Return the settings with this process's share of every batch."""
-    names = ["batch_size", *(["generated_batch_size"] if config.generator != "none" else [])]
-    sizes: dict[str, Any] = {
-        name: distributed.local_batch_size(getattr(config, name), name) for name in names
-    }
-    return replace(config, **sizes)
 
 
 def _unlabeled_cases(run: RunFolder) -> tuple[Case, ...]:

@@ -1,13 +1,9 @@
-"""Training of a run folder, with its lock and its status.
-
-If several processes train together (see `distributed`), the main process alone writes.
-"""
+"""Training of a run folder, with its lock and its status."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from ..computing import distributed
 from ..computing.devices import deterministic
 from ..errors import GenSegError
 from ..events import EventLog
@@ -27,10 +23,6 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
     Raises:
         GenSegError: data, device or disk do not allow the training.
     """
-    if not distributed.is_main_process():
-        with deterministic(run.config.deterministic), suppress(StopRequested):
-            Trainer(run, EventLog(None), None, resume=resume).run()
-        return
     errors, ordered = drive_errors(run.path), deterministic(run.config.deterministic)
     with errors, run.lock(events.log) as lock, ordered:
         run.remove_temporary_files()
@@ -38,8 +30,6 @@ def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
             run.clear_stop()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
-        if distributed.world_size() > 1:
-            events.log(f"{distributed.world_size()} processes share each batch")
         done = 0
         try:
             trainer = Trainer(run, events, lock, resume=resume)

@@ -11,7 +11,6 @@ import time
 
 import torch
 
-from ..computing import distributed
 from ..events import EventLog
 from ..files import drive_errors
 from ..run_lock import RunLock
@@ -46,17 +45,17 @@ class Trainer:
     Args:
         run: run folder.
         events: receives progress, metrics and messages.
-        lock: of the run folder; None in processes that do not write there.
+        lock: of the run folder.
         resume: continue from the last checkpoint, if there is one.
     """
 
     def __init__(
-        self, run: RunFolder, events: EventLog, lock: RunLock | None, *, resume: bool = False
+        self, run: RunFolder, events: EventLog, lock: RunLock, *, resume: bool = False
     ) -> None:
         self.run_folder, self.events, self.lock, self.config = run, events, lock, run.config
         require_compatible_patch_size(self.config.segmenter, run.preset)
         self.tuner, self.slowdown = Tuner(run, events.log), SlowdownDetector()
-        self.rounds = Rounds(run, events, is_main=lock is not None)
+        self.rounds = Rounds(run, events)
         self.schedule = Schedule.of(self.config)
         checkpoint = self._load_checkpoint() if resume else None
         self.state = checkpoint.state if checkpoint else TrainingState()
@@ -80,9 +79,8 @@ class Trainer:
             self._recover(interruption)
         self._save()
         self._warn_if_cut_short()
-        if self.lock is not None:
-            names, dice = self.session.names, self.state.last_dice
-            write_model(self.run_folder, self.learner, names, dice)
+        names, dice = self.session.names, self.state.last_dice
+        write_model(self.run_folder, self.learner, names, dice)
 
     def _run_until_interrupted(self) -> Interruption | None:
         try:
@@ -105,8 +103,7 @@ class Trainer:
         while not schedule.is_over(phase, state.step, self._elapsed()):
             self._stop_if_requested()
             start = time.monotonic()
-            with self.learner.rank_random_state():
-                losses = distributed.global_mean(self._step(phase, state.step))
+            losses = self._step(phase, state.step)
             require_finite(losses)
             state.step += 1
             if self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase]):
@@ -126,9 +123,6 @@ class Trainer:
         self.learner.progress = self.schedule.progress(phase, step, elapsed)
         if phase == "final":
             return self.learner.final_step()
-        if self.config.reduce_cells and step == self.schedule.steps["joint"] // 2:
-            cells = [f"{cell}: {name}" for cell, name in self.learner.discretize_cells().items()]
-            self.events.log(f"discretized cells: {', '.join(cells) or 'none in this generator'}")
         return self.learner.joint_step(step)
 
     def _end_round(self, phase: str) -> bool:
@@ -168,7 +162,7 @@ class Trainer:
     def _elapsed(self) -> float:
         """Update and return the seconds of training, including those before a resume."""
         now = time.monotonic()
-        self.state.elapsed_s = distributed.broadcast(self.state.elapsed_s + now - self._clock)
+        self.state.elapsed_s += now - self._clock
         self._clock = now
         return self.state.elapsed_s
 
@@ -221,24 +215,23 @@ class Trainer:
         self.events.log(f"resuming at step {self.done} of {self.schedule.total}")
 
     def _stop_if_requested(self) -> None:
-        if not distributed.broadcast(self.run_folder.stop_requested()):
+        if not self.run_folder.stop_requested():
             return
         self._require_finite_weights()
-        if self.lock is not None:
-            self.run_folder.write_status(State.STOPPING, self.done)
-            self.events.state(State.STOPPING)
-            self._save()
-            self.run_folder.clear_stop()
+        self.run_folder.write_status(State.STOPPING, self.done)
+        self.events.state(State.STOPPING)
+        self._save()
+        self.run_folder.clear_stop()
         raise StopRequested
 
     def _save_regularly(self) -> None:
         """Update the run's status and write a checkpoint when they are due."""
         now = time.monotonic()
-        if self.lock is not None and now - self._last_heartbeat > _HEARTBEAT_S:
+        if now - self._last_heartbeat > _HEARTBEAT_S:
             self.lock.require_held()
             self.run_folder.write_status(State.RUNNING, self.done)
             self._last_heartbeat = now
-        if distributed.broadcast(now - self._saved) > self.config.checkpoint_interval_s:
+        if now - self._saved > self.config.checkpoint_interval_s:
             self._require_finite_weights()
             self._save()
 
@@ -248,8 +241,6 @@ class Trainer:
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if self.lock is None:
-            return
         self.run_folder.require_present()
         self.lock.require_held()
         save_checkpoint(self.run_folder.checkpoints, self.state, self.learner, self.done)

@@ -1,6 +1,6 @@
 """`genseg train --deterministic`: reproducible bit by bit, or a clear error.
 
-On GPUs the diffusion bridge, `segresnet` and `deeplab` are not reproducible: the gradients of
+On GPUs `segresnet` and `deeplab` are not reproducible: the gradients of
 MONAI's pooling and trilinear upsampling are not deterministic there.
 """
 
@@ -75,7 +75,7 @@ class OperationRecorder(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("generator", sorted({*GENERATORS} - {"none", "diffusion"}))
+@pytest.mark.parametrize("generator", sorted({*GENERATORS} - {"none"}))
 def test_no_phase_uses_operations_that_are_not_deterministic_on_gpus(
     tmp_path: Path, generator: str
 ) -> None:

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
-from GenSegLib.computing import distributed
 from GenSegLib.multilevel import TrilevelProblem
-from GenSegLib.multilevel.vectors import Tensors, gradient
+from GenSegLib.multilevel.vectors import Tensors
 from GenSegLib.training.losses import dice_losses
 
 LOWER_STEP, MIDDLE_STEP = 0.3, 0.2
@@ -74,11 +73,10 @@ class Quadratic:
         return response.T @ (self.s - self.t) + self.a
 
 
-def tiny_networks(seed: int, part: slice = slice(None)) -> TrilevelProblem:
-    """A generator and a segmenter with batch Dice in double precision, on a part of 4 samples.
+def tiny_networks(seed: int) -> TrilevelProblem:
+    """A generator and a segmenter with batch Dice in double precision, on 4 samples.
 
-    The upper level mixes the masks and weights the generated images. Processes that share a batch
-    get the same networks.
+    The upper level mixes the masks and weights the generated images.
     """
     torch.manual_seed(seed)
 
@@ -91,18 +89,18 @@ def tiny_networks(seed: int, part: slice = slice(None)) -> TrilevelProblem:
         ).double()
 
     generator, segmenter = network(2, 4, 1), network(1, 4, 2)
-    masks = torch.rand(4, 2, 8, 8, dtype=torch.double).round()[part]
-    real, validation = torch.rand(2, 4, 1, 8, 8, dtype=torch.double)[:, part]
+    masks = torch.rand(4, 2, 8, 8, dtype=torch.double).round()
+    real, validation = torch.rand(2, 4, 1, 8, 8, dtype=torch.double)
     mixing = torch.randn(3, dtype=torch.double).requires_grad_()
 
     def forward(network: torch.nn.Module, weights: Tensors, images: torch.Tensor) -> torch.Tensor:
         names = [name for name, _ in network.named_parameters()]
-        parameters = dict(zip(names, distributed.average_gradients(weights)))
+        parameters = dict(zip(names, weights))
         output: torch.Tensor = functional_call(network, parameters, (images,))
         return output
 
     def generate(w: Tensors, a: Tensors) -> torch.Tensor:
-        mix = torch.softmax(distributed.average_gradients(a)[0], dim=0)[:2]
+        mix = torch.softmax(a[0], dim=0)[:2]
         return forward(generator, w, masks * mix.reshape(1, 2, 1, 1))
 
     def loss(s: Tensors, images: torch.Tensor) -> torch.Tensor:
@@ -111,7 +109,7 @@ def tiny_networks(seed: int, part: slice = slice(None)) -> TrilevelProblem:
         return dice + F.cross_entropy(logits, masks)
 
     def generated_weight(a: Tensors) -> torch.Tensor:
-        return torch.exp(distributed.average_gradients(a)[0][2])
+        return torch.exp(a[0][2])
 
     return TrilevelProblem(
         lower=list(generator.parameters()),
@@ -124,13 +122,3 @@ def tiny_networks(seed: int, part: slice = slice(None)) -> TrilevelProblem:
         lower_step_size=0.5,
         middle_step_size=0.5,
     )
-
-
-def level_gradients(problem: TrilevelProblem) -> list[torch.Tensor]:
-    """The gradients of the three losses that do not involve other levels."""
-    generated = [tensor.detach() for tensor in problem.generate(problem.lower, problem.upper)]
-    return [
-        *gradient(problem.lower_loss(problem.lower, problem.upper), problem.lower),
-        *gradient(problem.middle_loss(problem.middle, generated), problem.middle),
-        *gradient(problem.upper_loss(problem.middle, problem.upper), problem.middle),
-    ]

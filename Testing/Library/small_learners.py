@@ -14,15 +14,11 @@ from GenSegLib.training.learner import Learner
 from GenSegLib.training.session import load_session
 
 
-def small_learner(folder: Path, *, smoothed: bool = False, **changes: Any) -> Learner:
+def small_learner(folder: Path, **changes: Any) -> Learner:
     """A learner whose generator does not only pass its source images through."""
     run = small_run(folder, phantom_cases(3), precision="fp32", **changes)
     found = load_session(run).learner
     problem = found.problem
-    if smoothed:
-        for network in (problem.segmenter, problem.generator, problem.discriminator):
-            smooth(network)
-        problem.__post_init__()
     randomize_zero_weights(problem.generator, 0.05)
     found.set_segmenter_lr(1.0)
     return found

@@ -42,6 +42,7 @@ def test_settings_of_earlier_versions_are_read() -> None:
         "upper_every": 2,
         "unlabelled_batch_size": 3,
         "cuts": True,
+        "reduce_cells": False,
     }
     assert TrainConfig.from_json(earlier) == TrainConfig(
         reconstruction_loss="l1",
@@ -55,6 +56,8 @@ def test_settings_of_earlier_versions_are_read() -> None:
         upper_interval=2,
         unlabeled_batch_size=3,
     )
+    with pytest.raises(GenSegError, match="'vae' was removed, train again with another"):
+        TrainConfig.from_json({"generator": "vae"})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_settings_of_earlier_versions_are_read() -> None:
         ("segmenter_lr", float("nan"), "a number; it is nan"),
         ("blended_fraction", 1.5, "from 0 to 1"),
         ("validation_fraction", 1.0, "at least 0 and below 1"),
-        ("reduce_cells", 1, "true or false; it is 1"),
+        ("direct_path", 1, "true or false; it is 1"),
         ("time_budget_s", 0.0, "above 0"),
         ("frozen", "weights", "a comma-separated list of architecture, weight"),
     ],
@@ -120,7 +123,7 @@ def test_few_labeled_cases_reduce_the_batch_size(
     [
         ("batch_size=4", ("batch_size", 4)),
         ("segmenter_lr = 1e-4", ("segmenter_lr", 1e-4)),
-        ("reduce_cells=False", ("reduce_cells", False)),
+        ("direct_path=False", ("direct_path", False)),
         ("time_budget_s=none", ("time_budget_s", None)),
         ("frozen=weight,residual", ("frozen", "weight,residual")),
     ],
@@ -135,7 +138,7 @@ def test_a_setting_is_parsed_by_its_type(text: str, setting: tuple[str, Any]) ->
         ("batch_size", "settings are written NAME=VALUE"),
         ("epochs=3", "no setting 'epochs'"),
         ("batch_size=many", "batch_size must be an integer; it is 'many'"),
-        ("reduce_cells=2", "reduce_cells must be true or false; it is '2'"),
+        ("direct_path=2", "direct_path must be true or false; it is '2'"),
     ],
 )
 def test_a_setting_that_cannot_be_parsed_says_why(text: str, error: str) -> None:

@@ -98,12 +98,6 @@ def test_without_a_generator_only_the_segmenter_trains_and_warped_pairs_change_i
     assert differing(warped, plain)
 
 
-def test_discretized_cells_have_one_operation_each(tmp_path: Path) -> None:
-    run = trained(small_run(tmp_path / "run", reduce_cells=True))
-    chosen = {k: v for k, v in final_state(run)["learner"]["generator"].items() if "chosen" in k}
-    assert chosen and all(int(value) >= 0 for value in chosen.values())
-
-
 def test_one_labeled_case_trains_without_validation(tmp_path: Path) -> None:
     run = trained(small_run(tmp_path / "run", phantom_cases(4).subset(1, 0)))
     assert not metrics(run, "validation_dice")

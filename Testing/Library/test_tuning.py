@@ -117,7 +117,8 @@ def test_threads_are_reduced_when_steps_become_slow(
 
 
 def resumed_format(run: RunFolder) -> str:
-    trainer = Trainer(run, EventLog(run.events_file), None, resume=True)
+    with run.lock() as lock:
+        trainer = Trainer(run, EventLog(run.events_file), lock, resume=True)
     return trainer.learner.problem.memory_format
 
 
