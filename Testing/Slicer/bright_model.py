@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import atexit
 import shutil
-import subprocess
-import tempfile
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from GenSegSlicerLib.Library import libraryFolder, pythonExecutable
 from mrml_nodes import SHAPE, add_volume
 
-LIBRARY_TESTS = Path(__file__).resolve().parents[1] / "Library"
+from GenSegLib.models.folder import ModelMetadata, write_model_files
 
-# A model that labels voxels that are clearly brighter than the mean of the image
-MAKE_MODEL = """
-import sys
-from pathlib import Path
-from tiny_models import PRESET, replace, save_bright_model
-bright = {"labels": {1: "Bright"}, "colors": {1: (250, 120, 40)}, "terminology": {}}
-axes = tuple(map(int, sys.argv[2:]))
-preset = replace(PRESET, spacing=None, mirror_axes=axes, **bright)
-save_bright_model(Path(sys.argv[1]), preset)
-"""
+MODEL = Path(__file__).resolve().parents[1] / "Models" / "format-4"
 
 
 def make_bright_model(folder: Path, mirror_axes: tuple[int, ...] = ()) -> Path:
-    """Save the model to a new folder."""
-    return shutil.copytree(_cached_model(mirror_axes), folder)
-
-
-@cache
-def _cached_model(mirror_axes: tuple[int, ...]) -> Path:
-    """Create the model, in another process because it needs PyTorch; once per test session."""
-    temporary = tempfile.mkdtemp(prefix="genseg-bright-model-")
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    start = f"import sys; sys.path[:0] = {[str(libraryFolder()), str(LIBRARY_TESTS)]!r}"
-    model = Path(temporary, "model")
-    arguments = [str(model), *map(str, mirror_axes)]
-    command = [pythonExecutable(), "-c", f"{start}\n{MAKE_MODEL}", *arguments]
-    subprocess.run(command, check=True)
-    return model
+    """Save a model that labels voxels that are clearly brighter than the mean of the image."""
+    shutil.copytree(MODEL, folder)
+    metadata = ModelMetadata.load(folder)
+    changes = {"spacing": None, "colors": {1: (250, 120, 40)}, "mirror_axes": mirror_axes}
+    preset = replace(metadata.preset, **changes)
+    write_model_files(folder, replace(metadata, preset=preset, spacing=None, volumes={}))
+    return folder
 
 
 def bright_block(name: str, grid: np.ndarray) -> tuple[Any, np.ndarray]:

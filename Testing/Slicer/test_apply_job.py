@@ -35,16 +35,15 @@ def temporary_folders() -> list[Path]:
     return list(Path(slicer.app.temporaryPath).glob("GenSeg-*"))
 
 
-def test_results_are_aligned_with_volumes_of_any_geometry(
+def test_results_are_aligned_with_volumes_of_any_geometry_and_warnings_name_the_volume(
     host: Any, scene: Any, model: Path
 ) -> None:
     blocks = [bright_block(name, grid) for name, grid in GRIDS.items()]
     moved = blocks[0][0]
     moved.SetAndObserveTransformNodeID(add_transform(RIGID).GetID())
-    volumes = [volume for volume, _ in blocks]
-    job = GenSegSlicerLogic().apply(model, volumes, uncertainty=True)
-    watch = JobRecorder(host, job)
-    watch.wait_until_ended()
+    dark = add_volume(np.full(SHAPE[::-1], 10, np.int16), GRIDS["RAS"], "dark")
+    volumes = [*(volume for volume, _ in blocks), dark]
+    job = GenSegSlicerLogic().apply(model, volumes, uncertainty=True, wait=True)
     assert job.state == "finished", job.message
     for (volume, bright), segmentation in zip(blocks, job.segmentationNodes):
         (segment,) = segmentation.GetSegmentation().GetSegmentIDs()
@@ -59,17 +58,10 @@ def test_results_are_aligned_with_volumes_of_any_geometry(
         assert uncertainty.GetName() == f"{volume.GetName()} uncertainty"
         assert uncertainty.GetStorageNode() is None
         assert uncertainty.GetParentTransformNode() is volume.GetParentTransformNode()
-    assert temporary_folders() == []
-    assert GenSegSlicerLogic().models()[0] == model
-
-
-def test_warnings_name_the_volume_node(host: Any, scene: Any, model: Path) -> None:
-    bright, _ = bright_block("bright", GRIDS["RAS"])
-    dark = add_volume(np.full(SHAPE[::-1], 10, np.int16), GRIDS["RAS"], "dark")
-    job = GenSegSlicerLogic().apply(model, [bright, dark], wait=True)
-    assert job.state == "finished", job.message
     assert "dark: the segmentation is empty: the model found no Bright" in job.warnings
     assert all(warning.startswith("dark: ") for warning in job.warnings)
+    assert temporary_folders() == []
+    assert GenSegSlicerLogic().models()[0] == model
 
 
 def test_cancel_leaves_scene_and_temporary_folder_unchanged(

@@ -35,7 +35,8 @@ def test_the_tests_for_slicer_need_no_host_and_keep_the_users_settings() -> None
 def test_the_runner_runs_the_tests_and_exits_with_their_code(tmp_path: Path) -> None:
     failing = tmp_path / "test_failing.py"
     failing.write_text("def test_offered() -> None:\n    assert False\n", encoding="utf-8")
-    arguments = ["Testing/Slicer/test_sample_data.py", str(failing), "-k", "offered or registered_once"]
+    chosen = "offered or registered_once"
+    arguments = ["Testing/Slicer/test_sample_data.py", str(failing), "-k", chosen]
     done = subprocess.run(
         [sys.executable, "-c", APPLICATION, "Testing/InSlicer/run_tests.py", *arguments],
         cwd=ROOT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,11 @@ def segments_of(node: Any) -> list[str]:
     return [segmentation.GetNthSegment(k).GetName() for k in range(count)]
 
 
-def press_apply(panel: PanelDriver) -> Any:
+def press_apply(panel: PanelDriver, meanwhile: Callable[[], object] = lambda: None) -> Any:
     """Press *Apply* and wait for the result."""
     panel.press(panel.ui.applyButton)
     job = panel.widget.panel.apply.job
+    meanwhile()
     panel.host.wait_until(lambda: not job.isActive, 300)
     assert job.state == "finished", job.message
     return job
@@ -145,10 +146,13 @@ def ready(panel: PanelDriver, tmp_path: Path) -> PanelDriver:
     return panel
 
 
-def test_results_are_added_to_or_replace_segments(
+def test_results_are_added_to_or_replace_segments_and_shown_with_their_volume(
     ready: PanelDriver,
 ) -> None:
     ui = ready.ui
+    assert not ui.mirrorCheckBox.enabled
+    assert "trained without mirroring" in ui.mirrorCheckBox.toolTip
+    ready.parameters.mirror = True  # of another model, so it is ignored
     ui.furtherVolumesSelector.check(slicer.util.getNode("second"))
     nodes = press_apply(ready).segmentationNodes
     assert [node.GetName() for node in nodes] == ["first by GenSeg", "second by GenSeg"]
@@ -163,37 +167,12 @@ def test_results_are_added_to_or_replace_segments(
     assert press_apply(ready).segmentationNodes == [nodes[0]]
     assert segments_of(nodes[0]) == ["Bright", "Bright_1"]
     ready.choose(ui.outputModeSelector, "Replace")
-    press_apply(ready)
+    second = slicer.util.getNode("second")
+    press_apply(ready, meanwhile=lambda: slicer.util.setSliceViewerLayers(background=second))
     assert segments_of(nodes[0]) == ["Bright"]
     assert ui.applyMessage.text == "Done: first by GenSeg"
-
-
-def test_result_is_shown_with_its_volume(
-    ready: PanelDriver,
-) -> None:
-    ready.press(ready.ui.applyButton)
-    job = ready.widget.panel.apply.job
-    second = slicer.util.getNode("second")
-    ready.ui.inputVolumeSelector.setCurrentNode(second)
-    slicer.util.setSliceViewerLayers(background=second)
-    ready.host.wait_until(lambda: not job.isActive, 300)
     shown = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed").GetBackgroundVolumeID()
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
-
-
-def test_mirroring_needs_a_model_trained_with_it(ready: PanelDriver, tmp_path: Path) -> None:
-    ui = ready.ui
-    assert not ui.mirrorCheckBox.enabled
-    assert "trained without mirroring" in ui.mirrorCheckBox.toolTip
-    ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "mirrored", (0,)))
-    ready.host.process_events()
-    ready.press(ui.mirrorCheckBox)
-    press_apply(ready)
-
-
-def test_mirroring_is_ignored_for_other_models(ready: PanelDriver) -> None:
-    ready.parameters.mirror = True
-    press_apply(ready)
 
 
 def test_result_is_loaded_after_the_module_was_reloaded(ready: PanelDriver) -> None:
@@ -204,12 +183,17 @@ def test_result_is_loaded_after_the_module_was_reloaded(ready: PanelDriver) -> N
     assert segments_of(slicer.util.getNode("first by GenSeg")) == ["Bright"]
 
 
-def test_warnings_about_the_result_are_shown(ready: PanelDriver) -> None:
+def test_a_mirrored_model_is_applied_and_its_warnings_are_shown(
+    ready: PanelDriver, tmp_path: Path
+) -> None:
+    ui = ready.ui
+    ui.modelFolderEdit.currentPath = str(make_bright_model(tmp_path / "mirrored", (0,)))
     dark = slicer.util.addVolumeFromArray(np.full((24, 24, 24), 10, np.int16))
     dark.SetName("dark")
-    ready.ui.inputVolumeSelector.setCurrentNode(dark)
+    ui.inputVolumeSelector.setCurrentNode(dark)
     ready.host.process_events()
+    ready.press(ui.mirrorCheckBox)
     press_apply(ready)
-    done, *warnings = ready.ui.applyMessage.text.splitlines()
+    done, *warnings = ui.applyMessage.text.splitlines()
     assert done == "Done: dark by GenSeg"
     assert "dark: the segmentation is empty: the model found no Bright" in warnings
