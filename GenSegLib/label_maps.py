@@ -5,11 +5,14 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+import re
+from collections.abc import Iterable, Mapping
 
 from .errors import GenSegError
 
 LARGEST_LABEL = 32767
+_DEFAULT_NAME = re.compile(r"(?:label|segment)[ _-]?(\d+)")
 
 
 def parse_labels(values: object) -> dict[int, str]:
@@ -39,31 +42,90 @@ def check_labels(labels: Mapping[int, str]) -> None:
             )
 
 
-def require_compatible_labels(
-    found: Mapping[int, str], expected: Mapping[int, str], optional: Collection[int] = ()
-) -> None:
-    """Check that the label map of the cases fits that of the preset; an empty map fits any.
+def match_names(
+    own: Mapping[int, str], classes: Mapping[int, str], *, ignore_unknown: bool = False
+) -> dict[int, int]:
+    """Return the class value of each of a file's own values, by name.
 
-    The values must be equal, except that optional ones may be missing. Names may differ, since
-    structures have many names, but a permutation of the names means that labels are swapped.
+    Upper and lower case and spaces do not matter. The names that programs give to unnamed segments
+    ("Label 2", "Segment_2") stand for the value 2 if no class has that name.
+
+    Args:
+        own: names of the values in the file.
+        classes: names of the class values.
+        ignore_unknown: leave out names that are not among the classes if any is.
 
     Raises:
-        GenSegError: they do not fit.
+        GenSegError: a name is not among the classes.
     """
-    if not found or not expected:
-        return
-    needed = expected.keys() - (set(optional) - found.keys())
-    value_of = {_normalize(name): value for value, name in expected.items()}
-    swapped = any(value_of.get(_normalize(name), value) != value for value, name in found.items())
-    if found.keys() != needed or swapped:
+    value_of = _values_by_name(classes)
+    matched, unknown = {}, []
+    for value, name in own.items():
+        default = _DEFAULT_NAME.fullmatch(_normalize(name))
+        number = int(default.group(1)) if default else None
+        found = value_of.get(_normalize(name), number if number in classes else None)
+        if found is None:
+            unknown.append(name)
+        else:
+            matched[value] = found
+    if unknown and not (ignore_unknown and matched):
+        raise GenSegError(
+            f"segment {', '.join(unknown)} is not among the classes {format_labels(classes)}; "
+            "rename or remove it"
+        )
+    return matched
+
+
+def collect_classes(files: Iterable[Mapping[int, str]]) -> dict[int, str]:
+    """Return one class for each name in the files of all cases.
+
+    A class gets the value of its first occurrence, or the next free one where another name has it.
+
+    Args:
+        files: names by value of each file.
+    """
+    classes: dict[int, str] = {}
+    names: set[str] = set()
+    for value, name in (item for file in files for item in file.items()):
+        if _normalize(name) not in names:
+            names.add(_normalize(name))
+            free = value if value not in classes else max(classes) + 1
+            classes[free] = name.strip()
+    return classes
+
+
+def preset_values(found: Mapping[int, str], expected: Mapping[int, str]) -> dict[int, int]:
+    """Return the value in the cases for each of the preset's values, by name.
+
+    Classes of the preset that the cases lack get a free value. If the cases share no name with the
+    preset, since structures have many names, equal values are taken as the same class.
+
+    Args:
+        found: names of the cases' values.
+        expected: names of the preset's values.
+
+    Raises:
+        GenSegError: the cases have a class that the preset lacks.
+    """
+    value_of = _values_by_name(found)
+    matched = {value: value_of.get(_normalize(name)) for value, name in expected.items()}
+    if not any(matched.values()) and found.keys() <= expected.keys():
+        matched = {value: value if value in found else None for value in expected}
+    if not found.keys() <= set(matched.values()):
         raise GenSegError(
             f"the cases have the labels {format_labels(found)}, but the preset expects "
-            f"{format_labels(expected)}; relabel the cases or choose another preset"
+            f"{format_labels(expected)}; rename the labels of the cases or choose another preset"
         )
+    free = (value for value in itertools.count(1) if value not in found)
+    return {old: next(free) if new is None else new for old, new in matched.items()}
+
+
+def _values_by_name(classes: Mapping[int, str]) -> dict[str, int]:
+    return {_normalize(name): value for value, name in reversed(list(classes.items()))}
 
 
 def _normalize(name: str) -> str:
-    return name.strip().casefold()
+    return " ".join(name.split()).casefold()
 
 
 def format_labels(labels: Mapping[int, str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -226,6 +226,26 @@ class Preset:
         """Return the labels of cases with these values: all but absent optional ones."""
         absent = set(self.optional_labels) - set(values)
         return {value: name for value, name in self.labels.items() if value not in absent}
+
+    def with_label_values(self, values: Mapping[int, int]) -> Preset:
+        """Return the preset for cases with other label values.
+
+        Args:
+            values: the new value of each label to keep; other labels are left out.
+        """
+
+        def moved(by_value: Mapping[int, Any]) -> dict[int, Any]:
+            return {values[old]: item for old, item in by_value.items() if old in values}
+
+        labels = moved(self.labels)
+        optional = tuple(values[old] for old in self.optional_labels if old in values)
+        return replace(
+            self,
+            labels=labels,
+            colors=moved(self.colors),
+            terminology=moved(self.terminology),
+            optional_labels=optional if len(optional) < len(labels) else (),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the preset as JSON values, for `from_json`."""

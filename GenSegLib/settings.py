@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import GenSegError
 
-SMALLEST_SPACING, LARGEST_SPACING = 0.01, 50.0  # mm
+SMALLEST_SPACING, LARGEST_SPACING = 0.001, 50.0  # mm; micro-CT has a few micrometers
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,17 @@ _PREPROCESSING_SETTINGS = (
 def load_training_cases(
     cases: Sequence[Case],
     preset: Preset,
-    labels: Sequence[int],
+    labels: Mapping[int, str],
     device: torch.device,
     cache: CaseCache | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> list[TrainingCase]:
-    """Read and preprocess cases; label values become classes 1, 2, ... in the order of `labels`.
+    """Read and preprocess cases; label values become channels 1, 2, ... in the order of `labels`.
 
     Args:
         cases: the cases; an unlabeled one gets background everywhere, its label is not read.
         preset: how they are preprocessed.
-        labels: the label values.
+        labels: names of the label values, by which segments in the files are matched.
         device: where tensors are wanted.
         cache: for cases of more than `LARGE` voxels; without it all stay in memory.
         log: called with a message for each case that is added to the cache.
@@ -74,10 +74,14 @@ class _Arrays:
 
 class _Loader:
     def __init__(
-        self, preset: Preset, labels: Sequence[int], device: torch.device, cache: CaseCache | None
+        self,
+        preset: Preset,
+        labels: Mapping[int, str],
+        device: torch.device,
+        cache: CaseCache | None,
     ) -> None:
         self._preset, self._device, self._cache = preset, device, cache
-        self._labels = list(labels)
+        self._labels = dict(labels)
 
     def load(self, case: Case) -> tuple[TrainingCase, bool]:
         """Return a case, and whether it was added to the cache now."""
@@ -86,7 +90,7 @@ class _Loader:
         settings = self._preset.to_json()
         relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
         files = [path for path in (case.image, _label_of(case)) if path is not None]
-        key = content_key(files, relevant | {"labels": self._labels})
+        key = content_key(files, relevant | {"labels": list(self._labels.items())})
         entry = self._cache.find(key)
         if entry is not None:
             return open_case(case.name, entry, self._device), False
@@ -100,7 +104,7 @@ class _Loader:
         preset, path = self._preset, _label_of(case)
         try:
             image = read_image(case.image)
-            label = None if path is None else read_label(path, image)
+            label = None if path is None else read_label(path, image, self._labels)
             fine = self._apply(preset, image, label)
             if preset.coarse_spacing is None:
                 return fine, None

@@ -6,10 +6,10 @@ SimpleITK's LPS (z, y, x) is converted to RAS (channel, x, y, z) here and nowher
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the usual name
@@ -21,10 +21,18 @@ from ..dicom.multiframe import load_multiframe
 from ..dicom.series import load_series
 from ..errors import GenSegError
 from ..images import itk_files
-from ..images.file_checks import find_non_finite
-from ..images.seg_nrrd import flatten_layers, parse_segments, segment_header
-from ..images.volume import LPS_TO_RAS, Volume, on_same_grid, place_on_grid
-from ..label_maps import LARGEST_LABEL
+from ..images.label_placement import place_label
+from ..images.nifti import (
+    is_nifti_file,
+    read_header,
+    read_nifti,
+    require_valid_nifti,
+    write_nifti,
+)
+from ..images.nifti_header import is_nifti_name
+from ..images.seg_nrrd import flatten_layers, lost_voxels, parse_segments, segment_header
+from ..images.volume import LPS_TO_RAS, Volume, on_same_grid
+from ..label_maps import LARGEST_LABEL, match_names
 
 __all__ = [
     "Volume",
@@ -37,6 +45,7 @@ __all__ = [
 ]
 
 _SOP_CLASS_UID = "0008|0016"
+_WHOLE_TOLERANCE = 1e-3
 
 
 def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
@@ -52,49 +61,56 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
         GenSegError: the image is missing, unreadable, truncated, 4-D, has several values per
             voxel, an invalid grid, or, with `finite`, NaN or infinite voxels.
     """
-    image = _load(path)
-    _require_scalar(path, image)
-    volume = _from_itk(image, dtype, "C" if dtype is not None else "F")
-    if volume.array.dtype.kind != "f":
-        return volume
-    _restore_non_finite(path, volume.array)
-    if finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
+    volume = read_nifti(path) if is_nifti_file(path) else _from_itk(_load_scalar(path))
+    if dtype is not None:
+        array = volume.array.astype(dtype, order="C", copy=False)
+        volume = replace(volume, array=np.ascontiguousarray(array))
+    is_float = volume.array.dtype.kind == "f"
+    if is_float and finite and (count := volume.array.size - np.isfinite(volume.array).sum()):
         raise GenSegError(
             f"{path}: {count} voxels are NaN or infinite; replace them or leave the case out"
         )
     return volume
 
 
-def read_label(path: Path, grid: Volume | None = None) -> Volume:
-    """Read a label volume as int16 (1, x, y, z); floats that are whole numbers are accepted.
+def read_label(
+    path: Path,
+    grid: Volume | None = None,
+    classes: Mapping[int, str] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    *,
+    ignore_unknown: bool = False,
+) -> Volume:
+    """Read a label volume as int16 (1, x, y, z); floats close to whole numbers are accepted.
 
     Overlapping segments of a `.seg.nrrd` or DICOM SEG are merged, the later over the earlier;
     `read_segment_names` returns their names.
 
     Args:
         path: of the file.
-        grid: the labeled image; a DICOM SEG, which may hold only some slices, is placed on its
-            grid.
+        grid: the labeled image, on whose grid the label is placed by `place_label`.
+        classes: name of each class; segments get the value of the class with their name, and the
+            values of files without names stay as they are.
+        warn: receives what was lost or unclear: overwritten segments, position.
+        ignore_unknown: read segments that are not among the classes as background if others are.
 
     Raises:
-        GenSegError: as `read_image`; or a voxel is not a whole number in 0..32767; or a DICOM SEG
-            belongs to another image.
+        GenSegError: as `read_image`; or a voxel is not a whole number in 0..32767, a segment is
+            not among the classes, or the label does not belong to the image.
     """
-    if is_segmentation(path):
-        return _read_dicom_seg(path, grid)
-    image = _load(path)
     with _naming(path):
-        segments = parse_segments(itk_files.header_fields(image))
-    if not segments:
-        _require_scalar(path, image)
-    volume = _from_itk(image)
-    array = volume.array
-    if array.dtype.kind == "f":
-        _restore_non_finite(path, array)
-    if len(array) > 1:
-        with _naming(path):
-            array = flatten_layers(array, segments)[None]
-    return Volume(_to_int16(path, array), volume.affine)
+        label, names = _read_segments(path, warn)
+        if classes and names:
+            matched = match_names(names, classes, ignore_unknown=ignore_unknown)
+            label = _to_class_values(label, names, matched)
+        for warning in label.warnings:
+            warn(f"label: {warning}")
+        if grid is None:
+            return label
+        placed = place_label(label, grid)
+    for warning in placed.warnings:
+        warn(warning)
+    return placed.volume
 
 
 def read_segment_names(path: Path) -> dict[int, str]:
@@ -114,13 +130,28 @@ def read_segment_names(path: Path) -> dict[int, str]:
     return {segment.value: segment.name for segment in segments}
 
 
-def write_image(path: Path, volume: Volume) -> None:
+def write_image(path: Path, volume: Volume, like: Path | None = None) -> None:
     """Write a scalar volume (1, x, y, z) atomically, with its voxel type.
+
+    Args:
+        path: of the file.
+        volume: voxels and affine.
+        like: image file on whose grid the volume is. If both are NIfTI, sform, qform, their codes
+            and the unit are the image's own, so that every program shows the two on each other.
 
     Raises:
         GenSegError: the format is not supported, or the file cannot be written.
     """
-    itk_files.save_image(_to_itk(volume), path)
+    if not is_nifti_name(path):
+        itk_files.save_image(_to_itk(volume), path)
+        return
+    header = read_header(like) if like is not None and is_nifti_file(like) else None
+
+    def write(temporary: Path) -> None:
+        write_nifti(temporary, volume, header)
+        require_valid_nifti(temporary)
+
+    itk_files.write_verified(path, write)
 
 
 def write_label(
@@ -129,6 +160,7 @@ def write_label(
     names: Mapping[int, str] | None = None,
     colors: Mapping[int, tuple[int, int, int]] | None = None,
     terminology: Mapping[int, str] | None = None,
+    like: Path | None = None,
 ) -> None:
     """Write a label volume (1, x, y, z); a `.seg.nrrd` includes names, colors and terminology.
 
@@ -138,18 +170,66 @@ def write_label(
         names: of the label values.
         colors: RGB, 0 to 255.
         terminology: 3D Slicer's terminology entries.
+        like: see `write_image`.
 
     Raises:
         GenSegError: as `write_image`; or a label is outside 0..32767.
     """
     label = _to_int16(path, volume.array)
     smallest = label.astype(np.uint8) if label.max(initial=0) <= 255 else label
-    header = {}
-    if path.name.lower().endswith(".seg.nrrd"):
-        names = names or {}
-        values = sorted({*(int(v) for v in np.unique(label) if v), *names})
-        header = segment_header(values, volume.shape, names, colors or {}, terminology or {})
-    itk_files.save_image(_to_itk(Volume(smallest, volume.affine)), path, header)
+    volume = Volume(smallest, volume.affine)
+    if not path.name.lower().endswith(".seg.nrrd"):
+        write_image(path, volume, like)
+        return
+    names = names or {}
+    values = sorted({*(int(v) for v in np.unique(label) if v), *names})
+    header = segment_header(values, volume.shape, names, colors or {}, terminology or {})
+    itk_files.save_image(_to_itk(volume), path, header)
+
+
+def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dict[int, str]]:
+    """Read a label with the values of its own segments, and the names of those with voxels."""
+    if is_segmentation(path):
+        array, affine = seg_reader.read_segmentation(path, warn)
+        volume = Volume(_to_int16(path, array[None]), LPS_TO_RAS @ affine)
+        return volume, _present(volume, seg_reader.read_segment_names(path))
+    if is_nifti_file(path):
+        volume = read_nifti(path)
+        return replace(volume, array=_to_int16(path, volume.array)), {}
+    image = _load(path)
+    segments = parse_segments(itk_files.header_fields(image))
+    if not segments:
+        _require_scalar(path, image)
+    volume = _from_itk(image)
+    array = volume.array
+    if segments:
+        flat = flatten_layers(array, segments)
+        for warning in lost_voxels(array, segments, flat):
+            warn(warning)
+        array = flat[None]
+    volume = replace(volume, array=_to_int16(path, array))
+    return volume, _present(volume, {segment.value: segment.name for segment in segments})
+
+
+def _present(label: Volume, names: Mapping[int, str]) -> dict[int, str]:
+    values = set(np.unique(label.array).tolist())
+    return {value: name for value, name in names.items() if value in values}
+
+
+def _to_class_values(
+    label: Volume, names: Mapping[int, str], class_of: Mapping[int, int]
+) -> Volume:
+    """Replace the values of segments by those of their classes, and of others by 0."""
+    table = np.zeros(max(names) + 1, np.int16)
+    for own, value in class_of.items():
+        table[own] = value
+    return replace(label, array=table[label.array])
+
+
+def _load_scalar(path: Path) -> sitk.Image:
+    image = _load(path)
+    _require_scalar(path, image)
+    return image
 
 
 def _load(path: Path) -> sitk.Image:
@@ -181,13 +261,6 @@ def _require_dicom_volume(path: Path, reader: sitk.ImageFileReader) -> None:
         )
 
 
-def _read_dicom_seg(path: Path, grid: Volume | None) -> Volume:
-    array, affine = seg_reader.read_segmentation(path)
-    label = Volume(_to_int16(path, array[None]), LPS_TO_RAS @ affine)
-    with _naming(path):
-        return label if grid is None else place_on_grid(label, grid)
-
-
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Add the path to error messages."""
@@ -209,22 +282,15 @@ def _require_scalar(path: Path, image: sitk.Image) -> None:
         raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
 
 
-def _from_itk(
-    image: sitk.Image, dtype: DTypeLike | None = None, order: Literal["C", "F"] = "C"
-) -> Volume:
+def _from_itk(image: sitk.Image) -> Volume:
+    """Convert to RAS with the image's voxel type and memory layout (x fastest)."""
     array = sitk.GetArrayViewFromImage(image)
     if array.ndim == image.GetDimension():
         array = array[..., None]
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return Volume(np.array(array.T, dtype, order=order), LPS_TO_RAS @ affine)
-
-
-def _restore_non_finite(path: Path, array: np.ndarray) -> None:
-    """Put back NaN where ITK replaced it by 0."""
-    indices = find_non_finite(path)
-    array[0][np.unravel_index(indices, array.shape[1:], order="F")] = np.nan
+    return Volume(np.array(array.T, order="F"), LPS_TO_RAS @ affine)
 
 
 def _to_itk(volume: Volume) -> sitk.Image:
@@ -239,11 +305,13 @@ def _to_itk(volume: Volume) -> sitk.Image:
 
 
 def _to_int16(path: Path, array: np.ndarray) -> np.ndarray:
-    is_integer = array.dtype.kind in "iub"
-    if not is_integer and (not np.isfinite(array).all() or (array != np.rint(array)).any()):
-        raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
+    if array.dtype.kind == "f":
+        whole = np.rint(array)
+        if not np.isfinite(array).all() or (np.abs(array - whole) > _WHOLE_TOLERANCE).any():
+            raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
+        array = whole
     low, high = array.min(initial=0), array.max(initial=0)
     if low < 0 or high > LARGEST_LABEL:
         value = low if low < 0 else high
         raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
-    return array.astype(np.int16, copy=False)
+    return array.astype(np.int16, order="C", copy=False)

@@ -6,12 +6,14 @@ Often only slices with labeled voxels have frames, so that this grid is a part o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import GenSegError
+from ..images.seg_nrrd import overwritten
 from ..images.size_checks import require_plausible_size
 from .element_lengths import exceeds_file
 from .highdicom_tools import DAMAGED, report_errors_as, require_packages
@@ -22,10 +24,16 @@ if TYPE_CHECKING:
 _IRREGULAR = "the frames of this DICOM SEG do not form a volume; export a .seg.nrrd from 3D Slicer"
 
 
-def read_segmentation(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_segmentation(
+    path: Path, warn: Callable[[str], None] = lambda _: None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return segment numbers (slice, row, column) and their affine to LPS mm.
 
     Where segments overlap, the one with the higher number wins.
+
+    Args:
+        path: of the file.
+        warn: receives how many voxels segments lose in overlaps.
 
     Raises:
         GenSegError: the file is damaged, its frames do not form a volume, its segments are
@@ -42,7 +50,26 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError("not a regular volume")
         require_plausible_size(path, math.prod(geometry.spatial_shape), [path])
         volume = segmentation.get_volume(combine_segments=True, skip_overlap_checks=True)
+        for warning in _lost_voxels(segmentation, volume.array):
+            warn(warning)
         return volume.array, volume.affine
+
+
+def _lost_voxels(segmentation: hd.seg.Segmentation, label: np.ndarray) -> Iterator[str]:
+    """Yield a warning for each segment that others overwrite, with the numbers."""
+    if segmentation.get("SegmentsOverlap") == "NO" or segmentation.number_of_segments == 1:
+        return
+    for number in segmentation.segment_numbers:
+        mask = segmentation.get_volume(segment_numbers=[number]).array[..., 0] > 0
+        lost = mask & (label != number)
+        if lost.any():
+            others = ", ".join(_name(segmentation, int(k)) for k in np.unique(label[lost]))
+            count, total = int(np.count_nonzero(lost)), int(np.count_nonzero(mask))
+            yield overwritten(_name(segmentation, number), count, total, others)
+
+
+def _name(segmentation: hd.seg.Segmentation, number: int) -> str:
+    return str(segmentation.get_segment_description(number).segment_label)
 
 
 def read_segment_names(path: Path) -> dict[int, str]:
@@ -53,10 +80,7 @@ def read_segment_names(path: Path) -> dict[int, str]:
     """
     segmentation = _open(path)
     with report_errors_as(path, DAMAGED):
-        return {
-            number: str(segmentation.get_segment_description(number).segment_label)
-            for number in segmentation.segment_numbers
-        }
+        return {number: _name(segmentation, number) for number in segmentation.segment_numbers}
 
 
 def _open(path: Path) -> hd.seg.Segmentation:

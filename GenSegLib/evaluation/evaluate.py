@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.image_io import Volume, on_same_grid, read_label, read_segment_names
+from ..data.image_io import Volume, read_label, read_segment_names
 from ..data.layouts import list_labels
-from ..dicom.files import is_segmentation
 from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem
-from ..images.volume import place_on_grid, union_grid
+from ..images.label_placement import place_together
+from ..label_maps import collect_classes
 from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
 from .score_tables import CaseResult, Evaluation
@@ -33,6 +33,8 @@ def evaluate_folders(
 
     A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. The
     uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
+    Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
+    they are. Cropped files and files in other axes are compared in physical space.
 
     Args:
         predictions: folder of label volumes.
@@ -42,7 +44,7 @@ def evaluate_folders(
 
     Raises:
         GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
-            have different grids; the message names the case.
+            lie in different places; the message names the case.
     """
     pairs = _pair(predictions, references)
     known = dict(labels) or _labels_in([reference for _, _, reference in pairs])
@@ -50,7 +52,7 @@ def evaluate_folders(
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
-        predicted, expected = _read_pair(case, prediction, reference)
+        predicted, expected = _read_pair(case, prediction, reference, known)
         scores = case_scores(predicted.array[0], expected.array[0], known, expected.spacing)
         results.append(CaseResult(case, tuple(scores)))
     if events:
@@ -85,33 +87,29 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _labels_in(references: Sequence[Path]) -> dict[int, str]:
-    names: dict[int, str] = {}
+    """Return the classes of references: by name, and by value where a file has no names."""
+    named = [names for path in references if (names := read_segment_names(path))]
+    classes = collect_classes(named)
     values: set[int] = set()
     for path in references:
-        names = read_segment_names(path) | names
-        values |= {int(value) for value in np.unique(read_label(path).array)}
-    return {value: names.get(value, f"label {value}") for value in sorted(values - {0})}
+        values |= {int(value) for value in np.unique(read_label(path, classes=classes).array)}
+    return {value: classes.get(value, f"label {value}") for value in sorted(values - {0})}
 
 
-def _read_pair(case: str, prediction: Path, reference: Path) -> tuple[Volume, Volume]:
-    predicted, expected = read_label(prediction), read_label(reference)
-    if not on_same_grid(predicted, expected) and any(map(is_segmentation, (prediction, reference))):
-        predicted, expected = _on_common_grid(predicted, expected)
-    if not on_same_grid(predicted, expected):
+def _read_pair(
+    case: str, prediction: Path, reference: Path, labels: Mapping[int, str]
+) -> tuple[Volume, Volume]:
+    """Read a prediction and its reference, with the values of `labels` and on one grid."""
+    predicted, expected = (
+        read_label(path, classes=labels, ignore_unknown=True) for path in (prediction, reference)
+    )
+    try:
+        return place_together(predicted, expected)
+    except GenSegError as error:
         raise GenSegError(
             f"case {case}: prediction and reference have different grids "
-            f"({_describe(predicted)}; {_describe(expected)}); resample one to the other"
-        )
-    return predicted, expected
-
-
-def _on_common_grid(*labels: Volume) -> list[Volume]:
-    """Place labels, which may cover only some slices, on the union of their grids."""
-    try:
-        grid = union_grid(*labels)
-        return [place_on_grid(label, grid) for label in labels]
-    except GenSegError:
-        return list(labels)  # their grids cannot be merged
+            f"({_describe(predicted)}; {_describe(expected)}): {error}"
+        ) from None
 
 
 def _describe(volume: Volume) -> str:

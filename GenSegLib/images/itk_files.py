@@ -7,7 +7,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +17,11 @@ import SimpleITK as sitk  # noqa: N813 - the usual name
 from ..errors import GenSegError
 from ..files import fsync
 from .file_checks import require_valid_file
+from .nifti_header import ORTHOGONALITY_TOLERANCE
 from .size_checks import require_plausible_size
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _DETACHED_SUFFIXES = (".mhd", ".nhdr", ".hdr")
-_ORTHOGONALITY_TOLERANCE = 1e-3
 _stderr_lock = threading.RLock()
 
 
@@ -73,7 +73,7 @@ def require_valid_grid(path: Path, image: sitk.Image) -> None:
     direction = geometry[6:].reshape(3, 3)
     if not np.isfinite(geometry).all():
         raise GenSegError(f"{path}: origin or axes are NaN or infinite; correct the header")
-    if np.abs(direction.T @ direction - np.eye(3)).max() > _ORTHOGONALITY_TOLERANCE:
+    if np.abs(direction.T @ direction - np.eye(3)).max() > ORTHOGONALITY_TOLERANCE:
         raise GenSegError(
             f"{path}: the axes are not orthogonal (gantry tilt?); resample the image first"
         )
@@ -95,7 +95,24 @@ def _decode(value: str) -> str:
 
 
 def save_image(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None) -> None:
-    """Write a compressed file under a temporary name, read it back, and rename it.
+    """Write a compressed file by SimpleITK; see `write_verified`."""
+    for key, value in (header or {}).items():
+        image.SetMetaData(key, value)
+
+    def write(temporary: Path) -> None:
+        with suppress_stderr():
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        load_image(temporary)
+
+    write_verified(path, write)
+
+
+def write_verified(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file under a temporary name, read it back, and rename it.
+
+    Args:
+        path: of the file.
+        write: writes a file and checks it, since ITK misses some writes that a full disk truncated.
 
     Raises:
         GenSegError: the format is not among `WRITABLE_SUFFIXES`, the folder is not writable, or
@@ -104,13 +121,11 @@ def save_image(image: sitk.Image, path: Path, header: Mapping[str, str] | None =
     if not path.name.lower().endswith(WRITABLE_SUFFIXES):
         known = ", ".join(WRITABLE_SUFFIXES)
         raise GenSegError(f"{path}: unsupported output format; choose one of {known}")
-    for key, value in (header or {}).items():
-        image.SetMetaData(key, value)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-        _write_verified(image, temporary, path)
+        _write_completely(temporary, path, write)
         fsync(temporary)
         temporary.replace(path)
         fsync(path.parent)
@@ -120,13 +135,10 @@ def save_image(image: sitk.Image, path: Path, header: Mapping[str, str] | None =
         _remove(temporary)
 
 
-def _write_verified(image: sitk.Image, temporary: Path, path: Path) -> None:
-    """Write and read back, since ITK misses some writes that a full disk truncated."""
+def _write_completely(temporary: Path, path: Path, write: Callable[[Path], None]) -> None:
     try:
-        with suppress_stderr():
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        load_image(temporary)
-    except (RuntimeError, GenSegError):
+        write(temporary)
+    except (RuntimeError, OSError, GenSegError):
         raise GenSegError(
             f"{path}: could not be written completely; free disk space and try again"
         ) from None

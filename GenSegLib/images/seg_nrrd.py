@@ -72,6 +72,41 @@ def flatten_layers(layers: np.ndarray, segments: Sequence[Segment]) -> np.ndarra
     return label
 
 
+def lost_voxels(layers: np.ndarray, segments: Sequence[Segment], label: np.ndarray) -> list[str]:
+    """Return a warning for each segment that `flatten_layers` overwrote, with the numbers.
+
+    Args:
+        layers: (layer, x, y, z), as in the file.
+        segments: of the file.
+        label: the result of `flatten_layers`.
+    """
+    found = []
+    for segment in segments:
+        mask = layers[segment.layer] == segment.stored_value
+        total, lost = int(np.count_nonzero(mask)), mask & (label != segment.value)
+        count = int(np.count_nonzero(lost))
+        if count:
+            values = set(np.unique(label[lost]).tolist())
+            others = ", ".join(other.name for other in segments if other.value in values)
+            found.append(overwritten(segment.name, count, total, others))
+    unknown = 0
+    for index, layer in enumerate(layers):
+        stored = [segment.stored_value for segment in segments if segment.layer == index]
+        unknown += int(np.count_nonzero((layer != 0) & ~np.isin(layer, stored)))
+    if unknown:
+        found.append(f"{unknown} voxels belong to no segment and are read as background")
+    return found
+
+
+def overwritten(name: str, count: int, total: int, others: str) -> str:
+    """Return the warning that `count` of a segment's `total` voxels belong to `others` now."""
+    rest = "no voxel is left of it" if count == total else f"{total - count} are left"
+    return (
+        f"segment {name} overlaps later segments: {count} of its {total} voxels become {others}, "
+        f"{rest}; move it after them if it is a part of them"
+    )
+
+
 def segment_header(
     values: Sequence[int],
     shape: Sequence[int],

@@ -6,10 +6,11 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import GenSegError
+from ..settings import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
 
 ALWAYS_ALLOWED = 1 << 28  # bytes that any computer has
 _MAX_COMPRESSION = 1100  # deflate reaches 1032
@@ -40,6 +41,20 @@ def require_plausible_size(path: Path, declared: int, files: Iterable[Path]) -> 
             f"{path}: {_format_size(declared)} of voxels exceed this computer's memory "
             f"({_format_size(memory)}); crop or resample the image"
         )
+
+
+def spacing_problem(spacing: Sequence[float]) -> str:
+    """Return why a voxel spacing in mm is implausible; empty if it is plausible.
+
+    Micro-CT has 0.006 mm; micrometers or meters that are taken for millimeters are beyond it.
+    """
+    if is_spacing(spacing, len(spacing)):
+        return ""
+    found = " x ".join(f"{step:.4g}" for step in spacing)
+    return (
+        f"implausible spacing {found} mm (outside {SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm); "
+        "correct the unit or the spacing in the header"
+    )
 
 
 def _total_memory() -> int:

@@ -1,4 +1,7 @@
-"""Image volumes and the comparison of their grids."""
+"""Image volumes and the comparison of their grids.
+
+Light: numpy alone.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,21 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS in mm."""
+    """Voxels (channel, x, y, z) and the affine (4, 4) from voxel indices to RAS in mm.
+
+    Attributes:
+        array: the voxels.
+        affine: from voxel indices to RAS in mm.
+        other_affine: of the other form of a NIfTI header, where sform and qform disagree.
+        has_position: whether the file says where the voxels are.
+        warnings: what is unclear about the position.
+    """
 
     array: np.ndarray
     affine: np.ndarray
+    other_affine: np.ndarray | None = None
+    has_position: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +72,7 @@ def place_on_grid(label: Volume, grid: Volume) -> Volume:
     Raises:
         GenSegError: the voxels do not coincide with the grid's, or a labeled voxel lies outside.
     """
-    rotation, offset = _index_transform(label, grid)
+    rotation, offset = index_transform(label, grid)
     source = np.argwhere(label.array[0])
     target = source @ rotation.T + offset
     if ((target < 0) | (target >= grid.shape)).any():
@@ -76,7 +90,7 @@ def union_grid(one: Volume, other: Volume) -> Volume:
     Raises:
         GenSegError: the voxels of the two volumes do not coincide.
     """
-    rotation, offset = _index_transform(other, one)
+    rotation, offset = index_transform(other, one)
     ends = _corners(other.shape)[[0, -1]] @ rotation.T + offset
     both = np.array([_corners(one.shape)[[0, -1]], ends])
     low, high = both.min(axis=(0, 1)), both.max(axis=(0, 1))
@@ -85,7 +99,7 @@ def union_grid(one: Volume, other: Volume) -> Volume:
     return Volume(np.zeros((1, *(high - low + 1)), one.array.dtype), affine)
 
 
-def _index_transform(label: Volume, grid: Volume) -> tuple[np.ndarray, np.ndarray]:
+def index_transform(label: Volume, grid: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Return the signed permutation (3, 3) and offset (3,) from the label's indices to the grid's.
 
     Raises:

@@ -54,7 +54,7 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     log = (events or EventLog(None)).log
 
     def load(cases: Sequence[Case]) -> list[TrainingCase]:
-        return load_training_cases(cases, run.preset, list(names), device, cache, log)
+        return load_training_cases(cases, run.preset, names, device, cache, log)
 
     labeled, unlabeled = [*training, *validation], _unlabeled_cases(run)
     loaded, loaded_unlabeled = load(labeled), load(unlabeled)
@@ -80,9 +80,9 @@ def load_trained_session(run: RunFolder, events: EventLog | None = None) -> Sess
 
 
 def _unlabeled_cases(run: RunFolder) -> tuple[Case, ...]:
-    if run.config.consistency == "none":
-        return ()
     unlabeled = run.cases.of_role(Role.UNLABELED)
+    if run.config.consistency == "none":
+        return unlabeled if run.config.generator == "regions" else ()
     if not unlabeled:
         raise GenSegError(
             f"consistency is {run.config.consistency} but no case has the role unlabeled; assign "

@@ -115,7 +115,7 @@ def test_voxel_counts_and_foreground_are_those_of_the_label(tmp_path: Path) -> N
     _, label = ball(4, 0)
     assert in_memory.voxel_counts() == stored.voxel_counts()
     assert in_memory.voxel_counts() == {value: (label == value).sum() for value in (1, 2)}
-    region = stored.foreground_region()
+    region = stored.read_box(stored.foreground_box())
     assert int((region.label > 0).sum()) == int((in_memory.label > 0).sum())
     assert all(9 <= size <= 9 + 40 for size in region.label.shape)
 
@@ -165,7 +165,9 @@ def liver_preset(**changes: object) -> Preset:
 
 
 def load(cases: CaseSet, cache: CaseCache, log: Callable[[str], None] = str) -> list:
-    return load_training_cases(cases.cases, liver_preset(), [1, 2], CPU, cache, log)
+    return load_training_cases(
+        cases.cases, liver_preset(), {1: "Liver", 2: "Lesion"}, CPU, cache, log
+    )
 
 
 def test_cases_are_preprocessed_once(livers: CaseSet, tmp_path: Path, all_are_large: None) -> None:

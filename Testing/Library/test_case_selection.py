@@ -95,7 +95,9 @@ def test_the_label_of_an_unlabeled_case_is_not_read(write_tiny_cases: Callable[.
     case = dataclasses.replace(read_cases(write_tiny_cases(1)).cases[0], role=Role.UNLABELED)
     assert case.label is not None
     case.label.write_bytes(b"not a volume")
-    (loaded,) = load_training_cases([case], load_preset("generic-mri"), [1, 2], CPU)
+    (loaded,) = load_training_cases(
+        [case], load_preset("generic-mri"), {1: "Anterior", 2: "Posterior"}, CPU
+    )
     assert not loaded.label.any()
 
 
@@ -108,8 +110,8 @@ def test_large_unlabeled_cases_are_read_from_disk(
     )
     preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(8, 8, 8))
     cache = CaseCache(tmp_path / "cache", 1e12)
-    (stored,) = load_training_cases([case], preset, [1, 2], CPU, cache)
-    (in_memory,) = load_training_cases([case], preset, [1, 2], CPU)
+    (stored,) = load_training_cases([case], preset, {1: "Anterior", 2: "Posterior"}, CPU, cache)
+    (in_memory,) = load_training_cases([case], preset, {1: "Anterior", 2: "Posterior"}, CPU)
     assert isinstance(stored, StoredCase)
     images = []
     for loaded in (stored, in_memory):

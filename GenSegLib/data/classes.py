@@ -1,0 +1,91 @@
+"""The classes of a training: one for each name in its cases, whatever the values in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..cases import Case, CaseSet, Role
+from ..errors import GenSegError
+from ..label_maps import collect_classes, preset_values
+from ..presets import Preset
+from .case_check import CaseCheck
+from .image_io import read_segment_names
+
+
+def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset | None]:
+    """Name the classes of cases, and give the preset's classes their values.
+
+    The names are those of the data set's list, or else of the segments in the label files, or else
+    of the preset.
+
+    Returns:
+        The cases, whose label map is empty only if nothing names a label and else includes all
+        labels of the preset, and the preset with the same values.
+
+    Raises:
+        GenSegError: the cases have a class that the preset lacks.
+    """
+    labels = cases.labels or collect_classes(map(_segment_names, cases.labeled))
+    if preset is None or not preset.labels:
+        return replace(cases, labels=labels), preset
+    labels = labels or preset.labels
+    preset = preset.with_label_values(preset_values(labels, preset.labels))
+    return replace(cases, labels=preset.labels | labels), preset
+
+
+def keep_classes(
+    cases: CaseSet, preset: Preset, checks: Sequence[CaseCheck]
+) -> tuple[CaseSet, Preset]:
+    """Leave out classes without a voxel in any case; a label without a name is "Label 2"."""
+    values = sorted({value for check in checks for value in check.voxels})
+    names = preset.labels | cases.labels
+    labels = {value: names.get(value, f"Label {value}") for value in values}
+    if preset.labels:
+        preset = preset.with_label_values({value: value for value in values})
+    return replace(cases, labels=labels), preset
+
+
+def _segment_names(case: Case) -> dict[int, str]:
+    """Return the segments' names; none for a file that cannot be read, which `checks` reports."""
+    try:
+        return read_segment_names(case.label) if case.label is not None else {}
+    except GenSegError:
+        return {}
+
+
+def case_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
+    """Return the warnings of all cases, then those of their classes."""
+    found = [f"{check.case}: {text}" for check in checks for text in check.warnings]
+    return [*found, *class_warnings(cases, checks)]
+
+
+def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
+    """Return a line for each class that no case or only one of several cases shows.
+
+    Args:
+        cases: with their label map, and their roles as far as they are known.
+        checks: of the cases, in the same order.
+    """
+    labeled = [(case, check) for case, check in zip(cases.cases, checks) if case.is_labeled]
+    values = {value for _, check in labeled for value in check.voxels}
+    warnings = []
+    for value in sorted(values | cases.labels.keys()):
+        name = cases.labels.get(value, f"Label {value}")
+        found = [case for case, check in labeled if check.voxels.get(value)]
+        if not found and labeled:
+            warnings.append(
+                f"class {name} has no voxel in any of {len(labeled)} labeled cases and is left out"
+            )
+        elif len(found) == 1 and len(labeled) > 1:
+            (case,) = found
+            use = (
+                "a validation case, so that nothing trains it"
+                if case.role is Role.VALIDATE
+                else "so that it is either trained or validated"
+            )
+            warnings.append(
+                f"class {name} is in 1 of {len(labeled)} labeled cases alone, {case.name}, {use}; "
+                "segment it in more cases"
+            )
+    return warnings

@@ -1,0 +1,243 @@
+"""Place a label on the grid of its image, by the positions in both headers.
+
+Both front ends place labels by `place_label`, so that a folder means the same to them.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GenSegError
+from .volume import Volume, index_transform, on_same_grid, place_on_grid, union_grid
+
+Array = NDArray[Any]
+
+_MAX_OUTSIDE = 0.1  # of the labeled voxels
+_MAX_SAMPLES = 4  # along each axis of a voxel
+_IDENTITIES = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # in RAS, and in ITK's LPS
+
+
+@dataclass(frozen=True)
+class PlacedLabel:
+    """A label on its image's grid, and what about that is uncertain or was lost."""
+
+    volume: Volume
+    warnings: tuple[str, ...] = ()
+
+
+def place_label(label: Volume, image: Volume) -> PlacedLabel:
+    """Place a label on the grid of its image.
+
+    In this order: voxels on the image's grid are taken as they are, also where the label's header
+    agrees with the image's other form (sform or qform); voxels that coincide with the image's
+    (cropped, in other axes) are copied; others (shifted, finer, oblique) are resampled, each voxel
+    to the label that covers most of it.
+
+    Args:
+        label: (1, x, y, z) of label values.
+        image: the labeled image; only its grid is used.
+
+    Raises:
+        GenSegError: the label has the image's size but no position, or more than 10 % of its
+            voxels lie outside the image.
+    """
+    found = _on_grid(label, image)
+    if found is not None:
+        return found
+    for k, (own, grid) in enumerate(_forms(label, image)):
+        placed = _place_exactly(Volume(label.array, own), Volume(image.array, grid))
+        if placed is not None:
+            volume, warnings = Volume(placed.volume.array, image.affine), placed.warnings
+            return PlacedLabel(volume, (*warnings, _OTHER_FORM) if k else warnings)
+    index = np.linalg.inv(image.affine) @ label.affine
+    warnings = _outside_warning(label, image, index)
+    array = _resample(label.array[0], image.shape, np.linalg.inv(index))
+    resampled = (
+        f"the label's voxels ({_millimeters(label)}) do not coincide with the image's "
+        f"({_millimeters(image)}); the label was resampled to the image"
+    )
+    return PlacedLabel(Volume(array[np.newaxis], image.affine), (resampled, *warnings))
+
+
+def place_together(label: Volume, reference: Volume) -> tuple[Volume, Volume]:
+    """Place two labels of one image on a grid that holds the voxels of both, without loss.
+
+    A reference, or a DICOM SEG, may be cropped to what is labeled. Where the voxels do not
+    coincide, the first label is resampled to the grid of the reference.
+
+    Raises:
+        GenSegError: as `place_label`; or less than half of the smaller grid is in the other.
+    """
+    found = _on_grid(label, reference)
+    if found is not None:
+        return found.volume, reference
+    try:
+        index_transform(label, reference)
+    except GenSegError:
+        return place_label(label, reference).volume, reference
+    grid = union_grid(reference, label)
+    sizes = [math.prod(volume.shape) for volume in (label, reference, grid)]
+    if sum(sizes[:2]) - sizes[2] < min(sizes[:2]) / 2:
+        raise GenSegError("their grids hardly overlap; check that they belong to the same image")
+    return place_on_grid(label, grid), place_on_grid(reference, grid)
+
+
+def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:
+    """Return a label that is on the image's grid by one of its forms.
+
+    Raises:
+        GenSegError: the label has no position.
+    """
+    for k, (own, grid) in enumerate(_forms(label, image)):
+        if on_same_grid(Volume(label.array, own), Volume(image.array, grid)):
+            return PlacedLabel(Volume(label.array, image.affine), (_OTHER_FORM,) if k else ())
+    _require_position(label, image)
+    return None
+
+
+def _forms(label: Volume, image: Volume) -> list[tuple[Array, Array]]:
+    """Return all pairs of affines of the two headers, those by the rule first."""
+    return [(own, grid) for own in _affines(label) for grid in _affines(image)]
+
+
+_OTHER_FORM = (
+    "the label's header follows the other one of the image's sform and qform; its voxels were "
+    "taken as the image's; copy the image's header to the label"
+)
+
+
+def _affines(volume: Volume) -> list[Array]:
+    return [volume.affine, *([] if volume.other_affine is None else [volume.other_affine])]
+
+
+def _require_position(label: Volume, image: Volume) -> None:
+    """Recognize a label that was saved without its image's header."""
+    is_bare = any(np.allclose(label.affine, identity, atol=1e-4) for identity in _IDENTITIES)
+    size = " x ".join(map(str, label.shape))
+    if label.shape == image.shape and (is_bare or not label.has_position):
+        raise GenSegError(
+            f"the label has the image's {size} voxels, but its header does not say where they are; "
+            "copy the image's header to the label (do not resample it)"
+        )
+    if not label.has_position and image.has_position:
+        raise GenSegError(
+            f"the label's header does not say where its {size} voxels are; save the label again "
+            "on the image's grid"
+        )
+
+
+def _place_exactly(label: Volume, image: Volume) -> PlacedLabel | None:
+    """Copy voxels that coincide with the image's; return None if they do not."""
+    try:
+        rotation, offset = index_transform(label, image)
+    except GenSegError:
+        return None
+    warnings = _outside_warning(label, image, np.linalg.inv(image.affine) @ label.affine)
+    source = np.argwhere(label.array[0])
+    target = source @ rotation.T + offset
+    inside = ((target >= 0) & (target < image.shape)).all(axis=1)
+    source, target = source[inside], target[inside]
+    array = np.zeros((1, *image.shape), label.array.dtype)
+    array[0][tuple(target.T)] = label.array[0][tuple(source.T)]
+    return PlacedLabel(Volume(array, image.affine), warnings)
+
+
+def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, ...]:
+    """Count labeled voxels outside the image.
+
+    Args:
+        label: (1, x, y, z).
+        image: whose grid counts.
+        index: (4, 4) from the label's indices to the image's.
+
+    Raises:
+        GenSegError: they are too many.
+    """
+    total = outside = 0
+    for k in range(label.shape[2]):  # slice by slice, since positions need much memory
+        found = np.argwhere(label.array[0, :, :, k])
+        target = found @ index[:3, :2].T + index[:3, 2] * k + index[:3, 3]
+        inside = (target > -0.55) & (target < np.array(image.shape) - 0.45)
+        total += len(found)
+        outside += int(np.count_nonzero(~inside.all(axis=1)))
+    if outside > _MAX_OUTSIDE * total:
+        raise GenSegError(
+            f"{outside} of {total} labeled voxels lie outside the image; check that the label "
+            "belongs to this image"
+        )
+    lost = f"{outside} of {total} labeled voxels lie outside the image and are lost"
+    return (lost,) if outside else ()
+
+
+def _resample(label: Array, shape: tuple[int, ...], index: Array) -> Array:
+    """Return the label that covers most of each voxel of a grid.
+
+    Args:
+        label: (x, y, z).
+        shape: of the grid.
+        index: (4, 4) from the grid's indices to the label's.
+    """
+    values, classes = np.unique(label, return_inverse=True)
+    classes = classes.reshape(label.shape)
+    result = np.zeros(shape, label.dtype)
+    if not values.any():
+        return result
+    if values[0] != 0:
+        values, classes = np.insert(values, 0, 0), classes + 1
+    box = _box(label, shape, index)
+    columns = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box[:2])), -1)
+    columns = columns.transpose(1, 0, 2).reshape(-1, 2)
+    samples = _samples(index)
+    for k in range(box[2].start, box[2].stop):
+        votes = np.zeros((len(columns), len(values)), np.int32)
+        center = columns @ index[:3, :2].T + index[:3, 2] * k + index[:3, 3]
+        for sample in samples @ index[:3, :3].T:
+            found = _classes_at(classes, center + sample)
+            votes[np.arange(len(found)), found] += 1
+        winner = 1 + votes[:, 1:].argmax(axis=1)
+        winner[2 * votes[:, 0] > len(samples)] = 0
+        sizes = [part.stop - part.start for part in box[:2]]
+        result[box[0], box[1], k] = values[winner].reshape(sizes)
+    return result
+
+
+def _samples(index: Array) -> Array:
+    """Return positions within a voxel (n, 3), as many as finer voxels of the label fit into it."""
+    ratios = np.linalg.norm(index[:3, :3], axis=0)
+    counts = np.clip(np.ceil(ratios - 1e-3), 2, _MAX_SAMPLES).astype(int)
+    axes = [(np.arange(count) + 0.5) / count - 0.5 for count in counts]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+
+
+def _classes_at(classes: Array, positions: Array) -> Array:
+    """Return the classes of the nearest voxels; 0 outside."""
+    nearest = np.rint(positions).astype(int)
+    inside = ((nearest >= 0) & (nearest < classes.shape)).all(axis=1)
+    found = np.zeros(len(nearest), int)
+    found[inside] = classes[tuple(nearest[inside].T)]
+    return found
+
+
+def _box(label: Array, shape: tuple[int, ...], index: Array) -> tuple[slice, ...]:
+    """Return the box of the grid that holds the labeled voxels."""
+    ends = []
+    for axis in range(3):
+        labeled = np.flatnonzero(label.any(axis=tuple({0, 1, 2} - {axis})))
+        ends.append((labeled[0] - 1, labeled[-1] + 1))
+    corners = np.stack(np.meshgrid(*ends), -1).reshape(-1, 3)
+    back = np.linalg.inv(index)
+    target = corners @ back[:3, :3].T + back[:3, 3]
+    low = np.clip(np.floor(target.min(axis=0)).astype(int) - 1, 0, shape)
+    high = np.clip(np.ceil(target.max(axis=0)).astype(int) + 2, 0, shape)
+    return tuple(slice(int(start), int(stop)) for start, stop in zip(low, high))
+
+
+def _millimeters(volume: Volume) -> str:
+    return " x ".join(f"{step:.3g}" for step in volume.spacing) + " mm"

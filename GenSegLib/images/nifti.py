@@ -1,0 +1,220 @@
+"""Read and write NIfTI files: NIfTI-1 and NIfTI-2, gzipped or not, whatever their suffix says.
+
+ITK cannot read NIfTI-2 and sheared sforms, replaces NaN by 0 and missing voxels by anything, and
+writes the same code, form and unit to every file; so no NIfTI file passes through it.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from ..errors import GenSegError
+from .nifti_header import (
+    MAX_HEADER,
+    VOXEL_TYPES,
+    NiftiHeader,
+    forms_of,
+    is_nifti_name,
+    is_orthogonal,
+    pack_header,
+    parse_header,
+)
+from .size_checks import ALWAYS_ALLOWED, require_plausible_size
+from .volume import Volume, on_same_grid
+
+_CHUNK = 1 << 20
+_COLORS = {128: 3, 2304: 4}
+_COMPLEX = (32, 1792, 2048)
+
+
+def is_nifti_file(path: Path) -> bool:
+    """Whether there is a file with the name of a NIfTI file."""
+    return is_nifti_name(path) and path.is_file()
+
+
+def read_header(path: Path) -> NiftiHeader:
+    """Read the header of a NIfTI file.
+
+    Raises:
+        GenSegError: the file cannot be read, or its header is invalid.
+    """
+    with open_decompressed(path) as stream:
+        return parse_header(path, stream.read(MAX_HEADER))
+
+
+def require_valid_nifti(path: Path) -> None:
+    """Read a NIfTI file to its end and compare its length with the header.
+
+    Raises:
+        GenSegError: the file cannot be read, is truncated or damaged, or its header is invalid.
+    """
+    with open_decompressed(path) as stream:
+        head = stream.read(MAX_HEADER)
+        header = parse_header(path, head)
+        require_plausible_size(path, header.file_size, [path])
+        _read_to_end(path, stream, header, len(head))
+
+
+def read_nifti(path: Path) -> Volume:
+    """Read a scalar volume (1, x, y, z) with the file's voxel type; scaled values are floats.
+
+    Raises:
+        GenSegError: as `require_valid_nifti`; or the file is not a scalar volume, or its axes are
+            not orthogonal.
+    """
+    with open_decompressed(path) as stream:
+        head = stream.read(MAX_HEADER)
+        header = parse_header(path, head)
+        _require_scalar_volume(path, header)
+        require_plausible_size(path, header.file_size, [path])
+        stored = np.empty(math.prod(header.shape), header.byte_order + VOXEL_TYPES[header.datatype])
+        _read_voxels(path, stream, header, head, memoryview(stored).cast("B"))
+    affine = header.affine
+    if not np.isfinite(affine).all():
+        raise GenSegError(f"{path}: origin or axes are NaN or infinite; correct the header")
+    if not is_orthogonal(affine):
+        raise GenSegError(
+            f"{path}: the axes are not orthogonal (gantry tilt?); resample the image first"
+        )
+    array = _scale(stored, header).reshape((1, *header.shape[:3]), order="F")
+    return Volume(array, affine, header.other_affine, header.has_position, header.warnings)
+
+
+def write_nifti(path: Path, volume: Volume, like: NiftiHeader | None = None) -> None:
+    """Write a scalar volume (1, x, y, z) as NIfTI-1, compressed if the name ends with `.gz`.
+
+    Args:
+        path: of the file.
+        volume: voxels and affine.
+        like: header of the image on whose grid the volume is; its forms, codes and units are
+            written as they are. Without it, both forms are written from the affine.
+
+    Raises:
+        GenSegError: NIfTI-1 cannot hold the volume.
+        OSError: the file cannot be written.
+        ValueError: the volume is not on the grid of `like`.
+    """
+    array = volume.array[0]
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    forms = forms_of(volume.affine) if like is None else like.forms
+    if like is not None:
+        _require_same_grid(volume, like)
+    head = pack_header(array.shape, array.dtype.newbyteorder("="), forms)
+    with path.open("wb") as file:
+        if not path.name.lower().endswith(".gz"):
+            _write_voxels(file, head, array)
+            return
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream:
+            _write_voxels(cast(IO[bytes], stream), head, array)
+
+
+@contextmanager
+def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file and decompress gzip, whatever its suffix.
+
+    Raises:
+        GenSegError: the file cannot be read, or is truncated or damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            is_gzip = stream.read(2) == b"\x1f\x8b"
+            stream.seek(0)
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if is_gzip else stream
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise GenSegError(f"{path}: truncated or damaged; copy or export the file again") from None
+    except OSError as error:
+        raise GenSegError(
+            f"{path}: cannot be read ({error.strerror or error}); check the path"
+        ) from None
+
+
+def _require_scalar_volume(path: Path, header: NiftiHeader) -> None:
+    shape, colors = header.shape, _COLORS.get(header.datatype, 1)
+    if len(shape) == 5 and shape[3] == 1:  # a vector for each voxel (nifti1.h, dim[5])
+        colors = max(colors, shape[4])
+    if colors > 1:
+        kind = "an RGB image?" if colors in (3, 4) else "several channels?"
+        raise GenSegError(
+            f"{path}: {colors} values per voxel ({kind}); convert it to a scalar volume"
+        )
+    if header.datatype in _COMPLEX:
+        raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
+    if header.datatype not in VOXEL_TYPES:
+        raise GenSegError(
+            f"{path}: voxels of NIfTI type {header.datatype} are not supported; save the image "
+            "with integers or floats"
+        )
+    if len(shape) < 3:
+        raise GenSegError(f"{path}: a {len(shape)}-D image; a 3-D volume is required")
+    if any(length > 1 for length in shape[3:]):
+        raise GenSegError(
+            f"{path}: a {len(shape)}-D image of {' x '.join(map(str, shape))} voxels; extract one "
+            "time point or channel as a 3-D volume"
+        )
+
+
+def _read_voxels(
+    path: Path, stream: IO[bytes], header: NiftiHeader, head: bytes, target: memoryview
+) -> None:
+    """Fill `target` with the voxels, and read on to the end, where gzip has its checksum."""
+    stream.read(max(0, header.voxel_offset - len(head)))
+    early = head[header.voxel_offset :][: len(target)]
+    target[: len(early)] = early
+    done = len(early)
+    while done < len(target):
+        count = cast(gzip.GzipFile, stream).readinto(target[done : done + _CHUNK])
+        if not count:
+            break
+        done += count
+    _read_to_end(path, stream, header, header.voxel_offset + done)
+
+
+def _read_to_end(path: Path, stream: IO[bytes], header: NiftiHeader, length: int) -> None:
+    while chunk := stream.read(_CHUNK):
+        length += len(chunk)
+        if length > header.file_size + ALWAYS_ALLOWED:  # gzip bomb
+            raise GenSegError(
+                f"{path}: longer than its header declares; copy or export the file again"
+            )
+    if length < header.file_size:
+        raise GenSegError(
+            f"{path}: truncated ({length} of {header.file_size} bytes); copy or export the file "
+            "again"
+        )
+
+
+def _scale(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
+    """Return values in the computer's byte order; scaled ones as floats."""
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if (header.slope, header.intercept) == (1.0, 0.0):
+        return native
+    dtype = np.float64 if native.dtype.itemsize == 8 else np.float32
+    scaled = native.astype(dtype)
+    scaled *= dtype(header.slope)
+    scaled += dtype(header.intercept)
+    return scaled
+
+
+def _require_same_grid(volume: Volume, like: NiftiHeader) -> None:
+    grid = Volume(np.broadcast_to(np.uint8(0), (1, *like.shape[:3])), like.affine)
+    if not on_same_grid(volume, grid):
+        raise ValueError("the volume is not on the grid of the header")
+
+
+def _write_voxels(stream: IO[bytes], head: bytes, array: np.ndarray) -> None:
+    """Write the header and the voxels slice by slice, x fastest, little-endian."""
+    stream.write(head)
+    dtype = array.dtype.newbyteorder("<")
+    for index in range(array.shape[2]):
+        stream.write(array[:, :, index].astype(dtype, copy=False).tobytes(order="F"))
