@@ -6,6 +6,7 @@ The steps are orientation, foreground crop, spacing, intensity and padding. Arra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,7 @@ from .normalization import (
 Array = NDArray[Any]
 
 _MAX_VOXELS = 2**31
+_MANY_VOXELS, _MAX_GROWTH = 2**26, 64
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,14 @@ class Preprocessor:
             transform.affine(image.affine),
             transform,
         )
+
+    def target_spacing(self, image: Volume) -> tuple[float, ...]:
+        """Return the spacing that an image is resampled to, along its own axes in mm."""
+        reorient = plan_reorient(image.affine, _size(image.array), self._preset.orientation)
+        affine = image.affine @ reorient.matrix
+        own = np.linalg.norm(affine[:3, :3], axis=0)
+        target = self._target_spacing(affine, self._preset.spacing or own)
+        return tuple(float(target[reorient.order.index(axis)]) for axis in range(3))
 
     def statistics(self, image: Volume) -> IntensityStatistics | None:
         """Return the statistics that `apply` would normalize with; None if it needs none.
@@ -179,10 +189,11 @@ def _size(array: Array) -> tuple[int, int, int]:
 
 
 def _require_reasonable_size(size: tuple[int, int, int], image: Volume) -> None:
-    voxels = size[0] * size[1] * size[2]
-    if voxels > _MAX_VOXELS:
-        spacing = " x ".join(f"{length:g}" for length in image.spacing)
+    """Question a spacing that makes a small image a huge one, before it is resampled."""
+    voxels, own = math.prod(size), image.array[0].size
+    if voxels > _MAX_VOXELS or (voxels > _MANY_VOXELS and voxels > _MAX_GROWTH * own):
+        spacing = " x ".join(f"{length:.4g}" for length in image.spacing)
         raise GenSegError(
-            f"with its spacing of {spacing} mm, the image would have {voxels:.1e} voxels at the "
-            "preset's spacing; correct the spacing in the file"
+            f"with its spacing of {spacing} mm, the image of {own} voxels would be resampled to "
+            f"{voxels:.1e} voxels; correct the unit or the spacing in the header"
         )

@@ -20,16 +20,20 @@ Volumes = Mapping[int, float]
 
 
 def label_volumes(label: NDArray[Any], values: Iterable[int], spacing: Iterable[float]) -> Volumes:
-    """Return the volumes of label values; slice by slice, since masks of large scans are large.
+    """Return the volumes of label values; slice by slice, since copies of large scans are large.
 
     Args:
         label: of label values, with three axes in any order.
         values: to measure.
         spacing: voxel size along each axis in mm.
     """
-    counts = {
-        value: sum(int(np.count_nonzero(part == value)) for part in label) for value in values
-    }
+    along = int(np.argmax(label.strides))
+    voxels = np.zeros(1, np.int64)
+    for part in np.moveaxis(label, along, 0):
+        counted = np.bincount(part.ravel(order="K"), minlength=len(voxels))
+        counted[: len(voxels)] += voxels
+        voxels = counted
+    counts = {value: int(voxels[value]) if value < len(voxels) else 0 for value in values}
     return to_ml(counts, spacing)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Box = tuple[tuple[int, int], ...]
 
 SLAB_VOXELS = 1 << 23
 
@@ -42,6 +43,14 @@ class Axis:
             return start, stop
         index, _ = self._taps(start, stop)
         return int(index.min()), int(index.max()) + 1
+
+    def target_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the range of output voxels that depend on source voxels `start` to `stop`."""
+        if self.is_identity:
+            return start, stop
+        index, _ = self._taps(0, self.size)
+        depends = np.flatnonzero((index.max(axis=0) >= start) & (index.min(axis=0) < stop))
+        return (int(depends[0]), int(depends[-1]) + 1) if len(depends) else (0, 0)
 
     def matrix(self, start: int, stop: int) -> Array:
         """Return the weights (output voxel, source voxel within `source_range`) in float32."""
@@ -97,30 +106,35 @@ def resampled_slabs(
     per_slice = len(array) * max(read, math.prod(size) / size[along])
     for start, stop in spans(size[along], max(1, int(SLAB_VOXELS / per_slice))):
         part = array[along_axis(along, *axes[along].source_range(start, stop))]
-        yield along_axis(along, start, stop), resample_slab(part, axes, along, start, stop)
+        yield (
+            along_axis(along, start, stop),
+            resample_box(part, axes, slab_box(axes, along, start, stop)),
+        )
 
 
-def resample_slab(
-    part: Array, axes: Sequence[Axis], along: int, start: int, stop: int
-) -> NDArray[np.float32]:
-    """Resample one slab of the result.
+def slab_box(axes: Sequence[Axis], along: int, start: int, stop: int) -> Box:
+    """Return the box of a slab of the result across the axis `along`, 0 to 2."""
+    ends = [(0, axis.size) for axis in axes]
+    ends[along] = (start, stop)
+    return tuple(ends)
+
+
+def resample_box(part: Array, axes: Sequence[Axis], box: Box) -> NDArray[np.float32]:
+    """Resample a box of the result.
 
     Args:
-        part: (channel, x, y, z), the source voxels `axes[along].source_range(start, stop)`.
+        part: (channel, x, y, z), the source voxels `source_range` of each axis.
         axes: of x, y and z.
-        along: axis across which the slab is cut, 0 to 2.
-        start: first voxel of the slab in the result.
-        stop: end of the slab in the result.
+        box: first voxel in the result and the one after the last, along each axis.
 
     Returns:
-        The slab (channel, x, y, z), `stop - start` voxels thick.
+        The box (channel, x, y, z), in the order of axes in memory that `part` has; `part` itself
+        if it is float32 and no axis changes.
     """
-    result = np.array(part, np.float32, order="K")
+    result = np.asarray(part, np.float32)
     for index in sorted(range(len(axes)), key=lambda index: -axes[index].scale):
-        axis = axes[index]
-        ends = (start, stop) if index == along else (0, axis.size)
-        if not axis.is_identity:
-            result = _multiply(result, 1 + index, axis.matrix(*ends))
+        if not axes[index].is_identity:
+            result = _multiply(result, 1 + index, axes[index].matrix(*box[index]))
     return result
 
 
@@ -136,11 +150,12 @@ def along_axis(axis: int, start: int, stop: int) -> tuple[slice, ...]:
 
 
 def _multiply(array: Array, axis: int, matrix: Array) -> Array:
-    """Multiply along an axis by a matrix; keeps C or Fortran memory layout."""
-    if array.flags.f_contiguous and not array.flags.c_contiguous:
-        return _multiply(array.T, array.ndim - 1 - axis, matrix).T
-    shape = array.shape
-    rows, columns = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-    flat = np.ascontiguousarray(array).reshape(rows, shape[axis], columns)
+    """Multiply along an axis by a matrix; keeps the order of axes in memory."""
+    order = sorted(range(array.ndim), key=lambda index: -abs(array.strides[index]))
+    place = order.index(axis)
+    shape = [array.shape[index] for index in order]
+    rows, columns = math.prod(shape[:place]), math.prod(shape[place + 1 :])
+    flat = np.ascontiguousarray(array.transpose(order)).reshape(rows, shape[place], columns)
     product = flat[:, :, 0] @ matrix.T if columns == 1 else np.matmul(matrix, flat)
-    return product.reshape(*shape[:axis], len(matrix), *shape[axis + 1 :])
+    shape[place] = len(matrix)
+    return product.reshape(shape).transpose(np.argsort(order))

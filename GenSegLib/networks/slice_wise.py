@@ -13,27 +13,35 @@ class SliceWise(nn.Module):
     """Apply a 2-D network to each slice along the last axis, with its neighbors as channels.
 
     The counterpart of `augmentation.patches.SliceSampler`. Volumes (batch, channel, x, y, z) become
-    logits (batch, class, x, y, z); beyond the first and last slice they repeat.
+    logits (batch, class, x, y, z).
 
     Args:
         network: from (batch, channel * (1 + 2 context), x, y) to logits (batch, class, x, y).
         context: number of neighboring slices on either side.
+        pad: repeat the first and last slice as their neighbors; otherwise volumes have `context`
+            more slices on either side than the logits, as windows of a larger volume do.
     """
 
-    def __init__(self, network: nn.Module, context: int = 0) -> None:
+    def __init__(self, network: nn.Module, context: int = 0, pad: bool = True) -> None:
         super().__init__()
-        self.network, self.context = network, context
+        self.network, self.context, self.pad = network, context, pad
 
     def forward(self, volumes: torch.Tensor) -> torch.Tensor:
         """Segment volumes (batch, channel, x, y, z)."""
-        batch, _, x, y, count = volumes.shape
-        padded = F.pad(volumes, [self.context, self.context, 0, 0, 0, 0], mode="replicate")
-        neighborhoods = padded.unfold(4, 1 + 2 * self.context, 1)  # (b, c, x, y, z, neighbor)
-        slices = neighborhoods.permute(0, 4, 1, 5, 2, 3).reshape(batch * count, -1, x, y)
+        context, batch = self.context, volumes.shape[0]
+        if context and self.pad:
+            volumes = F.pad(volumes, [context, context, 0, 0, 0, 0], mode="replicate")
+        neighborhoods = volumes.unfold(4, 1 + 2 * context, 1)  # (b, c, x, y, z, neighbor)
+        slices = neighborhoods.permute(0, 4, 1, 5, 2, 3).flatten(2, 3).flatten(0, 1)
         logits: torch.Tensor = self.network(slices.contiguous())
-        return logits.reshape(batch, count, -1, x, y).permute(0, 2, 3, 4, 1)
+        return logits.unflatten(0, (batch, -1)).permute(0, 2, 3, 4, 1)
 
 
-def as_volume_network(network: nn.Module, preset: Preset) -> nn.Module:
-    """Return a preset's segmenter as a network of volumes (batch, channel, x, y, z)."""
-    return network if preset.spatial_dims == 3 else SliceWise(network, preset.context_slices)
+def as_window_network(network: nn.Module, preset: Preset) -> nn.Module:
+    """Return a preset's segmenter as a network of windows of volumes (batch, channel, x, y, z).
+
+    See `prediction.sliding_window.SlidingWindows.for_preset` for the windows.
+    """
+    if preset.spatial_dims == 3:
+        return network
+    return SliceWise(network, preset.context_slices, pad=False)

@@ -57,12 +57,14 @@ class OutputAccumulator:
             slabs: probabilities on the preprocessed grid, see `SlabInverter.invert`.
         """
         label = inverter.view(self.label[np.newaxis][(slice(None), *box)])[0]
-        stored = self.probabilities
-        stored = None if stored is None else inverter.view(stored[(slice(None), *box)])
+        if self.probabilities is None:
+            for place, values in inverter.invert_labels(slabs, self._values):
+                label[place] = values
+            return
+        stored = inverter.view(self.probabilities[(slice(None), *box)])
         for place, probabilities in inverter.invert(slabs):
             label[place[1:]] = self._argmax(probabilities)
-            if stored is not None:
-                stored[place] = probabilities
+            stored[place] = probabilities
 
     def add_uncertainty(self, box: Box, inverter: SlabInverter, slabs: Iterable[Slab]) -> None:
         """Fill a box of the uncertainty and update the expected Dice; see `add`."""

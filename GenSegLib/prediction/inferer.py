@@ -38,9 +38,8 @@ class SlidingWindowInferer:
         self._is_tuned = predictor.device.type != "cuda"
 
     def windows(self, prepared: PreprocessedImage) -> SlidingWindows:
-        """Return the windows over a preprocessed image, in rows along its longest axis."""
-        size = prepared.image.shape[1:]
-        return SlidingWindows.for_preset(self._preset, size, int(np.argmax(size)))
+        """Return the windows over a preprocessed image."""
+        return SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
 
     def iterate_slabs(
         self,
@@ -79,7 +78,7 @@ class SlidingWindowInferer:
         device = self._predictor.device
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        self._predictor(windows.pad(image)[(slice(None), slice(None), *windows.row(0)[0])])
+        self._predictor(windows.cut(windows.pad(image), windows.row(0)[0]))
         per_window = torch.cuda.max_memory_allocated(device) - before
         if self._predictor.device == device:
             self._predictor.batch_size = self._budget.batch_size(per_window)

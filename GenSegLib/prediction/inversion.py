@@ -7,14 +7,18 @@ computed from one slab at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ..images.geometry import Array, CropPad, GridTransform, Reorient, Resample
-from ..images.resampling import SLAB_VOXELS, Axis, along_axis, resample_slab, spans
+from ..images.resampling import SLAB_VOXELS, Axis, along_axis, resample_box, slab_box, spans
+from .resampled_label import resampled_label
 
 Slab = tuple[int, int, Array]
+Index = tuple[slice, ...]
+
+_LABEL_VOXELS = 1 << 20  # of the slabs of labels: their probabilities stay in the CPU's caches
 
 
 class SlabInverter:
@@ -48,7 +52,7 @@ class SlabInverter:
         reoriented = self._reorient.forward(array, 0)
         return reoriented if self._crop is None else self._crop.forward(reoriented, 0)
 
-    def invert(self, slabs: Iterable[Slab]) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    def invert(self, slabs: Iterable[Slab]) -> Iterator[tuple[Index, Array]]:
         """Resample slabs of the preprocessed grid as they arrive.
 
         Args:
@@ -58,15 +62,45 @@ class SlabInverter:
         Yields:
             The index of an inverted slab in `view`, and its probabilities (class, x, y, z).
         """
+        for start, stop, part in self._parts(slabs, SLAB_VOXELS, dense=True):
+            box = slab_box(self._axes, self._along, start, stop)
+            yield along_axis(self._along, start, stop), resample_box(part, self._axes, box)
+
+    def invert_labels(
+        self, slabs: Iterable[Slab], values: Sequence[int]
+    ) -> Iterator[tuple[Index, Array]]:
+        """Yield the labels of what `invert` yields, without the voxels that are background anyway.
+
+        Args:
+            slabs: see `invert`.
+            values: label value of each class, background first.
+
+        Yields:
+            The index of a box in (x, y, z) of `view`, and its label values.
+        """
+        for start, stop, part in self._parts(slabs, _LABEL_VOXELS, dense=False):
+            box = slab_box(self._axes, self._along, start, stop)
+            found = resampled_label(part, self._axes, box, values)
+            if found is not None:
+                yield found
+
+    def _parts(
+        self, slabs: Iterable[Slab], voxels: int, dense: bool
+    ) -> Iterator[tuple[int, int, Array]]:
+        """Yield ranges of the inverted axis and the probabilities that they depend on.
+
+        Args:
+            slabs: see `invert`.
+            voxels: largest number of values of an inverted slab; of all classes if `dense`.
+            dense: whether all classes are inverted.
+        """
         axis = self._axes[self._along]
         buffer = _SlabBuffer(self._without_padding(slabs), self._along)
-        slices = axis.size
         sizes = [[other.size for other in self._axes], [other.source for other in self._axes]]
-        per_slice = buffer.classes * max(math.prod(size) for size in sizes) // slices
-        for start, stop in spans(slices, max(1, SLAB_VOXELS // per_slice)):
-            part = buffer.take(*axis.source_range(start, stop))
-            probabilities = resample_slab(part, self._axes, self._along, start, stop)
-            yield along_axis(self._along, start, stop), probabilities
+        per_slice = max(math.prod(size) for size in sizes) // axis.size
+        per_slice *= buffer.classes if dense else 1
+        for start, stop in spans(axis.size, max(1, voxels // per_slice)):
+            yield start, stop, buffer.take(*axis.source_range(start, stop))
 
     def _without_padding(self, slabs: Iterable[Slab]) -> Iterator[Slab]:
         # for each axis: the start of the padded grid in the unpadded one, and the latter's size

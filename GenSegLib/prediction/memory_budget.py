@@ -86,7 +86,7 @@ def accumulator_bytes(classes: int, windows: SlidingWindows, precision: torch.dt
     return int(across * thickness * (sums + 4 + 3 * returned))
 
 
-def preprocessing_bytes(image: Volume, spacing: Sequence[float] | None, classes: int) -> int:
+def preprocessing_bytes(image: Volume, spacing: Sequence[float], classes: int) -> int:
     """Return the memory of preprocessing an image and inverting its segmentation, in bytes.
 
     Counts the image at the target spacing, twice if it is resampled (before and after
@@ -94,10 +94,10 @@ def preprocessing_bytes(image: Volume, spacing: Sequence[float] | None, classes:
 
     Args:
         image: of any voxel type.
-        spacing: target spacing in mm; None for the image's own.
+        spacing: target spacing along the image's axes in mm.
         classes: number of classes, including background.
     """
-    scale = np.divide(image.spacing, spacing or image.spacing)
+    scale = np.divide(image.spacing, spacing)
     own = image.array.size
     prepared = own * float(np.prod(scale))
     copies = 1 if np.allclose(scale, 1, rtol=1e-3) else 2

@@ -93,7 +93,7 @@ def _spacing_warning(metadata: ModelMetadata, spacing: Sequence[float]) -> str:
     expected = metadata.spacing or metadata.preset.spacing
     if expected is None:
         return ""
-    ratio = np.sort(spacing) / np.sort(expected)
+    ratio = np.sort(spacing)[: len(expected)] / np.sort(expected)
     if (ratio < _MAX_SPACING_RATIO).all() and (ratio > 1 / _MAX_SPACING_RATIO).all():
         return ""
     own, model = _millimeters(spacing), _millimeters(expected)
@@ -101,12 +101,15 @@ def _spacing_warning(metadata: ModelMetadata, spacing: Sequence[float]) -> str:
 
 
 def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequence[float]) -> str:
-    """Warn if the image is much smaller than the model's patch."""
-    step = metadata.preset.spacing or metadata.spacing
+    """Warn if the image is much smaller than the model's patch.
+
+    A 2-D patch is compared with the two longest axes: any other choice could be that of slices.
+    """
+    step, size = metadata.preset.spacing or metadata.spacing, metadata.preset.patch_size
     if step is None:
         return ""
-    shown, patch = np.multiply(shape, spacing), np.multiply(metadata.preset.patch_size, step)
-    if (np.sort(shown) >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
+    shown, patch = np.multiply(shape, spacing), np.multiply(size, np.sort(step)[: len(size)])
+    if (np.sort(shown)[-len(patch) :] >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
         return ""
     return (
         f"the image covers {_millimeters(shown)}, much less than the model's patch of "

@@ -24,6 +24,8 @@ def postprocess(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
         preset: of the model.
         labels: label values of the model, without background.
     """
+    if label.strides[0] < label.strides[-1]:  # x fastest, as in image files: as fast as z fastest
+        return postprocess(label.T, preset, labels).T
     if preset.largest_component:
         optional = set(preset.optional_labels)
         label = largest_components(label, [value for value in labels if value not in optional])
@@ -48,7 +50,7 @@ def largest_components(label: Array, labels: Iterable[int]) -> Array:
         if box is not None:
             mask = label[box] == value
             faces = [(part.start == 0, part.stop == n) for part, n in zip(box, label.shape)]
-            result[box][mask & ~_largest_component(mask, faces)] = 0
+            result[box][mask] = np.where(_in_largest_component(mask, faces), value, 0)
     return result
 
 
@@ -73,16 +75,19 @@ def fill_holes(label: Array, labels: Iterable[int]) -> Array:
     return filled
 
 
-def _largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array:
-    """Return the mask of the largest component and of those connected to it outside the image.
+def _in_largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array:
+    """Return which voxels are in the largest component or one connected to it outside the image.
 
     Args:
         mask: (x, y, z).
         faces: for each axis, whether the mask's first and last slice are the image's.
+
+    Returns:
+        One value for each voxel of the mask, in the order of `array[mask]`.
     """
     components, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
-    sizes = np.bincount(components.ravel())
-    sizes[0] = 0
+    inside = components[mask]
+    sizes = np.bincount(inside)
     largest = sizes.argmax()
     keep = np.zeros(count + 1, bool)
     keep[largest] = True
@@ -91,4 +96,4 @@ def _largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array
             touching = np.unique(components.take(index, axis)) if is_face else ()
             if largest in touching:
                 keep[touching] |= sizes[touching] >= _MIN_FRACTION * sizes[largest]
-    return np.asarray(keep[components])
+    return np.asarray(keep[inside])

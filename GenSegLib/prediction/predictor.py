@@ -21,7 +21,7 @@ from ..errors import GenSegError
 from ..images.geometry import argmax_label
 from ..images.volume import Volume
 from ..models.weights import load_ensemble
-from ..networks.slice_wise import as_volume_network
+from ..networks.slice_wise import as_window_network
 from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
 from .coarse_to_fine import Box, bounding_box, crop, full_box, remove_padding, restore_padding
@@ -107,10 +107,12 @@ class Predictor:
         self._flips = flips(_mirror_axes(self._preset) if mirror else ())
         precision = "fp32" if exact else "auto"
         networks = [
-            as_volume_network(_AutocastSegmenter(one, chosen, precision), self._preset)
+            as_window_network(_AutocastSegmenter(one, chosen, precision), self._preset)
             for one in networks
         ]
         self._preprocessor = Preprocessor(self._preset)
+        first_spacing = self._preset.coarse_spacing or self._preset.spacing
+        self._first_preprocessor = Preprocessor(replace(self._preset, spacing=first_spacing))
         self._budget = MemoryBudget.choose(chosen, max_memory)
         ensemble = OutOfMemoryFallback(networks, chosen, log or (lambda _: None), batch_size=1)
         self._inferer = SlidingWindowInferer(ensemble, self._budget, self._preset, self._classes)
@@ -157,9 +159,9 @@ class Predictor:
         return self._prediction(image, accumulator)
 
     def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
-        spacing = self._preset.coarse_spacing or self._preset.spacing
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
         needed = output_bytes(image.shape, self._classes, **outputs)
+        spacing = self._first_preprocessor.target_spacing(image)
         needed += preprocessing_bytes(image, spacing, self._classes)
         self._budget.require(needed, f"predicting the {what} of an image of {_voxels(image)}")
 
@@ -174,7 +176,7 @@ class Predictor:
         later = len(self._flips) + (len(self._flips) + _AFFINE_COPIES if uncertainty else 0)
         locating = InferencePass("to locate the organ", self._flips, later)
         preset = self._preset
-        coarse = Preprocessor(replace(preset, spacing=preset.coarse_spacing)).apply(image)
+        coarse = self._first_preprocessor.apply(image)
         along = self._inferer.windows(coarse).along
         slabs = [
             argmax_label(zip(self.metadata.label_values, probabilities), np.dtype(np.int16))
@@ -188,7 +190,8 @@ class Predictor:
         if box is None:
             return None, None
         part = crop(image, box)
-        needed = preprocessing_bytes(part, preset.spacing, self._classes)
+        spacing = self._preprocessor.target_spacing(part)
+        needed = preprocessing_bytes(part, spacing, self._classes)
         self._budget.require(needed, f"the fine pass over {_voxels(part)} of the image")
         return box, self._preprocessor.statistics(image)
 
@@ -203,7 +206,8 @@ class Predictor:
         inverter = SlabInverter(prepared.transform, self._inferer.windows(prepared).along)
         copies: tuple[Augmentation, ...] = ()
         if accumulator.uncertainty is not None:
-            copies = (*self._flips, *affine_augmentations(_AFFINE_COPIES, prepared.spacing))
+            spacing = prepared.spacing[: self._preset.spatial_dims]
+            copies = (*self._flips, *affine_augmentations(_AFFINE_COPIES, spacing))
         segmenting = InferencePass("for the segmentation", self._flips, len(copies))
         slabs = self._inferer.iterate_slabs(prepared, segmenting, progress)
         accumulator.add(box, inverter, slabs)

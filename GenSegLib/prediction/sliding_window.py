@@ -37,27 +37,29 @@ class SlidingWindows:
         size: size of the image in voxels.
         patch_size: size of a window; a smaller image is padded symmetrically.
         along: the axis along which the rows follow each other.
-        overlap: fraction of a window that it shares with the next one, per axis; half by default.
+        slice_wise: the last axis is that of slices, which are segmented by themselves: windows
+            are stacks of them that do not overlap along it.
+        context: neighboring slices on either side that a window's input has in addition.
     """
 
     size: tuple[int, ...]
     patch_size: tuple[int, ...]
     along: int = 0
-    overlap: tuple[float, ...] | None = None
+    slice_wise: bool = False
+    context: int = 0
 
     @classmethod
-    def for_preset(cls, preset: Preset, size: Sequence[int], along: int = 0) -> SlidingWindows:
+    def for_preset(cls, preset: Preset, size: Sequence[int]) -> SlidingWindows:
         """Return the windows over an image (x, y, z) that a preset's model segments.
 
-        Those of a 2-D network are stacks of slices, which overlap by their context alone.
+        Rows follow each other along the longest axis, or along that of the slices.
         """
+        size = tuple(size)
         if preset.spatial_dims == len(size):
-            return cls(tuple(size), preset.patch_size, along)
-        context = 2 * preset.context_slices
-        count = max(1, -(-(size[-1] - context) // (_MAX_SLICES - context)))
-        slices = min(size[-1], -(-(size[-1] - context) // count) + context)
-        overlap = (*(_OVERLAP for _ in preset.patch_size), context / slices)
-        return cls(tuple(size), (*preset.patch_size, slices), along, overlap)
+            return cls(size, preset.patch_size, size.index(max(size)))
+        stacks = -(-size[-1] // _MAX_SLICES)
+        patch_size = (*preset.patch_size, -(-size[-1] // stacks))
+        return cls(size, patch_size, len(size) - 1, True, preset.context_slices)
 
     @property
     def padded_size(self) -> tuple[int, ...]:
@@ -92,6 +94,21 @@ class SlidingWindows:
             for corner in product(*starts)
         ]
 
+    def cut(self, padded: Tensor, box: Sequence[slice]) -> Tensor:
+        """Return the input of a window: its voxels of a padded image and its context slices.
+
+        Beyond the first and last slice of the image they repeat.
+
+        Args:
+            padded: (batch, channel, *padded_size).
+            box: a window of `row`.
+        """
+        if not self.context:
+            return padded[(slice(None), slice(None), *box)]
+        first, stop = box[-1].start - self.context, box[-1].stop + self.context
+        wanted = torch.arange(first, stop).clamp(0, padded.shape[-1] - 1)
+        return padded[(slice(None), slice(None), *box[:-1])][..., wanted.to(padded.device)]
+
     def pad(self, image: Tensor) -> Tensor:
         """Pad an image (batch, channel, *size) with zeros to `padded_size`."""
         flat = [count for margin in reversed(self.margins) for count in margin]
@@ -99,12 +116,14 @@ class SlidingWindows:
 
     def weights(self) -> Tensor:
         """Return the Gaussian weight of each voxel of a window, (*patch_size) float32."""
-        return compute_importance_map(self.patch_size, mode="gaussian", dtype=torch.float32)
+        weighted = self.patch_size[:-1] if self.slice_wise else self.patch_size
+        weights = compute_importance_map(weighted, mode="gaussian", dtype=torch.float32)
+        return weights[..., None].expand(self.patch_size) if self.slice_wise else weights
 
     def _starts(self, axis: int) -> list[int]:
         size, edge = self.padded_size[axis], self.patch_size[axis]
-        overlap = _OVERLAP if self.overlap is None else self.overlap[axis]
-        step = max(1, edge - round(edge * overlap))
+        is_slices = self.slice_wise and axis == len(self.size) - 1
+        step = edge if is_slices else max(1, edge - round(edge * _OVERLAP))
         return [*range(0, size - edge, step), size - edge]
 
 
@@ -159,15 +178,20 @@ def iterate_slabs(
         while boxes:
             batch = boxes[: predictor.batch_size]
             boxes = boxes[len(batch) :]
-            parts = [padded[(slice(None), slice(None), *box)] for box in batch]
-            accumulator.add(predictor(torch.cat(parts)), batch)
+            accumulator.add(
+                predictor(torch.cat([windows.cut(padded, box) for box in batch])), batch
+            )
             if progress is not None:
                 progress(len(batch))
         yield from _without_padding(windows, row, following, accumulator.pop(following - row))
 
 
 class _SlabAccumulator:
-    """Weighted sums of a row of windows: as thick as a window, as wide as the image."""
+    """Weighted sums of a row of windows: as thick as a window, as wide as the image.
+
+    In memory the axis along which rows follow each other comes first: finished voxels are one block
+    then, and those of a slice-wise network have the order that it computes them in.
+    """
 
     def __init__(
         self, predictor: EnsemblePredictor, windows: SlidingWindows, precision: torch.dtype
@@ -177,8 +201,9 @@ class _SlabAccumulator:
         self._precision = precision
         self._size = list(windows.padded_size)
         self._size[self._axis] = windows.patch_size[self._axis]
-        self._window = windows.weights()
-        self._weights = torch.zeros(self._size)
+        self._window = windows.weights().movedim(windows.along, 0).contiguous()
+        self._window = self._window.movedim(0, windows.along)
+        self._weights = self._zeros(torch.float32)
         self._sums: Tensor | None = None
 
     def add(self, probabilities: Tensor, boxes: Sequence[tuple[slice, ...]]) -> None:
@@ -207,13 +232,22 @@ class _SlabAccumulator:
         """Allocate the sums, or move them to the predictor's current output device."""
         device = self._predictor.output_device
         if self._sums is None:
-            sums = torch.zeros((classes, *self._size), dtype=self._precision, device=device)
+            sums = self._zeros(self._precision, device, classes)
         elif self._sums.device != device:
             sums = self._sums.to(device)
         else:
             return
         self._weights, self._window = self._weights.to(device), self._window.to(device)
         self._sums = sums
+
+    def _zeros(
+        self, dtype: torch.dtype, device: torch.device | None = None, *channels: int
+    ) -> Tensor:
+        """Return zeros (*channels, *self._size) with the axis of the rows first in memory."""
+        size = list(self._size)
+        along = size.pop(self._axis)
+        zeros = torch.zeros((along, *channels, *size), dtype=dtype, device=device)
+        return zeros.movedim(0, len(channels) + self._axis)
 
 
 def _shift(sums: Tensor, axis: int, count: int) -> None:

@@ -51,6 +51,8 @@ IDENTITY = Flip()
 class AffineAugmentation:
     """Affine transform about the window's center, with border padding.
 
+    One with fewer dimensions than a window transforms its first axes, each slice alike.
+
     Attributes:
         linear: (dims, dims) and
         translation: (dims,): voxel x of the output, relative to the center, samples the input at
@@ -62,12 +64,12 @@ class AffineAugmentation:
 
     def apply(self, windows: Tensor) -> Tensor:
         """See `Augmentation`."""
-        return _resample(windows, self.linear, self.translation)
+        return _resample_slices(windows, self.linear, self.translation)
 
     def invert(self, probabilities: Tensor) -> Tensor:
         """See `Augmentation`."""
         inverse = torch.linalg.inv(self.linear)
-        return _resample(probabilities, inverse, -inverse @ self.translation)
+        return _resample_slices(probabilities, inverse, -inverse @ self.translation)
 
 
 def flips(axes: Sequence[int]) -> tuple[Augmentation, ...]:
@@ -81,7 +83,8 @@ def affine_augmentations(count: int, spacing: Sequence[float]) -> tuple[Augmenta
 
     Args:
         count: number of transforms.
-        spacing: voxel size of the windows in mm, so that rotations preserve lengths.
+        spacing: voxel size of the windows in mm along the axes to transform, so that rotations
+            preserve lengths.
     """
     dims = len(spacing)
     generator = torch.Generator().manual_seed(0)
@@ -94,6 +97,15 @@ def affine_augmentations(count: int, spacing: Sequence[float]) -> tuple[Augmenta
         translation = _TRANSLATION_STD * torch.randn(dims, generator=generator)
         augmentations.append(AffineAugmentation(linear * sizes / sizes[:, None], translation))
     return tuple(augmentations)
+
+
+def _resample_slices(volumes: Tensor, linear: Tensor, translation: Tensor) -> Tensor:
+    """Apply `_resample` to the first axes of volumes; slices along a further one are channels."""
+    if volumes.ndim - 2 == len(translation):
+        return _resample(volumes, linear, translation)
+    slices = volumes.movedim(-1, 2)
+    sampled = _resample(slices.flatten(1, 2), linear, translation)
+    return sampled.unflatten(1, slices.shape[1:3]).movedim(2, -1)
 
 
 def _resample(volumes: Tensor, linear: Tensor, translation: Tensor) -> Tensor:
