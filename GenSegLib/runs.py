@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
@@ -26,6 +26,7 @@ from .run_lock import RunLock
 FORMAT_VERSION = 1
 ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
+    "plan.json",
     *("checkpoints", "tensorboard"),
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of runs created in 3D Slicer
@@ -67,19 +68,25 @@ class RunFolder:
         preset: Preset,
         cases: CaseSet,
         overwrite: bool = False,
+        plan: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Create the run folder of a training.
 
-        `overwrite` replaces an earlier run at `path`, provided it contains nothing else.
+        Args:
+            path: of the new folder.
+            config: settings of the training.
+            preset: of the task.
+            cases: with their roles.
+            overwrite: replace an earlier run at `path`, provided it contains nothing else.
+            plan: how the preset was planned, see `planning.plan.Plan.to_json`.
 
         Raises:
             GenSegError: `path` exists, is in use, or cannot be written.
         """
         path = Path(path)
         cls.require_free(path, overwrite)
-        settings = {"format_version": FORMAT_VERSION, "train": config.to_json()}
         with atomic_folder(path, lambda: cls.require_free(path, overwrite)) as folder:
-            write_json(folder / "config.json", settings | {"preset": preset.to_json()})
+            cls(folder)._write_settings(config, preset, plan)
             write_json(folder / "cases.json", cases.to_json(path))
             cls(folder).write_status(State.QUEUED, 0)
         return cls(path)
@@ -138,6 +145,31 @@ class RunFolder:
     def labels(self) -> dict[int, str]:
         """Names of the label values, from the cases or else the preset."""
         return dict(sorted((self.cases.labels or self.preset.labels).items()))
+
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """How the preset was planned: `summary`, `notes`, `rows` and more; None if it was not."""
+        path = self.path / "plan.json"
+        return read_json(path) if path.exists() else None
+
+    def set_plan(self, config: TrainConfig, preset: Preset, plan: Mapping[str, Any] | None) -> None:
+        """Replace settings and preset by planned ones, before the training begins.
+
+        Raises:
+            GenSegError: the disk is full, or the run folder is gone.
+        """
+        self.require_present()
+        self._write_settings(config, preset, plan)
+        for name in ("config", "preset", "_settings"):
+            self.__dict__.pop(name, None)  # of cached_property
+
+    def _write_settings(
+        self, config: TrainConfig, preset: Preset, plan: Mapping[str, Any] | None
+    ) -> None:
+        settings = {"format_version": FORMAT_VERSION, "train": config.to_json()}
+        if plan is not None:
+            write_json(self.path / "plan.json", plan)
+        write_json(self.path / "config.json", settings | {"preset": preset.to_json()})
 
     @property
     def checkpoints(self) -> Path:

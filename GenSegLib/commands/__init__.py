@@ -17,6 +17,7 @@ from . import (
     evaluate,
     export,
     phantom,
+    plan,
     predict,
     presets,
     resume,
@@ -43,6 +44,7 @@ class Command(Protocol):
 COMMANDS: tuple[Command, ...] = (
     demo,
     check,
+    plan,
     train,
     resume,
     predict,

@@ -74,7 +74,7 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     settings = {"seed": args.seed, "device": args.device, "time_budget_s": budget_s}
     config = TrainConfig.for_preset(preset, effort, args.cases, **settings)
     found = read_cases(out / "cases")
-    cases, preset = prepare_cases(found, preset, config.validation_fraction, args.seed)
+    cases = prepare_cases(found, preset, config.validation_fraction, args.seed).cases
     run_folder = RunFolder.create(out / "run", config, preset, cases)
     state = run_training(run_folder, args, resume=False)
     return run_folder if state is State.FINISHED else None
@@ -85,8 +85,9 @@ def _predict(out: Path, args: argparse.Namespace) -> None:
     from ..prediction.predict import predict_files
 
     images = list_images(out / "cases" / "imagesTs")
-    with outputs.output_folder(out / "predictions") as folder, open_event_log(args) as events:
-        predict_files(out / "run" / "model", images, folder, device=args.device, events=events)
+    model, predictions = out / "run" / "model", out / "predictions"
+    with open_event_log(args) as events:
+        predict_files(model, images, predictions, device=args.device, events=events)
 
 
 def _report(out: Path, run_folder: RunFolder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+import sys
 from typing import Any
 
 from ..config import (
@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file",
+        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file (default: "
+        "the generic one of the cases' modality)",
     )
     parser.add_argument(
         "--labeled",
@@ -108,7 +109,8 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--generator",
         choices=GENERATORS,
         help="generator of new image-mask pairs: with searchable cells (default), the same from "
-        "masks only; warped: real images warped onto new masks, without a network; none: no "
+        "masks only; without a network: warped, real images warped onto new masks; regions, real "
+        "images whose tissues get other contrasts, for scans of other scanners; none: no "
         "generated pairs",
     )
     group.add_argument(
@@ -155,27 +157,44 @@ def _existing_run(args: argparse.Namespace) -> RunFolder:
     run_folder = RunFolder.open(args.data)
     if not args.resume and run_folder.has_begun():
         raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
+    if run_folder.preset.spacing is None and not run_folder.has_begun():
+        _plan_run(run_folder)
     return run_folder
 
 
+def _plan_run(run_folder: RunFolder) -> None:
+    """Plan the training of a run that a program created with a preset without spacing."""
+    from .training_plan import plan_training, settings_of
+
+    config, preset = run_folder.config, run_folder.preset
+    prepared = prepare_cases(run_folder.cases, preset, config.validation_fraction, config.seed)
+    config, preset, plan = plan_training(prepared, *settings_of(config, preset))
+    run_folder.set_plan(config, preset, plan.to_json() if plan else None)
+
+
 def _new_run(args: argparse.Namespace) -> RunFolder:
-    if args.preset is None:
-        raise GenSegError(f"specify the anatomy: --preset {', '.join(list_presets())}")
+    from .training_plan import plan_training
+
     if args.out is None:
         raise GenSegError("specify the run folder to create, such as --out runs/first")
     RunFolder.require_free(args.out, args.overwrite)
-    preset = load_preset(args.preset)
+    preset = load_preset(args.preset) if args.preset else None
     recipe = load_recipe(args.recipe) if args.recipe else {}
     changes = {**recipe, **_changes(args)}
-    settings = partial(TrainConfig.for_preset, preset, args.effort or "standard", **changes)
-    config = settings()
+    config = TrainConfig.for_preset(preset or load_preset("generic-mri"), **changes)
     _require_device(config.device)
     unlabeled = config.consistency != "none"
     cases = select_cases(read_data(args), args.labeled, config.seed, unlabeled=unlabeled)
-    _require_patch_size(config.segmenter, preset)
-    cases, preset = prepare_cases(cases, preset, config.validation_fraction, config.seed)
-    config = settings(labeled=len(cases.labeled))
-    return RunFolder.create(args.out, config, preset, cases, overwrite=args.overwrite)
+    if preset is not None and preset.spacing is not None:
+        _require_patch_size(config.segmenter, preset)
+    prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
+    config, preset, plan = plan_training(prepared, args.effort, changes)
+    details = plan.to_json() if plan else None
+    return RunFolder.create(args.out, config, preset, prepared.cases, args.overwrite, details)
+
+
+def _print(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _require_device(name: str) -> None:

@@ -3,38 +3,82 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..cases import CaseSet
+from ..data.case_selection import cases_with_only_examples
+from ..data.persons import find_divided_persons
 from ..errors import GenSegError
-from ..label_maps import require_compatible_labels
-from ..presets import Preset
+from ..presets import Preset, load_preset
+
+if TYPE_CHECKING:
+    from ..planning.fingerprint import Fingerprint
+
+_GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
+
+
+@dataclass(frozen=True)
+class PreparedCases:
+    """Checked cases with their roles, the preset of their training, and their fingerprint."""
+
+    cases: CaseSet
+    preset: Preset
+    fingerprint: Fingerprint
 
 
 def prepare_cases(
-    cases: CaseSet, preset: Preset, validation_fraction: float, seed: int
-) -> tuple[CaseSet, Preset]:
+    cases: CaseSet,
+    preset: Preset | None,
+    validation_fraction: float,
+    seed: int,
+    log: Callable[[str], None] = lambda _: None,
+) -> PreparedCases:
     """Split off validation cases and check all of them.
 
-    Returns:
-        The cases with their roles, and the preset, whose spacing is the cases' median spacing
-        unless it has one.
+    Args:
+        cases: as read from the user's folder.
+        preset: preset of the anatomy; None for the generic one of the cases' modality.
+        validation_fraction: fraction of the labeled cases.
+        seed: of the split.
+        log: called with warnings of the checks, and if the modality had to be guessed.
 
     Raises:
         GenSegError: the cases do not match the preset, or a case has an error.
     """
-    from ..data.checks import check_cases, median_spacing, require_no_errors
+    from ..data.checks import check_cases, require_no_errors
+    from ..data.classes import case_warnings, keep_classes, with_classes
+    from ..planning.fingerprint import summarize_cases
 
-    require_compatible_labels(cases.labels, preset.labels, preset.optional_labels)
-    _require_modality(cases, preset)
-    cases = cases.with_validation(validation_fraction, seed)
-    checks = check_cases(cases, preset.labels or None)
+    if preset is not None:
+        _require_modality(cases, preset)
+    cases, preset = with_classes(cases, preset)
+    checks = check_cases(cases)
     require_no_errors(checks)
-    values = {value for check in checks for value in check.voxels}
-    labels = preset.labels_of(values) or cases.labels or _default_labels(values)
-    cases = dataclasses.replace(cases, labels=labels, modality=cases.modality or preset.modality)
-    spacing = preset.spacing or median_spacing(checks, preset.orientation)
-    return cases, dataclasses.replace(preset, spacing=spacing)
+    values = {check.case: check.voxels.keys() for check in checks}
+    rare = cases_with_only_examples(cases, values)
+    cases = cases.with_validation(validation_fraction, seed, training_only=rare)
+    for note in (*cases.notes, *find_divided_persons(cases.cases)):
+        log(f"warning: {note}")
+    for warning in case_warnings(cases, checks):
+        log(f"warning: {warning}")
+    found = [check.fingerprint for check in checks if check.fingerprint is not None]
+    fingerprint = summarize_cases([each for each in found if each.structures] or found)
+    if preset is None:
+        preset = _generic_preset(cases, fingerprint, log)
+    cases, preset = keep_classes(cases, preset, checks)
+    cases = dataclasses.replace(cases, modality=cases.modality or preset.modality)
+    return PreparedCases(cases, preset, fingerprint)
+
+
+def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str], None]) -> Preset:
+    modality = cases.modality
+    if not modality:
+        modality = "CT" if fingerprint.is_ct else "MR"
+        other = _GENERIC["MR" if modality == "CT" else "CT"]
+        log(f"the modality is not stated; the images look like {modality} (else: --preset {other})")
+    return load_preset(_GENERIC[modality])
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:
@@ -43,7 +87,3 @@ def _require_modality(cases: CaseSet, preset: Preset) -> None:
             f"the cases are {cases.modality}, but preset {preset.name} is for {preset.modality}; "
             "choose another preset (list them with: genseg presets)"
         )
-
-
-def _default_labels(values: Collection[int]) -> dict[int, str]:
-    return {value: f"Label {value}" for value in sorted(values)}

@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..cases import Role
-from ..errors import GenSegError
+from ..errors import GenSegError, as_user_error
 from ..events import EventLog
 from ..runs import RunFolder, State
 from .options import open_event_log
 
 _UNLABELED_UNUSED = (
-    "{} unlabeled cases are not used; --unlabeled mean-teacher includes them in the training"
+    "{} unlabeled cases are not used; --unlabeled mean-teacher includes them in the training, "
+    "--generator regions takes contrasts from them"
 )
 _NO_VALIDATION = (
     "there are no validation cases: the training runs without validation and the generator without "
@@ -29,15 +30,18 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
     if resume and _state(run) is State.FINISHED:
         print(f"{run.path} is already finished; the model is in {run.model}")
         return State.FINISHED
+    if resume and not run.is_running():
+        run.clear_stop()  # of an earlier training; a request during the imports below counts
     from ..training.scalars import tensorboard_sinks
 
     sinks = tensorboard_sinks(run.path / "tensorboard")
     log = open_event_log(args, run.events_file, sinks)
     with log as events, _errors_logged(run), _stop_on_signals(run):
         _log_cases(run, events)
+        _log_plan(run, events)
         from ..training.train import train  # takes seconds to import
 
-        train(run, events, resume=resume)
+        train(run, events, resume=resume, started=args.started)
     state = _state(run)
     if state is State.STOPPED:
         print(f"Stopped; continue with: genseg resume {run.path}")
@@ -56,8 +60,16 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
-    if unlabeled and run.config.consistency == "none":
+    if unlabeled and run.config.consistency == "none" and run.config.generator != "regions":
         events.log(_UNLABELED_UNUSED.format(unlabeled))
+
+
+def _log_plan(run: RunFolder, events: EventLog) -> None:
+    plan = run.plan
+    if plan is not None:
+        events.log(plan["summary"])
+        for note in plan["notes"]:
+            events.log(note, "warning")
 
 
 def _state(run: RunFolder) -> State:
@@ -75,7 +87,8 @@ def _errors_logged(run: RunFolder) -> Iterator[None]:
     except Exception as error:
         with suppress(GenSegError):  # a drive that is full or unavailable must not mask the error
             if not run.is_running():
-                EventLog(run.events_file).error(str(error) or repr(error))
+                known = as_user_error(error) or error
+                EventLog(run.events_file).error(str(known) or repr(known))
         raise
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .case_fingerprint import CaseFingerprint
+
 _HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels per label", "status")
 
 
@@ -21,6 +23,7 @@ class CaseCheck:
         voxels: number of voxels of each label value, without background.
         errors: problems that prevent a training.
         warnings: unusual findings.
+        fingerprint: what planning needs to know of it.
     """
 
     case: str
@@ -31,6 +34,7 @@ class CaseCheck:
     voxels: dict[int, int] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    fingerprint: CaseFingerprint | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:

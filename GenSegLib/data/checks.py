@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
 from ..cases import Case, CaseSet
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
-from ..images.geometry import world_axis
-from ..images.volume import Volume, on_same_grid
+from ..images.geometry import plan_reorient
+from ..images.size_checks import spacing_problem
+from ..images.volume import Volume
 from ..label_maps import format_labels
-from ..settings import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
 from .case_check import CaseCheck
-from .image_io import read_image, read_label, read_segment_names
+from .case_fingerprint import fingerprint_case
+from .image_io import read_image, read_label
 from .volume_ranges import find_volume_outliers, to_ml
 
 
@@ -37,7 +37,7 @@ def check_cases(
     Returns:
         One result per case, in order.
     """
-    labels = expected_labels or cases.labels
+    labels = dict(expected_labels or cases.labels)
     checker = _Checker(labels)
     checks = []
     for case in cases.cases:
@@ -50,7 +50,26 @@ def check_cases(
         if check.voxels and check.spacing
     }
     outliers = find_volume_outliers(volumes, labels)
-    return [replace(check, warnings=tuple(outliers.get(check.case, ()))) for check in checks]
+    checks = _allow_some_empty_labels(checks)
+    return [
+        replace(check, warnings=(*check.warnings, *outliers.get(check.case, ())))
+        for check in checks
+    ]
+
+
+def _allow_some_empty_labels(checks: Sequence[CaseCheck]) -> list[CaseCheck]:
+    """Turn an empty label into a warning if other cases have labels: none of the classes is there.
+
+    Patients without a lesion are cases to learn from.
+    """
+    if not any(check.voxels for check in checks):
+        return list(checks)
+    return [
+        replace(check, errors=(), warnings=(_NOTHING_LABELED, *check.warnings))
+        if check.errors == (_EMPTY_LABEL,)
+        else check
+        for check in checks
+    ]
 
 
 def require_no_errors(checks: Sequence[CaseCheck]) -> None:
@@ -63,35 +82,31 @@ def require_no_errors(checks: Sequence[CaseCheck]) -> None:
         )
 
 
-def median_spacing(checks: Sequence[CaseCheck], orientation: str) -> tuple[float, ...]:
-    """Return the median spacing in mm along the axes of an orientation such as "RAS"."""
-    sizes: list[list[float]] = [[], [], []]
-    for check in checks:
-        for code, size in zip(check.orientation, check.spacing):
-            sizes[world_axis(code)].append(size)
-    return tuple(round(median(sizes[world_axis(code)]), 4) for code in orientation)
+_EMPTY_LABEL = "the label is empty; segment the case or leave it out"
+_NOTHING_LABELED = "the label is empty: the case counts as one without any of the classes"
 
 
 class _Checker:
     """Checks cases one by one and remembers what must be consistent between them."""
 
-    def __init__(self, expected_labels: Mapping[int, str]) -> None:
-        self._expected = dict(expected_labels)
-        self._case_of_content: dict[str, str] = {}
-        self._segment_names: dict[int, tuple[str, str]] = {}
+    def __init__(self, classes: Mapping[int, str]) -> None:
+        self._classes = dict(classes)
+        self._case_of_content: dict[str, tuple[str, str]] = {}
 
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
+        warnings: list[str] = []
         image = _try_read(lambda: read_image(case.image, finite=False), errors)
         label, path = None, case.label if case.is_labeled else None
         if path is not None:
-            label = _try_read(lambda: read_label(path, image), errors)
+            label = _try_read(lambda: self._read_label(path, image, warnings), errors)
         if image is not None:
-            errors += _image_errors(image) + self._duplicates(case, image) + _privacy_errors(case)
-        if label is not None and path is not None:
-            errors += self._label_errors(label) + self._renamed_segments(case, path)
-        if image is not None and label is not None and not on_same_grid(image, label):
-            errors.append(_grid_error(image, label))
+            warnings += image.warnings
+            errors += _image_errors(image) + _privacy_errors(case)
+            self._find_duplicate(case, image, errors, warnings)
+        if label is not None:
+            errors += self._label_errors(label)
+        is_usable = errors in ([], [_EMPTY_LABEL])
         return CaseCheck(
             case=case.name,
             shape=image.shape if image else (),
@@ -100,35 +115,41 @@ class _Checker:
             intensity=_intensity_range(image) if image else None,
             voxels=_count_voxels(label) if label else {},
             errors=tuple(errors),
+            warnings=tuple(warnings),
+            fingerprint=fingerprint_case(image, label) if image and is_usable else None,
         )
+
+    def _read_label(self, path: Path, image: Volume | None, warnings: list[str]) -> Volume:
+        return read_label(path, image, self._classes, warnings.append)
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = _count_voxels(label)
         if not voxels:
-            return ["the label is empty; segment the case or leave it out"]
-        unknown = sorted(voxels.keys() - self._expected.keys()) if self._expected else []
+            return [_EMPTY_LABEL]
+        unknown = sorted(voxels.keys() - self._classes.keys()) if self._classes else []
         if unknown:
             values = ", ".join(map(str, unknown))
-            expected = format_labels(self._expected)
+            expected = format_labels(self._classes)
             return [f"label values {values} are not in the label map ({expected})"]
         return []
 
-    def _duplicates(self, case: Case, image: Volume) -> list[str]:
-        """Find identical images, which would leak from training to validation."""
-        content = hashlib.sha256(image.array.tobytes() + repr(image.shape).encode()).hexdigest()
-        first = self._case_of_content.setdefault(content, case.name)
-        return [] if first == case.name else [f"the image is a duplicate of case {first}"]
-
-    def _renamed_segments(self, case: Case, path: Path) -> list[str]:
-        """Find label values whose segment name differs between .seg.nrrd files."""
-        errors = []
-        for value, name in read_segment_names(path).items():
-            first, known = self._segment_names.setdefault(value, (case.name, name))
-            if known.strip().casefold() != name.strip().casefold():
-                errors.append(
-                    f"label value {value} is named {name!r} here and {known!r} in case {first}"
-                )
-        return errors
+    def _find_duplicate(
+        self, case: Case, image: Volume, errors: list[str], warnings: list[str]
+    ) -> None:
+        """Find images with the same voxels, also in other axes; they leak to validation."""
+        reorient = plan_reorient(image.affine, image.array.shape[1:4], "RAS")
+        array = np.ascontiguousarray(reorient.forward(image.array, 0))
+        content = hashlib.sha256(array.tobytes() + repr(array.shape).encode()).hexdigest()
+        first, axes = self._case_of_content.setdefault(content, (case.name, image.orientation))
+        if first == case.name:
+            return
+        if axes == image.orientation:
+            errors.append(f"the image is a duplicate of case {first}")
+        else:
+            warnings.append(
+                f"the image has the same {array.size} voxels as case {first}, in other axes "
+                f"({image.orientation}, there {axes}); remove one of the two"
+            )
 
 
 def _try_read(read: Callable[[], Volume], errors: list[str]) -> Volume | None:
@@ -147,23 +168,8 @@ def _image_errors(image: Volume) -> list[str]:
     low, high = _intensity_range(image)
     if low == high:
         errors.append(f"all voxels of the image have the same value ({low:g})")
-    if not is_spacing(image.spacing, len(image.spacing)):
-        errors.append(
-            f"implausible spacing {_format_spacing(image)} mm (outside {SMALLEST_SPACING:g} to "
-            f"{LARGEST_SPACING:g} mm); correct the header"
-        )
-    return errors
-
-
-def _grid_error(image: Volume, label: Volume) -> str:
-    if image.shape != label.shape:
-        shapes = " and ".join("x".join(map(str, volume.shape)) for volume in (image, label))
-        found = f"{shapes} voxels"
-    elif not np.allclose(image.spacing, label.spacing, rtol=1e-3):
-        found = f"spacing {_format_spacing(image)} and {_format_spacing(label)} mm"
-    else:
-        found = "shifted or rotated"
-    return f"image and label have different grids ({found}); resample the label"
+    problem = spacing_problem(image.spacing)
+    return [*errors, problem] if problem else errors
 
 
 def _privacy_errors(case: Case) -> list[str]:
@@ -172,10 +178,6 @@ def _privacy_errors(case: Case) -> list[str]:
         return []
     name = find_identifying((case.name, *case.image.absolute().parts[-3:]), case.image)
     return [f"{name!r} {ADVICE}"] if name else []
-
-
-def _format_spacing(volume: Volume) -> str:
-    return "x".join(f"{step:.4g}" for step in volume.spacing)
 
 
 def _intensity_range(image: Volume) -> tuple[float, float]:

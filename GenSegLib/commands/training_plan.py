@@ -1,0 +1,90 @@
+"""Plan a training from its prepared cases and the machine, for the commands that train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..config import TrainConfig
+from ..planning.candidates import Candidate
+from ..planning.plan import BUDGETS_S, Limits, Plan, fit_steps, make_plan
+from ..presets import EFFORTS, Preset
+from .training_cases import PreparedCases
+
+_STEPS = ("warmup_steps", "joint_steps", "final_steps")
+_OF_STEPS = {*_STEPS, "time_budget_s", "validation_interval"}
+_EFFORT = "standard"
+
+
+def plan_training(
+    prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any]
+) -> tuple[TrainConfig, Preset, Plan | None]:
+    """Return the settings of a training, its preset with all values fixed, and the plan.
+
+    A preset with spacing stays as it is; without a GPU, its steps follow the time.
+
+    Args:
+        prepared: checked cases and their preset.
+        effort: one of `EFFORTS`, or None.
+        changes: settings that the user specified.
+    """
+    preset, has_steps = prepared.preset, any(name in changes for name in _STEPS)
+    if preset.spacing is None:
+        plan = plan_cases(prepared, effort, changes)
+        planned = {k: v for k, v in plan.changes.items() if not (has_steps and k in _OF_STEPS)}
+        defaults = {"warmup_steps": 0, "joint_steps": 0, "final_steps": 1} if has_steps else {}
+        settings = {**planned, **defaults, **changes}
+        return TrainConfig.for_preset(plan.preset, effort or _EFFORT, **settings), plan.preset, plan
+    labeled = len(prepared.cases.labeled)
+    config = TrainConfig.for_preset(preset, effort or _EFFORT, labeled, **changes)
+    if not (has_steps or effort) and _is_limited(config):
+        config = _fit_to_time(config, preset, len(prepared.cases.labels) + 1)
+    return config, preset, None
+
+
+def plan_cases(prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any]) -> Plan:
+    """Plan the training of a preset without spacing; see `plan_training`."""
+    from ..computing.devices import choose_device
+    from ..planning.timing import free_memory, measure_step
+
+    named = {key: value for key, value in changes.items() if key not in _OF_STEPS}
+    config = TrainConfig.for_preset(prepared.preset, **named)
+    device, classes = choose_device(config.device), len(prepared.cases.labels) + 1
+    limits = Limits(
+        budget_s=changes.get("time_budget_s") or BUDGETS_S[effort or _EFFORT],
+        memory=free_memory(device),
+        has_gpu=device.type != "cpu",
+        generator=changes.get("generator"),
+        batch_size=changes.get("batch_size"),
+    )
+
+    def measure(candidate: Candidate) -> float:
+        return measure_step(candidate.preset, config, classes, candidate.batch_size)
+
+    preset = replace(prepared.preset, segmenter=config.segmenter)
+    return make_plan(prepared.fingerprint, preset, limits, measure)
+
+
+def settings_of(config: TrainConfig, preset: Preset) -> tuple[str | None, dict[str, Any]]:
+    """Return the effort and changes from which a program made the settings of its run."""
+    for effort in EFFORTS:
+        defaults = TrainConfig.for_preset(preset, effort).to_json()
+        changes = {k: v for k, v in config.to_json().items() if v != defaults[k]}
+        if not any(name in changes for name in _STEPS):
+            return effort, changes
+    return None, changes
+
+
+def _is_limited(config: TrainConfig) -> bool:
+    from ..computing.devices import choose_device
+
+    return config.time_budget_s is not None or choose_device(config.device).type == "cpu"
+
+
+def _fit_to_time(config: TrainConfig, preset: Preset, classes: int) -> TrainConfig:
+    from ..planning.timing import measure_step
+
+    generated = config.generated_batch_size if config.generator != "none" else 0
+    seconds = measure_step(preset, config, classes, config.batch_size + generated)
+    return fit_steps(config, seconds, config.time_budget_s or BUDGETS_S[_EFFORT])

@@ -1,0 +1,161 @@
+"""What planning needs to know of a case, computed while the case is checked.
+
+Axes are those of the patient (right-left, posterior-anterior, inferior-superior), whatever their
+order in the file. Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images.geometry import world_axis
+from ..images.volume import Volume
+from ..presets import Intensity
+from .normalization import foreground_mask
+
+Array = NDArray[Any]
+Triple = tuple[float, float, float]
+
+_AIR_HU = -1024.0  # scanners fill what lies outside the field with less
+_BODY_SAMPLES = 96  # voxels along each axis from which the body's extent is estimated
+_INTENSITY_SAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One class in one case.
+
+    Attributes:
+        volume_ml: its volume.
+        extent_mm: size of its bounding box.
+        faces_mm2: area of its surface's voxel faces across each axis.
+        slices: number of slices across each axis that contain it.
+    """
+
+    volume_ml: float
+    extent_mm: Triple
+    faces_mm2: Triple
+    slices: tuple[int, int, int]
+
+    def thickness_mm(self, across: int) -> float:
+        """Return twice the ratio of area and perimeter in slices across an axis.
+
+        That is the width of a band and half the diameter of a disk.
+        """
+        area = sum(faces for axis, faces in enumerate(self.faces_mm2) if axis != across)
+        return 2000 * self.volume_ml / area if area else max(self.extent_mm)
+
+
+@dataclass(frozen=True)
+class CaseFingerprint:
+    """Size, structures and intensities of a case.
+
+    Attributes:
+        shape: voxels along each axis.
+        spacing: in mm.
+        channels: of the image.
+        body_mm: size of the box around everything that is not air.
+        structures: by label value; empty without a label.
+        foreground: intensities (channel, n) of random foreground voxels.
+        lowest: smallest intensity.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: Triple
+    channels: int
+    body_mm: Triple
+    structures: Mapping[int, Structure] = field(default_factory=dict)
+    foreground: Array = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+    lowest: float = 0.0
+
+
+def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
+    """Return the fingerprint of an image (channel, x, y, z) and its label (1, x, y, z), if any.
+
+    The label is read in full, the image in samples.
+    """
+    order = np.argsort([world_axis(code) for code in image.orientation])
+    spacing = np.array(image.spacing)[order]
+    array = image.array.transpose(0, *(order + 1))
+    values = None if label is None else label.array[0].transpose(order)
+    return CaseFingerprint(
+        shape=_ints(array.shape[1:]),
+        spacing=_floats(spacing),
+        channels=len(array),
+        body_mm=_floats(_body_size(array) * spacing),
+        structures={} if values is None else _structures(values, spacing),
+        foreground=_foreground_sample(array, values),
+        lowest=float(np.nanmin(array)),
+    )
+
+
+def _body_size(array: Array) -> Array:
+    """Return the size of the body's box in voxels, from every n-th voxel."""
+    steps = [max(1, size // _BODY_SAMPLES) for size in array.shape[1:]]
+    every = (slice(None), *(slice(None, None, step) for step in steps))
+    sample = np.nan_to_num(np.maximum(array[every], _AIR_HU), posinf=0)
+    mask = foreground_mask(sample, Intensity("zscore"))
+    low, high = _box(mask) if mask.any() else ([0, 0, 0], list(mask.shape))
+    return np.minimum((np.array(high) - low) * steps, array.shape[1:])
+
+
+def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
+    if not values.any():
+        return {}
+    box = tuple(slice(low, high) for low, high in zip(*_box(values > 0)))
+    near = np.pad(values[box], 1)
+    faces = np.array([_faces(near, axis) * spacing.prod() / spacing[axis] for axis in range(3)])
+    found = {}
+    for value in np.unique(near)[1:]:
+        mask = near == value
+        inside = [mask.any(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+        low, high = _box(mask)
+        found[int(value)] = Structure(
+            volume_ml=float(np.count_nonzero(mask) * spacing.prod() / 1000),
+            extent_mm=_floats((np.array(high) - low) * spacing),
+            faces_mm2=_floats(faces[:, value]),
+            slices=_ints([np.count_nonzero(each) for each in inside]),
+        )
+    return found
+
+
+def _faces(values: Array, axis: int) -> Array:
+    """Return the number of faces across an axis between each value and others."""
+    moved = np.moveaxis(values, axis, 0)
+    one, other = moved[:-1], moved[1:]
+    is_face = one != other
+    count = int(values.max()) + 1
+    return np.bincount(one[is_face], minlength=count) + np.bincount(other[is_face], minlength=count)
+
+
+def _foreground_sample(array: Array, values: Array | None) -> Array:
+    """Return the intensities (channel, n) of evenly drawn foreground voxels."""
+    places = np.flatnonzero(values) if values is not None else np.zeros(0, int)
+    places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
+    index = np.unravel_index(places, array.shape[1:])
+    return np.asarray(array[(slice(None), *index)], np.float32)
+
+
+def _box(mask: Array) -> tuple[list[int], list[int]]:
+    """Return start and stop of what is set along each axis."""
+    low, high = [], []
+    for axis in range(mask.ndim):
+        inside = np.flatnonzero(mask.any(axis=tuple({*range(mask.ndim)} - {axis})))
+        low.append(int(inside[0]))
+        high.append(int(inside[-1]) + 1)
+    return low, high
+
+
+def _floats(values: Any) -> Triple:
+    x, y, z = (round(float(value), 4) for value in values)
+    return x, y, z
+
+
+def _ints(values: Any) -> tuple[int, int, int]:
+    x, y, z = map(int, values)
+    return x, y, z

@@ -1,0 +1,182 @@
+"""The fingerprint of a data set: what its cases have in common, as far as a plan depends on it.
+
+Axes are those of the patient, see `data.case_fingerprint`. Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
+
+AXES = ("right-left", "posterior-anterior", "inferior-superior")
+_AXIAL = 2
+_SLICES_ANISOTROPY = 2.0  # from here on, slices follow the thick axis
+_CT_LOWEST = -100.0  # HU; MR images have no intensities below
+
+
+@dataclass(frozen=True)
+class ClassFingerprint:
+    """One class over all cases that have it; medians.
+
+    Attributes:
+        cases: number of cases that have it.
+        volume_ml: volume.
+        extent_mm: size of its bounding box.
+        thickness_mm: see `Structure.thickness_mm`, in slices across the slice axis.
+        slices: slices that contain it.
+    """
+
+    cases: int
+    volume_ml: float
+    extent_mm: Triple
+    thickness_mm: float
+    slices: float
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Intensities in the foreground: percentiles 0.5 and 99.5, mean and standard deviation."""
+
+    low: float
+    high: float
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What the cases have in common; lengths in mm.
+
+    Attributes:
+        cases: number of cases.
+        channels: of the images.
+        shape: median number of voxels along each axis.
+        largest_shape: voxels of the largest case.
+        spacing: median along each axis.
+        spacing_range: 10th and 90th percentile along each axis.
+        field_mm: size of the body; three quarters of the cases are not larger.
+        slice_axis: the axis across which the slices lie: the thick one, or inferior-superior.
+        anisotropy: the largest median spacing relative to the mean of the others.
+        classes: by label value.
+        intensities: in the foreground, by channel.
+        is_ct: whether the intensities look like Hounsfield units.
+        voxels: of all cases together, after the crop to the body.
+    """
+
+    cases: int
+    channels: int
+    shape: Triple
+    largest_shape: tuple[int, int, int]
+    spacing: Triple
+    spacing_range: tuple[Triple, Triple]
+    field_mm: Triple
+    slice_axis: int
+    anisotropy: float
+    classes: dict[int, ClassFingerprint]
+    intensities: tuple[Channel, ...]
+    is_ct: bool
+    voxels: float
+
+    @property
+    def in_plane(self) -> tuple[int, int]:
+        """The two axes within slices."""
+        first, second = (axis for axis in range(3) if axis != self.slice_axis)
+        return first, second
+
+    @property
+    def in_plane_spacing(self) -> float:
+        """Median spacing within slices."""
+        return max(self.spacing[axis] for axis in self.in_plane)
+
+    @property
+    def slice_spacing(self) -> float:
+        """Median distance of slices."""
+        return self.spacing[self.slice_axis]
+
+    @property
+    def slices(self) -> float:
+        """Median number of slices."""
+        return self.shape[self.slice_axis]
+
+    @property
+    def thinnest_mm(self) -> float:
+        """Thickness of the thinnest class."""
+        return min((each.thickness_mm for each in self.classes.values()), default=np.inf)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self) | {"slice_axis": AXES[self.slice_axis]}
+
+
+def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
+    """Return the fingerprint of at least one case."""
+    spacings = np.array([case.spacing for case in cases])
+    median = np.median(spacings, axis=0)
+    thick = int(median.argmax())
+    anisotropy = float(median[thick] / np.delete(median, thick).mean())
+    shapes = np.array([case.shape for case in cases])
+    slice_axis = thick if anisotropy >= _SLICES_ANISOTROPY else _AXIAL
+    if (flat := np.median(shapes, axis=0)).min() <= 1:  # an image: its thickness means nothing
+        slice_axis = int(flat.argmin())
+    bodies = np.array([case.body_mm for case in cases])
+    low, high = (_triple(np.percentile(spacings, share, axis=0)) for share in (10, 90))
+    largest = max((case.shape for case in cases), key=lambda shape: int(np.prod(shape)))
+    return Fingerprint(
+        cases=len(cases),
+        channels=max(case.channels for case in cases),
+        shape=_triple(np.median(shapes, axis=0)),
+        largest_shape=largest,
+        spacing=_triple(median),
+        spacing_range=(low, high),
+        field_mm=_triple(np.percentile(bodies, 75, axis=0)),
+        slice_axis=slice_axis,
+        anisotropy=round(anisotropy, 3),
+        classes=_classes(cases, slice_axis),
+        intensities=_intensities(cases),
+        is_ct=float(np.median([case.lowest for case in cases])) <= _CT_LOWEST,
+        voxels=float((bodies / spacings).prod(axis=1).sum()),
+    )
+
+
+def _classes(cases: Sequence[CaseFingerprint], axis: int) -> dict[int, ClassFingerprint]:
+    values = sorted({value for case in cases for value in case.structures})
+    return {
+        value: _class([case.structures[value] for case in cases if value in case.structures], axis)
+        for value in values
+    }
+
+
+def _class(found: Sequence[Structure], axis: int) -> ClassFingerprint:
+    def median(get: Callable[[Structure], Any]) -> Any:
+        return np.median([get(each) for each in found], axis=0).round(4)
+
+    return ClassFingerprint(
+        cases=len(found),
+        volume_ml=float(median(lambda each: each.volume_ml)),
+        extent_mm=_triple(median(lambda each: each.extent_mm)),
+        thickness_mm=float(median(lambda each: each.thickness_mm(axis))),
+        slices=float(median(lambda each: each.slices[axis])),
+    )
+
+
+def _intensities(cases: Sequence[CaseFingerprint]) -> tuple[Channel, ...]:
+    samples = [case.foreground for case in cases if case.foreground.size]
+    if not samples or len({len(sample) for sample in samples}) > 1:
+        return ()
+    return tuple(_channel(np.concatenate(parts)) for parts in zip(*samples))
+
+
+def _channel(values: np.ndarray) -> Channel:
+    low, high = np.percentile(values, [0.5, 99.5])
+    numbers = (float(each) for each in (low, high, values.mean(), values.std()))
+    return Channel(*(round(each, 4) for each in numbers))
+
+
+def _triple(values: Any) -> Triple:
+    x, y, z = (round(float(value), 4) for value in values)
+    return x, y, z

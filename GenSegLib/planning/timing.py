@@ -1,0 +1,160 @@
+"""Seconds of an optimizer step of a candidate, measured on this machine and cached for an hour.
+
+A machine is not always equally fast: other programs use it, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..augmentation.policy import AugmentationPolicy, augment
+from ..augmentation.random_generator import RandomGenerator
+from ..computing.devices import choose_device, choose_precision, cpu_capabilities, to_device
+from ..computing.memory import default_memory_limit, resident_bytes
+from ..computing.memory_format import to_memory_format
+from ..config import TrainConfig
+from ..errors import GenSegError
+from ..files import read_json, write_json
+from ..networks import build_segmenter
+from ..presets import Preset
+from ..training.builders import network_arguments
+from ..training.losses import segmentation_loss
+
+_VALID_S = 3600.0
+_ENOUGH_S = 2.0
+_MAX_STEPS = 5
+_USABLE_FRACTION = 0.8  # of a GPU's free memory
+_MARGIN = 8  # of the patch, on either side
+
+
+def measure_step(preset: Preset, config: TrainConfig, classes: int, batch_size: int) -> float:
+    """Return the seconds of an optimizer step of a preset's segmenter, augmentation included.
+
+    Args:
+        preset: with patch and network.
+        config: segmenter, device, precision and threads.
+        classes: number of classes, background included.
+        batch_size: patches a step.
+    """
+    device = choose_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    key = _key(preset, config, classes, batch_size, device)
+    known = _cached(key)
+    if known is not None:
+        return known
+    with torch.random.fork_rng(devices=()):
+        step = _trial_step(preset, config, classes, batch_size, device)
+    seconds = _fastest(step, device)
+    _store(key, seconds)
+    return seconds
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a training on this device may use in addition."""
+    if device.type == "cuda":
+        return int(_USABLE_FRACTION * torch.cuda.mem_get_info(device)[0])
+    return default_memory_limit() - resident_bytes()
+
+
+def _trial_step(
+    preset: Preset, config: TrainConfig, classes: int, batch_size: int, device: torch.device
+) -> Callable[[], None]:
+    arguments = network_arguments(config.segmenter, preset, classes)
+    segmenter = build_segmenter(config.segmenter, arguments)
+    to_device(segmenter, device)
+    optimizer = torch.optim.AdamW(segmenter.parameters(), config.segmenter_lr)
+    rng = RandomGenerator(torch.Generator().manual_seed(0), device)
+    policy, size = AugmentationPolicy.for_preset(preset), preset.patch_size
+    source = [edge + 2 * (edge // _MARGIN) for edge in size]
+    images = torch.rand(batch_size, preset.input_channels, *source, device=device)
+    labels = (images[:, :1] * classes).long().clamp(max=classes - 1)
+    autocast = choose_precision(device, config.precision)
+
+    def step() -> None:
+        with torch.no_grad():
+            patches, masks = augment(images, labels, classes, policy, rng, size)
+        with autocast():
+            logits = segmenter(to_memory_format(patches))
+        segmentation_loss(logits, masks).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _fastest(step: Callable[[], None], device: torch.device) -> float:
+    """Return the seconds of the fastest of a few steps after the first, which allocates memory."""
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < _MAX_STEPS and sum(seconds) < _ENOUGH_S):
+        start = time.perf_counter()
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+        if seconds[0] > _ENOUGH_S * _MAX_STEPS:
+            break
+    return min(seconds)
+
+
+def _key(
+    preset: Preset, config: TrainConfig, classes: int, batch_size: int, device: torch.device
+) -> str:
+    is_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if is_gpu else cpu_capabilities().get("cpu_name")
+    settings: list[Any] = [
+        *(str(device), str(name), platform.node(), torch.__version__, torch.get_num_threads()),
+        *(config.segmenter, config.precision, preset.network, preset.patch_size),
+        *(preset.input_channels, preset.bias_field, classes, batch_size),
+    ]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:24]
+
+
+def cache_file() -> Path:
+    """Return the file of measured seconds, in the user's folder for caches."""
+    home = Path.home()
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Caches"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    return folder / "genseg" / "step-seconds.json"
+
+
+def _entries() -> dict[str, Any]:
+    """Return the valid entries; a missing or damaged file has none."""
+    try:
+        entries = read_json(cache_file())
+        now = time.time()
+        return {
+            key: (float(seconds), float(when))
+            for key, (seconds, when) in entries.items()
+            if now - _VALID_S < float(when) <= now
+        }
+    except (GenSegError, OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _cached(key: str) -> float | None:
+    entry = _entries().get(key)
+    return None if entry is None else float(entry[0])
+
+
+def _store(key: str, seconds: float) -> None:
+    """Remember a measurement; a folder that cannot be written to costs a few seconds next time."""
+    with suppress(GenSegError, OSError, RuntimeError):
+        file = cache_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, _entries() | {key: (seconds, time.time())})
