@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # test files with whole trainings or many processes, left out by `make test-quick`
 SLOW = {
-    *("test_cli_training", "test_training", "test_consistency"),
-    *("test_deterministic", "test_setbacks", "test_recovery", "test_faults", "test_places"),
-    *("test_fuzz", "test_locale", "test_private_and_offline", "test_export", "test_unlabeled"),
-    *("test_panel_journey", "test_training_job", "test_training_faults", "test_ablations"),
+    *("test_cli_training", "test_training", "test_consistency", "test_ablations", "test_export"),
+    *("test_deterministic", "test_recovery", "test_faults", "test_places", "test_fuzz"),
+    *("test_locale", "test_private_and_offline", "test_self_test", "test_panel_journey"),
+    *("test_panel_runs", "test_training_job", "test_training_faults"),
 }
 
 DATA = Path(
@@ -32,6 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_installed() -> Iterator[None]:
+    """Start other programs in the environment of users, without developer packages."""
+    folder = str(Path(__file__).with_name("as_installed"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        yield
 
 
 def _data_folder(name: str) -> Path:

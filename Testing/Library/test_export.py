@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -152,6 +153,7 @@ def test_monai_runs_a_bundle_and_segments_like_genseg(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "configs/inference.json", *where],
         cwd=tmp_path / "bundle",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
     )

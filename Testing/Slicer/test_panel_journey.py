@@ -16,6 +16,9 @@ import qt
 import slicer
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, tiny_preset
+from small_trainings import JobRecorder
+
+from GenSegLib.runs import RunFolder
 
 CASES = 5
 
@@ -30,6 +33,7 @@ class Journey:
     reference: Any
     seen: dict[str, list[str]] = field(default_factory=dict)
     train_tool_tip: str = ""
+    training: JobRecorder | None = None
     result: Any = None
 
     def watch(self, job: Any, timeout_s: float) -> None:
@@ -74,7 +78,8 @@ def journey(
     panel.choose(ui.effortSelector, "Quick")
     panel.press(ui.trainButton)
     way.train_tool_tip = ui.trainButton.toolTip
-    way.watch(panel.widget.panel.runs.job, 300)
+    way.training = JobRecorder(host, panel.widget.panel.runs.job)
+    way.watch(way.training.job, 300)
     yield way
     host.close_module("GenSegSlicer")
     slicer.mrmlScene.Clear(0)
@@ -99,16 +104,23 @@ def run_of(journey: Journey) -> Path:
     return Path(journey.panel.parameters.runFolder)
 
 
-def test_run_is_a_subfolder_of_the_output_folder(journey: Journey) -> None:
-    run = run_of(journey)
+def test_run_is_a_subfolder_of_the_output_folder_and_is_remembered(journey: Journey) -> None:
+    run, logic = run_of(journey), journey.panel.widget.logic
     assert run.parent == journey.folder
-    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    assert RunFolder.open(run).read_status()["state"] == "finished"
+    assert RunFolder.open(run).config.batch_size == 1, "of few cases"
+    assert (logic.runs(), logic.models()) == ([run], [run / "model"])
 
 
-def test_roles_and_classes_are_written_to_the_run(journey: Journey) -> None:
-    cases = json.loads((run_of(journey) / "cases.json").read_text(encoding="utf-8"))
+def test_roles_classes_and_cases_are_written_to_the_run_which_can_be_moved(
+    journey: Journey,
+) -> None:
+    run = run_of(journey)
+    cases = json.loads((run / "cases.json").read_text(encoding="utf-8"))
     assert [case["role"] for case in cases["cases"]] == ["train"] * 4 + ["validate"]
     assert cases["labels"] == {"1": "Anterior", "2": "Posterior"}
+    assert all((run / case["image"]).is_file() for case in cases["cases"])
+    assert not any(Path(case["image"]).is_absolute() for case in cases["cases"])
 
 
 def test_second_training_is_disabled_during_training(journey: Journey) -> None:
@@ -116,6 +128,10 @@ def test_second_training_is_disabled_during_training(journey: Journey) -> None:
 
 
 def test_progress_bar_shows_phases_and_never_decreases(journey: Journey) -> None:
+    training = journey.training
+    assert training.states == ["preparing", "running", "finished"]
+    assert training.phases == ["warm-up", "joint", "final"]
+    assert training.fractions == sorted(training.fractions)
     texts = journey.seen["bar"]
     values = [int(text.split()[-1].rstrip("%")) for text in texts]
     assert values == sorted(values)
@@ -246,29 +262,24 @@ def test_model_card_is_shown(applied: Journey) -> None:
         assert part in card
 
 
-def test_result_is_aligned_with_its_volume(applied: Journey) -> None:
-    volume, result = applied.volume, applied.result
-    for segment in ("Anterior", "Posterior"):
-        identifier = result.GetSegmentation().GetSegmentIdBySegmentName(segment)
-        assert identifier
-        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(result, identifier, volume)
-        assert voxels.shape == slicer.util.arrayFromVolume(volume).shape
-    assert result.GetNodeReference("referenceImageGeometryRef") is volume
+def mask_of(node: Any, segment: str, volume: Any) -> np.ndarray:
+    """The voxels of a segment on the grid of a volume."""
+    identifier = node.GetSegmentation().GetSegmentIdBySegmentName(segment)
+    assert identifier
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, volume) > 0
+
+
+def dice_of(journey: Journey, segment: str) -> float:
+    one, other = (mask_of(n, segment, journey.volume) for n in (journey.result, journey.reference))
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
 def test_result_overlaps_the_reference(applied: Journey) -> None:
-    def foreground(node: Any) -> np.ndarray:
-        segmentation = node.GetSegmentation()
-        identifiers = [segmentation.GetNthSegmentID(k) for k in range(2)]
-        return np.any(
-            [
-                slicer.util.arrayFromSegmentBinaryLabelmap(node, each, applied.volume) > 0
-                for each in identifiers
-            ],
-            axis=0,
-        )
-
-    found, truth = foreground(applied.result), foreground(applied.reference)
+    assert applied.result.GetNodeReference("referenceImageGeometryRef") is applied.volume
+    found, truth = (
+        np.any([mask_of(node, name, applied.volume) for name in ("Anterior", "Posterior")], axis=0)
+        for node in (applied.result, applied.reference)
+    )
     dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
     chance = 2 * truth.mean() * found.mean() / (truth.mean() + found.mean())
     assert dice > max(0.4, 3 * chance)
@@ -323,4 +334,6 @@ def test_result_is_evaluated(applied: Journey) -> None:
     rows = panel.rows(ui.scoresTable)
     assert [row[0] for row in rows] == ["Anterior", "Posterior"]
     assert job.tableNode.GetColumnName(1) == "Dice"
-    assert [row[1] for row in rows] == [f"{row['dice']:.3f}" for row in job.rows]
+    dices = [dice_of(applied, segment) for segment in ("Anterior", "Posterior")]
+    assert [row["dice"] for row in job.rows] == pytest.approx(dices)
+    assert [row[1] for row in rows] == [f"{dice:.3f}" for dice in dices]

@@ -76,14 +76,6 @@ def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
     host.close_module("GenSegSlicer")
 
 
-@pytest.fixture
-def panel(host: Any, tmp_path: Path) -> Iterator[PanelDriver]:
-    """A panel that is ready to train."""
-    ready = ready_panel(host, tmp_path)
-    yield ready
-    end(ready)
-
-
 def test_running_training_is_reconnected(reopened: PanelDriver, going: Path) -> None:
     found = reopened.widget.panel.runs.job
     assert found.runFolder == going and found.isActive
@@ -118,46 +110,50 @@ def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
     assert reopened.widget.panel.runs.job.state == "running"
 
 
-def test_stop_and_resume(panel: PanelDriver) -> None:
-    job = start(panel)
-    panel.press(panel.ui.stopButton)
-    assert not panel.ui.stopButton.enabled
-    assert "Stopping" in panel.ui.trainProgressBar.format
+def test_stop_and_resume(reopened: PanelDriver, going: Path) -> None:
+    """Ends that training, so this test is the last one that uses it."""
+    panel, ui = reopened, reopened.ui
+    job = panel.widget.panel.runs.job
+    panel.press(ui.stopButton)
+    assert not ui.stopButton.enabled
+    assert "Stopping" in ui.trainProgressBar.format
     panel.host.wait_until(lambda: not job.isActive, 60)
     assert job.state == "stopped"
-    assert "Resume" in panel.ui.trainMessage.text
-    panel.press(panel.ui.resumeButton)
+    assert "Resume" in ui.trainMessage.text
+    qt.QSettings().remove("GenSegSlicer/trainingWhenClosing")
+    panel.press(ui.resumeButton)
     resumed = panel.widget.panel.runs.job
     wait_for_steps(panel, resumed)
-    assert resumed.runFolder == job.runFolder
-    panel.press(panel.ui.closingStopButton)  # remembered
+    assert resumed.runFolder == going
+    panel.press(ui.closingStopButton)  # remembered
     panel.widget.panel.onApplicationQuit()
     panel.host.wait_until(lambda: not resumed.isActive, 60)
     assert resumed.state == "stopped"
-    used = panel.parameters.outputFolder
-    slicer.mrmlScene.Clear(0)
-    assert panel.parameters.outputFolder == used  # for the next scene
+    assert panel.parameters.outputFolder == str(going.parent)  # for the next scene
 
 
-def test_failed_training_is_reported_in_one_line(panel: PanelDriver) -> None:
+def test_missing_output_folder_and_failed_training_are_reported_in_one_line(
+    host: Any, tmp_path: Path
+) -> None:
+    panel = ready_panel(host, tmp_path)
+    ui, folder = panel.ui, panel.ui.outputFolderEdit.currentPath
+    ui.outputFolderEdit.currentPath = ""
+    host.process_events()
+    assert not ui.trainButton.enabled
+    assert ui.trainButton.toolTip == "select an output folder"
+    assert ui.trainReason.text == "To train: select an output folder"
+    ui.outputFolderEdit.currentPath = folder
     panel.parameters.device = "cuda:7"
-    panel.host.process_events()
-    panel.press(panel.ui.trainButton)
+    host.process_events()
+    panel.press(ui.trainButton)
     job = panel.widget.panel.runs.job
-    panel.host.wait_until(lambda: not job.isActive, 120)
+    host.wait_until(lambda: not job.isActive, 120)
     assert job.state == "failed"
-    assert "cuda:7" in panel.ui.trainMessage.text
-    assert "\n" not in panel.ui.trainMessage.text
-    assert "cuda:7" in panel.ui.logText.plainText  # the details
-    assert panel.ui.trainButton.enabled
-
-
-def test_missing_output_folder_is_reported(panel: PanelDriver) -> None:
-    panel.ui.outputFolderEdit.currentPath = ""
-    panel.host.process_events()
-    assert not panel.ui.trainButton.enabled
-    assert panel.ui.trainButton.toolTip == "select an output folder"
-    assert panel.ui.trainReason.text == "To train: select an output folder"
+    assert "cuda:7" in ui.trainMessage.text
+    assert "\n" not in ui.trainMessage.text
+    assert "cuda:7" in ui.logText.plainText  # the details
+    assert ui.trainButton.enabled
+    end(panel)
 
 
 def test_run_on_another_computer_is_monitored_and_stopped(
