@@ -7,10 +7,10 @@ Light: heavy packages are imported by the commands that need them.
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 from . import __version__
 from .commands import COMMANDS
-from .errors import GenSegError
+from .errors import GenSegError, as_user_error
 from .events import EventLog
 from .progress import JsonLines
 
@@ -31,14 +31,6 @@ getting started:
 
 `genseg COMMAND --help` describes a command and shows examples.
 For research use only; GenSeg is not a medical device."""
-
-
-_PATH_ERRORS = {
-    errno.EACCES: "permission denied; ask its owner or choose another path",
-    errno.EPERM: "permission denied; ask its owner or choose another path",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-    errno.ELOOP: "its symbolic links form a cycle; choose another path",
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,36 +73,27 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
+    started = time.monotonic()
     arguments = sys.argv[1:] if argv is None else list(argv)
     stdout = sys.stdout
     _escape_unencodable(sys.stdout, sys.stderr)
     with _stdout_for_events(_wants_json(arguments)):
         try:
             args = build_parser().parse_args(arguments)
-            args.stdout = stdout
-            with _missing_packages_reported():
-                args.run(args)
-        except GenSegError as error:
-            text = " ".join(str(error).split())
-            return _fail(2, f"error: {text}", text, arguments, stdout)
+            args.stdout, args.started = stdout, started
+            args.run(args)
         except KeyboardInterrupt:
             return _fail(130, "interrupted", "interrupted", arguments, stdout)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         except Exception as error:
-            if (line := _path_error(error)) is not None:
+            if (known := as_user_error(error)) is not None:
+                line = " ".join(str(known).split())
                 return _fail(2, f"error: {line}", line, arguments, stdout)
             traceback.print_exc()
             text = f"this is a bug in GenSeg; please report it with the lines above ({error!r})"
             return _fail(1, text, text, arguments, stdout)
     return 0
-
-
-def _path_error(error: Exception) -> str | None:
-    """Describe a path that the system does not let us read; None for other errors."""
-    if isinstance(error, OSError) and error.filename and error.errno in _PATH_ERRORS:
-        return f"{error.filename}: {_PATH_ERRORS[error.errno]}"
-    return None
 
 
 def _escape_unencodable(*streams: TextIO) -> None:
@@ -135,20 +118,6 @@ def _stdout_for_events(active: bool) -> Iterator[None]:
         return
     with redirect_stdout(sys.stderr):
         yield
-
-
-@contextmanager
-def _missing_packages_reported() -> Iterator[None]:
-    """Convert the import error of a package that is not installed into a GenSegError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").split(".")[0]
-        if package in ("", __package__):
-            raise
-        raise GenSegError(
-            f"the Python package {package} is not installed for {sys.executable}; install it first"
-        ) from error
 
 
 def _fail(code: int, line: str, event: str, arguments: Sequence[str], stdout: TextIO) -> int:

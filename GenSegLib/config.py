@@ -28,9 +28,10 @@ from .settings import (
 )
 
 SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
-# "warped" generates images without a network: real images warped onto the blended masks
-GENERATORS = ("searchable", "mask-only", "warped", "none")
-GENERATORLESS = ("warped", "none")
+# without a network: "warped" warps real images onto the blended masks, "regions" gives the regions
+# of real images an appearance of their own
+GENERATORS = ("searchable", "mask-only", "warped", "regions", "none")
+GENERATORLESS = ("warped", "regions", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 SEARCH_SPACES = ("light", "paper")
@@ -70,6 +71,13 @@ class TrainConfig:
         direct_path: the hypergradient includes the segmenter loss's direct dependence on the
             upper-level variables.
         lower_path: the hypergradient includes their effect by way of the generator's weights.
+        appearance_fraction: fraction of each batch that is recolored by region, initially; for the
+            generator "regions".
+        target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
+            any scanner. Validation cases steer the appearance of regions as they are and, by this
+            share, as another scanner would show them.
+        search_horizon: steps after which two distributions of region appearance are compared; 0
+            keeps the standard distributions.
         consistency: how unlabeled cases are used.
 
     Raises:
@@ -108,6 +116,9 @@ class TrainConfig:
     frozen: str = setting(_FROZEN, "")
     direct_path: bool = True
     lower_path: bool = True
+    appearance_fraction: float = setting(between(0, 1), 0.5)
+    target_scanner: float = setting(between(0, 1), 0.5)
+    search_horizon: int = setting(at_least(0), 50)
     consistency: str = setting(one_of(CONSISTENCIES), "none")
     consistency_weight: float = setting(at_least(0), 1.0)
     consistency_rampup: float = setting(BELOW_ONE, 0.4)
@@ -129,6 +140,11 @@ class TrainConfig:
     def has_generator(self) -> bool:
         """Whether a network generates the images of new pairs."""
         return self.generator not in GENERATORLESS
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether training has generated pairs, with masks of their own."""
+        return self.generator not in ("regions", "none")
 
     @classmethod
     def for_preset(
@@ -152,7 +168,7 @@ class TrainConfig:
         require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
         reject_unknown(changes, cls)
         steps = dataclasses.asdict(preset.steps[effort])
-        has_pairs = changes.get("generator", cls.generator) != "none"
+        has_pairs = cls(generator=changes.get("generator", cls.generator)).has_pairs
         is_few = labeled is not None and labeled <= preset.few_cases
         batches = {"batch_size": 1, "generated_batch_size": 1} if has_pairs and is_few else {}
         return cls(**{"segmenter": preset.segmenter, **steps, **batches, **changes})

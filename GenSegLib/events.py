@@ -34,9 +34,27 @@ class EventLog:
         self._path = path
         self._sinks = tuple(sinks)
 
-    def progress(self, phase: str, step: int, total: int, remaining_s: float | None = None) -> None:
-        """Report the progress of a phase (one of `PHASES`) and the remaining time in seconds."""
-        self._emit("progress", phase=phase, step=step, total=total, remaining_s=remaining_s)
+    def progress(
+        self,
+        phase: str,
+        step: int,
+        total: int,
+        remaining_s: float | None = None,
+        fraction: float | None = None,
+    ) -> None:
+        """Report progress.
+
+        Args:
+            phase: one of `PHASES`.
+            step: steps of the phase so far.
+            total: all steps of the phase.
+            remaining_s: remaining time of all phases in seconds.
+            fraction: of all phases together that is done; by default that is `step` / `total`.
+        """
+        entries = {"phase": phase, "step": step, "total": total, "remaining_s": remaining_s}
+        if fraction is not None:
+            entries["fraction"] = round(fraction, 4)
+        self._emit("progress", **entries)
 
     def metrics(self, phase: str, step: int, **values: float) -> None:
         """Report metrics of a step; NaN and infinity become null."""

@@ -85,7 +85,7 @@ class TerminalProgress:
 
 def format_progress(event: Event, dice: float | None = None) -> str:
     """Format a progress event: phase, bar, percentage, last Dice, remaining time."""
-    fraction = min(event["step"] / max(event["total"], 1), 1.0)
+    fraction = min(event.get("fraction", event["step"] / max(event["total"], 1)), 1.0)
     filled = round(fraction * _BAR_WIDTH)
     parts = [f"{event['phase']:<8} [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {fraction:4.0%}"]
     if dice is not None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from ..data.training_case import Box, CasePatches, TrainingCase
+from ..data.training_case import Box, CasePatches, PatchSource
 from .random_generator import RandomGenerator
 
 FOREGROUND_FRACTION = 0.5
@@ -34,7 +34,7 @@ class PatchSampler:
 
     def __init__(
         self,
-        cases: Sequence[TrainingCase],
+        cases: Sequence[PatchSource],
         patch_size: Sequence[int],
         foreground_fraction: float = FOREGROUND_FRACTION,
         margin: Sequence[int] | None = None,
@@ -81,7 +81,8 @@ class SliceSampler(PatchSampler):
     """Samples 2-D patches of slices along the last axis, with neighboring slices as channels.
 
     Images are (batch, channel * (1 + 2 context), *patch), the slices of a channel in order; labels
-    (batch, 1, *patch) are those of the middle slice. Beyond the first and last slice they repeat.
+    (batch, 1, *patch) are those of the middle slice, further channels of labels those of all slices.
+    Beyond the first and last slice they repeat.
 
     Args:
         cases: labeled cases (x, y, z).
@@ -93,7 +94,7 @@ class SliceSampler(PatchSampler):
 
     def __init__(
         self,
-        cases: Sequence[TrainingCase],
+        cases: Sequence[PatchSource],
         patch_size: Sequence[int],
         foreground_fraction: float = FOREGROUND_FRACTION,
         margin: Sequence[int] | None = None,
@@ -108,8 +109,11 @@ class SliceSampler(PatchSampler):
         low, high = max(0, middle - self.context), min(last, middle + self.context)
         image, label = super()._cut(case, (*box[:-1], slice(low, high + 1)))
         wanted = range(middle - self.context, middle + self.context + 1)
-        slices = image[..., [min(max(index, low), high) - low for index in wanted]]
-        return slices.movedim(-1, 1).flatten(0, 1), label[..., middle - low]
+        places = [min(max(index, low), high) - low for index in wanted]
+        images, regions = (
+            part[..., places].movedim(-1, 1).flatten(0, 1) for part in (image, label[1:])
+        )
+        return images, torch.cat([label[:1, ..., middle - low], regions])
 
 
 class MixedSpacingSampler:

@@ -152,11 +152,14 @@ class StoredCase:
         """See `TrainingCase`."""
         return _StoredPatches(self, size, self._places())
 
-    def foreground_region(self) -> InMemoryCase:
+    def foreground_box(self) -> Box:
         """See `TrainingCase`; the margin is `MARGIN_MM`."""
         margins = [round(MARGIN_MM / step) for step in self.spacing]
         sides = zip(self._low, self._high, margins, self.size_of("label"))
-        box = tuple(slice(max(0, a - m), min(n, b + m)) for a, b, m, n in sides)
+        return tuple(slice(max(0, a - m), min(n, b + m)) for a, b, m, n in sides)
+
+    def read_box(self, box: Box) -> InMemoryCase:
+        """See `TrainingCase`."""
         label = self.read("label", box)[0].long()
         return InMemoryCase(self.name, self.read("image", box), label, self.spacing)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -24,10 +24,24 @@ class CasePatches(Protocol):
         """Voxel indices (n, dims) of each foreground class that is present."""
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return image (channel, *size) and label (1, *size) of a box."""
+        """Return image (channel, *size) and label (1, *size) of a box.
+
+        Labels may have a further channel with the regions, see `CaseWithRegions`.
+        """
 
 
-class TrainingCase(Protocol):
+class PatchSource(Protocol):
+    """What patches are sampled from."""
+
+    @property
+    def coarse(self) -> PatchSource | None:
+        """The same case at the preset's coarse spacing, if the preset has one."""
+
+    def patches(self, size: Sequence[int]) -> CasePatches:
+        """Return a source of patches of a size; smaller cases are padded with zeros."""
+
+
+class TrainingCase(PatchSource, Protocol):
     """A preprocessed case, in memory or on disk."""
 
     @property
@@ -59,11 +73,11 @@ class TrainingCase(Protocol):
     def extent(self) -> tuple[int, ...]:
         """Return the size in voxels of the region from which blended pairs are sampled."""
 
-    def patches(self, size: Sequence[int]) -> CasePatches:
-        """Return a source of patches of a size; smaller cases are padded with zeros."""
+    def foreground_box(self) -> Box:
+        """Return the box of the foreground and a margin; for a case in memory, of the whole."""
 
-    def foreground_region(self) -> InMemoryCase:
-        """Return the case in memory; a large case is cropped to its foreground and a margin."""
+    def read_box(self, box: Box) -> InMemoryCase:
+        """Return a box of the case in memory."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +111,13 @@ class InMemoryCase:
         image, label = _pad(self.image, size), _pad(self.label[None], size)
         return _PaddedCase(image, label, _voxels_by_class(label[0]))
 
-    def foreground_region(self) -> InMemoryCase:
-        """Return the case itself."""
-        return self
+    def foreground_box(self) -> Box:
+        """See `TrainingCase`."""
+        return tuple(slice(0, size) for size in self.label.shape)
+
+    def read_box(self, box: Box) -> InMemoryCase:
+        """See `TrainingCase`."""
+        return replace(self, image=self.image[(slice(None), *box)], label=self.label[box])
 
 
 @dataclass(frozen=True)

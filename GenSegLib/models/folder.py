@@ -12,7 +12,7 @@ installed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..presets import Preset
 from ..settings import at_least, is_number, is_spacing, require, setting, validate
 from . import manifest
 from .bundle_config import REQUIRED_PACKAGES, inference_config, network_data_format
+from .training_record import TrainingRecord
 
 METADATA = "configs/metadata.json"
 INFERENCE = "configs/inference.json"
@@ -61,6 +62,7 @@ class ModelMetadata:
         spacing: typical voxel size of the training cases in mm.
         volumes: smallest and largest volume of each label in the training cases, in ml.
         versions: of the packages that the model was made with.
+        training: record of its training.
     """
 
     name: str
@@ -74,6 +76,7 @@ class ModelMetadata:
     spacing: tuple[float, ...] | None = None
     volumes: dict[int, tuple[float, float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
+    training: TrainingRecord = field(default_factory=TrainingRecord)
 
     def __post_init__(self) -> None:
         """Check the entries.
@@ -96,6 +99,11 @@ class ModelMetadata:
     def label_values(self) -> tuple[int, ...]:
         """The voxel value of each class of the network, background (0) first."""
         return (0, *sorted(self.labels))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each thing that a user of the model must know about its training."""
+        return tuple(self.training.notes(self.validation.get("dice")))
 
     def save(self, folder: Path) -> None:
         """Write the metadata to a model folder, without updating the manifest.
@@ -143,6 +151,7 @@ class ModelMetadata:
                 "spacing": None if self.spacing is None else list(self.spacing),
                 "volumes": {str(value): list(ends) for value, ends in self.volumes.items()},
                 "versions": self.versions,
+                "training": asdict(self.training),
             },
         }
 
@@ -163,6 +172,7 @@ class ModelMetadata:
             own["labels"] = {int(value): str(name) for value, name in own["labels"].items()}
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
+            own["training"] = TrainingRecord(**own["training"])
             own["volumes"] = {int(value): tuple(ends) for value, ends in own["volumes"].items()}
             return cls(name=str(values["name"]), **own)
         except GenSegError as fault:

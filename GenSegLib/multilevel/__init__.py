@@ -2,6 +2,7 @@
 
 from .engine import Engine, Level
 from .hypergradients import HYPERGRADIENTS, Hypergradient, finite_difference, neumann, unroll
+from .paired_search import PairedSearch
 from .problem import TrilevelProblem
 from .vectors import effective_learning_rates
 
@@ -10,6 +11,7 @@ __all__ = [
     "Engine",
     "Hypergradient",
     "Level",
+    "PairedSearch",
     "TrilevelProblem",
     "effective_learning_rates",
     "finite_difference",

@@ -13,10 +13,17 @@ from .vectors import Tensors, gradient, match_strides
 
 @dataclass
 class Level:
-    """The parameters of one level and their optimizer."""
+    """The parameters of one level and their optimizer.
+
+    Attributes:
+        parameters: see above.
+        optimizer: see above.
+        max_norm: gradients are clipped to this norm, all parameters together; None for no clipping.
+    """
 
     parameters: Tensors
     optimizer: torch.optim.Optimizer
+    max_norm: float | None = None
 
     def step(self, loss: torch.Tensor) -> float:
         """Take one optimizer step on a loss and return the value of the loss."""
@@ -27,6 +34,8 @@ class Level:
         """Take one optimizer step with given gradients."""
         for parameter, grad in zip(self.parameters, gradients):
             parameter.grad = match_strides(grad, parameter)
+        if self.max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 

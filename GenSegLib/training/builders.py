@@ -26,6 +26,7 @@ from .upper_variables import UpperVariables
 
 _BETAS = (0.5, 0.99)
 _WEIGHT_DECAY = 1e-2
+_MAX_NORM = 12.0  # of the segmenter's gradients, as in nnU-Net
 
 
 def build_problem(
@@ -125,7 +126,7 @@ def build_engine(
     is_steered = has_validation and bool(upper)
     engine = Engine(
         lower=Level(lower, adam(lower)),
-        middle=Level(middle, segmenter_optimizer),
+        middle=Level(middle, segmenter_optimizer, _MAX_NORM),
         upper=Level(upper, adam([{"params": upper}], lr=config.upper_lr)),  # may be empty
         hypergradient=HYPERGRADIENTS.get(config.hypergradient) if is_steered else None,
         upper_interval=config.upper_interval,

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,11 @@ class TrainingState:
 
     Attributes:
         phase, step: the current phase and its steps so far.
-        elapsed_s: seconds of training, including those before a resume.
+        elapsed_s: seconds of training, including preparation and those before a resume.
+        preparation_s: seconds before the first step; None until then.
+        missing_steps: steps for which there was no time, by phase of the segmenter.
         best_dice, last_dice: of validation.
+        is_empty: whether no prediction of the last validation had any foreground.
         rounds_without_improvement: validations since the best one.
         lr_halvings: how often the learning rates were halved after a loss had diverged.
         micro_batch_size: samples per forward pass; 0 for whole batches.
@@ -47,8 +50,11 @@ class TrainingState:
     phase: str = PHASES[0]
     step: int = 0
     elapsed_s: float = 0.0
+    preparation_s: float | None = None
+    missing_steps: dict[str, int] = field(default_factory=dict)
     best_dice: float = -1.0
     last_dice: float | None = None
+    is_empty: bool = False
     rounds_without_improvement: int = 0
     lr_halvings: int = 0
     micro_batch_size: int = 0
@@ -56,9 +62,9 @@ class TrainingState:
     memory_format: str = CHANNELS_LAST
 
     def keep_execution(self, other: TrainingState) -> None:
-        """Take over from another state how the training computes, and its elapsed time."""
-        names = ("elapsed_s", "lr_halvings", "micro_batch_size", "threads", "memory_format")
-        for name in names:
+        """Take over from another state how the training computes, and its times."""
+        names = ("elapsed_s", "preparation_s", "lr_halvings", "micro_batch_size", "threads")
+        for name in (*names, "memory_format"):
             setattr(self, name, getattr(other, name))
 
 

@@ -12,12 +12,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..augmentation.policy import AugmentationPolicy
 from ..augmentation.random_generator import RandomGenerator
+from ..augmentation.region_appearance import AppearanceDistribution
 from ..computing.devices import choose_device, to_device
 from ..config import TrainConfig
 from ..data.training_case import TrainingCase
 from ..feedback import Feedback
 from ..multilevel import TrilevelProblem, effective_learning_rates
 from ..presets import Preset
+from .appearance_search import AppearanceSearch
 from .builders import build_average, build_engine, build_problem, network_arguments
 from .consistency import ConsistencyTerm, MeanTeacher
 from .prefetcher import Prefetcher
@@ -36,7 +38,7 @@ class Learner:
         cases: training cases, then validation cases.
         validation_count: number of validation cases.
         classes: number of classes, background included.
-        unlabeled: unlabeled cases for consistency regularization.
+        unlabeled: unlabeled cases for consistency regularization and for contrasts of regions.
     """
 
     def __init__(
@@ -71,24 +73,46 @@ class Learner:
             self.problem.generator, config.ema_decay, use_buffers=False
         )
         self.sampler = BatchSampler(
-            config, self.policy, cases, self.training_count, classes, preset, self.rng
+            config, self.policy, cases, self.training_count, classes, preset, self.rng, unlabeled
         )
-        self.teacher = self._build_teacher(unlabeled, preset) if unlabeled else None
+        self.search = self._build_search(has_targets=bool(unlabeled))
+        has_teacher = config.consistency != "none"
+        self.teacher = self._build_teacher(unlabeled, preset) if has_teacher else None
         self.prefetcher = Prefetcher(self.rng, enabled=self._can_prefetch())
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)
         ]
 
     def _can_prefetch(self) -> bool:
-        """Return whether a GPU computes and steps leave the random generator alone."""
+        """Return whether a core is free for it, and steps leave the random generator alone."""
         is_alone = self.teacher is None and self.config.generator != "warped"
-        return is_alone and self.device.type != "cpu"
+        return is_alone and (self.device.type != "cpu" or torch.get_num_threads() > 1)
 
     def _build_teacher(self, unlabeled: Sequence[TrainingCase], preset: Preset) -> MeanTeacher:
         patches = patch_sampler(unlabeled, preset)
         return MeanTeacher(
             self.config, self.problem, self.segmenter_average, patches, self.policy, self.rng
         )
+
+    @property
+    def validation_cases(self) -> list[TrainingCase]:
+        """The validation cases."""
+        return self.cases[self.training_count :]
+
+    def _build_search(self, *, has_targets: bool) -> AppearanceSearch | None:
+        config, recoloring = self.config, self.sampler.recoloring
+        is_steered = config.search_horizon > 0 and bool(self.validation_cases)
+        if recoloring is None or not is_steered:
+            return None
+        start = recoloring.distribution
+        settings = config.search_horizon, config.target_scanner, config.seed
+        return AppearanceSearch(start, *settings, has_targets=has_targets)
+
+    def set_distribution(self, distribution: AppearanceDistribution) -> None:
+        """Recolor regions by this distribution from now on."""
+        assert self.sampler.recoloring is not None
+        self.prefetcher.discard()
+        self.sampler.recoloring.distribution = distribution
 
     @property
     def averaged_segmenter(self) -> nn.Module:
@@ -148,6 +172,11 @@ class Learner:
 
     def joint_step(self, step: int) -> dict[str, float]:
         """Take a step of the discriminator and of every level that is due."""
+        if self.search is not None:
+            self.search.before_step(self)
+            losses = self._step_without_generator(include_validation=False)
+            self.search.after_step(self)
+            return losses
         if not self.config.has_generator:
             return self._step_without_generator(include_validation=False)
         batch = self.prefetcher.next(self.sampler.trilevel_batch)
@@ -220,7 +249,7 @@ class Learner:
     def upper_values(self) -> dict[str, float]:
         """Return the upper-level variables by their names in the events."""
         if not self.config.has_generator:
-            return {}
+            return self.search.values() if self.search else {}
         variables = self.problem.variables.values()
         values = {"gamma": variables.pop("weight")}
         values |= {f"upper/{name}": value for name, value in variables.items()}
@@ -236,6 +265,7 @@ class Learner:
             "averages": [average.state_dict() for average in self._averages()],
             "random": self.prefetcher.random_state(),
             "feedback": self.feedback.to_json(),
+            "search": self.search.state_dict() if self.search else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -250,6 +280,8 @@ class Learner:
         self.rng.generator.set_state(state["random"].cpu())
         if self.config.has_generator:
             self.apply_feedback(Feedback.from_json(state["feedback"]))
+        if self.search is not None:
+            self.search.load_state_dict(state["search"], self)
 
     def _load_averages(self, states: Sequence[dict[str, Any]]) -> None:
         if "tensors" not in states[0]:

@@ -12,21 +12,20 @@ from ..feedback import write_preview_pairs
 from ..files import atomic_folder
 from .session import Session
 from .synthesis import generate_pairs, label_volume, pair_kinds, write_pair
+from .validation import Classes
 
 _REAL_PAIRS = 3
 
 
-def write_previews(
-    session: Session, folder: Path, predicted: Sequence[torch.Tensor], seed: int
-) -> None:
+def write_previews(session: Session, folder: Path, predicted: Sequence[Classes], seed: int) -> None:
     """Write real pairs, a generated pair of each kind, and validation cases with predictions.
 
-    Large cases are cropped around their foreground.
+    Large cases are shown around their foreground only.
 
     Args:
         session: of the training.
         folder: created atomically.
-        predicted: see `predict_validation_cases`.
+        predicted: classes (*shape) of the first validation cases.
         seed: of the generated pairs.
     """
     learner = session.learner
@@ -38,17 +37,18 @@ def write_previews(
             write_pair(*files, image, session.to_label_values(label), spacing, session.names)
 
         for k, real in enumerate(learner.cases[:_REAL_PAIRS]):
-            region = real.foreground_region()
+            region = real.read_box(real.foreground_box())
             write(f"real_{k}", region.image, region.label)
+        generated = generate_pairs(learner, pair_kinds(learner), seed)
+        for k, pair in enumerate(generated):
+            write(f"generated_{k}", pair.image, pair.label)
         if learner.config.has_generator:
-            generated = generate_pairs(learner, pair_kinds(learner), seed)
-            for k, pair in enumerate(generated):
-                write(f"generated_{k}", pair.image, pair.label)
             origins = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
             write_preview_pairs(target, origins)
-        for case, classes in zip(learner.cases[learner.training_count :], predicted):
-            region = case.foreground_region()
+        for case, classes in zip(learner.validation_cases, predicted):
+            box = case.foreground_box()
+            region = case.read_box(box)
             write(f"validation_{case.name}", region.image, region.label)
             path = target / f"validation_{case.name}_prediction.nii.gz"
-            label = session.to_label_values(classes)
+            label = session.to_label_values(torch.from_numpy(classes[box]))
             write_label(path, label_volume(label, spacing), session.names)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from ..errors import GenSegError
 from ..events import EventLog
 from ..feedback import Feedback
@@ -10,9 +13,12 @@ from .checkpoints import TrainingState
 from .learner import Learner
 from .previews import write_previews
 from .session import Session
-from .validation import predict_validation_cases, validation_dice
+from .validation import CaseSegmenter, Classes, class_dices, mean_dice
 
 _MIN_IMPROVEMENT = 1e-4  # of the Dice
+# Of a training's time: for all validations, and for the cases of one; little time is always free.
+_SHARE, _SHARE_OF_ONE = 0.1, 0.04
+_FREE_S = 5.0
 
 
 class Rounds:
@@ -25,6 +31,8 @@ class Rounds:
 
     def __init__(self, run: RunFolder, events: EventLog) -> None:
         self._run, self._events = run, events
+        self._spent_s = self._last_s = 0.0
+        self._count: int | None = None  # of cases that are validated
 
     def read_feedback(self, learner: Learner) -> None:
         """Apply what the user has rejected since the last round."""
@@ -44,25 +52,59 @@ class Rounds:
             self._events.log(f"feedback ignored: {error}", "warning")
             return None
 
-    def validate(self, session: Session, state: TrainingState, done: int) -> None:
+    def can_validate(self, elapsed_s: float) -> bool:
+        """Return whether another validation, and the last one, fit into a tenth of the time."""
+        needed = self._spent_s + 2 * self._last_s
+        return needed <= max(_FREE_S, _SHARE * elapsed_s)
+
+    def validate(self, session: Session, state: TrainingState, done: int, total_s: float) -> None:
         """Measure the Dice on validation cases, and write previews.
 
         Args:
             session: of the training.
-            state: its Dice entries are updated.
+            state: its entries on validation are updated.
             done: steps of the training so far.
+            total_s: expected seconds of the whole training.
         """
-        predicted = predict_validation_cases(session.learner)
+        start = time.monotonic()
+        predicted = self._predict(session, total_s)
         if predicted:
-            dice = validation_dice(session.learner, predicted)
-            improved = dice > state.best_dice + _MIN_IMPROVEMENT
-            state.rounds_without_improvement = (
-                0 if improved else state.rounds_without_improvement + 1
-            )
-            state.best_dice = max(dice, state.best_dice)
-            state.last_dice = dice
-            self._events.metrics("joint", done, validation_dice=dice)
+            self._measure(session.learner, predicted, state, done)
         folder = self._run.previews / f"{done:06d}"
         if not folder.exists():
             write_previews(session, folder, predicted, seed=done)
             self._events.preview(done, folder.relative_to(self._run.path).as_posix())
+        self._last_s = time.monotonic() - start
+        self._spent_s += self._last_s
+
+    def _predict(self, session: Session, total_s: float) -> list[Classes]:
+        """Return the predictions of the validation cases, or the first ones if time is short."""
+        start, limit = time.monotonic(), max(_FREE_S, _SHARE_OF_ONE * total_s)
+        segment = CaseSegmenter(session.learner, list(session.names))
+        cases = session.learner.validation_cases
+        predicted: list[Classes] = []
+        for case in cases[: self._count]:
+            predicted.append(segment(case))
+            if self._count is None and time.monotonic() - start > limit:
+                break
+        if self._count is None and len(predicted) < len(cases):
+            self._events.log(
+                f"validation uses {len(predicted)} of {len(cases)} cases, since predictions of "
+                "whole images would take too large a part of the time"
+            )
+        self._count = len(predicted)
+        return predicted
+
+    def _measure(
+        self, learner: Learner, predicted: list[Classes], state: TrainingState, done: int
+    ) -> None:
+        labels = (case.label.cpu().numpy() for case in learner.validation_cases)
+        pairs = zip(predicted, labels)
+        dice = mean_dice([class_dices(each, label, learner.classes) for each, label in pairs])
+        if math.isnan(dice):
+            return
+        improved = dice > state.best_dice + _MIN_IMPROVEMENT
+        state.rounds_without_improvement = 0 if improved else state.rounds_without_improvement + 1
+        state.best_dice, state.last_dice = max(dice, state.best_dice), dice
+        state.is_empty = not any(each.any() for each in predicted)
+        self._events.metrics("joint", done, validation_dice=dice)

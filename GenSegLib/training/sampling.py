@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,10 +13,11 @@ from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import SpatialStrength
 from ..config import TrainConfig
-from ..data.training_case import TrainingCase
+from ..data.training_case import PatchSource, TrainingCase
 from ..feedback import Feedback
 from ..presets import Preset
 from .problem import GeneratorBatch, Pair, TrilevelBatch
+from .recoloring import Recoloring, recoloring_of
 
 _MARGIN = 8  # of the patch size, on either side
 
@@ -41,6 +42,7 @@ class BatchSampler:
         classes: number of classes, background included.
         preset: the task's preset.
         rng: random generator.
+        unlabeled: unlabeled cases, whose contrasts recolored images get.
     """
 
     def __init__(
@@ -52,16 +54,21 @@ class BatchSampler:
         classes: int,
         preset: Preset,
         rng: RandomGenerator,
+        unlabeled: Sequence[TrainingCase] = (),
     ) -> None:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
         self.names = [case.name for case in cases]
         self._training = range(training_count)
         self._preset = preset
-        self._training_patches = patch_sampler(cases[:training_count], preset, with_margin=True)
-        self._all_patches = patch_sampler(cases, preset, with_margin=True)
-        validation = cases[training_count:]
-        self._validation_patches = patch_sampler(validation or cases[:training_count], preset)
-        if config.generator != "none":
+        self.recoloring: Recoloring | None = None
+        sources: Sequence[PatchSource] = cases
+        if config.generator == "regions":
+            sources, self.recoloring = recoloring_of(config, preset, cases, unlabeled, rng.device)
+        self._training_patches = patch_sampler(sources[:training_count], preset, with_margin=True)
+        self._all_patches = patch_sampler(sources, preset, with_margin=True)
+        validation = sources[training_count:]
+        self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
+        if config.has_pairs:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
             self._registered = PairSampler(
@@ -86,8 +93,34 @@ class BatchSampler:
         """Sample augmented real pairs of the training cases, or of all cases."""
         sampler = self._all_patches if include_validation else self._training_patches
         images, labels = sampler.sample(self.rng, self.config.batch_size)
-        size = self._preset.patch_size
-        return augment(images, labels, self.classes, self.policy, self.rng, size)
+        size, policy = self._preset.patch_size, self.policy
+        if self.recoloring is not None:
+            images, labels = self.recoloring(images, labels, self.rng)
+            policy = policy.scaled(self.recoloring.distribution.augmentation)
+        return augment(images, labels, self.classes, policy, self.rng, size)
+
+    def validation_views(
+        self, rng: RandomGenerator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sample images of validation cases, the same as another scanner might show them, labels.
+
+        Only with the generator "regions".
+        """
+        assert self.recoloring is not None
+        images, labels = self._validation_patches.sample(rng, self.config.batch_size)
+        shifted, labels = self.recoloring(images, labels, rng, self.recoloring.other_scanner)
+        return images, shifted, labels
+
+    def recolored_pairs(self, rng: RandomGenerator, count: int) -> tuple[Pair, list[str]]:
+        """Sample pairs of all cases, every image recolored, and the names of their cases.
+
+        Only with the generator "regions".
+        """
+        assert self.recoloring is not None
+        images, labels = self._all_patches.sample(rng, count)
+        names = [self.names[k % len(self.names)] for k in self.recoloring.cases_of(labels)]
+        distribution = replace(self.recoloring.distribution, fraction=1.0)
+        return self.recoloring(images, labels, rng, distribution), names
 
     def blended(self, *, include_validation: bool) -> PairBatch:
         """Sample new masks of and between the training cases, or all cases."""
@@ -126,7 +159,7 @@ class BatchSampler:
 
 
 def patch_sampler(
-    cases: Sequence[TrainingCase], preset: Preset, *, with_margin: bool = False
+    cases: Sequence[PatchSource], preset: Preset, *, with_margin: bool = False
 ) -> AnyPatchSampler:
     """Return the sampler of patches of these cases, at both spacings if the preset has two.
 

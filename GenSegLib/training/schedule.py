@@ -1,7 +1,13 @@
-"""Schedule of a training: lengths and costs of its phases, and the segmenter's learning rate."""
+"""Schedule of a training: shares of its phases in steps and time, progress, and learning rate.
+
+A time budget is that of the whole command. What is left of it after the preparation of cases is
+shared by the phases in proportion to the work that their steps are, so that a training that runs
+out of time has had its share of each phase, and its learning rates have decayed.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..config import TrainConfig
@@ -16,6 +22,8 @@ _CONSISTENCY_COSTS = {"none": 0.0, "mean-teacher": 0.5, "uncertainty-aware": 0.9
 _LR_WARMUP_STEPS = 50
 _LR_POWER = 0.9  # of the polynomial decay
 _MIN_LR_FRACTION = 0.01
+# of the time budget, for the model and the report at the end
+_RESERVE_S, _RESERVE_FRACTION = 5.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,14 @@ class Schedule:
     Attributes:
         steps: of each phase.
         costs: of a step of each phase, relative to a step of the final phase.
-        time_budget_s: of the training; None if only steps limit it.
+        time_budget_s: of the whole training; None if only steps limit it.
+        preparation_s: time before the first step, which the budget includes.
     """
 
     steps: dict[str, int]
     costs: dict[str, float]
     time_budget_s: float | None = None
+    preparation_s: float = 0.0
 
     @classmethod
     def of(cls, config: TrainConfig) -> Schedule:
@@ -44,6 +54,13 @@ class Schedule:
         return cls(dict(zip(PHASES, counts)), dict(zip(PHASES, costs)), config.time_budget_s)
 
     @property
+    def deadline_s(self) -> float:
+        """Seconds after which the last step ends; infinity without a time budget."""
+        if self.time_budget_s is None:
+            return math.inf
+        return self.time_budget_s - min(_RESERVE_S, _RESERVE_FRACTION * self.time_budget_s)
+
+    @property
     def total(self) -> int:
         """Steps of all phases."""
         return sum(self.steps.values())
@@ -54,9 +71,7 @@ class Schedule:
 
     def is_over(self, phase: str, step: int, elapsed_s: float) -> bool:
         """Return whether a phase has used up its steps, or its share of the time budget."""
-        if step >= self.steps[phase]:
-            return True
-        return self.time_budget_s is not None and elapsed_s >= self._end_of(phase)
+        return step >= self.steps[phase] or elapsed_s >= self.phase_end_s(phase)
 
     def lr_fraction(self, phase: str, step: int, elapsed_s: float) -> float:
         """Return the factor of the segmenter's learning rate: linear warm-up, polynomial decay."""
@@ -67,11 +82,18 @@ class Schedule:
     def progress(self, phase: str, step: int, elapsed_s: float) -> float:
         """Return the fraction of the segmenter's training that is done, by steps or by time."""
         total = max(1, self.steps["joint"] + self.steps["final"])
-        progress = self._segmenter_steps(phase, step) / total
+        by_steps = self._segmenter_steps(phase, step) / total
         if self.time_budget_s is None:
-            return progress
-        start = self._end_of("warm-up")
-        return max(progress, (elapsed_s - start) / max(1e-9, self.time_budget_s - start))
+            return by_steps
+        start = self.phase_end_s("warm-up")
+        return max(by_steps, (elapsed_s - start) / max(1e-9, self.deadline_s - start))
+
+    def fraction(self, phase: str, step: int, elapsed_s: float) -> float:
+        """Return the fraction of the whole training that is done: of its work, or of its time."""
+        work = self._work_until(phase) - (self.steps[phase] - step) * self.costs[phase]
+        return min(
+            1.0, max(work / max(1e-9, self._work_until("final")), elapsed_s / self.deadline_s)
+        )
 
     def _segmenter_steps(self, phase: str, step: int) -> int:
         return step + (self.steps["joint"] if phase == "final" else 0)
@@ -82,15 +104,19 @@ class Schedule:
         remaining = (self.steps[phase] - step) * step_s
         for name in PHASES[PHASES.index(phase) + 1 :]:
             remaining += self.steps[name] * unit * self.costs[name]
-        if self.time_budget_s is None:
-            return remaining
-        return max(0.0, min(remaining, self.time_budget_s - elapsed_s))
+        return max(0.0, min(remaining, self.deadline_s - elapsed_s))
 
-    def _end_of(self, phase: str) -> float:
-        assert self.time_budget_s is not None
-        costs = [self.steps[name] * self.costs[name] for name in PHASES]
-        until = sum(costs[: PHASES.index(phase) + 1])
-        return self.time_budget_s * until / max(1e-9, sum(costs))
+    def phase_end_s(self, phase: str) -> float:
+        """Return the seconds after which a phase has used up its share of the time budget."""
+        if self.time_budget_s is None:
+            return math.inf
+        share = self._work_until(phase) / max(1e-9, self._work_until("final"))
+        return self.preparation_s + share * (self.deadline_s - self.preparation_s)
+
+    def _work_until(self, phase: str) -> float:
+        """Return the cost of all steps up to the end of a phase."""
+        phases = PHASES[: PHASES.index(phase) + 1]
+        return sum(self.steps[name] * self.costs[name] for name in phases)
 
 
 def _joint_cost(config: TrainConfig) -> float:

@@ -35,8 +35,13 @@ class GeneratedPair:
     kind: str
 
 
+_RECOLORED = ("appearance",) * 6  # pairs of a preview
+
+
 def pair_kinds(learner: Learner) -> tuple[str, ...]:
-    """Return the kinds of change of a training's generated pairs."""
+    """Return the kinds of change of a training's generated pairs; none without such pairs."""
+    if not learner.config.has_generator:
+        return _RECOLORED if learner.sampler.recoloring else ()
     return ("blending", "deformation", *learner.problem.variables.transforms)
 
 
@@ -44,6 +49,8 @@ def pair_kinds(learner: Learner) -> tuple[str, ...]:
 def generate_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[GeneratedPair]:
     """Generate a pair of each kind, without use of the training's random generator."""
     rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
+    if learner.sampler.recoloring is not None:
+        return _recolored_pairs(learner, len(kinds), rng)
     return [_generate(learner, kind, rng, seed + k) for k, kind in enumerate(kinds)]
 
 
@@ -61,6 +68,19 @@ def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> G
     return GeneratedPair(image[0], pairs.labels[0, 0], (first, second), kind)
 
 
+def _recolored_pairs(learner: Learner, count: int, rng: RandomGenerator) -> list[GeneratedPair]:
+    """Return patches of real pairs with another appearance of their regions."""
+    preset = learner.preset
+    (images, labels), names = learner.sampler.recolored_pairs(rng, count)
+    if preset.spatial_dims == 2:  # volumes of one slice, without its neighbors
+        images = images.unflatten(1, (preset.channels, -1))[:, :, preset.context_slices, ..., None]
+        labels = labels[..., None]
+    return [
+        GeneratedPair(image, label[0], (name, name), "appearance")
+        for image, label, name in zip(images, labels, names)
+    ]
+
+
 def synthesize(
     run: RunFolder, out: Path, count: int, seed: int, events: EventLog | None = None
 ) -> list[Path]:
@@ -71,7 +91,7 @@ def synthesize(
     Raises:
         GenSegError: the run has no generator or no checkpoint, or its cases are missing.
     """
-    if not run.config.has_generator:
+    if not run.config.has_generator and run.config.generator != "regions":
         raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
     session = load_trained_session(run, events)
     names = [f"generated_{k:04d}.nii.gz" for k in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from ..computing.devices import deterministic
@@ -12,27 +13,29 @@ from ..runs import RunFolder, State
 from .trainer import StopRequested, Trainer
 
 
-def train(run: RunFolder, events: EventLog, *, resume: bool = False) -> None:
+def train(
+    run: RunFolder, events: EventLog, *, resume: bool = False, started: float | None = None
+) -> None:
     """Train the model of a run folder, or resume its training.
 
     Args:
         run: run folder, which receives checkpoints, previews and the model.
         events: receives progress, metrics and messages.
         resume: continue from the last checkpoint, if there is one.
+        started: value of `time.monotonic` at which the time budget started; now by default.
 
     Raises:
-        GenSegError: data, device or disk do not allow the training.
+        GenSegError: data, device, disk or time budget do not allow the training.
     """
+    started = time.monotonic() if started is None else started
     errors, ordered = drive_errors(run.path), deterministic(run.config.deterministic)
     with errors, run.lock(events.log) as lock, ordered:
         run.remove_temporary_files()
-        if resume:
-            run.clear_stop()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)
         done = 0
         try:
-            trainer = Trainer(run, events, lock, resume=resume)
+            trainer = Trainer(run, events, lock, resume=resume, started=started)
             try:
                 trainer.run()
             finally:

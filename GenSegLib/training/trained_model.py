@@ -1,19 +1,67 @@
-"""Model folder of a finished training."""
+"""Model folder of a finished training, and what the user must know about the model."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 
 from ..models.folder import ModelMetadata
+from ..models.training_record import USELESS_DICE, TrainingRecord
 from ..models.weights import save_model
 from ..networks import segmenter_target
 from ..runs import RunFolder
+from .checkpoints import TrainingState
 from .learner import Learner
+from .schedule import Schedule
 from .volumes import case_volumes, volume_ranges
+
+_FEW_CASES = 5
+
+
+def training_record(schedule: Schedule, state: TrainingState) -> TrainingRecord:
+    """Return the record of a training that has ended."""
+    planned = schedule.steps["joint"] + schedule.steps["final"]
+    return TrainingRecord(
+        steps=planned - sum(state.missing_steps.values()),
+        planned_steps=planned,
+        seconds=round(state.elapsed_s, 1),
+        steps_after_validation=0 if state.last_dice is None else state.step,
+    )
+
+
+def training_warnings(
+    record: TrainingRecord, state: TrainingState, training_cases: int
+) -> Iterator[str]:
+    """Yield a warning for each reason not to use the model, with the remedy that fits.
+
+    Args:
+        record: see `training_record`.
+        state: of the training at its end.
+        training_cases: number of labeled cases it learned from before validation.
+    """
+    dice = state.last_dice
+    if dice is not None and dice < USELESS_DICE:
+        what = "all its predictions are empty" if state.is_empty else f"validation Dice {dice:.2f}"
+        if record.is_cut_short:
+            remedy = "train with a longer time budget"
+        elif training_cases < _FEW_CASES:
+            remedy = f"label more cases, since it learned from {training_cases} only"
+        else:
+            remedy = "check that the labels lie on the structures in the images (genseg check)"
+        yield f"the model has learned nothing of use ({what}); {remedy}"
+    elif record.is_cut_short:
+        yield (
+            f"the time budget allowed only {record.steps} of {record.planned_steps} steps; a "
+            "longer budget or a faster machine would give a better model"
+        )
 
 
 def write_model(
-    run: RunFolder, learner: Learner, labels: dict[int, str], validation_dice: float | None
+    run: RunFolder,
+    learner: Learner,
+    labels: dict[int, str],
+    validation_dice: float | None,
+    record: TrainingRecord,
 ) -> None:
     """Write the averaged segmenter and its metadata.
 
@@ -22,6 +70,7 @@ def write_model(
         learner: the trained networks.
         labels: names of the label values.
         validation_dice: mean Dice on the validation cases before the final phase trained on them.
+        record: of the training.
     """
     network = run.config.segmenter
     spacings = zip(*(case.spacing for case in learner.cases))
@@ -36,5 +85,6 @@ def write_model(
         validation={} if validation_dice is None else {"dice": round(validation_dice, 4)},
         spacing=tuple(statistics.median(axis) for axis in spacings),
         volumes=volume_ranges(case_volumes(learner.cases, labels)),
+        training=record,
     )
     save_model(run.model, metadata, learner.averaged_segmenter.state_dict())

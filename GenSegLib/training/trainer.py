@@ -8,13 +8,18 @@ the segmenter trains on all labeled cases, validation cases included, and on gen
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
+from ..computing.cpu_settings import set_up_cpu
+from ..computing.devices import choose_device
+from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
 from ..run_lock import RunLock
 from ..runs import RunFolder, State
+from .appearance_search import FIRST_STEP, NOT_STEERED
 from .builders import require_compatible_patch_size
 from .checkpoints import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from .recovery import (
@@ -27,12 +32,11 @@ from .recovery import (
 from .rounds import Rounds
 from .schedule import PHASES, Schedule
 from .session import load_session
-from .trained_model import write_model
+from .trained_model import training_record, training_warnings, write_model
 from .tuning import SlowdownDetector, Tuner
 
 _LOG_EVERY = 5
 _HEARTBEAT_S = 5.0
-_ENOUGH_FINAL_STEPS = 0.25  # fraction of those of the settings
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
@@ -47,13 +51,17 @@ class Trainer:
         events: receives progress, metrics and messages.
         lock: of the run folder.
         resume: continue from the last checkpoint, if there is one.
+        started: value of `time.monotonic` at which the time budget started.
     """
 
     def __init__(
-        self, run: RunFolder, events: EventLog, lock: RunLock, *, resume: bool = False
+        self, run: RunFolder, events: EventLog, lock: RunLock, *, resume: bool, started: float
     ) -> None:
         self.run_folder, self.events, self.lock, self.config = run, events, lock, run.config
         require_compatible_patch_size(self.config.segmenter, run.preset)
+        self._clock = started
+        if choose_device(self.config.device).type == "cpu":
+            set_up_cpu()
         self.tuner, self.slowdown = Tuner(run, events.log), SlowdownDetector()
         self.rounds = Rounds(run, events)
         self.schedule = Schedule.of(self.config)
@@ -65,7 +73,8 @@ class Trainer:
         if checkpoint:
             self._restore(checkpoint)
         self._apply_state()
-        self._clock = self._saved = self._last_heartbeat = time.monotonic()
+        self._set_up_schedule()
+        self._saved = self._last_heartbeat = time.monotonic()
         self._phase_start = 0, 0.0
 
     @property
@@ -78,9 +87,11 @@ class Trainer:
         while (interruption := self._run_until_interrupted()) is not None:
             self._recover(interruption)
         self._save()
-        self._warn_if_cut_short()
+        record = training_record(self.schedule, self.state)
+        for warning in training_warnings(record, self.state, self.learner.training_count):
+            self.events.log(warning, "warning")
         names, dice = self.session.names, self.state.last_dice
-        write_model(self.run_folder, self.learner, names, dice)
+        write_model(self.run_folder, self.learner, names, dice, record)
 
     def _run_until_interrupted(self) -> Interruption | None:
         try:
@@ -89,6 +100,8 @@ class Trainer:
                     if phase != self.state.phase:
                         self.state.phase, self.state.step = phase, 0
                     self._run_phase(phase)
+                    if phase == "joint":
+                        self._end_search()
                 self._require_finite_weights()
         except Exception as error:
             interruption = as_interruption(error)
@@ -112,8 +125,11 @@ class Trainer:
             if state.step % self.config.validation_interval == 0 and self._end_round(phase):
                 break
             self._save_regularly()
-        if phase == "joint" and state.step % self.config.validation_interval:
-            self._end_round(phase)
+        else:  # all steps are done, or the time is over
+            if phase != "warm-up":
+                state.missing_steps[phase] = schedule.steps[phase] - state.step
+            if phase == "joint" and state.step:
+                self._validate()
 
     def _step(self, phase: str, step: int) -> dict[str, float]:
         if phase == "warm-up":
@@ -123,20 +139,44 @@ class Trainer:
         self.learner.progress = self.schedule.progress(phase, step, elapsed)
         if phase == "final":
             return self.learner.final_step()
+        if step == FIRST_STEP and self.learner.search is not None:
+            self.learner.search.begin(self._remaining_joint_steps(step, elapsed))
         return self.learner.joint_step(step)
 
+    def _remaining_joint_steps(self, step: int, elapsed: float) -> float:
+        """Estimate how many joint steps there are, and time for, at the pace so far."""
+        first, start = self._phase_start
+        pace = (elapsed - start) / max(1, step - first)
+        by_time = (self.schedule.phase_end_s("joint") - elapsed) / max(1e-9, pace)
+        return min(self.schedule.steps["joint"] - step, by_time)
+
+    def _end_search(self) -> None:
+        """End the search over distributions of region appearance, if there is one."""
+        if self.config.generator != "regions" or self.config.search_horizon == 0:
+            return
+        search = self.learner.search
+        if search is not None:
+            search.end(self.learner)
+        self.events.log(search.summary() if search else NOT_STEERED)
+
     def _end_round(self, phase: str) -> bool:
-        """Read feedback, validate, write previews; return whether the phase ends early."""
+        """Read feedback, and validate if there is time; return whether the phase ends early."""
         self.rounds.read_feedback(self.learner)
         if self.tuner.can_use_more_threads:
             self._retune()
-        if phase != "joint":
+        is_last = self.state.step == self.schedule.steps[phase]
+        if phase != "joint" or is_last or not self.rounds.can_validate(self._elapsed()):
             return False
-        self.rounds.validate(self.session, self.state, self.done)
+        self._validate()
         is_stalled = 0 < self.config.patience <= self.state.rounds_without_improvement
         if is_stalled:
             self.events.log("validation Dice no longer improves: the joint phase ends early")
         return is_stalled
+
+    def _validate(self) -> None:
+        elapsed = self._elapsed()
+        fraction = self.schedule.fraction(self.state.phase, self.state.step, elapsed)
+        self.rounds.validate(self.session, self.state, self.done, elapsed / max(1e-9, fraction))
 
     def _log_step(self, phase: str, losses: dict[str, float]) -> None:
         step, steps = self.state.step, self.schedule.steps[phase]
@@ -146,18 +186,26 @@ class Trainer:
         first, start = self._phase_start
         seconds_per_step = (elapsed - start) / max(1, step - first)
         remaining_s = self.schedule.remaining_s(phase, step, seconds_per_step, elapsed)
-        self.events.progress(phase, step, steps, remaining_s)
+        fraction = self.schedule.fraction(phase, step, elapsed)
+        self.events.progress(phase, step, steps, remaining_s, fraction)
         upper = self.learner.upper_values() if phase == "joint" else {}
         self.events.metrics(phase, self.done, **losses, **upper)
 
-    def _warn_if_cut_short(self) -> None:
-        step, steps = self.state.step, self.schedule.steps["final"]
-        if step < _ENOUGH_FINAL_STEPS * steps:
-            self.events.log(
-                f"the time budget allowed only {step} of {steps} final steps; a longer budget or a "
-                "faster machine would give a better model",
-                "warning",
-            )
+    def _set_up_schedule(self) -> None:
+        """Share the time that preparation has left among the phases.
+
+        Raises:
+            GenSegError: it has left none.
+        """
+        elapsed = self._elapsed()
+        if self.state.preparation_s is None:
+            if elapsed >= self.schedule.deadline_s:
+                raise GenSegError(
+                    f"the preparation took {elapsed:.0f} s, the whole time budget of "
+                    f"{self.config.time_budget_s:.0f} s; set a longer one"
+                )
+            self.state.preparation_s = elapsed
+        self.schedule = replace(self.schedule, preparation_s=self.state.preparation_s)
 
     def _elapsed(self) -> float:
         """Update and return the seconds of training, including those before a resume."""

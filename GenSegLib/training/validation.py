@@ -1,47 +1,97 @@
-"""Predictions and Dice of the averaged segmenter on validation cases."""
+"""Validation of the averaged segmenter on whole cases, by the path of predictions.
+
+Whole cases are segmented as `prediction` does it, at the training's spacing: in sliding windows,
+localized at the coarse spacing first if the preset has one, and postprocessed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from ..augmentation.spatial import argmax_channel
-from ..networks.slice_wise import as_volume_network
-from ..prediction.sliding_window import SlidingWindows, predict_probabilities
+from ..data.training_case import Box, TrainingCase
+from ..networks.slice_wise import as_window_network
+from ..prediction.ensemble import EnsemblePredictor
+from ..prediction.postprocessing import postprocess
+from ..prediction.sliding_window import SlidingWindows, iterate_slabs
 from .learner import Learner
 
+Classes = NDArray[np.uint8]
 
-def predict_validation_cases(learner: Learner) -> list[torch.Tensor]:
-    """Return the predicted classes (*shape) of each validation case.
 
-    Large cases are cropped around their foreground: whole ones would take longer than the training
-    between two validations.
+class CaseSegmenter:
+    """Segments whole training cases with the averaged segmenter.
+
+    Args:
+        learner: of the training.
+        values: label values for which the classes 1, 2, ... stand.
     """
-    predictions = []
-    for case in learner.cases[learner.training_count :]:
-        image = case.foreground_region().image[None]
-        windows = SlidingWindows.for_preset(learner.preset, image.shape[2:])
-        network = as_volume_network(learner.averaged_segmenter, learner.preset)
-        with learner.problem.autocast():
-            probabilities = predict_probabilities(network, windows, image)
-        predictions.append(argmax_channel(probabilities)[0, 0].to(torch.uint8))
-    return predictions
+
+    def __init__(self, learner: Learner, values: Sequence[int]) -> None:
+        self._learner, self._preset = learner, learner.preset
+        self._values = np.array([0, *values])
+        network: nn.Module = as_window_network(learner.averaged_segmenter, learner.preset)
+        self._predictor = EnsemblePredictor([network], learner.device, batch_size=1)
+
+    def __call__(self, case: TrainingCase) -> Classes:
+        """Return the predicted classes (*shape) of a case."""
+        image = case.image
+        result = np.zeros(image.shape[1:], np.uint8)
+        box = self._locate(case, result.shape)
+        if box is not None:
+            result[box] = self._segment(image[(slice(None), *box)])
+        return result
+
+    def _locate(self, case: TrainingCase, shape: tuple[int, ...]) -> Box | None:
+        """Return the box of the organ, localized at the coarse spacing; None if there is none."""
+        whole = tuple(slice(0, size) for size in shape)
+        if case.coarse is None:
+            return whole
+        found = np.argwhere(self._segment(case.coarse.image))
+        if len(found) == 0:
+            return whole if self._preset.full_image_fallback else None
+        fine, coarse = np.array(case.spacing), np.array(case.coarse.spacing)
+        margin = self._preset.coarse_margin_mm
+        starts = np.floor((found.min(axis=0) * coarse - margin) / fine).astype(int)
+        stops = np.ceil(((found.max(axis=0) + 1) * coarse + margin) / fine).astype(int)
+        ends = zip(starts.tolist(), stops.tolist(), shape)
+        return tuple(slice(max(0, start), min(stop, size)) for start, stop, size in ends)
+
+    def _segment(self, image: torch.Tensor) -> Classes:
+        """Return the postprocessed classes (*shape) of an image (channel, *shape)."""
+        windows = SlidingWindows.for_preset(self._preset, image.shape[1:])
+        with self._learner.problem.autocast():
+            slabs = [
+                argmax_channel(part[None])[0, 0].byte().cpu().numpy()
+                for _, _, part in iterate_slabs(self._predictor, image[None], windows)
+            ]
+        labels = self._values[np.concatenate(slabs, axis=windows.along)]
+        labels = postprocess(labels, self._preset, self._values[1:].tolist())
+        return np.searchsorted(self._values, labels).astype(np.uint8)
 
 
-def mean_dice(predicted: torch.Tensor, label: torch.Tensor, classes: int) -> float:
-    """Return the mean Dice over the foreground classes present in the label or the prediction."""
+def class_dices(predicted: Classes, label: Classes, classes: int) -> list[float]:
+    """Return the Dice of each foreground class; NaN for one that is in neither."""
     scores = []
     for value in range(1, classes):
         first, second = predicted == value, label == value
         size = int(first.sum()) + int(second.sum())
-        if size:
-            scores.append(2 * int((first & second).sum()) / size)
-    return sum(scores) / max(1, len(scores))
+        scores.append(2 * int((first & second).sum()) / size if size else math.nan)
+    return scores
 
 
-def validation_dice(learner: Learner, predicted: Sequence[torch.Tensor]) -> float:
-    """Return the mean Dice over validation cases and classes."""
-    labels = [case.foreground_region().label for case in learner.cases[learner.training_count :]]
-    scores = [mean_dice(each, label, learner.classes) for each, label in zip(predicted, labels)]
-    return sum(scores) / len(scores)
+def mean_dice(scores: Sequence[Sequence[float]]) -> float:
+    """Return the mean over classes of the mean over cases, without NaN entries; NaN for none.
+
+    Args:
+        scores: of each case and class.
+    """
+    by_class = [[x for x in entries if not math.isnan(x)] for entries in zip(*scores)]
+    means = [sum(entries) / len(entries) for entries in by_class if entries]
+    return sum(means) / len(means) if means else math.nan

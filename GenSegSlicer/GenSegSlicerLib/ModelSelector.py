@@ -89,6 +89,7 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Spacing"), _spacing(metadata)),
         (_("Training cases"), str(metadata.cases)),
         (_("Validation Dice"), _dice(metadata)),
+        (_("Note"), "<br>".join(map(escape, metadata.notes))),
         (_("Volumes"), _volumes(metadata)),
         (_("Network"), escape(metadata.network)),
         (_("Created with"), escape(", ".join(f"{k} {v}" for k, v in metadata.versions.items()))),

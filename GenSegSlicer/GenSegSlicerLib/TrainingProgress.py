@@ -10,8 +10,8 @@ _MAX_FRACTION = 0.99  # the model and the report are still to be written
 class TrainingProgress:
     """Phase, completed fraction, remaining time, last validation Dice, and the last error.
 
-    The fraction is that of the time, elapsed / (elapsed + remaining), so that progress bar and
-    remaining time agree. It never decreases, except when a training is resumed.
+    The fraction is the event's, or that of the time, elapsed / (elapsed + remaining). It never
+    decreases, except when a training is resumed.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,9 @@ class TrainingProgress:
         if isinstance(remaining, (int, float)):
             self.remainingS = float(remaining)
             total = self._elapsedS + self.remainingS
-            fraction = self._elapsedS / total if total > 0 else 0.0
+            fraction = event.get("fraction")
+            if not isinstance(fraction, (int, float)):
+                fraction = self._elapsedS / total if total > 0 else 0.0
             self.fraction = min(max(self.fraction, fraction), _MAX_FRACTION)
 
     def _addElapsedTime(self, now: object) -> None:

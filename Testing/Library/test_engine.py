@@ -131,3 +131,12 @@ def test_fused_steps_do_not_depend_on_strides_of_gradient_weight_and_state() -> 
     for level in levels:
         level.apply_gradients([gradients[1]])
     assert torch.equal(weights[0], weights[1]) and torch.equal(weights[0], weights[2])
+
+
+def test_gradients_are_clipped_to_the_norm_of_all_parameters_together() -> None:
+    parameters = [torch.zeros(1), torch.zeros(1)]
+    level = Level(parameters, torch.optim.SGD(parameters, 1.0), max_norm=1.0)
+    level.apply_gradients([torch.tensor([3.0]), torch.tensor([4.0])])
+    torch.testing.assert_close([float(each) for each in parameters], [-0.6, -0.8])
+    level.apply_gradients([torch.tensor([0.3]), torch.tensor([0.4])])
+    torch.testing.assert_close([float(each) for each in parameters], [-0.9, -1.2])

@@ -73,8 +73,24 @@ def test_the_next_batch_is_sampled_in_the_background() -> None:
     first, second = prefetcher.next(sample), prefetcher.next(sample)
     prefetcher.discard()
     assert [first, second] == seeded().uniform(2).tolist()
-    assert threads[0] == "MainThread"
-    assert all("prefetch" in name for name in threads[1:])
+    assert all("prefetch" in name for name in threads)
+
+
+def test_without_prefetching_batches_are_sampled_on_request() -> None:
+    requested: list[str] = []
+    prefetcher = Prefetcher(seeded(), enabled=False)
+    prefetcher.next(lambda: requested.append(threading.current_thread().name))
+    assert requested == [threading.current_thread().name]
+
+
+def test_the_background_uses_one_core_and_leaves_the_others_to_the_step() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert Prefetcher(seeded(), enabled=True).next(torch.get_num_threads) == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_discarded_batch_restores_the_random_generator() -> None:

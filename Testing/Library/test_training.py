@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Role
-from GenSegLib.config import GENERATORLESS, TrainConfig
+from GenSegLib.config import TrainConfig
 from GenSegLib.data.image_io import read_label
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
@@ -90,7 +91,7 @@ def test_other_hypergradients_train_too(tmp_path: Path, method: str) -> None:
 def test_without_a_generator_only_the_segmenter_trains_and_warped_pairs_change_it(
     tmp_path: Path,
 ) -> None:
-    runs = [trained(small_run(tmp_path / name, generator=name)) for name in GENERATORLESS]
+    runs = [trained(small_run(tmp_path / name, generator=name)) for name in ("warped", "none")]
     for run in runs:
         assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
         assert not list(run.previews.glob("*/generated_*"))
@@ -115,8 +116,16 @@ def test_a_time_budget_ends_the_training(tmp_path: Path) -> None:
     many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
     run = trained(small_run(tmp_path / "run", time_budget_s=6.0, **many))
     assert run.read_status()["state"] == State.FINISHED.value
-    counts = [event["step"] for event in read_events(run.events_file) if "total" in event]
-    assert 0 < max(counts) < 1000
+    progress = [event for event in read_events(run.events_file) if event["kind"] == "progress"]
+    assert 0 < max(event["step"] for event in progress) < 1000
+    assert progress[-1]["fraction"] > 0.8 and progress[-1]["remaining_s"] < 1.5
+    assert ModelMetadata.load(run.model).training.is_cut_short
+
+
+def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", time_budget_s=60.0)
+    with pytest.raises(GenSegError, match=r"took \d+ s, the whole time budget of 60 s; set a long"):
+        train(run, EventLog(run.events_file), started=time.monotonic() - 90)
 
 
 def test_patience_ends_the_joint_phase_early(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +119,9 @@ def test_threads_are_reduced_when_steps_become_slow(
 
 def resumed_format(run: RunFolder) -> str:
     with run.lock() as lock:
-        trainer = Trainer(run, EventLog(run.events_file), lock, resume=True)
+        trainer = Trainer(
+            run, EventLog(run.events_file), lock, resume=True, started=time.monotonic()
+        )
     return trainer.learner.problem.memory_format
 
 

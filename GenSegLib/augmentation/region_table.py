@@ -1,0 +1,169 @@
+"""Statistics of the regions of all cases of a training, and contrasts of unlabeled images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ..data.training_case import TrainingCase
+from .random_generator import RandomGenerator
+from .regions import CaseWithRegions, RegionMap, find_regions, image_clusters
+
+
+class RegionChange(NamedTuple):
+    """A change of intensities by region: x becomes scale * x + shift + noise of that sd.
+
+    All are (batch, region, channel).
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+    noise: torch.Tensor
+
+
+@dataclass(frozen=True)
+class RegionTable:
+    """Statistics of regions; region `r` of case `k` has the number `k * size + r`.
+
+    Region 0 of each case is padding, whose number is 0 for every case.
+
+    Attributes:
+        size: numbers per case.
+        fractions: (case, region) share of the case's voxels.
+        means, spreads: (case, region, channel).
+        air: (case,) darkest region of the background.
+    """
+
+    size: int
+    fractions: torch.Tensor
+    means: torch.Tensor
+    spreads: torch.Tensor
+    air: torch.Tensor
+
+    @classmethod
+    def of(cls, maps: Sequence[RegionMap], device: torch.device) -> RegionTable:
+        """Collect the statistics of these maps."""
+        size = 1 + max(len(each.classes) for each in maps)
+        channels = maps[0].means.shape[1]
+        fractions = torch.zeros(len(maps), size)
+        means, spreads = torch.zeros(2, len(maps), size, channels)
+        for k, each in enumerate(maps):
+            stop = 1 + len(each.classes)
+            fractions[k, 1:stop] = each.fractions
+            means[k, 1:stop], spreads[k, 1:stop] = each.means, each.spreads
+        air = torch.tensor([_darkest(each) for each in maps])
+        return cls(size, *(part.to(device) for part in (fractions, means, spreads, air)))
+
+    def split(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the case (batch,) and the region within it (batch, *s) of numbers (batch, *s)."""
+        cases = regions.flatten(1).amax(1) // self.size
+        first = (cases * self.size).reshape(-1, *[1] * (regions.ndim - 1))
+        return cases, (regions - first).clamp_min(0)
+
+    def standardized(self, cases: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return fractions (batch, region), means and sds (batch, region, channel) of cases.
+
+        Means and standard deviations are those of the case scaled to mean 0 and sd 1.
+        """
+        fractions = self.fractions[cases]
+        center, spread = self._moments(fractions, self.means[cases], self.spreads[cases])
+        return fractions, (self.means[cases] - center) / spread, self.spreads[cases] / spread
+
+    def normalized(self, cases: torch.Tensor, change: RegionChange) -> RegionChange:
+        """Normalize recolored cases as real ones are: to mean and sd of the whole case.
+
+        Args:
+            cases: (batch,).
+            change: of standardized intensities.
+
+        Returns:
+            The change of intensities as they are; padding stays as it is.
+        """
+        fractions, means, spreads = self.standardized(cases)
+        sds = ((change.scale * spreads).square() + change.noise.square()).sqrt()
+        center, spread = self._moments(fractions, change.scale * means + change.shift, sds)
+        old_center, old_spread = self._moments(fractions, self.means[cases], self.spreads[cases])
+        scale, noise = change.scale / spread, change.noise / spread * old_spread
+        shift = old_spread * (change.shift - center) / spread + old_center * (1 - scale)
+        kept = torch.ones_like(means[:, :1])
+        scale, shift, noise = (
+            torch.cat([first, values.expand_as(means)[:, 1:]], dim=1)
+            for first, values in ((kept, scale), (0 * kept, shift), (0 * kept, noise))
+        )
+        return RegionChange(scale, shift, noise)
+
+    @staticmethod
+    def _moments(
+        fractions: torch.Tensor, means: torch.Tensor, spreads: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and sd (batch, 1, channel) of whole cases."""
+        weights = fractions[..., None]
+        center = (weights * means).sum(1, keepdim=True)
+        squares = (weights * (spreads.square() + (means - center).square())).sum(1, keepdim=True)
+        return center, squares.sqrt().clamp_min(1e-4)
+
+
+@dataclass(frozen=True)
+class TargetContrasts:
+    """Clusters of unlabeled images, scaled to mean 0 and sd 1.
+
+    Attributes:
+        means, spreads: (image, cluster, channel).
+    """
+
+    means: torch.Tensor
+    spreads: torch.Tensor
+
+    def draw(
+        self, batch: int, regions: int, rng: RandomGenerator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return means and sds (batch, region, channel) of random clusters of one image each."""
+        images, clusters = self.means.shape[:2]
+        image = (rng.uniform(batch, 1) * images).long().clamp_max(images - 1)
+        chosen = (rng.uniform(batch, regions) * clusters).long().clamp_max(clusters - 1)
+        return self.means[image, chosen], self.spreads[image, chosen]
+
+
+def divide_cases(
+    cases: Sequence[TrainingCase], seed: int, device: torch.device
+) -> tuple[list[CaseWithRegions], RegionTable]:
+    """Divide cases into regions, at both spacings if they have two."""
+    maps = [find_regions(case, seed) for case in cases]
+    coarse = {k: find_regions(case.coarse, seed) for k, case in enumerate(cases) if case.coarse}
+    table = RegionTable.of([*maps, *coarse.values()], device)
+    places = {k: len(maps) + n for n, k in enumerate(coarse)}
+    divided = []
+    for k, (case, regions) in enumerate(zip(cases, maps)):
+        small = None
+        if case.coarse is not None:
+            small = CaseWithRegions(case.coarse, coarse[k], places[k] * table.size)
+        divided.append(CaseWithRegions(case, regions, k * table.size, small))
+    return divided, table
+
+
+def target_contrasts(
+    cases: Sequence[TrainingCase], seed: int, device: torch.device
+) -> TargetContrasts | None:
+    """Return the contrasts of unlabeled cases; None without cases."""
+    if not cases:
+        return None
+    maps = [image_clusters(case, seed) for case in cases]
+    table = RegionTable.of(maps, device)
+    _, means, spreads = table.standardized(torch.arange(len(maps), device=device))
+    fewest = min(len(each.classes) for each in maps)
+    order = table.fractions[:, 1:].argsort(1, descending=True)[:, :fewest, None] + 1
+    index = order.expand(-1, -1, means.shape[2])
+    return TargetContrasts(means.gather(1, index), spreads.gather(1, index))
+
+
+def _darkest(regions: RegionMap) -> int:
+    """Return the number of the background region with the lowest mean; 0 without background."""
+    means = [
+        (float(regions.means[k].mean()), k + 1)
+        for k, value in enumerate(regions.classes)
+        if value == 0
+    ]
+    return min(means)[1] if means else 0

@@ -1,0 +1,64 @@
+"""Recoloring of training patches by region: the distributions, and what they are applied to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..augmentation.random_generator import RandomGenerator
+from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance, is_color
+from ..augmentation.region_table import divide_cases, target_contrasts
+from ..augmentation.regions import CaseWithRegions
+from ..config import TrainConfig
+from ..data.training_case import TrainingCase
+from ..presets import Preset
+
+
+@dataclass
+class Recoloring:
+    """Recolors patches whose labels have regions as further channels.
+
+    Attributes:
+        appearance: recolors by region.
+        distribution: what recolored training images are drawn from.
+        other_scanner: distribution of validation images as another scanner would show them.
+    """
+
+    appearance: RegionAppearance
+    distribution: AppearanceDistribution
+    other_scanner: AppearanceDistribution
+
+    def __call__(
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        rng: RandomGenerator,
+        distribution: AppearanceDistribution | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images (batch, channel, *s), some recolored, and labels (batch, 1, *s)."""
+        chosen = distribution or self.distribution
+        return self.appearance.recolor(images, labels[:, 1:], chosen, rng), labels[:, :1]
+
+    def cases_of(self, labels: torch.Tensor) -> list[int]:
+        """Return the index of each patch's case, coarse versions after all cases."""
+        cases: list[int] = self.appearance.table.split(labels[:, 1:])[0].tolist()
+        return cases
+
+
+def recoloring_of(
+    config: TrainConfig,
+    preset: Preset,
+    cases: Sequence[TrainingCase],
+    unlabeled: Sequence[TrainingCase],
+    device: torch.device,
+) -> tuple[list[CaseWithRegions], Recoloring]:
+    """Divide the cases of a training into regions, and return them with their recoloring."""
+    divided, table = divide_cases(cases, config.seed, device)
+    targets = target_contrasts(unlabeled, config.seed, device)
+    is_bounded = preset.intensity.kind == "window"
+    appearance = RegionAppearance(table, targets, bounded=is_bounded, color=is_color(preset))
+    start = AppearanceDistribution.for_preset(preset, config.appearance_fraction)
+    other = AppearanceDistribution.for_preset(preset, 1.0)
+    return divided, Recoloring(appearance, start, other)
