@@ -1,10 +1,10 @@
-"""The data model of a training's input: cases with roles, label map and modality."""
+"""The data model of a training's input: cases with persons and roles, label map and modality."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,6 +14,7 @@ from .errors import GenSegError
 from .label_maps import check_labels, parse_labels
 
 MODALITIES = ("MR", "CT", "")
+_PERSON_KEYS = ("person", "subject", "patient")
 
 
 class Role(str, Enum):
@@ -28,6 +29,13 @@ class Role(str, Enum):
 class Case:
     """An image and, unless its role is `unlabeled`, its label volume.
 
+    Attributes:
+        name: used for file names, see `images.file_names.valid_file_name`.
+        image: file, or folder of a DICOM series.
+        label: file; None if there is none.
+        role: what the case is used for.
+        person: whom the image shows; "" if no other case may show the same person.
+
     Raises:
         GenSegError: the name cannot be part of a file name.
     """
@@ -36,6 +44,7 @@ class Case:
     image: Path
     label: Path | None = None
     role: Role = Role.TRAIN
+    person: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\\n\0"):
@@ -48,14 +57,20 @@ class Case:
         """Whether the case has a label for training or validation."""
         return self.label is not None and self.role is not Role.UNLABELED
 
+    @property
+    def person_or_name(self) -> str:
+        """The person, or the case's own name if it has none; equal for cases of one person."""
+        return self.person or self.name
+
     def to_json(self, base: Path | None = None) -> dict[str, str | None]:
         """Return JSON values; paths are absolute, or relative to `base` if inside it."""
-        return {
+        values = {
             "name": self.name,
             "image": _path_to_json(self.image, base),
             "label": None if self.label is None else _path_to_json(self.label, base),
             "role": self.role.value,
         }
+        return values | ({"person": self.person} if self.person else {})
 
     @classmethod
     def from_json(cls, entry: object, base: Path) -> Case:
@@ -78,7 +93,8 @@ class Case:
             raise GenSegError(f'case {name}: "role" must be one of {known}') from None
         if label is None and role is not Role.UNLABELED:
             raise GenSegError(f"case {name}: the role is {role.value}, but there is no label")
-        return cls(name, base / image, None if label is None else base / label, role)
+        person = read_person(entry)
+        return cls(name, base / image, None if label is None else base / label, role, person)
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,7 @@ class CaseSet:
         cases: with unique names.
         labels: names of the label values, without background; empty if unknown.
         modality: "MR", "CT", or "" if unknown.
+        notes: what was assumed when the cases were read, for the user; not in `to_json`.
 
     Raises:
         GenSegError: names are not unique, or a label value or modality is invalid.
@@ -97,6 +114,7 @@ class CaseSet:
     cases: tuple[Case, ...]
     labels: dict[int, str] = field(default_factory=dict)
     modality: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         # file systems of Windows and macOS are often case-insensitive
@@ -122,12 +140,16 @@ class CaseSet:
         return tuple(case for case in self.cases if case.is_labeled)
 
     def shuffled_labeled(self, seed: int) -> list[Case]:
-        """Return the labeled cases, sorted by name and permuted by `numpy.random.RandomState`."""
-        available = sorted(self.labeled, key=lambda case: case.name)
-        return [available[k] for k in permutation(len(available), seed)]
+        """Return the labeled cases, permuted by `numpy.random.RandomState`, person by person.
+
+        Cases of one person follow each other, sorted by name. Where each case shows a person of
+        its own, this is the permutation of the cases sorted by name.
+        """
+        groups = _by_person(self.labeled)
+        return [case for k in permutation(len(groups), seed) for case in groups[k]]
 
     def subset(self, labeled: int, seed: int) -> CaseSet:
-        """Keep the first `labeled` cases of `shuffled_labeled`, and all unlabeled ones.
+        """Keep the first `labeled` cases of `shuffled_labeled`, and unlabeled ones.
 
         With the same seed, smaller subsets are part of larger ones.
 
@@ -144,26 +166,33 @@ class CaseSet:
         cases = (case for case in self.cases if not case.is_labeled or case.name in selected)
         return dataclasses.replace(self, cases=tuple(cases))
 
-    def with_validation(self, fraction: float, seed: int) -> CaseSet:
+    def with_validation(
+        self, fraction: float, seed: int, training_only: Collection[str] = ()
+    ) -> CaseSet:
         """Assign a fraction of the labeled cases to validation, unless some already are.
 
-        At least one case is assigned and at least one is left for training; none is assigned if
-        there is only one, or if the fraction is 0.
+        All cases of a person get the same role, so the fraction is approximate. At least one
+        person is assigned and at least one is left for training; none is assigned if there is only
+        one, or if the fraction is 0. Unlabeled cases of validation persons are left out, since
+        training on them would make the validation too optimistic.
+
+        Args:
+            fraction: of the labeled cases.
+            seed: of the permutation of the persons.
+            training_only: names of cases whose persons stay in training, such as the only ones
+                with a class.
 
         Raises:
             GenSegError: no labeled case has the role `train`.
         """
-        training = sorted(case.name for case in self.labeled if case.role is Role.TRAIN)
+        training = [case for case in self.labeled if case.role is Role.TRAIN]
         if not training:
             raise GenSegError("there are no labeled cases to train on; add labeled cases")
-        if self.of_role(Role.VALIDATE) or len(training) == 1 or fraction <= 0:
-            return self
-        count = min(max(round(fraction * len(training)), 1), len(training) - 1)
-        validation = {training[k] for k in permutation(len(training), seed)[:count]}
-        cases = (
-            dataclasses.replace(case, role=Role.VALIDATE) if case.name in validation else case
-            for case in self.cases
-        )
+        persons = {case.person_or_name for case in self.of_role(Role.VALIDATE)}
+        assigned: set[str] = set()
+        if not persons and fraction > 0:
+            assigned = _validation_persons(training, fraction, seed, training_only)
+        cases = _with_validation(self.cases, assigned, persons | assigned)
         return dataclasses.replace(self, cases=tuple(cases))
 
     def to_json(self, base: Path | None = None) -> dict[str, Any]:
@@ -192,6 +221,59 @@ class CaseSet:
             labels=parse_labels(values.get("labels", {})),
             modality=modality,
         )
+
+
+def read_person(entry: Mapping[str, Any]) -> str:
+    """Return the person of an entry of a list, under any of the usual keys; "" if there is none."""
+    return next((str(entry[key]) for key in _PERSON_KEYS if entry.get(key) is not None), "")
+
+
+def _by_person(cases: Iterable[Case]) -> list[list[Case]]:
+    """Group cases by person; persons and their cases are sorted by case name."""
+    groups: dict[str, list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.name):
+        groups.setdefault(case.person_or_name, []).append(case)
+    return list(groups.values())
+
+
+def _validation_persons(
+    training: Sequence[Case], fraction: float, seed: int, training_only: Collection[str]
+) -> set[str]:
+    """Select persons at random until their cases are as near to the fraction as possible."""
+    groups = _by_person(training)
+    shuffled = [groups[k] for k in permutation(len(groups), seed)]
+    fixed = [any(case.name in training_only for case in group) for group in shuffled]
+    available = [group for group, is_fixed in zip(shuffled, fixed) if not is_fixed] or shuffled
+    if len(available) == len(groups):  # one person at least is for training
+        available = available[:-1]
+    wanted = min(max(round(fraction * len(training)), 1), len(training) - 1)
+    selected: set[str] = set()
+    count = 0
+    for group in available:
+        if selected and abs(count + len(group) - wanted) >= abs(count - wanted):
+            break
+        selected.add(group[0].person_or_name)
+        count += len(group)
+    return selected
+
+
+def _with_validation(
+    cases: Iterable[Case], assigned: Collection[str], validation: Collection[str]
+) -> Iterator[Case]:
+    """Yield the cases, those of assigned persons for validation; no unlabeled ones of `validation`.
+
+    Args:
+        cases: the cases.
+        assigned: persons whose training cases become validation cases.
+        validation: all persons with validation cases.
+    """
+    for case in cases:
+        if case.role is Role.UNLABELED and case.person_or_name in validation:
+            continue
+        if case.role is Role.TRAIN and case.person_or_name in assigned:
+            yield dataclasses.replace(case, role=Role.VALIDATE)
+        else:
+            yield case
 
 
 def _path_to_json(path: Path, base: Path | None) -> str:

@@ -5,6 +5,7 @@ Light: the standard library only.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -118,14 +119,14 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
+    """Read a JSON file that holds an object, in UTF-8 or UTF-16, with or without byte order mark.
 
     Raises:
         GenSegError: the file is missing, unreadable, not JSON, or holds something else.
     """
     path = Path(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(decode_text(path.read_bytes()))
     except FileNotFoundError:
         raise GenSegError(f"{path} does not exist; check the path") from None
     except OSError as error:
@@ -136,6 +137,12 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise GenSegError(f"{path} must contain a JSON object; restore or remove it")
     return value
+
+
+def decode_text(data: bytes) -> str:
+    """Decode a text; editors on Windows begin UTF-8 and UTF-16 with a byte order mark."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 @contextmanager
@@ -214,6 +221,13 @@ def remove(path: Path) -> None:
 def is_empty_folder(path: Path) -> bool:
     """Return whether `path` is a folder without entries."""
     return path.is_dir() and next(path.iterdir(), None) is None
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[None]:
+    """Raise GenSegError for errors of a folder that cannot be written, such as a full disk."""
+    with _user_errors(path, _FULL | _NOT_WRITABLE):
+        yield
 
 
 @contextmanager

@@ -5,13 +5,22 @@ Light: the standard library only.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .errors import GenSegError
-from .files import atomic_folder, is_empty_folder, read_json, remove, set_aside, write_json
+from .files import (
+    atomic_folder,
+    is_empty_folder,
+    read_json,
+    remove,
+    set_aside,
+    write_json,
+    writing_folder,
+)
 
 MARKER = ".genseg.json"
 _SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -32,7 +41,55 @@ def output_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
     require_free(path, overwrite)
     with atomic_folder(path, permit=lambda: require_free(path, overwrite)) as folder:
         yield folder
-        write_marker(folder, [entry.relative_to(folder).as_posix() for entry in _files_in(folder)])
+        write_marker(folder, _names_in(folder))
+
+
+class ResultFolder:
+    """An output folder that receives results one by one, each of them complete.
+
+    It appears with its first result, which replaces an earlier output if `overwrite` is set.
+
+    Raises:
+        GenSegError: see `require_free`.
+    """
+
+    def __init__(self, path: Path, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self._overwrite = overwrite
+        self._entries: set[str] = set()
+        require_free(self.path, overwrite)
+
+    @contextmanager
+    def result(self) -> Iterator[Path]:
+        """Add the files of a result.
+
+        Yields:
+            An empty folder. At the end of the block its files are moved to the output folder; if
+            the block raises, they are removed.
+
+        Raises:
+            GenSegError: the disk is full, or the folder cannot be written.
+        """
+        if not self._entries:
+            with output_folder(self.path, self._overwrite) as folder:
+                yield folder
+                self._entries = _names_in(folder)
+            return
+        with writing_folder(self.path):
+            folder = Path(tempfile.mkdtemp(prefix=".result.", suffix=".tmp", dir=self.path))
+            try:
+                yield folder
+                self._add(folder)
+            finally:
+                remove(folder)
+
+    def _add(self, folder: Path) -> None:
+        names = _names_in(folder)
+        self._entries |= names
+        write_marker(self.path, self._entries)  # first, so that an interrupted move can be undone
+        for name in sorted(names):
+            (self.path / name).parent.mkdir(exist_ok=True)
+            (folder / name).replace(self.path / name)
 
 
 def require_free(path: Path, overwrite: bool) -> None:
@@ -99,6 +156,11 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield from _files_in(entry)
         else:
             yield entry
+
+
+def _names_in(folder: Path) -> set[str]:
+    """Return the paths, relative to a folder, of the files below it."""
+    return {entry.relative_to(folder).as_posix() for entry in _files_in(folder)}
 
 
 def _marked_entries(path: Path) -> set[str]:

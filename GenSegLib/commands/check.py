@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..data.persons import find_divided_persons
 from ..presets import load_preset
 from .options import add_data, read_data
 
@@ -26,12 +27,13 @@ def run(args: argparse.Namespace) -> None:
     """Print a table of the cases; exit with 2 if one has an error."""
     from ..data.case_check import format_table
     from ..data.checks import check_cases, require_no_errors
-    from ..label_maps import require_compatible_labels
+    from ..data.classes import class_warnings, with_classes
 
-    cases = read_data(args)
     preset = load_preset(args.preset) if args.preset else None
-    checks = check_cases(cases, preset.labels if preset else None)
+    cases, _ = with_classes(read_data(args), preset)
+    checks = check_cases(cases)
     print(format_table(checks))
-    if preset is not None:
-        require_compatible_labels(cases.labels, preset.labels, preset.optional_labels)
+    notes = (*cases.notes, *find_divided_persons(cases.cases))
+    for warning in (*notes, *class_warnings(cases, checks)):
+        print(f"warning: {warning}")
     require_no_errors(checks)

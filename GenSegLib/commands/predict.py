@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..computing.memory import parse_memory
 from ..data.layouts import list_images
-from ..outputs import output_folder
+from ..outputs import require_free
 from .options import add_device, add_events, add_out, argument_type, find_model, open_event_log
 
 NAME = "predict"
@@ -92,20 +92,21 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the segmentations; all of them, or none after an error."""
+    """Write each segmentation as it is complete; exit with 2 if images were skipped."""
     model = find_model(args.model)
     images = [image for path in args.images for image in list_images(path)]
-    with output_folder(args.out, args.overwrite) as folder, open_event_log(args) as events:
-        from ..models.folder import ModelMetadata
-        from ..prediction.measurements import Measurement, format_measurements
-        from ..prediction.predict import predict_files
+    require_free(args.out, args.overwrite)
+    from ..models.folder import ModelMetadata
+    from ..prediction.measurements import Measurement, format_measurements
+    from ..prediction.predict import predict_files
 
-        measured: list[Measurement] | None = [] if args.measure else None
-
+    measured: list[Measurement] | None = [] if args.measure else None
+    with open_event_log(args) as events:
         predict_files(
             model,
             images,
-            folder,
+            args.out,
+            overwrite=args.overwrite,
             device=args.device,
             mirror=args.mirror,
             others=[find_model(path) for path in args.others],

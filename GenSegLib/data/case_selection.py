@@ -6,6 +6,7 @@ Light: numpy alone.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 
 from ..cases import Case, CaseSet, Role, permutation
 from ..errors import GenSegError
@@ -18,7 +19,8 @@ def select_cases(
 
     With `labeled`, the remaining labeled cases become unlabeled: their labels are left out of the
     result, so that nothing can read them. They follow the cases without a label, in reversed
-    order, so that different numbers of labeled cases come with the same unlabeled ones.
+    order, so that different numbers of labeled cases come with the same unlabeled ones. Further
+    cases of the selected persons are left out.
 
     Args:
         cases: all available cases.
@@ -36,12 +38,35 @@ def select_cases(
     found = sorted(cases.of_role(Role.UNLABELED), key=lambda case: case.name)
     found = [found[k] for k in permutation(len(found), seed)]
     if labeled is not None:
-        found += cases.shuffled_labeled(seed)[labeled:][::-1]
+        persons = {case.person_or_name for case in selected.labeled}
+        remaining = cases.shuffled_labeled(seed)[labeled:][::-1]
+        found += [case for case in remaining if case.person_or_name not in persons]
     wanted = max(1, len(found)) if limit is None else limit
     if not 1 <= wanted <= len(found):
         raise GenSegError(_too_few(len(found), limit))
     hidden = tuple(map(_without_label, found[:wanted]))
     return dataclasses.replace(selected, cases=(*selected.labeled, *hidden))
+
+
+def cases_with_only_examples(cases: CaseSet, values: Mapping[str, Collection[int]]) -> set[str]:
+    """Return the names of the cases with a label value that one person alone has.
+
+    If they were validation cases, the training could not learn that class.
+
+    Args:
+        cases: with their persons.
+        values: label values in each case's label, by name.
+    """
+    carriers: dict[int, list[Case]] = {}
+    for case in cases.labeled:
+        for value in values.get(case.name, ()):
+            carriers.setdefault(value, []).append(case)
+    return {
+        case.name
+        for found in carriers.values()
+        if len({case.person_or_name for case in found}) == 1
+        for case in found
+    }
 
 
 def _without_label(case: Case) -> Case:

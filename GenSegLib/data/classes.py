@@ -63,11 +63,14 @@ def case_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
 def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
     """Return a line for each class that no case or only one of several cases shows.
 
+    There is none while a case has an error, since its classes are unknown.
+
     Args:
         cases: with their label map, and their roles as far as they are known.
-        checks: of the cases, in the same order.
+        checks: of these cases and perhaps others.
     """
-    labeled = [(case, check) for case, check in zip(cases.cases, checks) if case.is_labeled]
+    check_of = {check.case: check for check in checks}
+    labeled = [(case, check_of[case.name]) for case in cases.cases if case.is_labeled]
     values = {value for _, check in labeled for value in check.voxels}
     warnings = []
     for value in sorted(values | cases.labels.keys()):

@@ -12,8 +12,10 @@ from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem
+from ..images.size_checks import require_plausible_spacing
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
+from ..outputs import ResultFolder
 from .measurements import FILE_NAME, Measurement, measure, write_measurements
 from .prediction_progress import PredictionProgress
 from .predictor import Prediction, Predictor
@@ -34,6 +36,7 @@ def predict_files(
     images: Sequence[Path],
     out: Path,
     *,
+    overwrite: bool = False,
     device: str = "auto",
     mirror: bool = False,
     others: Sequence[Path] = (),
@@ -47,11 +50,15 @@ def predict_files(
 ) -> list[Path]:
     """Segment image files and write a label file for each into a folder.
 
+    Each result is written as soon as it is complete. An image that cannot be segmented is skipped
+    with a warning.
+
     Args:
         model: model folder.
         images: image files, or folders of one DICOM series each.
         out: folder for `<image's name><suffix>`; with `probabilities` also for
             `probabilities/<image's name>_<label>.nii.gz`, one file per label.
+        overwrite: replace an earlier output of GenSeg.
         device: see `Predictor`.
         mirror: see `Predictor`.
         others: see `Predictor`.
@@ -70,13 +77,14 @@ def predict_files(
         The label files, in the order of the images.
 
     Raises:
-        GenSegError: the model or an image cannot be read, two images have the same name, or an
-            output would overwrite an image.
+        GenSegError: the model cannot be read, two images have the same name, an output would
+            overwrite an image or cannot be written; or, at the end, images were skipped.
     """
     events = events or EventLog(None)
     if suffix == seg_writer.SUFFIX:
         seg_writer.require_series(images)
     targets = _targets(images, out, suffix, uncertainty)
+    results = ResultFolder(out, overwrite)
     predictor = Predictor(
         model,
         device,
@@ -86,10 +94,18 @@ def predict_files(
         log=lambda text: events.log(text, "warning"),
         exact=exact,
     )
-    job = _PredictionJob(predictor, events, len(images), probabilities, uncertainty, measured)
-    for image, target in zip(images, targets):
-        job.predict(image, target)
-    job.write_summaries(out)
+    job = _PredictionJob(
+        predictor, results, events, len(images), probabilities, uncertainty, measured
+    )
+    try:
+        for image, target in zip(images, targets):
+            job.predict(image, target.name)
+    except KeyboardInterrupt:
+        events.log(f"interrupted; {job.finished} of {len(images)} segmentations are in {out}")
+        raise
+    finally:
+        job.write_summaries()
+    job.require_no_failures()
     return targets
 
 
@@ -98,52 +114,87 @@ class _PredictionJob:
     """Predicts images one by one and collects what is summarized over all of them."""
 
     predictor: Predictor
+    results: ResultFolder
     events: EventLog
     images: int
     probabilities: bool
     uncertainty: bool
     measured: list[Measurement] | None
+    finished: int = 0
+    failures: dict[str, GenSegError] = field(default_factory=dict)
     expected_dice: dict[str, dict[int, float]] = field(default_factory=dict)
     with_warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.progress = PredictionProgress(self.events, self.images)
 
-    def predict(self, path: Path, target: Path) -> None:
-        """Segment an image file and write the outputs."""
+    def predict(self, path: Path, file_name: str) -> None:
+        """Segment an image file and write the outputs, or log why it cannot be segmented."""
         self.progress.start_image(path.name)
-        image = read_image(path, dtype=None)
         try:
-            prediction = self.predictor.predict(
+            image = read_image(path, dtype=None)
+            prediction = self._segment(path, image)
+            with self.results.result() as folder:
+                _write(prediction, folder / file_name, path, self.predictor.metadata)
+        except GenSegError as error:
+            if isinstance(error.__cause__, OSError):  # the disk is full or unavailable
+                raise
+            self.failures[path.name] = error
+            if self.images > 1:
+                self.events.log(f"{error}; skipped", "warning")
+        else:
+            self._collect(path, image, prediction)
+        self.progress.finish_image()
+
+    def _segment(self, path: Path, image: Volume) -> Prediction:
+        try:
+            require_plausible_spacing(image.spacing)
+            return self.predictor.predict(
                 image, self.probabilities, self.uncertainty, self.progress
             )
-        except GenSegError as fault:
-            raise GenSegError(f"{path}: {fault}") from fault
-        name, metadata = image_stem(path), self.predictor.metadata
-        for warning in (*prediction.warnings, *_privacy_warnings(path)):
+        except GenSegError as error:
+            raise GenSegError(f"{path}: {error}") from error
+
+    def _collect(self, path: Path, image: Volume, prediction: Prediction) -> None:
+        self.finished += 1
+        name = image_stem(path)
+        for warning in (*image.warnings, *prediction.warnings, *_privacy_warnings(path)):
             self.events.log(f"{path}: {warning}", "warning")
         if prediction.warnings:
             self.with_warnings.append(name)
-        _write(prediction, target, path, metadata)
         if self.measured is not None:
-            self.measured += measure(name, image, prediction.label, metadata.labels)
+            self.measured += measure(name, image, prediction.label, self.predictor.metadata.labels)
         if prediction.expected_dice is not None:
             self.expected_dice[name] = dict(prediction.expected_dice)
-        self.progress.finish_image()
 
-    def write_summaries(self, out: Path) -> None:
-        """Log which images need review; write the tables of all images."""
+    def write_summaries(self) -> None:
+        """Log which images need review; write the tables of the segmented images."""
         if self.with_warnings and self.images > 1:
             self.events.log(
                 f"review {len(self.with_warnings)} of {self.images} segmentations because of the "
                 f"warnings above: {', '.join(self.with_warnings)}"
             )
-        if self.measured is not None:
-            write_measurements(out / FILE_NAME, self.measured)
-        if self.expected_dice:
-            names = self.predictor.metadata.labels
-            write_expected_dice(out / EXPECTED_DICE, self.expected_dice, names)
-            self.events.log(describe_most_uncertain(self.expected_dice, EXPECTED_DICE))
+        if not self.finished or not (self.measured is not None or self.expected_dice):
+            return
+        with self.results.result() as folder:
+            if self.measured is not None:
+                write_measurements(folder / FILE_NAME, self.measured)
+            if self.expected_dice:
+                names = self.predictor.metadata.labels
+                write_expected_dice(folder / EXPECTED_DICE, self.expected_dice, names)
+                self.events.log(describe_most_uncertain(self.expected_dice, EXPECTED_DICE))
+
+    def require_no_failures(self) -> None:
+        """Raise GenSegError if images were skipped."""
+        if not self.failures:
+            return
+        if self.images == 1:
+            raise next(iter(self.failures.values()))
+        raise GenSegError(
+            f"{len(self.failures)} of {self.images} images could not be segmented, see above "
+            f"({', '.join(self.failures)}); {self.finished} segmentations are in "
+            f"{self.results.path}"
+        )
 
 
 def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) -> list[Path]:
@@ -181,11 +232,18 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
         )
         seg_writer.write_segmentation(target, prediction.label, image, segments)
     else:
-        write_label(target, prediction.label, metadata.labels, preset.colors, preset.terminology)
+        write_label(
+            target,
+            prediction.label,
+            metadata.labels,
+            preset.colors,
+            preset.terminology,
+            like=image,
+        )
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):
             path = target.parent / PROBABILITIES / f"{image_stem(target)}_{value}.nii.gz"
-            write_image(path, Volume(dense.array[index : index + 1], dense.affine))
+            write_image(path, Volume(dense.array[index : index + 1], dense.affine), like=image)
     if prediction.uncertainty is not None:
-        write_image(_uncertainty_file(target), prediction.uncertainty)
+        write_image(_uncertainty_file(target), prediction.uncertainty, like=image)

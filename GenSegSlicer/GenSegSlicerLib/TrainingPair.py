@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import slicer
 
+from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 ROLES = ("train", "validate", "ignore")
-# Characters that some file systems forbid, and device names that Windows reserves.
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_MAX_NAME_LENGTH = 80
 
 
 @dataclass
@@ -40,9 +36,7 @@ class TrainingPair:
     @property
     def name(self) -> str:
         """The volume's name, made valid as part of a file name on all platforms."""
-        name = self.volumeNode.GetName() or ""
-        name = _FORBIDDEN.sub("_", name)[:_MAX_NAME_LENGTH].strip(". ")
-        return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
+        return valid_file_name(self.volumeNode.GetName() or "")
 
 
 def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:

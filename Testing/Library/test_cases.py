@@ -1,4 +1,4 @@
-"""Cases, their roles, subsets, JSON and label maps."""
+"""Cases, their persons and roles, subsets and JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import pytest
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.errors import GenSegError
-from GenSegLib.label_maps import require_compatible_labels
-
-LIVER = {1: "Liver", 2: "Lesion"}
 
 
 def labeled_cases(count: int) -> CaseSet:
@@ -73,6 +70,55 @@ def test_validation_cases_chosen_by_the_user_are_kept() -> None:
     assert cases.with_validation(0.6, 0) == cases
 
 
+def cases_of_persons(*counts: int) -> CaseSet:
+    """Labeled cases of persons p0, p1, ..., with a number of cases each."""
+    cases = [
+        Case(f"{k}_{n}", Path(f"{k}_{n}.nii"), Path(f"{k}_{n}_l.nii"), person=f"p{k}")
+        for k, count in enumerate(counts)
+        for n in range(count)
+    ]
+    return CaseSet(tuple(cases))
+
+
+def persons_of(cases: tuple[Case, ...]) -> set[str]:
+    return {case.person for case in cases}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_person_is_either_for_training_or_for_validation(seed: int) -> None:
+    cases = cases_of_persons(2, 2, 2, 2, 2).with_validation(0.3, seed)
+    training, validation = cases.of_role(Role.TRAIN), cases.of_role(Role.VALIDATE)
+    assert not persons_of(training) & persons_of(validation)
+    assert (len(training), len(validation)) == (8, 2), "4 would be as near to 3"
+
+
+def test_cases_of_one_person_alone_have_no_validation() -> None:
+    assert not cases_of_persons(6).with_validation(0.3, 0).of_role(Role.VALIDATE)
+
+
+def test_the_person_with_the_only_example_of_a_class_stays_in_training() -> None:
+    for seed in range(5):
+        cases = cases_of_persons(2, 2, 2).with_validation(0.5, seed, training_only=["1_0"])
+        assert "p1" in persons_of(cases.of_role(Role.TRAIN))
+        assert cases.of_role(Role.VALIDATE)
+
+
+def test_training_sees_no_unlabeled_case_of_a_validation_person() -> None:
+    labeled = cases_of_persons(1, 1, 1)
+    scans = [Case(f"scan_{k}", Path("s.nii"), None, Role.UNLABELED, f"p{k}") for k in range(3)]
+    cases = CaseSet((*labeled.cases, *scans)).with_validation(0.3, 0)
+    unlabeled, validation = cases.of_role(Role.UNLABELED), cases.of_role(Role.VALIDATE)
+    assert persons_of(unlabeled) == persons_of(labeled.cases) - persons_of(validation)
+
+
+def test_a_subset_takes_person_by_person() -> None:
+    cases = cases_of_persons(2, 2, 2, 2)
+    four, five = (cases.subset(count, 3).cases for count in (4, 5))
+    assert len(persons_of(four)) == 2
+    assert len(five) == 5
+    assert persons_of(four) < persons_of(five)
+
+
 def test_validation_requires_labeled_cases() -> None:
     cases = CaseSet((Case("new", Path("new.nii"), role=Role.UNLABELED),))
     with pytest.raises(GenSegError, match="no labeled cases to train on"):
@@ -80,7 +126,8 @@ def test_validation_requires_labeled_cases() -> None:
 
 
 def test_case_sets_round_trip_through_json(tmp_path: Path) -> None:
-    inside = Case("a", tmp_path / "images" / "a.nii", tmp_path / "labels" / "a.nii", Role.VALIDATE)
+    files = tmp_path / "images" / "a.nii", tmp_path / "labels" / "a.nii"
+    inside = Case("a", *files, Role.VALIDATE, "anna")
     outside = Case("b", Path("/elsewhere/b.nii").absolute(), role=Role.UNLABELED)
     cases = CaseSet((inside, outside), {1: "Leber"}, "CT")
     values = json.loads(json.dumps(cases.to_json(tmp_path)))
@@ -132,16 +179,7 @@ def test_a_listed_image_without_a_label_is_unlabeled() -> None:
     assert cases.cases[0].role is Role.UNLABELED
 
 
-@pytest.mark.parametrize(
-    "found", [{}, {1: "liver ", 2: "LESION"}, {1: "Hepar", 2: "Tumor"}, {1: "liver"}]
-)
-def test_label_maps_fit_by_value_except_for_optional_labels(found: dict[int, str]) -> None:
-    require_compatible_labels(found, LIVER, optional=[2])
-
-
-@pytest.mark.parametrize(
-    "found", [{2: "cancer"}, {1: "Lesion"}, {1: "Lesion", 2: "Liver"}, {1: "liver", 3: "vessel"}]
-)
-def test_other_values_and_swapped_names_do_not_fit(found: dict[int, str]) -> None:
-    with pytest.raises(GenSegError, match="expects 1 Liver, 2 Lesion"):
-        require_compatible_labels(found, LIVER, optional=[2])
+@pytest.mark.parametrize("key", ["person", "subject", "patient"])
+def test_a_list_may_name_the_person_by_any_of_the_usual_words(key: str) -> None:
+    entry = {"name": "a", "image": "a.nii", key: 17}
+    assert CaseSet.from_json({"cases": [entry]}, Path()).cases[0].person == "17"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from GenSegLib.cli import main
+from GenSegLib.commands import training_job
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.image_io import on_same_grid, read_image, read_label, read_segment_names
 from GenSegLib.data.layouts import read_cases
@@ -85,15 +86,18 @@ def test_predictions_have_the_grid_of_their_image_and_label_names(
         assert set(read_segment_names(label).values()) == {"Anterior", "Posterior"}
 
 
-def test_a_damaged_image_leaves_no_predictions(
+def test_a_damaged_image_is_skipped_and_the_exit_code_is_2(
     run: RunFolder, phantoms: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    damaged = tmp_path / "damaged.nii.gz"
+    damaged, out = tmp_path / "damaged.nii.gz", tmp_path / "out"
     damaged.write_bytes(b"no image")
-    images = phantoms / "imagesTs"
-    assert genseg("predict", run.model, images, damaged, "--out", tmp_path / "out") == 2
-    assert "damaged.nii.gz" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == [damaged]
+    assert genseg("predict", run.model, damaged, phantoms / "imagesTs", "--out", out) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "1 of 3 images could not be segmented, see above (damaged.nii.gz); 2" in message
+    assert len(list(out.glob("*.nii.gz"))) == 2
+    assert genseg("predict", run.model, damaged, "--out", tmp_path / "other") == 2
+    assert "not a NIfTI file" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_an_evaluation_is_added_to_the_report(
@@ -113,7 +117,9 @@ def test_an_evaluation_is_added_to_the_report(
 def test_pairs_are_synthesized(run: RunFolder, tmp_path: Path) -> None:
     out = tmp_path / "generated"
     assert genseg("synthesize", run.path, "--count", 2, "--out", out) == 0
-    assert len(list(out.rglob("*.nii.gz"))) == 4
+    cases = read_cases(out)
+    assert [case.name for case in cases.cases] == ["generated_0000", "generated_0001"]
+    assert len(cases.labeled) == 2
 
 
 def test_pairs_are_not_synthesized_from_the_checkpoint_of_another_training(
@@ -187,6 +193,21 @@ def test_an_interrupted_training_stops_after_its_step_and_can_be_resumed(
     change_settings(out, joint_steps=stopped["step"] + 2)
     assert genseg("resume", out) == 0
     assert RunFolder.open(out).read_status()["state"] == State.FINISHED.value
+
+
+def test_an_interrupt_during_the_imports_of_resume_stops_the_training(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(**TINY | {"joint_steps": 100_000}, generator="none")
+    cases = read_cases(phantoms).with_validation(config.validation_fraction, config.seed)
+    preset = load_preset("hippocampus-mri")
+    run = RunFolder.create(tmp_path / "run", config, preset, cases)
+    monkeypatch.setattr(
+        training_job, "_log_cases", lambda run, events: signal.raise_signal(signal.SIGINT)
+    )
+    assert genseg("resume", run.path) == 0
+    assert run.read_status()["state"] == State.STOPPED.value
+    assert not run.stop_requested()
 
 
 def change_settings(run: Path, **changes: object) -> None:

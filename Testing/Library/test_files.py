@@ -12,7 +12,7 @@ import pytest
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import append_line, atomic_folder, read_json, write_bytes, write_json
-from GenSegLib.outputs import MARKER, output_folder, write_marker
+from GenSegLib.outputs import MARKER, ResultFolder, output_folder, write_marker
 
 
 def names(folder: Path) -> list[str]:
@@ -138,6 +138,45 @@ def test_overwrite_keeps_the_earlier_output_when_the_new_one_fails(tmp_path: Pat
         raise RuntimeError
     assert read_output(tmp_path / "out") == "old"
     assert names(tmp_path) == ["out"]
+
+
+def add_result(folder: ResultFolder, name: str) -> None:
+    with folder.result() as result:
+        (result / "maps").mkdir()
+        for path in (result / name, result / "maps" / name):
+            path.write_text(name)
+
+
+def test_results_appear_one_by_one_each_of_them_complete(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path / "out")
+    assert names(tmp_path) == []
+    add_result(folder, "a")
+    with pytest.raises(RuntimeError), folder.result() as result:
+        (result / "broken").touch()
+        raise RuntimeError
+    add_result(folder, "b")
+    assert names(tmp_path / "out") == [MARKER, "a", "b", "maps"]
+    assert names(tmp_path / "out" / "maps") == ["a", "b"]
+    assert names(tmp_path) == ["out"]
+    add_result(ResultFolder(tmp_path / "out", overwrite=True), "c")
+    assert names(tmp_path / "out") == [MARKER, "c", "maps"], "all of it was GenSeg's"
+
+
+def test_an_earlier_output_stays_until_there_is_a_result(tmp_path: Path) -> None:
+    write_output(tmp_path / "out", "old")
+    with pytest.raises(GenSegError, match="already exists"):
+        ResultFolder(tmp_path / "out")
+    with pytest.raises(RuntimeError), ResultFolder(tmp_path / "out", overwrite=True).result():
+        raise RuntimeError
+    assert read_output(tmp_path / "out") == "old"
+
+
+def test_a_full_disk_ends_the_results_and_keeps_the_finished_ones(tmp_path: Path) -> None:
+    folder = ResultFolder(tmp_path / "out")
+    add_result(folder, "a")
+    with pytest.raises(GenSegError, match="the disk is full"), folder.result():
+        full_disk()
+    assert names(tmp_path / "out") == [MARKER, "a", "maps"]
 
 
 def test_overwrite_rejects_a_folder_that_genseg_did_not_write(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from GenSegLib.cases import Role
+from GenSegLib.cases import CaseSet, Role
 from GenSegLib.data.layouts import (
     list_images,
     list_labels,
@@ -17,9 +17,10 @@ from GenSegLib.data.layouts import (
     read_label_names,
     read_pair_folders,
 )
+from GenSegLib.data.pairing import pair_names
 from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.file_names import image_stem, is_image_file
+from GenSegLib.images.file_names import image_stem, is_image_file, valid_file_name
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -80,6 +81,215 @@ def test_an_nnunet_case_without_a_label_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "labelsTr", "a.nii.gz")
     with pytest.raises(GenSegError, match="case b has no label"):
         read_cases(tmp_path)
+
+
+def names_of(cases: CaseSet) -> list[str]:
+    return [case.name for case in cases.labeled]
+
+
+NUMBERED = [f"liver_{k:04}" for k in (1, 2, 3)]
+
+
+def test_names_that_end_in_four_digits_are_cases(tmp_path: Path) -> None:
+    """As in AMOS, WORD and FLARE: nothing here is a channel, the labels have the same names."""
+    for part in ("images", "labels"):
+        touch(tmp_path / part, *(f"{name}.nii.gz" for name in NUMBERED))
+    assert names_of(read_cases(tmp_path)) == NUMBERED
+
+
+def test_channel_numbers_of_nnunet_follow_names_that_end_in_four_digits(tmp_path: Path) -> None:
+    write_dataset(tmp_path, NNUNET)
+    touch(tmp_path / "imagesTr", *(f"{name}_0000.nii.gz" for name in NUMBERED))
+    touch(tmp_path / "labelsTr", *(f"{name}.nii.gz" for name in NUMBERED))
+    assert names_of(read_cases(tmp_path)) == NUMBERED
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "cases"),
+    [
+        (["a_0000", "a_0001"], ["a"], {"a": ["a_0000", "a_0001"]}),
+        (["a_0000", "a_0001"], ["a_0000", "a_0001"], {"a_0000": ["a_0000"], "a_0001": ["a_0001"]}),
+        (["a", "a_0001"], ["a", "a_0001"], {"a": ["a"], "a_0001": ["a_0001"]}),
+        (["amos_0010"], ["amos_0020"], {"amos_0010": ["amos_0010"]}),
+        (["a_0000"], [], {"a_0000": ["a_0000"]}),
+        (["a_00001"], ["a"], {"a_00001": ["a_00001"]}),
+    ],
+)
+def test_a_channel_number_is_one_only_where_the_shortened_name_has_a_label(
+    images: list[str], labels: list[str], cases: dict[str, list[str]]
+) -> None:
+    assert pair_names(images, labels) == cases
+
+
+def test_image_and_label_of_different_patients_are_not_paired(tmp_path: Path) -> None:
+    touch(tmp_path / "images", "b_1.nii.gz", "amos_0010.nii.gz")
+    touch(tmp_path / "labels", "b_1.nii.gz", "amos_0020.nii.gz")
+    message = r"labels.amos_0020\.nii\.gz: no image of the same name .*rename or remove the label"
+    with pytest.raises(GenSegError, match=message):
+        read_cases(tmp_path)
+    (tmp_path / "labels" / "amos_0020.nii.gz").unlink()
+    cases = read_cases(tmp_path)
+    assert names_of(cases) == ["b_1"]
+    assert [case.name for case in cases.of_role(Role.UNLABELED)] == ["amos_0010"]
+
+
+def data_set(folder: Path, values: object, images: str, labels: str, *names: str) -> Path:
+    """Files of a data set; `images` and `labels` are patterns of their paths."""
+    for name in names:
+        for pattern in (images, labels):
+            path = folder / pattern.format(name)
+            touch(path.parent, path.name)
+    return write_dataset(folder, values)
+
+
+def decathlon_list(*pairs: tuple[object, object], **more: object) -> dict[str, object]:
+    entries = [{"image": image, "label": label} for image, label in pairs]
+    return {"labels": {"0": "background", "1": "x"}, "training": entries, **more}
+
+
+ORDINARY = ("imagesTr/{}.nii.gz", "labelsTr/{}.nii.gz")
+WITH_CHANNEL = ("imagesTr/{}_0000.nii.gz", "labelsTr/{}.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("values", "patterns"),
+    [
+        pytest.param(
+            decathlon_list(("./imagesTr/c1.nii.gz", "./labelsTr/c1.nii.gz")),
+            WITH_CHANNEL,
+            id="nnU-Net v1 lists files without the channel number that they have",
+        ),
+        pytest.param(
+            decathlon_list(("imagesTr/c1_0000.nii.gz", "labelsTr/c1.nii.gz")),
+            WITH_CHANNEL,
+            id="channel number in the list as well",
+        ),
+        pytest.param(
+            NNUNET | decathlon_list(("imagesTr/c1.nii.gz", "labelsTr/c1.nii.gz")),
+            WITH_CHANNEL,
+            id="nnU-Net v2 with a list that was left over",
+        ),
+        pytest.param(
+            decathlon_list((".\\imagesTr\\c1.nii.gz", ".\\labelsTr\\c1.nii.gz")),
+            ORDINARY,
+            id="backslashes",
+        ),
+        pytest.param(
+            decathlon_list((r"D:\data\x\imagesTr\c1.nii.gz", r"D:\data\x\labelsTr\c1.nii.gz")),
+            ORDINARY,
+            id="absolute paths of a computer with Windows",
+        ),
+        pytest.param(
+            decathlon_list(("/mnt/x/imagesTr/c1.nii.gz", "/mnt/x/labelsTr/c1.nii.gz")),
+            ORDINARY,
+            id="absolute paths of another computer",
+        ),
+        pytest.param(
+            decathlon_list((["imagesTr/c1.nii.gz"], ["labelsTr/c1.nii.gz"]), testing=[]),
+            ORDINARY,
+            id="MONAI's lists of one path",
+        ),
+        pytest.param(
+            decathlon_list(("imagesTr/c1.nii", "labelsTr/c1.nii")),
+            ORDINARY,
+            id="files that were compressed since",
+        ),
+        pytest.param(
+            NNUNET | {"dataset": {"c1": {"images": ["s/c1.nii.gz"], "label": "m/c1.nii.gz"}}},
+            ("s/{}.nii.gz", "m/{}.nii.gz"),
+            id="explicit files of nnU-Net v2",
+        ),
+        pytest.param(
+            {"cases": [{"name": "c1", "image": "i\\c1.nii.gz", "label": "l\\c1.nii.gz"}]},
+            ("i/{}.nii.gz", "l/{}.nii.gz"),
+            id="backslashes in our own list",
+        ),
+    ],
+)
+def test_lists_of_other_programs_are_read_as_they_were_meant(
+    tmp_path: Path, values: dict[str, object], patterns: tuple[str, str]
+) -> None:
+    (case,) = read_cases(data_set(tmp_path, values, *patterns, "c1")).cases
+    assert case.name == "c1"
+    files = tuple(tmp_path / pattern.format("c1") for pattern in patterns)
+    assert (case.image, case.label) == files
+
+
+def test_names_and_values_of_labels_may_be_in_either_order(tmp_path: Path) -> None:
+    values = decathlon_list(("imagesTr/a.nii.gz", "labelsTr/a.nii.gz"))
+    for labels in ({"background": 0, "x": 1}, {"0": "background", "1": "x"}):
+        assert read_cases(write_dataset(tmp_path, values | {"labels": labels})).labels == {1: "x"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    touch(tmp_path / "imagesTr", "c1_0000.nii.gz")
+    touch(tmp_path / "labelsTr", "c1.nii.gz")
+    text = json.dumps(NNUNET, indent=1).replace("\n", "\r\n")
+    (tmp_path / "dataset.json").write_bytes(text.encode(encoding))
+    assert names_of(read_cases(tmp_path)) == ["c1"]
+
+
+def test_equal_file_names_in_folders_of_patients_are_told_apart(tmp_path: Path) -> None:
+    pairs = [(f"{patient}/ct.nii.gz", f"{patient}/seg.nii.gz") for patient in ("p1", "p2")]
+    assert names_of(read_cases(write_dataset(tmp_path, decathlon_list(*pairs)))) == [
+        "p1_ct",
+        "p2_ct",
+    ]
+
+
+def test_the_validation_cases_of_monai_are_for_validation(tmp_path: Path) -> None:
+    values = decathlon_list(("a.nii.gz", "a_l.nii.gz"))
+    values["validation"] = [{"image": "b.nii.gz", "label": "b_l.nii.gz"}, {"image": "c.nii.gz"}]
+    cases = read_cases(write_dataset(tmp_path, values))
+    assert [(case.name, case.role.value) for case in cases.cases] == [
+        ("a", "train"),
+        ("b", "validate"),
+    ]
+
+
+def test_several_images_in_a_list_are_channels(tmp_path: Path) -> None:
+    values = decathlon_list((["a_t1.nii.gz", "a_t2.nii.gz"], "a.nii.gz"))
+    with pytest.raises(GenSegError, match=r"case a has 2 images .*multi-channel cases are not"):
+        read_cases(write_dataset(tmp_path, values))
+
+
+@pytest.mark.parametrize("inner", ["c1.nii.gz", "c1.nii", "export.nii"])
+def test_a_folder_with_the_name_of_an_image_is_the_image_in_it(tmp_path: Path, inner: str) -> None:
+    """Browsers and archive programs unpack images so."""
+    touch(tmp_path / "images" / "c1.nii.gz", inner, "notes.txt")
+    touch(tmp_path / "images", "c2.nii.gz")
+    touch(tmp_path / "labels", "c1.nii.gz", "c2.nii.gz")
+    first, second = read_cases(tmp_path).cases
+    assert (first.name, second.name) == ("c1", "c2")
+    assert first.image == tmp_path / "images" / "c1.nii.gz" / inner
+    assert list_images(tmp_path / "images" / "c1.nii.gz") == [first.image]
+    entry = {"name": "c1", "image": "images/c1.nii.gz", "label": "labels/c1.nii.gz"}
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": [entry]}))
+    assert read_cases(tmp_path).cases[0].image == first.image
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("a:b", "a_b"),
+        ('q"<1>|*?', "q__1____"),
+        ("con", "_con"),
+        ("AUX.1", "_AUX.1"),
+        ("tail. ", "tail"),
+        ("a/b\\c", "a_b_c"),
+        ("...", "_"),
+        ("Läufe 海馬", "Läufe 海馬"),
+        ("console", "console"),
+    ],
+)
+def test_case_names_are_file_names_on_windows_as_well(
+    tmp_path: Path, name: str, valid: str
+) -> None:
+    assert valid_file_name(name) == valid
+    entry = {"name": name, "image": "a.nii.gz"}
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": [entry]}))
+    assert read_cases(tmp_path).cases[0].name == valid
 
 
 def test_several_channels_in_a_dataset_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from GenSegLib.data.image_io import (
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.models.folder import write_manifest
+from GenSegLib.prediction import predict
+from GenSegLib.prediction.measurements import Measurement
 from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
 
@@ -210,7 +213,7 @@ def test_the_uncertainty_is_written_next_to_the_segmentation(
     out = tmp_path / "out"
     written = predict_files(bright_model, [image_file], out, device="cpu", uncertainty=True)
     names = {"scan.nii.gz", "scan_uncertainty.nii.gz", "uncertainty.csv"}
-    assert {path.name for path in out.iterdir()} == names
+    assert {path.name for path in out.glob("[a-z]*")} == names
     uncertainty = read_image(out / "scan_uncertainty.nii.gz")
     assert on_same_grid(uncertainty, read_label(written[0]))
     assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
@@ -308,6 +311,69 @@ def test_an_unreadable_image_is_named(bright_model: Path, tmp_path: Path) -> Non
     path.write_bytes(b"no image")
     with pytest.raises(GenSegError, match=r"torn\.nii\.gz"):
         predict_files(bright_model, [path], tmp_path / "out", device="cpu")
+
+
+def write_scans(folder: Path, *names: str) -> list[Path]:
+    """Images of a bright ball; one whose name is "torn" is damaged."""
+    paths = [folder / f"{name}.nii.gz" for name in names]
+    for path in paths:
+        write_image(path, bright_ball())
+        if path.name.startswith("torn"):
+            path.write_bytes(b"no image")
+    return paths
+
+
+def test_a_broken_image_is_skipped_and_reported_at_the_end(
+    bright_model: Path, tmp_path: Path
+) -> None:
+    images, out = write_scans(tmp_path, "a", "torn", "b"), tmp_path / "out"
+    received: list[dict[str, Any]] = []
+    measured: list[Measurement] = []
+    options = {"events": EventLog(None, [received.append]), "measured": measured}
+    message = r"1 of 3 images could not be segmented, see above \(torn.nii.gz\); 2 segmentations"
+    with pytest.raises(GenSegError, match=message):
+        predict_files(bright_model, images, out, device="cpu", **options)
+    assert {path.name for path in out.glob("*.*")} >= {"a.nii.gz", "b.nii.gz", "measurements.csv"}
+    assert {row.case for row in measured} == {"a", "b"}
+    (warning,) = [event["text"] for event in received if event.get("level") == "warning"]
+    assert str(images[1]) in warning
+    assert warning.endswith("; skipped")
+    progress = [event for event in received if event["kind"] == "progress"][-1]
+    assert progress["step"] == progress["total"]
+
+
+def test_an_interrupt_leaves_what_was_finished(
+    bright_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, out = write_scans(tmp_path, "a", "b", "c"), tmp_path / "out"
+    read = predict.read_image
+
+    def read_until_interrupted(path: Path, **options: Any) -> Volume:
+        if path == images[1]:
+            assert (out / "a.nii.gz").is_file(), "written before the next image is read"
+            raise KeyboardInterrupt
+        return read(path, **options)
+
+    monkeypatch.setattr(predict, "read_image", read_until_interrupted)
+    received: list[dict[str, Any]] = []
+    options = {"events": EventLog(None, [received.append]), "measured": []}
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(bright_model, images, out, device="cpu", **options)
+    assert {path.name for path in out.glob("[a-z]*")} == {"a.nii.gz", "measurements.csv"}
+    assert f"interrupted; 1 of 3 segmentations are in {out}" in [e.get("text") for e in received]
+
+
+def test_a_full_disk_ends_the_prediction(
+    bright_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would fail for the other images as well, after hours of work on them."""
+
+    def full_disk(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(predict, "write_label", full_disk)
+    with pytest.raises(GenSegError, match="the disk is full"):
+        predict_files(bright_model, write_scans(tmp_path, "a", "b"), tmp_path / "out", device="cpu")
 
 
 def test_an_image_with_other_channels_than_the_model_is_an_error(tmp_path: Path) -> None:

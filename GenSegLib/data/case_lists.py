@@ -1,0 +1,240 @@
+"""Lists of cases in JSON files: ours, the Decathlon's, nnU-Net's and MONAI's.
+
+They are read leniently, since files and lists are moved between computers and programs; see
+`_locate` for paths and `_parse_labels` for label maps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from ..cases import Case, CaseSet, Role, read_person
+from ..errors import GenSegError
+from ..files import read_json
+from ..images.file_names import IMAGE_SUFFIXES, image_stem, valid_file_name
+from ..label_maps import parse_labels
+from .image_folders import pair_folders, require_one_channel, unpacked_image
+from .pairing import case_name
+
+_FIRST_CHANNEL = "_0000"
+
+
+def read_case_list(path: Path) -> CaseSet:
+    """Read a list of cases.
+
+    Supported are `cases.json` with explicit pairs (`CaseSet.from_json`), the Decathlon's
+    `training` list, which nnU-Net v1 and MONAI use as well (MONAI's `validation` is for
+    validation), and nnU-Net v2 with the folders imagesTr and labelsTr or with explicit files in
+    `dataset`; nnU-Net v2 ignores a `training` list, and so do we.
+
+    Raises:
+        GenSegError: the list is invalid; the message begins with its path.
+    """
+    values, base = read_json(path), path.parent
+    try:
+        return _reader_of(values, base)(values, base)
+    except GenSegError as error:
+        raise GenSegError(f"{path}: {error}") from None
+    except OSError as error:
+        raise GenSegError(f"{path}: invalid file name in the list ({error.strerror})") from None
+
+
+def read_label_names(path: Path) -> dict[int, str]:
+    """Return the label names in a list of cases; empty if there are none.
+
+    The cases themselves may be missing or of an unsupported kind.
+    """
+    with suppress(GenSegError):
+        return _parse_labels(read_json(path).get("labels", {}))
+    return {}
+
+
+def _reader_of(
+    values: Mapping[str, Any], base: Path
+) -> Callable[[Mapping[str, Any], Path], CaseSet]:
+    if "cases" in values:
+        return _read_own
+    if isinstance(values.get("dataset"), Mapping):
+        return _read_nnunet_files
+    is_nnunet = "channel_names" in values
+    if is_nnunet and ("training" not in values or (base / "imagesTr").is_dir()):
+        return _read_nnunet_folders
+    if "training" in values:
+        return _read_decathlon
+    raise GenSegError('has none of "cases", "training", "dataset" and "channel_names"')
+
+
+def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
+    entries = values["cases"]
+    if isinstance(entries, list):
+        entries = [_with_valid_name(entry) for entry in entries]
+    read = CaseSet.from_json({**values, "cases": entries}, base)
+    cases = (
+        dataclasses.replace(
+            case,
+            image=_locate(base, str(entry["image"])),
+            label=case.label and _locate(base, str(entry["label"])),
+        )
+        for case, entry in zip(read.cases, entries)
+    )
+    return dataclasses.replace(read, cases=tuple(cases))
+
+
+def _with_valid_name(entry: object) -> object:
+    if isinstance(entry, Mapping) and isinstance(entry.get("name"), str) and entry["name"]:
+        return {**entry, "name": valid_file_name(entry["name"])}
+    return entry
+
+
+def _read_decathlon(values: Mapping[str, Any], base: Path) -> CaseSet:
+    entries = list(_decathlon_entries(values))
+    images = [image for image, _, _, _ in entries]
+    names = _case_names(images, [label for _, label, _, _ in entries])
+    cases = (
+        Case(name, _locate(base, image), _locate(base, label), role, person)
+        for name, (image, label, role, person) in zip(names, entries)
+    )
+    labels = _parse_labels(values.get("labels", {}))
+    modality = _parse_modality(values.get("modality", values.get("channel_names", {})))
+    return CaseSet(tuple(cases), labels, modality)
+
+
+def _decathlon_entries(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Role, str]]:
+    """Yield image, label, role and person of each entry."""
+    for key, role in (("training", Role.TRAIN), ("validation", Role.VALIDATE)):
+        entries = values.get(key, [])
+        if not isinstance(entries, list):
+            if role is Role.TRAIN:
+                raise GenSegError('"training" must be a list')
+            continue
+        for entry in entries:
+            files = entry if isinstance(entry, Mapping) else {}
+            images, labels = _paths(files.get("image")), _paths(files.get("label"))
+            if role is Role.VALIDATE and not labels:
+                continue  # test images in other programs' lists
+            if not images or len(labels) != 1:
+                raise GenSegError(f'an entry of "{key}" lacks "image" or "label": {entry}')
+            require_one_channel(image_stem(_pure(labels[0])), images)
+            yield images[0], labels[0], role, read_person(files)
+
+
+def _read_nnunet_files(values: Mapping[str, Any], base: Path) -> CaseSet:
+    cases = []
+    for name, files in values["dataset"].items():
+        entry = files if isinstance(files, Mapping) else {}
+        images, labels = _paths(entry.get("images")), _paths(entry.get("label"))
+        if not images or len(labels) != 1:
+            raise GenSegError(f'case {name} of "dataset" lacks "images" or "label"')
+        require_one_channel(name, images)
+        paths = _locate(base, images[0]), _locate(base, labels[0])
+        cases.append(Case(valid_file_name(name), *paths, person=read_person(entry)))
+    modality = _parse_modality(values.get("channel_names", {}))
+    return CaseSet(tuple(cases), _parse_labels(values.get("labels", {})), modality)
+
+
+def _read_nnunet_folders(values: Mapping[str, Any], base: Path) -> CaseSet:
+    modality = _parse_modality(values["channel_names"])
+    pairs = pair_folders(base / "imagesTr", base / "labelsTr")
+    missing = [case for case in pairs.cases if case.label is None]
+    if missing:
+        name = missing[0].name.removesuffix(_FIRST_CHANNEL)
+        raise GenSegError(
+            f"case {name} has no label in labelsTr; add the label or remove the image"
+        )
+    return CaseSet(pairs.cases, _parse_labels(values.get("labels", {})), modality)
+
+
+def _paths(value: object) -> list[str]:
+    """Return the path or paths of an entry."""
+    values = [value] if isinstance(value, str) else value
+    is_list = isinstance(values, list) and all(isinstance(path, str) for path in values)
+    return list(values) if is_list and isinstance(values, list) else []
+
+
+def _pure(path: str) -> PurePath:
+    """Return a path that was written on any system."""
+    return PureWindowsPath(path) if "\\" in path else PurePosixPath(path)
+
+
+def _case_names(images: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Name cases after their images, and after their folders as well where names are repeated."""
+    parts = []
+    for image, label in zip(map(_pure, images), map(_pure, labels)):
+        name = case_name(_stem(image), {_stem(label)})
+        parts.append((*(part for part in image.parts[:-1] if part != image.anchor), name))
+    for depth in range(1, max(map(len, parts), default=0) + 1):
+        names = ["_".join(each[-depth:]) for each in parts]
+        if len(set(names)) == len(names):
+            return [valid_file_name(name) for name in names]
+    return [valid_file_name(each[-1]) for each in parts]
+
+
+def _stem(path: PurePath) -> str:
+    return image_stem(Path(path.name))
+
+
+def _locate(base: Path, text: str) -> Path:
+    """Return the file that an entry of a list refers to.
+
+    If it is not there, tried are backslashes as separators; the path's last parts below `base`, if
+    the list comes from another computer; nnU-Net's channel number, which its first version omits
+    from lists; and other suffixes. What is not found is returned as it is, for `checks` to report.
+    """
+    path = _pure(text)
+    parts = [part for part in path.parts if part != path.anchor]
+    tails = (base.joinpath(*parts[start:]) for start in range(1, len(parts) - 1))
+    portable = base.joinpath(*parts) if "\\" in text else base / text
+    candidates = [base / text, portable, *tails]
+    for candidate in (*candidates, *_variants(candidates)):
+        if candidate.exists():
+            return unpacked_image(candidate)
+    return portable
+
+
+def _variants(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        stem = image_stem(path)
+        own = path.name[len(stem) :]
+        for suffix in (own, *IMAGE_SUFFIXES):
+            yield path.with_name(f"{stem}{_FIRST_CHANNEL}{suffix}")
+            yield path.with_name(f"{stem}{suffix}")
+
+
+def _parse_labels(values: object) -> dict[int, str]:
+    """Parse {"1": "liver"}, as in the Decathlon, or {"liver": 1}, as in nnU-Net v2."""
+    if isinstance(values, Mapping) and _maps_names_to_values(values):
+        if "ignore" in values:
+            raise GenSegError('the label "ignore" is not supported; annotate these voxels')
+        if not all(isinstance(value, (int, str)) for value in values.values()):
+            raise GenSegError("region labels (several values per name) are not supported")
+        return parse_labels({str(value): name for name, value in values.items()})
+    return parse_labels(values)
+
+
+def _maps_names_to_values(values: Mapping[str, object]) -> bool:
+    is_value = [isinstance(value, (int, list)) or _is_integer(value) for value in values.values()]
+    return all(is_value) and not all(map(_is_integer, values))
+
+
+def _is_integer(text: object) -> bool:
+    return isinstance(text, str) and text.strip().lstrip("-").isdigit()
+
+
+def _parse_modality(channels: object) -> str:
+    """Return "MR", "CT" or "" for channel names such as {"0": "MRI"}."""
+    names = [channels] if isinstance(channels, str) else channels
+    names = list(names.values()) if isinstance(names, Mapping) else names
+    names = names if isinstance(names, list) else []
+    if len(names) > 1:
+        raise GenSegError(
+            f"{len(names)} channels ({', '.join(map(str, names))}), but multi-channel cases are "
+            "not supported; keep one channel"
+        )
+    name = str(names[0]).upper() if names else ""
+    if name.startswith("CT"):
+        return "CT"
+    return "MR" if name.startswith(("MR", "T1", "T2", "FLAIR")) else ""

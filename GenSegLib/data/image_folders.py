@@ -1,0 +1,120 @@
+"""The images and labels in a folder, and their pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..cases import Case, CaseSet, Role
+from ..dicom.files import is_dicom_folder, is_segmentation, list_folder
+from ..errors import GenSegError
+from ..images.file_names import IMAGE_SUFFIXES, image_stem, is_image_file, valid_file_name
+from .pairing import pair_names
+
+
+def list_images(path: Path) -> list[Path]:
+    """Return the images at a path, sorted by name.
+
+    A file or DICOM series folder is itself the only image; any other folder contributes its image
+    files and DICOM series folders.
+
+    Raises:
+        GenSegError: there is no image.
+    """
+    return [unpacked_image(entry) for entry in _image_entries(path)]
+
+
+def list_labels(path: Path) -> list[Path]:
+    """Return the label volumes at a path, sorted by name: image files and DICOM SEG files.
+
+    Raises:
+        GenSegError: there is no label.
+    """
+    return [unpacked_image(entry) for entry in _label_entries(path)]
+
+
+def unpacked_image(path: Path) -> Path:
+    """Return the only image file in a folder with the name of an image file, else the path.
+
+    Browsers and archive programs unpack `a.nii.gz` to `a.nii.gz/a.nii`.
+    """
+    if not (is_image_file(path) and path.is_dir()):
+        return path
+    files = [entry for entry in list_folder(path) if is_image_file(entry) and entry.is_file()]
+    return files[0] if len(files) == 1 else path
+
+
+def pair_folders(images: Path, labels: Path) -> CaseSet:
+    """Pair the images of one folder with the labels of the same name in another.
+
+    Suffixes are ignored, and nnU-Net's channel numbers where `pairing.pair_names` says so:
+    `a_0000.nii.gz` matches `a.seg.nrrd`, and the folder `a` of DICOM slices the DICOM SEG `a.dcm`.
+    Images without a label are unlabeled cases.
+
+    Raises:
+        GenSegError: a label has no image, a case has several images, or two files have the same
+            name.
+    """
+    image_of, label_of = _by_stem(images, _image_entries), _by_stem(labels, _label_entries)
+    names_of_case = pair_names(image_of, label_of)
+    orphans = sorted(label_of.keys() - names_of_case.keys())
+    if orphans:
+        others = f" (and {len(orphans) - 1} more labels)" if len(orphans) > 1 else ""
+        raise GenSegError(
+            f"{label_of[orphans[0]]}{others}: no image of the same name in {images}; rename or "
+            "remove the label"
+        )
+    cases = []
+    for name, stems in names_of_case.items():
+        require_one_channel(name, [image_of[stem].name for stem in stems])
+        label = label_of.get(name)
+        role = Role.TRAIN if label else Role.UNLABELED
+        cases.append(Case(valid_file_name(name), image_of[stems[0]], label, role))
+    return CaseSet(tuple(cases))
+
+
+def require_one_channel(case: str, images: list[str]) -> None:
+    """Raise GenSegError if a case has several images."""
+    if len(images) != 1:
+        raise GenSegError(
+            f"case {case} has {len(images)} images ({', '.join(images)}), and multi-channel cases "
+            "are not supported; keep one file per case"
+        )
+
+
+def _image_entries(path: Path) -> list[Path]:
+    if path.is_file() or is_dicom_folder(path):
+        return [path]
+    if not path.is_dir():
+        raise GenSegError(f"{path}: no such file or folder")
+    if unpacked_image(path) != path:
+        return [path]
+    found = [p for p in list_folder(path) if is_image_file(p) or is_dicom_folder(p)]
+    if not found:
+        if any(map(is_segmentation, list_folder(path))):
+            raise GenSegError(
+                f"{path}: contains DICOM SEG labels but no images; choose folders of DICOM slices"
+            )
+        raise GenSegError(
+            f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)} or folders of DICOM "
+            "slices)"
+        )
+    return found
+
+
+def _label_entries(path: Path) -> list[Path]:
+    entries = list_folder(path) if path.is_dir() else []
+    found = [entry for entry in entries if is_image_file(entry) or is_segmentation(entry)]
+    return _image_entries(path) if all(map(is_image_file, found)) else found
+
+
+def _by_stem(folder: Path, list_entries: Callable[[Path], list[Path]]) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise GenSegError(f"{folder}: no such folder")
+    paths: dict[str, Path] = {}
+    for entry in list_entries(folder):
+        stem = image_stem(entry)
+        if stem in paths:
+            raise GenSegError(f"{entry}: same name as {paths[stem].name}; keep one file per case")
+        paths[stem] = unpacked_image(entry)
+    return paths

@@ -1,0 +1,171 @@
+"""Which cases show one person, so that they stay on one side of every split.
+
+Volumes of one person (visits, phases, sides, slices of one examination) are so similar that a
+validation on some of them would only show that the others were learned by heart.
+
+The person is, first of all, that of the list of cases; then that in `groups.csv`; the DICOM patient
+ID; and otherwise what names share (see `person_names`).
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PureWindowsPath
+
+from ..cases import Case, CaseSet, Role
+from ..errors import GenSegError
+from ..files import decode_text
+from ..images.file_names import image_stem
+from .person_names import persons_from_names
+
+GROUPS_FILE = "groups.csv"
+
+_CASE_COLUMNS = ("case", "name", "image", "file", "filename", "case_id", "image_id", "scan", "id")
+_PERSON_COLUMNS = (
+    *("person", "group", "subject", "patient", "participant", "person_id", "subject_id"),
+    *("patient_id", "participant_id", "patientid", "subjectid"),
+)
+_SET_COLUMNS = ("set", "dataset")
+_PLACEHOLDERS = {"anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "patient"}
+
+
+def with_persons(cases: CaseSet, folder: Path) -> CaseSet:
+    """Return the cases with their persons, and with notes of how they were found.
+
+    Args:
+        cases: as listed.
+        folder: of the data; `groups.csv` is looked for in it and next to it.
+
+    Raises:
+        GenSegError: `groups.csv` has no columns for case and person.
+    """
+    table = _read_groups(cases.cases, folder)
+    dicom = _from_dicom(cases.cases)
+    names = persons_from_names(case.name for case in cases.cases)
+    result = []
+    for case in cases.cases:
+        found = case.person or table.get(case.name) or dicom.get(case.name)
+        result.append(dataclasses.replace(case, person=found or names.get(case.name, "")))
+    sources = {GROUPS_FILE: table, "the DICOM patient ID": dicom, "the names of the cases": names}
+    source = next((source for source, persons in sources.items() if persons), "the list of cases")
+    notes = [*cases.notes, *describe_persons(result, source)]
+    missing = [case.name for case in cases.cases if table and case.name not in table]
+    if missing:
+        notes.append(
+            f"{GROUPS_FILE} has no row for {len(missing)} of {len(result)} cases ({missing[0]})"
+        )
+    return dataclasses.replace(cases, cases=tuple(result), notes=tuple(notes))
+
+
+def describe_persons(cases: Iterable[Case], source: str) -> list[str]:
+    """Return a note of how many persons the cases show, if some show the same; else none.
+
+    Args:
+        cases: with their persons.
+        source: where the persons are from, such as "the names of the cases".
+    """
+    cases = list(cases)
+    members: dict[str, list[str]] = {}
+    for case in cases:
+        members.setdefault(case.person_or_name, []).append(case.name)
+    person = next((person for person, names in members.items() if len(names) > 1), None)
+    if person is None:
+        return []
+    shown = " and ".join(members[person][:2])
+    return [
+        f"{len(cases)} cases show {len(members)} persons according to {source} ({shown} show "
+        f"{person}); the cases of a person are either for training or for validation; if this is "
+        f"wrong, list cases and persons in a {GROUPS_FILE} (columns case and person)"
+    ]
+
+
+def find_divided_persons(cases: Iterable[Case]) -> list[str]:
+    """Return a warning for each person with cases for training as well as for validation."""
+    sides: dict[str, dict[Role, str]] = {}
+    for case in cases:
+        sides.setdefault(case.person_or_name, {}).setdefault(case.role, case.name)
+    return [
+        f"{person} is shown by training case {roles[Role.TRAIN]} and by validation case "
+        f"{roles[Role.VALIDATE]}, so that the validation is too optimistic; give them one role"
+        for person, roles in sides.items()
+        if Role.TRAIN in roles and Role.VALIDATE in roles
+    ]
+
+
+def pseudonyms(patient_ids: Mapping[str, str]) -> dict[str, str]:
+    """Replace DICOM patient IDs, which must not be copied to runs, by "patient 1", "patient 2".
+
+    Args:
+        patient_ids: patient ID by case name.
+
+    Returns:
+        Persons by case name; none for IDs that are empty or stand for any patient.
+    """
+    numbers: dict[str, int] = {}
+    persons = {}
+    for case, patient_id in patient_ids.items():
+        key = patient_id.strip().casefold()
+        if key.strip("0") and key not in _PLACEHOLDERS:
+            persons[case] = f"patient {numbers.setdefault(key, len(numbers) + 1)}"
+    return persons
+
+
+def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
+    folders = {case.name: case.image for case in cases if case.image.is_dir()}
+    if not folders:
+        return {}
+    from ..dicom.headers import read_first_slice  # needs SimpleITK
+
+    ids = {}
+    for name, folder in folders.items():
+        with suppress(GenSegError):  # reported by checks
+            first = read_first_slice(folder)
+            if first is not None:
+                ids[name] = first.patient[1]
+    persons = pseudonyms(ids)
+    counts = Counter(persons.values())
+    return {name: person for name, person in persons.items() if counts[person] > 1}
+
+
+def _read_groups(cases: Iterable[Case], folder: Path) -> dict[str, str]:
+    """Return the persons in the first `groups.csv` that has a row for a case, by case name."""
+    folder = folder.absolute()
+    case_of: dict[str, str] = {}
+    for case in cases:
+        for text in (case.name, image_stem(case.image)):
+            case_of.setdefault(text.casefold(), case.name)
+    for place in (folder, folder.parent):
+        path = place / GROUPS_FILE
+        rows = _groups_rows(path, folder.name) if path.is_file() else []
+        found = {
+            case_of[name]: person
+            for text, person in rows
+            for name in (text.casefold(), image_stem(Path(text)).casefold())
+            if person and name in case_of
+        }
+        if found:
+            return found
+    return {}
+
+
+def _groups_rows(path: Path, set_name: str) -> list[tuple[str, str]]:
+    """Return file or case names and persons; of one set if the table has several."""
+    try:
+        lines = decode_text(path.read_bytes()).splitlines()
+    except (OSError, ValueError) as error:
+        raise GenSegError(f"{path} cannot be read ({error}); save it as UTF-8 text") from None
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    rows = list(csv.DictReader(lines, delimiter=delimiter, restkey="", restval=""))
+    columns = {name.strip().casefold().replace(" ", "_"): name for name in (rows or [{}])[0]}
+    case, person, kind = (
+        next((columns[name] for name in known if name in columns), None)
+        for known in (_CASE_COLUMNS, _PERSON_COLUMNS, _SET_COLUMNS)
+    )
+    if case is None or person is None:
+        raise GenSegError(f"{path}: the first row must name the columns case and person")
+    chosen = [row for row in rows if kind and row[kind] == set_name] or rows
+    return [(PureWindowsPath(row[case].strip()).name, row[person].strip()) for row in chosen]
