@@ -81,8 +81,8 @@ class SliceSampler(PatchSampler):
     """Samples 2-D patches of slices along the last axis, with neighboring slices as channels.
 
     Images are (batch, channel * (1 + 2 context), *patch), the slices of a channel in order; labels
-    (batch, 1, *patch) are those of the middle slice, further channels of labels those of all slices.
-    Beyond the first and last slice they repeat.
+    (batch, 1, *patch) are those of the middle slice, further channels of labels those of all
+    slices. Beyond the first and last slice they repeat.
 
     Args:
         cases: labeled cases (x, y, z).

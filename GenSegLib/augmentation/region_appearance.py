@@ -1,9 +1,9 @@
 """Random appearance per region: images of the same anatomy as another scanner might show it.
 
-Every region of an image gets a mean and a contrast of its own. Its texture is kept, scaled, inverted
-or replaced by noise, down to a Gaussian per region as in SynthSeg (Billot et al., Med Image Anal
-2023). The distributions are a dozen scalars, which the upper level can steer as in Learn2Synth (Hu
-et al., ICCV 2025).
+Every region of an image gets a mean and a contrast of its own. Its texture is kept, scaled,
+inverted or replaced by noise, down to a Gaussian per region as in SynthSeg (Billot et al., Med
+Image Anal 2023). The distributions are a dozen scalars, which the upper level can steer as in
+Learn2Synth (Hu et al., ICCV 2025).
 """
 
 from __future__ import annotations

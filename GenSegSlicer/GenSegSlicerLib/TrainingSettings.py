@@ -70,6 +70,10 @@ def generatorChoices() -> Choices:
             _("Warped real images"),
             _("Blends shapes of real cases and warps real images to them, without a network."),
         ),
+        "regions": (
+            _("Recolored regions"),
+            _("Gives tissues other contrasts, for scans of other scanners and modalities."),
+        ),
         "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }
     return [(name, *names.get(name, (name, ""))) for name in GENERATORS]
