@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..models.folder import ModelMetadata
 from ..models.training_record import USELESS_DICE, TrainingRecord
@@ -18,12 +19,20 @@ from .volumes import case_volumes, volume_ranges
 _FEW_CASES = 5
 
 
-def training_record(schedule: Schedule, state: TrainingState) -> TrainingRecord:
-    """Return the record of a training that has ended."""
-    planned = schedule.steps["joint"] + schedule.steps["final"]
+def training_record(
+    schedule: Schedule, state: TrainingState, plan: Mapping[str, Any] | None = None
+) -> TrainingRecord:
+    """Return the record of a training that has ended.
+
+    Args:
+        schedule: of the training.
+        state: at its end.
+        plan: the run's plan, whose schedule has more steps than are expected to fit into the time.
+    """
+    most = schedule.steps["joint"] + schedule.steps["final"]
     return TrainingRecord(
-        steps=planned - sum(state.missing_steps.values()),
-        planned_steps=planned,
+        steps=most - sum(state.missing_steps.values()),
+        planned_steps=min(most, plan["steps"]) if plan else most,
         seconds=round(state.elapsed_s, 1),
         steps_after_validation=0 if state.last_dice is None else state.step,
     )

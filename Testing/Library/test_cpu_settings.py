@@ -24,7 +24,7 @@ def in_thread(count):
     thread.start(), thread.join()
 
 for run in (steps, in_thread):
-    run(12)
+    run(20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     run(20)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -42,5 +42,5 @@ def results(*, is_set_up: bool) -> list[float]:
 def test_freed_memory_is_used_again_without_page_faults() -> None:
     *default, denormal = results(is_set_up=False)
     *faults, flushed = results(is_set_up=True)
-    assert all(few < 0.1 * many for few, many in zip(faults, default)), (faults, default)
+    assert all(few < 0.2 * many for few, many in zip(faults, default)), (faults, default)
     assert flushed == 0.0 < denormal

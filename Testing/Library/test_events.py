@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from GenSegLib.events import EventLog, parse_line, read_events, to_line
-from GenSegLib.progress import JsonLines, TerminalProgress, format_duration
+from GenSegLib.progress import JsonLines, TerminalProgress, format_duration, format_progress
 from GenSegLib.runs import State
 
 
@@ -98,6 +98,11 @@ def test_a_terminal_shows_phase_percentage_dice_and_remaining_time_on_one_line()
     shown = stream.getvalue().split("\r\x1b[K")[-1]
     assert shown == "joint    [############............]  50%  Dice 0.853  3 min 20 s left"
     assert "\n" not in stream.getvalue()
+
+
+def test_a_terminal_shows_the_fraction_of_all_phases_if_it_is_known() -> None:
+    line = format_progress({"phase": "final", "step": 6, "total": 100, "fraction": 0.6})
+    assert line == "final    [##############..........]  60%"
 
 
 def test_a_new_phase_starts_a_new_line() -> None:

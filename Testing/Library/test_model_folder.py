@@ -121,6 +121,11 @@ def test_the_cuts_of_older_models_are_ignored(model: Path) -> None:
     assert ModelMetadata.load(model) == expected
 
 
+def test_older_models_have_no_record_of_their_training(model: Path) -> None:
+    edit(model, removed="training", format_version=4)
+    assert ModelMetadata.load(model).notes == ()
+
+
 def test_migrations_convert_older_metadata(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = ModelMetadata.load(model)
     edit(model, removed="cases", labeled=expected.cases)
@@ -292,9 +297,15 @@ def test_monai_builds_the_network_and_loads_its_weights(model: Path) -> None:
     torch.testing.assert_close(torch.as_tensor(probabilities), expected)
 
 
+@pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("name", ["hippocampus-mri", "generic-mri", "generic-ct"])
-def test_the_bundle_preprocesses_images_as_genseg_does(tmp_path: Path, name: str) -> None:
+def test_the_bundle_preprocesses_images_as_genseg_does(
+    tmp_path: Path, name: str, dims: int
+) -> None:
     preset = replace(load_preset(name), spacing=None, labels={1: "Bright"})
+    if dims == 2:
+        patch = preset.patch_size[:2]
+        preset = replace(preset, spatial_dims=2, patch_size=patch, coarse_spacing=None)
     write_model_files(tmp_path, tiny_metadata(preset))
     parser = ConfigParser()
     parser.read_config(tmp_path / "configs" / "inference.json")

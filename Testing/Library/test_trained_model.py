@@ -14,19 +14,23 @@ from GenSegLib.training.trained_model import training_record, training_warnings
 
 SCHEDULE = Schedule.of(TrainConfig(joint_steps=1000, final_steps=2000))
 COMPLETE = TrainingState(phase="final", step=2000, last_dice=0.8, elapsed_s=1200.04)
-CUT_SHORT = replace(COMPLETE, step=1500, missing_steps={"joint": 0, "final": 500})
+CUT_SHORT = replace(COMPLETE, step=500, missing_steps={"joint": 0, "final": 1500})
 
 
 def test_a_record_counts_the_steps_of_the_segmenter() -> None:
     record = training_record(SCHEDULE, CUT_SHORT)
-    assert (record.steps, record.planned_steps, record.seconds) == (2500, 3000, 1200.0)
+    assert (record.steps, record.planned_steps, record.seconds) == (1500, 3000, 1200.0)
     assert record.is_cut_short and not training_record(SCHEDULE, COMPLETE).is_cut_short
+
+
+def test_a_training_that_does_what_its_plan_expected_is_not_cut_short() -> None:
+    assert not training_record(SCHEDULE, CUT_SHORT, {"steps": 1700}).is_cut_short
 
 
 def test_the_card_tells_when_the_dice_was_measured_and_that_training_was_cut_short() -> None:
     notes = list(training_record(SCHEDULE, CUT_SHORT).notes(0.8))
     assert notes == [
-        "The training was cut short: it had time for 2500 of 3000 steps.",
+        "The training was cut short: it had time for 1500 of 3000 steps.",
         "The validation Dice dates from before the final phase, in which the model also learned "
         "from the validation cases.",
     ]
@@ -45,7 +49,7 @@ def test_the_card_tells_that_a_model_has_learned_nothing() -> None:
     [
         (COMPLETE, 10, []),
         (replace(COMPLETE, last_dice=None), 1, []),
-        (CUT_SHORT, 10, ["the time budget allowed only 2500 of 3000 steps"]),
+        (CUT_SHORT, 10, ["the time budget allowed only 1500 of 3000 steps"]),
         (replace(CUT_SHORT, last_dice=0.1), 10, ["train with a longer time budget"]),
         (replace(COMPLETE, last_dice=0.1), 2, ["label more cases, since it learned from 2 only"]),
         (replace(COMPLETE, last_dice=0.0, is_empty=True), 10, ["all its predictions are empty"]),

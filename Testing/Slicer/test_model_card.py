@@ -9,6 +9,7 @@ import numpy as np
 from GenSegSlicerLib.ModelSelector import fitWarnings, modelCard
 from mrml_nodes import add_transform, add_volume, grid_matrix, metadata
 
+from GenSegLib.models.training_record import TrainingRecord
 from GenSegLib.presets import load_preset
 
 
@@ -31,6 +32,12 @@ def test_card_shows_classes_training_and_validation() -> None:
 
 def test_card_shows_missing_validation() -> None:
     assert "not measured" in modelCard(metadata(validation={}))
+
+
+def test_card_says_that_a_training_was_cut_short() -> None:
+    card = modelCard(metadata(training=TrainingRecord(steps=55, planned_steps=1800)))
+    assert "The training was cut short: it had time for 55 of 1800 steps." in card
+    assert "Note" not in modelCard(metadata())
 
 
 def test_card_shows_volume_ranges() -> None:

@@ -63,3 +63,9 @@ def test_the_last_dice_is_kept() -> None:
 @pytest.mark.parametrize("entry", [{"time": None}, {"time": "soon"}, {"remaining_s": "long"}])
 def test_invalid_entries_of_an_event_are_ignored(entry: dict) -> None:
     assert process(state(0, "running"), {**progress(1, 1, None), **entry}).fraction == 0
+
+
+def test_the_fraction_of_the_training_is_shown_if_the_event_has_it() -> None:
+    event = {"kind": "progress", "phase": "joint", "step": 1, "total": 100, "time": 5.0}
+    tracker = process({**event, "remaining_s": 500.0, "fraction": 0.6})
+    assert tracker.fraction == 0.6
