@@ -81,10 +81,4 @@ OMITTED: dict[str, frozenset[str]] = {
     ),
     "slicer.qMRMLNodeComboBox": _NODE_COMBO_BOX,
     "slicer.qMRMLCheckableNodeComboBox": _NODE_COMBO_BOX,
-    "slicer.qMRMLPlotView": _names(
-        "RemovePlotSelections aboutToCompose() aboutToResize() boundAxesToChartBounds "
-        "boundsChanged() cleanupContext dataSelected(vtkStringArray*,vtkCollection*) "
-        "extentChanged() frameSwapped() plotAdded(vtkPlot*) plotRemoved(vtkPlot*) removeAllPlots "
-        "resized() saveAsSVG setAxesToChartBounds updateMRMLChartAxisRangeFromWidget updateSize"
-    ),
 }
