@@ -56,7 +56,7 @@ def measure_step(preset: Preset, config: TrainConfig, classes: int, batch_size: 
         return known
     with torch.random.fork_rng(devices=()):
         step = _trial_step(preset, config, classes, batch_size, device)
-    seconds = _fastest(step, device)
+    seconds = _fastest_threads(step, device, config)
     _store(key, seconds)
     return seconds
 
@@ -92,6 +92,22 @@ def _trial_step(
         optimizer.zero_grad()
 
     return step
+
+
+def _fastest_threads(step: Callable[[], None], device: torch.device, config: TrainConfig) -> float:
+    """Return the seconds of a step with as many CPU threads as the training will choose.
+
+    Beside other programs a single thread can be many times as fast as one per core.
+    """
+    available = torch.get_num_threads()
+    seconds = _fastest(step, device)
+    if device.type != "cpu" or config.threads or available == 1:
+        return seconds
+    torch.set_num_threads(1)
+    try:
+        return min(seconds, _fastest(step, device))
+    finally:
+        torch.set_num_threads(available)
 
 
 def _fastest(step: Callable[[], None], device: torch.device) -> float:
