@@ -20,6 +20,9 @@ from ..presets import Preset
 
 Config = dict[str, Any]
 
+SLICE_WISE = "GenSegLib.networks.slice_wise.SliceWise"
+_SLICES_A_PASS = 16
+
 REQUIRED_PACKAGES = {
     "fire": "0.6.0",
     "nibabel": "5.0.0",
@@ -28,14 +31,21 @@ REQUIRED_PACKAGES = {
 }
 
 
-def inference_config(preset: Preset, label_values: Sequence[int], network: Config) -> Config:
+def inference_config(
+    preset: Preset, label_values: Sequence[int], network: Config, slice_wise: str = SLICE_WISE
+) -> Config:
     """Return the content of a bundle's `inference.json`.
 
     Args:
         preset: of the model.
         label_values: voxel value of each class, background first.
-        network: the network's `_target_` and its arguments.
+        network: the segmenter's `_target_` and its arguments.
+        slice_wise: import path of the class that makes a 2-D segmenter a network of volumes.
     """
+    segmenter = "network_def"
+    if preset.spatial_dims == 2:
+        segmenter = "network_def.network"
+        network = {"_target_": slice_wise, "network": network, "context": preset.context_slices}
     return {
         "imports": [f"$import {name}" for name in ("glob", "monai", "numpy as np", "torch")],
         "bundle_root": ".",
@@ -53,13 +63,7 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
             "transform": "@preprocessing",
         },
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
-        "inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": list(preset.patch_size),
-            "sw_batch_size": 2,
-            "overlap": 0.5,
-            "mode": "gaussian",
-        },
+        "inferer": {"_target_": "SlidingWindowInferer", **_windows(preset), "mode": "gaussian"},
         "postprocessing": _compose([*_postprocessing(preset, label_values), _saving()]),
         "evaluator": {
             "_target_": "SupervisedEvaluator",
@@ -69,19 +73,38 @@ def inference_config(preset: Preset, label_values: Sequence[int], network: Confi
             "inferer": "@inferer",
             "postprocessing": "@postprocessing",
         },
-        "initialize": ["$@network_def.load_state_dict(@checkpoint)"],
+        "initialize": [f"$@{segmenter}.load_state_dict(@checkpoint)"],
         "run": ["$@evaluator.run()"],
+    }
+
+
+def _windows(preset: Preset) -> Config:
+    """Return the windows of the inferer.
+
+    Those of a 2-D network are single slices, or all slices if it needs neighbors of each; MONAI
+    blends those in other proportions near the ends of the image, since it weights slices too.
+    """
+    if preset.spatial_dims == 3:
+        return {"roi_size": list(preset.patch_size), "sw_batch_size": 2, "overlap": 0.5}
+    slices, count = (-1, 1) if preset.context_slices else (1, _SLICES_A_PASS)
+    overlap = [0.5 for _ in preset.patch_size]
+    return {
+        "roi_size": [*preset.patch_size, slices],
+        "sw_batch_size": count,
+        "overlap": [*overlap, 0.0],
     }
 
 
 def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
     """Return the `network_data_format` of a bundle's `metadata.json`."""
+    any_number = ["*"] if preset.spatial_dims == 2 else []
+    spatial_shape = [*preset.patch_size, *any_number]
     image = {
         "type": "image",
         "format": {"CT": "hounsfield", "MR": "magnitude"}.get(preset.modality, "magnitude"),
         "modality": preset.modality,
         "num_channels": preset.channels,
-        "spatial_shape": list(preset.patch_size),
+        "spatial_shape": spatial_shape,
         "dtype": "float32",
         "value_range": [0, 1] if preset.intensity.kind == "window" else [],
         "is_patch_data": True,
@@ -91,7 +114,7 @@ def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
         "type": "image",
         "format": "segmentation",
         "num_channels": len(class_names),
-        "spatial_shape": list(preset.patch_size),
+        "spatial_shape": spatial_shape,
         "dtype": "float32",
         "value_range": [],
         "is_patch_data": True,
@@ -109,10 +132,19 @@ def _preprocessing(preset: Preset) -> list[Config]:
         crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
     if preset.spacing is not None:
-        steps.append(_on("image", "Spacingd", pixdim=list(preset.spacing), mode="bilinear"))
+        steps.append(_on("image", "Spacingd", pixdim=_spacing(preset), mode="bilinear"))
     steps.append(_normalization(preset))
-    steps.append(_on("image", "DivisiblePadd", k=preset.multiple))
+    steps.append(_on("image", "DivisiblePadd", k=_multiples(preset)))
     return steps
+
+
+def _spacing(preset: Preset) -> list[float]:
+    """Return the spacing for MONAI, which leaves that of slices as it is."""
+    return [*(preset.spacing or ()), *([-1.0] if preset.spatial_dims == 2 else [])]
+
+
+def _multiples(preset: Preset) -> int | list[int]:
+    return preset.multiple if preset.spatial_dims == 3 else [preset.multiple, preset.multiple, 1]
 
 
 def _foreground(preset: Preset) -> str:

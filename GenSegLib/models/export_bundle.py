@@ -13,8 +13,8 @@ from torch import nn
 
 from ..files import write_json, write_text
 from ..networks import segmenter_target
-from .bundle_config import REQUIRED_PACKAGES, inference_config
-from .export_check import Probabilities, largest_difference
+from .bundle_config import REQUIRED_PACKAGES, SLICE_WISE, inference_config
+from .export_check import VolumeProbabilities, example_shape, largest_difference
 from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, write_manifest
 from .weights import load_segmenter
 
@@ -57,23 +57,32 @@ def export_bundle(model: Path, folder: Path) -> float:
     write_json(folder / INFERENCE, _inference(metadata, folder))
     write_text(folder / "docs" / "README.md", _readme(metadata))
     write_manifest(folder)
-    shape = (metadata.preset.channels, *metadata.preset.patch_size)
+    shape = example_shape(metadata.preset)
+    model_probabilities = VolumeProbabilities(segmenter, metadata.preset)
     with _importable(folder):
         exported = _network(folder)
-        return largest_difference(Probabilities(segmenter), exported, [(1, *shape), (2, *shape)])
+        return largest_difference(model_probabilities, exported, [(1, *shape), (2, *shape)])
 
 
 def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
-    """Return the configuration; the source of a network of GenSeg is copied as a script."""
-    target = segmenter_target(metadata.network)
-    if target.startswith(_OWN):
-        module, _, name = target.removeprefix(_OWN).rpartition(".")
-        source = Path(__file__).parents[1] / "networks" / f"{module}.py"
-        write_text(folder / _SCRIPTS / "__init__.py", '"""Networks that MONAI does not have."""\n')
-        write_text(folder / _SCRIPTS / f"{module}.py", source.read_text(encoding="utf-8"))
-        target = f"{_SCRIPTS}.{module}.{name}"
+    """Return the configuration; the source of networks of GenSeg is copied as scripts."""
+    target = _without_genseg(segmenter_target(metadata.network), folder)
+    slice_wise = SLICE_WISE
+    if metadata.preset.spatial_dims == 2:
+        slice_wise = _without_genseg(SLICE_WISE, folder)
     network = {"_target_": target, **metadata.network_args}
-    return inference_config(metadata.preset, metadata.label_values, network)
+    return inference_config(metadata.preset, metadata.label_values, network, slice_wise)
+
+
+def _without_genseg(target: str, folder: Path) -> str:
+    """Return the import path of a class in the bundle; the source of one of GenSeg is copied."""
+    if not target.startswith(_OWN):
+        return target
+    module, _, name = target.removeprefix(_OWN).rpartition(".")
+    source = Path(__file__).parents[1] / "networks" / f"{module}.py"
+    write_text(folder / _SCRIPTS / "__init__.py", '"""Networks that MONAI does not have."""\n')
+    write_text(folder / _SCRIPTS / f"{module}.py", source.read_text(encoding="utf-8"))
+    return f"{_SCRIPTS}.{module}.{name}"
 
 
 def _readme(metadata: ModelMetadata) -> str:

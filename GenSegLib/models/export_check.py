@@ -8,20 +8,29 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import GenSegError
+from ..networks.slice_wise import as_volume_network
+from ..presets import Preset
 
 TOLERANCE = 1e-4
+_SLICES = 5  # more than the context of one slice
 
 
-class Probabilities(nn.Module):
-    """A segmenter followed by softmax."""
+class VolumeProbabilities(nn.Module):
+    """A preset's segmenter as a network of volumes, followed by softmax."""
 
-    def __init__(self, segmenter: nn.Module) -> None:
+    def __init__(self, segmenter: nn.Module, preset: Preset) -> None:
         super().__init__()
-        self.segmenter = segmenter
+        self.segmenter = as_volume_network(segmenter, preset)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, channel, *shape) to probabilities (batch, class, *shape)."""
+        """Map (batch, channel, x, y, z) to probabilities (batch, class, x, y, z)."""
         return torch.softmax(self.segmenter(image), dim=1)
+
+
+def example_shape(preset: Preset) -> tuple[int, ...]:
+    """Return the shape (channel, x, y, z) of a patch, with a few slices for a 2-D network."""
+    slices = (_SLICES,) if preset.spatial_dims == 2 else ()
+    return (preset.channels, *preset.patch_size, *slices)
 
 
 @torch.no_grad()
@@ -40,7 +49,7 @@ def largest_difference(
     largest = 0.0
     for shape in shapes:
         image = torch.randn(*shape, generator=generator)
-        image[..., shape[-1] // 2 :] = image.min()
+        image[:, :, shape[2] // 2 :] = image.min()
         expected, actual = model(image), exported(image)
         same = expected.shape == actual.shape
         difference = float((expected - actual).abs().max()) if same else float("inf")

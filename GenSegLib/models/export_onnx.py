@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ..errors import GenSegError
 from ..files import write_bytes
-from .export_check import Probabilities, largest_difference
+from ..presets import Preset
+from .export_check import VolumeProbabilities, example_shape, largest_difference
 from .folder import ModelMetadata
 from .weights import load_segmenter
 
@@ -59,26 +60,36 @@ def export_onnx(model: Path, file: Path) -> tuple[float, bool]:
     """
     require_packages()
     segmenter, metadata = load_segmenter(model)
-    network = Probabilities(segmenter).eval()
+    preset = metadata.preset
+    network = VolumeProbabilities(segmenter, preset).eval()
     any_size = metadata.network not in _FIXED_SIZE
-    shape = (metadata.preset.channels, *metadata.preset.patch_size)
-    data = _with_metadata(_export(network, shape, any_size), metadata)
+    shape = example_shape(preset)
+    data = _with_metadata(_export(network, shape, _varying_axes(preset, any_size)), metadata)
     shapes = [(1, *shape), (3, *shape)]
     if any_size:
-        larger = [size + metadata.preset.multiple for size in metadata.preset.patch_size]
-        shapes.append((1, shape[0], *larger))
+        larger = [size + preset.multiple for size in preset.patch_size]
+        shapes.append((1, shape[0], *larger, *shape[1 + len(larger) :]))
+    if preset.spatial_dims == 2:
+        shapes.append((1, *shape[:-1], 1))
     difference = largest_difference(network, _Session(data), shapes)
     write_bytes(file, data)
     return difference, any_size
 
 
-@torch.no_grad()
-def _export(network: Probabilities, shape: tuple[int, ...], any_size: bool) -> bytes:
-    exported = deepcopy(network)
-    _replace_norms(exported)
+def _varying_axes(preset: Preset, any_size: bool) -> dict[int, str]:
+    """Return the axes of (batch, channel, x, y, z) that may have another size than the example."""
     axes = {0: "batch"}
     if any_size:
-        axes.update({2 + axis: name for axis, name in zip(range(len(shape) - 1), "xyz")})
+        axes.update({2: "x", 3: "y", 4: "z"})
+    if preset.spatial_dims == 2:
+        axes[4] = "z"
+    return axes
+
+
+@torch.no_grad()
+def _export(network: nn.Module, shape: tuple[int, ...], axes: dict[int, str]) -> bytes:
+    exported = deepcopy(network)
+    _replace_norms(exported)
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

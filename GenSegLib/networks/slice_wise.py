@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..presets import Preset
+if TYPE_CHECKING:  # exported bundles contain this file alone
+    from ..presets import Preset
 
 
 class SliceWise(nn.Module):
@@ -31,10 +34,16 @@ class SliceWise(nn.Module):
         context, batch = self.context, volumes.shape[0]
         if context and self.pad:
             volumes = F.pad(volumes, [context, context, 0, 0, 0, 0], mode="replicate")
-        neighborhoods = volumes.unfold(4, 1 + 2 * context, 1)  # (b, c, x, y, z, neighbor)
-        slices = neighborhoods.permute(0, 4, 1, 5, 2, 3).flatten(2, 3).flatten(0, 1)
-        logits: torch.Tensor = self.network(slices.contiguous())
-        return logits.unflatten(0, (batch, -1)).permute(0, 2, 3, 4, 1)
+        count = volumes.shape[-1] - 2 * context
+        neighbors = [volumes[..., first : first + count] for first in range(1 + 2 * context)]
+        slices = torch.stack(neighbors, dim=2).permute(0, 5, 1, 2, 3, 4)
+        logits: torch.Tensor = self.network(slices.flatten(2, 3).flatten(0, 1))
+        return logits.reshape(batch, count, *logits.shape[1:]).permute(0, 2, 3, 4, 1)
+
+
+def as_volume_network(network: nn.Module, preset: Preset) -> nn.Module:
+    """Return a preset's segmenter as a network of whole volumes (batch, channel, x, y, z)."""
+    return network if preset.spatial_dims == 3 else SliceWise(network, preset.context_slices)
 
 
 def as_window_network(network: nn.Module, preset: Preset) -> nn.Module:

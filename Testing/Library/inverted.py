@@ -22,11 +22,12 @@ def invert_slabs(
     values: Sequence[int],
     along: int = 0,
     thickness: int = 5,
+    dense: bool = True,
 ) -> OutputAccumulator:
-    """Map (class, x, y, z) probabilities back slab by slab, with all outputs."""
+    """Map (class, x, y, z) probabilities back slab by slab, to all outputs or to a label alone."""
     ends = spans(probabilities.shape[1 + along], thickness)
     slabs = [(start, stop, probabilities[along_axis(along, start, stop)]) for start, stop in ends]
-    outputs = OutputAccumulator(image.shape, values, probabilities=True, uncertainty=True)
+    outputs = OutputAccumulator(image.shape, values, probabilities=dense, uncertainty=dense)
     outputs.add(full_box(image), SlabInverter(prepared.transform, along), slabs)
     return outputs
 

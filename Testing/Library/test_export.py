@@ -25,6 +25,7 @@ from GenSegLib.models import export_bundle, export_onnx
 from GenSegLib.models.folder import ModelMetadata, write_model_files
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
+from GenSegLib.networks.slice_wise import SliceWise
 from GenSegLib.presets import Preset
 
 SHORT = {
@@ -37,11 +38,13 @@ SHORT = {
     "deeplab": {"widths": [8, 8, 16]},
 }
 CLEANED = replace(PRESET, largest_component=True, fill_holes=True)
+SLICES = replace(PRESET, spatial_dims=2, patch_size=(16, 16), spacing=None, mirror_axes=())
 
 
 def save_model_of(name: str, folder: Path, preset: Preset = CLEANED, **changes: Any) -> Path:
     """A narrow network of the registry with random weights."""
-    args = {**segmenter_args(name, 1, 3, 3, preset.patch_size), **SHORT[name]}
+    dims, channels = preset.spatial_dims, preset.input_channels
+    args = {**segmenter_args(name, channels, 3, dims, preset.patch_size), **SHORT[name]}
     torch.manual_seed(0)
     metadata = tiny_metadata(
         preset, network=name, network_target=segmenter_target(name), network_args=args, **changes
@@ -67,6 +70,24 @@ def test_onnxruntime_computes_what_the_model_does(tmp_path: Path, name: str) -> 
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert difference < 1e-4
     assert any_size == (name not in ("unetr", "swin-unetr"))
+
+
+@pytest.mark.parametrize("context", [0, 1])
+@pytest.mark.parametrize("name", ["dynunet", "unet"])
+def test_a_2d_network_is_exported_as_one_of_volumes_with_any_number_of_slices(
+    tmp_path: Path, name: str, context: int
+) -> None:
+    preset = replace(SLICES, context_slices=context)
+    model = save_model_of(name, tmp_path / "model", preset)
+    _, any_size = export_onnx.export_onnx(model, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    network = SliceWise(load_segmenter(model)[0], context)
+    for slices in (1, 2, 9):
+        image = torch.randn(2, 1, 32 if any_size else 16, 16, slices)
+        (found,) = session.run(None, {"image": image.numpy()})
+        with torch.no_grad():
+            wanted = torch.softmax(network(image), dim=1)
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["dynunet", "segresnet"])
@@ -142,8 +163,18 @@ def test_code_in_the_network_target_is_not_run(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-def test_monai_runs_a_bundle_and_segments_like_genseg(tmp_path: Path) -> None:
-    model = save_model_of("dynunet", tmp_path / "model", labels={2: "Anterior", 5: "Posterior"})
+@pytest.mark.parametrize(
+    "preset",
+    [
+        CLEANED,
+        replace(SLICES, orientation="ASR"),
+        replace(SLICES, context_slices=1, patch_size=(32, 32)),
+    ],
+    ids=["3d", "2d", "2d-context"],
+)
+def test_monai_runs_a_bundle_and_segments_like_genseg(tmp_path: Path, preset: Preset) -> None:
+    labels = {2: "Anterior", 5: "Posterior"}
+    model = save_model_of("dynunet", tmp_path / "model", preset, labels=labels)
     image = np.random.default_rng(0).normal(100, 20, (1, 26, 17, 22)).astype(np.float32)
     affine = make_affine("PIR", (1, 1, 1), (10, -20, 15), (12, -34, 56))
     write_image(tmp_path / "images" / "scan.nii.gz", Volume(image, affine))

@@ -58,6 +58,27 @@ def test_inverting_slabs_equals_inverting_the_whole_image(
     assert (outputs.label == np.array(VALUES)[dense.argmax(axis=0)])[no_tie].all()
 
 
+@given(affines, st.tuples(*[st.floats(0.4, 2)] * 3), st.integers(0, 2), st.integers(0, 99))
+@settings(max_examples=40)
+def test_a_label_alone_equals_the_most_probable_class_of_all_probabilities(
+    affine: np.ndarray, spacing: tuple[float, float, float], along: int, seed: int
+) -> None:
+    image = Volume(np.ones((1, 14, 11, 9), np.float32), affine)
+    prepared = Preprocessor(replace(PRESET, spacing=spacing)).apply(image)
+    random = np.random.default_rng(seed)
+    # background almost everywhere, as around organs; blocks of it, so that some slabs are empty
+    weights = random.gamma(0.3, size=(*prepared.image.shape[1:], len(VALUES))) + 1e-3
+    weights[: len(weights) // 2, ..., 0] += random.choice([0, 20])
+    random = weights / weights.sum(axis=-1, keepdims=True)
+    probabilities = np.moveaxis(random, -1, 0).astype(np.float32)
+    whole = invert_slabs(image, prepared, probabilities, VALUES, along)
+    label = invert_slabs(image, prepared, probabilities, VALUES, along, dense=False).label
+    assert whole.probabilities is not None
+    ranked = np.sort(whole.probabilities, axis=0)
+    no_tie = ranked[-1] - ranked[-2] > 1e-5
+    assert (label == whole.label)[no_tie].all()
+
+
 @pytest.mark.parametrize("along", [0, 1, 2])
 def test_cropped_voxels_are_background_with_certainty(along: int) -> None:
     values = np.zeros((1, 40, 40, 40), np.float32)

@@ -18,11 +18,11 @@ PRESET = replace(load_preset("hippocampus-mri"), patch_size=(16, 16, 16), larges
 NETWORK = "unet"
 
 
-def tiny_args(classes: int = 3) -> dict[str, Any]:
+def tiny_args(classes: int = 3, dims: int = 3, channels: int = 1) -> dict[str, Any]:
     """A U-Net with two levels."""
     return {
-        "spatial_dims": 3,
-        "in_channels": 1,
+        "spatial_dims": dims,
+        "in_channels": channels,
         "out_channels": classes,
         "channels": [4, 8],
         "strides": [2],
@@ -38,7 +38,7 @@ def tiny_metadata(preset: Preset = PRESET, **changes: Any) -> ModelMetadata:
         labels=labels,
         network=NETWORK,
         network_target=segmenter_target(NETWORK),
-        network_args=tiny_args(1 + len(labels)),
+        network_args=tiny_args(1 + len(labels), preset.spatial_dims, preset.input_channels),
         cases=3,
         validation={"dice": 0.5},
     )
@@ -75,8 +75,8 @@ def save_threshold_model(folder: Path, preset: Preset) -> ModelMetadata:
 
 def _save_threshold(folder: Path, preset: Preset, changes: dict[str, Any]) -> ModelMetadata:
     args: dict[str, Any] = {
-        "spatial_dims": 3,
-        "in_channels": 1,
+        "spatial_dims": preset.spatial_dims,
+        "in_channels": preset.input_channels,
         "init_filters": 8,
         "blocks_down": [1],
         "blocks_up": [],
@@ -91,7 +91,8 @@ def _save_threshold(folder: Path, preset: Preset, changes: dict[str, Any]) -> Mo
     )
     network = build_segmenter("segresnet", args)
     state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
-    state["convInit.conv.weight"][0, 0, 1, 1, 1] = 1
+    own_slice, center = preset.context_slices, (1,) * preset.spatial_dims
+    state["convInit.conv.weight"][(0, own_slice, *center)] = 1
     state["conv_final.0.weight"][:] = 1
     state["conv_final.2.conv.weight"][1, 0] = 20
     state["conv_final.2.conv.bias"][0] = 10
