@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..cases import CaseSet
-from ..data.case_selection import cases_with_only_examples
+from ..data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from ..data.persons import find_divided_persons
 from ..errors import GenSegError
 from ..presets import Preset, load_preset
@@ -56,6 +56,8 @@ def prepare_cases(
     cases, preset = with_classes(cases, preset)
     checks = check_cases(cases)
     require_no_errors(checks)
+    duplicates = {check.case: check.duplicate_of for check in checks if check.duplicate_of}
+    cases = with_duplicates_as_one_person(cases, duplicates)
     values = {check.case: check.voxels.keys() for check in checks}
     rare = cases_with_only_examples(cases, values)
     cases = cases.with_validation(validation_fraction, seed, training_only=rare)

@@ -23,6 +23,7 @@ class CaseCheck:
         voxels: number of voxels of each label value, without background.
         errors: problems that prevent a training.
         warnings: unusual findings.
+        duplicate_of: name of an earlier case with the same image; "" if there is none.
         fingerprint: what planning needs to know of it.
     """
 
@@ -34,6 +35,7 @@ class CaseCheck:
     voxels: dict[int, int] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    duplicate_of: str = ""
     fingerprint: CaseFingerprint | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -69,6 +69,23 @@ def cases_with_only_examples(cases: CaseSet, values: Mapping[str, Collection[int
     }
 
 
+def with_duplicates_as_one_person(cases: CaseSet, duplicates: Mapping[str, str]) -> CaseSet:
+    """Give cases with the same image the same person, so that they stay on one side of a split.
+
+    Args:
+        cases: with their persons.
+        duplicates: name of an earlier case with the same image, by name.
+    """
+    by_name = {case.name: case for case in cases.cases}
+    for later, earlier in duplicates.items():
+        same = {by_name[later].person_or_name, by_name[earlier].person_or_name}
+        person = by_name[earlier].person_or_name
+        for name, case in by_name.items():
+            if case.person_or_name in same:
+                by_name[name] = dataclasses.replace(case, person=person)
+    return dataclasses.replace(cases, cases=tuple(by_name.values()))
+
+
 def _without_label(case: Case) -> Case:
     return dataclasses.replace(case, label=None, role=Role.UNLABELED)
 

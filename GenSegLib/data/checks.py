@@ -96,6 +96,7 @@ class _Checker:
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
         warnings: list[str] = []
+        duplicate_of = ""
         image = _try_read(lambda: read_image(case.image, finite=False), errors)
         label, path = None, case.label if case.is_labeled else None
         if path is not None:
@@ -103,7 +104,7 @@ class _Checker:
         if image is not None:
             warnings += image.warnings
             errors += _image_errors(image) + _privacy_errors(case)
-            self._find_duplicate(case, image, errors, warnings)
+            duplicate_of = self._find_duplicate(case, image, errors, warnings)
         if label is not None:
             errors += self._label_errors(label)
         is_usable = errors in ([], [_EMPTY_LABEL])
@@ -116,6 +117,7 @@ class _Checker:
             voxels=_count_voxels(label) if label else {},
             errors=tuple(errors),
             warnings=tuple(warnings),
+            duplicate_of=duplicate_of,
             fingerprint=fingerprint_case(image, label) if image and is_usable else None,
         )
 
@@ -135,14 +137,14 @@ class _Checker:
 
     def _find_duplicate(
         self, case: Case, image: Volume, errors: list[str], warnings: list[str]
-    ) -> None:
-        """Find images with the same voxels, also in other axes; they leak to validation."""
+    ) -> str:
+        """Return an earlier case whose image has the same voxels, perhaps in other axes."""
         reorient = plan_reorient(image.affine, image.array.shape[1:4], "RAS")
         array = np.ascontiguousarray(reorient.forward(image.array, 0))
         content = hashlib.sha256(array.tobytes() + repr(array.shape).encode()).hexdigest()
         first, axes = self._case_of_content.setdefault(content, (case.name, image.orientation))
         if first == case.name:
-            return
+            return ""
         if axes == image.orientation:
             errors.append(f"the image is a duplicate of case {first}")
         else:
@@ -150,6 +152,7 @@ class _Checker:
                 f"the image has the same {array.size} voxels as case {first}, in other axes "
                 f"({image.orientation}, there {axes}); remove one of the two"
             )
+        return first
 
 
 def _try_read(read: Callable[[], Volume], errors: list[str]) -> Volume | None:

@@ -15,7 +15,11 @@ from GenSegLib.cli import main
 from GenSegLib.data import case_loading
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.case_selection import select_cases
+from GenSegLib.data.case_selection import (
+    cases_with_only_examples,
+    select_cases,
+    with_duplicates_as_one_person,
+)
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.stored_case import StoredCase
 from GenSegLib.errors import GenSegError
@@ -69,6 +73,37 @@ def test_remaining_labeled_cases_become_unlabeled() -> None:
     assert all(case.label is None for case in found.of_role(Role.UNLABELED))
     five, twenty = (select(labeled_cases(100), count, 20) for count in (5, 20))
     assert five.of_role(Role.UNLABELED) == twenty.of_role(Role.UNLABELED)
+
+
+def test_further_cases_of_a_selected_person_are_left_out() -> None:
+    persons = ("anna", "anna", "carl", "carl", "dora", "dora")
+    cases = labeled_cases(6)
+    cases = CaseSet(
+        tuple(dataclasses.replace(each, person=who) for each, who in zip(cases.cases, persons))
+    )
+    found = select(cases, 3)
+    labeled, unlabeled = (
+        {case.person for case in part} for part in (found.labeled, found.of_role(Role.UNLABELED))
+    )
+    assert len(found.labeled) == 3
+    assert (len(labeled), len(unlabeled)) == (2, 1)
+    assert not labeled & unlabeled
+
+
+def test_cases_of_a_person_with_the_only_examples_of_a_class() -> None:
+    cases = labeled_cases(4)
+    pair = [dataclasses.replace(case, person="anna") for case in cases.cases[:2]]
+    cases = CaseSet((*pair, *cases.cases[2:]))
+    names = [case.name for case in cases.cases]
+    values = dict(zip(names, ({1, 2}, {1, 2}, {1}, {1, 3})))
+    assert cases_with_only_examples(cases, values) == {names[0], names[1], names[3]}
+
+
+def test_duplicates_count_as_one_person() -> None:
+    cases = labeled_cases(4)
+    a, b, c, d = (case.name for case in cases.cases)
+    found = with_duplicates_as_one_person(cases, {c: a, d: c})
+    assert [case.person_or_name for case in found.cases] == [a, b, a, a]
 
 
 def test_without_a_need_for_unlabeled_cases_no_label_is_hidden() -> None:

@@ -162,7 +162,6 @@ def test_phantoms_do_not_replace_other_files(
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "specify the anatomy: --preset generic-ct, "),
         (["--preset", "kidney-us"], "'kidney-us'"),
         (["--preset", "liver-ct"], "the cases are MR, but preset liver-ct is for CT"),
         ([*HIPPOCAMPUS, "--labeled", "9"], "9 labeled cases"),

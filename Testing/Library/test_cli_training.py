@@ -14,7 +14,13 @@ import pytest
 from GenSegLib.cli import main
 from GenSegLib.commands import training_job
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import on_same_grid, read_image, read_label, read_segment_names
+from GenSegLib.data.image_io import (
+    on_same_grid,
+    read_image,
+    read_label,
+    read_segment_names,
+    write_label,
+)
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.events import parse_line, read_events
 from GenSegLib.files import read_json, write_json
@@ -142,6 +148,25 @@ def test_a_single_labeled_case_is_trained_without_validation(
     assert lines[0] == "preparing cases: 1 for training, 0 for validation"
     assert "without validation" in lines[1]
     assert len(RunFolder.open(out).cases.labeled) == 1
+
+
+@pytest.mark.parametrize("generator", ["searchable", "none"])
+def test_cases_with_empty_labels_are_trained(
+    phantoms: Path, tmp_path: Path, capsys: Capture, generator: str
+) -> None:
+    """Patients without a lesion are cases to learn from."""
+    data = tmp_path / "data"
+    shutil.copytree(phantoms, data)
+    path = read_cases(data).cases[0].label
+    assert path is not None
+    label = read_label(path)
+    label.array[:] = 0
+    write_label(path, label)
+    out = tmp_path / "run"
+    options = (*HIPPOCAMPUS, "--generator", generator, "--out", out, *tiny())
+    assert genseg("train", data, *options) == 0
+    assert "the label is empty" in capsys.readouterr().err
+    assert len(RunFolder.open(out).cases.labeled) == 3
 
 
 def test_patches_that_are_too_small_for_the_segmenter_are_rejected(
