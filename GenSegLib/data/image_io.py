@@ -21,7 +21,7 @@ from ..dicom.multiframe import load_multiframe
 from ..dicom.series import load_series
 from ..errors import GenSegError
 from ..images import itk_files
-from ..images.label_placement import place_label
+from ..images.label_placement import PlacedLabel, place_label
 from ..images.nifti import (
     is_nifti_file,
     read_header,
@@ -103,12 +103,9 @@ def read_label(
         if classes and names:
             matched = match_names(names, classes, ignore_unknown=ignore_unknown)
             label = _to_class_values(label, names, matched)
-        for warning in label.warnings:
-            warn(f"label: {warning}")
-        if grid is None:
-            return label
-        placed = place_label(label, grid)
-    for warning in placed.warnings:
+        placed = PlacedLabel(label) if grid is None else place_label(label, grid)
+    unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
+    for warning in (*(f"label: {text}" for text in sorted(unlike_image)), *placed.warnings):
         warn(warning)
     return placed.volume
 

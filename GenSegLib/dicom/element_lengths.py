@@ -18,8 +18,8 @@ _PREAMBLE = 132  # with "DICM", PS3.10, 7.1
 _UNDEFINED = 0xFFFFFFFF
 _ITEM_GROUP, _META_GROUP = 0xFFFE, 0x0002
 _TRANSFER_SYNTAX, _PIXEL_DATA = (0x0002, 0x0010), (0x7FE0, 0x0010)
-_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
+LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _IMPLICIT, _BIG_ENDIAN = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _MAX_ELEMENTS = 100_000
@@ -43,8 +43,11 @@ def exceeds_file(path: Path) -> bool:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         has_preamble = stream.read(_PREAMBLE)[-4:] == b"DICM"
-        stream.seek(_PREAMBLE if has_preamble else 0)
-        return _parse(stream, size, b"" if has_preamble else _IMPLICIT)
+        start = _PREAMBLE if has_preamble else 0
+        stream.seek(start)
+        is_explicit = has_preamble or stream.read(6)[4:] in SHORT_VRS
+        stream.seek(start)
+        return _parse(stream, size, b"" if is_explicit else _IMPLICIT)
 
 
 def _parse(stream: IO[bytes], size: int, syntax: bytes) -> bool:
@@ -81,9 +84,9 @@ def _next_element(stream: IO[bytes], syntax: bytes) -> _Element | None:
     if tag[0] == _ITEM_GROUP or (syntax == _IMPLICIT and not in_meta):
         return _Element(tag, long_length, tag[0] == _ITEM_GROUP)
     representation = head[4:6]
-    if representation in _SHORT_VRS:
+    if representation in SHORT_VRS:
         return _Element(tag, struct.unpack_from(f"{order}H", head, 6)[0], False)
-    if representation not in _LONG_VRS:
+    if representation not in LONG_VRS:
         return _Element(tag, long_length, False)
     more = stream.read(4)
     if len(more) < 4:

@@ -5,13 +5,19 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import GenSegError
 from ..images.file_names import is_image_file
+from .element_lengths import LONG_VRS, SHORT_VRS
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _HEAD_LENGTH = 1024
+_MEDIA_SOP_CLASS, _SOP_CLASS = (0x0002, 0x0002), (0x0008, 0x0016)
+_FIRST_GROUPS = (0x0002, 0x0008)
+_MIN_ELEMENTS, _MAX_VALUE = 3, 512
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # SOP classes without pixel data that are stored next to images: DICOM PS3.6, table A-1.
 _NON_IMAGE_CLASSES = (
@@ -35,17 +41,50 @@ def read_head(path: Path) -> bytes:
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether a file with these first bytes is a DICOM file (PS3.10, 7.1)."""
+    """Whether a file with these first bytes is a DICOM file (PS3.10, 7.1).
+
+    Old archives and some network stores leave out the preamble and "DICM"; such a file begins with
+    its first data elements.
+    """
+    return has_preamble(head) or len(_leading_elements(head)) >= _MIN_ELEMENTS
+
+
+def has_preamble(head: bytes) -> bool:
+    """Whether the file begins with 128 bytes and "DICM"."""
     return head[128:132] == b"DICM"
 
 
 def sop_class(head: bytes) -> str:
     """Return the SOP class UID; empty if it is not in these first bytes."""
-    start = head.find(b"\x02\x00\x02\x00UI")
-    if start < 0:
-        return ""
-    length = int.from_bytes(head[start + 6 : start + 8], "little")
-    return head[start + 8 : start + 8 + length].decode("ascii", "replace").strip("\0 ")
+    elements = _leading_elements(head[132:] if has_preamble(head) else head)
+    uid = elements.get(_MEDIA_SOP_CLASS) or elements.get(_SOP_CLASS) or b""
+    return uid.decode("ascii", "replace").strip("\0 ")
+
+
+def _leading_elements(data: bytes) -> dict[tuple[int, int], bytes]:
+    """Return the elements with short values at the start of a little-endian data set.
+
+    The result is empty if this is none: it begins with group 0002 or 0008, and tags ascend.
+    """
+    elements: dict[tuple[int, int], bytes] = {}
+    start, last = 0, (0, 0)
+    while start + 8 <= len(data):
+        tag = struct.unpack_from("<HH", data, start)
+        if tag <= last or (not elements and tag[0] not in _FIRST_GROUPS):
+            return elements if tag > last and elements else {}
+        representation = data[start + 4 : start + 6]
+        if representation in SHORT_VRS:
+            length, header = struct.unpack_from("<H", data, start + 6)[0], 8
+        elif representation in LONG_VRS:
+            length, header = int.from_bytes(data[start + 8 : start + 12], "little"), 12
+        else:
+            length, header = struct.unpack_from("<I", data, start + 4)[0], 8
+        value = data[start + header : start + header + length]
+        if length > _MAX_VALUE or len(value) < length:
+            break
+        elements[tag], last = value, tag
+        start += header + length
+    return elements
 
 
 def may_hold_image(head: bytes) -> bool:
@@ -78,6 +117,24 @@ def is_dicom_folder(path: Path) -> bool:
         return False
     entries = list_folder(path)
     return not any(map(is_image_file, entries)) and any(map(is_dicom_file, entries))
+
+
+def find_series_folders(folder: Path) -> list[Path]:
+    """Return the folders with DICOM images within a folder, however deep, sorted by path.
+
+    CDs nest them, as in `DICOM/PAT0/STU0/SER1`. Folders with images of other formats and hidden
+    ones are left out.
+    """
+    return list(_series_folders(folder))
+
+
+def _series_folders(folder: Path) -> Iterator[Path]:
+    if is_dicom_folder(folder):
+        yield folder
+        return
+    for entry in list_folder(folder):
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
+            yield from _series_folders(entry)
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -27,6 +27,8 @@ class SliceHeader:
         file: its path.
         series: series instance UID.
         number: series number.
+        acquisition: acquisition number; empty if not in the header.
+        thickness: of the slice in mm; NaN if not in the header.
         position: center of the first voxel, LPS in mm; empty if not in the header.
         rows: direction of increasing column index, LPS; empty if not in the header.
         columns: direction of increasing row index, LPS; empty if not in the header.
@@ -43,6 +45,8 @@ class SliceHeader:
     file: Path
     series: str
     number: str
+    acquisition: str
+    thickness: float
     position: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
@@ -138,6 +142,8 @@ def _parse(file: Path, header: sitk.ImageFileReader) -> SliceHeader:
         file=file,
         series=text("0020|000e"),
         number=text("0020|0011"),
+        acquisition=text("0020|0012"),
+        thickness=float(numbers("0018|0050")[0]) if numbers("0018|0050").size else math.nan,
         position=numbers("0020|0032"),
         rows=axes[:3],
         columns=axes[3:],

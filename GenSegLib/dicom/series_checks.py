@@ -14,6 +14,7 @@ from .headers import SliceHeader
 _SPACING_TOLERANCE = 0.05  # of the spacing between slices
 _SHIFT_TOLERANCE = 0.05  # of the in-plane spacing
 _DIRECTION_TOLERANCE = 1e-3
+_PACKAGE_THICKNESS = 1.5  # of the spacing of all slices
 
 
 def require_one_series(folder: Path, slices: Sequence[SliceHeader]) -> None:
@@ -93,9 +94,39 @@ def require_regular_spacing(folder: Path, slices: Sequence[SliceHeader]) -> None
         folder: of the series, for messages.
         slices: sorted by location.
     """
+    _require_one_acquisition(folder, slices)
     _require_distinct_locations(folder, slices)
     _require_straight_stack(folder, slices)
     _require_even_spacing(folder, slices)
+
+
+def _require_one_acquisition(folder: Path, slices: Sequence[SliceHeader]) -> None:
+    """Find acquisitions whose slices lie between each other's, and would be read as one volume.
+
+    Acquisitions that follow each other form one volume, and so do the packages of an interleaved
+    MR, each of which leaves gaps as wide as its slices.
+    """
+    by_number: dict[str, list[SliceHeader]] = {}
+    for header in slices:
+        by_number.setdefault(header.acquisition, []).append(header)
+    groups = sorted(by_number.values(), key=lambda group: group[0].location)
+    if len(groups) < 2 or min(map(len, groups)) < 2:
+        return
+    overlap = any(a[-1].location > b[0].location for a, b in zip(groups, groups[1:]))
+    steps = np.abs(np.diff([header.location for header in slices]))
+    known = [header.thickness for header in slices if np.isfinite(header.thickness)]
+    is_package = bool(known) and np.median(known) <= _PACKAGE_THICKNESS * np.median(steps)
+    if not overlap or is_package:
+        return
+    found = ", ".join(
+        f"{group[0].acquisition or '?'} with {_count(len(group), 'slice')} from "
+        f"{group[0].file.name}"
+        for group in groups
+    )
+    raise GenSegError(
+        f"{folder}: {len(groups)} acquisitions in one series (acquisition {found}), whose slices "
+        "lie between each other's; move one of them to a folder of its own"
+    )
 
 
 def _require_distinct_locations(folder: Path, slices: Sequence[SliceHeader]) -> None:

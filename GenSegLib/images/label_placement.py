@@ -107,6 +107,10 @@ def _forms(label: Volume, image: Volume) -> list[tuple[Array, Array]]:
     return [(own, grid) for own in _affines(label) for grid in _affines(image)]
 
 
+_SHIFTED = (
+    "the label has the image's size, but lies {} mm beside it by its header, where it was placed; "
+    "if it was drawn on this image, copy the image's header to the label"
+)
 _OTHER_FORM = (
     "the label's header follows the other one of the image's sform and qform; its voxels were "
     "taken as the image's; copy the image's header to the label"
@@ -146,6 +150,10 @@ def _place_exactly(label: Volume, image: Volume) -> PlacedLabel | None:
     source, target = source[inside], target[inside]
     array = np.zeros((1, *image.shape), label.array.dtype)
     array[0][tuple(target.T)] = label.array[0][tuple(source.T)]
+    ends = np.array([np.zeros(3), np.array(label.shape) - 1]) @ rotation.T + offset
+    if sorted(label.shape) == sorted(image.shape) and ends.min(axis=0).any():
+        shift = np.abs(ends.min(axis=0)) @ np.diag(image.spacing)
+        warnings = (_SHIFTED.format(f"{np.linalg.norm(shift):.3g}"), *warnings)
     return PlacedLabel(Volume(array, image.affine), warnings)
 
 

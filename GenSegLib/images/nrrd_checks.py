@@ -17,6 +17,8 @@ from ..errors import GenSegError
 MAGIC = b"NRRD"
 _MAX_FIELD, _MAX_LINE, _MAX_LINES = 500, 1 << 20, 10_000
 _DATA_FILE = (b"data file:", b"datafile:")
+_ENCODING = b"encoding:"
+_ENCODINGS = ("raw", "txt", "text", "ascii", "hex", "gz", "gzip")  # that ITK reads
 
 
 def require_valid_nrrd(path: Path) -> None:
@@ -25,7 +27,8 @@ def require_valid_nrrd(path: Path) -> None:
     Comments and values of custom keys (`key:=value`) may be of any length.
 
     Raises:
-        GenSegError: a field is too long, the header has no end, or the data file is missing.
+        GenSegError: a field is too long, the header has no end, the encoding is one that ITK
+            cannot read, or the data file is missing.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
@@ -34,6 +37,8 @@ def require_valid_nrrd(path: Path) -> None:
                 continue
             if len(line) > _MAX_FIELD:
                 raise _invalid(path)
+            if line.lower().startswith(_ENCODING):
+                _require_encoding(path, line.partition(b":")[2].strip().decode("ascii", "replace"))
             if line.lower().startswith(_DATA_FILE):
                 _require_data_file(path, line.partition(b":")[2].strip())
 
@@ -51,6 +56,14 @@ def _header_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
 def _is_custom_pair(line: bytes) -> bool:
     pair, field = line.find(b":="), line.find(b": ")
     return pair >= 0 and not 0 <= field < pair
+
+
+def _require_encoding(path: Path, encoding: str) -> None:
+    if encoding.lower() not in _ENCODINGS:
+        raise GenSegError(
+            f"{path}: the NRRD encoding {encoding} cannot be read here nor in 3D Slicer; save the "
+            "file with the encoding gzip"
+        )
 
 
 def _require_data_file(path: Path, name: bytes) -> None:

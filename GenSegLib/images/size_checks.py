@@ -57,6 +57,13 @@ def spacing_problem(spacing: Sequence[float]) -> str:
     )
 
 
+def require_plausible_spacing(spacing: Sequence[float]) -> None:
+    """Raise GenSegError with `spacing_problem`, if there is one."""
+    problem = spacing_problem(spacing)
+    if problem:
+        raise GenSegError(problem)
+
+
 def _total_memory() -> int:
     """Return the memory in bytes; practically unlimited where unknown (Windows)."""
     try:

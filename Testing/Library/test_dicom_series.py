@@ -9,8 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from GenSegLib.data.image_io import read_image
+from GenSegLib.dicom.files import find_series_folders, is_dicom, read_head, sop_class
 from GenSegLib.errors import GenSegError
 from Testing.dicom_files import COLUMNS, ROWS, turn, write_ct
 
@@ -224,3 +226,76 @@ def test_a_single_slice_is_refused(tmp_path: Path, ct3: Path) -> None:
     assert error_of(folder).startswith("1.2.3_0.dcm: the only slice of its series")
     with pytest.raises(GenSegError, match="a single slice of a DICOM series; choose the folder"):
         read_image(folder / "1.2.3_0.dcm")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "with_meta"),
+    [
+        (ImplicitVRLittleEndian, False),
+        (ImplicitVRLittleEndian, True),
+        (ExplicitVRLittleEndian, True),
+    ],
+)
+def test_a_series_without_preamble_is_found_and_read(
+    tmp_path: Path, ct3: Path, syntax: str, with_meta: bool
+) -> None:
+    folder = write_ct(tmp_path / "ct", ct3, [0, 2, 4])
+    expected = read_image(folder)
+    for k, path in enumerate(sorted(folder.iterdir())):
+        one = pydicom.dcmread(path)
+        one.file_meta.TransferSyntaxUID = syntax
+        one.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=True)
+        data = path.read_bytes()[132:]
+        if not with_meta:
+            data = data[12 + int.from_bytes(data[8:12], "little") :]
+        path.unlink()
+        (folder / f"IM{k:05}").write_bytes(data)
+    assert find_series_folders(tmp_path) == [folder]
+    assert sop_class(read_head(folder / "IM00000")) == "1.2.840.10008.5.1.4.1.1.2"
+    np.testing.assert_array_equal(read_image(folder).array, expected.array)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0text that is no data element", b"\x08\0" * 300])
+def test_other_files_are_not_mistaken_for_dicom(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "notes").write_bytes(content)
+    assert not is_dicom(content)
+    assert find_series_folders(tmp_path) == []
+
+
+def test_series_in_nested_folders_are_found(tmp_path: Path, ct3: Path) -> None:
+    folders = [tmp_path / "DICOM" / "PAT0" / "STU0" / f"SER{k}" for k in range(2)]
+    for folder in folders:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write_ct(folder, ct3, [0, 2])
+    (tmp_path / "DICOM" / "README").write_text("how to view")
+    assert find_series_folders(tmp_path) == folders
+
+
+@pytest.mark.parametrize(
+    ("heights", "thickness", "is_refused"),
+    [
+        ([0, 3, 6, 1.5, 4.5, 7.5], 3.0, True),
+        ([0, 3, 6, 1.5, 4.5, 7.5], None, True),
+        ([0, 3, 6, 1.5, 4.5, 7.5], 1.5, False),
+        ([0, 3, 6, 9, 12, 15], 3.0, False),
+    ],
+    ids=["between each other", "thickness unknown", "packages with gaps", "one after the other"],
+)
+def test_two_acquisitions_in_one_series_are_named(
+    tmp_path: Path, ct3: Path, heights: list[float], thickness: float | None, is_refused: bool
+) -> None:
+    def change(k: int, one: pydicom.Dataset) -> None:
+        one.AcquisitionNumber = 1 + k // 3
+        if thickness is None:
+            one.pop("SliceThickness", None)
+        else:
+            one.SliceThickness = thickness
+
+    folder = write_ct(tmp_path / "ct", ct3, heights, change)
+    if not is_refused:
+        assert read_image(folder).shape[2] == 6
+        return
+    assert error_of(folder).startswith(
+        "2 acquisitions in one series (acquisition 1 with 3 slices from 1.2.3_0.dcm, 2 with 3 "
+        "slices from 1.2.3_3.dcm), whose slices lie between each other's"
+    )

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.data.image_io import Volume, write_image, write_label
+from GenSegLib.data.image_io import Volume, read_image, write_image, write_label
+from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.evaluation.score_tables import CaseResult, Evaluation, LabelScore
+from Testing.dicom_files import write_ct
 
 LABELS = {1: "Anterior", 2: "Posterior"}
 
@@ -139,21 +141,65 @@ def test_two_predictions_of_one_case_are_an_error(folders: tuple[Path, Path]) ->
         evaluate_folders(predictions, references, LABELS)
 
 
-@pytest.mark.parametrize("fault", ["size", "spacing", "origin", "orientation"])
-def test_different_grids_are_an_error_with_the_case(folders: tuple[Path, Path], fault: str) -> None:
+@pytest.mark.parametrize("fault", ["cropped", "other axes", "shifted", "finer"])
+def test_other_grids_are_compared_in_physical_space(folders: tuple[Path, Path], fault: str) -> None:
     predictions, references = folders
-    array, affine = label_volume().array, label_volume().affine.copy()
-    if fault == "size":
+    array, affine = label_volume(1).array, label_volume().affine.copy()
+    if fault == "cropped":
         array = array[:, :-1]
-    elif fault == "spacing":
-        affine[0, 0] = 1.2
-    elif fault == "origin":
-        affine[2, 3] = 4
+    elif fault == "other axes":
+        array, affine = (
+            array[:, ::-1],
+            affine @ np.array([[-1, 0, 0, 15], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]),
+        )
+    elif fault == "shifted":
+        array, affine[0, 3] = label_volume(0).array, 1
     else:
-        affine[0, 0] = -1
-    write_label(predictions / "b.seg.nrrd", Volume(array, affine))
-    with pytest.raises(GenSegError, match="case b: prediction and reference have different"):
+        array, affine = array.repeat(2, axis=3), affine @ np.diag([1, 1, 0.5, 1])
+        affine[2, 3] = -0.5
+    write_label(predictions / "b.seg.nrrd", Volume(np.ascontiguousarray(array), affine))
+    evaluation = evaluate_folders(predictions, references, LABELS)
+    assert evaluation.values(1, "dice")[1] == pytest.approx(5 / 6)
+
+
+def test_a_prediction_in_another_place_is_an_error_with_the_case(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, references = folders
+    affine = label_volume().affine @ np.diag([-1.0, 1, 1, 1])
+    write_label(predictions / "b.seg.nrrd", Volume(label_volume().array, affine))
+    with pytest.raises(GenSegError, match="case b: prediction and reference have different grids"):
         evaluate_folders(predictions, references, LABELS)
+
+
+def test_segments_are_compared_by_name_not_by_value(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    for case in "abc":
+        (references / f"{case}.nii.gz").unlink()
+        write_label(references / f"{case}.seg.nrrd", label_volume(0, (1, 2)), LABELS)
+        swapped = {4: "posterior", 9: " ANTERIOR"}
+        write_label(predictions / f"{case}.seg.nrrd", label_volume(0, (9, 4)), swapped)
+    for labels in ({}, LABELS, {7: "Posterior", 3: "Anterior"}):
+        evaluation = evaluate_folders(predictions, references, labels)
+        assert sorted(evaluation.labels.values()) == ["Anterior", "Posterior"]
+        assert evaluation.mean("dice") == 1
+
+
+def test_the_segment_numbers_of_a_dicom_seg_are_not_label_values(
+    tmp_path: Path, abdomen: Path
+) -> None:
+    """A SEG numbers its segments from 1, whatever values they had."""
+    series = write_ct(tmp_path / "a", abdomen / "dicom_ct3", [0, 2, 4])
+    image = read_image(series)
+    array = np.zeros(image.array.shape, np.int16)
+    array[0, 1:4, 1:4], array[0, 1:4, 4:] = 2, 3
+    label = Volume(array, image.affine)
+    segments = SegmentDescriptions({2: "Label 2", 3: "Label 3"})
+    (tmp_path / "predictions").mkdir()
+    write_segmentation(tmp_path / "predictions" / "a.dcm", label, series, segments)
+    write_label(tmp_path / "references" / "a.nii.gz", label)
+    evaluation = evaluate_folders(tmp_path / "predictions", tmp_path / "references", {})
+    assert evaluation.values(2, "dice") == evaluation.values(3, "dice") == [1]
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -109,3 +109,66 @@ def test_layers_that_contradict_their_header_are_refused(
     path = write_layers(tmp_path / "a.seg.nrrd", np.ones((2, 5, 4, 3), np.uint8), header)
     with pytest.raises(GenSegError, match=rf"a\.seg\.nrrd: .*{message}"):
         read_label(path)
+
+
+def write_overlap(path: Path, order: tuple[str, str]) -> Path:
+    """Segments `whole` (8 x) and `part` (3 x), which lies within it, in this order."""
+    layers = np.zeros((2, 10, 4, 3), np.uint8)
+    layers[order.index("whole"), 1:9] = 1
+    layers[order.index("part"), 2:5] = 1
+    lines = [
+        line
+        for k, name in enumerate(order)
+        for line in (
+            f"Segment{k}_ID:=s{k}",
+            f"Segment{k}_Name:={name}",
+            f"Segment{k}_Layer:={k}",
+            f"Segment{k}_LabelValue:=1",
+        )
+    ]
+    return write_layers(path, layers, "\n".join(lines))
+
+
+def test_segments_that_vanish_in_an_overlap_are_a_warning_with_the_numbers(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    path = write_overlap(tmp_path / "a.seg.nrrd", ("part", "whole"))
+    label = read_label(path, warn=warnings.append)
+    assert np.unique(label.array).tolist() == [0, 2]
+    assert len(warnings) == 1
+    assert "segment part overlaps later segments: 36 of its 36 voxels become whole" in warnings[0]
+    assert "no voxel is left" in warnings[0]
+
+
+def test_a_part_after_its_whole_is_kept_and_the_loss_of_the_whole_is_counted(
+    tmp_path: Path,
+) -> None:
+    warnings: list[str] = []
+    path = write_overlap(tmp_path / "a.seg.nrrd", ("whole", "part"))
+    label = read_label(path, warn=warnings.append)
+    assert (label.array == 2).sum() == 36
+    assert "36 of its 96 voxels become part, 60 are left" in warnings[0]
+
+
+def test_voxels_of_no_segment_are_background_and_counted(tmp_path: Path) -> None:
+    path, warnings = tmp_path / "a.seg.nrrd", []
+    label = np.zeros((1, 5, 4, 3), np.int16)
+    label[0, 1], label[0, 2] = 1, 9
+    write_label(path, Volume(label, np.eye(4)), {1: "Liver", 9: "Other"})
+    header = path.read_bytes().replace(b"Segment1_LabelValue:=9", b"Segment1_LabelValue:=8")
+    path.write_bytes(header)
+    read = read_label(path, warn=warnings.append)
+    assert np.unique(read.array).tolist() == [0, 1]
+    assert warnings == ["12 voxels belong to no segment and are read as background"]
+
+
+def test_segments_get_the_value_of_the_class_with_their_name(tmp_path: Path) -> None:
+    label = np.zeros((1, 5, 4, 3), np.int16)
+    label[0, 1], label[0, 2] = 5, 7
+    path = tmp_path / "a.seg.nrrd"
+    write_label(path, Volume(label, np.eye(4)), {5: "Tumor ", 7: "LIVER"})
+    read = read_label(path, classes={1: "Liver", 2: "tumor"})
+    assert read.array[0, :, 0, 0].tolist() == [0, 2, 1, 0, 0]
+    with pytest.raises(GenSegError, match=r"a\.seg\.nrrd: segment Tumor  is not among the classes"):
+        read_label(path, classes={1: "Liver"})
+    read = read_label(path, classes={1: "Liver"}, ignore_unknown=True)
+    assert read.array[0, :, 0, 0].tolist() == [0, 0, 1, 0, 0]
