@@ -63,6 +63,15 @@ def persons_from_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def person_of_folders(folders: Iterable[str]) -> str:
+    """Return the first folder that is named after a person (`sub-01`, `patient_7`); "" if none."""
+    for folder in folders:
+        words = re.findall(r"[^\W_]+", folder)
+        if _BIDS.fullmatch(folder) or (words and _words_of_person(words, 0) == len(words)):
+            return folder
+    return ""
+
+
 @dataclass(frozen=True)
 class _Stem:
     """What is left of a name without words for one of several images.

@@ -4,7 +4,9 @@ Volumes of one person (visits, phases, sides, slices of one examination) are so 
 validation on some of them would only show that the others were learned by heart.
 
 The person is, first of all, that of the list of cases; then that in `groups.csv`; the DICOM patient
-ID; and otherwise what names share (see `person_names`).
+ID; and otherwise what names share, or a folder named after a person (see `person_names`).
+
+Light: SimpleITK is imported if there are DICOM folders.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from ..cases import Case, CaseSet, Role
 from ..errors import GenSegError
 from ..files import decode_text
 from ..images.file_names import image_stem
-from .person_names import persons_from_names
+from .person_names import person_of_folders, persons_from_names
 
 GROUPS_FILE = "groups.csv"
 
@@ -45,7 +47,7 @@ def with_persons(cases: CaseSet, folder: Path) -> CaseSet:
     """
     table = _read_groups(cases.cases, folder)
     dicom = _from_dicom(cases.cases)
-    names = persons_from_names(case.name for case in cases.cases)
+    names = _from_names(cases.cases, folder)
     result = []
     for case in cases.cases:
         found = case.person or table.get(case.name) or dicom.get(case.name)
@@ -114,6 +116,22 @@ def pseudonyms(patient_ids: Mapping[str, str]) -> dict[str, str]:
     return persons
 
 
+def _from_names(cases: Iterable[Case], folder: Path) -> dict[str, str]:
+    names = persons_from_names(case.name for case in cases)
+    folders = {}
+    for case in cases:
+        path = case.image.absolute()
+        if path.is_relative_to(folder.absolute()):
+            folders[case.name] = person_of_folders(path.relative_to(folder.absolute()).parts[:-1])
+    return _shared(folders) | names
+
+
+def _shared(persons: Mapping[str, str]) -> dict[str, str]:
+    """Return the persons of several cases."""
+    counts = Counter(persons.values())
+    return {name: person for name, person in persons.items() if person and counts[person] > 1}
+
+
 def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
     folders = {case.name: case.image for case in cases if case.image.is_dir()}
     if not folders:
@@ -126,9 +144,7 @@ def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
             first = read_first_slice(folder)
             if first is not None:
                 ids[name] = first.patient[1]
-    persons = pseudonyms(ids)
-    counts = Counter(persons.values())
-    return {name: person for name, person in persons.items() if counts[person] > 1}
+    return _shared(pseudonyms(ids))
 
 
 def _read_groups(cases: Iterable[Case], folder: Path) -> dict[str, str]:
@@ -156,10 +172,10 @@ def _groups_rows(path: Path, set_name: str) -> list[tuple[str, str]]:
     """Return file or case names and persons; of one set if the table has several."""
     try:
         lines = decode_text(path.read_bytes()).splitlines()
-    except (OSError, ValueError) as error:
+        delimiter = max(",;\t", key=lines[0].count) if lines else ","
+        rows = list(csv.DictReader(lines, delimiter=delimiter, restkey="", restval=""))
+    except (OSError, ValueError, csv.Error) as error:
         raise GenSegError(f"{path} cannot be read ({error}); save it as UTF-8 text") from None
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
-    rows = list(csv.DictReader(lines, delimiter=delimiter, restkey="", restval=""))
     columns = {name.strip().casefold().replace(" ", "_"): name for name in (rows or [{}])[0]}
     case, person, kind = (
         next((columns[name] for name in known if name in columns), None)

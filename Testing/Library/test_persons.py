@@ -116,6 +116,23 @@ def test_a_table_without_the_columns_is_refused(tmp_path: Path) -> None:
     (data / "groups.csv").write_text("a,anna\nb,anna\n")
     with pytest.raises(GenSegError, match=r"groups\.csv: the first row must name the columns"):
         read_cases(data)
+    (data / "groups.csv").write_bytes(b"case,person\n\xff\xfe")
+    with pytest.raises(GenSegError, match=r"groups\.csv cannot be read .* save it as UTF-8 text"):
+        read_cases(data)
+
+
+@pytest.mark.parametrize("folders", [("sub-01", "sub-02"), ("patient_1", "patient_2")])
+def test_images_in_the_folder_of_a_person_show_this_person(
+    tmp_path: Path, folders: tuple[str, str]
+) -> None:
+    names = ("before", "after", "later")
+    places = (folders[0], folders[0], folders[1])
+    entries = [
+        {"image": f"{place}/{name}.nii", "label": f"{place}/{name}_l.nii"}
+        for place, name in zip(places, names)
+    ]
+    (tmp_path / "dataset.json").write_text(json.dumps({"training": entries}))
+    assert list(persons(read_cases(tmp_path)).values()) == [folders[0], folders[0], ""]
 
 
 def test_a_list_of_cases_takes_precedence(tmp_path: Path) -> None:
