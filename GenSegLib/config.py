@@ -32,9 +32,11 @@ SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-u
 # of real images an appearance of their own
 GENERATORS = ("searchable", "mask-only", "warped", "regions", "none")
 GENERATORLESS = ("warped", "regions", "none")
+PAIRLESS = ("regions", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 SEARCH_SPACES = ("light", "paper")
+AUGMENTATIONS = ("all", "geometric")
 MASK_TRANSFORMS = ("deformable", "affine")
 RECONSTRUCTION_LOSSES = ("pooled-l1", "l1")
 ADVERSARIAL_LOSSES = ("hinge", "cross-entropy")
@@ -63,6 +65,8 @@ class TrainConfig:
             instead of computing one more of each, which estimates the same hypergradient at a
             lower cost.
         augmentation_strength: scale of the augmentation; 0 turns it off.
+        augmentation_transforms: all of them, or only the rotations, translations and flips of the
+            publication's baseline.
         mask_transform: how the masks of generated pairs are augmented: deformable as real pairs
             are, or affine only.
         reconstruction_loss: compares reconstructions with real images, voxel by voxel or averaged
@@ -104,6 +108,7 @@ class TrainConfig:
     generator_lr: float = setting(POSITIVE, 1e-3)
     upper_lr: float = setting(POSITIVE, 1e-2)
     augmentation_strength: float = setting(at_least(0), 1.0)
+    augmentation_transforms: str = setting(one_of(AUGMENTATIONS), "all")
     validation_fraction: float = setting(BELOW_ONE, 0.3)
     validation_interval: int = setting(at_least(1), 100)
     patience: int = setting(at_least(0), 0)
@@ -144,7 +149,7 @@ class TrainConfig:
     @property
     def has_pairs(self) -> bool:
         """Whether training has generated pairs, with masks of their own."""
-        return self.generator not in ("regions", "none")
+        return self.generator not in PAIRLESS
 
     @classmethod
     def for_preset(

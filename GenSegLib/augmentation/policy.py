@@ -57,6 +57,11 @@ class AugmentationPolicy:
             joint_channels=preset.input_channels // preset.channels,
         )
 
+    def geometric(self) -> AugmentationPolicy:
+        """Return a policy of rotations, translations and flips alone."""
+        spatial = replace(self.spatial, scale=0.0, elastic=0.0)
+        return replace(self, spatial=spatial, probability=0.0)
+
     def scaled(self, factor: float) -> AugmentationPolicy:
         """Return a policy that is ``factor`` times as strong; 0 disables augmentation."""
         return replace(

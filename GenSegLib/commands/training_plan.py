@@ -85,6 +85,6 @@ def _is_limited(config: TrainConfig) -> bool:
 def _fit_to_time(config: TrainConfig, preset: Preset, classes: int) -> TrainConfig:
     from ..planning.timing import measure_step
 
-    generated = config.generated_batch_size if config.generator != "none" else 0
+    generated = config.generated_batch_size if config.has_pairs else 0
     seconds = measure_step(preset, config, classes, config.batch_size + generated)
     return fit_steps(config, seconds, config.time_budget_s or BUDGETS_S[_EFFORT])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..config import TrainConfig
+from ..config import PAIRLESS, TrainConfig
 from ..presets import EFFORTS, Preset
 from ..training.schedule import PHASES, Schedule
 from .candidates import CPU, GPU, Candidate, list_candidates
@@ -125,9 +125,8 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
     scale = GPU if limits.has_gpu else CPU
     if limits.batch_size is not None:
         scale = replace(scale, slices=limits.batch_size)
-    candidates = list_candidates(
-        fingerprint, preset, scale, slices=limits.generator in (None, "none")
-    )
+    is_free = limits.generator is None or limits.generator in PAIRLESS
+    candidates = list_candidates(fingerprint, preset, scale, slices=is_free)
     choice = _Choice(candidates, fingerprint, limits, measure)
     chosen = choice.choose()
     seconds = choice.seconds(chosen)
@@ -246,7 +245,7 @@ def _settings(chosen: Candidate, limits: Limits, seconds: float) -> dict[str, An
     """Return the settings of the training of a candidate."""
     common: dict[str, Any] = {"batch_size": chosen.batch_size, "time_budget_s": limits.budget_s}
     generator = limits.generator or _default_generator(chosen, limits)
-    if generator != "none":
+    if generator not in PAIRLESS:
         config = TrainConfig.for_preset(chosen.preset, generator=generator)
         return (
             common | {"generator": generator} | scaled_steps(config, 2 * seconds, limits.budget_s)
@@ -254,7 +253,7 @@ def _settings(chosen: Candidate, limits: Limits, seconds: float) -> dict[str, An
     total = max(2, min(_MAX_STEPS, int(limits.budget_s / seconds)))
     joint = max(1, round(_JOINT_FRACTION * total))
     return common | {
-        "generator": "none",
+        "generator": generator,
         "warmup_steps": 0,
         "joint_steps": joint,
         "final_steps": total - joint,

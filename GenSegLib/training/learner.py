@@ -56,7 +56,9 @@ class Learner:
         self.feedback = Feedback()
         self.lr_factor = 1.0
         self.progress = 0.0  # fraction of the segmenter's training that is done
-        self.policy = AugmentationPolicy.for_preset(preset).scaled(config.augmentation_strength)
+        policy = AugmentationPolicy.for_preset(preset)
+        policy = policy.geometric() if config.augmentation_transforms == "geometric" else policy
+        self.policy = policy.scaled(config.augmentation_strength)
         torch.manual_seed(config.seed)
         self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
         self.arguments = network_arguments(config.segmenter, preset, classes)

@@ -1,19 +1,24 @@
-"""Draw slices of a benchmark cohort as they are and recolored by region, for the documentation.
+"""Draw slices of benchmark cohorts as they are and recolored by region, for the documentation.
 
-    python Testing/Benchmarks/appearance_picture.py abdomen_ct_btcv --spacing 3 --out ct.png
+    python Testing/Benchmarks/appearance_picture.py abdomen_ct_btcv:3 cardiac_cine_acdc:2
 
-Every second row shows the slices above it, recolored. The labels' outlines are drawn on the latter.
+Cohorts are given with the spacing of their slices in mm. Every second row shows the slices above
+it, recolored. The labels' outlines are drawn on the latter.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 from cohorts_data import COHORTS, cohort_labels, split_cohort
+from measuring import ROOT
+from PIL import Image
 
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_appearance import (
@@ -28,6 +33,9 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegLib.training.sampling import patch_sampler
 
 COLUMNS = 6
+GRAYS = 32  # colors of the file, which noise would make large
+CPU = torch.device("cpu")
+Slices = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def slices_preset(spacing: float, size: int) -> Preset:
@@ -49,49 +57,59 @@ def load(cohort: str, count: int, preset: Preset, labels: dict[str, int]) -> lis
     )
 
 
-def draw(images: torch.Tensor, recolored: torch.Tensor, labels: torch.Tensor, out: Path) -> None:
-    rows = 2 * (len(images) // COLUMNS)
-    _, axes = plt.subplots(rows, COLUMNS, figsize=(2 * COLUMNS, 2 * rows), dpi=70)
-    for k in range(len(images)):
-        row, column = 2 * (k // COLUMNS), k % COLUMNS
-        for axis, image in ((axes[row][column], images[k]), (axes[row + 1][column], recolored[k])):
-            low, high = image.quantile(torch.tensor([0.01, 0.99])).tolist()
-            axis.imshow(image.T.flip(0), cmap="gray", vmin=low, vmax=high)
-        outline = labels[k].T.flip(0)
-        axes[row + 1][column].contour(
-            outline, levels=[v + 0.5 for v in range(int(outline.max()))], linewidths=0.4
-        )
+def slices_of(
+    cohort: str, spacing: float, targets: str | None, size: int, count: int, seed: int
+) -> Slices:
+    """Return images, the same recolored, and labels, all (slice, x, y)."""
+    preset = slices_preset(spacing, size)
+    cases = load(cohort, count, preset, cohort_labels(COHORTS[cohort]))
+    divided, table = divide_cases(cases, seed, CPU)
+    contrasts = target_contrasts(load(targets, count, preset, {}), seed, CPU) if targets else None
+    rng = RandomGenerator(torch.Generator().manual_seed(seed))
+    images, labels = patch_sampler(divided, preset).sample(rng, 2 * COLUMNS)
+    appearance = RegionAppearance(table, contrasts, color=is_color(preset))
+    distribution = AppearanceDistribution(fraction=1.0, target=1.0)
+    recolored = appearance.recolor(images, labels[:, 1:], distribution, rng)
+    return images[:, 0], recolored[:, 0], labels[:, 0]
+
+
+def draw(groups: Sequence[Slices], out: Path) -> None:
+    """Draw the slices of all cohorts, two rows of originals each."""
+    rows = 4 * len(groups)
+    _, axes = plt.subplots(rows, COLUMNS, figsize=(1.6 * COLUMNS, 1.6 * rows), dpi=60)
+    for group, (images, recolored, labels) in enumerate(groups):
+        for k, (image, new, label) in enumerate(zip(images, recolored, labels)):
+            row, column = 4 * group + 2 * (k // COLUMNS), k % COLUMNS
+            for axis, shown in ((axes[row][column], image), (axes[row + 1][column], new)):
+                low, high = shown.quantile(torch.tensor([0.01, 0.99])).tolist()
+                axis.imshow(shown.T.flip(0), cmap="gray", vmin=low, vmax=high)
+            levels = [value + 0.5 for value in range(int(label.max()))]
+            axes[row + 1][column].contour(label.T.flip(0), levels=levels, linewidths=0.4)
     for axis in axes.flat:
         axis.axis("off")
     plt.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
-    plt.savefig(out)
+    buffer = io.BytesIO()
+    plt.savefig(buffer)
+    Image.open(buffer).convert("RGB").quantize(GRAYS).save(out, optimize=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cohort")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--spacing", type=float, default=2.0, help="mm")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cohorts", nargs="+", metavar="COHORT:MM")
+    parser.add_argument("--out", type=Path, default=ROOT / "Docs/images/recolored_regions.png")
     parser.add_argument("--size", type=int, default=128, help="voxels")
     parser.add_argument("--cases", type=int, default=4)
-    parser.add_argument("--targets", help="cohort whose contrasts are drawn")
+    parser.add_argument("--targets", help="cohort of unlabeled images whose contrasts are drawn")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    preset = slices_preset(args.spacing, args.size)
-    cases = load(args.cohort, args.cases, preset, cohort_labels(COHORTS[args.cohort]))
-    divided, table = divide_cases(cases, args.seed, torch.device("cpu"))
-    for case in divided:
-        print(case.case.name, [round(float(x), 3) for x in case.regions.fractions])
-    targets = None
-    if args.targets:
-        unlabeled = load(args.targets, 4, preset, {})
-        targets = target_contrasts(unlabeled, args.seed, torch.device("cpu"))
-    rng = RandomGenerator(torch.Generator().manual_seed(args.seed))
-    images, labels = patch_sampler(divided, preset).sample(rng, 2 * COLUMNS)
-    appearance = RegionAppearance(table, targets, color=is_color(preset))
-    distribution = AppearanceDistribution(fraction=1.0, target=1.0)
-    recolored = appearance.recolor(images, labels[:, 1:], distribution, rng)
-    draw(images[:, 0], recolored[:, 0], labels[:, 0], args.out)
+    groups = []
+    for text in args.cohorts:
+        cohort, spacing = text.split(":")
+        options = args.targets, args.size, args.cases, args.seed
+        groups.append(slices_of(cohort, float(spacing), *options))
+    draw(groups, args.out)
 
 
 if __name__ == "__main__":

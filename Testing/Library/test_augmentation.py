@@ -104,6 +104,17 @@ def test_augmentation_is_determined_by_the_seed() -> None:
     assert not torch.equal(first[0], other[0])
 
 
+def test_geometric_augmentation_moves_voxels_and_keeps_their_values() -> None:
+    labels = two_blocks(3)
+    images = torch.zeros_like(labels, dtype=torch.float32)
+    images[:, :, 4:8] = 1.0
+    policy = AugmentationPolicy().geometric()
+    moved, _ = augment(images, labels, 3, policy, generator(0))
+    assert not torch.equal(moved, images)
+    assert float(moved.max()) <= 1.0 and float(moved.min()) >= 0.0
+    assert policy.probability == 0
+
+
 def test_only_mr_presets_have_a_bias_field() -> None:
     assert AugmentationPolicy.for_preset(load_preset("hippocampus-mri")).bias_field > 0
     assert AugmentationPolicy.for_preset(load_preset("liver-ct")).bias_field == 0
