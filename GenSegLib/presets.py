@@ -129,7 +129,8 @@ class Preset:
         context_slices: neighboring slices on either side that a 2-D network gets as channels.
         network: arguments of the segmenter that differ from those of the registry.
         orientation: axis codes that images are reoriented to.
-        spacing: spacing that images are resampled to; None for the median of the cases.
+        spacing: spacing that images are resampled to; None to plan spacing, patch and network from
+            the cases and the machine.
         intensity: intensity normalization.
         crop_foreground: crop images to the body.
         multiple: image sizes are padded to a multiple of it.

@@ -33,5 +33,5 @@ def run(args: argparse.Namespace) -> None:
 def _describe(preset: Preset) -> str:
     labels = ", ".join(preset.labels.values()) or "labels of your cases"
     spacing = " x ".join(f"{size:g}" for size in preset.spacing or ())
-    grid = f"{spacing} mm" if spacing else "median spacing of your images"
+    grid = f"{spacing} mm" if spacing else "planned from your images"
     return f"{preset.name:<16} {preset.title}: {labels}; {grid}"

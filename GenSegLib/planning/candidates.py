@@ -193,7 +193,7 @@ def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator
 def _volume_rank(fingerprint: Fingerprint, voxels: int, *, is_small: bool) -> int:
     """Return whether volumes (2) or slices (1) are preferred: thick slices show little depth."""
     is_isotropic = fingerprint.anisotropy < _ANISOTROPIC
-    return 2 if is_small or (is_isotropic and voxels >= 96**3) else 0
+    return 2 if is_isotropic and (is_small or voxels >= 96**3) else 0
 
 
 def _networks(preset: Preset, widths: Sequence[int]) -> Iterator[tuple[int, Preset]]:
@@ -234,6 +234,8 @@ def _target(fingerprint: Fingerprint, axis: int) -> float:
 def _patch(field: Sequence[float], spacing: Sequence[float], voxels: int) -> tuple[int, ...]:
     """Return a patch of multiples of 8 that covers the field, or as much as `voxels` allow."""
     patch = [max(8, 8 * round(size / step / 8)) for size, step in zip(field, spacing)]
+    longest = int(np.argmax(patch))
+    patch[longest] = max(16, patch[longest])  # for a network of three levels
     while math.prod(patch) > voxels:
         patch[int(np.argmax(patch))] -= 8
     return tuple(patch)

@@ -114,7 +114,7 @@ class Fingerprint:
 
 
 def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
-    """Return the fingerprint of at least one case."""
+    """Return the common fingerprint of at least one case."""
     spacings = np.array([case.spacing for case in cases])
     median = np.median(spacings, axis=0)
     thick = int(median.argmax())

@@ -10,6 +10,7 @@ from typing import Any
 
 _SMALLEST_EDGE = 8  # of the deepest feature maps, along the longest axis
 _SMALLEST_AXIS = 4  # of the deepest feature maps, along any axis
+_FEWEST_LEVELS = 3  # of MONAI's DynUNet
 _ISOTROPIC = 2.0  # axes whose spacing differs by less are treated alike
 _LARGEST_WIDTH = {2: 512, 3: 320}
 
@@ -28,7 +29,7 @@ def plan_network(patch: Sequence[int], spacing: Sequence[float], width: int) -> 
     size, step = list(patch), list(map(float, spacing))
     kernels = [_kernel(step)]
     strides: list[list[int]] = [[1] * len(size)]
-    while max(size) >= 2 * _SMALLEST_EDGE:
+    while max(size) >= 2 * _SMALLEST_EDGE or len(strides) < _FEWEST_LEVELS:
         stride = _stride(size, step)
         if max(stride) == 1:
             break
