@@ -114,7 +114,7 @@ class RunFolder:
             if (path / "config.json").is_file():
                 read_json(path / "config.json")  # reports a damaged file
             raise GenSegError(
-                f"{path} is not a run folder; create one with: genseg train DATA --out RUN"
+                f"{path} is not a run folder; select a folder that a training has created"
             )
         return cls(path)
 

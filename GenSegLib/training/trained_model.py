@@ -56,7 +56,7 @@ def training_warnings(
         elif training_cases < _FEW_CASES:
             remedy = f"label more cases, since it learned from {training_cases} only"
         else:
-            remedy = "check that the labels lie on the structures in the images (genseg check)"
+            remedy = "check that the labels lie on the structures in the images"
         yield f"the model has learned nothing of use ({what}); {remedy}"
     elif record.is_cut_short:
         yield (

@@ -70,7 +70,7 @@ def test_a_stop_can_be_requested_and_cleared(run: RunFolder) -> None:
 
 
 def test_opening_another_folder_says_how_to_create_a_run(tmp_path: Path) -> None:
-    with pytest.raises(GenSegError, match="is not a run folder; create one with: genseg train"):
+    with pytest.raises(GenSegError, match="is not a run folder; select a folder that"):
         RunFolder.open(tmp_path)
 
 
