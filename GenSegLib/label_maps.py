@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from .errors import GenSegError
 
@@ -42,10 +44,34 @@ def check_labels(labels: Mapping[int, str]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class Concepts:
+    """Terminology codes, by value, of the segments in a file and of the classes."""
+
+    own: Mapping[int, Hashable] = field(default_factory=dict)
+    classes: Mapping[int, Hashable] = field(default_factory=dict)
+
+    def matches(self, values: Iterable[int], classes: Iterable[int]) -> dict[int, int]:
+        """Return the class of each value whose code it has alone, among these."""
+        values, classes = list(values), list(classes)
+        own = Counter(self.own.get(value) for value in values)
+        known = Counter(self.classes.get(value) for value in classes)
+        class_of = {self.classes.get(value): value for value in classes}
+        return {
+            value: class_of[code]
+            for value in values
+            if (code := self.own.get(value)) is not None and own[code] == known[code] == 1
+        }
+
+
 def match_names(
-    own: Mapping[int, str], classes: Mapping[int, str], *, ignore_unknown: bool = False
+    own: Mapping[int, str],
+    classes: Mapping[int, str],
+    concepts: Concepts | None = None,
+    *,
+    ignore_unknown: bool = False,
 ) -> dict[int, int]:
-    """Return the class value of each of a file's own values, by name.
+    """Return the class value of each of a file's own values, by name, or else by terminology.
 
     Upper and lower case and spaces do not matter. The names that programs give to unnamed segments
     ("Label 2", "Segment_2") stand for the value 2 if no class has that name.
@@ -53,21 +79,24 @@ def match_names(
     Args:
         own: names of the values in the file.
         classes: names of the class values.
+        concepts: codes of both; "Leber" is the class "Liver" if both have the code of the liver,
+            and no other segment and class has it.
         ignore_unknown: leave out names that are not among the classes if any is.
 
     Raises:
         GenSegError: a name is not among the classes.
     """
     value_of = _values_by_name(classes)
-    matched, unknown = {}, []
+    matched: dict[int, int] = {}
     for value, name in own.items():
         default = _DEFAULT_NAME.fullmatch(_normalize(name))
         number = int(default.group(1)) if default else None
         found = value_of.get(_normalize(name), number if number in classes else None)
-        if found is None:
-            unknown.append(name)
-        else:
+        if found is not None:
             matched[value] = found
+    free = classes.keys() - set(matched.values())
+    matched |= (concepts or Concepts()).matches(own.keys() - matched.keys(), free)
+    unknown = [name for value, name in own.items() if value not in matched]
     if unknown and not (ignore_unknown and matched):
         raise GenSegError(
             f"segment {', '.join(unknown)} is not among the classes {format_labels(classes)}; "

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> None:
     from ..data.classes import class_warnings, with_classes
 
     preset = load_preset(args.preset) if args.preset else None
-    cases, _ = with_classes(read_data(args), preset)
-    checks = check_cases(cases)
+    cases, preset = with_classes(read_data(args), preset)
+    checks = check_cases(cases, terminology=preset.terminology if preset else None)
     print(format_table(checks))
     notes = (*cases.notes, *find_divided_persons(cases.cases))
     for warning in (*notes, *class_warnings(cases, checks)):

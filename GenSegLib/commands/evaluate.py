@@ -50,9 +50,11 @@ def run(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.report) if args.report else None
     table = _table_path(args)
-    labels = _labels(args)
+    labels, terminology = _labels(args)
     with open_event_log(args) as events:
-        evaluation = evaluate_folders(args.predictions, args.references, labels, events)
+        evaluation = evaluate_folders(
+            args.predictions, args.references, labels, events, terminology
+        )
     print(evaluation.table())
     if table is not None:
         evaluation.write(table, table.with_suffix(".json"))
@@ -76,14 +78,19 @@ def _table_path(args: argparse.Namespace) -> Path | None:
     return Path(args.out)
 
 
-def _labels(args: argparse.Namespace) -> dict[int, str]:
-    """Return the label names of the model, the run, or dataset.json next to the references."""
+def _labels(args: argparse.Namespace) -> tuple[dict[int, str], dict[int, str]]:
+    """Return names and terminology of the labels.
+
+    They are those of the model, the run, or dataset.json next to the references, which has no
+    terminology.
+    """
     from ..models.folder import ModelMetadata
 
     model = args.model or args.report
     if model is not None:
-        return dict(ModelMetadata.load(find_model(model)).labels)
-    return read_label_names(args.references.parent / "dataset.json")
+        metadata = ModelMetadata.load(find_model(model))
+        return dict(metadata.labels), metadata.preset.terminology
+    return read_label_names(args.references.parent / "dataset.json"), {}
 
 
 def _write_report(run_folder: RunFolder, table: Path, args: argparse.Namespace) -> None:

@@ -54,7 +54,7 @@ def prepare_cases(
     if preset is not None:
         _require_modality(cases, preset)
     cases, preset = with_classes(cases, preset)
-    checks = check_cases(cases)
+    checks = check_cases(cases, terminology=preset.terminology if preset else None)
     require_no_errors(checks)
     duplicates = {check.case: check.duplicate_of for check in checks if check.duplicate_of}
     cases = with_duplicates_as_one_person(cases, duplicates)

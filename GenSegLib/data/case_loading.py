@@ -104,7 +104,7 @@ class _Loader:
         preset, path = self._preset, _label_of(case)
         try:
             image = read_image(case.image)
-            label = None if path is None else read_label(path, image, self._labels)
+            label = None if path is None else self._read_label(path, image)
             fine = self._apply(preset, image, label)
             if preset.coarse_spacing is None:
                 return fine, None
@@ -112,6 +112,9 @@ class _Loader:
             return fine, self._apply(coarse, image, label)
         except GenSegError as error:
             raise GenSegError(f"case {case.name}: {error}") from error
+
+    def _read_label(self, path: Path, image: Volume) -> Volume:
+        return read_label(path, image, self._labels, terminology=self._preset.terminology)
 
     def _apply(self, preset: Preset, image: Volume, label: Volume | None) -> _Arrays:
         result = Preprocessor(preset).apply(image, label)

@@ -26,6 +26,7 @@ def check_cases(
     cases: CaseSet,
     expected_labels: Mapping[int, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    terminology: Mapping[int, str] | None = None,
 ) -> list[CaseCheck]:
     """Read and check every case; one case is in memory at a time.
 
@@ -33,12 +34,13 @@ def check_cases(
         cases: to check.
         expected_labels: the label map; that of the cases if None or empty.
         progress: called with the number of checked cases and their total.
+        terminology: entries of the labels, see `read_label`.
 
     Returns:
         One result per case, in order.
     """
     labels = dict(expected_labels or cases.labels)
-    checker = _Checker(labels)
+    checker = _Checker(labels, terminology or {})
     checks = []
     for case in cases.cases:
         checks.append(checker.check(case))
@@ -89,8 +91,8 @@ _NOTHING_LABELED = "the label is empty: the case counts as one without any of th
 class _Checker:
     """Checks cases one by one and remembers what must be consistent between them."""
 
-    def __init__(self, classes: Mapping[int, str]) -> None:
-        self._classes = dict(classes)
+    def __init__(self, classes: Mapping[int, str], terminology: Mapping[int, str]) -> None:
+        self._classes, self._terminology = dict(classes), terminology
         self._case_of_content: dict[str, tuple[str, str]] = {}
 
     def check(self, case: Case) -> CaseCheck:
@@ -122,7 +124,9 @@ class _Checker:
         )
 
     def _read_label(self, path: Path, image: Volume | None, warnings: list[str]) -> Volume:
-        return read_label(path, image, self._classes, warnings.append)
+        return read_label(
+            path, image, self._classes, warnings.append, terminology=self._terminology
+        )
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = _count_voxels(label)

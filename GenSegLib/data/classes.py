@@ -10,7 +10,7 @@ from ..errors import GenSegError
 from ..label_maps import collect_classes, preset_values
 from ..presets import Preset
 from .case_check import CaseCheck
-from .image_io import read_segment_names
+from .image_io import find_concepts, read_segment_names
 
 
 def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset | None]:
@@ -26,7 +26,7 @@ def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset
     Raises:
         GenSegError: the cases have a class that the preset lacks.
     """
-    labels = cases.labels or collect_classes(map(_segment_names, cases.labeled))
+    labels = cases.labels or collect_classes(_segment_names(c, preset) for c in cases.labeled)
     if preset is None or not preset.labels:
         return replace(cases, labels=labels), preset
     labels = labels or preset.labels
@@ -46,12 +46,21 @@ def keep_classes(
     return replace(cases, labels=labels), preset
 
 
-def _segment_names(case: Case) -> dict[int, str]:
-    """Return the segments' names; none for a file that cannot be read, which `checks` reports."""
+def _segment_names(case: Case, preset: Preset | None) -> dict[int, str]:
+    """Return the segments' names, or the preset's where only the terminology is the preset's.
+
+    A file that cannot be read has none; `checks` reports it.
+    """
+    if case.label is None:
+        return {}
     try:
-        return read_segment_names(case.label) if case.label is not None else {}
+        names = read_segment_names(case.label)
+        concepts = find_concepts(case.label, preset.terminology if preset and names else {})
     except GenSegError:
         return {}
+    labels = preset.labels if preset else {}
+    matched = concepts.matches(names, labels)
+    return {value: labels[matched[value]] if value in matched else names[value] for value in names}
 
 
 def case_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:

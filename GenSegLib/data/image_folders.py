@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 from ..cases import Case, CaseSet, Role
-from ..dicom.files import is_dicom_folder, is_segmentation, list_folder
+from ..dicom.files import find_series_folders, is_dicom_folder, is_segmentation, list_folder
 from ..errors import GenSegError
 from ..images.file_names import IMAGE_SUFFIXES, image_stem, is_image_file, valid_file_name
 from .pairing import pair_names
@@ -16,7 +17,7 @@ def list_images(path: Path) -> list[Path]:
     """Return the images at a path, sorted by name.
 
     A file or DICOM series folder is itself the only image; any other folder contributes its image
-    files and DICOM series folders.
+    files and the DICOM series in its folders, however deep.
 
     Raises:
         GenSegError: there is no image.
@@ -34,12 +35,16 @@ def list_labels(path: Path) -> list[Path]:
 
 
 def unpacked_image(path: Path) -> Path:
-    """Return the only image file in a folder with the name of an image file, else the path.
+    """Return the only image within a folder, else the path itself.
 
-    Browsers and archive programs unpack `a.nii.gz` to `a.nii.gz/a.nii`.
+    Browsers and archive programs unpack `a.nii.gz` to `a.nii.gz/a.nii`, and CDs nest the folder of
+    a DICOM series in others.
     """
-    if not (is_image_file(path) and path.is_dir()):
+    if not path.is_dir():
         return path
+    if not is_image_file(path):
+        series = find_series_folders(path)
+        return series[0] if len(series) == 1 else path
     files = [entry for entry in list_folder(path) if is_image_file(entry) and entry.is_file()]
     return files[0] if len(files) == 1 else path
 
@@ -87,9 +92,9 @@ def _image_entries(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise GenSegError(f"{path}: no such file or folder")
-    if unpacked_image(path) != path:
+    if is_image_file(path) and unpacked_image(path) != path:
         return [path]
-    found = [p for p in list_folder(path) if is_image_file(p) or is_dicom_folder(p)]
+    found = [entry for p in list_folder(path) for entry in _entries_of(p)]
     if not found:
         if any(map(is_segmentation, list_folder(path))):
             raise GenSegError(
@@ -108,12 +113,20 @@ def _label_entries(path: Path) -> list[Path]:
     return _image_entries(path) if all(map(is_image_file, found)) else found
 
 
+def _entries_of(path: Path) -> list[Path]:
+    """Return a path if it holds one image, or the series folders within it."""
+    if is_image_file(path):
+        return [path]
+    series = find_series_folders(path) if path.is_dir() and not path.name.startswith(".") else []
+    return [path] if len(series) == 1 else series
+
+
 def _by_stem(folder: Path, list_entries: Callable[[Path], list[Path]]) -> dict[str, Path]:
     if not folder.is_dir():
         raise GenSegError(f"{folder}: no such folder")
     paths: dict[str, Path] = {}
     for entry in list_entries(folder):
-        stem = image_stem(entry)
+        stem = normalize("NFC", image_stem(entry))  # macOS decomposes letters such as ä
         if stem in paths:
             raise GenSegError(f"{entry}: same name as {paths[stem].name}; keep one file per case")
         paths[stem] = unpacked_image(entry)

@@ -19,6 +19,7 @@ from ..dicom import seg_reader
 from ..dicom.files import SEGMENTATION_CLASSES, is_segmentation
 from ..dicom.multiframe import load_multiframe
 from ..dicom.series import load_series
+from ..dicom.terminology import ConceptKey, parse_terminology
 from ..errors import GenSegError
 from ..images import itk_files
 from ..images.label_placement import PlacedLabel, place_label
@@ -30,9 +31,15 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
-from ..images.seg_nrrd import flatten_layers, lost_voxels, parse_segments, segment_header
+from ..images.seg_nrrd import (
+    Segment,
+    flatten_layers,
+    lost_voxels,
+    parse_segments,
+    segment_header,
+)
 from ..images.volume import LPS_TO_RAS, Volume, on_same_grid
-from ..label_maps import LARGEST_LABEL, match_names
+from ..label_maps import LARGEST_LABEL, Concepts, match_names
 
 __all__ = [
     "Volume",
@@ -79,6 +86,7 @@ def read_label(
     classes: Mapping[int, str] | None = None,
     warn: Callable[[str], None] = lambda _: None,
     *,
+    terminology: Mapping[int, str] | None = None,
     ignore_unknown: bool = False,
 ) -> Volume:
     """Read a label volume as int16 (1, x, y, z); floats close to whole numbers are accepted.
@@ -92,6 +100,8 @@ def read_label(
         classes: name of each class; segments get the value of the class with their name, and the
             values of files without names stay as they are.
         warn: receives what was lost or unclear: overwritten segments, position.
+        terminology: entry of each class as 3D Slicer serializes it, for segments whose names are
+            not among the classes.
         ignore_unknown: read segments that are not among the classes as background if others are.
 
     Raises:
@@ -101,7 +111,8 @@ def read_label(
     with _naming(path):
         label, names = _read_segments(path, warn)
         if classes and names:
-            matched = match_names(names, classes, ignore_unknown=ignore_unknown)
+            concepts = find_concepts(path, terminology or {})
+            matched = match_names(names, classes, concepts, ignore_unknown=ignore_unknown)
             label = _to_class_values(label, names, matched)
         placed = PlacedLabel(label) if grid is None else place_label(label, grid)
     unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
@@ -120,11 +131,36 @@ def read_segment_names(path: Path) -> dict[int, str]:
     """
     if is_segmentation(path):
         return seg_reader.read_segment_names(path)
+    return {segment.value: segment.name for segment in _segments(path)}
+
+
+def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
+    """Return the terminology codes of a `.seg.nrrd`'s or DICOM SEG's segments by their value.
+
+    Raises:
+        GenSegError: as `read_label`.
+    """
+    if is_segmentation(path):
+        return seg_reader.read_segment_concepts(path)
+    return {
+        segment.value: parse_terminology(segment.terminology).key for segment in _segments(path)
+    }
+
+
+def find_concepts(path: Path, terminology: Mapping[int, str]) -> Concepts:
+    """Return the codes of a file's segments and of the classes; none if the classes have none."""
+    if not terminology:
+        return Concepts()
+    classes = {value: parse_terminology(entry).key for value, entry in terminology.items()}
+    return Concepts(read_segment_concepts(path), classes)
+
+
+def _segments(path: Path) -> list[Segment]:
+    """Return the segments of a `.seg.nrrd`; none for other files."""
     if not path.name.lower().endswith(".nrrd"):
-        return {}
+        return []
     with _naming(path):
-        segments = parse_segments(itk_files.header_fields(itk_files.open_image(path)))
-    return {segment.value: segment.name for segment in segments}
+        return parse_segments(itk_files.header_fields(itk_files.open_image(path)))
 
 
 def write_image(path: Path, volume: Volume, like: Path | None = None) -> None:

@@ -17,9 +17,11 @@ from ..images.seg_nrrd import overwritten
 from ..images.size_checks import require_plausible_size
 from .element_lengths import exceeds_file
 from .highdicom_tools import DAMAGED, report_errors_as, require_packages
+from .terminology import Code, ConceptKey, Terminology
 
 if TYPE_CHECKING:
     import highdicom as hd
+    import pydicom
 
 _IRREGULAR = "the frames of this DICOM SEG do not form a volume; export a .seg.nrrd from 3D Slicer"
 
@@ -81,6 +83,42 @@ def read_segment_names(path: Path) -> dict[int, str]:
     segmentation = _open(path)
     with report_errors_as(path, DAMAGED):
         return {number: _name(segmentation, number) for number in segmentation.segment_numbers}
+
+
+def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
+    """Return the terminology codes of the segments by their numbers.
+
+    Raises:
+        GenSegError: the file is damaged, or packages are missing.
+    """
+    segmentation = _open(path)
+    with report_errors_as(path, DAMAGED):
+        return {
+            number: _concept(segmentation.get_segment_description(number))
+            for number in segmentation.segment_numbers
+        }
+
+
+def _concept(segment: hd.seg.SegmentDescription) -> ConceptKey | None:
+    kind = segment.SegmentedPropertyTypeCodeSequence[0]
+    regions = segment.get("AnatomicRegionSequence") or [None]
+    codes = (
+        segment.SegmentedPropertyCategoryCodeSequence[0],
+        kind,
+        _modifier(kind, "SegmentedPropertyTypeModifierCodeSequence"),
+        regions[0],
+        _modifier(regions[0], "AnatomicRegionModifierSequence"),
+    )
+    return Terminology(*(None if code is None else _code(code) for code in codes)).key
+
+
+def _modifier(item: pydicom.Dataset | None, keyword: str) -> pydicom.Dataset | None:
+    found = None if item is None else item.get(keyword)
+    return found[0] if found else None
+
+
+def _code(item: pydicom.Dataset) -> Code:
+    return Code(str(item.CodingSchemeDesignator), str(item.CodeValue), str(item.CodeMeaning))
 
 
 def _open(path: Path) -> hd.seg.Segmentation:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class Terminology:
     region: Code | None = None
     region_modifier: Code | None = None
 
+    @property
+    def key(self) -> ConceptKey | None:
+        """The codes without their meanings, which depend on the language; None if unknown."""
+        codes = (self.category, self.type, self.type_modifier, self.region, self.region_modifier)
+        key = tuple(code and (code.scheme, code.value) for code in codes)
+        return None if self == UNKNOWN else key
+
+
+ConceptKey = tuple[Optional[tuple[str, str]], ...]
+"""Scheme and value of each code of a `Terminology`."""
 
 _TISSUE = Code("SCT", "85756007", "Tissue")
 UNKNOWN = Terminology(_TISSUE, _TISSUE)

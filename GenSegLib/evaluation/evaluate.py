@@ -28,6 +28,7 @@ def evaluate_folders(
     references: Path,
     labels: Mapping[int, str],
     events: EventLog | None = None,
+    terminology: Mapping[int, str] | None = None,
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, of any file format.
 
@@ -41,6 +42,7 @@ def evaluate_folders(
         references: folder of label volumes.
         labels: value and name of the labels to score; if empty, all labels of the references.
         events: receives the progress.
+        terminology: entries of the labels, see `read_label`.
 
     Raises:
         GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
@@ -52,7 +54,7 @@ def evaluate_folders(
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
-        predicted, expected = _read_pair(case, prediction, reference, known)
+        predicted, expected = _read_pair(case, prediction, reference, known, terminology or {})
         scores = case_scores(predicted.array[0], expected.array[0], known, expected.spacing)
         results.append(CaseResult(case, tuple(scores)))
     if events:
@@ -97,11 +99,16 @@ def _labels_in(references: Sequence[Path]) -> dict[int, str]:
 
 
 def _read_pair(
-    case: str, prediction: Path, reference: Path, labels: Mapping[int, str]
+    case: str,
+    prediction: Path,
+    reference: Path,
+    labels: Mapping[int, str],
+    terminology: Mapping[int, str],
 ) -> tuple[Volume, Volume]:
     """Read a prediction and its reference, with the values of `labels` and on one grid."""
     predicted, expected = (
-        read_label(path, classes=labels, ignore_unknown=True) for path in (prediction, reference)
+        read_label(path, classes=labels, terminology=terminology, ignore_unknown=True)
+        for path in (prediction, reference)
     )
     try:
         return place_together(predicted, expected)

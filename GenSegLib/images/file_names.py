@@ -6,6 +6,8 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 IMAGE_SUFFIXES = (
@@ -39,3 +41,18 @@ def image_stem(path: Path) -> str:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.name if path.is_dir() else path.stem
+
+
+def distinct_stems(paths: Sequence[Path]) -> list[str]:
+    """Return the `image_stem` of each path; folders of equal names get those of their parents.
+
+    On a CD, series of several patients are all named SER1; they become `PAT0_SER1`, `PAT1_SER1`.
+    Files keep their names.
+    """
+    stems = [image_stem(path) for path in paths]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0)):
+        counts = Counter(stem.casefold() for stem in stems)
+        for k, path in enumerate(paths):
+            if counts[stems[k].casefold()] > 1 and path.is_dir():
+                stems[k] = "_".join(path.parts[-depth:])
+    return stems

@@ -13,12 +13,16 @@ from ..errors import GenSegError
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment: voxels of `layer` that equal `stored_value`; `value` in the label we return."""
+    """A segment: voxels of `layer` that equal `stored_value`; `value` in the label we return.
+
+    `terminology` is its entry as 3D Slicer serializes it.
+    """
 
     name: str
     layer: int
     stored_value: int
     value: int
+    terminology: str = ""
 
 
 def parse_segments(header: Mapping[str, str]) -> list[Segment]:
@@ -41,9 +45,17 @@ def parse_segments(header: Mapping[str, str]) -> list[Segment]:
     if len(set(values)) < len(values) or 0 in values:
         values = list(range(1, len(values) + 1))
     return [
-        Segment(header.get(f"Segment{k}_Name", f"Segment_{value}"), layer, stored_value, value)
+        Segment(
+            *(header.get(f"Segment{k}_Name", f"Segment_{value}"), layer, stored_value, value),
+            _terminology(header.get(f"Segment{k}_Tags", "")),
+        )
         for k, (layer, stored_value), value in zip(indices, stored, values)
     ]
+
+
+def _terminology(tags: str) -> str:
+    found = re.search(r"(?:^|\|)TerminologyEntry:([^|]*)", tags)
+    return found.group(1) if found else ""
 
 
 def _integer(header: Mapping[str, str], key: str, default: int) -> int:

@@ -11,7 +11,7 @@ from ..dicom import seg_writer
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import image_stem
+from ..images.file_names import distinct_stems, image_stem
 from ..images.size_checks import require_plausible_spacing
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
@@ -143,7 +143,7 @@ class _PredictionJob:
             if self.images > 1:
                 self.events.log(f"{error}; skipped", "warning")
         else:
-            self._collect(path, image, prediction)
+            self._collect(path, image, prediction, image_stem(Path(file_name)))
         self.progress.finish_image()
 
     def _segment(self, path: Path, image: Volume) -> Prediction:
@@ -155,10 +155,9 @@ class _PredictionJob:
         except GenSegError as error:
             raise GenSegError(f"{path}: {error}") from error
 
-    def _collect(self, path: Path, image: Volume, prediction: Prediction) -> None:
+    def _collect(self, path: Path, image: Volume, prediction: Prediction, name: str) -> None:
         self.finished += 1
-        name = image_stem(path)
-        for warning in (*image.warnings, *prediction.warnings, *_privacy_warnings(path)):
+        for warning in (*image.warnings, *prediction.warnings, *_privacy_warnings(path, name)):
             self.events.log(f"{path}: {warning}", "warning")
         if prediction.warnings:
             self.with_warnings.append(name)
@@ -201,7 +200,7 @@ def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) 
     """Return each image's label file; refuse names that clash before any work is done."""
     taken: dict[str, Path] = {}  # case-folded, since not every file system is case-sensitive
     inputs = {image.resolve() for image in images}
-    targets = [out / f"{image_stem(image)}{suffix}" for image in images]
+    targets = [out / f"{stem}{suffix}" for stem in distinct_stems(images)]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
             if file.name.casefold() in taken:
@@ -219,9 +218,9 @@ def _uncertainty_file(target: Path) -> Path:
     return target.parent / f"{image_stem(target)}{FILE_SUFFIX}.nii.gz"
 
 
-def _privacy_warnings(path: Path) -> tuple[str, ...]:
+def _privacy_warnings(path: Path, name: str) -> tuple[str, ...]:
     """Warn if the output's name, that of its DICOM folder, identifies the patient."""
-    return (ADVICE,) if path.is_dir() and find_identifying([path.name], path) else ()
+    return (ADVICE,) if path.is_dir() and find_identifying([name], path) else ()
 
 
 def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMetadata) -> None:

@@ -15,8 +15,9 @@ from GenSegLib.data.case_loading import load_training_cases
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.classes import class_warnings, keep_classes, with_classes
 from GenSegLib.data.image_io import Volume, write_image, write_label
+from GenSegLib.dicom.terminology import parse_terminology
 from GenSegLib.errors import GenSegError
-from GenSegLib.label_maps import collect_classes, match_names, preset_values
+from GenSegLib.label_maps import Concepts, collect_classes, match_names, preset_values
 from GenSegLib.presets import load_preset
 
 LIVER = replace(
@@ -163,3 +164,49 @@ def test_a_preset_takes_the_values_of_the_cases(
 def test_cases_with_other_classes_than_the_preset_are_refused(found: dict[int, str]) -> None:
     with pytest.raises(GenSegError, match="expects 1 Liver, 2 Lesion; rename"):
         preset_values(found, {1: "Liver", 2: "Lesion"})
+
+
+def entry(kind: str, value: str, side: str = "^^") -> str:
+    """A terminology entry as 3D Slicer serializes it."""
+    return f"list~SCT^123037004^Anatomical Structure~SCT^{value}^{kind}~{side}~list~^^~^^"
+
+
+LEFT, RIGHT = (entry("Kidney", "64033007", f"SCT^{code}^side") for code in ("7771000", "24028007"))
+
+
+def test_names_of_another_language_are_matched_by_terminology(tmp_path: Path) -> None:
+    preset = replace(LIVER, terminology={1: entry("Liver", "10200004")})
+    label = Volume(np.zeros((1, 16, 16, 16), np.int16), np.eye(4))
+    label.array[0, 2:5], label.array[0, 6:8] = 4, 9
+    case = write_case(tmp_path, "a", {"Lesion": 9, "Liver": 4})
+    names = {4: "Leber", 9: "lesion"}
+    assert case.label is not None
+    write_label(case.label, label, names, terminology={4: entry("Leber", "10200004")})
+    cases, fitted = with_classes(CaseSet((case,)), preset)
+    assert fitted is not None
+    assert cases.labels == {4: "Liver", 9: "lesion"}
+    (check,) = check_cases(cases, terminology=fitted.terminology)
+    assert check.voxels == {4: 768, 9: 512}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({1: LEFT, 2: RIGHT}, {1: 6, 2: 5}),
+        ({1: entry("Niere", "64033007", "SCT^7771000^links"), 2: RIGHT}, {1: 6, 2: 5}),
+    ],
+)
+def test_sides_are_part_of_the_terminology(own: dict[int, str], expected: dict[int, int]) -> None:
+    keys = {value: parse_terminology(text).key for value, text in own.items()}
+    classes = {value: parse_terminology(text).key for value, text in {5: RIGHT, 6: LEFT}.items()}
+    concepts = Concepts(keys, classes)
+    assert match_names({1: "a", 2: "b"}, {5: "right", 6: "left"}, concepts) == expected
+
+
+def test_a_code_that_several_classes_share_identifies_none() -> None:
+    """Anterior and posterior hippocampus have one code; so do all segments without any."""
+    preset = load_preset("hippocampus-mri")
+    keys = {value: parse_terminology(text).key for value, text in preset.terminology.items()}
+    with pytest.raises(GenSegError, match="segment vorne is not among the classes"):
+        match_names({1: "vorne"}, preset.labels, Concepts({1: keys[1]}, keys))
+    assert parse_terminology("").key is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import sys
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_a_nifti_spacing_that_is_not_positive_is_refused(tmp_path: Path, step: f
     write_image(tmp_path / "a.nii", numbered_volume(np.eye(4)))
     path = patch_bytes(tmp_path / "a.nii", 80, "<f", step)
     with pytest.raises(GenSegError, match="not positive; correct it"):
+        read_image(path)
+
+
+def test_an_nrrd_encoding_that_itk_lacks_is_named(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.nrrd", np.ones((3, 4, 5), np.float32))
+    head, voxels = path.read_bytes().split(b"\n\n", 1)
+    path.write_bytes(
+        head.replace(b"encoding: raw", b"encoding: bzip2") + b"\n\n" + bz2.compress(voxels)
+    )
+    with pytest.raises(GenSegError, match="encoding bzip2 cannot be read .* encoding gzip"):
         read_image(path)
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -20,7 +21,13 @@ from GenSegLib.data.layouts import (
 from GenSegLib.data.pairing import pair_names
 from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.file_names import image_stem, is_image_file, valid_file_name
+from GenSegLib.images.file_names import (
+    distinct_stems,
+    image_stem,
+    is_image_file,
+    valid_file_name,
+)
+from Testing.dicom_files import write_ct
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -228,6 +235,17 @@ def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) 
     text = json.dumps(NNUNET, indent=1).replace("\n", "\r\n")
     (tmp_path / "dataset.json").write_bytes(text.encode(encoding))
     assert names_of(read_cases(tmp_path)) == ["c1"]
+
+
+def test_names_may_be_in_either_form_of_unicode(tmp_path: Path) -> None:
+    """macOS decomposes letters such as ä, and archives keep that."""
+    composed, decomposed = (normalize(form, "Schädel_1") for form in ("NFC", "NFD"))
+    touch(tmp_path / "images", f"{decomposed}.nii.gz")
+    touch(tmp_path / "labels", f"{composed}.nii.gz")
+    assert names_of(read_cases(tmp_path)) == [composed]
+    pair = (f"images/{composed}.nii.gz", f"labels/{composed}.nii.gz")
+    write_dataset(tmp_path, decathlon_list(pair))
+    assert read_cases(tmp_path).cases[0].image == tmp_path / "images" / f"{decomposed}.nii.gz"
 
 
 def test_equal_file_names_in_folders_of_patients_are_told_apart(tmp_path: Path) -> None:
@@ -473,3 +491,20 @@ def test_label_names_are_read_even_if_the_cases_are_not_supported(
 ) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps(values), encoding="utf-8")
     assert read_label_names(tmp_path / "dataset.json") == names
+
+
+def test_a_series_in_nested_folders_belongs_to_the_case_of_the_outer_one(
+    tmp_path: Path, abdomen: Path
+) -> None:
+    """As copied from a CD: `images/anna/DICOM/SER1` with the label `labels/anna.nii.gz`."""
+    for patient in ("anna", "bert"):
+        write_ct(tmp_path / "images" / patient / "DICOM" / "SER1", abdomen / "dicom_ct3", [0, 2])
+        touch(tmp_path / "labels", f"{patient}.nii.gz")
+    cases = read_cases(tmp_path).cases
+    assert [case.name for case in cases] == ["anna", "bert"]
+    series = [tmp_path / "images" / name / "DICOM" / "SER1" for name in ("anna", "bert")]
+    assert [case.image for case in cases] == series
+    assert list_images(tmp_path / "images") == series
+    assert list_images(tmp_path / "images" / "anna") == series[:1]
+    assert distinct_stems(series) == ["anna_DICOM_SER1", "bert_DICOM_SER1"]
+    assert distinct_stems(series[:1]) == ["SER1"]
