@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 import torch
@@ -19,15 +20,18 @@ from GenSegLib.training.train import train
 from GenSegLib.training.trainer import Trainer
 from GenSegLib.training.tuning import Tuner, trial_step
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 @pytest.fixture(autouse=True)
 def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with two cores and no settings; the number is recorded, not applied."""
-    threads = [2]
+    """A machine with two cores and no settings; each thread's number is recorded, not applied."""
+    threads: dict[int, int] = {}
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
-    monkeypatch.setattr(torch, "set_num_threads", lambda number: threads.__setitem__(0, number))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads.get(get_ident(), 2))
+    record = lambda number: threads.__setitem__(get_ident(), number)  # noqa: E731
+    monkeypatch.setattr(torch, "set_num_threads", record)
 
 
 @pytest.mark.parametrize("segmenter", ["unet", "dynunet", "unetr"])
