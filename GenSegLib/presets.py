@@ -142,6 +142,8 @@ class Preset:
         terminology: 3D Slicer's terminology entries by label value.
         foreground_fraction: fraction of patches centered on a foreground voxel; classes are
             equally likely.
+        class_weighting: weights of the classes in the cross-entropy are their fraction of the
+            voxels to the power of minus this; 0 weights all voxels alike. See `class_weights`.
         coarse_spacing: with it the network also learns at this spacing, and prediction localizes
             the organ at it before it segments at `spacing`.
         coarse_fraction: fraction of patches at `coarse_spacing`.
@@ -185,6 +187,7 @@ class Preset:
     )
     terminology: dict[int, str] = field(default_factory=dict)
     foreground_fraction: float = setting(between(0, 1), 0.5)
+    class_weighting: float = setting(between(0, 1), 0.0)
     coarse_spacing: tuple[float, ...] | None = None
     coarse_fraction: float = setting(between(0, 1), 0.25)
     coarse_margin_mm: float = setting(at_least(0), 20.0)

@@ -116,6 +116,11 @@ class StoredCase:
         """Whole label map, read at every access."""
         return self.read("label", self._full_box())[0].long()
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size in voxels."""
+        return self.size_of("label")
+
     def size_of(self, name: str) -> tuple[int, ...]:
         """Return the spatial size of an array."""
         shape = self._file.shape(name)
@@ -164,7 +169,7 @@ class StoredCase:
         return InMemoryCase(self.name, self.read("image", box), label, self.spacing)
 
     def _full_box(self) -> Box:
-        return tuple(slice(0, size) for size in self.size_of("label"))
+        return tuple(slice(0, size) for size in self.shape)
 
     def _places(self) -> list[torch.Tensor]:
         names = [f"places_{value}" for value in range(1, self._file.values["classes"])]

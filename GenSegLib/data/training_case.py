@@ -64,6 +64,10 @@ class TrainingCase(PatchSource, Protocol):
     def coarse(self) -> TrainingCase | None:
         """The same case at the preset's coarse spacing, if the preset has one."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size in voxels."""
+
     def voxel_counts(self) -> dict[int, int]:
         """Return the number of voxels of each foreground class that is present."""
 
@@ -89,6 +93,11 @@ class InMemoryCase:
     label: torch.Tensor
     spacing: tuple[float, ...]
     coarse: InMemoryCase | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See `TrainingCase`."""
+        return tuple(self.label.shape)
 
     def voxel_counts(self) -> dict[int, int]:
         """See `TrainingCase`."""

@@ -23,6 +23,7 @@ _CLOSE_SLICES_MM = 4.0  # neighbors of slices show the same structures up to her
 _COARSEST_MM = 3.0
 _COARSENING = 1.6  # of the median spacing, for structures that remain three pixels thick
 _PIXELS_ACROSS, _PIXELS_ACROSS_LARGE = 3, 8
+_MANY_CLASSES, _CLASS_WEIGHTING = 5, 0.5  # short trainings do not find small ones otherwise
 _SMALL_VOLUME = 64**3  # voxels
 _ANISOTROPIC = 3.0
 _LEAST_COVERED = 0.25  # of the field by a patch; below, the organ is localized first
@@ -124,7 +125,9 @@ def list_candidates(
         scale: sizes for the device.
         slices: whether 2-D candidates are wanted.
     """
-    base = _with_intensity(replace(preset, channels=fingerprint.channels), fingerprint)
+    weighting = _CLASS_WEIGHTING if len(fingerprint.classes) >= _MANY_CLASSES else 0.0
+    base = replace(preset, channels=fingerprint.channels, class_weighting=weighting)
+    base = _with_intensity(base, fingerprint)
     found = list(_volumes(fingerprint, base, scale))
     if slices:
         found += _slices(fingerprint, base, scale)

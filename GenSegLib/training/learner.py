@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from ..presets import Preset
 from .appearance_search import AppearanceSearch
 from .builders import build_average, build_engine, build_problem, network_arguments
 from .consistency import ConsistencyTerm, MeanTeacher
+from .losses import class_weights
 from .prefetcher import Prefetcher
 from .problem import Pair, TrilevelBatch
 from .sampling import BatchSampler, patch_sampler
@@ -65,6 +67,8 @@ class Learner:
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
+        weights = class_weights(self._count_voxels(), preset.class_weighting)
+        self.problem.class_weights = None if weights is None else weights.to(self.device)
         self.engine, self.discriminator = build_engine(
             config, self.problem, has_validation=validation_count > 0
         )
@@ -84,6 +88,12 @@ class Learner:
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)
         ]
+
+    def _count_voxels(self) -> list[int]:
+        """Return the number of voxels of each class in all labeled cases, background first."""
+        counts = [case.voxel_counts() for case in self.cases]
+        classes = [sum(each.get(c, 0) for each in counts) for c in range(1, self.classes)]
+        return [sum(math.prod(case.shape) for case in self.cases) - sum(classes), *classes]
 
     def _can_prefetch(self) -> bool:
         """Return whether a core is free for it, and steps leave the random generator alone."""

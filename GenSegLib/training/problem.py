@@ -68,6 +68,7 @@ class SegmentationProblem:
             themselves and the path through the generator's weights.
         memory_format: of the segmenter; the generator always uses channels last.
         micro_batches: splits batches if memory is short.
+        class_weights: of the classes in the segmenter's cross-entropy; None if all weigh the same.
     """
 
     segmenter: nn.Module
@@ -84,6 +85,7 @@ class SegmentationProblem:
     lower_path: bool = True
     memory_format: str = CHANNELS_LAST
     micro_batches: MicroBatches = field(default_factory=MicroBatches)
+    class_weights: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
@@ -222,8 +224,8 @@ class SegmentationProblem:
         generated_images, weight = generated
         logits = self.segment(segmenter, torch.cat([images, generated_images]))
         on_real, on_generated = logits.split([len(images), len(generated_images)])
-        generated_loss = segmentation_loss(on_generated, generated_labels)
-        return weighted_mean(segmentation_loss(on_real, labels), generated_loss, weight)
+        generated_loss = self._segmentation_loss(on_generated, generated_labels)
+        return weighted_mean(self._segmentation_loss(on_real, labels), generated_loss, weight)
 
     def split_middle_loss(
         self, real: Pair, generated_labels: torch.Tensor, segmenter: Tensors, generated: Tensors
@@ -234,13 +236,13 @@ class SegmentationProblem:
         """
         images, labels = real
         generated_images, weight = generated
-        on_real = segmentation_loss(self.segment(segmenter, images), labels)
+        on_real = self._segmentation_loss(self.segment(segmenter, images), labels)
         logits = self.segment(segmenter, generated_images)
-        return weighted_mean(on_real, segmentation_loss(logits, generated_labels), weight)
+        return weighted_mean(on_real, self._segmentation_loss(logits, generated_labels), weight)
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its current weights."""
-        return segmentation_loss(self.segment(self.middle_parameters(), images), labels)
+        return self._segmentation_loss(self.segment(self.middle_parameters(), images), labels)
 
     def upper_loss(
         self, validation: Pair, segmenter: Tensors, averaged: Tensors | None = None
@@ -255,7 +257,10 @@ class SegmentationProblem:
         if averaged is not None:
             segmenter = [mean + (own - own.detach()) for mean, own in zip(averaged, segmenter)]
         images, labels = validation
-        return segmentation_loss(self.segment(segmenter, images), labels)
+        return self._segmentation_loss(self.segment(segmenter, images), labels)
+
+    def _segmentation_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return segmentation_loss(logits, labels, self.class_weights)
 
     def segment(
         self, weights: Tensors, images: torch.Tensor, segmenter: nn.Module | None = None

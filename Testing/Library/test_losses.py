@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from monai.losses import DiceCELoss
 
 from GenSegLib.augmentation.spatial import one_hot
-from GenSegLib.training.losses import block_means, segmentation_loss
+from GenSegLib.training.losses import block_means, class_weights, segmentation_loss
 
 
 @pytest.mark.parametrize("shape", [(16, 24), (16, 24, 16)], ids=["2-D", "3-D"])
@@ -48,3 +48,23 @@ def test_block_means_equal_average_pooling(
 ) -> None:
     images = torch.randn(2, 3, *shape)
     torch.testing.assert_close(block_means(images), pool(images, 4))
+
+
+def test_rare_classes_weigh_more_and_the_mean_over_voxels_is_one():
+    weights = class_weights([900, 90, 10], 0.5)
+
+    torch.testing.assert_close(weights[2] / weights[1], torch.tensor(3.0))
+    torch.testing.assert_close((weights * torch.tensor([0.9, 0.09, 0.01])).sum(), torch.tensor(1.0))
+    assert class_weights([10**9, 1, 1], 0.5).max() <= 20 * class_weights([10**9, 1, 1], 0.5).min()
+    assert class_weights([900, 90, 10], 0.0) is None
+
+
+def test_weights_of_classes_act_on_the_cross_entropy():
+    logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.randint(3, (2, 1, 4, 4), generator=torch.Generator().manual_seed(1))
+    weights = torch.tensor([0.5, 1.0, 4.0])
+
+    difference = segmentation_loss(logits, labels, weights) - segmentation_loss(logits, labels)
+
+    weighted = F.cross_entropy(logits, labels[:, 0], weights)
+    torch.testing.assert_close(difference, weighted - F.cross_entropy(logits, labels[:, 0]))
