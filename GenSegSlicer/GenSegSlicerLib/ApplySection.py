@@ -15,7 +15,7 @@ from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
-from GenSegSlicerLib.SliceViews import showIn3D, showPair
+from GenSegSlicerLib.SliceViews import showIn3D, showOverlay, showPair
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
 
@@ -156,7 +156,7 @@ class ApplySection(Section):
         self.fit.warning("\n".join(warnings) or self._unsuitable)
 
     def _onJobChanged(self, job: ApplyJob) -> None:
-        self._details.show(job)
+        self._details.showJob(job)
         bar = self.ui.applyProgressBar
         bar.setVisible(job.isActive)
         bar.setValue(round(1000 * job.fraction))
@@ -179,7 +179,10 @@ class ApplySection(Section):
         for node in nodes if p.show3D else ():
             showIn3D(node)
         showPair(job.volumeNodes[0], nodes[0])
-        done = _("Done: {names}").format(names=", ".join(n.GetName() for n in nodes))
+        if job.uncertaintyNodes:
+            showOverlay(job.uncertaintyNodes[0])
+        names = [node.GetName() for node in (*nodes, *job.uncertaintyNodes)]
+        done = _("Done: {names}").format(names=", ".join(names))
         if job.warnings:
             self.message.warning("\n".join([done, *job.warnings]))
         else:

@@ -72,7 +72,10 @@ class ChoiceBinding:
 
 
 class PathBinding:
-    """A `ctkPathLineEdit` for a folder, and the string parameter with its path."""
+    """A `ctkPathLineEdit` for a folder, and the string parameter with its path.
+
+    An emptied `ctkPathLineEdit` emits only `validInputChanged`, not `currentPathChanged`.
+    """
 
     def __init__(self, pathEdit: Any, name: str) -> None:
         self.parameters: GenSegSlicerParameterNode | None = None
@@ -80,6 +83,9 @@ class PathBinding:
         pathEdit.filters = ctk.ctkPathLineEdit.Dirs
         self._name = name
         pathEdit.connect("currentPathChanged(QString)", self._onChosen)
+        pathEdit.connect(
+            "validInputChanged(bool)", lambda valid: self._onChosen(pathEdit.currentPath)
+        )
 
     def show(self) -> None:
         """Show the parameter's value."""

@@ -50,6 +50,7 @@ class CasesSection(Section):
             self.segments.classMap, self._table.showStatus, self._showSummary
         )
         self._reloadTimer = qt.QTimer()
+        self._note = ("", "")  # kind and text about the last action, shown above the summary
         self._reloadTimer.setSingleShot(True)
         self._reloadTimer.connect("timeout()", self.reload)
         self._toolTips = [
@@ -65,7 +66,7 @@ class CasesSection(Section):
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Set the parameter node; None removes all pairs."""
         self.segments.setParameters(parameters)
-        self.pairs = []
+        self.pairs, self._note = [], ("", "")
         super().setParameters(parameters)
         if parameters is None or not self.pairs:
             self._showPairs()
@@ -113,13 +114,11 @@ class CasesSection(Section):
         self._showErrors(lambda: self._add(self.logic.findPairs(self.pairs), _("in the scene")))
 
     def importFolder(self, folder: str) -> None:
-        """Load the cases of a folder and add them to the table."""
+        """Load the cases of a folder, add them to the table and show the first one."""
         self.ui.importFolderButton.enabled = False  # events are processed while loading
         self._showLoadingProgress(0, 0)
         self._showErrors(
-            lambda: self._add(
-                importFolder(Path(folder), self._showLoadingProgress), _("in the folder")
-            )
+            lambda: self._addAndShow(importFolder(Path(folder), self._showLoadingProgress))
         )
         self.ui.importFolderButton.enabled = True
 
@@ -128,13 +127,14 @@ class CasesSection(Section):
         volume = self.ui.pairVolumeSelector.currentNode()
         segmentation = self.ui.pairSegmentationSelector.currentNode()
         if volume is None or segmentation is None:
-            self.message.warning(_("Select a volume and its segmentation to add them"))
+            self._setNote("warning", _("Select a volume and its segmentation to add them"))
         else:
             self._add([TrainingPair(volume, segmentation, "train")], "")
 
     def setRole(self, role: str) -> None:
         """Set the role of the selected pairs."""
         rows = self._table.selectedRows()
+        self._note = ("", "")
         for row in rows:
             self.pairs[row].role = role
         if rows:
@@ -144,6 +144,7 @@ class CasesSection(Section):
     def removeSelected(self) -> None:
         """Remove the selected pairs from the table."""
         rows = set(self._table.selectedRows())
+        self._note = ("", "")
         if rows:
             self.pairs = [pair for row, pair in enumerate(self.pairs) if row not in rows]
             self._save()
@@ -182,21 +183,32 @@ class CasesSection(Section):
         try:
             action()
         except GenSegError as error:
-            self.message.error(str(error))
+            self._setNote("error", str(error))
+
+    def _setNote(self, kind: str, text: str) -> None:
+        self._note = (kind, text)
+        self._showSummary()
+
+    def _addAndShow(self, found: Sequence[TrainingPair]) -> None:
+        self._add(found, _("in the folder"))
+        for pair in found[:1]:
+            showPair(pair.volumeNode, pair.segmentationNode)
 
     def _add(self, found: Sequence[TrainingPair], where: str) -> None:
         known = {nodeIDs(pair) for pair in self.pairs}
         new = [pair for pair in found if nodeIDs(pair) not in known]
         self.pairs.extend(new)
+        self._note = ("", "")
+        if not new and where:
+            self._note = "info", _("No additional pairs were found {where}").format(where=where)
+        elif not new:
+            self._note = "info", _("This pair is already in the table")
         self._save()
         self._showPairs()
-        if not new and where:
-            self.message.info(_("No additional pairs were found {where}").format(where=where))
-        elif not new:
-            self.message.info(_("This pair is already in the table"))
 
     def _onPairEdited(self, pair: TrainingPair) -> None:
         pair.status = ""
+        self._note = ("", "")
         self._save()
         # The edited combo box must not be replaced while it is emitting a signal.
         self._reloadTimer.start(0)
@@ -213,14 +225,22 @@ class CasesSection(Section):
         self._showSummary()
 
     def _showSummary(self) -> None:
-        self.message.show(*pairSummary(self.pairs))
+        kind, summary = pairSummary(self.pairs)
+        noteKind, note = self._note
+        if noteKind == "error":
+            kind, summary = noteKind, ""
+        text = "\n".join(part for part in (note, summary) if part)
+        self.message.show(kind if kind != "hint" else noteKind or kind, text)
         self.onChanged()
 
     def _save(self) -> None:
-        """Store the pairs; invalid pairs and duplicate volumes are checked again."""
-        volumes = [pair.volumeNode for pair in self.usedPairs()]
+        """Store the pairs; invalid pairs and nodes that are used twice are checked again."""
+        used = [
+            node for pair in self.usedPairs() for node in (pair.volumeNode, pair.segmentationNode)
+        ]
         for pair in self.pairs:
-            if pair.status != "ok" or volumes.count(pair.volumeNode) > 1:
+            counts = (used.count(node) for node in (pair.volumeNode, pair.segmentationNode))
+            if pair.status != "ok" or max(counts) > 1:
                 pair.status = ""
         if self.parameters is not None:
             savePairs(self.parameters, self.pairs)

@@ -9,6 +9,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from GenSegSlicerLib.SliceViews import fitChart
+
 _COLORS = {
     "validation_dice": (0.18, 0.56, 0.33),
     "segmenter_loss": (0.12, 0.40, 0.75),
@@ -27,35 +29,49 @@ class TrainingCharts:
 
     def __init__(self) -> None:
         self._curves: dict[str, dict[float, float]] = {}
+        self._changed: set[str] = set()
         self._seriesIds: dict[str, str] = {}
         self._chartId = ""
 
     @property
     def chartNode(self) -> slicer.vtkMRMLPlotChartNode:
         """The chart node with all values so far."""
-        chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
+        chart = self._existingChart()
         if chart is None:
             chart = self._newChart()
             self._chartId = chart.GetID()
             self._seriesIds = {}
-        for name in self._curves:
-            if slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, "")) is None:
-                self._addSeries(name)
+            self._changed = set(self._curves)
+        self.update()
         return chart
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Add the values of a metrics event; they replace earlier values of the same step."""
+        """Add the values of a metrics event; they replace earlier values of the same step.
+
+        They are shown by the next `update`.
+        """
         if event.get("kind") != "metrics" or not isinstance(event.get("step"), (int, float)):
             return
         for name in _COLORS:
             value = event.get(name)
             if isinstance(value, (int, float)):
                 self._curves.setdefault(name, {})[event["step"]] = value
-                self._update(name)
+                self._changed.add(name)
+
+    def update(self) -> None:
+        """Show the values that were added, and fit the axes, which do not follow by themselves."""
+        chart = self._existingChart()
+        if chart is None or not self._changed:
+            return
+        for name in _COLORS:
+            if name in self._changed:
+                self._showCurve(name)
+        self._changed = set()
+        fitChart(chart)
 
     def clear(self) -> None:
         """Remove all values, and all nodes except the chart node."""
-        self._curves = {}
+        self._curves, self._changed = {}, set()
         for seriesId in self._seriesIds.values():
             _removeSeries(slicer.mrmlScene.GetNodeByID(seriesId))
         self._seriesIds = {}
@@ -63,10 +79,13 @@ class TrainingCharts:
     def remove(self) -> None:
         """Remove all nodes from the scene."""
         self.clear()
-        chart = slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
+        chart = self._existingChart()
         if chart is not None:
             slicer.mrmlScene.RemoveNode(chart)
         self._chartId = ""
+
+    def _existingChart(self) -> slicer.vtkMRMLPlotChartNode | None:
+        return slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
 
     def _newChart(self) -> slicer.vtkMRMLPlotChartNode:
         chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", _("GenSeg training"))
@@ -76,10 +95,8 @@ class TrainingCharts:
         chart.SetSaveWithScene(False)
         return chart
 
-    def _update(self, name: str) -> None:
-        """Update the table of a curve if the chart exists."""
-        if not self._chartId or slicer.mrmlScene.GetNodeByID(self._chartId) is None:
-            return
+    def _showCurve(self, name: str) -> None:
+        """Create or update the table of a curve."""
         series = slicer.mrmlScene.GetNodeByID(self._seriesIds.get(name, ""))
         if series is None:
             self._addSeries(name)

@@ -1,17 +1,20 @@
 """Detection and installation of the Python packages that GenSegLib needs.
 
 PyTorch is installed by Slicer's PyTorch extension, which selects the build for the graphics card;
-the other packages are listed in Resources/requirements.txt. While pip runs, NumPy, SimpleITK and an
-already installed PyTorch are constrained to their current versions.
+the other packages are listed in Resources/requirements.txt. While pip runs, packages that Slicer
+and its extensions rely on are constrained to their installed versions.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import subprocess  # nosec B404 - only the exception of a failed command
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,12 +26,41 @@ from GenSegLib.errors import GenSegError
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 TORCH = "torch>=2.4"
-_CONSTRAINED = ("numpy", "SimpleITK", "torch", "torchvision")
+_CONSTRAINED = ("numpy", "SimpleITK", "pip", "setuptools", "wheel", "torch", "torchvision")
+_SIZES = {
+    "torch": "200 MB to 3 GB",  # without and with CUDA
+    "einops": "1 MB",
+    "matplotlib": "20 MB",
+    "monai": "3 MB",
+    "psutil": "1 MB",
+    "scipy": "40 MB",
+}
+
+
+class InstallationError(GenSegError):
+    """A package could not be installed.
+
+    Attributes:
+        details: the failed command and its output, or the exception.
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 def missingPackages() -> list[str]:
     """Return the names of packages that are missing or too old, without importing any."""
     return [_nameOf(each) for each in [TORCH, *_requirements()] if not _isSatisfied(each)]
+
+
+def describeMissing(names: list[str]) -> str:
+    """Return the names of packages with the sizes of their downloads."""
+    shown = {"torch": "PyTorch"}
+    sized = [
+        f"{shown.get(name, name)} ({_SIZES[name]})" if name in _SIZES else name for name in names
+    ]
+    return ", ".join(sized)
 
 
 def installPackages(
@@ -44,16 +76,17 @@ def installPackages(
         Whether all packages are installed; False if the user declined.
 
     Raises:
-        GenSegError: installation failed.
+        InstallationError: installation failed.
     """
     needed = missingPackages()
     if not needed:
         return True
-    question = _("GenSeg needs the Python packages {names}. Install them in Slicer now?")
-    if not confirm(question.format(names=", ".join(needed))):
+    if not confirm(_question(needed)):
         return False
     if "torch" in needed:
-        progress(_("Installing PyTorch (several hundred megabytes)..."))
+        progress(
+            _("Installing PyTorch... Slicer does not respond until this is done; it takes minutes.")
+        )
         _installTorch()
     others = [each for each in _requirements() if not _isSatisfied(each)]
     if others:
@@ -64,9 +97,18 @@ def installPackages(
     return True
 
 
+def _question(names: list[str]) -> str:
+    text = _("Download and install these Python packages in Slicer?\n\n{names}").format(
+        names=describeMissing(names)
+    )
+    if "torch" in names:
+        text += _("\n\nSlicer does not respond while PyTorch is installed; this takes minutes.")
+    return text
+
+
 def _installTorch() -> None:
     if not _isImportable("PyTorchUtils"):
-        raise GenSegError(
+        raise InstallationError(
             _(
                 "PyTorch is missing: install the PyTorch extension in the Extensions Manager, "
                 "restart Slicer and try again"
@@ -82,30 +124,51 @@ def _installTorch() -> None:
 
 def _pipInstall(requirements: list[str]) -> None:
     """Run pip through Slicer; `slicer.packaging` of Slicer 5.10 and later shows the progress."""
+    try:
+        from slicer.packaging import pip_ensure
+    except ImportError:
+        slicer.util.pip_install(requirements)
+    else:
+        pip_ensure(requirements, prompt_install=False, requester="GenSeg")
+
+
+@contextmanager
+def _constrainedPip() -> Iterator[None]:
+    """Constrain every pip that is started meanwhile, also by the PyTorch extension.
+
+    The file is passed as a URL, since pip splits the variable at blanks.
+    """
+    before = os.environ.get("PIP_CONSTRAINT")
     with tempfile.TemporaryDirectory(prefix="genseg-") as folder:
         constraints = Path(folder, "constraints.txt")
         constraints.write_text("\n".join(_constraints()), encoding="utf-8")
+        os.environ["PIP_CONSTRAINT"] = constraints.as_uri()
         try:
-            from slicer.packaging import pip_ensure
-        except ImportError:
-            slicer.util.pip_install(["-c", str(constraints), *requirements])
-        else:
-            pip_ensure(
-                requirements, constraints=constraints, prompt_install=False, requester="GenSeg"
-            )
+            yield
+        finally:
+            os.environ.pop("PIP_CONSTRAINT")
+            if before is not None:
+                os.environ["PIP_CONSTRAINT"] = before
 
 
 def _runInstaller(action: Callable[[], object], names: list[str]) -> None:
-    """Run an installer and convert any exception into a one-line error."""
+    """Run an installer; any exception becomes a sentence, with the command in the details."""
     try:
-        action()
+        with _constrainedPip():
+            action()
     except Exception as error:
         text = _(
-            "{names} could not be installed; check the network connection and the output of pip "
-            "in the Python console ({error})"
+            "{names} could not be installed; check the network connection and the free disk space, "
+            "then try again"
         )
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise GenSegError(text.format(names=", ".join(names), error=reason)) from error
+        raise InstallationError(text.format(names=", ".join(names)), _details(error)) from error
+
+
+def _details(error: Exception) -> str:
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error) or type(error).__name__
+    command = error.cmd if isinstance(error.cmd, str) else " ".join(map(str, error.cmd))
+    return "\n".join(str(part) for part in (command, error.output, error.stderr) if part)
 
 
 def _requireInstalled() -> None:
@@ -113,11 +176,13 @@ def _requireInstalled() -> None:
     missing = missingPackages()
     if missing:
         text = _("{names} are still missing; restart Slicer and try again")
-        raise GenSegError(text.format(names=", ".join(missing)))
+        raise InstallationError(text.format(names=", ".join(missing)))
 
 
 def _constraints() -> list[str]:
-    versions = {name: _versionOf(name) for name in _CONSTRAINED}
+    """The installed versions; packages that are missing or too old are not constrained."""
+    needed = missingPackages()
+    versions = {name: _versionOf(name) for name in _CONSTRAINED if name not in needed}
     return [f"{name}=={version}" for name, version in versions.items() if version]
 
 

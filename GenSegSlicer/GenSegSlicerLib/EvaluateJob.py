@@ -39,6 +39,7 @@ class EvaluateJob(ProcessJob):
         referenceNode: segmentation node or label map volume with the reference standard.
 
     Attributes:
+        nodes: prediction and reference.
         rows: one for each segment, with `segment` and the metrics.
         tableNode: the same as a table node; None until the job is finished.
 
@@ -53,7 +54,10 @@ class EvaluateJob(ProcessJob):
         self._maps = [_classMap(node, self._labels) for node in (predictionNode, referenceNode)]
         if not self._maps[0]:
             raise GenSegError(
-                _("{prediction} and {reference} have no segment name in common ({names})").format(
+                _(
+                    "{prediction} and {reference} have no segment name in common; rename the "
+                    "segments of one of them like those of the other ({names})"
+                ).format(
                     prediction=predictionNode.GetName(),
                     reference=referenceNode.GetName(),
                     names=", ".join(self._labels.values()),
@@ -62,12 +66,12 @@ class EvaluateJob(ProcessJob):
         super().__init__()
         self.rows: list[dict[str, Any]] = []
         self.tableNode: slicer.vtkMRMLTableNode | None = None
-        self._nodes = (predictionNode, referenceNode)
+        self.nodes = (predictionNode, referenceNode)
 
     def _writeInputs(self) -> Steps:
-        prediction, reference = self._nodes
+        prediction, reference = self.nodes
         volumeNode = commonReferenceVolume(reference, prediction)
-        for index, (node, classMap) in enumerate(zip(self._nodes, self._maps)):
+        for index, (node, classMap) in enumerate(zip(self.nodes, self._maps)):
             yield index / 2
             self._requireInScene()
             path = self.folder / ("predictions", "references")[index] / "case.nrrd"
@@ -84,14 +88,14 @@ class EvaluateJob(ProcessJob):
         for row in case["scores"]:
             scores = {metric: row.get(metric) for metric in _METRICS}
             self.rows.append({"segment": self._labels[row["label"]], **scores})
-        prediction, reference = self._nodes
+        prediction, reference = self.nodes
         text = _("Scores of {prediction} against {reference}")
         name = text.format(prediction=prediction.GetName(), reference=reference.GetName())
         self.tableNode = scoresTable(self.rows, slicer.mrmlScene.GenerateUniqueName(name))
         placeInSameFolder(self.tableNode, prediction)
 
     def _requireInScene(self) -> None:
-        if any(node.GetScene() is None for node in self._nodes):
+        if any(node.GetScene() is None for node in self.nodes):
             raise GenSegError(_("A segmentation was removed from the scene; nothing was evaluated"))
 
 
@@ -119,7 +123,7 @@ def commonReferenceVolume(
         GenSegError: there are only closed surfaces and no reference volume.
     """
     for node in (reference, prediction):
-        volumeNode = _referenceVolume(node)
+        volumeNode = referenceVolume(node)
         if volumeNode is not None and volumeNode.GetImageData() is not None:
             return volumeNode
     image = _labelmapGeometry(reference)
@@ -137,7 +141,8 @@ def commonReferenceVolume(
     return _emptyVolume(ijkToRAS, _unionExtent(ijkToRAS, image.GetExtent(), prediction))
 
 
-def _referenceVolume(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+def referenceVolume(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the reference volume of a segmentation node, or a label map volume itself."""
     if not isSegmentation(node):
         return node
     return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())

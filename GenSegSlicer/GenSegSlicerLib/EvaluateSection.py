@@ -10,6 +10,7 @@ from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Bindings import NodeBinding
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
+from GenSegSlicerLib.LearnedCases import learnedWarning
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.TableWidgets import showTableNode
 
@@ -20,6 +21,7 @@ class EvaluateSection(Section):
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)
         self.message = InlineMessage(ui.evaluateMessage)
+        self._selection: object = None  # the nodes that the message is about
         self._details = ErrorDetails(ui.evaluateDetailsSection, ui.evaluateDetailsText)
         self._bindings = [
             NodeBinding(ui.predictionSelector, "predictionNode"),
@@ -31,6 +33,10 @@ class EvaluateSection(Section):
     def refresh(self) -> None:
         """Enable the button, or explain in its tooltip why it is disabled."""
         problem = self._problem()
+        selection = (self.parameters.predictionNode, self.parameters.referenceNode)
+        if selection != self._selection:
+            self._selection = selection
+            self._warn("" if problem else learnedWarning(*selection))
         self.ui.evaluateButton.enabled = not problem
         self.ui.evaluateButton.toolTip = problem or _(
             "Compare the segmentation with the reference."
@@ -55,6 +61,9 @@ class EvaluateSection(Section):
         self._setJob(job)
         self._onJobChanged(job)
 
+    def _warn(self, text: str) -> None:
+        self.message.show("warning" if text else "hint", text)
+
     def _problem(self) -> str:
         p = self.parameters
         if self.missing:
@@ -68,13 +77,13 @@ class EvaluateSection(Section):
         return ""
 
     def _onJobChanged(self, job: EvaluateJob) -> None:
-        self._details.show(job)
+        self._details.showJob(job)
         if job.isActive:
             self.message.info(_("Comparing..."))
         elif job.state == "failed":
             self.message.error(job.message)
         elif job.tableNode is not None:
-            self.message.clear()
+            self._warn(learnedWarning(*job.nodes))
             showTableNode(self.ui.scoresTable, job.tableNode)
         if self.parameters is not None:
             self.refresh()

@@ -77,9 +77,12 @@ class ErrorDetails:
         self._text = text
         self.clear()
 
-    def show(self, job: Job) -> None:
+    def showJob(self, job: Job) -> None:
         """Show the process output of a failed job."""
-        details = job.details if job.state == "failed" else ""
+        self.show(job.details if job.state == "failed" else "")
+
+    def show(self, details: str) -> None:
+        """Show a text; the section is hidden if there is none."""
         self._text.plainText = details
         self._section.collapsed = True
         self._section.setVisible(bool(details))

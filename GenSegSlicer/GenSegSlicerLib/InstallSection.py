@@ -8,8 +8,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.Dependencies import InstallationError, describeMissing
+from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 
 
 class InstallSection:
@@ -27,6 +27,7 @@ class InstallSection:
         self._onInstalled = onInstalled
         self.missing: list[str] = []
         self.message = InlineMessage(ui.dependencyLabel)
+        self._details = ErrorDetails(ui.dependencyDetailsSection, ui.dependencyDetailsText)
         ui.installButton.connect("clicked(bool)", lambda checked: self.install())
         self.show()
 
@@ -35,21 +36,23 @@ class InstallSection:
         self.missing = self._logic.missingPackages()
         self._ui.dependencyFrame.setVisible(bool(self.missing))
         if self.missing:
-            text = _(
-                "Training and inference need Python packages that are not installed in Slicer: "
-                "{names}. PyTorch is a download of several hundred megabytes."
-            )
-            self.message.info(text.format(names=", ".join(self.missing)))
+            text = _("Training and inference need Python packages that are not installed: {names}")
+            self.message.info(text.format(names=describeMissing(self.missing)))
 
     def install(self) -> None:
-        """Install the missing packages; clicking the button is the consent."""
+        """Install the missing packages if the user agrees."""
         self._ui.installButton.enabled = False
+        self._details.clear()
         try:
-            self._logic.installPackages(lambda question: True, self._showProgress)
-        except GenSegError as error:
+            installed = self._logic.installPackages(
+                slicer.util.confirmOkCancelDisplay, self._showProgress
+            )
+        except InstallationError as error:
             self.message.error(str(error))
+            self._details.show(error.details)
         else:
-            self._onInstalled()
+            if installed:
+                self._onInstalled()
         finally:
             self._ui.installButton.enabled = True
 

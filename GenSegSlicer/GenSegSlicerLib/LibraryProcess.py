@@ -15,7 +15,12 @@ from slicer.i18n import tr as _
 
 from GenSegSlicerLib.EventReader import EventReader
 from GenSegSlicerLib.Library import libraryArguments, libraryFolder, pythonExecutable
-from GenSegSlicerLib.Processes import describeExit, killProcessTree, lastErrorLine
+from GenSegSlicerLib.Processes import (
+    describeExit,
+    killProcessTree,
+    lastErrorLine,
+    restorePriority,
+)
 
 _NOT_STARTED = -1
 _running: set[LibraryProcess] = set()  # keeps processes alive that nobody else references
@@ -62,6 +67,7 @@ class LibraryProcess:
         program = pythonExecutable()
         process = qt.QProcess()
         process.setWorkingDirectory(str(libraryFolder()))
+        process.connect("started()", lambda: restorePriority(int(process.processId())))
         process.connect("readyReadStandardOutput()", self._readStdout)
         process.connect("readyReadStandardError()", self._readStderr)
         process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)

@@ -16,7 +16,7 @@ from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding
 from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.RunHistory import modelFolder
+from GenSegSlicerLib.RunHistory import modelFolder, runTitle
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
 from GenSegSlicerLib.VolumeFiles import requireScalarVolume
 
@@ -76,7 +76,7 @@ class ModelSelector:
 
 def modelTitle(folder: Path) -> str:
     """Return a short name of a model: that of its run, or of its folder."""
-    return folder.parent.name if folder.name == "model" else folder.name
+    return runTitle(folder.parent) if folder.name == "model" else folder.name
 
 
 def modelCard(metadata: ModelMetadata) -> str:
@@ -91,6 +91,7 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Validation Dice"), _dice(metadata)),
         (_("Note"), "<br>".join(map(escape, metadata.notes))),
         (_("Volumes"), _volumes(metadata)),
+        (_("Notes"), "<br>".join(map(escape, metadata.notes))),
         (_("Network"), escape(metadata.network)),
         (_("Created with"), escape(", ".join(f"{k} {v}" for k, v in metadata.versions.items()))),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import qt
 
 from GenSegLib.data.volume_ranges import find_volume_outliers
-from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairChecks import checkPair, referenceWarning
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
 
@@ -64,7 +64,7 @@ class PairChecker:
         unchecked = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
         if not unchecked:
             self.stop()
-            self._findOutliers()
+            self._findWarnings()
             self._onFinished()
             return
         pair = self._pairs[unchecked[0]]
@@ -72,8 +72,8 @@ class PairChecker:
         pair.status = checkPair(pair, self._classMap(), self._pairs)
         self._onChecked(unchecked[0])
 
-    def _findOutliers(self) -> None:
-        """Set warnings for segmentations whose volume differs from all others."""
+    def _findWarnings(self) -> None:
+        """Set warnings: made on another volume, or of a size that differs from all others."""
         valid = {
             str(row): pair.volumes
             for row, pair in enumerate(self._pairs)
@@ -82,7 +82,8 @@ class PairChecker:
         outliers = find_volume_outliers(valid, classLabels(self._classMap()))
         for row, pair in enumerate(self._pairs):
             name = pair.volumeNode.GetName()
-            warning = "\n".join(f"{name}: {line}" for line in outliers.get(str(row), ()))
+            lines = [f"{name}: {line}" for line in outliers.get(str(row), ())]
+            warning = "\n".join(line for line in (referenceWarning(pair), *lines) if line)
             if pair.warning != warning:
                 pair.warning = warning
                 self._onChecked(row)

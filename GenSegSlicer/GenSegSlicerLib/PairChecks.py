@@ -14,7 +14,7 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
-from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 from GenSegSlicerLib.VolumeFiles import requireScalarVolume
 
@@ -30,7 +30,7 @@ def checkPair(
     Args:
         pair: the pair to check.
         classMap: class of each segment name.
-        others: all pairs, which must not share a volume; may include `pair`. Pairs with the role
+        others: all pairs, which must not share a node; may include `pair`. Pairs with the role
             "ignore" are not considered.
     """
     try:
@@ -40,6 +40,19 @@ def checkPair(
     except GenSegError as error:
         return str(error)
     return OK
+
+
+def referenceWarning(pair: TrainingPair) -> str:
+    """Return a warning if the segmentation was made on another volume, "" if it was not."""
+    node = pair.segmentationNode
+    if not isSegmentation(node):
+        return ""
+    reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    if reference is None or reference is pair.volumeNode:
+        return ""
+    text = _("{segmentation} was made on {reference}; check that it belongs to {volume}")
+    names = (each.GetName() for each in (node, reference, pair.volumeNode))
+    return text.format(**dict(zip(("segmentation", "reference", "volume"), names)))
 
 
 def trainingProblem(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
@@ -112,11 +125,14 @@ def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None
         text = _("{name} is paired with itself; select another volume")
         raise GenSegError(text.format(name=name))
     for other in others:
-        isUsed = other is not pair and "ignore" not in (other.role, pair.role)
-        if isUsed and other.volumeNode is pair.volumeNode:
-            text = _("{name} is also paired with {segmentation}; remove one of the pairs")
-            segmentation = other.segmentationNode.GetName()
-            raise GenSegError(text.format(name=name, segmentation=segmentation))
+        if other is pair or "ignore" in (other.role, pair.role):
+            continue
+        text = _("{name} is also paired with {other}; remove one of the pairs")
+        segmentation = pair.segmentationNode.GetName()
+        if other.volumeNode is pair.volumeNode:
+            raise GenSegError(text.format(name=name, other=other.segmentationNode.GetName()))
+        if other.segmentationNode is pair.segmentationNode:
+            raise GenSegError(text.format(name=segmentation, other=other.volumeNode.GetName()))
 
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:

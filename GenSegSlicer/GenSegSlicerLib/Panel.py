@@ -11,6 +11,7 @@ from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.EvaluateSection import EvaluateSection
 from GenSegSlicerLib.InstallSection import InstallSection
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.PanelSections import PanelSections
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.ReviewSection import ReviewSection
 from GenSegSlicerLib.RunSection import RunSection
@@ -41,6 +42,12 @@ class Panel:
             *(self.cases, self.runs, self.training),
             *(self.review, self.apply, self.evaluate),
         ]
+        self._layout = PanelSections(
+            [
+                *(ui.casesSection, ui.trainingSection, ui.reviewSection),
+                *(ui.applySection, ui.evaluateSection),
+            ]
+        )
         self._updateMissingPackages()
         self.cases.onChanged = self.training.update
         self.runs.onChanged = self._onRunChanged
@@ -80,6 +87,8 @@ class Panel:
         if self.parameters is not None:
             for section in self._sections:
                 section.onParametersChanged()
+            if self.cases.pairs or self.runs.job is not None:
+                self._layout.openOnce(self.ui.trainingSection)
 
     def onSceneClosing(self) -> None:
         """Release the nodes of the scene; a running training continues."""
@@ -98,9 +107,9 @@ class Panel:
 
     def cleanup(self) -> None:
         """Release jobs, timers and nodes."""
+        self._disconnect()  # sections that are released must not be refreshed
         for section in self._sections:
             section.cleanup()
-        self._disconnect()
         self.parameters = None
 
     def _offerTrainedModel(self) -> None:
@@ -124,6 +133,9 @@ class Panel:
         self.refresh()
 
     def _onRunChanged(self) -> None:
+        if self.runs.job is not None and self.runs.job.state == "failed":
+            self.install.show()  # a package may be missing
+            self._updateMissingPackages()
         self.training.update()
         if self.parameters is not None:
             self.review.refresh()

@@ -13,7 +13,8 @@ class GenSegSlicerParameterNode:
     """Parameters of the module; paths are strings, empty if not set.
 
     `pairVolumes`, `pairSegmentations` and `pairRoles` are parallel lists. `classMap` maps segment
-    names to classes, "" for ignored segments. A `rounds` of 0 and a `segmenter` of "" use the
+    names to classes, "" for ignored segments. `layoutBeforeCurves` is the layout to restore when
+    curves are hidden, -1 while they are. A `rounds` of 0 and a `segmenter` of "" use the
     defaults of effort and preset.
     """
 
@@ -28,7 +29,7 @@ class GenSegSlicerParameterNode:
     runFolder: str = ""
     device: str = "auto"
     effort: str = "standard"
-    timeBudgetMin: Annotated[int, WithinRange(1, 10080)] = 30
+    timeBudgetMin: Annotated[int, WithinRange(1, 10080)] = 20
     generator: str = "searchable"
     hypergradient: str = "finite-difference"
     rounds: Annotated[int, WithinRange(0, 200)] = 0
@@ -36,6 +37,7 @@ class GenSegSlicerParameterNode:
     seed: Annotated[int, WithinRange(0, 999999)] = 0
 
     reviewOutlines: bool = False
+    layoutBeforeCurves: int = -1
 
     modelFolder: str = ""
     inputVolume: vtkMRMLScalarVolumeNode

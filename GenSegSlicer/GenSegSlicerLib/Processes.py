@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 
 from slicer.i18n import tr as _
@@ -49,6 +50,18 @@ def _killTree(root, error) -> None:  # type: ignore[no-untyped-def]  # psutil ma
     for process in suspended:
         with suppress(error):
             process.kill()
+
+
+def restorePriority(pid: int) -> None:
+    """Give a process that was just started normal priority, if the system allows it.
+
+    On Linux, Slicer runs at the lowest priority (nice 19) because of its background threads, and
+    processes inherit it.
+    """
+    if sys.platform != "win32":
+        with suppress(OSError):
+            if os.getpriority(os.PRIO_PROCESS, pid) > 0:
+                os.setpriority(os.PRIO_PROCESS, pid, 0)
 
 
 def lastErrorLine(text: str) -> str:

@@ -87,6 +87,8 @@ class ReviewSection(Section):
     def showItem(self) -> None:
         """Show the selected item in the slice views."""
         item = self.item()
+        if item is not None:
+            self.message.clear()  # a note about the previous item
         self._describe(item)
         if item is None or self.parameters is None:
             return

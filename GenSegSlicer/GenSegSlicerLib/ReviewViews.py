@@ -16,7 +16,8 @@ from GenSegSlicerLib.SegmentNodes import SegmentStyle
 from GenSegSlicerLib.SliceViews import showOutlines, showSideBySide
 
 _IMAGE, _LABEL = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
-_COLORS = "vtkMRMLColorTableNode"
+_COLORS = "colors"
+_SIDES = ("left", "right")
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID", "LabelOpacity")
 
 
@@ -25,6 +26,7 @@ class ReviewViews:
 
     def __init__(self) -> None:
         self._nodes: dict[str, Any] = {}
+        self._colorsOf: Path | None = None  # run whose classes the color table has
         self._savedViews: SavedViews | None = None
 
     @property
@@ -38,20 +40,22 @@ class ReviewViews:
         Raises:
             GenSegError: a file cannot be read.
         """
-        if self._savedViews is None:
-            self._savedViews = SavedViews()
-            self._savedViews.hideSegmentations()
-            showTwoSliceViews()
-        colors = self._colorTable(run)
-        left, right = _titles(item)
-        images = (("otherImage", item.otherImage, left), ("image", item.image, right))
-        labels = (("otherLabel", item.otherLabel, left), ("label", item.label, right))
-        imageNodes = [self._read(_IMAGE, *each) for each in images]
-        labelNodes = [self._read(_LABEL, *each) for each in labels]
-        for node in labelNodes:
-            node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
-        pairs = list(zip(imageNodes, labelNodes))
-        showSideBySide(pairs[0], pairs[1], outlines)
+        images = [_read(_IMAGE, path) for path in (item.otherImage, item.image)]
+        labels = [_read(_LABEL, path) for path in (item.otherLabel, item.label)]
+        with slicer.util.RenderBlocker():
+            if self._savedViews is None:
+                self._savedViews = SavedViews()
+                self._savedViews.hideSegmentations()
+                showTwoSliceViews()
+            colors = self._colorTable(run)
+            pairs = [
+                (
+                    self._show(f"{side} image", image, f"{title} ({_('image')})"),
+                    self._show(f"{side} labels", label, f"{title} ({_('labels')})", colors),
+                )
+                for side, title, image, label in zip(_SIDES, _titles(item), images, labels)
+            ]
+            showSideBySide(pairs[0], pairs[1], outlines)
 
     def showOutlines(self, outlines: bool) -> None:
         """Show labels as outlines or filled."""
@@ -70,44 +74,62 @@ class ReviewViews:
             if slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
         self._nodes = {}
-        self._savedViews = None
+        self._colorsOf = self._savedViews = None
 
-    def _read(self, className: str, key: str, path: Path, title: str) -> Any:
-        node = self._node(key, className)
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(path))
-        storage.SetCenterImage(False)
-        if not storage.ReadData(node):
-            text = _("{path} cannot be read; select another item")
-            raise GenSegError(text.format(path=path))
-        suffix = _("labels") if className == _LABEL else _("image")
-        node.SetName(f"GenSeg {title} ({suffix})")
+    def _show(self, key: str, volume: Any, title: str, colors: Any = None) -> Any:
+        """Replace the voxels of a node by those of a volume that is not in the scene.
+
+        A node in the scene is never without voxels, for which the views' pipelines log errors.
+        """
+        node = self._nodes.get(key)
+        if node is None or not slicer.mrmlScene.IsNodePresent(node):
+            node = self._nodes[key] = _addHidden(volume)
+            node.CreateDefaultDisplayNodes()
+            node.GetDisplayNode().SetSaveWithScene(False)
+        with slicer.util.NodeModify(node):
+            node.CopyOrientation(volume)
+            node.SetAndObserveImageData(volume.GetImageData())
+            node.SetName(f"GenSeg {title}")
+        if colors is not None:
+            node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
         return node
 
     def _colorTable(self, run: Path) -> Any:
         """Return a color table node with the classes of a run."""
+        node = self._nodes.get(_COLORS)
+        if node is None or not slicer.mrmlScene.IsNodePresent(node):
+            node = self._nodes[_COLORS] = _addHidden(slicer.vtkMRMLColorTableNode())
+        elif run == self._colorsOf:
+            return node
+        self._colorsOf = run
         folder = RunFolder(run)
         names = folder.labels
         style = SegmentStyle.ofPreset(names, folder.preset)
-        node = self._node("colors", _COLORS)
-        node.SetTypeToUser()
-        node.SetNumberOfColors(max(names, default=0) + 1)
-        node.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
-        for value, name in names.items():
-            node.SetColor(value, name, *style.colorOf(value), 1.0)
+        with slicer.util.NodeModify(node):
+            node.SetTypeToUser()
+            node.SetNumberOfColors(max(names, default=0) + 1)
+            node.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
+            for value, name in names.items():
+                node.SetColor(value, name, *style.colorOf(value), 1.0)
         return node
 
-    def _node(self, key: str, className: str) -> Any:
-        node = self._nodes.get(key)
-        if node is None or not slicer.mrmlScene.IsNodePresent(node):
-            node = slicer.mrmlScene.AddNewNodeByClass(className, f"GenSeg {key}")
-            node.SetHideFromEditors(True)
-            node.SetSaveWithScene(False)
-            if className != _COLORS:
-                node.CreateDefaultDisplayNodes()
-                node.GetDisplayNode().SetSaveWithScene(False)
-            self._nodes[key] = node
-        return node
+
+def _read(className: str, path: Path) -> Any:
+    """Read a file into a node that is not in the scene."""
+    node = getattr(slicer, className)()
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetCenterImage(False)
+    if not storage.ReadData(node):
+        text = _("{path} cannot be read; select another item")
+        raise GenSegError(text.format(path=path))
+    return node
+
+
+def _addHidden(node: Any) -> Any:
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    return slicer.mrmlScene.AddNode(node)
 
 
 class SavedViews:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA
 from GenSegLib.runs import RunFolder
 
+_RUN_NAME = re.compile(r"(.+)-(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)\d\d(-\d+)?")
 _RUNS, _MODELS = "GenSegSlicer/runs", "GenSegSlicer/models"
 _MAX_REMEMBERED = 50
 _MAX_CHECKED = 5
@@ -45,6 +47,15 @@ class RunHistory:
     def runningRun(self) -> Path | None:
         """Return a recent run that a process on this computer is training."""
         return next((run for run in self.runs()[:_MAX_CHECKED] if _isRunningHere(run)), None)
+
+
+def runTitle(runFolder: Path) -> str:
+    """Return date and time of a run before its preset, so that a narrow list shows them."""
+    found = _RUN_NAME.fullmatch(runFolder.name)
+    if found is None:
+        return runFolder.name
+    preset, date, hour, minute, suffix = found.groups(default="")
+    return f"{date} {hour}:{minute} {preset}{suffix}"
 
 
 def modelFolder(folder: Path) -> Path:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.Bindings import ChoiceBinding
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.PlanView import PlanView
+from GenSegSlicerLib.ReportWindow import openReport
+from GenSegSlicerLib.RunHistory import runTitle
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingMonitor import TrainingMonitor, closingChoice
@@ -27,19 +30,30 @@ class RunSection(Section):
         self.onChanged = lambda: None
         self.message = InlineMessage(ui.trainMessage)
         self.monitor = TrainingMonitor(ui)
+        self.plan = PlanView(ui)
         self._sceneWasClosed = False
         self._listedRun: Path | None = None  # the user may select another run later
-        self._selector = ChoiceBinding(ui.runSelector, "runFolder", lambda path: Path(path).name)
+        self._runAtEnd: Path | None = None  # selected when a training ended
+        self._selector = ChoiceBinding(
+            ui.runSelector, "runFolder", lambda path: runTitle(Path(path))
+        )
         self._bindings = [self._selector]
         ui.stopButton.connect("clicked(bool)", lambda checked: self.stop())
         ui.resumeButton.connect("clicked(bool)", lambda checked: self.resume())
         ui.reportButton.connect("clicked(bool)", lambda checked: self.openReport())
         ui.openRunButton.connect("directorySelected(QString)", self.openRun)
 
+    def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
+        """Set the parameter node; a running training is selected unless the scene has a run."""
+        self.monitor.curves.setParameters(parameters)
+        if parameters is not None and self.isTraining() and not parameters.runFolder:
+            parameters.runFolder = str(self.job.runFolder or "")
+        super().setParameters(parameters)
+
     def cleanup(self) -> None:
         """Stop observing the training, which continues without the panel."""
-        super().cleanup()
         self.monitor.setJob(None)
+        super().cleanup()
 
     def enter(self) -> None:
         """Update the list of runs each time the panel is shown."""
@@ -47,7 +61,7 @@ class RunSection(Section):
 
     def onSceneClosed(self) -> None:
         """Remember that a running training belongs to a closed scene."""
-        self.monitor.discardCharts()
+        self.monitor.curves.remove()
         self._sceneWasClosed = self.isTraining()
 
     def onApplicationQuit(self) -> None:
@@ -59,7 +73,7 @@ class RunSection(Section):
         """Show the selected run, or the one that is being trained."""
         current = self.logic.trainingJob
         if current is not None and current is not self.job and self._isShown(current):
-            self.follow(current)
+            self.follow(current, select=not self.parameters.runFolder)
         elif not self.isTraining():
             self._attachToRun()
         self.update()
@@ -78,10 +92,10 @@ class RunSection(Section):
         finished = self.job is not None and self.job.state == "finished"
         return RunFolder(self.job.runFolder).model if finished else None
 
-    def follow(self, job: TrainingJob) -> None:
-        """Monitor this training."""
+    def follow(self, job: TrainingJob, select: bool = True) -> None:
+        """Monitor this training, and select its run."""
         self._sceneWasClosed = False
-        self._listedRun = None
+        self._listedRun = None if select else job.runFolder
         self._setJob(job)
         self.monitor.setJob(job)
         self._onJobChanged(job)
@@ -117,10 +131,11 @@ class RunSection(Section):
         self.onChanged()
 
     def openReport(self) -> None:
-        """Open the report of the selected run in the web browser."""
+        """Open the report of the selected run, or say where it is."""
         run = self.runFolder()
-        if run is not None:
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(RunFolder(run).report)))
+        if run is not None and not openReport(RunFolder(run).report, runTitle(run)):
+            text = _("No web browser could be started; open {path} yourself")
+            self.message.warning(text.format(path=RunFolder(run).report))
 
     def update(self) -> None:
         """Enable buttons and show the state of the run."""
@@ -141,11 +156,13 @@ class RunSection(Section):
         hasReport = run is not None and RunFolder(run).report.is_file()
         ui.reportButton.enabled = hasReport
         ui.reportButton.toolTip = (
-            _("Open the report of the selected run in the web browser.")
+            _("Open the report of the selected run.")
             if hasReport
             else _("The report is available when training is finished.")
         )
         self.monitor.show()
+        self.monitor.showRun(run)
+        self.plan.show(run)
         self._showState(saved)
 
     def _showState(self, saved: str) -> None:
@@ -153,7 +170,7 @@ class RunSection(Section):
         job = self.job
         state = job.state if job is not None else saved
         if state == "finished":
-            self.message.success(_("The model is ready. Use it in Apply below."))
+            self.message.success(self._finishedText())
         elif self.isTraining() and self._sceneWasClosed:
             text = _("The scene was closed; training continues in {folder}")
             self.message.info(text.format(folder=job.runFolder))
@@ -164,13 +181,19 @@ class RunSection(Section):
         else:
             self.message.clear()
 
+    def _finishedText(self) -> str:
+        if self.job is None or self.job.runFolder == self.runFolder():
+            return _("The model is ready. Use it in Apply below.")
+        text = _("The model of {run} is ready. Use it in Apply below.")
+        return text.format(run=runTitle(self.job.runFolder))
+
     def _isShown(self, job: TrainingJob) -> bool:
         return job.isActive or job.runFolder == self.runFolder()
 
     def _attachToRun(self) -> None:
         """Monitor the selected run if a process that this session did not start is training it."""
         run = self.runFolder()
-        if self.job is not None and self.job.runFolder != run:
+        if self.job is not None and run not in (self.job.runFolder, self._runAtEnd):
             self._setJob(None)
             self.monitor.setJob(None)
         if run is not None and self.job is None and RunFolder(run).is_running():
@@ -185,7 +208,7 @@ class RunSection(Section):
         return str(RunFolder(run).read_status()["state"]) if run is not None else ""
 
     def _updateRunList(self) -> None:
-        runs = [(str(run), run.name, str(run)) for run in self.logic.runs()]
+        runs = [(str(run), runTitle(run), str(run)) for run in self.logic.runs()]
         none = [("", _("No runs yet") if not runs else _("Select a run"), "")]
         self._selector.setChoices(none + runs)
 
@@ -194,6 +217,7 @@ class RunSection(Section):
             self._listedRun = job.runFolder
             self._updateRunList()
             self.parameters.runFolder = str(job.runFolder)
+        self._runAtEnd = None if job.isActive else self.runFolder()
         self.update()
         self.onChanged()
 

@@ -23,6 +23,7 @@ from GenSegLib.files import atomic_folder, write_json
 from GenSegLib.images.file_names import image_stem
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 from GenSegSlicerLib.PairFinder import importFolder
+from GenSegSlicerLib.SliceViews import showPair
 from GenSegSlicerLib.VolumeFiles import loadVolume
 
 CATEGORY = "GenSeg"
@@ -139,7 +140,8 @@ def _load(folder: Path) -> None:
         selected = CaseSet(cases.labeled[:SEGMENTED], cases.labels, cases.modality)
         listFile = folder / _LIST_FILE
         write_json(listFile, selected.to_json(folder))
-        importFolder(listFile)
+        for pair in importFolder(listFile)[:1]:
+            showPair(pair.volumeNode, pair.segmentationNode)
         for image in list_images(folder / "imagesTs")[:UNSEEN]:
             loadVolume(image, image_stem(image))
     except GenSegError as error:

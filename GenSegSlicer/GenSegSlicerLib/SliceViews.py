@@ -22,11 +22,19 @@ def showPair(volumeNode: Any, segmentationNode: Any) -> None:
             _setVisible(other, False)
     for compositeNode in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         compositeNode.SetBackgroundVolumeID(volumeNode.GetID())
+        compositeNode.SetForegroundVolumeID(None)  # an overlay of another volume
         compositeNode.SetLabelVolumeID(segmentationNode.GetID() if isLabelMap else None)
     if not isLabelMap:
         segmentationNode.CreateDefaultDisplayNodes()
         _setVisible(segmentationNode, True)
     slicer.util.resetSliceViews()
+
+
+def showOverlay(volumeNode: Any) -> None:
+    """Show a volume, half transparent, in front of the background of all slice views."""
+    for compositeNode in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        compositeNode.SetForegroundVolumeID(volumeNode.GetID())
+        compositeNode.SetForegroundOpacity(0.5)
 
 
 def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool = False) -> None:
@@ -96,16 +104,46 @@ def showOutlines(outlines: bool) -> None:
 
 
 def showIn3D(segmentationNode: Any) -> None:
-    """Show the segments in the 3D view, as closed surfaces."""
+    """Show the segments as closed surfaces, in a layout with a 3D view."""
     segmentationNode.CreateClosedSurfaceRepresentation()
     segmentationNode.CreateDefaultDisplayNodes()
     segmentationNode.GetDisplayNode().SetVisibility3D(True)
+    _show3DView()
     slicer.util.resetThreeDViews()
 
 
 def showChart(chartNode: Any) -> None:
     """Show a plot chart, in a layout with a plot view."""
     slicer.modules.plots.logic().ShowChartInLayout(chartNode)
+    fitChart(chartNode)
+
+
+def fitChart(chartNode: Any) -> None:
+    """Fit the axes of the plot views that show a chart to its series."""
+    manager = slicer.app.layoutManager()
+    for index in range(manager.plotViewCount):
+        widget = manager.plotWidget(index)
+        if widget.mrmlPlotViewNode().GetPlotChartNodeID() == chartNode.GetID():
+            widget.plotView().fitToContent()
+
+
+def layoutNode() -> Any:
+    """Return the layout node of the scene, None if there is none."""
+    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+
+
+def viewsInLayout(className: str) -> list[Any]:
+    """Return the view nodes of a class that the current layout contains."""
+    nodes = slicer.app.layoutManager().layoutLogic().GetViewNodes()
+    views = [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
+    return [view for view in views if view.IsA(className)]
+
+
+def _show3DView() -> None:
+    """Switch to a layout with a 3D view, unless the current one has one."""
+    layout = layoutNode()
+    if layout is not None and not viewsInLayout("vtkMRMLViewNode"):
+        layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
 
 
 def _setVisible(segmentationNode: Any, visible: bool) -> None:

@@ -32,6 +32,20 @@ def showTableNode(widget: qt.QTableWidget, node: slicer.vtkMRMLTableNode) -> Non
     fitHeight(widget, node.GetNumberOfRows())
 
 
+def showRows(widget: qt.QTableWidget, titles: list[str], rows: list[list[str]]) -> None:
+    """Show texts in a table as wide as the panel; each cell's tooltip is its complete text."""
+    widget.setColumnCount(len(titles))
+    widget.setRowCount(len(rows))
+    widget.setHorizontalHeaderLabels(["\n".join(textwrap.wrap(t, _TITLE_WIDTH)) for t in titles])
+    for index, row in enumerate(rows):
+        for column, text in enumerate(row):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(text)
+            widget.setItem(index, column, item)
+    widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+    fitHeight(widget, len(rows))
+
+
 def fitHeight(table: Any, rows: int, minimum: int = 1, maximum: int = 8) -> None:
     """Set the height of a QTableWidget to that of its rows, within limits.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
-from GenSegSlicerLib.Charts import TrainingCharts
+from GenSegSlicerLib.CurvesView import CurvesView
 from GenSegSlicerLib.InlineMessage import InlineMessage
-from GenSegSlicerLib.SliceViews import showChart
+from GenSegSlicerLib.RunHistory import runTitle
 from GenSegSlicerLib.TrainingJob import TrainingJob
 
 CLOSING_KEY = "GenSegSlicer/trainingWhenClosing"  # "continue" or "stop"; "" to ask
@@ -25,10 +26,10 @@ class TrainingMonitor:
     def __init__(self, ui: Any) -> None:
         self._ui = ui
         self.job: TrainingJob | None = None
-        self.charts: TrainingCharts | None = None
+        self.curves = CurvesView()
         self._hasLoggedDetails = False
         self._question = InlineMessage(ui.closingQuestion)
-        ui.chartButton.connect("clicked(bool)", lambda checked: self.showCharts())
+        ui.chartButton.connect("clicked(bool)", self.showCurves)
         for choice, text in (
             ("", _("Ask during the next training")),
             ("continue", _("Keep training")),
@@ -52,19 +53,15 @@ class TrainingMonitor:
             self.job.eventObservers.discard(self._onEvent)
         self.job = job
         if job is None:
+            self.curves.remove()
             return
         self._hasLoggedDetails = False
         self._ui.logText.clear()
-        if self.charts is not None:
-            self.charts.clear()
+        self.curves.setEvents(job.events)
         for event in job.events:
-            self._onEvent(event)
+            self._log(event)
         job.eventObservers.add(self._onEvent)
         self.show()
-
-    def discardCharts(self) -> None:
-        """Forget the chart nodes, which are removed with the scene."""
-        self.charts = None
 
     def show(self) -> None:
         """Show progress, remaining time and validation Dice."""
@@ -74,6 +71,8 @@ class TrainingMonitor:
         ui.progressFrame.setVisible(job is not None)
         ui.closingFrame.setVisible(job is not None and job.isActive and closingChoice() == "")
         ui.chartButton.enabled = job is not None and any(e["kind"] == "metrics" for e in job.events)
+        self.curves.update()
+        ui.chartButton.checked = self.curves.isShown
         if job is None:
             return
         self._logDetails()
@@ -81,19 +80,22 @@ class TrainingMonitor:
         ui.trainProgressBar.setValue(round(1000 * job.fraction))
         ui.trainProgressBar.format = f"{phaseText(job)}  %p%"
         ui.remainingLabel.text = remainingText(job.remainingS) if job.isActive else ""
-        ui.diceLabel.text = (
-            _("Validation Dice: {dice:.3f}").format(dice=job.lastDice) if job.lastDice else ""
-        )
+        ui.diceLabel.text = diceText(job)
 
-    def showCharts(self) -> None:
-        """Show losses and Dice as a plot beside the slice views."""
-        if self.job is None:
-            return
-        if self.charts is None:
-            self.charts = TrainingCharts()
-            for event in self.job.events:
-                self.charts.add(event)
-        showChart(self.charts.chartNode)
+    def showRun(self, selected: Path | None) -> None:
+        """Name the run of the progress bar if another one is selected."""
+        run = self.job.runFolder if self.job is not None else None
+        isOther = run is not None and run != selected
+        text = _("Training of {run}").format(run=runTitle(run)) if isOther else ""
+        self._ui.progressRunLabel.text = text
+        self._ui.progressRunLabel.setVisible(isOther)
+
+    def showCurves(self, shown: bool) -> None:
+        """Show losses and Dice as a plot beside the slice views, or hide it."""
+        if shown and self.job is not None:
+            self.curves.show(self.job.events)
+        else:
+            self.curves.hide()
 
     def setClosingChoice(self, choice: str) -> None:
         """Set what happens to a training when Slicer is closed: "continue", "stop", "" to ask."""
@@ -101,8 +103,10 @@ class TrainingMonitor:
         self.show()
 
     def _onEvent(self, event: dict[str, Any]) -> None:
-        if self.charts is not None:
-            self.charts.add(event)
+        self.curves.add(event)
+        self._log(event)
+
+    def _log(self, event: dict[str, Any]) -> None:
         text = logLine(event)
         if text:
             self._ui.logText.appendPlainText(text)
@@ -117,6 +121,16 @@ class TrainingMonitor:
 def closingChoice() -> str:
     """Return what happens to a training when Slicer is closed: "continue", "stop", "" to ask."""
     return str(qt.QSettings().value(CLOSING_KEY, "") or "")
+
+
+def diceText(job: TrainingJob) -> str:
+    """Return the last validation Dice; the final phase also trains on the validation cases."""
+    if not job.lastDice:
+        return ""
+    text = _("Validation Dice: {dice:.3f}")
+    if job.phase == "final" or job.state == "finished":
+        text = _("Validation Dice before final training: {dice:.3f}")
+    return text.format(dice=job.lastDice)
 
 
 def phaseText(job: TrainingJob) -> str:

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.Library import libraryArguments, libraryFolder, pythonExecutable
-from GenSegSlicerLib.Processes import killProcessTree, lastErrorLine
+from GenSegSlicerLib.Processes import killProcessTree, lastErrorLine, restorePriority
 
 LOG = "process.log"
 _CHECK_INTERVAL_S = 1.0
@@ -117,6 +117,7 @@ class DetachedProcess:
             reason = error.strerror or str(error)
             text = _("{path}: the training cannot be started ({reason})")
             raise GenSegError(text.format(path=log.parent, reason=reason)) from error
+        restorePriority(self._process.pid)
 
     @property
     def exitCode(self) -> int | None:

@@ -71,7 +71,7 @@ class TrainingSection(Section):
         self.update()
 
     def update(self) -> None:
-        """Enable the Train button, or show why it is disabled."""
+        """Enable the Start training button, or show why it is disabled."""
         if self.parameters is None:
             return
         problem = self.problem()

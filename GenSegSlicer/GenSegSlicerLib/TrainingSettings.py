@@ -48,9 +48,17 @@ def segmenterChoices() -> Choices:
 def effortChoices() -> Choices:
     """Return the training durations."""
     return [
-        ("quick", _("Quick"), _("Short training for a first impression.")),
-        ("standard", _("Standard"), _("Recommended training duration.")),
-        ("thorough", _("Thorough"), _("About four times the standard duration.")),
+        (
+            "quick",
+            _("Quick"),
+            _("For a first impression (planned: 5 min)."),
+        ),
+        (
+            "standard",
+            _("Standard"),
+            _("Recommended (planned: 20 min)."),
+        ),
+        ("thorough", _("Thorough"), _("Longer than standard (planned: 60 min).")),
         (BUDGET, _("Time budget"), _("Training that ends within the given time.")),
     ]
 

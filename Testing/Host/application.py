@@ -162,6 +162,7 @@ class MainWindow(QMainWindow):
         dock.setWidget(self._panel)
         self.addDockWidget(Qt.LeftDockWidgetArea, dock)
         self.statusBar().setSizeGripEnabled(False)
+        self.resize(1600, 1000)
 
     @property
     def panel(self) -> QScrollArea:

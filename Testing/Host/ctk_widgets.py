@@ -181,15 +181,15 @@ class ctkPathLineEdit(QWidget):
         self.setCurrentPath(path or self._line.itemText(0))
 
     def updateHasValidInput(self) -> None:
-        path = Path(self.currentPath)
-        is_valid = path.exists() if self.filters & _FILES else path.is_dir()
-        if is_valid != self._is_valid:
-            self._is_valid = is_valid
-            self.validInputChanged.emit(is_valid)
+        """As observed in Slicer: an empty text is invalid, and its path is not announced."""
+        was_valid, self._is_valid = self._is_valid, bool(self.currentPath)
+        if self._is_valid:
+            self.currentPathChanged.emit(self.currentPath)
+        if self._is_valid != was_valid:
+            self.validInputChanged.emit(self._is_valid)
 
     def _edited(self, text: str) -> None:
         self.updateHasValidInput()
-        self.currentPathChanged.emit(text)
 
 
 @registered

@@ -1,4 +1,4 @@
-"""`slicer.app.layoutManager()`: the slice views of Slicer's layouts, without a window."""
+"""`slicer.app.layoutManager()`: slice and plot views of Slicer's layouts, without a window."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import slicer
 import vtk
 from PySide6.QtCore import Property, QObject, Signal
 
-from .views import SliceView
+from .views import PlotView, SliceView
 
 
 class LayoutManager(QObject):
-    """Create a slice view for each slice node of the current layout."""
+    """Create a view for each slice and plot view node of the current layout."""
 
     layoutChanged = Signal(int)
 
@@ -20,6 +20,7 @@ class LayoutManager(QObject):
         super().__init__()
         self._scene = scene
         self._views: dict[str, SliceView] = {}
+        self._plot_views: dict[str, PlotView] = {}
         self._slice_logics, self._view_logics = vtk.vtkCollection(), vtk.vtkCollection()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         self._logic = slicer.vtkMRMLLayoutLogic()
@@ -34,6 +35,9 @@ class LayoutManager(QObject):
         """Set the first layout; requires `slicer.app`."""
         self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._modified)
         self.setLayout(self._node.SlicerLayoutFourUpView)
+
+    def layoutLogic(self) -> Any:
+        return self._logic
 
     def mrmlSliceLogics(self) -> Any:
         return self._slice_logics
@@ -57,12 +61,19 @@ class LayoutManager(QObject):
             if node.IsA("vtkMRMLSliceNode") and node.GetLayoutName() not in self._views:
                 view = self._views[node.GetLayoutName()] = SliceView(node)
                 self._slice_logics.AddItem(view.sliceLogic())
+            if node.IsA("vtkMRMLPlotViewNode") and node.GetID() not in self._plot_views:
+                self._plot_views[node.GetID()] = PlotView(node)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         return tuple(self._views)
 
     def sliceWidget(self, name: str) -> SliceView | None:
         return self._views.get(name)
+
+    plotViewCount = Property("int", lambda self: len(self._plot_views))
+
+    def plotWidget(self, index: int) -> PlotView:
+        return list(self._plot_views.values())[index]
 
     def resetSliceViews(self) -> None:
         for view in self._views.values():

@@ -106,7 +106,7 @@ class qMRMLNodeComboBox(NodeCommands, QWidget):
         self._commands: dict[int, Any] = {}
         self._listed = SceneNodes(self)
         self._list = self.list_class(self)
-        self._list.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        self._list.setSizeAdjustPolicy(QComboBox.AdjustToContentsOnFirstShow)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._list)
@@ -125,6 +125,12 @@ class qMRMLNodeComboBox(NodeCommands, QWidget):
     def _relist(self) -> None:
         self.on_reset()
 
+    def _get_size_adjust_policy(self) -> int:
+        return int(self._list.sizeAdjustPolicy.value)
+
+    def _set_size_adjust_policy(self, policy: int) -> None:
+        self._list.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy(policy))
+
     nodeTypes = stored("QStringList", "nodeTypes", [], _filter)
     showHidden = stored("bool", "showHidden", False, _filter)
     showChildNodeTypes = stored("bool", "showChildNodeTypes", True, _filter)
@@ -138,7 +144,7 @@ class qMRMLNodeComboBox(NodeCommands, QWidget):
     interactionNodeSingletonTag = stored("QString", "interactionNodeSingletonTag", "Singleton")
     selectNodeUponCreation = stored("bool", "selectNodeUponCreation", True)
     noneDisplay = stored("QString", "noneDisplay", "None", _relist)
-    sizeAdjustPolicy = stored("int", "sizeAdjustPolicy", 1)
+    sizeAdjustPolicy = Property("int", _get_size_adjust_policy, _set_size_adjust_policy)
 
     def _get_node_id(self) -> str:
         return self._node.GetID() if self._node is not None else ""

@@ -1,4 +1,4 @@
-"""Widgets with a scene, and the slice views of a layout: their logic, without rendering."""
+"""Widgets with a scene, and the slice and plot views of a layout, without rendering."""
 
 from __future__ import annotations
 
@@ -47,3 +47,32 @@ class SliceView:
     def fitSliceToBackground(self) -> None:
         self._logic.FitSliceToBackground(*_SIZE)
         self._logic.SnapSliceOffsetToIJK()
+
+
+class PlotView:
+    """A plot view of the layout, which is its own widget.
+
+    Attributes:
+        last_step: end of the horizontal axis. As observed in Slicer, axes do not follow a series
+            whose table is replaced by a longer one.
+    """
+
+    def __init__(self, view_node: Any) -> None:
+        self._node = view_node
+        self.last_step = 0.0
+
+    def plotView(self) -> PlotView:
+        return self
+
+    def mrmlPlotViewNode(self) -> Any:
+        return self._node
+
+    def fitToContent(self) -> None:
+        chart = self._node.GetPlotChartNode()
+        count = chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0
+        series = [chart.GetNthPlotSeriesNode(index) for index in range(count)]
+        columns = (
+            slicer.util.arrayFromTableColumn(each.GetTableNode(), each.GetXColumnName())
+            for each in series
+        )
+        self.last_step = max((column.max() for column in columns), default=0.0)

@@ -97,6 +97,12 @@ def test_renaming_the_current_node_emits_current_node_changed(selector: Any) -> 
     assert changed == [node]
 
 
+def test_a_selector_is_as_wide_as_its_longest_name_at_first_show(selector: Any) -> None:
+    _add("1.2.840.113619.2.55.3.604688119.971.1262804 " * 3)
+    selector.setMRMLScene(slicer.mrmlScene)
+    assert selector.minimumSizeHint.width() > 600
+
+
 def test_create_new_adds_a_node_and_selects_it(selector: Any) -> None:
     selector.baseName = "Prediction"
     selector.setMRMLScene(slicer.mrmlScene)

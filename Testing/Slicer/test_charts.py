@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import slicer
 from GenSegSlicerLib.Charts import TrainingCharts
-from mrml_nodes import nodes_in
+from GenSegSlicerLib.CurvesView import CurvesView
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.SliceViews import showIn3D
+from mrml_nodes import add_ball, nodes_in
 
 
 def metrics(step: int, **values: Any) -> dict[str, Any]:
@@ -44,6 +49,7 @@ def test_curves_are_updated_while_they_are_shown(scene: Any) -> None:
     chart = charts.chartNode
     charts.add(metrics(10, segmenter_loss=0.9))
     charts.add(metrics(20, segmenter_loss=0.7, validation_dice=0.5))
+    charts.update()
     assert charts.chartNode is chart
     assert points_of(chart)["Segmenter loss"] == [(10, 0.9), (20, 0.7)]
     assert points_of(chart)["Validation Dice"] == [(20, 0.5)] * 2
@@ -100,6 +106,7 @@ def test_clear_leaves_an_empty_chart(scene: Any) -> None:
     assert points_of(chart) == {}
     charts.add(metrics(10, segmenter_loss=0.4))
     charts.add(metrics(15, segmenter_loss=0.3))
+    charts.update()
     assert points_of(chart) == {"Segmenter loss": [(10, 0.4), (15, 0.3)]}
 
 
@@ -119,3 +126,60 @@ def test_curves_survive_closing_the_scene(scene: Any) -> None:
     scene.Clear(0)
     charts.add(metrics(20, segmenter_loss=0.7))
     assert points_of(charts.chartNode) == {"Segmenter loss": [(10, 0.9), (20, 0.7)]}
+
+
+@pytest.fixture
+def curves(scene: Any) -> Iterator[CurvesView]:
+    """Curves of a training of five steps, shown in the layout."""
+    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    view = CurvesView()
+    view.setParameters(GenSegSlicerParameterNode(node))
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    view.show([metrics(step, segmenter_loss=0.5) for step in range(5)])
+    yield view
+    view.remove()
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+
+def layout() -> int:
+    return int(slicer.app.layoutManager().layout)
+
+
+def test_the_axes_follow_the_training(curves: CurvesView) -> None:
+    for step in range(5, 500):
+        curves.add(metrics(step, segmenter_loss=0.5))
+    curves.update()
+    assert slicer.app.layoutManager().plotWidget(0).plotView().last_step == 499
+
+
+def test_hiding_the_curves_restores_the_layout(curves: CurvesView) -> None:
+    assert curves.isShown
+    curves.hide()
+    assert not curves.isShown
+    assert layout() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
+def test_a_layout_that_the_user_has_selected_since_is_kept(curves: CurvesView) -> None:
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    curves.hide()
+    assert layout() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_a_loaded_scene_has_no_empty_plot_view(
+    curves: CurvesView, scene: Any, tmp_path: Path
+) -> None:
+    shown, before = layout(), slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    scene.Clear(0)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    assert layout() == shown
+    reopened = CurvesView()
+    reopened.setParameters(
+        GenSegSlicerParameterNode(scene.GetFirstNodeByClass("vtkMRMLScriptedModuleNode"))
+    )
+    assert layout() == before
+
+
+def test_a_3d_result_gets_a_layout_with_a_3d_view(curves: CurvesView) -> None:
+    showIn3D(add_ball((0, 0, 0), 5.0))
+    assert layout() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView

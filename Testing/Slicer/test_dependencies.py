@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import pytest
 import slicer
@@ -15,6 +18,12 @@ from GenSegSlicerLib import Dependencies
 from GenSegLib.errors import GenSegError
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def constraints() -> str:
+    """The constraints that pip would read: it splits the variable at blanks."""
+    (url,) = os.environ["PIP_CONSTRAINT"].split()
+    return Path(url2pathname(urlparse(url).path)).read_text()
 
 
 class FakePython:
@@ -35,14 +44,14 @@ class FakePython:
     def find_spec(self, name: str) -> Any:
         return None if name in self.missing else object()
 
-    def pip_ensure(self, requirements: list[str], constraints: Path, **options: Any) -> None:
+    def pip_ensure(self, requirements: list[str], **options: Any) -> None:
         assert options["prompt_install"] is False  # the user has already agreed
-        self.install(requirements, constraints)
+        self.install(requirements)
 
-    def install(self, requirements: list[str], constraints: Path) -> None:
+    def install(self, requirements: list[str]) -> None:
         if self.offline:
             raise RuntimeError("Command 'pip' returned\nexit status 1")
-        self.pip.append((requirements, constraints.read_text()))
+        self.pip.append((requirements, constraints()))
         self.missing -= {re.split("[>=]", each)[0] for each in requirements}
 
     def add_pytorch_extension(self) -> list[str]:
@@ -50,6 +59,7 @@ class FakePython:
 
         def install(**options: str) -> object:
             versions.append(options["torchVersionRequirement"])
+            self.pip.append((["torch"], constraints()))
             self.missing.discard("torch")
             return object()
 
@@ -85,7 +95,8 @@ def test_nothing_is_installed_without_consent(monkeypatch: pytest.MonkeyPatch) -
     assert not Dependencies.installPackages(
         confirm=lambda question: bool(questions.append(question))
     )
-    assert "einops, monai" in questions[0]
+    assert "einops (1 MB), monai (3 MB)" in questions[0]
+    assert "PyTorch" not in questions[0]
     assert python.pip == []
 
 
@@ -97,7 +108,8 @@ def test_slicers_own_packages_are_constrained_to_their_versions(
     ((requirements, constraints),) = python.pip
     assert [each.split(">=")[0] for each in requirements] == ["einops", "monai"]
     constrained = [line.split("==")[0] for line in constraints.splitlines()]
-    assert {"numpy", "SimpleITK", "torch"} <= set(constrained)
+    assert {"numpy", "SimpleITK", "torch", "setuptools"} <= set(constrained)
+    assert "PIP_CONSTRAINT" not in os.environ
 
 
 def test_slicer_5_8_installs_with_slicer_util_pip_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,9 +117,7 @@ def test_slicer_5_8_installs_with_slicer_util_pip_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
 
     def pip_install(arguments: list[str]) -> None:
-        option, constraints, *requirements = arguments
-        assert option == "-c"
-        python.install(requirements, Path(constraints))
+        python.install(arguments)
 
     monkeypatch.setattr(slicer.util, "pip_install", pip_install)
     assert Dependencies.installPackages(confirm=lambda question: True)
@@ -120,7 +130,8 @@ def test_pytorch_is_installed_by_its_extension(monkeypatch: pytest.MonkeyPatch) 
     steps: list[str] = []
     assert Dependencies.installPackages(lambda question: True, steps.append)
     assert versions == [">=2.4"]
-    assert python.pip == []
+    ((_, constrained),) = python.pip
+    assert "setuptools==" in constrained and "torch==" not in constrained
     assert "PyTorch" in steps[0]
 
 

@@ -42,8 +42,13 @@ def test_adding_again_adds_nothing(panel: PanelDriver, hippocampus: Path) -> Non
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
     panel.press(panel.ui.addFromSceneButton)
+    panel.wait_for_checks()
     assert panel.ui.casesTable.rowCount == 2
     assert "No additional pairs" in panel.ui.casesMessage.text
+    panel.select_rows(panel.ui.casesTable, [0])
+    panel.press(panel.ui.roleValidateButton)
+    panel.wait_for_checks()
+    assert "No additional pairs" not in panel.ui.casesMessage.text
 
 
 def test_classes_are_suggested_by_name(panel: PanelDriver, hippocampus: Path) -> None:
@@ -219,6 +224,9 @@ def test_folder_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
     panel.wait_for_checks()
     assert [row[2:] for row in panel.rows(panel.ui.casesTable)] == [["Train", "OK"]] * 3
     assert [row[2] for row in panel.rows(panel.ui.segmentsTable)] == ["Anterior", "Posterior"]
+    first = panel.widget.panel.cases.pairs[0].volumeNode
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert red.GetBackgroundVolumeID() == first.GetID()  # shown at once
 
 
 def test_folder_without_cases_is_reported(panel: PanelDriver, tmp_path: Path) -> None:
@@ -236,7 +244,7 @@ def test_pair_of_a_removed_node_is_removed(panel: PanelDriver, hippocampus: Path
     assert [row[0] for row in panel.rows(panel.ui.casesTable)] == [pairs[1][0].GetName()]
 
 
-def test_volume_in_two_pairs_is_an_error_until_one_is_ignored(
+def test_nodes_in_two_pairs_are_an_error_until_one_is_ignored(
     panel: PanelDriver, hippocampus: Path
 ) -> None:
     pairs = load_hippocampi(hippocampus, 2)
@@ -245,10 +253,21 @@ def test_volume_in_two_pairs_is_an_error_until_one_is_ignored(
     panel.ui.pairSegmentationSelector.setCurrentNode(pairs[1][1])
     panel.press(panel.ui.addPairButton)
     panel.wait_for_checks()
-    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Error", "OK", "Error"]
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Error"] * 3
     panel.choose(panel.ui.casesTable.cellWidget(2, 2), "Ignore")
     panel.wait_for_checks()
     assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK", "OK", "Ignored"]
+
+
+def test_segmentation_of_another_volume_is_a_warning(panel: PanelDriver, hippocampus: Path) -> None:
+    (volume, _), (other, segmentation) = load_hippocampi(hippocampus, 2)
+    panel.ui.pairVolumeSelector.setCurrentNode(volume)
+    panel.ui.pairSegmentationSelector.setCurrentNode(segmentation)
+    panel.press(panel.ui.addPairButton)
+    panel.wait_for_checks()
+    panel.host.wait_until(lambda: "made on" in panel.ui.casesMessage.text, 10)
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Warning"]
+    assert f"made on {other.GetName()}" in panel.ui.casesMessage.text
 
 
 def test_only_edited_pairs_are_checked_again(panel: PanelDriver, hippocampus: Path) -> None:

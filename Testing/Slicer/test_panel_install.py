@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import slicer
 from GenSegSlicerLib import Dependencies
 from panel_driver import PanelDriver
 
@@ -24,7 +26,7 @@ def panel(host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 def test_missing_packages_are_named_and_nothing_can_be_started(panel: PanelDriver) -> None:
     ui = panel.ui
     assert not ui.dependencyFrame.isHidden()
-    assert "torch" in ui.dependencyLabel.text
+    assert ui.dependencyLabel.text.endswith("not installed: PyTorch (200 MB to 3 GB)")
     assert ui.trainButton.toolTip == "install the missing packages first (see above)"
     assert not ui.applyButton.enabled and not ui.evaluateButton.enabled
 
@@ -43,7 +45,35 @@ def test_the_panel_shows_what_is_being_installed(
         Dependencies, "_installTorch", lambda: shown.append(panel.ui.dependencyLabel.text)
     )
     panel.press(panel.ui.installButton)
-    assert shown == ["Installing PyTorch (several hundred megabytes)..."]
+    assert shown[0].startswith("Installing PyTorch... Slicer does not respond until")
+
+
+def test_nothing_is_installed_without_consent(
+    panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[str] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", questions.append)
+    monkeypatch.setattr(Dependencies, "_installTorch", lambda: pytest.fail("installed"))
+    panel.press(panel.ui.installButton)
+    (question,) = questions
+    assert "PyTorch (200 MB to 3 GB)" in question and "does not respond" in question
+    assert not panel.ui.dependencyFrame.isHidden()
+
+
+def test_the_failed_command_is_in_the_details(
+    panel: PanelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise subprocess.CalledProcessError(1, ["pip", "install", "torch"], "no space left")
+
+    monkeypatch.setattr(
+        Dependencies, "_installTorch", lambda: Dependencies._runInstaller(fail, ["torch"])
+    )
+    panel.press(panel.ui.installButton)
+    ui = panel.ui
+    assert ui.dependencyLabel.text.startswith("torch could not be installed; check the network")
+    assert ui.dependencyDetailsText.plainText == "pip install torch\nno space left"
+    assert not ui.dependencyDetailsSection.isHidden()
 
 
 def test_the_frame_is_hidden_once_all_packages_are_installed(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from GenSegSlicerLib.RunHistory import runTitle
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, tiny_preset
 from small_trainings import JobRecorder
@@ -153,7 +154,7 @@ def test_finished_training_is_reported(journey: Journey) -> None:
 
 def test_new_model_is_selected_for_apply(journey: Journey) -> None:
     assert Path(journey.panel.parameters.modelFolder) == run_of(journey) / "model"
-    assert journey.panel.ui.modelSelector.currentText == run_of(journey).name
+    assert journey.panel.ui.modelSelector.currentText == runTitle(run_of(journey))
 
 
 def test_log_shows_validation_and_end(journey: Journey) -> None:
@@ -166,6 +167,9 @@ def test_curves_are_shown_in_a_plot(journey: Journey) -> None:
     journey.panel.press(journey.panel.ui.chartButton)
     chart = slicer.app.applicationLogic().GetSelectionNode().GetActivePlotChartID()
     assert slicer.mrmlScene.GetNodeByID(chart).GetNumberOfPlotSeriesNodes() > 0
+    assert journey.panel.ui.chartButton.checked
+    journey.panel.press(journey.panel.ui.chartButton)
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
 
 def test_generated_pair_is_shown_beside_a_real_one(journey: Journey) -> None:
@@ -196,6 +200,8 @@ def test_rejections_are_written_and_undone(journey: Journey) -> None:
     panel.press(ui.restoreKindButton)
     written = json.loads(feedback.read_text())
     assert written == {"rejected_pairs": [], "rejected_kinds": {}}
+    panel.press(ui.reviewNextButton)
+    assert ui.reviewMessage.text == ""  # it was about the previous item
 
 
 def test_stepping_wraps_around(journey: Journey) -> None:
@@ -305,7 +311,10 @@ def test_volumes_are_shown_in_a_table(applied: Journey) -> None:
 
 def test_uncertainty_volume_is_created(applied: Journey) -> None:
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
-    assert any("ncertainty" in name for name in names)
+    (name,) = (name for name in names if "ncertainty" in name)
+    assert name in applied.panel.ui.applyMessage.text
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert slicer.mrmlScene.GetNodeByID(red.GetForegroundVolumeID()).GetName() == name
 
 
 def test_unsuitable_volume_is_reported(applied: Journey) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import qt
 import slicer
+from GenSegSlicerLib import RunSection
+from GenSegSlicerLib.RunHistory import runTitle
 from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
 from small_trainings import small_run
@@ -32,7 +34,7 @@ def ready_panel(host: Any, folder: Path) -> PanelDriver:
 
 
 def start(panel: PanelDriver) -> Any:
-    """Press *Train* and wait for the first steps."""
+    """Press *Start training* and wait for the first steps."""
     panel.press(panel.ui.trainButton)
     job = panel.widget.panel.runs.job
     wait_for_steps(panel, job)
@@ -79,7 +81,8 @@ def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
 def test_running_training_is_reconnected(reopened: PanelDriver, going: Path) -> None:
     found = reopened.widget.panel.runs.job
     assert found.runFolder == going and found.isActive
-    assert reopened.ui.runSelector.currentText == going.name
+    assert reopened.ui.runSelector.currentText == runTitle(going)
+    assert reopened.ui.progressRunLabel.isHidden()
     assert reopened.ui.stopButton.enabled
     assert "another training is running" in reopened.ui.trainButton.toolTip
 
@@ -93,12 +96,31 @@ def test_reloaded_module_reconnects_to_its_training(reopened: PanelDriver, going
     assert panel.ui.stopButton.enabled
 
 
-def test_training_continues_after_scene_close(reopened: PanelDriver) -> None:
+def test_training_continues_after_scene_close(reopened: PanelDriver, going: Path) -> None:
     slicer.mrmlScene.Clear(0)
     reopened.host.process_events()
     assert reopened.widget.panel.runs.job.isActive
     assert "The scene was closed; training continues" in reopened.ui.trainMessage.text
+    assert reopened.ui.runSelector.currentText == runTitle(going)
+    assert not reopened.ui.progressFrame.isHidden()
     assert reopened.ui.stopButton.enabled
+
+
+def test_another_selected_run_is_kept_and_the_bar_names_its_own(
+    reopened: PanelDriver, going: Path, tmp_path: Path
+) -> None:
+    other = small_run(tmp_path).path
+    reopened.ui.openRunButton.directorySelected.emit(str(other))
+    reopened.host.process_events()
+    assert reopened.parameters.runFolder == str(other)
+    assert reopened.ui.progressRunLabel.text == f"Training of {runTitle(going)}"
+    scene_file = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(scene_file))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(scene_file))
+    reopened.host.process_events()
+    assert reopened.parameters.runFolder == str(other)
+    assert reopened.widget.panel.runs.job.isActive
 
 
 def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
@@ -113,6 +135,7 @@ def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
 def test_stop_and_resume(reopened: PanelDriver, going: Path) -> None:
     """Ends that training, so this test is the last one that uses it."""
     panel, ui = reopened, reopened.ui
+    slicer.mrmlScene.Clear(0)  # its end is announced although its scene was closed
     job = panel.widget.panel.runs.job
     panel.press(ui.stopButton)
     assert not ui.stopButton.enabled
@@ -120,6 +143,7 @@ def test_stop_and_resume(reopened: PanelDriver, going: Path) -> None:
     panel.host.wait_until(lambda: not job.isActive, 60)
     assert job.state == "stopped"
     assert "Resume" in ui.trainMessage.text
+    assert not ui.progressFrame.isHidden()
     qt.QSettings().remove("GenSegSlicer/trainingWhenClosing")
     panel.press(ui.resumeButton)
     resumed = panel.widget.panel.runs.job
@@ -187,4 +211,43 @@ def test_invalid_run_folder_is_reported(
     panel.ui.openRunButton.directorySelected.emit(str(tmp_path))
     assert "is not a run folder" in panel.ui.trainMessage.text
     assert panel.ui.runSelector.currentText == "No runs yet"
+    host.close_module("GenSegSlicer")
+
+
+def test_a_report_that_no_browser_shows_is_named(
+    host: Any, scene: Any, fresh_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(tmp_path)
+    run.report.write_text("<html></html>")
+    panel = PanelDriver(host)
+    panel.ui.openRunButton.directorySelected.emit(str(run.path))
+    host.process_events()
+    monkeypatch.setattr(RunSection, "openReport", lambda path, title: False)
+    panel.press(panel.ui.reportButton)
+    assert str(run.report) in panel.ui.trainMessage.text
+    host.close_module("GenSegSlicer")
+
+
+def test_the_plan_of_a_run_is_shown_with_its_candidates(
+    host: Any, scene: Any, fresh_settings: None, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path)
+    panel = PanelDriver(host)
+    ui = panel.ui
+    ui.trainingSection.collapsed = ui.planDetailsSection.collapsed = False
+    ui.openRunButton.directorySelected.emit(str(run.path))
+    host.process_events()
+    assert ui.planLabel.isHidden() and ui.planDetailsSection.isHidden()
+    row = {"candidate": "2-D, 128 x 128 at 2 mm", "seconds": 0.3127, "steps": 3261}
+    write_json(
+        run.path / "plan.json",
+        {
+            "summary": "2-D slices of 128 x 128 at 2 mm, about 3,000 steps in 20 minutes",
+            "notes": ["the Posterior is small"],
+            "rows": [{**row, "verdict": "chosen"}],
+        },
+    )
+    panel.widget.panel.runs.update()  # as at the next event of the training
+    assert ui.planLabel.text.startswith("2-D slices of 128 x 128 at 2 mm, about 3,000 steps")
+    assert panel.rows(ui.planTable) == [["2-D, 128 x 128 at 2 mm", "0.313", "3,261", "chosen"]]
     host.close_module("GenSegSlicer")

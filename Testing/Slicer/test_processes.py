@@ -12,7 +12,12 @@ from typing import Any
 import psutil
 import pytest
 from GenSegSlicerLib.Library import pythonExecutable
-from GenSegSlicerLib.Processes import describeExit, killProcessTree, lastErrorLine
+from GenSegSlicerLib.Processes import (
+    describeExit,
+    killProcessTree,
+    lastErrorLine,
+    restorePriority,
+)
 
 # A launcher that starts a child, which starts a grandchild; each writes its process ID.
 TREE = """
@@ -73,6 +78,21 @@ def test_a_process_that_has_ended_is_ignored() -> None:
     ended = subprocess.Popen([pythonExecutable(), "-c", ""])
     ended.wait(10)
     killProcessTree(ended.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX priorities")
+def test_a_process_gets_normal_priority_where_that_is_allowed() -> None:
+    started = subprocess.Popen(
+        [pythonExecutable(), "-c", "import time; time.sleep(60)"],
+        preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
+    )
+    try:
+        restorePriority(started.pid)
+        allowed = os.geteuid() == 0
+        assert os.getpriority(os.PRIO_PROCESS, started.pid) == (0 if allowed else 19)
+    finally:
+        started.kill()
+        started.wait(10)
 
 
 def test_the_last_error_line_of_the_command_line_is_found() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import qt
-from GenSegSlicerLib.RunHistory import RunHistory, modelFolder
+from GenSegSlicerLib.RunHistory import RunHistory, modelFolder, runTitle
 from small_trainings import small_run
 
 from GenSegLib.files import write_json
@@ -69,3 +69,15 @@ def test_a_run_is_running_only_while_it_is_locked(tmp_path: Path) -> None:
     with run.lock():
         run.write_status("running", 3)
         assert RunHistory().runningRun() == run.path
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("hippocampus-mri-2026-11-29-160458", "2026-11-29 16:04 hippocampus-mri"),
+        ("liver-ct-2026-11-29-160458-2", "2026-11-29 16:04 liver-ct-2"),
+        ("first", "first"),
+    ],
+)
+def test_the_title_of_a_run_begins_with_its_time(name: str, title: str) -> None:
+    assert runTitle(Path("runs", name)) == title

@@ -67,8 +67,9 @@ def test_missing_package_is_reported(
     run = small_run(tmp_path / "päth with spaces")
     job = ended(host, run)
     assert job.state == "failed"
-    assert "torch" in job.message
-    assert "install" in job.message
+    assert "torch is not installed" in job.message
+    assert "with Install... at the top of the GenSeg panel" in job.message
+    assert "torch is not installed" in run.events_file.read_text(encoding="utf-8")
     assert "genseg: error" in job.details
     assert run.read_status()["state"] == "failed"
 
