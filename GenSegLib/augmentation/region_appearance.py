@@ -16,10 +16,14 @@ import torch
 import torch.nn.functional as F
 
 from ..presets import Preset
+from .random_convolutions import random_convolutions
 from .random_generator import RandomGenerator
 from .region_table import RegionChange, RegionTable, TargetContrasts
 
-_LOGITS = ("fraction", "kept_mean", "inversion", "synthesis", "mixing", "curve", "air", "target")
+_LOGITS = (
+    *("fraction", "kept_mean", "inversion", "synthesis", "mixing", "curve", "convolution"),
+    *("air", "target"),
+)
 _LOGS = ("mean_spread", "gain_spread", "noise", "augmentation")
 _LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
@@ -40,7 +44,8 @@ class AppearanceDistribution:
         noise: largest standard deviation of noise per region.
         synthesis: probability that textures are replaced by noise of the same strength.
         mixing: probability that a recolored image is mixed with the original.
-        curve: probability that intensities follow a random smooth curve instead of regions.
+        curve: probability that intensities follow a random curve instead of regions.
+        convolution: probability of random convolutions instead.
         air: probability that the darkest region of the background stays the darkest.
         target: probability that means and textures are those of an unlabeled image.
         augmentation: factor on the strengths of the standard augmentation.
@@ -55,6 +60,7 @@ class AppearanceDistribution:
     synthesis: float = 0.1
     mixing: float = 0.25
     curve: float = 0.1
+    convolution: float = 0.1
     air: float = 0.5
     target: float = 0.5
     augmentation: float = 1.0
@@ -129,20 +135,32 @@ class RegionAppearance:
             distribution: what is drawn from.
             rng: random generator.
         """
-        d, batch, slices = distribution, len(images), regions.shape[1]
+        batch, dims = len(images), images.ndim - 2
+        recolored = self._by_regions(images, regions, distribution, rng)
+        joint = images.shape[1] if self._color else regions.shape[1]
+        curved, convolved = _random_curve(images, rng), random_convolutions(images, rng, joint)
+        for probability, changed in (
+            (distribution.curve, curved),
+            (distribution.convolution, convolved),
+            (1 - distribution.fraction, images),
+        ):
+            recolored = torch.where(rng.bernoulli(batch, probability, dims) > 0, changed, recolored)
+        return recolored.clamp(0, 1) if self._bounded else recolored
+
+    def _by_regions(
+        self,
+        images: torch.Tensor,
+        regions: torch.Tensor,
+        distribution: AppearanceDistribution,
+        rng: RandomGenerator,
+    ) -> torch.Tensor:
         cases, local = self.table.split(regions)
-        shape = (batch, -1, slices, *images.shape[2:])
+        shape = (len(images), -1, regions.shape[1], *images.shape[2:])
         scale, shift, noise = (
             _smoothed(_lookup(values, local).reshape(shape)).reshape(images.shape)
-            for values in self._draw(cases, d, rng)
+            for values in self._draw(cases, distribution, rng)
         )
-        recolored = scale * images + shift + noise * rng.normal(*images.shape)
-        curved = _random_curve(images, rng)
-        dims = images.ndim - 2
-        recolored = torch.where(rng.bernoulli(batch, d.curve, dims) > 0, curved, recolored)
-        if self._bounded:
-            recolored = recolored.clamp(0, 1)
-        return torch.where(rng.bernoulli(batch, d.fraction, dims) > 0, recolored, images)
+        return scale * images + shift + noise * rng.normal(*images.shape)
 
     def _draw(
         self, cases: torch.Tensor, d: AppearanceDistribution, rng: RandomGenerator

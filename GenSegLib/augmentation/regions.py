@@ -145,9 +145,9 @@ def _reduced(case: TrainingCase) -> tuple[Array, Array, tuple[int, ...], tuple[i
     for index in range(0, shape[-1], steps[-1]):
         box = (*(slice(0, size) for size in shape[:-1]), slice(index, index + 1))
         image, label = patches.cut(box)
-        every = tuple(slice(None, None, step) for step in steps)
-        images.append(image[(slice(None), *every)].float().cpu().numpy())
-        labels.append(label[(0, *every)].cpu().numpy())
+        every: Box = (slice(None), *(slice(None, None, step) for step in steps))
+        images.append(image[every].float().cpu().numpy())
+        labels.append(label[every][0].cpu().numpy())
     return np.concatenate(images, axis=-1), np.concatenate(labels, axis=-1), steps, shape
 
 

@@ -29,7 +29,7 @@ NOT_STEERED = (
     f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON} joint steps "
     "within the time budget"
 )
-_VALIDATION_BATCHES = 4
+_VALIDATION_PATCHES = 24
 
 
 class AppearanceSearch:
@@ -126,13 +126,14 @@ class AppearanceSearch:
         network, share = learner.averaged_segmenter, self._target_scanner
         weights = list(network.parameters())
         total = 0.0
-        for _ in range(_VALIDATION_BATCHES):
+        batches = -(-_VALIDATION_PATCHES // learner.config.batch_size)
+        for _ in range(batches):
             *views, labels = learner.sampler.validation_views(rng)
             for weight, images in zip((1 - share, share), views):
                 if weight > 0:
                     logits = learner.problem.segment(weights, images, network)
                     total += weight * float(segmentation_loss(logits, labels))
-        return total / _VALIDATION_BATCHES
+        return total / batches
 
     def values(self) -> dict[str, float]:
         """Return the scalars and their signals to noise, by their names in the events."""

@@ -19,7 +19,14 @@ from GenSegLib.augmentation.region_table import TargetContrasts, divide_cases
 from GenSegLib.presets import load_preset
 
 ALWAYS = AppearanceDistribution(
-    fraction=1.0, noise=0.0, synthesis=0.0, mixing=0.0, curve=0.0, air=0.0, target=0.0
+    fraction=1.0,
+    noise=0.0,
+    synthesis=0.0,
+    mixing=0.0,
+    curve=0.0,
+    air=0.0,
+    target=0.0,
+    convolution=0.0,
 )
 INNER = (slice(None), slice(None), slice(17, 23), slice(14, 18))  # well within the organ
 
@@ -115,8 +122,9 @@ def test_contrasts_can_be_those_of_unlabeled_images() -> None:
     assert not torch.equal(images, new)
 
 
-def test_intensities_can_follow_a_random_curve() -> None:
-    images, new = recolored(replace(ALWAYS, curve=1.0))
+@pytest.mark.parametrize("kind", ["curve", "convolution"])
+def test_intensities_can_follow_a_random_curve_or_network(kind: str) -> None:
+    images, new = recolored(replace(ALWAYS, **{kind: 1.0}))
     torch.testing.assert_close(new.mean((1, 2, 3)), images.mean((1, 2, 3)), atol=1e-3, rtol=0)
     assert not torch.equal(images, new)
 
@@ -130,7 +138,7 @@ def test_two_distributions_draw_the_same_random_numbers() -> None:
         RegionAppearance(table).recolor(images, labels[:, 1:], distribution, generator)
         return generator.uniform(3)
 
-    other = AppearanceDistribution(fraction=0.1, mixing=0.9, synthesis=0.8, curve=0.7)
+    other = AppearanceDistribution(0.1, mixing=0.9, synthesis=0.8, curve=0.7, convolution=0.6)
     assert torch.equal(next_number(AppearanceDistribution()), next_number(other))
 
 

@@ -123,6 +123,15 @@ def test_regions_of_several_cases_have_different_numbers() -> None:
     assert int(local.min()) >= 0 and int(local.max()) < table.size
 
 
+def test_coarse_versions_of_cases_have_regions_of_their_own() -> None:
+    case = replace(made_up_case(), coarse=made_up_case((20, 16, 4)))
+    divided, table = divide_cases([case], 0, CPU)
+    assert len(table.means) == 2
+    assert divided[0].coarse is not None
+    _, labels = PatchSampler([divided[0].coarse], (16, 16, 4)).sample(rng(), 2)
+    assert set(table.split(labels[:, 1:])[0].tolist()) == {1}
+
+
 def test_contrasts_of_unlabeled_images_are_those_of_their_clusters() -> None:
     case = made_up_case()
     targets = target_contrasts([case, made_up_case((24, 24, 4))], 0, CPU)
