@@ -43,6 +43,15 @@ def _as_installed() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def few_channels() -> Iterator[None]:
+    """Build U-Net, generator and discriminator with few channels, in the tests of a file."""
+    from Testing.Faults.tiny_training import few_channels
+
+    with few_channels():
+        yield
+
+
 def _data_folder(name: str) -> Path:
     folder = DATA / name
     if not folder.is_dir():

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.image_io import on_same_grid, read_image, read_label
-from ..errors import GenSegError
+from ..data.image_io import read_image, read_label
 from ..images.file_names import image_stem, is_image_file
 from ..runs import RunFolder
 from .scores import ScoreTable
@@ -222,12 +221,10 @@ def _tiles(
     """Return tiles of an image; the first label is solid, others are dashed."""
     volume = read_image(image)
     picture, spacing = to_ras(volume)
-    contours = []
-    for index, path in enumerate(labels):
-        label = read_label(path, volume)
-        if not on_same_grid(volume, label):
-            raise GenSegError(f"{path} and {image} have different grids; predict this image again")
-        contours.append(Contours(to_ras(label)[0], dashed=index > 0))
+    contours = [
+        Contours(to_ras(read_label(path, volume))[0], dashed=index > 0)
+        for index, path in enumerate(labels)
+    ]
     window = display_window(picture, style.window)
     return [
         tile(picture, tuple(contours), plane, spacing, window, style.colors) for plane in planes

@@ -1,9 +1,8 @@
 """Predicts with a limit on the process's address space; run by a test.
 
-    python limited_prediction.py MODEL IMAGE OUT EXTRA_BYTES [--dense]
+    python limited_prediction.py MODEL IMAGE OUT EXTRA_BYTES
 
 The limit is set after a first prediction, so that it counts the memory of a prediction alone.
-With `--dense` the probabilities of the whole image are stored.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ def main() -> None:
     predict_files(Path(model), [Path(image).with_name("small.nii.gz")], Path(out) / "first")
     limit = address_space() + int(extra)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    dense = "--dense" in sys.argv
-    predict_files(Path(model), [Path(image)], Path(out), device="cpu", probabilities=dense)
+    predict_files(Path(model), [Path(image)], Path(out) / "limited", device="cpu")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from GenSegLib.training.learner import Learner
 from GenSegLib.training.problem import TrilevelBatch
 from GenSegLib.training.upper_variables import UpperVariables
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 @pytest.fixture(scope="module")
 def learner(tmp_path_factory: pytest.TempPathFactory) -> Learner:

@@ -11,6 +11,8 @@ from small_learners import small_learner
 from GenSegLib.training.builders import build_average
 from GenSegLib.training.learner import Learner
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 def norm_and_average(values: list[float], *, use_buffers: bool) -> list[torch.Tensor]:
     """The averaged weight and running mean after updates by these values of both."""

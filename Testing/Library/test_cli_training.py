@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 Capture = pytest.CaptureFixture[str]
 
 TINY = {"warmup_steps": 2, "joint_steps": 4, "final_steps": 4, "validation_interval": 2}
-HIPPOCAMPUS = ("--preset", "hippocampus-mri")
 
 
 def genseg(*arguments: object) -> int:
@@ -52,10 +51,19 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(phantoms: Path) -> RunFolder:
+def preset(phantoms: Path) -> Path:
+    """The hippocampus preset with small patches and a small network."""
+    values = load_preset("hippocampus-mri").to_json()
+    path = phantoms.parent / "small.json"
+    write_json(path, values | {"patch_size": [16, 24, 16], "segmenter": "unet"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(phantoms: Path, preset: Path) -> RunFolder:
     """A finished run."""
     out = phantoms.parent / "run"
-    assert genseg("train", phantoms, *HIPPOCAMPUS, "--out", out, *tiny()) == 0
+    assert genseg("train", phantoms, "--preset", preset, "--out", out, *tiny()) == 0
     return RunFolder.open(out)
 
 
@@ -70,13 +78,13 @@ def test_a_training_writes_a_model_a_report_and_events(run: RunFolder) -> None:
 
 
 def test_a_finished_run_is_neither_trained_again_nor_replaced(
-    run: RunFolder, phantoms: Path, capsys: Capture
+    run: RunFolder, phantoms: Path, preset: Path, capsys: Capture
 ) -> None:
     assert genseg("resume", run.path) == 0
     assert "is already finished" in capsys.readouterr().out
     assert genseg("train", run.path) == 2
     assert "add --resume to continue it" in capsys.readouterr().err
-    assert genseg("train", phantoms, *HIPPOCAMPUS, "--out", run.path) == 2
+    assert genseg("train", phantoms, "--preset", preset, "--out", run.path) == 2
     assert "add --resume or --overwrite" in capsys.readouterr().err
 
 
@@ -139,10 +147,10 @@ def test_pairs_are_not_synthesized_from_the_checkpoint_of_another_training(
 
 
 def test_a_single_labeled_case_is_trained_without_validation(
-    phantoms: Path, tmp_path: Path, capsys: Capture
+    phantoms: Path, preset: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     out = tmp_path / "run"
-    arguments = (*HIPPOCAMPUS, "--labeled", 1, "--out", out)
+    arguments = ("--preset", preset, "--labeled", 1, "--out", out)
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "preparing cases: 1 for training, 0 for validation"
@@ -152,7 +160,7 @@ def test_a_single_labeled_case_is_trained_without_validation(
 
 @pytest.mark.parametrize("generator", ["searchable", "none"])
 def test_cases_with_empty_labels_are_trained(
-    phantoms: Path, tmp_path: Path, capsys: Capture, generator: str
+    phantoms: Path, preset: Path, tmp_path: Path, capsys: Capture, generator: str
 ) -> None:
     """Patients without a lesion are cases to learn from."""
     data = tmp_path / "data"
@@ -163,7 +171,7 @@ def test_cases_with_empty_labels_are_trained(
     label.array[:] = 0
     write_label(path, label)
     out = tmp_path / "run"
-    options = (*HIPPOCAMPUS, "--generator", generator, "--out", out, *tiny())
+    options = ("--preset", preset, "--generator", generator, "--out", out, *tiny())
     assert genseg("train", data, *options) == 0
     assert "the label is empty" in capsys.readouterr().err
     assert len(RunFolder.open(out).cases.labeled) == 3
@@ -196,11 +204,12 @@ def test_a_program_trains_a_run_folder_and_reads_json_lines(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_stops_after_its_step_and_can_be_resumed(
-    phantoms: Path, tmp_path: Path, number: signal.Signals
+    phantoms: Path, preset: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "GenSegLib", "train", str(phantoms), "--events", "jsonl"]
-    command += [*HIPPOCAMPUS, "--no-generator", "--out", str(out), *tiny(joint_steps=100_000)]
+    command += ["--preset", str(preset), "--no-generator", "--out", str(out)]
+    command += tiny(joint_steps=100_000)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     for line in process.stdout:

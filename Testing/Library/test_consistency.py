@@ -28,6 +28,8 @@ from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 STEPS = {"warmup_steps": 1, "joint_steps": 6, "final_steps": 4, "validation_interval": 6}
 SHAPE = (8, 8, 8)
 EVERYWHERE = torch.ones(2, 1, *SHAPE)

@@ -34,7 +34,7 @@ SHORT = {
     "segresnet": {"init_filters": 8},
     "attention-unet": {"channels": [4, 8, 16, 32]},
     "unetr": {"feature_size": 4, "hidden_size": 24, "mlp_dim": 48, "num_heads": 2},
-    "swin-unetr": {"feature_size": 12},
+    "swin-unetr": {"feature_size": 12, "depths": [2, 1, 1, 1]},
     "deeplab": {"widths": [8, 8, 16]},
 }
 CLEANED = replace(PRESET, largest_component=True, fill_holes=True)

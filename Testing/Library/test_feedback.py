@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_runs import small_run
@@ -13,6 +14,8 @@ from GenSegLib.feedback import FEEDBACK, KINDS, Feedback, PreviewPair, read_prev
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
+
+pytestmark = pytest.mark.usefixtures("few_channels")
 
 
 def pair(*cases: str, kind: str = "noise") -> PreviewPair:
@@ -26,12 +29,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return run
 
 
-def test_feedback_is_empty_at_first(tmp_path: Path) -> None:
-    assert Feedback.load(tmp_path) == Feedback()
-    assert Feedback().strength("noise") == 1
-
-
 def test_saved_feedback_is_loaded_again(tmp_path: Path) -> None:
+    assert Feedback.load(tmp_path) == Feedback(), "empty at first"
     feedback = Feedback()
     feedback.reject(pair("b", "a"))
     feedback.reject_kind("gamma")
@@ -40,18 +39,14 @@ def test_saved_feedback_is_loaded_again(tmp_path: Path) -> None:
     assert feedback.rejects(pair("a", "b"))
 
 
-def test_each_rejection_of_a_kind_halves_its_strength() -> None:
+def test_each_rejection_of_a_kind_halves_its_strength_and_can_be_withdrawn() -> None:
     feedback = Feedback()
+    assert feedback.strength("noise") == 1
     feedback.reject_kind("noise")
     feedback.reject_kind("noise")
+    feedback.reject(pair("a", "b"))
     assert feedback.strength("noise") == 0.25
     feedback.withdraw_kind("noise")
-    assert feedback.strength("noise") == 1
-
-
-def test_a_rejection_can_be_withdrawn() -> None:
-    feedback = Feedback()
-    feedback.reject(pair("a", "b"))
     feedback.withdraw(pair("a", "b"))
     assert feedback == Feedback()
 
@@ -92,17 +87,17 @@ def test_a_rejected_kind_is_half_as_strong_in_the_training(trained: RunFolder) -
     assert learner.sampler.blended_fraction == pytest.approx(learner.config.blended_fraction / 2)
 
 
-def test_feedback_is_applied_between_rounds(tmp_path: Path) -> None:
-    run = small_run(tmp_path / "run")
+def test_feedback_is_applied_between_rounds_unless_it_is_corrupted(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", warmup_steps=1, joint_steps=6, final_steps=1)
     names = [case.name for case in run.cases.labeled]
     Feedback(pairs={frozenset(names[:2]), frozenset(("of", "another run"))}).save(run.path)
-    train(run, EventLog(run.events_file))
+
+    def corrupt(event: dict[str, Any]) -> None:
+        if "pairs of cases excluded" in event.get("text", ""):
+            (run.path / FEEDBACK).write_text("{", encoding="utf-8")
+
+    train(run, EventLog(run.events_file, [corrupt]))
     texts = [event["text"] for event in read_events(run.events_file) if event["kind"] == "log"]
     assert sum("pairs of cases excluded" in text for text in texts) == 1
-
-
-def test_corrupted_feedback_is_ignored_by_the_training(tmp_path: Path) -> None:
-    run = small_run(tmp_path / "run")
-    (run.path / FEEDBACK).write_text("{", encoding="utf-8")
-    train(run, EventLog(run.events_file))
+    assert (run.path / FEEDBACK).read_text(encoding="utf-8") == "{"
     assert run.read_status()["state"] == "finished"

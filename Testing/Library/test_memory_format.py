@@ -11,6 +11,8 @@ from small_runs import small_run
 from GenSegLib.computing.memory_format import CHANNELS_FIRST, CHANNELS_LAST, to_memory_format
 from GenSegLib.training.session import load_session
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 @pytest.mark.parametrize(("dims", "last"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
 def test_images_are_converted_to_either_format(dims: int, last: torch.memory_format) -> None:

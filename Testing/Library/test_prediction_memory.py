@@ -46,14 +46,13 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def predict_limited(work: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def predict_limited(work: Path, out: Path) -> subprocess.CompletedProcess[str]:
     program = Path(__file__).with_name("limited_prediction.py")
-    arguments = [str(work / "model"), str(work / "large.nii.gz"), str(out), str(EXTRA_BYTES)]
+    arguments = [work / "model", work / "large.nii.gz", out, EXTRA_BYTES]
     return subprocess.run(
-        [sys.executable, str(program), *arguments, *options],
+        [sys.executable, str(program), *map(str, arguments)],
         capture_output=True,
         text=True,
-        check=False,
         cwd=program.parents[2],
         env={"PYTHONPATH": str(program.parents[2]), "OMP_NUM_THREADS": "1"},
     )
@@ -66,34 +65,24 @@ def test_a_large_volume_needs_less_memory_than_its_probabilities(
     assert EXTRA_BYTES < DENSE_BYTES
     done = predict_limited(work, tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    found = read_label(tmp_path / "out" / "large.nii.gz").array[..., :64]
+    found = read_label(tmp_path / "out" / "limited" / "large.nii.gz").array[..., :64]
     without_limit = read_label(tmp_path / "out" / "first" / "small.nii.gz").array[..., :64]
     assert (found == without_limit).mean() > 0.9999
     assert len(np.unique(found)) > 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux alone")
-def test_too_large_probabilities_are_an_error_before_any_work(work: Path, tmp_path: Path) -> None:
-    done = predict_limited(work, tmp_path / "out", "--dense")
-    assert (
-        "GenSegError: predicting the probabilities of an image of 128 x 128 x 640 voxels"
-        in done.stderr
-    )
-
-
-def test_a_too_small_limit_is_an_error_with_the_memory_needed(work: Path, tmp_path: Path) -> None:
-    with pytest.raises(GenSegError) as fault:
-        predict_files(
-            work / "model",
-            [work / "large.nii.gz"],
-            tmp_path / "out",
-            device="cpu",
-            max_memory=64 << 20,
-        )
-    text = str(fault.value)
-    assert text.startswith(str(work / "large.nii.gz"))
-    assert "predicting the segmentation of an image of 128 x 128 x 640 voxels needs 228 MB" in text
-    assert "of 64 MB are left; raise --max-memory" in text
+@pytest.mark.parametrize(
+    ("probabilities", "limit_mb", "purpose"),
+    [(False, 64, "segmentation"), (True, 400, "probabilities")],
+)
+def test_a_too_small_limit_is_an_error_with_the_memory_needed_before_any_work(
+    work: Path, tmp_path: Path, probabilities: bool, limit_mb: int, purpose: str
+) -> None:
+    image, limit = work / "large.nii.gz", resident_bytes() + (limit_mb << 20)
+    options = {"max_memory": limit, "probabilities": probabilities, "device": "cpu"}
+    needed = rf"^{image}: predicting the {purpose} of an image of 128 x 128 x 640 voxels needs "
+    with pytest.raises(GenSegError, match=rf"{needed}\d.*are left; raise --max-memory"):
+        predict_files(work / "model", [image], tmp_path / "out", **options)
 
 
 def test_short_memory_selects_half_precision(work: Path) -> None:

@@ -15,6 +15,8 @@ from GenSegLib.feedback import Feedback
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.prefetcher import Prefetcher
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 def seeded() -> RandomGenerator:
     return RandomGenerator(torch.Generator().manual_seed(0), torch.device("cpu"))

@@ -20,6 +20,8 @@ from GenSegLib.training.session import load_session
 from GenSegLib.training.synthesis import generate_pairs
 from GenSegLib.training.upper_variables import UpperVariables
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 def trained_learner(folder: Path, segmenter: str, *, smoothed: bool = False) -> Learner:
     """A learner after a few steps."""

@@ -110,24 +110,16 @@ def test_charts_share_no_ids_but_those_of_equal_content(report):
         assert f'id="{target}"' in report
 
 
-def test_the_summary_has_the_key_figures_of_the_run(report):
-    text = text_of(report)
-    for words in ("Test Dice 0.865", "Labeled cases 5 3 training, 2 validation"):
-        assert words in text
-    assert "finished" in text
-    assert "hippocampus-mri" in text
-
-
-def test_scores_are_averaged_per_label(report):
-    text = text_of(report)
-    assert "Anterior 0.870 \u00b1 0.0283" in text
-    assert "Posterior 0.860 \u00b1 0.0283" in text
-
-
-def test_best_and_worst_predictions_are_of_the_evaluated_cases(report):
-    text = text_of(report)
-    assert "Best 0.885 hippocampus_test_001" in text
-    assert "Worst 0.845 hippocampus_test_002" in text
+@pytest.mark.parametrize(
+    "figures",
+    [
+        *("Test Dice 0.865", "Labeled cases 5 3 training, 2 validation", "finished"),
+        *("hippocampus-mri", "Anterior 0.870 \u00b1 0.0283", "Posterior 0.860 \u00b1 0.0283"),
+        *("Best 0.885 hippocampus_test_001", "Worst 0.845 hippocampus_test_002"),
+    ],
+)
+def test_a_report_has_the_key_figures_of_run_and_evaluation(report, figures):
+    assert figures in text_of(report)
 
 
 def test_images_of_another_data_set_are_not_shown(run, scored, tmp_path):
@@ -171,11 +163,12 @@ def test_a_file_that_is_not_a_table_of_scores_is_an_error(run, tmp_path):
         write_report(run, tmp_path / "missing.csv")
 
 
-def test_predictions_on_another_grid_are_an_error(run, scored, tmp_path):
+def test_predictions_of_another_image_are_an_error(run, scored, tmp_path):
     for path in scored[1].iterdir():
         label = read_label(path)
-        write_label(tmp_path / path.name, Volume(label.array[:, :-1], label.affine))
-    with pytest.raises(GenSegError, match="different grids"):
+        label.affine[:3, 3] += 500
+        write_label(tmp_path / path.name, label)
+    with pytest.raises(GenSegError, match="lie outside the image"):
         write_report(run, scored[0], tmp_path, scored[2])
 
 
@@ -191,11 +184,8 @@ def test_a_phase_that_counts_from_zero_is_appended_to_the_previous_one():
                            + [metrics("joint", k, loss=2) for k in (0, 5, 10)])  # fmt: skip
     assert history.curves["loss"].steps == (0, 10, 15, 20)
     assert [(p.first, p.last) for p in history.phases] == [(0, 10), (10, 20)]
-
-
-def test_steps_that_count_across_phases_are_unchanged():
     history = read_history([metrics("warm-up", 10, loss=1), metrics("joint", 20, loss=2)])
-    assert history.curves["loss"].steps == (10, 20)
+    assert history.curves["loss"].steps == (10, 20), "these count across phases"
 
 
 def test_after_a_resume_later_values_replace_earlier_ones():
@@ -205,12 +195,9 @@ def test_after_a_resume_later_values_replace_earlier_ones():
     assert history.curves["loss"].values == (0, 3, 4, 5)
 
 
-def test_events_without_numbers_are_ignored():
+def test_events_without_numbers_are_ignored_and_cells_are_named_up_to_the_last_slash():
     events = [metrics("joint", 1, loss=None, name="x"), {"kind": "log", "text": "hi"}]
     assert read_history(events).curves == {}
-
-
-def test_the_name_of_a_cell_is_everything_before_the_last_slash():
     history = read_history([metrics("joint", 1, **{"alpha/encoder/1/conv4": 0.25})])
     assert [(cell, curve.name) for cell, curves in cells(history).items() for curve in curves] == [
         ("encoder/1", "conv4")
@@ -265,21 +252,17 @@ def test_oblique_thick_slices_are_shown_in_the_nearest_plane(orientation, degree
     assert shown.shape[2] == (20, 30, 8)[axis]
 
 
-def test_the_patients_right_is_on_the_left_and_the_front_on_top(tmp_path):
+@pytest.mark.parametrize(
+    ("plane", "bright", "shape"),
+    [("axial", np.s_[5, 4, :], (5, 6)), ("sagittal", np.s_[:, 4, 3], (4, 5))],
+    ids=["right and front", "front and head"],
+)
+def test_right_or_front_is_on_the_left_and_front_or_head_on_top(tmp_path, plane, bright, shape):
     image = np.zeros((6, 5, 4), np.float32)
-    image[5, 4, :] = 1  # right and front
-    pixels = pixels_of(tile_of(image, "axial"), tmp_path)
-    assert pixels.shape == (5, 6)
-    assert pixels[0, 0] == 255
-    assert pixels.sum() == 255
-
-
-def test_sagittal_slices_have_the_face_on_the_left_and_the_head_on_top(tmp_path):
-    image = np.zeros((6, 5, 4), np.float32)
-    image[:, 4, 3] = 1  # front and head
-    pixels = pixels_of(tile_of(image, "sagittal"), tmp_path)
-    assert pixels.shape == (4, 5)
-    assert pixels[0, 0] == 255
+    image[bright] = 1
+    pixels = pixels_of(tile_of(image, plane), tmp_path)
+    assert pixels.shape == shape
+    assert pixels[0, 0] == pixels.sum() == 255
 
 
 def tile_of(image: np.ndarray, plane: str) -> str:
