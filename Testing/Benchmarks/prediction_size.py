@@ -1,12 +1,13 @@
 """Time and memory of prediction against the number of slices.
 
     python Testing/Benchmarks/prediction_size.py [--slices 100 300 1000] [--threads 2]
-        [--name NAME]
+        [--slice-wise] [--name NAME]
 
 The volumes are synthetic: the real CT of TotalSegmentator's test files (3 mm), continued along the
 body axis by mirroring, resampled to 512 x 512 slices of 0.8 x 0.8 x 1.5 mm, with noise. It uses
 the preset liver-ct and its network; a short training on that one CT at both spacings teaches it
-where the liver is, so that the fine pass has its usual size. Accuracy is not measured. Every
+where the liver is, so that the fine pass has its usual size. With --slice-wise, a 2-D network
+segments slices of 160 x 160 pixels at 2 mm instead. Accuracy is not measured. Every
 prediction is a `genseg predict` process on the CPU. Other programs on the machine add to `seconds`;
 `processor_s` is CPU time. Writes results/prediction_size.json, or NAME.json for another processor.
 """
@@ -26,9 +27,12 @@ import numpy as np
 import torch
 from measuring import ROOT, write_result
 
+from GenSegLib.augmentation.patches import PatchSampler, SliceSampler
+from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.computing.devices import choose_precision
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.images.resampling import resample
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.models.weights import save_model
@@ -75,19 +79,29 @@ def split(count: int) -> tuple[int, int]:
     return max(count, 0) // 2, max(count, 0) - max(count, 0) // 2
 
 
-def train_briefly(data: Path, folder: Path, steps: int) -> None:
-    """Train the network of the preset on random patches of the CT at both spacings."""
+def benchmark_preset(slice_wise: bool) -> Preset:
     preset = replace(load_preset("liver-ct"), labels={1: "Liver"}, optional_labels=())
-    args = segmenter_args(preset.segmenter, 1, 2, 3, preset.patch_size)
+    if not slice_wise:
+        return preset
+    slices = {"spatial_dims": 2, "patch_size": (160, 160), "spacing": (2.0, 2.0), "multiple": 16}
+    return replace(preset, **slices, coarse_spacing=None)
+
+
+def train_briefly(data: Path, folder: Path, preset: Preset, steps: int) -> None:
+    """Train the network of the preset on random patches of the CT at its spacings."""
+    args = segmenter_args(
+        preset.segmenter, preset.input_channels, 2, preset.spatial_dims, preset.patch_size
+    )
     torch.manual_seed(0)
     network = build_segmenter(preset.segmenter, args)
-    cases = prepared_cases(data, preset)
-    random = np.random.default_rng(0)
+    sampler = SliceSampler if preset.spatial_dims == 2 else PatchSampler
+    samplers = [sampler([case], preset.patch_size) for case in prepared_cases(data, preset)]
+    rng = RandomGenerator(torch.Generator().manual_seed(0))
     autocast = choose_precision(torch.device("cpu"), "auto")
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     for _ in range(steps):
-        patches = [sample_patch(cases[index % 2], preset.patch_size, random) for index in range(2)]
-        images, labels = (torch.stack(parts) for parts in zip(*patches))
+        patches = [each.sample(rng, 2 // len(samplers)) for each in samplers]
+        images, labels = (torch.cat(parts) for parts in zip(*patches))
         optimizer.zero_grad()
         with autocast():
             logits = network(images)
@@ -105,30 +119,18 @@ def train_briefly(data: Path, folder: Path, steps: int) -> None:
     save_model(folder, metadata, network.eval().state_dict())
 
 
-def prepared_cases(data: Path, preset: Preset) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def prepared_cases(data: Path, preset: Preset) -> list[InMemoryCase]:
+    """Return the CT at the spacing of the preset, and at its coarse spacing if it has one."""
     image = read_image(data / "ct_full.nii.gz")
     label = read_label(data / "ct_full_liver.nii.gz")
     cases = []
     for spacing in (preset.spacing, preset.coarse_spacing):
-        prepared = Preprocessor(replace(preset, spacing=spacing)).apply(image, label)
-        assert prepared.label is not None
-        cases.append((torch.from_numpy(prepared.image), torch.from_numpy(prepared.label)[None]))
+        if spacing is not None:
+            prepared = Preprocessor(replace(preset, spacing=spacing)).apply(image, label)
+            assert prepared.label is not None
+            tensors = torch.from_numpy(prepared.image), torch.from_numpy(prepared.label)
+            cases.append(InMemoryCase("ct", *tensors, prepared.spacing))
     return cases
-
-
-def sample_patch(
-    case: tuple[torch.Tensor, torch.Tensor], size: tuple[int, ...], random: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a patch around a liver voxel, or at a random place."""
-    image, label = case
-    middle = [random.integers(0, count) for count in label.shape[1:]]
-    if random.random() < 0.5:
-        middle = random.choice(np.argwhere(label[0].numpy()))
-    box = [slice(None)]
-    for place, edge, count in zip(middle, size, label.shape[1:]):
-        start = int(np.clip(place - edge // 2, 0, count - edge))
-        box.append(slice(start, start + edge))
-    return image[tuple(box)], label[tuple(box)]
 
 
 def measure(model: Path, image: Path, out: Path, options: list[str], threads: int) -> dict:
@@ -161,11 +163,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="of the short training")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--options", nargs="*", default=[], help="further options of predict")
-    parser.add_argument("--name", default="prediction_size")
+    parser.add_argument("--slice-wise", action="store_true", help="segment slices in 2-D")
+    parser.add_argument(
+        "--name", help="of the result; prediction_size or slice_wise_prediction_size"
+    )
     args = parser.parse_args()
-    model = args.work / "model"
+    model = args.work / ("slice_wise_model" if args.slice_wise else "model")
+    name = args.name or ("slice_wise_" if args.slice_wise else "") + "prediction_size"
     if not model.is_dir():
-        train_briefly(args.data, model, args.steps)
+        train_briefly(args.data, model, benchmark_preset(args.slice_wise), args.steps)
     ct = read_image(args.data / "ct_full.nii.gz")
     rows = []
     for slices in args.slices:
@@ -177,7 +183,7 @@ def main() -> None:
         rows.append({"slices": slices, **row, "started": started, "load": os.getloadavg()[0]})
         print(rows[-1], flush=True)
     found = {"rows": rows, "threads": args.threads, "image": [ACROSS, ACROSS], "spacing": SPACING}
-    print(write_result(args.name, found))
+    print(write_result(name, found))
 
 
 if __name__ == "__main__":
