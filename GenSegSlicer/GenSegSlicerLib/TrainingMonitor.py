@@ -96,6 +96,7 @@ class TrainingMonitor:
             self.curves.show(self.job.events)
         else:
             self.curves.hide()
+        self._ui.chartButton.checked = self.curves.isShown
 
     def setClosingChoice(self, choice: str) -> None:
         """Set what happens to a training when Slicer is closed: "continue", "stop", "" to ask."""

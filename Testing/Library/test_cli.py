@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from GenSegLib.cli import main
 from GenSegLib.commands import COMMANDS, presets
+from GenSegLib.commands.training_job import _errors_logged
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.presets import load_preset
@@ -100,6 +102,13 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Cap
     monkeypatch.delitem(sys.modules, "GenSegLib.computing.devices", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert error_of(capsys, "devices").startswith("the Python package torch is not installed for ")
+
+
+def test_a_missing_package_is_named_in_the_events_of_a_run(tmp_path: Path) -> None:
+    run = SimpleNamespace(events_file=tmp_path / "events.jsonl", is_running=lambda: False)
+    with pytest.raises(ModuleNotFoundError), _errors_logged(run):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    assert "the Python package torch is not installed for " in run.events_file.read_text()
 
 
 def test_an_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

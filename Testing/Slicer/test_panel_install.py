@@ -14,7 +14,8 @@ from panel_driver import PanelDriver
 
 @pytest.fixture
 def panel(host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelDriver]:
-    """The panel in a Slicer without PyTorch."""
+    """The panel in a Slicer without PyTorch, whose user agrees to installations."""
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda question: True)
     monkeypatch.setattr(
         Dependencies, "_isSatisfied", lambda requirement: "torch" not in requirement
     )
