@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
+from unicodedata import normalize
 
 from ..cases import Case, CaseSet, Role, read_person
 from ..errors import GenSegError
@@ -118,7 +119,7 @@ def _decathlon_entries(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Ro
                 continue  # test images in other programs' lists
             if not images or len(labels) != 1:
                 raise GenSegError(f'an entry of "{key}" lacks "image" or "label": {entry}')
-            require_one_channel(image_stem(_pure(labels[0])), images)
+            require_one_channel(_stem(_pure(labels[0])), images)
             yield images[0], labels[0], role, read_person(files)
 
 
@@ -182,7 +183,8 @@ def _locate(base: Path, text: str) -> Path:
 
     If it is not there, tried are backslashes as separators; the path's last parts below `base`, if
     the list comes from another computer; nnU-Net's channel number, which its first version omits
-    from lists; and other suffixes. What is not found is returned as it is, for `checks` to report.
+    from lists; other suffixes; and other forms of Unicode. What is not found is returned as it is,
+    for `checks` to report.
     """
     path = _pure(text)
     parts = [part for part in path.parts if part != path.anchor]
@@ -197,6 +199,8 @@ def _locate(base: Path, text: str) -> Path:
 
 def _variants(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
+        # macOS decomposes letters such as ä
+        yield from (Path(normalize(form, str(path))) for form in ("NFC", "NFD"))
         stem = image_stem(path)
         own = path.name[len(stem) :]
         for suffix in (own, *IMAGE_SUFFIXES):

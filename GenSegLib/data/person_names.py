@@ -51,7 +51,7 @@ def persons_from_names(names: Iterable[str]) -> dict[str, str]:
     members: dict[str, list[str]] = {}
     for name, stem in stems.items():
         members.setdefault(stem.person.casefold(), []).append(name)
-    found = {}
+    found: dict[str, str] = {}
     for group in members.values():
         person = stems[group[0]].person
         is_certain = all(stems[name].is_certain for name in group)

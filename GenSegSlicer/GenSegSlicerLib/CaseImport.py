@@ -70,7 +70,9 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
         values = [value for value in countValues(voxelsOf(image)) if value]
         names = {value: f"Label {value}" for value in values}
         addSegments(node, image, volumeNode, style.withNames({**names, **style.names}))
-    return TrainingPair(volumeNode, node, "validate" if case.role is Role.VALIDATE else "train")
+    pair = TrainingPair(volumeNode, node, "validate" if case.role is Role.VALIDATE else "train")
+    pair.person = case.person
+    return pair
 
 
 def _readSegments(node: slicer.vtkMRMLSegmentationNode, path: Path) -> None:

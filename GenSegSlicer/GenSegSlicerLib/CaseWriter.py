@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.presets import Preset
@@ -90,12 +91,14 @@ class CaseWriter:
         writeLabel(*nodes, self._classMap, self._labels, path)
 
     def _cases(self, target: Path) -> CaseSet:
+        persons = persons_from_names(self._names)
         cases = (
             Case(
                 name,
                 target / _IMAGES / f"{name}.nrrd",
                 target / _LABELS / f"{name}.nrrd",
                 Role(pair.role),
+                pair.person or persons.get(name, ""),
             )
             for name, pair in zip(self._names, self._pairs)
         )

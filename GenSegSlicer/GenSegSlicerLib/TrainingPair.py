@@ -11,6 +11,7 @@ from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 ROLES = ("train", "validate", "ignore")
+PERSON_ATTRIBUTE = "GenSeg.Person"
 
 
 @dataclass
@@ -37,6 +38,15 @@ class TrainingPair:
     def name(self) -> str:
         """The volume's name, made valid as part of a file name on all platforms."""
         return valid_file_name(self.volumeNode.GetName() or "")
+
+    @property
+    def person(self) -> str:
+        """Whom the volume shows, stored with the volume; "" if only its name tells."""
+        return self.volumeNode.GetAttribute(PERSON_ATTRIBUTE) or ""
+
+    @person.setter
+    def person(self, person: str) -> None:
+        self.volumeNode.SetAttribute(PERSON_ATTRIBUTE, person)
 
 
 def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,19 @@ def test_segments_are_aligned_with_their_volumes(
                 segment_array(pair.segmentationNode, name, pair.volumeNode),
                 value == label.array[0].T,
             )
+
+
+def test_names_and_persons_are_those_that_the_command_line_reads(
+    scene: Any, write_tiny_cases: Callable[..., Path]
+) -> None:
+    root = write_tiny_cases(3)
+    names = ("liver_0001", "liver_0002", "liver_0003")
+    for part in ("images", "labels"):
+        for k, name in enumerate(names):
+            (root / part / f"case_{k}.nii.gz").rename(root / part / f"{name}.nii.gz")
+    (root / "groups.csv").write_text("case,person\nliver_0001,anna\nliver_0002,anna\n")
+    pairs = importFolder(root)
+    assert [(pair.name, pair.person) for pair in pairs] == list(zip(names, ("anna", "anna", "")))
 
 
 def test_imported_cases_are_exported_to_identical_files(

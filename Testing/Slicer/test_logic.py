@@ -13,9 +13,11 @@ from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from panel_scenes import load_hippocampi
 
+from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder
 
 CLASSES = {"Anterior": "Anterior", "Posterior": "Posterior"}
 
@@ -65,3 +67,25 @@ def test_pairs_are_written_one_per_step(
     for _ in writer.steps(tmp_path / "run"):
         host.process_events()
     assert len(list((tmp_path / "run" / "inputs" / "images").iterdir())) == 50
+
+
+def test_volumes_of_one_person_are_on_one_side(
+    host: Any, scene: Any, hippocampus: Path, tmp_path: Path
+) -> None:
+    """By their names, or by the persons that the user or the list of an imported folder states."""
+    load_hippocampi(hippocampus, 6)
+    pairs = GenSegSlicerLogic().findPairs()
+    for k, pair in enumerate(pairs[:4]):
+        pair.volumeNode.SetName(f"patient{k // 2}_frame{k % 2}")
+    for pair in pairs[4:]:
+        pair.person = "anna"
+    writer = CaseWriter(pairs, load_preset("hippocampus-mri"), TrainConfig(), CLASSES)
+    for _ in writer.steps(tmp_path / "run"):
+        host.process_events()
+    cases = RunFolder(tmp_path / "run").cases
+    assert [case.person for case in cases.cases] == [
+        *("patient0", "patient0", "patient1", "patient1", "anna", "anna"),
+    ]
+    sides = [{case.person for case in cases.of_role(role)} for role in (Role.TRAIN, Role.VALIDATE)]
+    assert [len(side) for side in sides] == [2, 1]
+    assert not set.intersection(*sides)
