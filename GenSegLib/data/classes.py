@@ -10,6 +10,7 @@ from ..errors import GenSegError
 from ..label_maps import collect_classes, preset_values
 from ..presets import Preset
 from .case_check import CaseCheck
+from .class_counts import rare_class_warnings
 from .image_io import find_concepts, read_segment_names
 
 
@@ -70,34 +71,15 @@ def case_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
 
 
 def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
-    """Return a line for each class that no case or only one of several cases shows.
-
-    There is none while a case has an error, since its classes are unknown.
+    """Return the warnings of `rare_class_warnings`; none while a case has an error.
 
     Args:
         cases: with their label map, and their roles as far as they are known.
-        checks: of these cases and perhaps others.
+        checks: of the cases, in the same order.
     """
-    check_of = {check.case: check for check in checks}
-    labeled = [(case, check_of[case.name]) for case in cases.cases if case.is_labeled]
-    values = {value for _, check in labeled for value in check.voxels}
-    warnings = []
-    for value in sorted(values | cases.labels.keys()):
-        name = cases.labels.get(value, f"Label {value}")
-        found = [case for case, check in labeled if check.voxels.get(value)]
-        if not found and labeled:
-            warnings.append(
-                f"class {name} has no voxel in any of {len(labeled)} labeled cases and is left out"
-            )
-        elif len(found) == 1 and len(labeled) > 1:
-            (case,) = found
-            use = (
-                "a validation case, so that nothing trains it"
-                if case.role is Role.VALIDATE
-                else "so that it is either trained or validated"
-            )
-            warnings.append(
-                f"class {name} is in 1 of {len(labeled)} labeled cases alone, {case.name}, {use}; "
-                "segment it in more cases"
-            )
-    return warnings
+    if not all(check.ok for check in checks):
+        return []
+    labeled = {case.name for case in cases.labeled}
+    voxels = {check.case: check.voxels for check in checks if check.case in labeled}
+    validation = {case.name for case in cases.of_role(Role.VALIDATE)}
+    return rare_class_warnings(cases.labels, voxels, validation)

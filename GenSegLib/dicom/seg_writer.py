@@ -100,7 +100,7 @@ def _build(
     import highdicom as hd
     import pydicom
 
-    sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    sources = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
     for source in sources:
         if not source.get("SpecificCharacterSet"):
             source.SpecificCharacterSet = "ISO_IR 100"  # a superset of ASCII, the default

@@ -13,7 +13,7 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem
 from ..images.label_placement import place_together
-from ..label_maps import collect_classes
+from ..label_maps import collect_classes, format_labels
 from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
 from .score_tables import CaseResult, Evaluation
@@ -110,6 +110,7 @@ def _read_pair(
         read_label(path, classes=labels, terminology=terminology, ignore_unknown=True)
         for path in (prediction, reference)
     )
+    _require_same_values(case, (prediction, predicted), (reference, expected), labels)
     try:
         return place_together(predicted, expected)
     except GenSegError as error:
@@ -117,6 +118,26 @@ def _read_pair(
             f"case {case}: prediction and reference have different grids "
             f"({_describe(predicted)}; {_describe(expected)}): {error}"
         ) from None
+
+
+def _require_same_values(
+    case: str,
+    prediction: tuple[Path, Volume],
+    reference: tuple[Path, Volume],
+    labels: Mapping[int, str],
+) -> None:
+    """Refuse to compare values with names where the values are none of the classes."""
+    pair = (prediction, reference)
+    if len({bool(read_segment_names(path)) for path, _ in pair}) == 1:
+        return
+    for path, volume in pair:
+        unknown = sorted(set(np.unique(volume.array).tolist()) - {0, *labels})
+        if unknown:
+            values = ", ".join(map(str, unknown))
+            raise GenSegError(
+                f"case {case}: the values {values} of {path.name} are none of the classes "
+                f"{format_labels(labels)}; name them with --model"
+            )
 
 
 def _describe(volume: Volume) -> str:

@@ -185,6 +185,20 @@ def test_segments_are_compared_by_name_not_by_value(folders: tuple[Path, Path]) 
         assert evaluation.mean("dice") == 1
 
 
+def test_values_are_not_compared_with_the_names_of_other_values(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, references = folders
+    for case in "abc":
+        for path in (references / f"{case}.nii.gz", predictions / f"{case}.seg.nrrd"):
+            path.unlink()
+        write_label(predictions / f"{case}.nii.gz", label_volume(0, (1, 2)))
+        write_label(references / f"{case}.seg.nrrd", label_volume(0, (5, 6)), {5: "A", 6: "B"})
+    with pytest.raises(GenSegError, match=r"values 1, 2 of a\.nii\.gz are none of the classes 5 A"):
+        evaluate_folders(predictions, references, {})
+    assert evaluate_folders(predictions, references, {1: "A", 2: "B"}).mean("dice") == 1
+
+
 def test_the_segment_numbers_of_a_dicom_seg_are_not_label_values(
     tmp_path: Path, abdomen: Path
 ) -> None:

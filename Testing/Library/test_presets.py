@@ -88,8 +88,8 @@ def test_a_missing_file_is_named() -> None:
         ({"coarse_fraction": 1.5}, "coarse_fraction must be from 0 to 1"),
         ({"coarse_margin_mm": -1}, "coarse_margin_mm must be 0 or more"),
         ({"colors": {"1": [300, 0, 0]}}, "colors must be RGB from 0 to 255"),
-        ({"spacing": [1, 1, 0]}, "spacing must be 3 lengths from 0.01 to 50 mm"),
-        ({"coarse_spacing": [4, 4]}, "coarse_spacing must be 3 lengths from 0.01 to 50 mm"),
+        ({"spacing": [1, 1, 0]}, "spacing must be 3 lengths from 0.001 to 50 mm"),
+        ({"coarse_spacing": [4, 4]}, "coarse_spacing must be 3 lengths from 0.001 to 50 mm"),
         ({"modality": "PET"}, "modality must be 'MR', 'CT' or empty"),
         (
             {"intensity": {"kind": "window", "low": 5, "high": 5}},
