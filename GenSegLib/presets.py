@@ -7,7 +7,7 @@ library only.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import permutations, product
 from pathlib import Path
@@ -134,7 +134,9 @@ class Preset:
         intensity: intensity normalization.
         crop_foreground: crop images to the body.
         multiple: image sizes are padded to a multiple of it.
-        largest_component: keep the largest component of each label of `single_component_labels`.
+        largest_component: keep only the largest component of each label, but for optional ones
+            and `several_components`.
+        several_components: label values of which all components are kept.
         fill_holes: fill holes of predictions.
         bias_field: augment with bias fields.
         segmenter: registry name of the network.
@@ -179,6 +181,7 @@ class Preset:
     crop_foreground: bool = False
     multiple: int = setting(between(1, LARGEST_MULTIPLE), 8)
     largest_component: bool = False
+    several_components: tuple[int, ...] = ()
     fill_holes: bool = False
     bias_field: bool = False
     segmenter: str = "unet"
@@ -210,7 +213,7 @@ class Preset:
         are_axes = all(is_count(axis) and axis < dims for axis in axes)
         expected = f"some of {list(range(dims))}"
         require(are_axes and len(set(axes)) == len(axes), "mirror_axes", expected)
-        has_required = not self.labels or bool(self.single_component_labels)
+        has_required = not self.labels or bool(set(self.labels) - set(self.optional_labels))
         require(has_required, "optional_labels", "some of the labels, not all")
 
     def _is_patch_edge(self, size: object) -> bool:
@@ -221,10 +224,10 @@ class Preset:
         """Channels of the segmenter's input, context slices included."""
         return self.channels * (1 + 2 * self.context_slices)
 
-    @property
-    def single_component_labels(self) -> tuple[int, ...]:
-        """The labels to which `largest_component` applies: all but the optional ones."""
-        return tuple(value for value in self.labels if value not in self.optional_labels)
+    def with_single_component(self, values: Iterable[int]) -> tuple[int, ...]:
+        """Return the label values of which the largest component is kept."""
+        others = {*self.optional_labels, *self.several_components}
+        return tuple(value for value in values if value not in others)
 
     def labels_of(self, values: Collection[int]) -> dict[int, str]:
         """Return the labels of cases with these values: all but absent optional ones."""
@@ -289,7 +292,7 @@ def _parse(name: str, value: Any) -> Any:
         return {int(key): (int(r), int(g), int(b)) for key, (r, g, b) in value.items()}
     if name in ("spacing", "coarse_spacing"):
         return None if value is None else tuple(map(float, value))
-    if name in ("patch_size", "optional_labels", "mirror_axes"):
+    if name in ("patch_size", "optional_labels", "several_components", "mirror_axes"):
         return tuple(value)
     if name == "intensity":
         return _parse_nested(name, Intensity, value)

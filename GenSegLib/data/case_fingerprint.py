@@ -35,12 +35,14 @@ class Structure:
         extent_mm: size of its bounding box.
         faces_mm2: area of its surface's voxel faces across each axis.
         slices: number of slices across each axis that contain it.
+        largest_component: fraction of its voxels in its largest connected component.
     """
 
     volume_ml: float
     extent_mm: Triple
     faces_mm2: Triple
     slices: tuple[int, int, int]
+    largest_component: float = 1.0
 
     def thickness_mm(self, across: int) -> float:
         """Return twice the ratio of area and perimeter in slices across an axis.
@@ -115,13 +117,24 @@ def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
         mask = near == value
         inside = [mask.any(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
         low, high = _box(mask)
+        own_box = tuple(slice(*edges) for edges in zip(low, high))
         found[int(value)] = Structure(
             volume_ml=float(np.count_nonzero(mask) * spacing.prod() / 1000),
             extent_mm=_floats((np.array(high) - low) * spacing),
             faces_mm2=_floats(faces[:, value]),
             slices=_ints([np.count_nonzero(each) for each in inside]),
+            largest_component=_largest_fraction(mask[own_box]),
         )
     return found
+
+
+def _largest_fraction(mask: Array) -> float:
+    """Return the fraction of a mask's voxels in its largest 26-connected component."""
+    from scipy import ndimage  # heavier than this module
+
+    components, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(components.ravel())[1:]
+    return float(sizes.max() / sizes.sum())
 
 
 def _faces(values: Array, axis: int) -> Array:

@@ -24,6 +24,7 @@ _COARSEST_MM = 3.0
 _COARSENING = 1.6  # of the median spacing, for structures that remain three pixels thick
 _PIXELS_ACROSS, _PIXELS_ACROSS_LARGE = 3, 8
 _MANY_CLASSES, _CLASS_WEIGHTING = 5, 0.5  # short trainings do not find small ones otherwise
+_CONNECTED, _FEWEST_CASES = 0.98, 3  # of a class in one component; cases that show it
 _SMALL_VOLUME = 64**3  # voxels
 _ANISOTROPIC = 3.0
 _LEAST_COVERED = 0.25  # of the field by a patch; below, the organ is localized first
@@ -127,7 +128,7 @@ def list_candidates(
     """
     weighting = _CLASS_WEIGHTING if len(fingerprint.classes) >= _MANY_CLASSES else 0.0
     base = replace(preset, channels=fingerprint.channels, class_weighting=weighting)
-    base = _with_intensity(base, fingerprint)
+    base = _with_components(_with_intensity(base, fingerprint), fingerprint)
     found = list(_volumes(fingerprint, base, scale))
     if slices:
         found += _slices(fingerprint, base, scale)
@@ -257,6 +258,20 @@ def _reoriented(preset: Preset, orientation: str, dims: int) -> tuple[int, ...]:
     """Return the preset's mirror axes in another orientation, as far as they remain."""
     mirrored = {world_axis(preset.orientation[axis]) for axis in preset.mirror_axes}
     return tuple(k for k, code in enumerate(orientation[:dims]) if world_axis(code) in mirrored)
+
+
+def _with_components(preset: Preset, fingerprint: Fingerprint) -> Preset:
+    """Keep the largest component of those classes that are connected in every case.
+
+    Presets of an anatomy say themselves which classes are.
+    """
+    if preset.anatomy or fingerprint.cases < _FEWEST_CASES:
+        return preset
+    several = [
+        value for value, each in fingerprint.classes.items() if each.largest_component < _CONNECTED
+    ]
+    is_any_single = len(several) < len(fingerprint.classes)
+    return replace(preset, largest_component=is_any_single, several_components=tuple(several))
 
 
 def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:

@@ -29,6 +29,7 @@ class ClassFingerprint:
         extent_mm: size of its bounding box.
         thickness_mm: see `Structure.thickness_mm`, in slices across the slice axis.
         slices: slices that contain it.
+        largest_component: smallest fraction of its voxels in its largest component.
     """
 
     cases: int
@@ -36,6 +37,7 @@ class ClassFingerprint:
     extent_mm: Triple
     thickness_mm: float
     slices: float
+    largest_component: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _class(found: Sequence[Structure], axis: int) -> ClassFingerprint:
         extent_mm=_triple(median(lambda each: each.extent_mm)),
         thickness_mm=float(median(lambda each: each.thickness_mm(axis))),
         slices=float(median(lambda each: each.slices[axis])),
+        largest_component=round(min(each.largest_component for each in found), 4),
     )
 
 

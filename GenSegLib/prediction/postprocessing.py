@@ -27,8 +27,7 @@ def postprocess(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
     if label.strides[0] < label.strides[-1]:  # x fastest, as in image files: as fast as z fastest
         return postprocess(label.T, preset, labels).T
     if preset.largest_component:
-        optional = set(preset.optional_labels)
-        label = largest_components(label, [value for value in labels if value not in optional])
+        label = largest_components(label, preset.with_single_component(labels))
     return fill_holes(label, labels) if preset.fill_holes else label
 
 

@@ -20,6 +20,7 @@ from GenSegLib.commands.training_cases import PreparedCases
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.case_fingerprint import CaseFingerprint, Structure, fingerprint_case
 from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
+from GenSegLib.data.layouts import read_cases
 from GenSegLib.networks import build_segmenter
 from GenSegLib.networks.segmenters import check_patch_size
 from GenSegLib.planning import timing
@@ -27,7 +28,7 @@ from GenSegLib.planning.candidates import CPU, Candidate, list_candidates
 from GenSegLib.planning.fingerprint import Fingerprint, summarize_cases
 from GenSegLib.planning.plan import Limits, Plan, format_table, make_plan
 from GenSegLib.prediction.predict import predict_files
-from GenSegLib.presets import load_preset
+from GenSegLib.presets import EFFORTS, load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.builders import network_arguments
 
@@ -202,6 +203,37 @@ def test_the_window_of_ct_is_that_of_the_foreground() -> None:
     assert plan_for(CINE).preset.intensity == MR.intensity
 
 
+def test_connected_classes_keep_their_largest_component_and_others_all() -> None:
+    case = made_up((96, 96, 12), (2.0, 2.0, 8.0), {1: (130, 12), 2: (20, 7)})
+    several = replace(case.structures[2], largest_component=0.6)
+    other = replace(case, structures={**case.structures, 2: several})
+
+    found = list_candidates(summarize_cases([case, case, other]), MR, CPU)
+
+    assert {each.preset.largest_component for each in found} == {True}
+    assert {each.preset.with_single_component((1, 2)) for each in found} == {(1,)}
+
+
+def test_the_largest_component_of_a_structure_is_measured() -> None:
+    values = np.zeros((1, 12, 12, 12), np.int16)
+    values[0, 1:5, 1:5, 1:5], values[0, 8:10, 8:10, 8:10] = 1, 1
+    image = Volume(values.astype(np.float32), np.eye(4))
+
+    structure = fingerprint_case(image, Volume(values, np.eye(4))).structures[1]
+
+    assert structure.largest_component == pytest.approx(64 / 72)
+
+
+def test_rare_classes_weigh_more_where_there_are_many() -> None:
+    organs = dict.fromkeys(range(1, 14), (100.0, 20.0))
+
+    many = list_candidates(same_cases((146, 146, 147), (3.0, 3.0, 3.0), organs), MR, CPU)
+    few = list_candidates(CINE, MR, CPU)
+
+    assert {each.preset.class_weighting for each in many} == {0.5}
+    assert {each.preset.class_weighting for each in few} == {0.0}
+
+
 def test_a_table_explains_the_plan() -> None:
     plan = plan_for(CINE)
     text = format_table(plan)
@@ -361,30 +393,63 @@ def test_slices_across_any_axis_return_to_their_place(
     np.testing.assert_array_equal(read_label(file).array[0], label)
 
 
-def test_a_training_without_preset_is_planned_and_keeps_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three cases of thick slices with a bright box; measured seconds are cached beside them."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    random = np.random.default_rng(0)
+    random, affine = np.random.default_rng(0), make_affine("RAS", (1.0, 1.0, 6.0))
     for name in ("a", "b", "c"):
         label = np.zeros((1, 40, 40, 4), np.int16)
-        low = random.integers(4, 12, 2)
-        label[0, low[0] : low[0] + 20, low[1] : low[1] + 20, 1:3] = 1
-        noise = random.normal(0, 0.1, label.shape)
-        affine = make_affine("RAS", (1.0, 1.0, 6.0))
-        write_image(
-            tmp_path / "images" / f"{name}.nii.gz",
-            Volume((label + 1 + noise).astype(np.float32), affine),
-        )
+        x, y = random.integers(4, 12, 2)
+        label[0, x : x + 20, y : y + 20, 1:3] = 1
+        image = (label + 1 + random.normal(0, 0.1, label.shape)).astype(np.float32)
+        write_image(tmp_path / "images" / f"{name}.nii.gz", Volume(image, affine))
         write_label(tmp_path / "labels" / f"{name}.nii.gz", Volume(label, affine), {1: "Part"})
-    run = tmp_path / "run"
-    arguments = ["train", str(tmp_path), "--out", str(run), "--time-budget", "8s"]
-    assert main(arguments) == 0
-    printed = capsys.readouterr()
-    assert "the images look like MR" in printed.err
-    assert "Plan: 2-D slices of 48 x 48 at 1 mm" in printed.err
+    return tmp_path
+
+
+def test_a_training_without_preset_is_planned_and_keeps_its_time(
+    boxes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = boxes / "run"
+    assert main(["train", str(boxes), "--out", str(run), "--time-budget", "8s"]) == 0
+    printed = capsys.readouterr().err
+    assert "the images look like MR" in printed
+    assert "Plan: 2-D slices of 48 x 48 at 1 mm" in printed
     folder = RunFolder.open(run)
     assert folder.plan is not None
-    assert folder.plan["summary"] in printed.err
+    assert folder.plan["summary"] in printed
     assert folder.preset.spatial_dims == 2
-    assert main(["predict", str(run), str(tmp_path / "images"), "--out", str(tmp_path / "p")]) == 0
+    assert main(["predict", str(run), str(boxes / "images"), "--out", str(boxes / "p")]) == 0
+
+
+def test_a_plan_is_shown_without_training(boxes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(boxes), "--time-budget", "5m"]) == 0
+    assert "Plan: 2-D slices of 48 x 48 at 1 mm" in capsys.readouterr().out
+    assert main(["plan", str(boxes), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["budget_s"] == TWENTY_MINUTES
+    assert sum(row["chosen"] for row in plan["rows"]) == 1
+    assert main(["plan", str(boxes), "--preset", "hippocampus-mri"]) == 0
+    assert "its author has fixed spacing and patch size" in capsys.readouterr().out
+
+
+def test_a_run_of_the_panel_is_planned_when_its_training_begins(boxes: Path) -> None:
+    """The panel creates runs without PyTorch, so that it cannot measure the machine."""
+    cases = replace(read_cases(boxes).with_validation(0.3, 0), labels={1: "Part"})
+    steps = {"warmup_steps": 0, "joint_steps": 1, "final_steps": 1}
+    config = TrainConfig.for_preset(MR, "quick", batch_size=3, **steps)
+    run = RunFolder.create(boxes / "run", config, MR, cases)
+    assert main(["train", str(run.path)]) == 0
+    trained = RunFolder.open(run.path)
+    assert trained.plan is not None
+    assert trained.preset.spacing is not None
+    assert trained.config == replace(config, generator="none", time_budget_s=None)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_effort_and_changes_of_a_panels_run_are_found(effort: str) -> None:
+    changes = {"seed": 3, "time_budget_s": 90.0, "generator": "none"}
+    config = TrainConfig.for_preset(MR, effort, **changes)
+    assert training_plan.settings_of(config, MR) == (effort, changes)
+    assert training_plan.settings_of(replace(config, joint_steps=7), MR)[0] is None

@@ -58,7 +58,7 @@ def test_optional_labels_are_those_of_the_cases(name: str) -> None:
     preset = load_preset(name)
     assert preset.labels_of({1}) == {1: "Liver"}
     assert preset.labels_of({1, 2}) == {1: "Liver", 2: "Lesion"}
-    assert preset.single_component_labels == (1,)
+    assert preset.with_single_component(preset.labels) == (1,)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_names() -> None:
