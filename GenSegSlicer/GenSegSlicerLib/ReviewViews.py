@@ -71,8 +71,10 @@ class ReviewViews:
     def removeNodes(self) -> None:
         """Remove the nodes from the scene without restoring the views."""
         for node in self._nodes.values():
-            if slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
+            isVolume = node.IsA("vtkMRMLVolumeNode")
+            for each in (node, node.GetDisplayNode()) if isVolume else (node,):
+                if each is not None and slicer.mrmlScene.IsNodePresent(each):
+                    slicer.mrmlScene.RemoveNode(each)
         self._nodes = {}
         self._colorsOf = self._savedViews = None
 

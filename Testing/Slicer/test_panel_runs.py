@@ -10,6 +10,7 @@ import pytest
 import qt
 import slicer
 from GenSegSlicerLib import RunSection
+from GenSegSlicerLib.ReportWindow import openReport
 from GenSegSlicerLib.RunHistory import runTitle
 from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
@@ -251,3 +252,19 @@ def test_the_plan_of_a_run_is_shown_with_its_candidates(
     assert ui.planLabel.text.startswith("2-D slices of 128 x 128 at 2 mm, about 3,000 steps")
     assert panel.rows(ui.planTable) == [["2-D, 128 x 128 at 2 mm", "0.313", "3,261", "chosen"]]
     host.close_module("GenSegSlicer")
+
+
+def test_a_report_opens_in_a_window_of_slicer_that_has_a_browser(
+    host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+
+    class WebWidget:
+        def resize(self, width: int, height: int) -> None: ...
+
+        def show(self) -> None:
+            shown.append(self)
+
+    monkeypatch.setattr(slicer, "qSlicerWebWidget", WebWidget, raising=False)
+    assert openReport(tmp_path / "report.html", "run")
+    assert shown[0].url.endswith("report.html") and shown[0].windowTitle == "run"
