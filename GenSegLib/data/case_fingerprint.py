@@ -150,7 +150,7 @@ def _foreground_sample(array: Array, values: Array | None) -> Array:
     """Return the intensities (channel, n) of evenly drawn foreground voxels."""
     places = np.flatnonzero(values) if values is not None else np.zeros(0, int)
     places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
-    index = np.unravel_index(places, array.shape[1:])
+    index: tuple[Any, ...] = np.unravel_index(places, array.shape[1:])
     return np.asarray(array[(slice(None), *index)], np.float32)
 
 

@@ -286,7 +286,7 @@ def fit_steps(config: TrainConfig, seconds: float, budget_s: float) -> TrainConf
     return replace(config, **steps, time_budget_s=budget_s)
 
 
-def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str, int]:
+def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str, Any]:
     """Return the steps of the three phases in the proportions of the settings.
 
     Args:
