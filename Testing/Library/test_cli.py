@@ -157,6 +157,14 @@ def test_check_prints_a_table_and_exits_with_2_if_a_case_has_an_error(
     assert "case_1" in shown.err
 
 
+def test_check_reports_persons(write_tiny_cases: Callable[..., Path], capsys: Capture) -> None:
+    root = write_tiny_cases(3)
+    (root / "groups.csv").write_text("case,person\ncase_0,anna\ncase_1,anna\ncase_2,carl\n")
+    assert genseg("check", root) == 0
+    output = capsys.readouterr().out
+    assert "warning: 3 cases show 2 persons according to groups.csv (case_0 and case_1" in output
+
+
 def test_phantoms_do_not_replace_other_files(
     phantoms: Path, tmp_path: Path, capsys: Capture
 ) -> None:
