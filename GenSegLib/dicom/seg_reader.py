@@ -102,19 +102,18 @@ def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
 def _concept(segment: hd.seg.SegmentDescription) -> ConceptKey | None:
     kind = segment.SegmentedPropertyTypeCodeSequence[0]
     regions = segment.get("AnatomicRegionSequence") or [None]
-    codes = (
-        segment.SegmentedPropertyCategoryCodeSequence[0],
-        kind,
+    return Terminology(
+        _code(segment.SegmentedPropertyCategoryCodeSequence[0]),
+        _code(kind),
         _modifier(kind, "SegmentedPropertyTypeModifierCodeSequence"),
-        regions[0],
+        None if regions[0] is None else _code(regions[0]),
         _modifier(regions[0], "AnatomicRegionModifierSequence"),
-    )
-    return Terminology(*(None if code is None else _code(code) for code in codes)).key
+    ).key
 
 
-def _modifier(item: pydicom.Dataset | None, keyword: str) -> pydicom.Dataset | None:
+def _modifier(item: pydicom.Dataset | None, keyword: str) -> Code | None:
     found = None if item is None else item.get(keyword)
-    return found[0] if found else None
+    return _code(found[0]) if found else None
 
 
 def _code(item: pydicom.Dataset) -> Code:

@@ -33,7 +33,7 @@ class Terminology:
     def key(self) -> ConceptKey | None:
         """The codes without their meanings, which depend on the language; None if unknown."""
         codes = (self.category, self.type, self.type_modifier, self.region, self.region_modifier)
-        key = tuple(code and (code.scheme, code.value) for code in codes)
+        key = tuple(None if code is None else (code.scheme, code.value) for code in codes)
         return None if self == UNKNOWN else key
 
 

@@ -78,7 +78,7 @@ def read_nifti(path: Path) -> Volume:
         _require_scalar_volume(path, header)
         require_plausible_size(path, header.file_size, [path])
         stored = np.empty(math.prod(header.shape), header.byte_order + VOXEL_TYPES[header.datatype])
-        _read_voxels(path, stream, header, head, memoryview(stored).cast("B"))
+        _read_voxels(path, stream, header, head, stored.data.cast("B"))
     affine = header.affine
     if not np.isfinite(affine).all():
         raise GenSegError(f"{path}: origin or axes are NaN or infinite; correct the header")
@@ -199,10 +199,9 @@ def _scale(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
     native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     if (header.slope, header.intercept) == (1.0, 0.0):
         return native
-    dtype = np.float64 if native.dtype.itemsize == 8 else np.float32
-    scaled = native.astype(dtype)
-    scaled *= dtype(header.slope)
-    scaled += dtype(header.intercept)
+    scaled: np.ndarray = native.astype(np.float64 if native.dtype.itemsize == 8 else np.float32)
+    np.multiply(scaled, scaled.dtype.type(header.slope), out=scaled)
+    np.add(scaled, scaled.dtype.type(header.intercept), out=scaled)
     return scaled
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data.image_io import read_image, read_label
 from ..images.file_names import image_stem, is_image_file
+from ..images.volume import Volume
 from ..runs import RunFolder
 from .scores import ScoreTable
 from .slices import DEFAULT_COLOR, PLANES, Array, Color, Contours, display_window, tile, to_ras
@@ -215,6 +216,10 @@ def _planes(image: Path, labels: tuple[Path, ...], style: LabelStyle) -> str:
     return "".join(f"<td>{svg}</td>" for svg in _tiles(image, labels, style, PLANES))
 
 
+def _read_classes(path: Path, image: Volume, style: LabelStyle) -> Volume:
+    return read_label(path, image, style.names, ignore_unknown=True)
+
+
 def _tiles(
     image: Path, labels: tuple[Path, ...], style: LabelStyle, planes: tuple[str, ...]
 ) -> list[str]:
@@ -222,7 +227,7 @@ def _tiles(
     volume = read_image(image)
     picture, spacing = to_ras(volume)
     contours = [
-        Contours(to_ras(read_label(path, volume))[0], dashed=index > 0)
+        Contours(to_ras(_read_classes(path, volume, style))[0], dashed=index > 0)
         for index, path in enumerate(labels)
     ]
     window = display_window(picture, style.window)

@@ -14,6 +14,7 @@ from tiny_models import save_bright_model
 from GenSegLib.cli import main
 from GenSegLib.data.image_io import Volume, read_image
 from GenSegLib.dicom import highdicom_tools
+from GenSegLib.dicom.seg_reader import read_segment_concepts
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, require_series, write_segmentation
 from GenSegLib.dicom.terminology import UNKNOWN, Code, parse_terminology
 from GenSegLib.errors import GenSegError
@@ -242,3 +243,10 @@ def test_terminology_entries_are_parsed() -> None:
 @pytest.mark.parametrize("text", ["", "Liver", "~~~", "a~SCT^1^b~SCT^^Liver~", "~" * 30])
 def test_invalid_terminology_becomes_tissue_like_in_slicer(text: str) -> None:
     assert parse_terminology(text) == UNKNOWN
+
+
+def test_the_codes_of_a_seg_are_those_of_its_labels(tmp_path: Path, abdomen: Path) -> None:
+    series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", [0, 2, 4])
+    write_segmentation(tmp_path / "a.dcm", random_label(series), series, TWO)
+    concepts = read_segment_concepts(tmp_path / "a.dcm")
+    assert concepts == {1: parse_terminology(TWO.terminology[2]).key, 2: None}
