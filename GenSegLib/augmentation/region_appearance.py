@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -126,8 +127,8 @@ class RegionAppearance:
     ) -> torch.Tensor:
         """Recolor a random subset of a batch.
 
-        As many random numbers are drawn for any distribution, so that two of them can be compared
-        on the same ones.
+        The generator advances alike for any distribution, so that two of them can be compared on
+        the same random numbers.
 
         Args:
             images: (batch, channel * slices, *shape), the slices of a channel in order.
@@ -138,14 +139,17 @@ class RegionAppearance:
         batch, dims = len(images), images.ndim - 2
         recolored = self._by_regions(images, regions, distribution, rng)
         joint = images.shape[1] if self._color else regions.shape[1]
-        curved, convolved = _random_curve(images, rng), random_convolutions(images, rng, joint)
-        for probability, changed in (
-            (distribution.curve, curved),
-            (distribution.convolution, convolved),
-            (1 - distribution.fraction, images),
+        convolve = partial(random_convolutions, joint_channels=joint)
+        for probability, change in (
+            (distribution.curve, _random_curve),
+            (distribution.convolution, convolve),
         ):
-            recolored = torch.where(rng.bernoulli(batch, probability, dims) > 0, changed, recolored)
-        return recolored.clamp(0, 1) if self._bounded else recolored
+            chosen = rng.bernoulli(batch, probability, 0).flatten() > 0
+            own = RandomGenerator(_seeded(rng.integers(2**31 - 1, 1)[0]), rng.device)
+            if chosen.any():
+                recolored[chosen] = change(images[chosen], own)
+        recolored = recolored.clamp(0, 1) if self._bounded else recolored
+        return torch.where(rng.bernoulli(batch, distribution.fraction, dims) > 0, recolored, images)
 
     def _by_regions(
         self,
@@ -214,6 +218,10 @@ class RegionAppearance:
         if not self._color:
             return noise
         return rng.normal(*means.shape[:2], 1) + _HUE * noise
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _lookup(values: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:

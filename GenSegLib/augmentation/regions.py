@@ -135,20 +135,20 @@ def region_statistics(image: Array, regions: Array, count: int) -> tuple[Array, 
 def _reduced(case: TrainingCase) -> tuple[Array, Array, tuple[int, ...], tuple[int, ...]]:
     """Return image (channel, *coarse), label (*coarse), steps in voxels, and the full shape.
 
-    Large cases are read slice by slice.
+    Cases are read slice by slice across the first axis, in which cases on disk are contiguous.
     """
     dims = len(case.spacing)
     patches = case.patches([1] * dims)
     shape = tuple(patches.shape)
     steps = _steps(shape, case.spacing)
     images, labels = [], []
-    for index in range(0, shape[-1], steps[-1]):
-        box = (*(slice(0, size) for size in shape[:-1]), slice(index, index + 1))
+    for index in range(0, shape[0], steps[0]):
+        box = (slice(index, index + 1), *(slice(0, size) for size in shape[1:]))
         image, label = patches.cut(box)
         every: Box = (slice(None), *(slice(None, None, step) for step in steps))
         images.append(image[every].float().cpu().numpy())
         labels.append(label[every][0].cpu().numpy())
-    return np.concatenate(images, axis=-1), np.concatenate(labels, axis=-1), steps, shape
+    return np.concatenate(images, axis=1), np.concatenate(labels), steps, shape
 
 
 def _steps(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, ...]:
