@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 
 from ..config import TrainConfig
 from ..presets import list_presets, load_preset
@@ -51,5 +52,5 @@ def run(args: argparse.Namespace) -> None:
         defaults.seed,
         lambda text: print(text, file=sys.stderr),
     )
-    plan = plan_cases(prepared, args.effort, changes)
+    plan = plan_cases(prepared, args.effort, changes, time.monotonic() - args.started)
     print(json.dumps(plan.to_json(), indent=2) if args.json else format_table(plan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import Any
 
 from ..config import (
@@ -158,17 +159,18 @@ def _existing_run(args: argparse.Namespace) -> RunFolder:
     if not args.resume and run_folder.has_begun():
         raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
     if run_folder.preset.spacing is None and not run_folder.has_begun():
-        _plan_run(run_folder)
+        _plan_run(run_folder, args.started)
     return run_folder
 
 
-def _plan_run(run_folder: RunFolder) -> None:
+def _plan_run(run_folder: RunFolder, started: float) -> None:
     """Plan the training of a run that a program created with a preset without spacing."""
     from .training_plan import plan_training, settings_of
 
     config, preset = run_folder.config, run_folder.preset
     prepared = prepare_cases(run_folder.cases, preset, config.validation_fraction, config.seed)
-    config, preset, plan = plan_training(prepared, *settings_of(config, preset))
+    spent_s = time.monotonic() - started
+    config, preset, plan = plan_training(prepared, *settings_of(config, preset), spent_s)
     run_folder.set_plan(config, preset, plan.to_json() if plan else None)
 
 
@@ -188,7 +190,8 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     if preset is not None and preset.spacing is not None:
         _require_patch_size(config.segmenter, preset)
     prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
-    config, preset, plan = plan_training(prepared, args.effort, changes)
+    spent_s = time.monotonic() - args.started
+    config, preset, plan = plan_training(prepared, args.effort, changes, spent_s)
     details = plan.to_json() if plan else None
     return RunFolder.create(args.out, config, preset, prepared.cases, args.overwrite, details)
 

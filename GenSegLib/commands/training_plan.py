@@ -18,7 +18,10 @@ _EFFORT = "standard"
 
 
 def plan_training(
-    prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any]
+    prepared: PreparedCases,
+    effort: str | None,
+    changes: Mapping[str, Any],
+    spent_s: float = 0.0,
 ) -> tuple[TrainConfig, Preset, Plan | None]:
     """Return the settings of a training, its preset with all values fixed, and the plan.
 
@@ -28,10 +31,11 @@ def plan_training(
         prepared: checked cases and their preset.
         effort: one of `EFFORTS`, or None.
         changes: settings that the user specified.
+        spent_s: seconds of the time budget that have passed.
     """
     preset, has_steps = prepared.preset, any(name in changes for name in _STEPS)
     if preset.spacing is None:
-        plan = plan_cases(prepared, effort, changes)
+        plan = plan_cases(prepared, effort, changes, spent_s)
         planned = {k: v for k, v in plan.changes.items() if not (has_steps and k in _OF_STEPS)}
         defaults = {"warmup_steps": 0, "joint_steps": 0, "final_steps": 1} if has_steps else {}
         settings = {**planned, **defaults, **changes}
@@ -43,7 +47,9 @@ def plan_training(
     return config, preset, None
 
 
-def plan_cases(prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any]) -> Plan:
+def plan_cases(
+    prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any], spent_s: float = 0.0
+) -> Plan:
     """Plan the training of a preset without spacing; see `plan_training`."""
     from ..computing.devices import choose_device
     from ..planning.timing import free_memory, measure_step
@@ -57,6 +63,7 @@ def plan_cases(prepared: PreparedCases, effort: str | None, changes: Mapping[str
         has_gpu=device.type != "cpu",
         generator=changes.get("generator"),
         batch_size=changes.get("batch_size"),
+        spent_s=spent_s,
     )
 
     def measure(candidate: Candidate) -> float:

@@ -22,6 +22,7 @@ BUDGETS_S = dict(zip(EFFORTS, (300.0, 1200.0, 3600.0)))
 Measure = Callable[[Candidate], float]
 
 _USABLE = 0.85  # of the budget, for optimizer steps; the rest is preparation and validation
+_LEAST_LEFT = 0.1  # of the budget, however long the check of the cases took
 _ENOUGH = 0.9  # of a candidate's steps count as all of them
 _FEW_STEPS = 300
 _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
@@ -39,11 +40,12 @@ class Limits:
     """What the machine and the user allow.
 
     Attributes:
-        budget_s: seconds of training.
+        budget_s: seconds of the whole training.
         memory: bytes for network and cases.
         has_gpu: whether a GPU trains.
         generator: of image-label pairs, which needs 3-D patches; None to choose.
         batch_size: patches a step; None to choose.
+        spent_s: seconds of the budget that have passed, such as for the check of the cases.
     """
 
     budget_s: float
@@ -51,11 +53,12 @@ class Limits:
     has_gpu: bool = False
     generator: str | None = None
     batch_size: int | None = None
+    spent_s: float = 0.0
 
     @property
     def usable_s(self) -> float:
         """Seconds for optimizer steps."""
-        return _USABLE * self.budget_s
+        return _USABLE * max(self.budget_s - self.spent_s, _LEAST_LEFT * self.budget_s)
 
 
 @dataclass(frozen=True)

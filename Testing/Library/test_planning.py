@@ -453,3 +453,9 @@ def test_effort_and_changes_of_a_panels_run_are_found(effort: str) -> None:
     config = TrainConfig.for_preset(MR, effort, **changes)
     assert training_plan.settings_of(config, MR) == (effort, changes)
     assert training_plan.settings_of(replace(config, joint_steps=7), MR)[0] is None
+
+
+def test_the_check_of_the_cases_counts_as_time() -> None:
+    whole, rest = plan_for(CINE), plan_for(CINE, spent_s=TWENTY_MINUTES / 2)
+    assert rest.steps * rest.seconds_per_step < 0.6 * whole.steps * whole.seconds_per_step
+    assert plan_for(CINE, spent_s=2 * TWENTY_MINUTES).steps > 0
