@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -17,12 +19,25 @@ _GIB = 1 << 30
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
-def set_up_cpu() -> None:
+@contextmanager
+def fast_steps(device: torch.device) -> Iterator[None]:
     """Treat denormal numbers as zero, and keep freed memory for the next step (Linux only).
 
-    Call it before other threads start, which inherit the treatment of denormal numbers.
+    On another device than the CPU it does nothing. Threads that start within it inherit the
+    treatment of denormal numbers; the treatment of memory remains afterwards.
     """
+    if device.type != "cpu":
+        yield
+        return
+    _keep_freed_memory()
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # not in every C library
         mallopt(_TRIM_THRESHOLD, _GIB)

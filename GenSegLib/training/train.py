@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from ..computing.devices import deterministic
+from ..computing.cpu_settings import fast_steps
+from ..computing.devices import choose_device, deterministic
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
@@ -35,11 +36,12 @@ def train(
         events.state(State.RUNNING)
         done = 0
         try:
-            trainer = Trainer(run, events, lock, resume=resume, started=started)
-            try:
-                trainer.run()
-            finally:
-                done = trainer.done
+            with fast_steps(choose_device(run.config.device)):
+                trainer = Trainer(run, events, lock, resume=resume, started=started)
+                try:
+                    trainer.run()
+                finally:
+                    done = trainer.done
         except StopRequested:
             outcome = State.STOPPED
         except BaseException:

@@ -12,8 +12,6 @@ from dataclasses import replace
 
 import torch
 
-from ..computing.cpu_settings import set_up_cpu
-from ..computing.devices import choose_device
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
@@ -60,8 +58,6 @@ class Trainer:
         self.run_folder, self.events, self.lock, self.config = run, events, lock, run.config
         require_compatible_patch_size(self.config.segmenter, run.preset)
         self._clock = started
-        if choose_device(self.config.device).type == "cpu":
-            set_up_cpu()
         self.tuner, self.slowdown = Tuner(run, events.log), SlowdownDetector()
         self.rounds = Rounds(run, events)
         self.schedule = Schedule.of(self.config)
