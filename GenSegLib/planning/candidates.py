@@ -28,6 +28,7 @@ _CONNECTED, _FEWEST_CASES = 0.98, 3  # of a class in one component; cases that s
 _SMALL_VOLUME = 64**3  # voxels
 _ANISOTROPIC = 3.0
 _LEAST_COVERED = 0.25  # of the field by a patch; below, the organ is localized first
+_MULTIPLES = {"unetr": 16, "swin-unetr": 32}  # of the patch, by segmenter
 _CONV_3D = 3.0  # seconds of a voxel in 3-D relative to 2-D
 _WIDTH_EXPONENT = 1.3  # of the seconds of a step
 _BYTES_PER_ACTIVATION = 4 * 24  # float32, of the tensors that backpropagation keeps per channel
@@ -142,7 +143,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
     has_neighbors = fingerprint.slices > 1 and fingerprint.slice_spacing < _CLOSE_SLICES_MM
     for edge in scale.edges:
         spacing = _in_plane_spacing(fingerprint, max(field) / edge)
-        multiple = 16 if edge < 256 else 32
+        multiple = max(16 if edge < 256 else 32, _MULTIPLES.get(preset.segmenter, 0))
         patch = tuple(max(32, min(edge, _rounded_up(size / spacing, multiple))) for size in field)
         planned = replace(
             preset,
@@ -172,7 +173,7 @@ def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator
         edge = voxels ** (1 / 3)
         spacing = [max(step, _in_plane_spacing(fingerprint, max(field) / edge)) for step in own]
         spacing = finest if is_small else spacing
-        patch = _patch(field, spacing, voxels)
+        patch = _patch(field, spacing, voxels, _MULTIPLES.get(preset.segmenter, 8))
         planned = replace(
             preset,
             spatial_dims=3,
@@ -235,13 +236,15 @@ def _target(fingerprint: Fingerprint, axis: int) -> float:
     return fingerprint.spacing_range[0][axis] if is_thick else fingerprint.spacing[axis]
 
 
-def _patch(field: Sequence[float], spacing: Sequence[float], voxels: int) -> tuple[int, ...]:
-    """Return a patch of multiples of 8 that covers the field, or as much as `voxels` allow."""
-    patch = [max(8, 8 * round(size / step / 8)) for size, step in zip(field, spacing)]
+def _patch(
+    field: Sequence[float], spacing: Sequence[float], voxels: int, multiple: int
+) -> tuple[int, ...]:
+    """Return a patch of multiples that covers the field, or as much as `voxels` allow."""
+    patch = [multiple * max(1, round(size / step / multiple)) for size, step in zip(field, spacing)]
     longest = int(np.argmax(patch))
     patch[longest] = max(16, patch[longest])  # for a network of three levels
-    while math.prod(patch) > voxels:
-        patch[int(np.argmax(patch))] -= 8
+    while math.prod(patch) > voxels and max(patch) > multiple:
+        patch[int(np.argmax(patch))] -= multiple
     return tuple(patch)
 
 

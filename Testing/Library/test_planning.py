@@ -17,7 +17,7 @@ from GenSegLib.cases import Case, CaseSet
 from GenSegLib.cli import main
 from GenSegLib.commands import training_plan
 from GenSegLib.commands.training_cases import PreparedCases
-from GenSegLib.config import TrainConfig
+from GenSegLib.config import SEGMENTERS, TrainConfig
 from GenSegLib.data.case_fingerprint import CaseFingerprint, Structure, fingerprint_case
 from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
 from GenSegLib.data.layouts import read_cases
@@ -30,7 +30,7 @@ from GenSegLib.planning.plan import Limits, Plan, format_table, make_plan
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import EFFORTS, load_preset
 from GenSegLib.runs import RunFolder
-from GenSegLib.training.builders import network_arguments
+from GenSegLib.training.builders import network_arguments, require_compatible_patch_size
 
 MR, CT = load_preset("generic-mri"), load_preset("generic-ct")
 GB = 2**30
@@ -283,6 +283,15 @@ def test_every_candidate_can_be_trained(fingerprint: Fingerprint) -> None:
         preset = candidate.preset
         network = build_segmenter("dynunet", network_arguments("dynunet", preset, 3))
         check_patch_size(network, preset.input_channels, 3, preset.patch_size)
+
+
+@pytest.mark.parametrize("segmenter", SEGMENTERS)
+@pytest.mark.parametrize("limits", [{}, {"generator": "searchable"}], ids=["slices", "volumes"])
+def test_every_segmenter_is_planned(segmenter: str, limits: dict[str, Any]) -> None:
+    preset = replace(MR, segmenter=segmenter)
+    settings = Limits(TWENTY_MINUTES, 8 * GB, **limits)
+    planned = make_plan(CINE, preset, settings, machine(0.2)).preset
+    require_compatible_patch_size(segmenter, planned)
 
 
 def test_a_plan_fits_into_memory() -> None:
