@@ -1,4 +1,7 @@
-"""Postprocessing of label volumes: largest connected components and hole filling."""
+"""Postprocessing of label volumes: largest connected components and hole filling.
+
+Labels are modified in place, since those of large scans are large.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def postprocess(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
     """Keep the largest components, then fill holes, as the preset says.
 
     Args:
-        label: (x, y, z) label values; it is not modified.
+        label: (x, y, z) label values; it is modified.
         preset: of the model.
         labels: label values of the model, without background.
     """
@@ -39,18 +42,17 @@ def largest_components(label: Array, labels: Iterable[int]) -> Array:
     the field of view. Connectivity is 26; ties go to the component that comes first in memory.
 
     Args:
-        label: (x, y, z) label values of the whole field of view; it is not modified.
+        label: (x, y, z) label values of the whole field of view; it is modified.
         labels: values to process; others are unchanged.
     """
-    result = label.copy()
     boxes = ndimage.find_objects(label)
     for value in labels:
         box = boxes[value - 1] if value <= len(boxes) else None
         if box is not None:
             mask = label[box] == value
             faces = [(part.start == 0, part.stop == n) for part, n in zip(box, label.shape)]
-            result[box][mask] = np.where(_in_largest_component(mask, faces), value, 0)
-    return result
+            label[box][mask] = np.where(_in_largest_component(mask, faces), value, 0)
+    return label
 
 
 def fill_holes(label: Array, labels: Iterable[int]) -> Array:
@@ -61,17 +63,16 @@ def fill_holes(label: Array, labels: Iterable[int]) -> Array:
     lesion in its organ) have higher values.
 
     Args:
-        label: (x, y, z) label values; it is not modified.
+        label: (x, y, z) label values; it is modified.
         labels: values whose holes to fill.
     """
-    filled = label.copy()
     boxes = ndimage.find_objects(label)
     for value in sorted(labels, reverse=True):
         box = boxes[value - 1] if value <= len(boxes) else None
         if box is not None:
-            part = filled[box]
+            part = label[box]
             part[ndimage.binary_fill_holes(part == value) & (part == 0)] = value
-    return filled
+    return label
 
 
 def _in_largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array:

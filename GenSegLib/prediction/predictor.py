@@ -155,7 +155,7 @@ class Predictor:
         if box is not None:
             prepared = preprocessor.apply(crop(image, box), statistics=statistics)
             self._segment(accumulator, box, prepared, progress)
-            accumulator.label[box] = self._postprocess(accumulator.label[box])
+            self._postprocess(accumulator.label[box])
         return self._prediction(image, accumulator)
 
     def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:

@@ -11,6 +11,7 @@ doi:10.1038/s41592-020-01008-z).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -26,7 +27,7 @@ from .tta import flips
 
 Slab = tuple[int, int, Tensor]
 _OVERLAP = 0.5
-_MAX_SLICES = 16  # of a window of a 2-D network
+_MAX_SLICES, _MAX_VOXELS = 16, 1 << 18  # of a window of a 2-D network
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class SlidingWindows:
         size = tuple(size)
         if preset.spatial_dims == len(size):
             return cls(size, preset.patch_size, size.index(max(size)))
-        stacks = -(-size[-1] // _MAX_SLICES)
+        most = max(1, min(_MAX_SLICES, _MAX_VOXELS // math.prod(preset.patch_size)))
+        stacks = -(-size[-1] // most)
         patch_size = (*preset.patch_size, -(-size[-1] // stacks))
         return cls(size, patch_size, len(size) - 1, True, preset.context_slices)
 
@@ -215,7 +217,7 @@ class _SlabAccumulator:
             inside = tuple(
                 slice(None) if axis == self._axis else edge for axis, edge in enumerate(box)
             )
-            self._sums[(slice(None), *inside)] += part * self._window
+            self._sums[(slice(None), *inside)] += part.mul_(self._window)
             self._weights[inside] += self._window
 
     def pop(self, count: int) -> Tensor:
