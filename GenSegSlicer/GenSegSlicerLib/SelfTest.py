@@ -18,11 +18,11 @@ QUICK_SETTINGS = {  # all phases, and enough steps to locate the structure
     "warmup_steps": 2,
     "joint_steps": 4,
     "final_steps": 300,
-    "validation_interval": 4,
     "segmenter_lr": 6e-3,
     "ema_decay": 0.7,
 }
 PATCH_SIZE = [16, 24, 16]
+NETWORK = {"channels": [16, 32, 64], "strides": [2, 2]}
 MIN_DICE = 0.4
 
 
@@ -98,13 +98,14 @@ class GenSegSlicerTest(ScriptedLoadableModuleTest):
         return job.runFolder / "model"
 
     def _writePreset(self) -> Path:
-        """Write the hippocampus preset with patches small enough to train in seconds."""
+        """Write the hippocampus preset with a patch size and network that train in seconds."""
         from GenSegLib.files import write_json
         from GenSegLib.presets import load_preset
 
         preset = load_preset("hippocampus-mri").to_json()
         path = self.folder / "tiny.json"
-        write_json(path, {**preset, "name": "tiny", "patch_size": PATCH_SIZE})
+        changes = {"name": "tiny", "patch_size": PATCH_SIZE, "network": NETWORK}
+        write_json(path, preset | changes)
         return path
 
     def _apply(self, logic: Any, model: Path, volume: Any) -> Any:
