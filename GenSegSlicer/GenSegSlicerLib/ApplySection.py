@@ -20,7 +20,7 @@ from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
 
 
-class ApplySection(Section):
+class ApplySection(Section[ApplyJob]):
     """Segments one or several volumes with the selected model."""
 
     def __init__(self, ui: Any, logic: Any) -> None:
@@ -162,11 +162,11 @@ class ApplySection(Section):
         bar.setValue(round(1000 * job.fraction))
         if job.isActive:
             self.message.clear()
-        elif job.state == "failed":
+        elif job.state == "failed" and not job.segmentationNodes:
             self.message.error(job.message)
         elif job.state == "cancelled":
             self.message.info(_("Canceled; the scene was not changed"))
-        elif job.state == "finished":
+        else:
             self._showResult(job)
         if self.parameters is not None:
             self.refresh()
@@ -178,12 +178,14 @@ class ApplySection(Section):
             return
         for node in nodes if p.show3D else ():
             showIn3D(node)
-        showPair(job.volumeNodes[0], nodes[0])
+        showPair(job.segmentedNodes[0], nodes[0])
         if job.uncertaintyNodes:
             showOverlay(job.uncertaintyNodes[0])
         names = [node.GetName() for node in (*nodes, *job.uncertaintyNodes)]
         done = _("Done: {names}").format(names=", ".join(names))
-        if job.warnings:
+        if job.message:  # the other volumes could not be segmented
+            self.message.error("\n".join([job.message, done, *job.warnings]))
+        elif job.warnings:
             self.message.warning("\n".join([done, *job.warnings]))
         else:
             self.message.success(done)

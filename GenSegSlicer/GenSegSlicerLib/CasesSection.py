@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.PairChecks import pairSummary, trainingProblem
 from GenSegSlicerLib.PairTable import PairTable
@@ -31,7 +32,7 @@ from GenSegSlicerLib.TrainingPair import (
 )
 
 
-class CasesSection(Section):
+class CasesSection(Section[Job]):
     """Manages the training pairs.
 
     Attributes:

@@ -15,7 +15,7 @@ from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.TableWidgets import showTableNode
 
 
-class EvaluateSection(Section):
+class EvaluateSection(Section[EvaluateJob]):
     """Compares two segmentations and shows a table of scores."""
 
     def __init__(self, ui: Any, logic: Any) -> None:

@@ -10,13 +10,14 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ReviewFeedback import ReviewFeedback, ReviewItem
 from GenSegSlicerLib.ReviewViews import ReviewViews
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
 
 
-class ReviewSection(Section):
+class ReviewSection(Section[Job]):
     """Steps through the previews of the selected run and records rejections."""
 
     def __init__(self, ui: Any, logic: Any, runs: RunSection) -> None:

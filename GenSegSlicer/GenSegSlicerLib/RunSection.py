@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from GenSegSlicerLib.TrainingMonitor import TrainingMonitor, closingChoice
 _RESUMABLE = ("stopped", "failed", "running", "queued")
 
 
-class RunSection(Section):
+class RunSection(Section[TrainingJob]):
     """Monitors, stops and resumes trainings; `onChanged` is called at each change."""
 
     def __init__(self, ui: Any, logic: Any) -> None:
@@ -67,7 +68,8 @@ class RunSection(Section):
     def onApplicationQuit(self) -> None:
         """Stop a running training if the user chose so; by default it continues."""
         if self.isTraining() and closingChoice() == "stop":
-            self.job.stop()
+            with suppress(GenSegError):  # nobody would see it; the training continues
+                self.job.stop()
 
     def refresh(self) -> None:
         """Show the selected run, or the one that is being trained."""

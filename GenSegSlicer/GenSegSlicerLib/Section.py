@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from GenSegSlicerLib.Bindings import Binding
 from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
+JobT = TypeVar("JobT", bound=Job)
 
-class Section:
+
+class Section(Generic[JobT]):
     """Connects the widgets of a section to the logic and the parameter node.
 
     Args:
@@ -27,7 +29,7 @@ class Section:
         self.logic = logic
         self.missing: list[str] = []
         self.parameters: GenSegSlicerParameterNode | None = None
-        self.job: Job | None = None
+        self.job: JobT | None = None
         self._bindings: list[Binding] = []
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
@@ -57,7 +59,7 @@ class Section:
             binding.parameters = None
         self._setJob(None)
 
-    def _setJob(self, job: Job | None) -> None:
+    def _setJob(self, job: JobT | None) -> None:
         """Observe a job, instead of the previous one, which continues."""
         if self.job is not None:
             self.job.observers.discard(self._onJobChanged)
@@ -65,5 +67,5 @@ class Section:
         if job is not None:
             job.observers.add(self._onJobChanged)
 
-    def _onJobChanged(self, job: Job) -> None:
+    def _onJobChanged(self, job: JobT) -> None:
         """Show the state of the job."""

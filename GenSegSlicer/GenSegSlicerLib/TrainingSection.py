@@ -15,6 +15,7 @@ from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
 from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.InlineMessage import InlineMessage
+from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
@@ -22,7 +23,7 @@ from GenSegSlicerLib.Section import Section
 _FOLDER_KEY = "GenSegSlicer/outputFolder"
 
 
-class TrainingSection(Section):
+class TrainingSection(Section[Job]):
     """Starts trainings on the pairs of the table."""
 
     def __init__(self, ui: Any, logic: Any, cases: CasesSection, runs: RunSection) -> None:
@@ -129,8 +130,8 @@ def _deviceText(device: dict[str, Any]) -> str:
 def _folderProblem(folder: str) -> str:
     if not folder:
         return _("select an output folder")
-    if Path(folder).is_file():
+    if os.path.isfile(folder):  # false where a path cannot be examined
         return _("the output folder is a file; select a folder")
-    if Path(folder).is_dir() and not os.access(folder, os.W_OK):
+    if os.path.isdir(folder) and not os.access(folder, os.W_OK):
         return _("the output folder is not writable; select another folder")
     return ""
