@@ -76,8 +76,8 @@ def _cards(
     if scores is not None and (means := scores.case_means()):
         mean = sum(means.values()) / len(means)
         cards.append(Card("Test Dice", f"{mean:.3f}", f"mean over {len(means)} cases"))
-    if best := history.best("validation_dice"):
-        cards.append(Card("Best validation Dice", f"{best[1]:.3f}", f"at step {best[0]:g}"))
+    if dice := history.curves.get("validation_dice"):
+        cards.append(Card("Validation Dice", f"{dice.last:.3f}", f"at step {dice.steps[-1]:g}"))
     cards.append(Card("Labeled cases", str(len(run.cases.labeled)), role_counts(run)))
     gamma = history.curves.get("gamma") or history.curves.get("upper/gamma")
     if gamma is not None:

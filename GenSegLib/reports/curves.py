@@ -47,14 +47,6 @@ class History:
         """Return the curves whose name satisfies a condition."""
         return [curve for name, curve in self.curves.items() if condition(name)]
 
-    def best(self, name: str) -> tuple[float, float] | None:
-        """Return the step and value of a curve's maximum, or None without such a curve."""
-        curve = self.curves.get(name)
-        if curve is None:
-            return None
-        place = max(range(len(curve.values)), key=curve.values.__getitem__)
-        return curve.steps[place], curve.values[place]
-
 
 def read_history(events: Iterable[Mapping[str, Any]]) -> History:
     """Collect the events of kind `metrics`.
