@@ -34,8 +34,8 @@ def resampled_label(
         axis, and its label (x, y, z) in int16; None if there is only background. In ties the first
         class wins.
     """
-    boxes = {index: _candidate_box(part, index, axes, box) for index in range(1, len(part))}
-    boxes = {index: each for index, each in boxes.items() if each is not None}
+    candidates = {index: _candidate_box(part, index, axes, box) for index in range(1, len(part))}
+    boxes = {index: each for index, each in candidates.items() if each is not None}
     if not boxes:
         return None
     union = tuple(
