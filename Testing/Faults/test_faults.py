@@ -26,17 +26,12 @@ from tiny_training import (
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.errors import GenSegError
-from GenSegLib.models.folder import INFERENCE, METADATA, WEIGHTS
-from GenSegLib.models.manifest import MANIFEST
-from GenSegLib.models.weights import load_segmenter
 from GenSegLib.run_lock import RunLock
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training.train import train
 from GenSegLib.training.trainer import Trainer
 from Testing.disks import mounted_disk
 from Testing.training_states import differing
-
-MODEL = Path(__file__).parents[1] / "Models" / "format-4"
 
 
 @pytest.fixture
@@ -103,14 +98,6 @@ def test_corrupted_settings_are_named_in_one_line(run: RunFolder, name: str, how
     corrupt(run.path / name, how)
     with pytest.raises(GenSegError, match=rf"\A.*{re.escape(name)}.*\Z"):
         trained(RunFolder.open(run.path), resume=True)
-
-
-@pytest.mark.parametrize("name", [METADATA, INFERENCE, WEIGHTS, MANIFEST])
-def test_a_corrupted_model_is_not_loaded(tmp_path: Path, name: str) -> None:
-    shutil.copytree(MODEL, tmp_path / "model")
-    corrupt(tmp_path / "model" / name, "last 40 bytes zero")
-    with pytest.raises(GenSegError, match=rf"\A.*{re.escape(Path(name).name)}.*\Z"):
-        load_segmenter(tmp_path / "model")
 
 
 def test_temporary_files_of_a_killed_training_are_removed(run: RunFolder) -> None:

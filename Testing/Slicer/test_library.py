@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,31 +37,7 @@ def test_incomplete_installation_is_reported(tmp_path: Path) -> None:
         _library_of(copy)
 
 
-def test_python_slicer_is_preferred(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
-) -> None:
-    from GenSegSlicerLib.Library import pythonExecutable
-
-    for name in ("SlicerApp-real", "PythonSlicer"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
-    assert pythonExecutable() == str(tmp_path / "PythonSlicer")
-
-
-def test_python_of_a_build_tree_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
-) -> None:
-    from GenSegSlicerLib.Library import pythonExecutable
-
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python3").touch()
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
-    monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert pythonExecutable() == str(tmp_path / "bin" / "python3")
-
-
-def test_missing_python_is_reported(
+def test_python_slicer_is_preferred_to_the_python_of_a_build_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Any
 ) -> None:
     from GenSegSlicerLib.Library import pythonExecutable
@@ -74,18 +49,10 @@ def test_missing_python_is_reported(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GenSegError, match="reinstall Slicer"):
         pythonExecutable()
-
-
-@pytest.mark.skipif("PythonQt" in sys.modules, reason="a running Slicer has imported much")
-def test_logic_imports_neither_pytorch_nor_monai() -> None:
-    code = (
-        "import sys; sys.path[:0] = ['Testing', 'GenSegSlicer']; import Host; Host.install();"
-        "import GenSegSlicerLib.Logic;"
-        "print([name for name in ('torch', 'monai', 'SimpleITK', 'scipy') if name in sys.modules])"
-    )
-    command = [sys.executable, "-c", code]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert printed.stdout.splitlines()[-1] == "[]"
+    for name in ("bin/python3", "PythonSlicer"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        assert pythonExecutable() == str(tmp_path / name)
 
 
 def _library_of(file: Path) -> Path:

@@ -38,19 +38,14 @@ def pair_of(
     return TrainingPair(volume, add_segmentation([(oriented_image(label, grid), NAMES)]))
 
 
-def test_valid_pair_is_ok(scene: Any) -> None:
-    assert checkPair(pair_of(), SAME) == "ok"
-
-
-def test_closed_surface_is_ok(scene: Any) -> None:
+def test_segmentation_closed_surface_and_label_map_are_ok(scene: Any) -> None:
+    pair = pair_of()
+    assert checkPair(pair, SAME) == "ok"
     center = GRIDS["oblique"] @ [5, 6, 7, 1]
-    pair = TrainingPair(pair_of().volumeNode, add_ball(center[:3], 4.0))
-    assert checkPair(pair, {"Ball": "Liver"}) == "ok"
-
-
-def test_label_map_is_ok(scene: Any) -> None:
-    pair = TrainingPair(pair_of().volumeNode, add_label_map(two_class_labels(), GRIDS["oblique"]))
-    assert checkPair(pair, {"Label 1": "Liver"}) == "ok"
+    surface = TrainingPair(pair.volumeNode, add_ball(center[:3], 4.0))
+    assert checkPair(surface, {"Ball": "Liver"}) == "ok"
+    label_map = add_label_map(two_class_labels(), GRIDS["oblique"])
+    assert checkPair(TrainingPair(pair.volumeNode, label_map), {"Label 1": "Liver"}) == "ok"
 
 
 def test_empty_segmentation_is_reported(scene: Any) -> None:

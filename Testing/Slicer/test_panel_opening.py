@@ -47,9 +47,12 @@ def open_in_new_process() -> tuple[float, list[str]]:
 
 
 def test_the_panel_opens_within_half_a_second_without_heavy_packages() -> None:
-    openings = [open_in_new_process() for _ in range(3)]
-    assert all(heavy == [] for _, heavy in openings)
-    assert min(seconds for seconds, _ in openings) < 0.5
+    for _ in range(3):  # the machine may be busy
+        seconds, heavy = open_in_new_process()
+        assert heavy == []
+        if seconds < 0.5:
+            break
+    assert seconds < 0.5
 
 
 def add_case(name: str) -> None:

@@ -106,15 +106,6 @@ def test_without_the_sample_data_module_nothing_is_registered(
     SampleData.registerSampleData()
 
 
-def test_url_and_checksum_match_those_in_monai(
-    logic: type[SampleDataLogic],
-) -> None:
-    decathlon = pytest.importorskip("monai.apps").DecathlonDataset
-    dataset = source(logic, SampleData.HIPPOCAMPUS)
-    assert dataset.uris == decathlon.resource["Task04_Hippocampus"]
-    assert dataset.checksums == f"MD5:{decathlon.md5['Task04_Hippocampus']}"
-
-
 @pytest.mark.usefixtures("small_sets")
 def test_phantoms_are_generated_in_another_process_and_loaded_as_pairs(
     logic: type[SampleDataLogic], scene: Any, cache: Path, host: Any, status: list[str]
