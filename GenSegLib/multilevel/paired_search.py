@@ -3,7 +3,7 @@
 One-step hypergradients of such scalars drown in noise. Here the middle level trains for many steps
 with the scalars shifted in a random direction, and again from the same state, with the same random
 numbers, with the scalars shifted in the opposite direction. The difference of the upper losses
-tells the slope along the direction (antithetic sampling; Salimans et al., arXiv 1703.03864).
+estimates the slope along the direction (antithetic sampling; Salimans et al., arXiv 1703.03864).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ upper    the segmenter's loss on validation cases
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -99,6 +100,22 @@ class SegmentationProblem:
             "variables": tuple(name for key, name in FREEZABLE.items() if key not in self.frozen),
             "discriminator": tuple(name for name, _ in self.discriminator.named_parameters()),
         }
+
+    @contextmanager
+    def fixed_statistics(self) -> Iterator[None]:
+        """Leave the segmenter's batch normalization statistics alone.
+
+        Passes at the perturbed weights of a hypergradient must not contribute to them.
+        """
+        norms = [m for m in self.segmenter.modules() if isinstance(m, _BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta):
+                norm.momentum = momentum
 
     def middle_parameters(self) -> list[torch.Tensor]:
         """Return the segmenter's weights S."""
@@ -277,7 +294,7 @@ def weighted_mean(
 ) -> torch.Tensor:
     """Return the loss on real pairs (weight 1) and generated ones, scaled to a total weight of 2.
 
-    The total is constant, so that hypergradients of the weight tell the balance of real and
+    The total is constant, so that hypergradients of the weight change the balance of real and
     generated pairs and not the length of a step.
     """
     return 2 * (real + weight * generated) / (1 + weight)

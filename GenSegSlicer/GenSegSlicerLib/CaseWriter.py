@@ -107,10 +107,21 @@ class CaseWriter:
 
 
 def newRunFolder(parent: Path, name: str) -> Path:
-    """Return an unused path in `parent`, named after preset and time."""
+    """Return an unused path in `parent`, named after preset and time.
+
+    Raises:
+        GenSegError: the system does not list what is in `parent`.
+    """
     stem = f"{name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     candidates = (stem, *(f"{stem}-{k}" for k in range(2, 1000)))
-    return next(parent / each for each in candidates if not (parent / each).exists())
+    try:
+        return next(parent / each for each in candidates if not (parent / each).exists())
+    except OSError as error:
+        raise GenSegError(
+            _("{path}: cannot be used as output folder ({reason}); select another folder").format(
+                path=parent, reason=error.strerror or error
+            )
+        ) from None
 
 
 def _removeLeftovers(parent: Path) -> None:

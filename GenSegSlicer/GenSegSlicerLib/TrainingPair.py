@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import slicer
+from slicer.i18n import tr as _
 
+from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import valid_file_name
+from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 ROLES = ("train", "validate", "ignore")
@@ -41,12 +44,27 @@ class TrainingPair:
 
     @property
     def person(self) -> str:
-        """Whom the volume shows, stored with the volume; "" if only its name tells."""
+        """Whom the volume shows, stored with the volume; "" if only its name says so."""
         return self.volumeNode.GetAttribute(PERSON_ATTRIBUTE) or ""
 
     @person.setter
     def person(self, person: str) -> None:
         self.volumeNode.SetAttribute(PERSON_ATTRIBUTE, person)
+
+
+def requirePairs(pairs: Sequence[TrainingPair]) -> None:
+    """Check nodes and roles of pairs that a script passes.
+
+    Raises:
+        GenSegError: something else is in the list, a node is missing or of a wrong class, or a role
+            is unknown.
+    """
+    for pair in pairs:
+        if not isinstance(pair, TrainingPair):
+            raise GenSegError(_("{pair!r} is not a TrainingPair").format(pair=pair))
+        requireVolume(pair.volumeNode)
+        requireSegmentation(pair.segmentationNode)
+        requireChoice(pair.role, ROLES, "role")
 
 
 def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
