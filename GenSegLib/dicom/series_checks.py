@@ -125,7 +125,7 @@ def _require_one_acquisition(folder: Path, slices: Sequence[SliceHeader]) -> Non
     )
     raise GenSegError(
         f"{folder}: {len(groups)} acquisitions in one series (acquisition {found}), whose slices "
-        "lie between each other's; move one of them to a folder of its own"
+        "overlap; move one of them to a folder of its own"
     )
 
 

@@ -122,19 +122,31 @@ def _affines(volume: Volume) -> list[Array]:
 
 
 def _require_position(label: Volume, image: Volume) -> None:
-    """Recognize a label that was saved without its image's header."""
-    is_bare = any(np.allclose(label.affine, identity, atol=1e-4) for identity in _IDENTITIES)
+    """Recognize a label or an image that was saved without the header of the other."""
     size = " x ".join(map(str, label.shape))
-    if label.shape == image.shape and (is_bare or not label.has_position):
+    if label.shape == image.shape and (_is_bare(label, image) or not label.has_position):
         raise GenSegError(
             f"the label has the image's {size} voxels, but its header does not say where they are; "
             "copy the image's header to the label (do not resample it)"
+        )
+    if label.shape == image.shape and not image.has_position:
+        raise GenSegError(
+            f"the image has the label's {size} voxels, but its header does not say where they are; "
+            "copy the label's header to the image (do not resample it)"
         )
     if not label.has_position and image.has_position:
         raise GenSegError(
             f"the label's header does not say where its {size} voxels are; save the label again "
             "on the image's grid"
         )
+
+
+def _is_bare(label: Volume, image: Volume) -> bool:
+    """Whether a header is the identity, or has the image's voxel size at most."""
+    steps = (label.affine[:3, :3] / spacing for spacing in ((1.0, 1.0, 1.0), image.spacing))
+    return not label.affine[:3, 3].any() and any(
+        np.allclose(step, identity[:3, :3], atol=1e-4) for step in steps for identity in _IDENTITIES
+    )
 
 
 def _place_exactly(label: Volume, image: Volume) -> PlacedLabel | None:

@@ -297,5 +297,5 @@ def test_two_acquisitions_in_one_series_are_named(
         return
     assert error_of(folder).startswith(
         "2 acquisitions in one series (acquisition 1 with 3 slices from 1.2.3_0.dcm, 2 with 3 "
-        "slices from 1.2.3_3.dcm), whose slices lie between each other's"
+        "slices from 1.2.3_3.dcm), whose slices overlap"
     )

@@ -69,7 +69,16 @@ def test_a_label_of_the_images_size_beside_it_is_a_warning() -> None:
     assert "lies 2 mm beside it" in placed.warnings[0]
 
 
-@pytest.mark.parametrize("bare", [np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])])
+@pytest.mark.parametrize(
+    "bare",
+    [
+        np.eye(4),
+        np.diag([-1.0, -1.0, 1.0, 1.0]),
+        np.diag([2.0, 2.0, 3.0, 1.0]),
+        np.diag([-2.0, -2.0, 3.0, 1.0]),
+    ],
+    ids=["identity", "ITK's identity", "voxel size alone", "voxel size alone, ITK"],
+)
 def test_a_label_without_its_images_header_is_recognized(bare: np.ndarray) -> None:
     with pytest.raises(GenSegError, match=r"copy the image's header .* \(do not resample"):
         place_label(Volume(BALL, bare), IMAGE)
@@ -80,6 +89,13 @@ def test_a_label_without_forms_is_recognized(tmp_path: Path) -> None:
     path = write_with_forms(tmp_path / "label.nii", BALL[0], UNSET)
     with pytest.raises(GenSegError, match=r"label\.nii: .*copy the image's header"):
         read_label(path, read_image(tmp_path / "image.nii"))
+
+
+def test_an_image_without_forms_is_recognized(tmp_path: Path) -> None:
+    path = write_with_forms(tmp_path / "image.nii", IMAGE.array[0], UNSET)
+    write_label(tmp_path / "label.nii", Volume(BALL, GRID))
+    with pytest.raises(GenSegError, match="copy the label's header to the image"):
+        read_label(tmp_path / "label.nii", read_image(path))
 
 
 @pytest.mark.parametrize("crop", [0, 2])
