@@ -14,7 +14,7 @@ from ..augmentation.policy import AugmentationPolicy
 from ..computing.devices import choose_precision, to_device
 from ..config import TrainConfig
 from ..errors import GenSegError
-from ..multilevel import HYPERGRADIENTS, Engine, Level
+from ..multilevel import HYPERGRADIENTS, Engine, Hypergradient, Level
 from ..networks import build_segmenter, segmenter_args
 from ..networks.discriminator import Discriminator
 from ..networks.generators import build_generator
@@ -128,11 +128,16 @@ def build_engine(
         lower=Level(lower, adam(lower)),
         middle=Level(middle, segmenter_optimizer, _MAX_NORM),
         upper=Level(upper, adam([{"params": upper}], lr=config.upper_lr)),  # may be empty
-        hypergradient=HYPERGRADIENTS.get(config.hypergradient) if is_steered else None,
+        hypergradient=_hypergradient(config.hypergradient, problem) if is_steered else None,
         upper_interval=config.upper_interval,
         reuse_steps=config.reuse_last_steps and config.hypergradient == "finite-difference",
     )
     return engine, Level(discriminator, adam(discriminator))
+
+
+def _hypergradient(name: str, problem: SegmentationProblem) -> Hypergradient | None:
+    method = HYPERGRADIENTS.get(name)
+    return method and problem.fixed_statistics()(method)
 
 
 def build_average(network: nn.Module, decay: float, *, use_buffers: bool) -> AveragedModel:

@@ -113,9 +113,30 @@ def test_the_split_middle_loss_has_the_same_derivative_by_the_generated_batch(
     torch.testing.assert_close(split, both)
 
 
-def test_segmenters_with_batch_norm_have_no_split_middle_loss(tmp_path: Path) -> None:
+@pytest.fixture
+def normalized(tmp_path: Path) -> Learner:
+    """A learner whose segmenter has batch normalization."""
     run = small_run(tmp_path / "run", segmenter="attention-unet", precision="fp32")
-    assert trilevel(load_session(run).learner).split_middle_loss is None
+    return load_session(run).learner
+
+
+def test_segmenters_with_batch_norm_have_no_split_middle_loss(normalized: Learner) -> None:
+    assert trilevel(normalized).split_middle_loss is None
+
+
+def test_only_steps_change_batch_norm_statistics_not_hypergradients(normalized: Learner) -> None:
+    problem, hypergradient = trilevel(normalized), normalized.engine.hypergradient
+    assert hypergradient is not None
+
+    def means() -> list[torch.Tensor]:
+        buffers = normalized.problem.segmenter.named_buffers()
+        return [value.clone() for name, value in buffers if name.endswith("running_mean")]
+
+    before = means()
+    hypergradient(problem)
+    assert before and all(map(torch.equal, before, means()))
+    problem.middle_loss(problem.middle, problem.generate(problem.lower, problem.upper))
+    assert not any(map(torch.equal, before, means()))
 
 
 def test_the_upper_loss_is_evaluated_at_the_averaged_weights(learner: Learner) -> None:
