@@ -108,7 +108,9 @@ def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequ
     step, size = metadata.preset.spacing or metadata.spacing, metadata.preset.patch_size
     if step is None:
         return ""
-    shown, patch = np.multiply(shape, spacing), np.multiply(size, np.sort(step)[: len(size)])
+    if len(step) > len(size):  # the typical spacing of the cases: slices are the coarsest
+        step = sorted(step)[: len(size)]
+    shown, patch = np.multiply(shape, spacing), np.multiply(size, step)
     if (np.sort(shown)[-len(patch) :] >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
         return ""
     return (

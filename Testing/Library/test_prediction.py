@@ -225,6 +225,7 @@ def test_progress_counts_windows_over_all_images(bright_model: Path, tmp_path: P
 
 CT = replace(BRIGHT, modality="CT", intensity=Intensity("window", -160, 240))
 SPACED = replace(BRIGHT, spacing=(1.0, 1.0, 1.0))
+THICK = replace(BRIGHT, spacing=(4.0, 1.0, 1.0), patch_size=(8, 32, 32))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +241,7 @@ SPACED = replace(BRIGHT, spacing=(1.0, 1.0, 1.0))
         (SPACED, 0, 900, 0.2, "check the image's spacing"),
         (SPACED, 0, 900, 0.5, "shows the whole structure"),
         (SPACED, 0, 900, 2, ""),
+        (THICK, 0, 900, 1.5, ""),
         (BRIGHT, 0, 900, 9, ""),
     ],
 )
