@@ -26,6 +26,8 @@ _LOGITS = (
     *("air", "target"),
 )
 _LOGS = ("mean_spread", "gain_spread", "noise", "augmentation")
+# Smaller steps, since weaker augmentation can look better over a few steps and be worse in the end.
+_FINENESS = {"augmentation": 3.0}
 _LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
 _CURVE_POINTS, _CURVE_REACH = 6, 2.5  # standard deviations of intensity
@@ -256,10 +258,12 @@ def _random_curve(images: torch.Tensor, rng: RandomGenerator) -> torch.Tensor:
 
 def _to_unbounded(name: str, value: float) -> float:
     if name in _LOGS:
-        return math.log(max(value, 1e-3))
+        return _FINENESS.get(name, 1.0) * math.log(max(value, 1e-3))
     value = min(max(value, _LEAST), _MOST)
     return math.log(value / (1 - value))
 
 
 def _from_unbounded(name: str, value: float) -> float:
-    return math.exp(value) if name in _LOGS else 1 / (1 + math.exp(-value))
+    if name in _LOGS:
+        return math.exp(value / _FINENESS.get(name, 1.0))
+    return 1 / (1 + math.exp(-value))
