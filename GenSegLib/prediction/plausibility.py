@@ -109,7 +109,7 @@ def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequ
     if step is None:
         return ""
     if len(step) > len(size):  # the typical spacing of the cases: slices are the coarsest
-        step = sorted(step)[: len(size)]
+        step = tuple(sorted(step)[: len(size)])
     shown, patch = np.multiply(shape, spacing), np.multiply(size, step)
     if (np.sort(shown)[-len(patch) :] >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
         return ""
