@@ -120,8 +120,8 @@ def showChart(chartNode: Any) -> None:
 
 def fitChart(chartNode: Any) -> None:
     """Fit the axes of the plot views that show a chart to its series."""
-    manager = slicer.app.layoutManager()
-    for index in range(manager.plotViewCount):
+    manager = slicer.app.layoutManager()  # None without a main window
+    for index in range(manager.plotViewCount if manager is not None else 0):
         widget = manager.plotWidget(index)
         if widget.mrmlPlotViewNode().GetPlotChartNodeID() == chartNode.GetID():
             widget.plotView().fitToContent()
@@ -134,7 +134,10 @@ def layoutNode() -> Any:
 
 def viewsInLayout(className: str) -> list[Any]:
     """Return the view nodes of a class that the current layout contains."""
-    nodes = slicer.app.layoutManager().layoutLogic().GetViewNodes()
+    manager = slicer.app.layoutManager()
+    if manager is None:  # there is no main window
+        return []
+    nodes = manager.layoutLogic().GetViewNodes()
     views = [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
     return [view for view in views if view.IsA(className)]
 
