@@ -60,7 +60,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
     if str(name_or_path) in names:
         path = _FOLDER / f"{name_or_path}.json"
     else:
-        path = Path(name_or_path)
+        path = Path(str(name_or_path))
         if path.suffix != ".json":
             known = ", ".join(names)
             raise GenSegError(

@@ -47,6 +47,7 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic: GenSegSlicerLogic | None = None
         self.panel: Any = None
+        self._isReloading = False
 
     def setup(self) -> None:
         """Create the panel when the module is opened for the first time."""
@@ -65,7 +66,6 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
-        slicer.app.connect("aboutToQuit()", self.panel.onApplicationQuit)
         self.panel.setParameterNode(self.logic.getParameterNode())
 
     def enter(self) -> None:
@@ -79,15 +79,20 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.exit()
 
     def cleanup(self) -> None:
-        """Remove observers and timers; a running training continues."""
+        """Remove observers and timers; a training continues unless the user chose otherwise.
+
+        Slicer calls this when the module is reloaded, and when it quits (before `aboutToQuit`).
+        """
         self.removeObservers()
         if self.panel is not None:
-            slicer.app.disconnect("aboutToQuit()", self.panel.onApplicationQuit)
+            if not self._isReloading:
+                self.panel.onApplicationQuit()
             self.panel.cleanup()
             self.panel = None
 
     def onReload(self) -> None:
         """Reload the module together with GenSegSlicerLib."""
+        self._isReloading = True
         for name in [name for name in sys.modules if name.split(".")[0] == "GenSegSlicerLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)

@@ -11,10 +11,18 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
+from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation
 from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
-from GenSegSlicerLib.VolumeFiles import loadDerivedVolume, requireScalarVolume, writeVolume
+from GenSegSlicerLib.VolumeFiles import (
+    loadDerivedVolume,
+    requireFiniteVoxels,
+    requireScalarVolume,
+    writeVolume,
+)
+
+MODES = ("replace", "add")
 
 
 class ApplyJob(ProcessJob):
@@ -32,11 +40,13 @@ class ApplyJob(ProcessJob):
 
     Attributes:
         volumeNodes: volumes to segment.
-        segmentationNodes: results, in the order of the volumes.
+        segmentedNodes: the volumes that have a result; fewer than all if a job has failed.
+        segmentationNodes: their results, in the same order.
         uncertaintyNodes: uncertainty of each volume, if requested.
 
     Raises:
-        GenSegError: the folder contains no usable model, or a volume cannot be segmented.
+        GenSegError: the folder contains no usable model, a volume cannot be segmented, or another
+            argument is invalid.
     """
 
     def __init__(
@@ -50,7 +60,10 @@ class ApplyJob(ProcessJob):
         device: str = "auto",
     ) -> None:
         self._metadata = ModelMetadata.load(modelFolder)
-        self.volumeNodes = [requireScalarVolume(node) for node in volumeNodes]
+        self.volumeNodes = [requireFiniteVoxels(requireScalarVolume(node)) for node in volumeNodes]
+        requireChoice(mode, MODES, "mode")
+        if outputSegmentation is not None:
+            requireSegmentation(outputSegmentation, labelMaps=False)
         if not self.volumeNodes:
             raise GenSegError(_("Select a volume to segment"))
         if outputSegmentation is not None and len(self.volumeNodes) > 1:
@@ -58,6 +71,7 @@ class ApplyJob(ProcessJob):
                 _("Several volumes need new segmentations; select no output segmentation")
             )
         super().__init__()
+        self.segmentedNodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self.segmentationNodes: list[slicer.vtkMRMLSegmentationNode] = []
         self.uncertaintyNodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self._model = Path(modelFolder).absolute()
@@ -78,14 +92,24 @@ class ApplyJob(ProcessJob):
         out = ["--out", self.folder / "out", "--format", "nrrd"]
         return ["predict", self._model, *images, *out, *self._options]
 
+    def _hasOutputs(self) -> bool:
+        return any(self._result(index).is_file() for index in range(len(self.volumeNodes)))
+
     def _readOutputs(self) -> Steps:
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            path = self.folder / "out" / f"{_stem(index)}.nrrd"
+            path = self._result(index)
+            if self._error and not path.is_file():
+                continue
             self.segmentationNodes.append(self._load(path, _requireInScene(node), index))
+            self.segmentedNodes.append(node)
             if self._uncertainty:
                 yield (index + 0.5) / len(self.volumeNodes)
                 self.uncertaintyNodes.append(self._loadUncertainty(index, node))
+        if self._error:
+            missing = [n.GetName() for n in self.volumeNodes if n not in self.segmentedNodes]
+            text = _("{names} could not be segmented")
+            self._error = text.format(names=", ".join(missing))
 
     def _load(
         self, path: Path, node: slicer.vtkMRMLScalarVolumeNode, index: int
@@ -106,8 +130,12 @@ class ApplyJob(ProcessJob):
 
     def _withNodeNames(self, text: str) -> str:
         for index, node in enumerate(self.volumeNodes):
-            text = text.replace(str(self._image(index)), node.GetName())
+            path = self._image(index)
+            text = text.replace(str(path), node.GetName()).replace(path.name, node.GetName())
         return text
+
+    def _result(self, index: int) -> Path:
+        return self.folder / "out" / f"{_stem(index)}.nrrd"
 
     def _image(self, index: int) -> Path:
         return self.folder / "in" / f"{_stem(index)}.nrrd"

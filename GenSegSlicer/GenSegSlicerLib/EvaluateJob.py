@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json
+from GenSegSlicerLib.Arguments import requireSegmentation
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
     linearMatrix,
@@ -50,6 +51,8 @@ class EvaluateJob(ProcessJob):
     def __init__(self, predictionNode: slicer.vtkMRMLNode, referenceNode: slicer.vtkMRMLNode):
         if predictionNode is None or referenceNode is None or predictionNode is referenceNode:
             raise GenSegError(_("Select a segmentation and a different one as its reference"))
+        for node in (predictionNode, referenceNode):
+            requireSegmentation(node)
         self._labels = dict(enumerate(_segmentNames(referenceNode), start=1))
         self._maps = [_classMap(node, self._labels) for node in (predictionNode, referenceNode)]
         if not self._maps[0]:

@@ -15,6 +15,7 @@ from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_checks import require_valid_file
 from GenSegSlicerLib.Geometry import matrixFromArray
+from GenSegSlicerLib.ScalarTypes import withSupportedScalars
 
 
 def imageWithDefaultGeometry(image: vtk.vtkImageData) -> vtk.vtkImageData:
@@ -32,9 +33,12 @@ def writeImage(
 ) -> None:
     """Write an image with an IJK-to-RAS matrix, in the format of the file name extension.
 
+    Voxels of a type that Slicer's writers do not support are converted to one that they do.
+
     Raises:
         GenSegError: the folder cannot be written, or the disk is full.
     """
+    image = withSupportedScalars(image)
     path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetAndObserveImageData(image)
@@ -85,6 +89,7 @@ def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStora
         raise GenSegError(
             _("{path}: has several components per voxel; use a scalar volume").format(path=path)
         )
+    node.SetAndObserveImageData(withSupportedScalars(node.GetImageData()))
     return storage
 
 

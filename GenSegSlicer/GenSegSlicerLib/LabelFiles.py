@@ -13,6 +13,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import LARGEST_LABEL
 from GenSegSlicerLib.Geometry import cornerIndices, localIJKToRAS, matrixFromArray
 from GenSegSlicerLib.ImageFiles import readImage
+from GenSegSlicerLib.ScalarTypes import supportedVoxels
 from GenSegSlicerLib.Segments import voxelsOf
 
 _TOLERANCE_VOXELS = 0.05
@@ -46,10 +47,11 @@ def readLabelImage(
 
 
 def orientedImage(voxels: np.ndarray, ijkToRAS: np.ndarray) -> slicer.vtkOrientedImageData:
-    """Create an image of voxels (k, j, i), without copying contiguous ones."""
+    """Create an image of voxels (k, j, i), without copying contiguous ones of a supported type."""
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(voxels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(voxels).ravel()))
+    contiguous = np.ascontiguousarray(supportedVoxels(voxels))
+    image.GetPointData().SetScalars(numpy_to_vtk(contiguous.ravel()))
     image.SetGeometryFromImageToWorldMatrix(matrixFromArray(ijkToRAS))
     return image
 

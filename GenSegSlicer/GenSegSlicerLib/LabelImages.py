@@ -18,6 +18,7 @@ from GenSegSlicerLib.Geometry import (
     transformBetween,
     voxelOffset,
 )
+from GenSegSlicerLib.ScalarTypes import withSupportedScalars
 from GenSegSlicerLib.Segments import (
     BINARY,
     SURFACE,
@@ -114,6 +115,7 @@ def _resampleToVolume(
     """Crop a labelmap to a volume if the voxel grids coincide, otherwise resample it."""
     if image.GetNumberOfPoints() == 0:
         return _EMPTY
+    image = withSupportedScalars(image)
     transform = transformBetween(node, volumeNode)
     offset = _offsetInVolume(image, transform, volumeNode)
     if offset is not None:

@@ -21,6 +21,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from GenSegSlicerLib import Dependencies, PairFinder
 from GenSegSlicerLib.ApplyJob import ApplyJob
+from GenSegSlicerLib.Arguments import requirePath
 from GenSegSlicerLib.Devices import Devices, queryDevices
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.Job import waitIfRequested
@@ -28,7 +29,7 @@ from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.RunHistory import modelFolder as findModel
 from GenSegSlicerLib.TrainingLogic import TrainingLogic
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs
 
 
 class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
@@ -48,12 +49,17 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
         Raises:
             GenSegError: there is no labeled case, or one cannot be loaded.
         """
-        return PairFinder.importFolder(Path(path))
+        return PairFinder.importFolder(requirePath(path, "path"))
 
     def checkPairs(
         self, pairs: Sequence[TrainingPair], classMap: Mapping[str, str]
     ) -> Sequence[TrainingPair]:
-        """Set the status of each pair to "ok", or to the reason why it cannot be used."""
+        """Set the status of each pair to "ok", or to the reason why it cannot be used.
+
+        Raises:
+            GenSegError: an argument is not a pair of a volume and a segmentation, or has no role.
+        """
+        requirePairs(pairs)
         for pair in pairs:
             pair.status = checkPair(pair, classMap, pairs)
         return pairs
@@ -76,7 +82,7 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
         """
         several = isinstance(volumeNodes, (list, tuple))
         nodes = volumeNodes if several else [volumeNodes]
-        folder = findModel(Path(modelFolder).absolute())
+        folder = findModel(requirePath(modelFolder, "modelFolder"))
         options = (mode, mirror, uncertainty, device)
         job = ApplyJob(folder, nodes, outputSegmentation, *options)
         RunHistory().addModel(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -14,9 +13,9 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
-from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
+from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
-from GenSegSlicerLib.VolumeFiles import requireScalarVolume
+from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireScalarVolume
 
 OK = "ok"
 _MIN_SPACING_MM, _MAX_SPACING_MM = 0.005, 30.0
@@ -108,10 +107,7 @@ def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
         shown = " × ".join(f"{step:.4g}" for step in spacing)
         text = _("{name} has a voxel spacing of {spacing} mm; correct it in the Volumes module")
         raise GenSegError(text.format(name=name, spacing=shown))
-    voxels = voxelsOf(volumeNode.GetImageData())
-    if voxels.dtype.kind == "f" and not all(np.isfinite(part).all() for part in voxels):
-        text = _("{name} contains NaN or infinite voxels; correct or ignore the volume")
-        raise GenSegError(text.format(name=name))
+    requireFiniteVoxels(volumeNode)
     low, high = volumeNode.GetImageData().GetScalarRange()
     if low == high:
         raise GenSegError(

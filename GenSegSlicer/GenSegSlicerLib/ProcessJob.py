@@ -36,6 +36,7 @@ class ProcessJob(Job, ABC):
         self._removeFolder = weakref.finalize(self, shutil.rmtree, self.folder, True)
         self._task: IdleTask | None = None
         self._process: LibraryProcess | None = None
+        self._error = ""  # of the process, whose other results are read nevertheless
 
     @property
     def details(self) -> str:
@@ -99,9 +100,14 @@ class ProcessJob(Job, ABC):
         """Replace names of temporary files in a message by names of nodes."""
         return text
 
+    def _hasOutputs(self) -> bool:
+        """Whether a process that failed has written results that are worth reading."""
+        return False
+
     def _onComputed(self, code: int, message: str) -> None:
-        if code:
-            self._finish("failed", message)
+        self._error = self._withNodeNames(message)
+        if code and not self._hasOutputs():
+            self._finish("failed", self._error)
             return
         self.remainingS = None
         self._task = IdleTask(
@@ -111,7 +117,8 @@ class ProcessJob(Job, ABC):
         )
 
     def _onRead(self, error: str) -> None:
-        self._finish("failed" if error else "finished", error)
+        message = error or self._error
+        self._finish("failed" if message else "finished", message)
 
     def _updateFraction(self, start: float, end: float, fraction: float) -> None:
         self.fraction = start + (end - start) * min(max(fraction, 0.0), 1.0)

@@ -12,6 +12,7 @@ import qt
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA
 from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.Paths import isFile
 
 _RUN_NAME = re.compile(r"(.+)-(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)\d\d(-\d+)?")
 _RUNS, _MODELS = "GenSegSlicer/runs", "GenSegSlicer/models"
@@ -38,7 +39,7 @@ class RunHistory:
         """Return the model folders of finished runs, and others that were used."""
         trained = [RunFolder(run).model for run in _read(_RUNS)]
         found = dict.fromkeys([*_read(_MODELS), *trained])
-        return [path for path in found if (path / METADATA).is_file()]
+        return [path for path in found if isFile(path / METADATA)]
 
     def addModel(self, folder: Path) -> None:
         """Add a model that was used."""

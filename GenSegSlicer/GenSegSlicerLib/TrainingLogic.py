@@ -12,12 +12,13 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.Arguments import requirePath
 from GenSegSlicerLib.CaseWriter import CaseWriter, newRunFolder
 from GenSegSlicerLib.Job import waitIfRequested
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentClasses import collectSegments, suggestClasses
 from GenSegSlicerLib.TrainingJob import TrainingJob
-from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
+from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
 
 
 class TrainingLogic:
@@ -64,15 +65,19 @@ class TrainingLogic:
             GenSegError: another training is running, or the pairs or settings are invalid.
         """
         self._requireNoTraining()
+        requirePairs(pairs)
         loadedPreset = load_preset(preset)
+        parent = requirePath(outputFolder, "outputFolder")
         count = len(usedPairs(pairs))
         config = TrainConfig.for_preset(loadedPreset, effort, labeled=count, **(settings or {}))
         if classMap is None:
             classMap = suggestClasses(collectSegments(pairs), loadedPreset)
         writer = CaseWriter(pairs, loadedPreset, config, classMap)
-        self._job = TrainingJob()
-        self._job.train(writer, newRunFolder(Path(outputFolder).absolute(), loadedPreset.name))
-        return waitIfRequested(self._job, wait)
+        runFolder = newRunFolder(parent, loadedPreset.name)
+        job = TrainingJob()
+        job.train(writer, runFolder)
+        self._job = job
+        return waitIfRequested(job, wait)
 
     def resume(self, runFolder: str | Path, wait: bool = False) -> TrainingJob:
         """Resume a run that was stopped or interrupted; a running one is monitored.
@@ -80,7 +85,7 @@ class TrainingLogic:
         Raises:
             GenSegError: not a run, another training is running, or the process cannot be started.
         """
-        run = RunFolder.open(Path(runFolder).absolute())
+        run = RunFolder.open(requirePath(runFolder, "runFolder"))
         if run.is_running():
             return waitIfRequested(self.attach(run.path), wait)
         self._requireNoTraining()
@@ -97,7 +102,7 @@ class TrainingLogic:
         Raises:
             GenSegError: not a run.
         """
-        run = RunFolder.open(Path(runFolder).absolute())
+        run = RunFolder.open(requirePath(runFolder, "runFolder"))
         if self._job is None or self._job.runFolder != run.path or not self._job.isActive:
             self._job = _follow(run.path)
         return self._job
@@ -108,7 +113,7 @@ class TrainingLogic:
         Raises:
             GenSegError: not a run.
         """
-        RunHistory().addRun(RunFolder.open(Path(runFolder).absolute()).path)
+        RunHistory().addRun(RunFolder.open(requirePath(runFolder, "runFolder")).path)
 
     def stop(self) -> None:
         """Ask the current training, if any, to finish its step, save a checkpoint and end.

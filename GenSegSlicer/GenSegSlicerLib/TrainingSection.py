@@ -17,6 +17,7 @@ from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.Paths import isFile, isFolder
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
 
@@ -130,8 +131,8 @@ def _deviceText(device: dict[str, Any]) -> str:
 def _folderProblem(folder: str) -> str:
     if not folder:
         return _("select an output folder")
-    if os.path.isfile(folder):  # false where a path cannot be examined
+    if isFile(Path(folder)):
         return _("the output folder is a file; select a folder")
-    if os.path.isdir(folder) and not os.access(folder, os.W_OK):
+    if isFolder(Path(folder)) and not os.access(folder, os.W_OK):
         return _("the output folder is not writable; select another folder")
     return ""

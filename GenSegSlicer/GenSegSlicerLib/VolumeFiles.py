@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.Arguments import requireVolume
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     hasOrthogonalAxes,
@@ -17,6 +18,7 @@ from GenSegSlicerLib.Geometry import (
     spacingFromMatrix,
 )
 from GenSegSlicerLib.ImageFiles import imageWithDefaultGeometry, readImage, writeImage
+from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 
@@ -43,9 +45,10 @@ def requireScalarVolume(
     """Return the volume if it can be written.
 
     Raises:
-        GenSegError: it has no voxels, several components per voxel, or an invalid geometry.
+        GenSegError: it is no volume, or has no voxels, several components per voxel, or an invalid
+            geometry.
     """
-    name, image = volumeNode.GetName(), volumeNode.GetImageData()
+    name, image = requireVolume(volumeNode).GetName(), volumeNode.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise GenSegError(
             _("{name} has no voxels; load or select another volume").format(name=name)
@@ -67,6 +70,21 @@ def requireScalarVolume(
         raise GenSegError(
             _("The axes of {name} are not orthogonal; resample the volume first").format(name=name)
         )
+    return volumeNode
+
+
+def requireFiniteVoxels(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Return the volume if all voxels are finite numbers.
+
+    Raises:
+        GenSegError: there are NaN or infinite voxels.
+    """
+    voxels = voxelsOf(volumeNode.GetImageData())
+    if voxels.dtype.kind == "f" and not all(np.isfinite(part).all() for part in voxels):
+        text = _("{name} contains NaN or infinite voxels; correct or leave out the volume")
+        raise GenSegError(text.format(name=volumeNode.GetName()))
     return volumeNode
 
 

@@ -104,6 +104,33 @@ def test_process_error_is_one_line_with_details(
     assert job.details.startswith("Traceback...")
 
 
+def test_finished_results_are_kept_when_another_volume_fails(
+    host: Any, scene: Any, model: Path
+) -> None:
+    volumes = [bright_block(name, GRIDS["RAS"])[0] for name in ("first", "second", "third")]
+    logic = GenSegSlicerLogic()
+    voxels = slicer.util.arrayFromVolume(volumes[1]).astype(np.float32)
+    voxels[0, 0, 0] = np.nan
+    slicer.util.updateVolumeFromArray(volumes[1], voxels)
+    with pytest.raises(GenSegError, match="second contains NaN or infinite voxels"):
+        logic.apply(model, volumes)
+    voxels[0, 0, 0] = 0
+    slicer.util.updateVolumeFromArray(volumes[1], voxels)
+    job = logic.apply(model, volumes)
+    watch = JobRecorder(host, job)
+    watch.until(lambda: job.folder.joinpath("in", "volume_002.nrrd").is_file())
+    job.folder.joinpath("in", "volume_001.nrrd").write_bytes(b"damaged")
+    watch.wait_until_ended()
+    assert (job.state, job.message) == ("failed", "second could not be segmented")
+    assert job.segmentedNodes == [volumes[0], volumes[2]]
+    assert [node.GetName() for node in job.segmentationNodes] == [
+        "first by GenSeg",
+        "third by GenSeg",
+    ]
+    assert any(warning.startswith("second: ") for warning in job.warnings), job.warnings
+    assert temporary_folders() == []
+
+
 def test_invalid_arguments_are_rejected(host: Any, scene: Any, model: Path, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     volume, _ = bright_block("volume", GRIDS["RAS"])
@@ -117,4 +144,12 @@ def test_invalid_arguments_are_rejected(host: Any, scene: Any, model: Path, tmp_
         logic.apply(model, [])
     with pytest.raises(GenSegError, match="Several volumes"):
         logic.apply(model, [volume, volume], output)
+    with pytest.raises(GenSegError, match="output is not a volume"):
+        logic.apply(model, output)
+    with pytest.raises(GenSegError, match="None is not a volume"):
+        logic.apply(model, None)
+    with pytest.raises(GenSegError, match="volume is not a segmentation"):
+        logic.apply(model, volume, volume)
+    with pytest.raises(GenSegError, match="mode must be one of replace, add, not 'foo'"):
+        logic.apply(model, volume, mode="foo")
     assert temporary_folders() == []

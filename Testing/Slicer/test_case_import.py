@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813 - the usual name
 import slicer
 import vtk
 from GenSegSlicerLib.PairFinder import importFolder
@@ -132,6 +133,26 @@ def test_unnamed_labels_are_numbered(scene: Any, tmp_path: Path, grid: str) -> N
     writeVolume(pair.volumeNode, tmp_path / "i.nrrd")
     written, image = read_label(tmp_path / "l.nrrd"), read_image(tmp_path / "i.nrrd")
     np.testing.assert_array_equal(written.array == 2, image.array == 2)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int8])
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_labels_and_images_of_any_integer_type_get_a_type_that_vtk_supports(
+    scene: Any, tmp_path: Path, kind: type, offset: float
+) -> None:
+    voxels = two_class_labels()
+    for folder, origin in (("images", 0.0), ("labels", offset)):
+        (tmp_path / folder).mkdir()
+        image = sitk.GetImageFromArray(voxels.astype(kind))
+        image.SetOrigin((7 + origin, 8, 9))
+        sitk.WriteImage(image, str(tmp_path / folder / "a.nii.gz"))
+    (pair,) = importFolder(tmp_path)
+    segment = pair.segmentationNode.GetSegmentation().GetNthSegment(0)
+    images = pair.volumeNode.GetImageData(), segment.GetRepresentation("Binary labelmap")
+    for each in images:
+        assert each.GetScalarTypeAsString() in ("unsigned char", "short", "int")
+    found = [segment_array(pair.segmentationNode, f"Label {k}", pair.volumeNode) for k in (1, 2)]
+    np.testing.assert_array_equal(found[0] + 2 * found[1], voxels)
 
 
 def test_seg_nrrd_files_keep_their_segments(scene: Any, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.TrainingPair import TrainingPair
 from panel_scenes import load_hippocampi
 
 from GenSegLib.cases import Role
@@ -89,3 +90,51 @@ def test_volumes_of_one_person_are_on_one_side(
     sides = [{case.person for case in cases.of_role(role)} for role in (Role.TRAIN, Role.VALIDATE)]
     assert [len(side) for side in sides] == [2, 1]
     assert not set.intersection(*sides)
+
+
+UNUSABLE = "x" * 300  # the system refuses to examine such a path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"outputFolder": UNUSABLE}, "cannot be used as output folder"),
+        ({"outputFolder": None}, "outputFolder must be the path"),
+        ({"outputFolder": ""}, "outputFolder must be the path"),
+        ({"preset": None}, "unknown preset 'None'"),
+        ({"role": "teach"}, "role must be one of train, validate, ignore, not 'teach'"),
+        ({"segmentationNode": None}, "None is not a segmentation"),
+    ],
+)
+def test_invalid_arguments_of_a_training_leave_the_logic_usable(
+    host: Any, scene: Any, hippocampus: Path, tmp_path: Path, changes: dict, message: str
+) -> None:
+    load_hippocampi(hippocampus, 2)
+    logic = GenSegSlicerLogic()
+    pairs = logic.findPairs()
+    arguments = {"preset": "hippocampus-mri", "outputFolder": tmp_path / "runs"}
+    for name, value in changes.items():
+        if name in arguments:
+            arguments[name] = tmp_path / value if value == UNUSABLE else value
+        else:
+            setattr(pairs[0], name, value)
+    with pytest.raises(GenSegError, match=message):
+        logic.train(pairs, **arguments)
+    assert logic.trainingJob is None
+    logic.stop()
+
+
+def test_wrong_arguments_are_rejected_by_every_method(host: Any, scene: Any) -> None:
+    logic = GenSegSlicerLogic()
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segments")
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "volume")
+    pair = TrainingPair(volume, segmentation, "teach")
+    for call in (
+        *(lambda: logic.resume(None), lambda: logic.attach(7), lambda: logic.addRun("")),
+        *(lambda: logic.importFolder(None), lambda: logic.apply(None, volume)),
+        *(lambda: logic.evaluate(segmentation, volume), lambda: logic.evaluate("a", "b")),
+        *(lambda: logic.checkPairs([pair], {}), lambda: logic.checkPairs([volume], {})),
+        lambda: logic.train([volume], "hippocampus-mri", "runs"),
+    ):
+        with pytest.raises(GenSegError):
+            call()

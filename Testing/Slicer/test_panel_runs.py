@@ -129,8 +129,9 @@ def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
     reopened.press(reopened.ui.closingContinueButton)
     assert reopened.ui.closingFrame.isHidden()
     assert reopened.ui.closingSelector.currentText == "Keep training"
-    reopened.widget.panel.onApplicationQuit()
-    assert reopened.widget.panel.runs.job.state == "running"
+    job = reopened.widget.panel.runs.job
+    reopened.widget.cleanup()  # as Slicer does when it quits
+    assert job.state == "running"
 
 
 def test_stop_and_resume(reopened: PanelDriver, going: Path) -> None:
@@ -151,10 +152,10 @@ def test_stop_and_resume(reopened: PanelDriver, going: Path) -> None:
     wait_for_steps(panel, resumed)
     assert resumed.runFolder == going
     panel.press(ui.closingStopButton)  # remembered
-    panel.widget.panel.onApplicationQuit()
+    panel.host.close_module("GenSegSlicer")  # as Slicer does when it quits
     panel.host.wait_until(lambda: not resumed.isActive, 60)
     assert resumed.state == "stopped"
-    assert panel.parameters.outputFolder == str(going.parent)  # for the next scene
+    assert PanelDriver(panel.host).parameters.outputFolder == str(going.parent)  # remembered
 
 
 def test_missing_output_folder_and_failed_training_are_reported_in_one_line(

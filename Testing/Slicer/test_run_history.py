@@ -81,3 +81,11 @@ def test_a_run_is_running_only_while_it_is_locked(tmp_path: Path) -> None:
 )
 def test_the_title_of_a_run_begins_with_its_time(name: str, title: str) -> None:
     assert runTitle(Path("runs", name)) == title
+
+
+def test_a_model_that_cannot_be_examined_is_not_listed(tmp_path: Path) -> None:
+    for name in ("x" * 300, "usable"):
+        RunHistory().addModel(tmp_path / name)
+    write_json(tmp_path / "usable" / "configs" / "metadata.json", {})
+    assert RunHistory().models() == [tmp_path / "usable"]
+    assert RunHistory().runs() == []

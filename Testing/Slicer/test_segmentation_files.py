@@ -31,6 +31,7 @@ from mrml_nodes import (
     two_class_labels,
 )
 from result_files import NAMES, save_prediction
+from vtk.util.numpy_support import vtk_to_numpy
 
 from GenSegLib.data.image_io import on_same_grid, read_image, read_label
 from GenSegLib.errors import GenSegError
@@ -269,3 +270,26 @@ def test_segment_without_binary_labelmap_is_reported(scene: Any, tmp_path: Path)
     segments.GetSegmentation().GetNthSegment(0).RemoveRepresentation("Binary labelmap")
     with pytest.raises(GenSegError, match="segment Anterior has no binary labelmap"):
         writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+
+
+@pytest.mark.parametrize("array", [vtk.vtkLongLongArray, vtk.vtkUnsignedLongLongArray])
+@pytest.mark.parametrize("as_segmentation", [True, False])
+def test_64_bit_labels_are_resampled_without_crashing_slicer(
+    scene: Any, tmp_path: Path, array: Any, as_segmentation: bool
+) -> None:
+    label, grid = two_class_labels(), GRIDS["oblique"]
+    shifted = grid @ np.array([[1, 0, 0, 0.2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    volume = add_volume(noise(), grid)
+    scalars = array()
+    scalars.SetNumberOfTuples(label.size)
+    vtk_to_numpy(scalars)[:] = label.ravel()
+    image = oriented_image(label, shifted)
+    image.GetPointData().SetScalars(scalars)
+    if as_segmentation:
+        node, names = add_segmentation([(image, NAMES)]), NAMES
+    else:
+        node, names = add_label_map(label, shifted), {1: "Label 1", 2: "Label 2"}
+        node.GetImageData().GetPointData().SetScalars(scalars)
+    same = {name: name for name in names.values()}
+    writeLabel(node, volume, same, names, tmp_path / "label.nrrd")
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, label)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+import vtk
 from GenSegSlicerLib.VolumeFiles import loadDerivedVolume, loadVolume, writeVolume
 from mrml_nodes import (
     GRIDS,
@@ -26,6 +27,7 @@ from mrml_nodes import (
     noise,
     world_grid,
 )
+from vtk.util.numpy_support import vtk_to_numpy
 
 from GenSegLib.data.image_io import read_image
 from GenSegLib.errors import GenSegError
@@ -75,6 +77,28 @@ def test_scalar_types_are_preserved(scene: Any, tmp_path: Path, kind: type) -> N
     node = loadVolume(tmp_path / "image.nrrd", "again")
     assert slicer.util.arrayFromVolume(node).dtype == kind
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), voxels)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        *(vtk.vtkLongArray, vtk.vtkUnsignedLongArray, vtk.vtkSignedCharArray),
+        *(vtk.vtkLongLongArray, vtk.vtkUnsignedLongLongArray, vtk.vtkIdTypeArray),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz"])
+def test_types_that_writers_do_not_support_are_converted(
+    scene: Any, tmp_path: Path, array: Any, suffix: str
+) -> None:
+    voxels = noise() % 100
+    node = add_volume(voxels, GRIDS["RAS"])
+    scalars = array()
+    scalars.SetNumberOfTuples(voxels.size)
+    vtk_to_numpy(scalars)[:] = voxels.ravel()
+    node.GetImageData().GetPointData().SetScalars(scalars)
+    writeVolume(node, tmp_path / f"image{suffix}")
+    np.testing.assert_array_equal(read_image(tmp_path / f"image{suffix}").array[0].T, voxels)
+    assert node.GetImageData().GetPointData().GetScalars() is scalars
 
 
 def test_extent_offset_is_part_of_the_geometry(scene: Any, tmp_path: Path) -> None:
