@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.data.meta_tensor import MetaTensor
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
 
 from GenSegLib.data.image_io import Volume
@@ -298,3 +299,17 @@ def test_the_bundle_preprocesses_images_as_genseg_does(
     expected = Preprocessor(preset).apply(Volume(array, np.eye(4))).image
     actual = parser.get_parsed_content("preprocessing")({"image": torch.from_numpy(array)})
     np.testing.assert_allclose(np.asarray(actual["image"]), expected, atol=1e-4)
+
+
+def test_the_bundle_of_a_2d_model_resamples_within_slices_alone(tmp_path: Path) -> None:
+    spacing = {"spacing": (2.0, 1.6), "patch_size": (32, 32), "multiple": 16}
+    write_model_files(tmp_path, tiny_metadata(replace(PRESET, spatial_dims=2, **spacing)))
+    parser = ConfigParser()
+    parser.read_config(tmp_path / "configs" / "inference.json")
+    del parser["preprocessing"]["transforms"][:2]
+    affine = np.diag([1, 1, 7, 1])
+    image = MetaTensor(torch.randn(1, 60, 50, 9), affine=affine)
+    actual = parser.get_parsed_content("preprocessing")({"image": image})["image"]
+    expected = Preprocessor(replace(PRESET, spatial_dims=2, **spacing))
+    assert actual.shape == expected.apply(Volume(image.numpy(), affine)).image.shape
+    assert actual.shape[3] == 9
