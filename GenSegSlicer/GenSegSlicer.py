@@ -103,11 +103,11 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Ignore parameter changes while a scene is imported."""
-        self.panel.setParameterNode(None)
+        self.panel.onSceneImporting()
 
     def onSceneReady(self, caller: vtk.vtkObject, event: str) -> None:
         """Show the parameters of the new scene."""
-        self.panel.setParameterNode(self.logic.getParameterNode())
+        self.panel.onSceneReady(self.logic.getParameterNode())
 
     def onNodeRemoved(self, caller: vtk.vtkObject, event: str) -> None:
         """Remove pairs whose nodes were removed."""

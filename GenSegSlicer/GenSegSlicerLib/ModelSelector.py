@@ -89,7 +89,6 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Spacing"), _spacing(metadata)),
         (_("Training cases"), str(metadata.cases)),
         (_("Validation Dice"), _dice(metadata)),
-        (_("Note"), "<br>".join(map(escape, metadata.notes))),
         (_("Volumes"), _volumes(metadata)),
         (_("Notes"), "<br>".join(map(escape, metadata.notes))),
         (_("Network"), escape(metadata.network)),
@@ -140,4 +139,5 @@ def _volumes(metadata: ModelMetadata) -> str:
     return ", ".join(
         text.format(name=escape(metadata.labels[value]), low=format_ml(low), high=format_ml(high))
         for value, (low, high) in sorted(metadata.volumes.items())
+        if high > 0
     )

@@ -88,7 +88,7 @@ def _roleCounts(pairs: Sequence[TrainingPair]) -> str:
     if not pairs:
         return _("No pairs yet. Load volumes and segmentations, then add them.")
     if validate:
-        text = _("{train} training pairs, {validate} validation pairs.")
+        text = _("Pairs for training: {train}, for validation: {validate}.")
         return text.format(train=train, validate=validate)
     if train == 1:
         return _("One training pair; training needs at least two.")

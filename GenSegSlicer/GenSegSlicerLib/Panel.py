@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 import vtk
 
 from GenSegSlicerLib.ApplySection import ApplySection
@@ -15,6 +16,7 @@ from GenSegSlicerLib.PanelSections import PanelSections
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.ReviewSection import ReviewSection
 from GenSegSlicerLib.RunSection import RunSection
+from GenSegSlicerLib.TrainingPair import mergeImported
 from GenSegSlicerLib.TrainingSection import TrainingSection
 
 
@@ -29,6 +31,7 @@ class Panel:
     def __init__(self, ui: Any, logic: GenSegSlicerLogic) -> None:
         self.ui = ui
         self.parameters: GenSegSlicerParameterNode | None = None
+        self._kept: slicer.vtkMRMLScriptedModuleNode | None = None
         self._guiTag: int | None = None
         self._observerTag: int | None = None
         self.cases = CasesSection(ui, logic)
@@ -95,6 +98,21 @@ class Panel:
         for section in self._sections:
             section.onSceneClosed()
         self.setParameterNode(None)
+
+    def onSceneImporting(self) -> None:
+        """Release the parameter node, and remember what the imported scene must not replace."""
+        self._kept = None
+        if self.parameters is not None and self.cases.pairs:
+            self._kept = slicer.vtkMRMLScriptedModuleNode()
+            self._kept.Copy(self.parameters.parameterNode)
+        self.setParameterNode(None)
+
+    def onSceneReady(self, node: vtk.vtkObject) -> None:
+        """Show the parameters of a new scene, or those from before an import with its pairs."""
+        if self._kept is not None:
+            mergeImported(node, self._kept)
+            self._kept = None
+        self.setParameterNode(node)
 
     def onApplicationQuit(self) -> None:
         """Stop a running training if the user chose so."""

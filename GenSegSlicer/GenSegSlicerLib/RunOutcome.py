@@ -29,6 +29,11 @@ def recordOutcome(
         error: error that the process reported.
         killed: whether the user ended it.
     """
+    if not RunFolder.is_run(run.path):
+        text = _(
+            "{path} was not found: the run was deleted or moved, or its drive is not connected"
+        )
+        return State.FAILED.value, text.format(path=run.path)
     status = _readStatus(run)
     if status["state"] == State.QUEUED.value and exitCode is None and not killed:
         return State.STOPPED.value, _("This training has not started; use Resume to start it")
@@ -71,7 +76,7 @@ def _failureMessage(run: RunFolder, exitCode: int | None) -> str:
 
 
 def _resumeHint(run: RunFolder) -> str:
-    if any(run.checkpoints.glob("*")):
+    if any(path.name[0] != "." for path in run.checkpoints.glob("*")):  # none is half-written
         return _("use Resume to continue from the last checkpoint")
     return _("use Resume to start it again")
 

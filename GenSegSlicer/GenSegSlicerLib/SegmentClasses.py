@@ -56,15 +56,18 @@ def suggestClasses(segments: Sequence[SegmentOccurrence], preset: Preset) -> dic
     """Suggest a class for each segment name, "" (ignored) if there is no unique match.
 
     Classes of a preset are matched by name ("Liver left" is Liver, "liver tumor" is not), by
-    terminology, and finally by number ("Label 2", "Segment_2"). Custom presets use the segment
-    names as classes.
+    terminology, and finally by number ("Label 2", "Segment_2") if the preset has all numbers that
+    occur. Custom presets use the segment names as classes.
     """
     if not preset.labels:
         return {segment.name: segment.name for segment in segments}
-    return {segment.name: _suggest(segment, preset) for segment in segments}
+    numbers = {_numberIn(segment.name) for segment in segments} - {0}
+    isNumberedAlike = numbers <= set(preset.labels)  # "Label 45" is of another label scheme
+    byNumber = preset.labels if isNumberedAlike else {}
+    return {segment.name: _suggest(segment, preset, byNumber) for segment in segments}
 
 
-def _suggest(segment: SegmentOccurrence, preset: Preset) -> str:
+def _suggest(segment: SegmentOccurrence, preset: Preset, byNumber: Mapping[int, str]) -> str:
     classes = preset.labels.values()
     code = _typeCode(segment.terminology)
     candidates = (
@@ -75,7 +78,7 @@ def _suggest(segment: SegmentOccurrence, preset: Preset) -> str:
             for value, name in preset.labels.items()
             if code and code == _typeCode(preset.terminology.get(value, ""))
         },
-        {preset.labels.get(_numberIn(segment.name), "")},
+        {byNumber.get(_numberIn(segment.name), "")},
     )
     names = next((found for found in candidates if found), set())
     return names.pop() if len(names) == 1 else ""

@@ -114,7 +114,7 @@ def addSegments(
             segment.SetTag(segment.GetTerminologyEntryTagName(), style.terminology[value])
         segment.AddRepresentation(BINARY, labelmap)
         segment.SetLabelValue(value)
-        segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(name))
+        segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(segment.GetName()))
 
 
 def _convertToBinaryLabelmap(node: slicer.vtkMRMLSegmentationNode) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from slicer.i18n import tr as _
 
@@ -19,6 +20,9 @@ from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentClasses import collectSegments, suggestClasses
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
+
+# Trainings of all logics of this application; a run is not locked until its process has begun.
+_started: WeakSet[TrainingJob] = WeakSet()
 
 
 class TrainingLogic:
@@ -76,6 +80,7 @@ class TrainingLogic:
         runFolder = newRunFolder(parent, loadedPreset.name)
         job = TrainingJob()
         job.train(writer, runFolder)
+        _started.add(job)
         self._job = job
         return waitIfRequested(job, wait)
 
@@ -91,6 +96,7 @@ class TrainingLogic:
         self._requireNoTraining()
         job = TrainingJob()
         job.resume(run.path)
+        _started.add(job)
         self._job = job
         return waitIfRequested(job, wait)
 
@@ -130,9 +136,9 @@ class TrainingLogic:
         Raises:
             GenSegError: a training is running.
         """
-        job = self._job
-        running = job.runFolder if job is not None and job.isActive else RunHistory().runningRun()
-        if running is not None or (job is not None and job.isActive):
+        active = [job for job in (self._job, *_started) if job is not None and job.isActive]
+        running = active[0].runFolder if active else RunHistory().runningRun()
+        if running is not None or active:
             folder = running or _("writing the cases")
             text = _("A training is already running ({folder}); stop it or wait until it ends")
             raise GenSegError(text.format(folder=folder))

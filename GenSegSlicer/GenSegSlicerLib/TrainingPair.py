@@ -100,6 +100,21 @@ def savePairs(parameters: GenSegSlicerParameterNode, pairs: Sequence[TrainingPai
         parameters.pairRoles = [pair.role for pair in pairs]
 
 
+def mergeImported(node: slicer.vtkMRMLScriptedModuleNode, kept: slicer.vtkMRMLNode) -> None:
+    """Restore the parameters that an imported scene has replaced; its pairs are added to them.
+
+    Args:
+        node: the parameter node, with the parameters of the imported scene.
+        kept: copy of the node from before the import.
+    """
+    imported = loadPairs(GenSegSlicerParameterNode(node), ())
+    node.Copy(kept)
+    parameters = GenSegSlicerParameterNode(node)
+    pairs = loadPairs(parameters, ())
+    known = {nodeIDs(pair) for pair in pairs}
+    savePairs(parameters, [*pairs, *(pair for pair in imported if nodeIDs(pair) not in known)])
+
+
 def nodeIDs(pair: TrainingPair) -> tuple[str, str]:
     """Return the IDs of both nodes, which identify a pair."""
     return pair.volumeNode.GetID(), pair.segmentationNode.GetID()

@@ -314,3 +314,25 @@ def test_saved_scene_restores_the_panel(
     assert panel.rows(panel.ui.segmentsTable) == segments
     assert panel.ui.effortSelector.currentText == "Time budget"
     assert (panel.ui.timeBudgetSpinBox.value, panel.ui.seedSpinBox.value) == (7, 5)
+
+
+def test_added_scene_does_not_replace_pairs_and_folder(
+    panel: PanelDriver, hippocampus: Path, tmp_path: Path
+) -> None:
+    load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.parameters.outputFolder = "of the other scene"
+    scene_file = tmp_path / "other.mrb"
+    assert slicer.util.saveScene(str(scene_file))
+    slicer.mrmlScene.Clear(0)
+    load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.parameters.outputFolder = "mine"
+    panel.select_rows(panel.ui.casesTable, [0])
+    panel.press(panel.ui.roleValidateButton)
+    slicer.util.loadScene(str(scene_file), {"clear": False})
+    panel.host.process_events()
+    assert panel.parameters.outputFolder == "mine"
+    assert list(panel.parameters.pairRoles) == ["validate", *["train"] * 4]
+    assert len({node.GetID() for node in panel.parameters.pairVolumes}) == 5
+    assert panel.ui.casesTable.rowCount == 5

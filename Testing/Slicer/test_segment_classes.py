@@ -136,3 +136,9 @@ def test_preset_classes_keep_their_values() -> None:
 def test_optional_class_needs_a_segment(lesion: str) -> None:
     found = classLabels({"a": "Liver", "b": lesion}, LIVER)
     assert found == ({1: "Liver", 2: "Lesion"} if lesion else {1: "Liver"})
+
+
+def test_a_class_is_suggested_by_number_only_where_all_numbers_are_of_the_preset() -> None:
+    numbered = [SegmentOccurrence(f"Label {k}", "", 1) for k in range(1, 46)]
+    assert set(suggestClasses(numbered, LIVER).values()) == {""}
+    assert suggestClasses(numbered[:1], LIVER) == {"Label 1": "Liver"}

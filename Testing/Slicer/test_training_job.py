@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,7 @@ def test_quit_while_writing_cases_leaves_no_files(
 ) -> None:
     host.app.aboutToQuit.emit()
     assert list((folder / "runs").iterdir()) == []
+    writing[1].stop()  # for the next test: this application goes on
 
 
 def test_partial_run_folders_of_a_killed_slicer_are_removed(
@@ -238,3 +240,29 @@ def set_steps(run: RunFolder, **steps: int) -> None:
     """Change the number of steps of a run."""
     config = read_json(run.path / "config.json")
     write_json(run.path / "config.json", config | {"train": config["train"] | steps})
+
+
+def test_one_training_at_a_time_whichever_logic_starts_it(
+    host: Any, writing: tuple[GenSegSlicerLogic, TrainingJob], folder: Path
+) -> None:
+    _, job = writing
+    with pytest.raises(GenSegError, match="A training is already running"):
+        GenSegSlicerLogic().resume(small_run(folder / "second").path)
+    job.stop()
+
+
+def test_what_an_ended_run_says_is_true(host: Any, folder: Path) -> None:
+    run = small_run(folder)
+    run.checkpoints.mkdir()
+    (run.checkpoints / ".last.pt.x.tmp").write_bytes(b"half-written")
+    run.write_status("running", 0)
+    job = GenSegSlicerLogic().attach(run.path)
+    assert "use Resume to start it again" in job.message
+    logic, deleted = GenSegSlicerLogic(), small_run(folder / "deleted")
+    with deleted.lock():
+        deleted.write_status("running", 3)
+        job = logic.attach(deleted.path)
+        shutil.rmtree(deleted.path)
+    JobRecorder(host, job).wait_until_ended()
+    assert job.state == "failed"
+    assert "was not found: the run was deleted or moved" in job.message
