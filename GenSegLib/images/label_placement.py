@@ -58,7 +58,7 @@ def place_label(label: Volume, image: Volume) -> PlacedLabel:
             return PlacedLabel(volume, (*warnings, _OTHER_FORM) if k else warnings)
     index = np.linalg.inv(image.affine) @ label.affine
     warnings = _outside_warning(label, image, index)
-    array = _resample(label.array[0], image.shape, np.linalg.inv(index))
+    array = resample_label(label.array[0], image.shape, np.linalg.inv(index))
     resampled = (
         f"the label's voxels ({_millimeters(label)}) do not coincide with the image's "
         f"({_millimeters(image)}); the label was resampled to the image"
@@ -196,7 +196,7 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
     return (lost,) if outside else ()
 
 
-def _resample(label: Array, shape: tuple[int, ...], index: Array) -> Array:
+def resample_label(label: Array, shape: tuple[int, ...], index: Array) -> Array:
     """Return the label that covers most of each voxel of a grid.
 
     Args:

@@ -10,9 +10,11 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.layouts import read_cases
+from GenSegLib.dicom.files import is_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import format_labels
 from GenSegLib.presets import list_presets, load_preset
+from GenSegSlicerLib.DicomFiles import readDicomSegmentation
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.SegmentNodes import SegmentStyle, addSegments, newSegmentation, resetToVolume
@@ -65,6 +67,9 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     resetToVolume(node, volumeNode)
     if case.label.name.lower().endswith(".seg.nrrd"):
         _readSegments(node, case.label)
+    elif is_segmentation(case.label):
+        image, names = readDicomSegmentation(case.label, volumeNode)
+        addSegments(node, image, volumeNode, SegmentStyle(names))
     else:
         image = readLabelImage(case.label, volumeNode, fileIJKToRAS(volumeNode))
         values = [value for value in countValues(voxelsOf(image)) if value]

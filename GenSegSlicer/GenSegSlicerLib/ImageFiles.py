@@ -11,7 +11,6 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_checks import require_valid_file
 from GenSegSlicerLib.Geometry import matrixFromArray
@@ -65,7 +64,7 @@ def writeImage(
 
 
 def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStorageNode:
-    """Read a file or a folder of a DICOM series into a node, which may be outside the scene.
+    """Read a file that is no DICOM into a node, which may be outside the scene.
 
     Returns:
         The storage node, not in a scene.
@@ -76,11 +75,10 @@ def readImage(node: slicer.vtkMRMLVolumeNode, path: Path) -> slicer.vtkMRMLStora
     if not path.exists():
         raise GenSegError(_("{path}: no such file").format(path=path))
     path = path.absolute()
-    if path.is_file():
-        require_valid_file(path)
+    require_valid_file(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(_firstSlice(path)))
-    storage.SetSingleFile(0 if path.is_dir() else 1)
+    storage.SetFileName(str(path))
+    storage.SetSingleFile(1)
     if not storage.ReadData(node) or node.GetImageData() is None:
         raise GenSegError(
             _("{path}: cannot be read as an image; copy or export it again").format(path=path)
@@ -122,11 +120,3 @@ def _isComplete(path: Path, image: vtk.vtkImageData) -> bool:
 
 def _isNrrd(path: Path) -> bool:
     return path.name.lower().endswith(".nrrd")
-
-
-def _firstSlice(path: Path) -> Path:
-    if not path.is_dir():
-        return path
-    if not is_dicom_folder(path):
-        raise GenSegError(_("{path}: this folder contains no DICOM series").format(path=path))
-    return min(entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")

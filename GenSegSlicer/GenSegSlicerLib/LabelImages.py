@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.label_placement import resample_label
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
     linearMatrix,
@@ -98,6 +99,16 @@ def binaryLabelmap(
     return image
 
 
+def hasVoxels(node: slicer.vtkMRMLNode, segment: Segment) -> bool:
+    """Return whether a segment has voxels of its own; closed surfaces have none."""
+    if not isSegmentation(node):
+        return True
+    if isSurface(node):
+        return False
+    item = node.GetSegmentation().GetSegment(segment.key)
+    return bool((voxelsOf(binaryLabelmap(item, node)) == item.GetLabelValue()).any())
+
+
 def _orientedCopy(node: slicer.vtkMRMLVolumeNode) -> slicer.vtkOrientedImageData:
     image = slicer.vtkOrientedImageData()
     image.ShallowCopy(node.GetImageData())
@@ -112,7 +123,11 @@ def _resampleToVolume(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
 ) -> _Labelmap:
-    """Crop a labelmap to a volume if the voxel grids coincide, otherwise resample it."""
+    """Crop a labelmap to a volume if the voxel grids coincide, otherwise resample it.
+
+    Each voxel gets the label that covers most of it, as in the library; through nonlinear
+    transforms, it gets that of the nearest voxel.
+    """
     if image.GetNumberOfPoints() == 0:
         return _EMPTY
     image = withSupportedScalars(image)
@@ -120,11 +135,25 @@ def _resampleToVolume(
     offset = _offsetInVolume(image, transform, volumeNode)
     if offset is not None:
         return _crop(voxelsOf(image), offset, volumeNode)
+    between = linearMatrix(transform)
+    if between is not None:
+        return _resampleLinearly(image, between, volumeNode)
     resampled = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
         image, referenceGeometryImage(volumeNode), resampled, False, False, transform
     )
     return _crop(voxelsOf(resampled), np.zeros(3), volumeNode)
+
+
+def _resampleLinearly(
+    image: slicer.vtkOrientedImageData,
+    between: np.ndarray,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+) -> _Labelmap:
+    size = volumeNode.GetImageData().GetDimensions()
+    toImage = np.linalg.inv(between @ imageIJKToRAS(image)) @ localIJKToRAS(volumeNode)
+    labels = resample_label(voxelsOf(image).T, size, toImage)
+    return labels.T, (slice(None),) * 3
 
 
 def _offsetInVolume(

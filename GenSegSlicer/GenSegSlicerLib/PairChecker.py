@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import qt
 
 from GenSegLib.data.volume_ranges import find_volume_outliers
-from GenSegSlicerLib.PairChecks import checkPair, referenceWarning
+from GenSegSlicerLib.PairChecks import checkPair, lossWarning, referenceWarning
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
 
@@ -83,7 +83,9 @@ class PairChecker:
         for row, pair in enumerate(self._pairs):
             name = pair.volumeNode.GetName()
             lines = [f"{name}: {line}" for line in outliers.get(str(row), ())]
-            warning = "\n".join(line for line in (referenceWarning(pair), *lines) if line)
+            warning = "\n".join(
+                line for line in (referenceWarning(pair), lossWarning(pair), *lines) if line
+            )
             if pair.warning != warning:
                 pair.warning = warning
                 self._onChecked(row)

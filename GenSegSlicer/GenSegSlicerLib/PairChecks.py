@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from GenSegLib.data.volume_ranges import label_volumes
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
-from GenSegSlicerLib.LabelImages import rasterizeSegments
+from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.Segments import isSegmentation
@@ -52,6 +52,15 @@ def referenceWarning(pair: TrainingPair) -> str:
     text = _("{segmentation} was made on {reference}; check that it belongs to {volume}")
     names = (each.GetName() for each in (node, reference, pair.volumeNode))
     return text.format(**dict(zip(("segmentation", "reference", "volume"), names)))
+
+
+def lossWarning(pair: TrainingPair) -> str:
+    """Return a warning if segments were lost in the voxels of the volume, "" if none was."""
+    if not pair.lost:
+        return ""
+    text = _("{names} of {segmentation} covers no half voxel of {volume}, or is overwritten; lost")
+    names = (pair.segmentationNode.GetName(), pair.volumeNode.GetName())
+    return text.format(names=", ".join(pair.lost), segmentation=names[0], volume=names[1])
 
 
 def trainingProblem(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
@@ -133,9 +142,15 @@ def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
     node, labels = pair.segmentationNode, classLabels(classMap)
-    voxels = rasterizeSegments(node, pair.volumeNode, chooseSegments(node, classMap, labels))
+    chosen = chooseSegments(node, classMap, labels)
+    voxels = rasterizeSegments(node, pair.volumeNode, chosen)
     spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
     pair.volumes = dict(label_volumes(voxels, labels, spacing))
+    pair.lost = [
+        segment.name
+        for segment, value in chosen
+        if not pair.volumes[value] and hasVoxels(node, segment)
+    ]
     if not any(pair.volumes.values()):
         text = _("{segmentation} is empty or does not overlap {volume}; select the matching one")
         raise GenSegError(

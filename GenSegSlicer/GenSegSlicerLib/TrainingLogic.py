@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 from slicer.i18n import tr as _
 
@@ -22,7 +21,7 @@ from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
 
 # Trainings of all logics of this application; a run is not locked until its process has begun.
-_started: WeakSet[TrainingJob] = WeakSet()
+_started: list[TrainingJob] = []
 
 
 class TrainingLogic:
@@ -80,7 +79,7 @@ class TrainingLogic:
         runFolder = newRunFolder(parent, loadedPreset.name)
         job = TrainingJob()
         job.train(writer, runFolder)
-        _started.add(job)
+        _remember(job)
         self._job = job
         return waitIfRequested(job, wait)
 
@@ -96,7 +95,7 @@ class TrainingLogic:
         self._requireNoTraining()
         job = TrainingJob()
         job.resume(run.path)
-        _started.add(job)
+        _remember(job)
         self._job = job
         return waitIfRequested(job, wait)
 
@@ -148,3 +147,7 @@ def _follow(runFolder: Path) -> TrainingJob:
     job = TrainingJob()
     job.follow(runFolder)
     return job
+
+
+def _remember(job: TrainingJob) -> None:
+    _started[:] = [job, *(each for each in _started if each.isActive)]

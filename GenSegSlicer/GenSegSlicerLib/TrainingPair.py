@@ -27,6 +27,7 @@ class TrainingPair:
         role: one of `ROLES`.
         status: "" until the pair is checked, then "ok" or the reason why it cannot be used.
         volumes: segment volumes in ml by label value, set by the check.
+        lost: names of segments that have no voxel of the volume, set by the check.
         warning: reason to look at the segmentation, set when all pairs are checked.
     """
 
@@ -35,6 +36,7 @@ class TrainingPair:
     role: str = "train"
     status: str = ""
     volumes: dict[int, float] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
     warning: str = ""
 
     @property

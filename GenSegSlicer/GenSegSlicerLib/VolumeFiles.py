@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.Arguments import requireVolume
+from GenSegSlicerLib.DicomFiles import isDicom, readSeries
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     hasOrthogonalAxes,
@@ -89,13 +90,20 @@ def requireFiniteVoxels(
 
 
 def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Load a file or a folder of a DICOM series into the scene; raises as `readImage`."""
+    """Load a file or a folder of a DICOM series into the scene; raises as their readers do.
+
+    Volumes from DICOM have no storage node: they are saved with the scene.
+    """
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(name)
-    storage = readImage(node, Path(path))
-    slicer.mrmlScene.AddNode(node)
-    slicer.mrmlScene.AddNode(storage)
-    node.SetAndObserveStorageNodeID(storage.GetID())
+    if isDicom(Path(path)):
+        readSeries(node, Path(path))
+        slicer.mrmlScene.AddNode(node)
+    else:
+        storage = readImage(node, Path(path))
+        slicer.mrmlScene.AddNode(node)
+        slicer.mrmlScene.AddNode(storage)
+        node.SetAndObserveStorageNodeID(storage.GetID())
     node.CreateDefaultDisplayNodes()
     return node
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairChecks import checkPair, lossWarning
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
 from mrml_nodes import (
     GRIDS,
     RIGID,
+    SHAPE,
     add_ball,
     add_label_map,
     add_segmentation,
@@ -146,3 +147,17 @@ def test_pair_names_are_valid_file_names_on_all_platforms(
 def test_case_names_are_unique_on_case_insensitive_file_systems(scene: Any) -> None:
     pairs = [pair_of(name=name) for name in ("A", "a", "b", "A", "a_2")]
     assert caseNames(pairs) == ["A", "a_2", "b", "A_3", "a_2_2"]
+
+
+def test_segments_that_are_lost_in_the_voxels_of_the_volume_are_named(scene: Any) -> None:
+    grid = GRIDS["RAS"]
+    finer = grid @ np.diag([0.25, 0.25, 0.25, 1.0])
+    voxels = np.zeros([4 * n for n in SHAPE], np.uint8)
+    voxels[8:24, 8:24, 8:24] = 1
+    voxels[33, 33, 33] = 2
+    volume = add_volume(noise(), grid, "CT")
+    node = add_segmentation([(oriented_image(voxels, finer), {1: "Liver", 2: "Cyst"})], "segments")
+    pair = TrainingPair(volume, node)
+    assert checkPair(pair, {"Liver": "Liver", "Cyst": "Cyst"}) == "ok"
+    assert pair.lost == ["Cyst"]
+    assert "Cyst of segments covers no half voxel of CT" in lossWarning(pair)

@@ -33,8 +33,9 @@ from mrml_nodes import (
 from result_files import NAMES, save_prediction
 from vtk.util.numpy_support import vtk_to_numpy
 
-from GenSegLib.data.image_io import on_same_grid, read_image, read_label
+from GenSegLib.data.image_io import Volume, on_same_grid, read_image, read_label
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.label_placement import place_label
 
 SAME = {name: name for name in NAMES.values()}
 NONE = np.eye(4)
@@ -102,19 +103,8 @@ def test_result_has_exactly_the_geometry_of_the_volume(
     assert node.GetParentTransformNode() is volume.GetParentTransformNode()
 
 
-def nearest(label: np.ndarray, grid: np.ndarray, of_label: np.ndarray, shape: Any) -> np.ndarray:
-    """Nearest-neighbor resampling of a label."""
-    k, j, i = np.indices(shape).reshape(3, -1)
-    points = np.stack([i, j, k, np.ones_like(i)])
-    places = np.rint(np.linalg.inv(of_label) @ grid @ points)[:3].astype(int)[::-1]
-    inside = np.all([(p >= 0) & (p < n) for p, n in zip(places, label.shape)], axis=0)
-    values = np.zeros(inside.shape, label.dtype)
-    values[inside] = label[tuple(places[:, inside])]
-    return values.reshape(shape)
-
-
 @pytest.mark.parametrize("parent", [NONE, RIGID, grid_matrix((1, 1, 1), skew=0.4)])
-def test_segments_of_another_geometry_are_resampled_to_the_nearest_voxel(
+def test_segments_of_another_geometry_are_resampled_as_by_the_command_line(
     scene: Any, tmp_path: Path, parent: Any
 ) -> None:
     grid = GRIDS["oblique"]
@@ -125,7 +115,8 @@ def test_segments_of_another_geometry_are_resampled_to_the_nearest_voxel(
     segments = add_segmentation([(oriented_image(label, np.linalg.inv(parent) @ finer), NAMES)])
     add_transform(parent, segments)
     writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
-    expected = nearest(label, grid, finer, noise().shape)
+    image = Volume(noise().T[None], grid)
+    expected = place_label(Volume(label.T[None], finer), image).volume.array[0].T
     assert expected.max() == 2
     np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, expected)
 
@@ -292,4 +283,19 @@ def test_64_bit_labels_are_resampled_without_crashing_slicer(
         node.GetImageData().GetPointData().SetScalars(scalars)
     same = {name: name for name in names.values()}
     writeLabel(node, volume, same, names, tmp_path / "label.nrrd")
+    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, label)
+
+
+@pytest.mark.parametrize("grid", ["RAS", "oblique", "left-handed"])
+def test_oversampled_segments_keep_their_place_and_their_volume(
+    scene: Any, tmp_path: Path, grid: str
+) -> None:
+    """Segment Editor's oversampling by 2: each voxel of the volume holds eight finer voxels."""
+    label = two_class_labels()
+    finer = GRIDS[grid] @ np.diag([0.5, 0.5, 0.5, 1.0])
+    finer[:3, 3] = (GRIDS[grid] @ [-0.25, -0.25, -0.25, 1.0])[:3]
+    voxels = label.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    segments = add_segmentation([(oriented_image(voxels, finer), NAMES)])
+    volume = add_volume(noise(), GRIDS[grid])
+    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, label)

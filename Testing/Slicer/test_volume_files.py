@@ -27,6 +27,7 @@ from mrml_nodes import (
     noise,
     world_grid,
 )
+from volume_files import write_dicom_series
 from vtk.util.numpy_support import vtk_to_numpy
 
 from GenSegLib.data.image_io import read_image
@@ -159,6 +160,20 @@ def test_loaded_volume_has_name_and_storage_node(scene: Any, tmp_path: Path) -> 
     assert node.GetStorageNode().GetFileName() == str(tmp_path / "image.nrrd")
     assert node.GetDisplayNode() is not None
     assert not node.GetModifiedSinceRead()
+
+
+def test_dicom_slices_are_ordered_by_position_and_checked(scene: Any, tmp_path: Path) -> None:
+    heights = [6.0, 0.0, 9.0, 3.0]  # in the order of the file names
+    write_dicom_series(tmp_path / "complete", heights)
+    node = loadVolume(tmp_path / "complete", "CT")
+    expected = read_image(tmp_path / "complete")
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), expected.array[0].T)
+    np.testing.assert_allclose(world_grid(node), expected.affine)
+    write_dicom_series(tmp_path / "incomplete", [0.0, 3.0, 9.0])
+    count = scene.GetNumberOfNodes()
+    with pytest.raises(GenSegError, match="incomplete"):
+        loadVolume(tmp_path / "incomplete", "CT")
+    assert scene.GetNumberOfNodes() == count
 
 
 def test_dicom_series_folder_is_loaded(scene: Any, abdomen: Path) -> None:
