@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
@@ -15,7 +14,8 @@ from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
-from GenSegSlicerLib.SliceViews import showIn3D, showOverlay, showPair
+from GenSegSlicerLib.SegmentNodes import hideEarlierResults
+from GenSegSlicerLib.SliceViews import isHuge, showIn3D, showOverlay, showPair
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
 
@@ -176,13 +176,19 @@ class ApplySection(Section[ApplyJob]):
         self._setJob(None)
         if p is None or not nodes:
             return
-        for node in nodes if p.show3D else ():
-            showIn3D(node)
+        huge = [node for node in nodes if p.show3D and isHuge(node)]
+        for node in nodes:
+            hideEarlierResults(node)
+            if p.show3D and node not in huge:
+                showIn3D(node)
         showPair(job.segmentedNodes[0], nodes[0])
         if job.uncertaintyNodes:
             showOverlay(job.uncertaintyNodes[0])
         names = [node.GetName() for node in (*nodes, *job.uncertaintyNodes)]
         done = _("Done: {names}").format(names=", ".join(names))
+        if huge:
+            text = _("{names}: too large to be shown in 3D at once; use Show 3D in Segment Editor")
+            done += "\n" + text.format(names=", ".join(node.GetName() for node in huge))
         if job.message:  # the other volumes could not be segmented
             self.message.error("\n".join([job.message, done, *job.warnings]))
         elif job.warnings:
@@ -207,4 +213,4 @@ def _tableName(nodes: Sequence[Any]) -> str:
     name = _("Volumes of {name}").format(name=nodes[0].GetName())
     if len(nodes) > 1:
         name = _("Volumes of {count} segmentations").format(count=len(nodes))
-    return slicer.mrmlScene.GenerateUniqueName(name)
+    return name

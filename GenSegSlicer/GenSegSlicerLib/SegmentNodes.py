@@ -64,6 +64,17 @@ def newSegmentation(
     return node
 
 
+def hideEarlierResults(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Hide the results of other models, or of earlier times, that cover the same volume."""
+    scene, role = node.GetScene(), node.GetReferenceImageGeometryReferenceRole()
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
+        other = scene.GetNthNodeByClass(index, "vtkMRMLSegmentationNode")
+        isResult = other is not node and other.GetAttribute(MODEL_ATTRIBUTE) is not None
+        isSame = other.GetNodeReferenceID(role) == node.GetNodeReferenceID(role)
+        if isResult and isSame and other.GetDisplayNode() is not None:
+            other.GetDisplayNode().SetVisibility(False)
+
+
 def resetToVolume(
     node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
 ) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import slicer
 
 from GenSegSlicerLib.Geometry import localIJKToRAS
-from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.Segments import BINARY, voxelsOf
 
 LEFT, RIGHT = "Red", "Yellow"
+_HUGE_VOXELS = 4_000_000  # surfaces of more voxels take seconds
 
 
 def showPair(volumeNode: Any, segmentationNode: Any) -> None:
@@ -101,6 +102,14 @@ def showOutlines(outlines: bool) -> None:
         if compositeNode is not None and sliceNode is not None:
             compositeNode.SetLabelOpacity(1.0 if outlines else 0.5)
             sliceNode.SetUseLabelOutline(outlines)
+
+
+def isHuge(segmentationNode: Any) -> bool:
+    """Return whether Slicer would not respond for many seconds while it makes surfaces."""
+    segmentation = segmentationNode.GetSegmentation()
+    segments = [segmentation.GetNthSegment(k) for k in range(segmentation.GetNumberOfSegments())]
+    images = {segment.GetRepresentation(BINARY) for segment in segments} - {None}
+    return sum(np.count_nonzero(voxelsOf(image)) for image in images) > _HUGE_VOXELS
 
 
 def showIn3D(segmentationNode: Any) -> None:

@@ -18,12 +18,13 @@ from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 _MM3_IN_ML = 1000
 _DIGITS = 4
+_MEASURED_ATTRIBUTE = "GenSeg.VolumesOf"  # IDs of the segmentation nodes
 
 
 def volumesTable(
     segmentationNodes: Sequence[slicer.vtkMRMLSegmentationNode], name: str
 ) -> slicer.vtkMRMLTableNode:
-    """Create a table of segment volumes in ml and voxels.
+    """Create a table of segment volumes in ml and voxels, or update that of the same nodes.
 
     Volumes are measured in world coordinates, that is with the parent transform. Closed surfaces
     are measured in the voxels of their reference volume. Tables of several segmentations have a
@@ -38,7 +39,7 @@ def volumesTable(
         for segment, (volume, count) in _measured(node)
     ]
     titles = (_("Segmentation"), _("Segment"), _("Volume (ml)"), _("Voxels"))
-    table = _newTable(segmentationNodes[0].GetScene(), name)
+    table = _volumesTableOf(segmentationNodes, name)
     for k in range(0 if len(segmentationNodes) > 1 else 1, len(titles)):
         table.AddColumn(_column(titles[k], [row[k] for row in rows]))
     placeInSameFolder(table, segmentationNodes[0])
@@ -66,6 +67,22 @@ def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRM
 def _newTable(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     table.SetUseColumnTitleAsColumnHeader(True)
+    return table
+
+
+def _volumesTableOf(
+    segmentationNodes: Sequence[slicer.vtkMRMLSegmentationNode], name: str
+) -> slicer.vtkMRMLTableNode:
+    """The table that an earlier result in the same nodes got, without its columns, or a new one."""
+    scene = segmentationNodes[0].GetScene()
+    key = " ".join(node.GetID() for node in segmentationNodes)
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLTableNode")):
+        table = scene.GetNthNodeByClass(index, "vtkMRMLTableNode")
+        if table.GetAttribute(_MEASURED_ATTRIBUTE) == key:
+            table.RemoveAllColumns()
+            return table
+    table = _newTable(scene, scene.GenerateUniqueName(name))
+    table.SetAttribute(_MEASURED_ATTRIBUTE, key)
     return table
 
 

@@ -12,7 +12,7 @@ import qt
 import slicer
 from bright_model import bright_block, make_bright_model
 from fake_library import fake_library
-from GenSegSlicerLib import LibraryProcess
+from GenSegSlicerLib import LibraryProcess, SliceViews
 from mrml_nodes import GRIDS
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi
@@ -171,8 +171,29 @@ def test_results_are_added_to_or_replace_segments_and_shown_with_their_volume(
     press_apply(ready, meanwhile=lambda: slicer.util.setSliceViewerLayers(background=second))
     assert segments_of(nodes[0]) == ["Bright"]
     assert ui.applyMessage.text == "Done: first by GenSeg"
+    tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    assert [table.GetName() for table in tables] == [
+        "Volumes of 2 segmentations",
+        "Volumes of first by GenSeg",
+    ]
     shown = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed").GetBackgroundVolumeID()
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
+
+
+def test_a_new_result_hides_the_earlier_one_and_a_huge_one_is_not_shown_in_3d(
+    ready: PanelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready.press(ready.ui.show3DCheckBox)
+    (first,) = press_apply(ready).segmentationNodes
+    assert first.GetSegmentation().ContainsRepresentation("Closed surface")
+    ready.ui.outputSegmentationSelector.setCurrentNode(None)
+    ready.host.process_events()
+    monkeypatch.setattr(SliceViews, "_HUGE_VOXELS", 10)
+    (second,) = press_apply(ready).segmentationNodes
+    assert not second.GetSegmentation().ContainsRepresentation("Closed surface")
+    assert "too large to be shown in 3D at once" in ready.ui.applyMessage.text
+    assert not first.GetDisplayNode().GetVisibility()
+    assert second.GetDisplayNode().GetVisibility()
 
 
 def test_result_is_loaded_after_the_module_was_reloaded(ready: PanelDriver) -> None:
