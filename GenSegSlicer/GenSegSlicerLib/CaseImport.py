@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.dicom.files import is_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import format_labels
@@ -24,7 +25,9 @@ from GenSegSlicerLib.VolumeFiles import loadVolume
 
 
 def importFolder(
-    path: Path, onLoaded: Callable[[int, int], None] = lambda done, total: None
+    path: Path,
+    onLoaded: Callable[[int, int], None] = lambda done, total: None,
+    onNote: Callable[[str], None] = lambda text: None,
 ) -> list[TrainingPair]:
     """Load the labeled cases of a folder as volume and segmentation nodes.
 
@@ -34,6 +37,8 @@ def importFolder(
     Args:
         path: folder of cases, or JSON file that lists them.
         onLoaded: called after each case with the number of loaded cases and their total.
+        onNote: called with what was assumed when the folder was read, and with warnings about
+            persons.
 
     Raises:
         GenSegError: there is no labeled case, or one cannot be loaded; all nodes are then removed.
@@ -41,6 +46,8 @@ def importFolder(
     cases = read_cases(Path(path))
     if not cases.labeled:
         raise GenSegError(_("{path}: no case has a label; add label files").format(path=path))
+    for note in (*cases.notes, *find_divided_persons(cases.labeled)):
+        onNote(note)
     style = _segmentStyle(cases)
     loaded: list[slicer.vtkMRMLNode] = []
     pairs = []

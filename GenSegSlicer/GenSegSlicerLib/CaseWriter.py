@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.case_selection import cases_with_only_examples
 from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
@@ -69,19 +70,20 @@ class CaseWriter:
         """
         _removeLeftovers(folder.parent)
         with atomic_folder(folder) as target:
+            for index, pair in enumerate(self._pairs):
+                yield 0.5 * index / len(self._pairs)
+                self._check(pair)
             RunFolder.create(target, self._config, self._preset, self._cases(target))
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
-                yield index / len(self._pairs)
-                self._check(pair)
+                yield 0.5 + 0.5 * index / len(self._pairs)
+                _requireInScene(pair)
                 writeVolume(pair.volumeNode, target / _IMAGES / f"{name}.nrrd")
-                yield (index + 0.5) / len(self._pairs)
+                yield 0.5 + 0.5 * (index + 0.5) / len(self._pairs)
+                _requireInScene(pair)
                 self._writeLabel(pair, target / _LABELS / f"{name}.nrrd")
 
     def _check(self, pair: TrainingPair) -> None:
-        if pair.volumeNode.GetScene() is None or pair.segmentationNode.GetScene() is None:
-            raise GenSegError(
-                _("The scene was closed before all cases were written; reload it and train again")
-            )
+        _requireInScene(pair)
         status = checkPair(pair, self._classMap, self._pairs)
         if status != OK:
             raise GenSegError(status)
@@ -103,7 +105,20 @@ class CaseWriter:
             for name, pair in zip(self._names, self._pairs)
         )
         caseSet = CaseSet(tuple(cases), self._labels, self._preset.modality)
-        return caseSet.with_validation(self._config.validation_fraction, self._config.seed)
+        values = {
+            name: [value for value, volume in pair.volumes.items() if volume]
+            for name, pair in zip(self._names, self._pairs)
+        }
+        rare = cases_with_only_examples(caseSet, values)
+        config = self._config
+        return caseSet.with_validation(config.validation_fraction, config.seed, training_only=rare)
+
+
+def _requireInScene(pair: TrainingPair) -> None:
+    if pair.volumeNode.GetScene() is None or pair.segmentationNode.GetScene() is None:
+        raise GenSegError(
+            _("The scene was closed before all cases were written; reload it and train again")
+        )
 
 
 def newRunFolder(parent: Path, name: str) -> Path:

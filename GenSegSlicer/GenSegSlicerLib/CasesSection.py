@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,9 @@ class CasesSection(Section[Job]):
         """Load the cases of a folder, add them to the table and show the first one."""
         self.ui.importFolderButton.enabled = False  # events are processed while loading
         self._showLoadingProgress(0, 0)
-        self._showErrors(
-            lambda: self._addAndShow(importFolder(Path(folder), self._showLoadingProgress))
-        )
+        notes: list[str] = []
+        load = partial(importFolder, Path(folder), self._showLoadingProgress, notes.append)
+        self._showErrors(lambda: self._addAndShow(load(), notes))
         self.ui.importFolderButton.enabled = True
 
     def addChosen(self) -> None:
@@ -190,8 +191,10 @@ class CasesSection(Section[Job]):
         self._note = (kind, text)
         self._showSummary()
 
-    def _addAndShow(self, found: Sequence[TrainingPair]) -> None:
+    def _addAndShow(self, found: Sequence[TrainingPair], notes: Sequence[str]) -> None:
         self._add(found, _("in the folder"))
+        if notes:
+            self._setNote("warning", "\n".join(notes))
         for pair in found[:1]:
             showPair(pair.volumeNode, pair.segmentationNode)
 

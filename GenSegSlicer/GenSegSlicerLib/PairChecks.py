@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.data.volume_ranges import label_volumes
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.size_checks import spacing_problem
 from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
@@ -18,7 +19,6 @@ from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireScalarVolume
 
 OK = "ok"
-_MIN_SPACING_MM, _MAX_SPACING_MM = 0.005, 30.0
 
 
 def checkPair(
@@ -111,11 +111,9 @@ def _invalidPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
 
 def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
     name = requireScalarVolume(volumeNode).GetName()
-    spacing = spacingFromMatrix(fileIJKToRAS(volumeNode))
-    if spacing.min() < _MIN_SPACING_MM or spacing.max() > _MAX_SPACING_MM:
-        shown = " × ".join(f"{step:.4g}" for step in spacing)
-        text = _("{name} has a voxel spacing of {spacing} mm; correct it in the Volumes module")
-        raise GenSegError(text.format(name=name, spacing=shown))
+    spacing = [float(step) for step in spacingFromMatrix(fileIJKToRAS(volumeNode))]
+    if problem := spacing_problem(spacing):
+        raise GenSegError(f"{name}: {problem}")
     requireFiniteVoxels(volumeNode)
     low, high = volumeNode.GetImageData().GetScalarRange()
     if low == high:

@@ -93,6 +93,18 @@ def test_imported_cases_are_exported_to_identical_files(
             np.testing.assert_allclose(now.affine, was.affine, atol=1e-5)
 
 
+def test_what_was_assumed_about_persons_is_told(scene: Any, tmp_path: Path) -> None:
+    label = two_class_labels().T[None]
+    for name in ("patient1_visit1", "patient1_visit2", "patient2_visit1"):
+        volume = Volume(label, GRIDS["RAS"])
+        write_image(tmp_path / "images" / f"{name}.nii.gz", volume)
+        write_label(tmp_path / "labels" / f"{name}.nii.gz", volume)
+    notes: list[str] = []
+    pairs = importFolder(tmp_path, onNote=notes.append)
+    assert [pair.person for pair in pairs] == ["patient1", "patient1", ""]
+    assert any("3 cases show 2 persons according to the names of the cases" in n for n in notes)
+
+
 def test_nodes_have_names_roles_and_style_of_the_preset(
     scene: Any, hippocampus: Path, tmp_path: Path
 ) -> None:

@@ -8,10 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.TrainingPair import TrainingPair
+from mrml_nodes import (
+    GRIDS,
+    add_segmentation,
+    add_volume,
+    noise,
+    oriented_image,
+    two_class_labels,
+)
 from panel_scenes import load_hippocampi
 
 from GenSegLib.cases import Role
@@ -138,3 +147,23 @@ def test_wrong_arguments_are_rejected_by_every_method(host: Any, scene: Any) -> 
     ):
         with pytest.raises(GenSegError):
             call()
+
+
+def test_the_only_case_with_a_class_is_for_training(scene: Any, tmp_path: Path) -> None:
+    label = two_class_labels()
+    for k in range(6):
+        name, image = f"case {k}", oriented_image(np.where(label == 2, 0, label), GRIDS["RAS"])
+        names = {1: "Anterior"}
+        if k == 4:
+            image, names = oriented_image(label, GRIDS["RAS"]), {1: "Anterior", 2: "Posterior"}
+        add_volume(noise(seed=k), GRIDS["RAS"], name)
+        add_segmentation([(image, names)], f"{name} segmentation")
+    pairs = GenSegSlicerLogic().findPairs()
+    for seed in range(5):
+        config = TrainConfig(seed=seed)
+        writer = CaseWriter(pairs, load_preset("hippocampus-mri"), config, CLASSES)
+        for _ in writer.steps(tmp_path / f"run {seed}"):
+            pass
+        roles = {case.name: case.role for case in RunFolder(tmp_path / f"run {seed}").cases.cases}
+        assert roles["case 4"] == Role.TRAIN
+        assert Role.VALIDATE in roles.values()

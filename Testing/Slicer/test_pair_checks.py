@@ -90,7 +90,7 @@ def test_nan_and_infinite_voxels_are_reported(scene: Any, value: float) -> None:
 def test_implausible_spacing_is_reported(scene: Any, step: float) -> None:
     grid = grid_matrix((step, 1, 1))
     status = checkPair(pair_of(grid=grid), SAME)
-    assert f"patient 1 has a voxel spacing of {step:.4g} × 1 × 1 mm" in status
+    assert f"patient 1: implausible spacing {step:.4g} x 1 x 1 mm" in status
 
 
 def test_color_volume_is_reported(scene: Any) -> None:
