@@ -11,7 +11,7 @@ import pytest
 IN_SLICER = "PythonQt" in sys.modules
 
 
-def _start() -> tuple[Any, list[BaseException]]:
+def start_application() -> tuple[Any, list[BaseException]]:
     """Return the driver of the real Slicer or the host, and its list of slot errors."""
     if IN_SLICER:
         from InSlicer.running_slicer import RunningSlicer
@@ -23,7 +23,7 @@ def _start() -> tuple[Any, list[BaseException]]:
     return Host.install(), Host.signals.slot_errors
 
 
-_host, _slot_errors = _start()
+_host, _slot_errors = start_application()
 
 
 @pytest.fixture(scope="session")
