@@ -9,21 +9,23 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.data.person_names import persons_from_names
 from GenSegSlicerLib.TableWidgets import fitHeight
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
 
-VOLUME, SEGMENTATION, ROLE, STATUS = range(4)
+VOLUME, SEGMENTATION, ROLE, STATUS, PERSON = range(5)
 VOLUME_TYPES = ("vtkMRMLScalarVolumeNode",)
 SEGMENTATION_TYPES = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
+_PERSON_WIDTH = 70
 _ERROR_COLOR, _WARNING_COLOR, _OK_COLOR = "#c8402e", "#b87a14", "#2f8f53"
 
 
 class PairTable:
-    """Shows pairs in a QTableWidget with columns for volume, segmentation, role and status.
+    """Shows pairs in a QTableWidget with columns for volume, segmentation, role, status and person.
 
     Args:
         table: the table.
-        onEdited: called with a pair after the user changed its role or one of its nodes.
+        onEdited: called with a pair after the user changed its role, its person or a node.
     """
 
     def __init__(self, table: qt.QTableWidget, onEdited: Callable[[TrainingPair], None]) -> None:
@@ -35,6 +37,8 @@ class PairTable:
         header.setSectionResizeMode(SEGMENTATION, qt.QHeaderView.Stretch)
         header.setSectionResizeMode(ROLE, qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(STATUS, qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(PERSON, qt.QHeaderView.Fixed)
+        table.setColumnWidth(PERSON, _PERSON_WIDTH)
         table.connect("cellDoubleClicked(int,int)", self._onDoubleClicked)
 
     def show(self, pairs: Sequence[TrainingPair]) -> None:
@@ -43,7 +47,11 @@ class PairTable:
         self._pairs = list(pairs)
         self._table.clearSelection()
         self._table.setRowCount(len(self._pairs))
+        names = caseNames(self._pairs)
+        persons = persons_from_names(names)
         for row, pair in enumerate(self._pairs):
+            self._setText(row, PERSON, "")
+            self._table.setCellWidget(row, PERSON, self._personBox(pair, persons.get(names[row])))
             self._table.removeCellWidget(row, VOLUME)
             self._table.removeCellWidget(row, SEGMENTATION)
             self._setText(row, VOLUME, pair.volumeNode.GetName())
@@ -105,6 +113,22 @@ class PairTable:
             self._onEdited(pair)
 
         box.connect("currentIndexChanged(int)", onChosen)
+        return box
+
+    def _personBox(self, pair: TrainingPair, assumed: str | None) -> qt.QLineEdit:
+        box = qt.QLineEdit(pair.person)
+        box.placeholderText = assumed or ""
+        box.toolTip = _(
+            "Whom the volume shows, if other volumes show the same person: they are then used "
+            "either for training or for validation."
+        )
+
+        def onEdited() -> None:
+            if box.text.strip() != pair.person:
+                pair.person = box.text.strip()
+                self._onEdited(pair)
+
+        box.connect("editingFinished()", onEdited)
         return box
 
     def _onDoubleClicked(self, row: int, column: int) -> None:

@@ -110,7 +110,7 @@ class Panel:
     def onSceneReady(self, node: vtk.vtkObject) -> None:
         """Show the parameters of a new scene, or those from before an import with its pairs."""
         if self._kept is not None:
-            mergeImported(node, self._kept)
+            mergeImported(node, GenSegSlicerParameterNode(node), self._kept)
             self._kept = None
         self.setParameterNode(node)
 

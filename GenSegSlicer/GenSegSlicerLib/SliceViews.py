@@ -109,7 +109,7 @@ def isHuge(segmentationNode: Any) -> bool:
     segmentation = segmentationNode.GetSegmentation()
     segments = [segmentation.GetNthSegment(k) for k in range(segmentation.GetNumberOfSegments())]
     images = {segment.GetRepresentation(BINARY) for segment in segments} - {None}
-    return sum(np.count_nonzero(voxelsOf(image)) for image in images) > _HUGE_VOXELS
+    return sum(int(np.count_nonzero(voxelsOf(image))) for image in images) > _HUGE_VOXELS
 
 
 def showIn3D(segmentationNode: Any) -> None:

@@ -102,16 +102,18 @@ def savePairs(parameters: GenSegSlicerParameterNode, pairs: Sequence[TrainingPai
         parameters.pairRoles = [pair.role for pair in pairs]
 
 
-def mergeImported(node: slicer.vtkMRMLScriptedModuleNode, kept: slicer.vtkMRMLNode) -> None:
+def mergeImported(
+    node: slicer.vtkMRMLNode, parameters: GenSegSlicerParameterNode, kept: slicer.vtkMRMLNode
+) -> None:
     """Restore the parameters that an imported scene has replaced; its pairs are added to them.
 
     Args:
-        node: the parameter node, with the parameters of the imported scene.
+        node: the parameter node.
+        parameters: its parameters, now those of the imported scene.
         kept: copy of the node from before the import.
     """
-    imported = loadPairs(GenSegSlicerParameterNode(node), ())
+    imported = loadPairs(parameters, ())
     node.Copy(kept)
-    parameters = GenSegSlicerParameterNode(node)
     pairs = loadPairs(parameters, ())
     known = {nodeIDs(pair) for pair in pairs}
     savePairs(parameters, [*pairs, *(pair for pair in imported if nodeIDs(pair) not in known)])

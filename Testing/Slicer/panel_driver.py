@@ -59,5 +59,5 @@ class PanelDriver:
     def _cell(self, table: Any, row: int, column: int) -> str:
         box = table.cellWidget(row, column)
         if box is not None:
-            return str(box.currentText)
+            return str(box.currentText if hasattr(box, "currentText") else box.text)
         return str(table.item(row, column).text())

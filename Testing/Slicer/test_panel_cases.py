@@ -34,7 +34,7 @@ def test_pairs_are_added_from_the_scene(panel: PanelDriver, hippocampus: Path) -
     panel.press(panel.ui.addFromSceneButton)
     panel.wait_for_checks()
     rows = panel.rows(panel.ui.casesTable)
-    assert [row[2:] for row in rows] == [["Train", "OK"]] * 3
+    assert [row[2:4] for row in rows] == [["Train", "OK"]] * 3
     assert all(row[1] == f"{row[0]} segmentation" for row in rows)
 
 
@@ -222,7 +222,7 @@ def test_folder_is_imported(panel: PanelDriver, tmp_path: Path) -> None:
     folder = phantom_folder(tmp_path, cases=3)
     panel.ui.importFolderButton.directorySelected.emit(str(folder))
     panel.wait_for_checks()
-    assert [row[2:] for row in panel.rows(panel.ui.casesTable)] == [["Train", "OK"]] * 3
+    assert [row[2:4] for row in panel.rows(panel.ui.casesTable)] == [["Train", "OK"]] * 3
     assert [row[2] for row in panel.rows(panel.ui.segmentsTable)] == ["Anterior", "Posterior"]
     first = panel.widget.panel.cases.pairs[0].volumeNode
     red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
@@ -336,3 +336,25 @@ def test_added_scene_does_not_replace_pairs_and_folder(
     assert list(panel.parameters.pairRoles) == ["validate", *["train"] * 4]
     assert len({node.GetID() for node in panel.parameters.pairVolumes}) == 5
     assert panel.ui.casesTable.rowCount == 5
+
+
+def test_person_of_a_volume_is_assumed_by_its_name_and_can_be_entered(
+    panel: PanelDriver, hippocampus: Path, tmp_path: Path
+) -> None:
+    pairs = load_hippocampi(hippocampus, 3)
+    for (volume, _), name in zip(pairs, ("patient1_visit1", "patient1_visit2", "patient2")):
+        volume.SetName(name)
+    panel.press(panel.ui.addFromSceneButton)
+    boxes = [panel.ui.casesTable.cellWidget(row, 4) for row in range(3)]
+    assert [box.text for box in boxes] == ["", "", ""]
+    assert [box.placeholderText for box in boxes] == ["patient1", "patient1", ""]
+    boxes[2].text = "patient1"
+    boxes[2].editingFinished.emit()
+    panel.host.process_events()
+    assert panel.ui.casesTable.cellWidget(2, 4).text == "patient1"
+    scene_file = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(scene_file))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(scene_file))
+    panel.host.process_events()
+    assert [row[4] for row in panel.rows(panel.ui.casesTable)] == ["", "", "patient1"]
