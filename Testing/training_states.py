@@ -12,8 +12,8 @@ from GenSegLib.training.checkpoints import read_checkpoint
 
 def final_state(run: RunFolder) -> dict[str, Any]:
     """The last checkpoint; no checkpoint may be damaged."""
-    state, damaged = read_checkpoint(run.checkpoints)
-    assert state is not None and not damaged
+    state, corrupted = read_checkpoint(run.checkpoints)
+    assert state is not None and not corrupted
     return state
 
 

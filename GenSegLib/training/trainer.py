@@ -109,6 +109,7 @@ class Trainer:
     def _run_phase(self, phase: str) -> None:
         state, schedule = self.state, self.schedule
         self._phase_start = state.step, self._elapsed()
+        losses: dict[str, float] = {}
         while not schedule.is_over(phase, state.step, self._elapsed()):
             self._stop_if_requested()
             start = time.monotonic()
@@ -117,11 +118,14 @@ class Trainer:
             state.step += 1
             if self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase]):
                 self._retune()
-            self._log_step(phase, losses)
+            if state.step % _LOG_EVERY == 0:
+                self._log_step(phase, losses)
             if state.step % self.config.validation_interval == 0 and self._end_round(phase):
                 break
             self._save_regularly()
         else:  # all steps are done, or the time is over
+            if losses and state.step % _LOG_EVERY:
+                self._log_step(phase, losses)
             if phase != "warm-up":
                 state.missing_steps[phase] = schedule.steps[phase] - state.step
             if phase == "joint" and state.step:
@@ -176,8 +180,6 @@ class Trainer:
 
     def _log_step(self, phase: str, losses: dict[str, float]) -> None:
         step, steps = self.state.step, self.schedule.steps[phase]
-        if step % _LOG_EVERY and step != steps:
-            return
         elapsed = self._elapsed()
         first, start = self._phase_start
         seconds_per_step = (elapsed - start) / max(1, step - first)

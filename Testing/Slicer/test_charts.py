@@ -131,7 +131,7 @@ def test_curves_survive_closing_the_scene(scene: Any) -> None:
 @pytest.fixture
 def curves(scene: Any) -> Iterator[CurvesView]:
     """Curves of a training of five steps, shown in the layout."""
-    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "CurvesParameters")
     view = CurvesView()
     view.setParameters(GenSegSlicerParameterNode(node))
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
@@ -174,9 +174,7 @@ def test_a_loaded_scene_has_no_empty_plot_view(
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     assert layout() == shown
     reopened = CurvesView()
-    reopened.setParameters(
-        GenSegSlicerParameterNode(scene.GetFirstNodeByClass("vtkMRMLScriptedModuleNode"))
-    )
+    reopened.setParameters(GenSegSlicerParameterNode(scene.GetFirstNodeByName("CurvesParameters")))
     assert layout() == before
 
 
