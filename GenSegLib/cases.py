@@ -31,10 +31,11 @@ class Case:
 
     Attributes:
         name: used for file names, see `images.file_names.valid_file_name`.
-        image: file, or folder of a DICOM series.
+        image: file, or folder of a DICOM series; of the first channel if `others` are given.
         label: file; None if there is none.
         role: what the case is used for.
         person: whom the image shows; "" if no other case may show the same person.
+        others: files of further channels, on the grid of the first.
 
     Raises:
         GenSegError: the name cannot be part of a file name.
@@ -45,12 +46,18 @@ class Case:
     label: Path | None = None
     role: Role = Role.TRAIN
     person: str = ""
+    others: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\\n\0"):
             raise GenSegError(
                 f"the case name {self.name!r} cannot be used as a file name; rename the case"
             )
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The files of the image, in the order of its channels."""
+        return (self.image, *self.others)
 
     @property
     def is_labeled(self) -> bool:
@@ -62,11 +69,12 @@ class Case:
         """The person, or the case's own name if it has none; equal for cases of one person."""
         return self.person or self.name
 
-    def to_json(self, base: Path | None = None) -> dict[str, str | None]:
+    def to_json(self, base: Path | None = None) -> dict[str, str | list[str] | None]:
         """Return JSON values; paths are absolute, or relative to `base` if inside it."""
-        values = {
+        images = [_path_to_json(path, base) for path in self.images]
+        values: dict[str, str | list[str] | None] = {
             "name": self.name,
-            "image": _path_to_json(self.image, base),
+            "image": images if self.others else images[0],
             "label": None if self.label is None else _path_to_json(self.label, base),
             "role": self.role.value,
         }
@@ -81,8 +89,10 @@ class Case:
         """
         if not isinstance(entry, Mapping):
             raise GenSegError(f'an entry of "cases" is {entry!r}, not an object')
-        name, image, label = entry.get("name"), entry.get("image"), entry.get("label")
-        if not isinstance(name, str) or not isinstance(image, str):
+        name, images, label = entry.get("name"), entry.get("image"), entry.get("label")
+        images = [images] if isinstance(images, str) else images
+        are_paths = isinstance(images, list) and all(isinstance(path, str) for path in images)
+        if not isinstance(name, str) or not images or not are_paths:
             raise GenSegError('an entry of "cases" lacks "name" or "image"')
         if label is not None and not isinstance(label, str):
             raise GenSegError(f'case {name}: "label" must be a path, not {label!r}')
@@ -94,7 +104,9 @@ class Case:
         if label is None and role is not Role.UNLABELED:
             raise GenSegError(f"case {name}: the role is {role.value}, but there is no label")
         person = read_person(entry)
-        return cls(name, base / image, None if label is None else base / label, role, person)
+        first, *others = (base / path for path in images)
+        label = None if label is None else base / label
+        return cls(name, first, label, role, person, tuple(others))
 
 
 @dataclass(frozen=True)

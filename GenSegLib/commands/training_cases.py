@@ -69,6 +69,8 @@ def prepare_cases(
     fingerprint = summarize_cases([each for each in found if each.structures] or found)
     if preset is None:
         preset = _generic_preset(cases, fingerprint, log)
+    elif preset.spacing is not None:
+        _require_channels(fingerprint, preset)
     cases, preset = keep_classes(cases, preset, checks)
     cases = dataclasses.replace(cases, modality=cases.modality or preset.modality)
     return PreparedCases(cases, preset, fingerprint)
@@ -81,6 +83,14 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
         other = _GENERIC["MR" if modality == "CT" else "CT"]
         log(f"the modality is not stated; the images look like {modality} (else: --preset {other})")
     return load_preset(_GENERIC[modality])
+
+
+def _require_channels(fingerprint: Fingerprint, preset: Preset) -> None:
+    if fingerprint.channels != preset.channels:
+        raise GenSegError(
+            f"the images have {fingerprint.channels} channels, but preset {preset.name} is for "
+            f"{preset.channels}; choose another preset (list them with: genseg presets)"
+        )
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:

@@ -18,7 +18,7 @@ from ..errors import GenSegError
 from ..files import read_json
 from ..images.file_names import IMAGE_SUFFIXES, image_stem, valid_file_name
 from ..label_maps import parse_labels
-from .image_folders import pair_folders, require_one_channel, unpacked_image
+from .image_folders import pair_folders, unpacked_image
 from .pairing import case_name
 
 _FIRST_CHANNEL = "_0000"
@@ -77,7 +77,8 @@ def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
     cases = (
         dataclasses.replace(
             case,
-            image=_locate(base, str(entry["image"])),
+            image=_locate(base, _paths(entry["image"])[0]),
+            others=tuple(_locate(base, path) for path in _paths(entry["image"])[1:]),
             label=case.label and _locate(base, str(entry["label"])),
         )
         for case, entry in zip(read.cases, entries)
@@ -93,19 +94,28 @@ def _with_valid_name(entry: object) -> object:
 
 def _read_decathlon(values: Mapping[str, Any], base: Path) -> CaseSet:
     entries = list(_decathlon_entries(values))
-    images = [image for image, _, _, _ in entries]
+    images = [paths[0] for paths, _, _, _ in entries]
     names = _case_names(images, [label for _, label, _, _ in entries])
     cases = (
-        Case(name, _locate(base, image), _locate(base, label), role, person)
-        for name, (image, label, role, person) in zip(names, entries)
+        _case(name, base, paths, label, role, person)
+        for name, (paths, label, role, person) in zip(names, entries)
     )
     labels = _parse_labels(values.get("labels", {}))
     modality = _parse_modality(values.get("modality", values.get("channel_names", {})))
     return CaseSet(tuple(cases), labels, modality)
 
 
-def _decathlon_entries(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Role, str]]:
-    """Yield image, label, role and person of each entry."""
+def _case(
+    name: str, base: Path, images: Sequence[str], label: str, role: Role, person: str
+) -> Case:
+    first, *others = (_locate(base, image) for image in images)
+    return Case(name, first, _locate(base, label), role, person, tuple(others))
+
+
+def _decathlon_entries(
+    values: Mapping[str, Any],
+) -> Iterator[tuple[list[str], str, Role, str]]:
+    """Yield images, label, role and person of each entry."""
     for key, role in (("training", Role.TRAIN), ("validation", Role.VALIDATE)):
         entries = values.get(key, [])
         if not isinstance(entries, list):
@@ -119,8 +129,7 @@ def _decathlon_entries(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Ro
                 continue  # test images in other programs' lists
             if not images or len(labels) != 1:
                 raise GenSegError(f'an entry of "{key}" lacks "image" or "label": {entry}')
-            require_one_channel(_stem(_pure(labels[0])), images)
-            yield images[0], labels[0], role, read_person(files)
+            yield images, labels[0], role, read_person(files)
 
 
 def _read_nnunet_files(values: Mapping[str, Any], base: Path) -> CaseSet:
@@ -130,16 +139,16 @@ def _read_nnunet_files(values: Mapping[str, Any], base: Path) -> CaseSet:
         images, labels = _paths(entry.get("images")), _paths(entry.get("label"))
         if not images or len(labels) != 1:
             raise GenSegError(f'case {name} of "dataset" lacks "images" or "label"')
-        require_one_channel(name, images)
-        paths = _locate(base, images[0]), _locate(base, labels[0])
-        cases.append(Case(valid_file_name(name), *paths, person=read_person(entry)))
+        file_name, person = valid_file_name(name), read_person(entry)
+        cases.append(_case(file_name, base, images, labels[0], Role.TRAIN, person))
     modality = _parse_modality(values.get("channel_names", {}))
     return CaseSet(tuple(cases), _parse_labels(values.get("labels", {})), modality)
 
 
 def _read_nnunet_folders(values: Mapping[str, Any], base: Path) -> CaseSet:
     modality = _parse_modality(values["channel_names"])
-    pairs = pair_folders(base / "imagesTr", base / "labelsTr")
+    channels = _channel_names(values["channel_names"])
+    pairs = pair_folders(base / "imagesTr", base / "labelsTr", channels)
     missing = [case for case in pairs.cases if case.label is None]
     if missing:
         name = missing[0].name.removesuffix(_FIRST_CHANNEL)
@@ -228,17 +237,20 @@ def _is_integer(text: object) -> bool:
     return isinstance(text, str) and text.strip().lstrip("-").isdigit()
 
 
-def _parse_modality(channels: object) -> str:
-    """Return "MR", "CT" or "" for channel names such as {"0": "MRI"}."""
+def _channel_names(channels: object) -> list[str]:
+    """Return the names of channels such as {"0": "MRI"}."""
     names = [channels] if isinstance(channels, str) else channels
     names = list(names.values()) if isinstance(names, Mapping) else names
-    names = names if isinstance(names, list) else []
-    if len(names) > 1:
-        raise GenSegError(
-            f"{len(names)} channels ({', '.join(map(str, names))}), but multi-channel cases are "
-            "not supported; keep one channel"
-        )
-    name = str(names[0]).upper() if names else ""
+    return list(map(str, names)) if isinstance(names, list) else []
+
+
+def _parse_modality(channels: object) -> str:
+    """Return "MR" or "CT" if all channels are; else, as for color, ""."""
+    found = {_modality_of(name.upper()) for name in _channel_names(channels)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _modality_of(name: str) -> str:
     if name.startswith("CT"):
         return "CT"
     return "MR" if name.startswith(("MR", "T1", "T2", "FLAIR")) else ""

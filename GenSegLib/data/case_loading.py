@@ -16,8 +16,9 @@ from ..errors import GenSegError
 from ..images.volume import Volume
 from ..presets import Preset
 from .case_cache import CacheEntry, CaseCache, content_key
+from .channels import read_channels
 from .distance_maps import DISTANCE_LIMIT_MM
-from .image_io import read_image, read_label
+from .image_io import read_label
 from .preprocessing import Preprocessor
 from .stored_case import StoredCase, case_arrays
 from .training_case import InMemoryCase, TrainingCase
@@ -89,7 +90,7 @@ class _Loader:
             return self._in_memory(case, *self._preprocess(case)), False
         settings = self._preset.to_json()
         relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
-        files = [path for path in (case.image, _label_of(case)) if path is not None]
+        files = [path for path in (*case.images, _label_of(case)) if path is not None]
         key = content_key(files, relevant | {"labels": list(self._labels.items())})
         entry = self._cache.find(key)
         if entry is not None:
@@ -103,7 +104,7 @@ class _Loader:
     def _preprocess(self, case: Case) -> tuple[_Arrays, _Arrays | None]:
         preset, path = self._preset, _label_of(case)
         try:
-            image = read_image(case.image)
+            image = read_channels(case.images)
             label = None if path is None else self._read_label(path, image)
             fine = self._apply(preset, image, label)
             if preset.coarse_spacing is None:

@@ -18,7 +18,8 @@ from ..images.volume import Volume
 from ..label_maps import format_labels
 from .case_check import CaseCheck
 from .case_fingerprint import fingerprint_case
-from .image_io import read_image, read_label
+from .channels import read_channels
+from .image_io import read_label
 from .volume_ranges import find_volume_outliers, to_ml
 
 
@@ -94,18 +95,20 @@ class _Checker:
     def __init__(self, classes: Mapping[int, str], terminology: Mapping[int, str]) -> None:
         self._classes, self._terminology = dict(classes), terminology
         self._case_of_content: dict[str, tuple[str, str]] = {}
+        self._channels: tuple[str, int] | None = None
 
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
         warnings: list[str] = []
         duplicate_of = ""
-        image = _try_read(lambda: read_image(case.image, finite=False), errors)
+        image = _try_read(lambda: read_channels(case.images, finite=False), errors)
         label, path = None, case.label if case.is_labeled else None
         if path is not None:
             label = _try_read(lambda: self._read_label(path, image, warnings), errors)
         if image is not None:
             warnings += image.warnings
             errors += _image_errors(image) + _privacy_errors(case)
+            errors += self._channel_errors(case, image)
             duplicate_of = self._find_duplicate(case, image, errors, warnings)
         if label is not None:
             errors += self._label_errors(label)
@@ -127,6 +130,14 @@ class _Checker:
         return read_label(
             path, image, self._classes, warnings.append, terminology=self._terminology
         )
+
+    def _channel_errors(self, case: Case, image: Volume) -> list[str]:
+        count = len(image.array)
+        first, expected = self._channels = self._channels or (case.name, count)
+        if count == expected:
+            return []
+        mixed = " (mixed gray and color images?)" if {count, expected} == {1, 3} else ""
+        return [f"the image has {count} channels, but case {first} has {expected}{mixed}"]
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = _count_voxels(label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
@@ -10,7 +10,7 @@ from ..cases import Case, CaseSet, Role
 from ..dicom.files import find_series_folders, is_dicom_folder, is_segmentation, list_folder
 from ..errors import GenSegError
 from ..images.file_names import IMAGE_SUFFIXES, image_stem, is_image_file, valid_file_name
-from .pairing import pair_names
+from .pairing import group_channels, pair_names, require_equal_channels
 
 
 def list_images(path: Path) -> list[Path]:
@@ -49,16 +49,21 @@ def unpacked_image(path: Path) -> Path:
     return files[0] if len(files) == 1 else path
 
 
-def pair_folders(images: Path, labels: Path) -> CaseSet:
+def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> CaseSet:
     """Pair the images of one folder with the labels of the same name in another.
 
     Suffixes are ignored, and nnU-Net's channel numbers where `pairing.pair_names` says so:
     `a_0000.nii.gz` matches `a.seg.nrrd`, and the folder `a` of DICOM slices the DICOM SEG `a.dcm`.
     Images without a label are unlabeled cases.
 
+    Args:
+        images: folder.
+        labels: folder.
+        channels: names of the channels, where they are known.
+
     Raises:
-        GenSegError: a label has no image, a case has several images, or two files have the same
-            name.
+        GenSegError: a label has no image, a case lacks a channel that others have, or two files
+            have the same name.
     """
     image_of, label_of = _by_stem(images, _image_entries), _by_stem(labels, _label_entries)
     names_of_case = pair_names(image_of, label_of)
@@ -69,22 +74,22 @@ def pair_folders(images: Path, labels: Path) -> CaseSet:
             f"{label_of[orphans[0]]}{others}: no image of the same name in {images}; rename or "
             "remove the label"
         )
+    count = max((len(stems) for stems in names_of_case.values()), default=1)
+    count = max(count, len(channels))
+    unlabeled = [
+        stem for name, stems in names_of_case.items() if name not in label_of for stem in stems
+    ]
+    labeled = {name: stems for name, stems in names_of_case.items() if name in label_of}
+    names_of_case = labeled | group_channels(unlabeled, count)
+    if count > 1 and any(len(stems) > 1 for stems in names_of_case.values()):
+        require_equal_channels(names_of_case, len(channels), channels)
     cases = []
     for name, stems in names_of_case.items():
-        require_one_channel(name, [image_of[stem].name for stem in stems])
+        first, *others = (image_of[stem] for stem in stems)
         label = label_of.get(name)
         role = Role.TRAIN if label else Role.UNLABELED
-        cases.append(Case(valid_file_name(name), image_of[stems[0]], label, role))
+        cases.append(Case(valid_file_name(name), first, label, role, others=tuple(others)))
     return CaseSet(tuple(cases))
-
-
-def require_one_channel(case: str, images: list[str]) -> None:
-    """Raise GenSegError if a case has several images."""
-    if len(images) != 1:
-        raise GenSegError(
-            f"case {case} has {len(images)} images ({', '.join(images)}), and multi-channel cases "
-            "are not supported; keep one file per case"
-        )
 
 
 def _image_entries(path: Path) -> list[Path]:

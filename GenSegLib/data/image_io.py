@@ -38,7 +38,7 @@ from ..images.seg_nrrd import (
     parse_segments,
     segment_header,
 )
-from ..images.volume import LPS_TO_RAS, Volume, on_same_grid
+from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid
 from ..label_maps import LARGEST_LABEL, Concepts, match_names
 
 __all__ = [
@@ -56,7 +56,10 @@ _WHOLE_TOLERANCE = 1e-3
 
 
 def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
-    """Read a scalar volume (1, x, y, z) from a file or a DICOM series folder.
+    """Read a volume (channel, x, y, z) from a file or a DICOM series folder.
+
+    Channels are the values of a voxel, or lie along the fourth axis of a NIfTI file. A 2-D image
+    is a volume of one slice. `channels.read_channels` reads an image with a file per channel.
 
     Args:
         path: file or folder.
@@ -65,10 +68,10 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
             layout (x fastest).
 
     Raises:
-        GenSegError: the image is missing, unreadable, truncated, 4-D, has several values per
-            voxel, an invalid grid, or, with `finite`, NaN or infinite voxels.
+        GenSegError: the image is missing, unreadable, truncated, has more than `MAX_CHANNELS`
+            channels, an invalid grid, or, with `finite`, NaN or infinite voxels.
     """
-    volume = read_nifti(path) if is_nifti_file(path) else _from_itk(_load_scalar(path))
+    volume = read_nifti(path) if is_nifti_file(path) else _from_itk(_load_channels(path))
     if dtype is not None:
         array = volume.array.astype(dtype, order="C", copy=False)
         volume = replace(volume, array=np.ascontiguousarray(array))
@@ -164,7 +167,7 @@ def _segments(path: Path) -> list[Segment]:
 
 
 def write_image(path: Path, volume: Volume, like: Path | None = None) -> None:
-    """Write a scalar volume (1, x, y, z) atomically, with its voxel type.
+    """Write a volume (channel, x, y, z) atomically, with its voxel type.
 
     Args:
         path: of the file.
@@ -228,11 +231,13 @@ def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dic
         return volume, _present(volume, seg_reader.read_segment_names(path))
     if is_nifti_file(path):
         volume = read_nifti(path)
+        _require_scalar(path, len(volume.array))
         return replace(volume, array=_to_int16(path, volume.array)), {}
     image = _load(path)
     segments = parse_segments(itk_files.header_fields(image))
     if not segments:
-        _require_scalar(path, image)
+        _require_scalar(path, image.GetNumberOfComponentsPerPixel())
+        _require_real(path, image)
     volume = _from_itk(image)
     array = volume.array
     if segments:
@@ -259,9 +264,14 @@ def _to_class_values(
     return replace(label, array=table[label.array])
 
 
-def _load_scalar(path: Path) -> sitk.Image:
+def _load_channels(path: Path) -> sitk.Image:
     image = _load(path)
-    _require_scalar(path, image)
+    _require_real(path, image)
+    if (count := image.GetNumberOfComponentsPerPixel()) > MAX_CHANNELS:
+        raise GenSegError(
+            f"{path}: {count} values per voxel, but at most {MAX_CHANNELS} channels are supported; "
+            "extract fewer channels"
+        )
     return image
 
 
@@ -304,13 +314,13 @@ def _naming(path: Path) -> Iterator[None]:
         raise GenSegError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
-def _require_scalar(path: Path, image: sitk.Image) -> None:
-    count = image.GetNumberOfComponentsPerPixel()
+def _require_scalar(path: Path, count: int) -> None:
     if count > 1:
         kind = "an RGB image?" if count in (3, 4) else "several channels?"
-        raise GenSegError(
-            f"{path}: {count} values per voxel ({kind}); convert it to a scalar volume"
-        )
+        raise GenSegError(f"{path}: {count} values per voxel ({kind}); a label has one")
+
+
+def _require_real(path: Path, image: sitk.Image) -> None:
     if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
 
@@ -327,9 +337,10 @@ def _from_itk(image: sitk.Image) -> Volume:
 
 
 def _to_itk(volume: Volume) -> sitk.Image:
-    if len(volume.array) != 1:
-        raise ValueError(f"expected one channel, got {len(volume.array)}")
-    image = sitk.GetImageFromArray(volume.array[0].T)
+    is_vector = len(volume.array) > 1
+    image = sitk.GetImageFromArray(
+        volume.array.T if is_vector else volume.array[0].T, isVector=is_vector
+    )
     affine = LPS_TO_RAS @ volume.affine
     image.SetSpacing(volume.spacing)
     image.SetDirection((affine[:3, :3] / np.array(volume.spacing)).ravel())

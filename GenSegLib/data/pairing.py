@@ -6,7 +6,10 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from ..errors import GenSegError
 
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
@@ -30,6 +33,54 @@ def pair_names(images: Iterable[str], labels: Collection[str]) -> dict[str, list
     for image in sorted(images):
         cases.setdefault(case_name(image, labels), []).append(image)
     return cases
+
+
+def group_channels(images: Sequence[str], channels: int) -> dict[str, list[str]]:
+    """Return the images of each case where there are no labels to name the cases.
+
+    Args:
+        images: names without suffix.
+        channels: files per case; images without a channel number below it are cases of their own.
+    """
+    cases: dict[str, list[str]] = {}
+    for image in sorted(images) if channels > 1 else images:
+        match = _CHANNEL.fullmatch(image)
+        is_channel = channels > 1 and match is not None and int(match[2]) < channels
+        cases.setdefault(match[1] if match and is_channel else image, []).append(image)
+    return cases
+
+
+def require_equal_channels(
+    cases: Mapping[str, Sequence[str]], channels: int = 0, names: Sequence[str] = ()
+) -> None:
+    """Check that every case has the same channels.
+
+    Args:
+        cases: names of the images of each case.
+        channels: expected number; that of most cases if 0.
+        names: of the channels, for the message.
+
+    Raises:
+        GenSegError: a case lacks a channel; the message names both.
+    """
+    counts = Counter(map(len, cases.values()))
+    expected = channels or max(counts, key=lambda count: (counts[count], count), default=1)
+    for case, images in cases.items():
+        if len(images) == expected == 1:
+            continue
+        found = {int(match[2]) for image in images if (match := _CHANNEL.fullmatch(image))}
+        missing = sorted(set(range(max(expected, len(images)))) - found)
+        if len(images) > expected:
+            raise GenSegError(
+                f"case {case} has {len(images)} channels ({', '.join(images)}), but {expected} "
+                f"{'is' if expected == 1 else 'are'} expected; remove files of the others"
+            )
+        if missing:
+            name = f" ({names[missing[0]]})" if missing[0] < len(names) else ""
+            raise GenSegError(
+                f"case {case} lacks channel {missing[0]}{name}, the file "
+                f"{case}_{missing[0]:04d}; add it, or leave the case out"
+            )
 
 
 def case_name(image: str, labels: Collection[str]) -> str:

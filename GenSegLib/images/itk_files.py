@@ -43,7 +43,7 @@ def open_image(path: Path) -> sitk.ImageFileReader:
 
 
 def load_image(path: Path, reader: sitk.ImageFileReader | None = None) -> sitk.Image:
-    """Read an image file as a 3-D image, with the file's voxel type.
+    """Read an image file as a 3-D image, with the file's voxel type; 2-D images get one slice.
 
     Args:
         path: of the file.
@@ -63,8 +63,18 @@ def load_image(path: Path, reader: sitk.ImageFileReader | None = None) -> sitk.I
             image = reader.Execute()
     except RuntimeError:
         raise GenSegError(f"{path}: truncated or damaged; copy or export the file again") from None
+    if image.GetDimension() == 2:
+        image = _with_slice_axis(image)
     require_valid_grid(path, image)
     return image
+
+
+def _with_slice_axis(image: sitk.Image) -> sitk.Image:
+    """Return a 2-D image as a volume of one slice of 1 mm, with its metadata."""
+    volume = sitk.JoinSeries(image)
+    for key in image.GetMetaDataKeys():
+        volume.SetMetaData(key, image.GetMetaData(key))
+    return volume
 
 
 def require_valid_grid(path: Path, image: sitk.Image) -> None:
@@ -196,8 +206,8 @@ def _require_size(path: Path, reader: sitk.ImageFileReader) -> None:
 def _require_volume(path: Path, reader: sitk.ImageFileReader) -> None:
     """Check dimensions and spacing in the header before voxels are read."""
     size, spacing = reader.GetSize(), reader.GetSpacing()[:3]
-    if len(size) < 3:
-        raise GenSegError(f"{path}: a {len(size)}-D image; a 3-D volume is required")
+    if len(size) < 2:
+        raise GenSegError(f"{path}: a {len(size)}-D image; a 2-D image or volume is required")
     if any(length > 1 for length in size[3:]):
         raise GenSegError(
             f"{path}: a {len(size)}-D image of {' x '.join(map(str, size))} voxels; extract one "

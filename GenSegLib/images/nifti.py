@@ -30,7 +30,7 @@ from .nifti_header import (
     parse_header,
 )
 from .size_checks import ALWAYS_ALLOWED, require_plausible_size
-from .volume import Volume, on_same_grid
+from .volume import MAX_CHANNELS, Volume, on_same_grid
 
 _CHUNK = 1 << 20
 _COLORS = {128: 3, 2304: 4}
@@ -66,32 +66,37 @@ def require_valid_nifti(path: Path) -> None:
 
 
 def read_nifti(path: Path) -> Volume:
-    """Read a scalar volume (1, x, y, z) with the file's voxel type; scaled values are floats.
+    """Read a volume (channel, x, y, z) with the file's voxel type; scaled values are floats.
+
+    Channels are values along the fourth or fifth axis, or colors. A 2-D image has one slice.
 
     Raises:
-        GenSegError: as `require_valid_nifti`; or the file is not a scalar volume, or its axes are
-            not orthogonal.
+        GenSegError: as `require_valid_nifti`; or the file has more than `MAX_CHANNELS` channels,
+            complex voxels, or axes that are not orthogonal.
     """
     with open_decompressed(path) as stream:
         head = stream.read(MAX_HEADER)
         header = parse_header(path, head)
-        _require_scalar_volume(path, header)
+        colors, dtype = _voxel_type(path, header)
         require_plausible_size(path, header.file_size, [path])
-        stored = np.empty(math.prod(header.shape), header.byte_order + VOXEL_TYPES[header.datatype])
+        stored = np.empty(colors * math.prod(header.shape), header.byte_order + dtype)
         _read_voxels(path, stream, header, head, stored.data.cast("B"))
     affine = header.affine
+    affine = _with_slice_axis(affine) if len(header.shape) == 2 else affine
     if not np.isfinite(affine).all():
         raise GenSegError(f"{path}: origin or axes are NaN or infinite; correct the header")
     if not is_orthogonal(affine):
         raise GenSegError(
             f"{path}: the axes are not orthogonal (gantry tilt?); resample the image first"
         )
-    array = _scale(stored, header).reshape((1, *header.shape[:3]), order="F")
+    array = _to_channels(_scale(stored, header), header.shape, colors)
     return Volume(array, affine, header.other_affine, header.has_position, header.warnings)
 
 
 def write_nifti(path: Path, volume: Volume, like: NiftiHeader | None = None) -> None:
-    """Write a scalar volume (1, x, y, z) as NIfTI-1, compressed if the name ends with `.gz`.
+    """Write a volume (channel, x, y, z) as NIfTI-1, compressed if the name ends with `.gz`.
+
+    Several channels lie along the fourth axis.
 
     Args:
         path: of the file.
@@ -104,13 +109,14 @@ def write_nifti(path: Path, volume: Volume, like: NiftiHeader | None = None) -> 
         OSError: the file cannot be written.
         ValueError: the volume is not on the grid of `like`.
     """
-    array = volume.array[0]
+    array = volume.array[0] if len(volume.array) == 1 else np.moveaxis(volume.array, 0, -1)
     if array.dtype == bool:
         array = array.view(np.uint8)
     forms = forms_of(volume.affine) if like is None else like.forms
     if like is not None:
         _require_same_grid(volume, like)
-    head = pack_header(array.shape, array.dtype.newbyteorder("="), forms)
+    shape = array.shape[:2] if like is not None and len(like.shape) == 2 else array.shape
+    head = pack_header(shape, array.dtype.newbyteorder("="), forms)
     with path.open("wb") as file:
         if not path.name.lower().endswith(".gz"):
             _write_voxels(file, head, array)
@@ -139,29 +145,41 @@ def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
         ) from None
 
 
-def _require_scalar_volume(path: Path, header: NiftiHeader) -> None:
+def _voxel_type(path: Path, header: NiftiHeader) -> tuple[int, str]:
+    """Return the number of colors and the type of a voxel of a supported image."""
     shape, colors = header.shape, _COLORS.get(header.datatype, 1)
-    if len(shape) == 5 and shape[3] == 1:  # a vector for each voxel (nifti1.h, dim[5])
-        colors = max(colors, shape[4])
-    if colors > 1:
-        kind = "an RGB image?" if colors in (3, 4) else "several channels?"
-        raise GenSegError(
-            f"{path}: {colors} values per voxel ({kind}); convert it to a scalar volume"
-        )
     if header.datatype in _COMPLEX:
         raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
-    if header.datatype not in VOXEL_TYPES:
+    if header.datatype not in VOXEL_TYPES and colors == 1:
         raise GenSegError(
             f"{path}: voxels of NIfTI type {header.datatype} are not supported; save the image "
             "with integers or floats"
         )
-    if len(shape) < 3:
-        raise GenSegError(f"{path}: a {len(shape)}-D image; a 3-D volume is required")
-    if any(length > 1 for length in shape[3:]):
+    if len(shape) < 2:
+        raise GenSegError(f"{path}: a {len(shape)}-D image; a 2-D image or volume is required")
+    if colors * math.prod(shape[3:]) > MAX_CHANNELS:
         raise GenSegError(
-            f"{path}: a {len(shape)}-D image of {' x '.join(map(str, shape))} voxels; extract one "
-            "time point or channel as a 3-D volume"
+            f"{path}: a {len(shape)}-D image of {' x '.join(map(str, shape))} voxels, but at most "
+            f"{MAX_CHANNELS} channels are supported; extract one time point or fewer channels"
         )
+    return colors, "u1" if colors > 1 else VOXEL_TYPES[header.datatype]
+
+
+def _to_channels(voxels: np.ndarray, shape: tuple[int, ...], colors: int) -> np.ndarray:
+    """Return (channel, x, y, z) of voxels in the order of the file."""
+    size = (*shape[:3], 1)[:3]
+    array = voxels.reshape((colors, *size, -1), order="F").transpose(4, 0, 1, 2, 3)
+    return array.reshape((-1, *size))
+
+
+def _with_slice_axis(affine: np.ndarray) -> np.ndarray:
+    """Return the affine of a 2-D image with a slice of 1 mm where its header has none."""
+    if np.linalg.norm(affine[:3, 2]) > 0:
+        return affine
+    affine = affine.copy()
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    affine[:3, 2] = normal / np.linalg.norm(normal)
+    return affine
 
 
 def _read_voxels(
@@ -206,7 +224,8 @@ def _scale(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
 
 
 def _require_same_grid(volume: Volume, like: NiftiHeader) -> None:
-    grid = Volume(np.broadcast_to(np.uint8(0), (1, *like.shape[:3])), like.affine)
+    affine = _with_slice_axis(like.affine) if len(like.shape) == 2 else like.affine
+    grid = Volume(np.broadcast_to(np.uint8(0), (1, *(*like.shape[:3], 1)[:3])), affine)
     if not on_same_grid(volume, grid):
         raise ValueError("the volume is not on the grid of the header")
 
@@ -215,5 +234,6 @@ def _write_voxels(stream: IO[bytes], head: bytes, array: np.ndarray) -> None:
     """Write the header and the voxels slice by slice, x fastest, little-endian."""
     stream.write(head)
     dtype = array.dtype.newbyteorder("<")
-    for index in range(array.shape[2]):
-        stream.write(array[:, :, index].astype(dtype, copy=False).tobytes(order="F"))
+    slices = array.reshape((*array.shape[:2], -1), order="F")
+    for index in range(slices.shape[2]):
+        stream.write(slices[:, :, index].astype(dtype, copy=False).tobytes(order="F"))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import GenSegError
 
+MAX_CHANNELS = 8
 GRID_TOLERANCE = 0.05  # in voxels
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
@@ -25,7 +26,8 @@ class Volume:
         affine: from voxel indices to RAS in mm.
         other_affine: of the other form of a NIfTI header, where sform and qform disagree.
         has_position: whether the file says where the voxels are.
-        warnings: what is unclear about the position.
+        warnings: what is unclear about the position, or was changed.
+        unit: of lengths: "mm", or "px" where the file of a 2-D image has no spacing.
     """
 
     array: np.ndarray
@@ -33,6 +35,7 @@ class Volume:
     other_affine: np.ndarray | None = None
     has_position: bool = True
     warnings: tuple[str, ...] = ()
+    unit: str = "mm"
 
     @property
     def shape(self) -> tuple[int, ...]:

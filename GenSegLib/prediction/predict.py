@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..data.image_io import read_image, write_image, write_label
+from ..data.channels import group_files, read_channels
+from ..data.image_io import write_image, write_label
 from ..dicom import seg_writer
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
@@ -55,7 +56,8 @@ def predict_files(
 
     Args:
         model: model folder.
-        images: image files, or folders of one DICOM series each.
+        images: image files, or folders of one DICOM series each; files that are channels of one
+            image end with `_0000`, `_0001` and so on.
         out: folder for `<image's name><suffix>`; with `probabilities` also for
             `probabilities/<image's name>_<label>.nii.gz`, one file per label.
         overwrite: replace an earlier output of GenSeg.
@@ -83,7 +85,8 @@ def predict_files(
     events = events or EventLog(None)
     if suffix == seg_writer.SUFFIX:
         seg_writer.require_series(images)
-    targets = _targets(images, out, suffix, uncertainty)
+    groups = group_files(images, ModelMetadata.load(model).preset.channels)
+    targets = _targets(groups, out, suffix, uncertainty)
     results = ResultFolder(out, overwrite)
     predictor = Predictor(
         model,
@@ -95,13 +98,13 @@ def predict_files(
         exact=exact,
     )
     job = _PredictionJob(
-        predictor, results, events, len(images), probabilities, uncertainty, measured
+        predictor, results, events, len(groups), probabilities, uncertainty, measured
     )
     try:
-        for image, target in zip(images, targets):
-            job.predict(image, target.name)
+        for paths, target in zip(groups.values(), targets):
+            job.predict(paths, target.name)
     except KeyboardInterrupt:
-        events.log(f"interrupted; {job.finished} of {len(images)} segmentations are in {out}")
+        events.log(f"interrupted; {job.finished} of {len(groups)} segmentations are in {out}")
         raise
     finally:
         job.write_summaries()
@@ -128,11 +131,12 @@ class _PredictionJob:
     def __post_init__(self) -> None:
         self.progress = PredictionProgress(self.events, self.images)
 
-    def predict(self, path: Path, file_name: str) -> None:
-        """Segment an image file and write the outputs, or log why it cannot be segmented."""
+    def predict(self, paths: Sequence[Path], file_name: str) -> None:
+        """Segment the image of one or more files and write the outputs, or log why not."""
+        path = paths[0]
         self.progress.start_image(path.name)
         try:
-            image = read_image(path, dtype=None)
+            image = read_channels(paths, dtype=None)
             prediction = self._segment(path, image)
             with self.results.result() as folder:
                 _write(prediction, folder / file_name, path, self.predictor.metadata)
@@ -196,10 +200,13 @@ class _PredictionJob:
         )
 
 
-def _targets(images: Sequence[Path], out: Path, suffix: str, uncertainty: bool) -> list[Path]:
+def _targets(
+    groups: Mapping[str, Sequence[Path]], out: Path, suffix: str, uncertainty: bool
+) -> list[Path]:
     """Return each image's label file; refuse names that clash before any work is done."""
     taken: dict[str, Path] = {}  # case-folded, since not every file system is case-sensitive
-    inputs = {image.resolve() for image in images}
+    inputs = {image.resolve() for paths in groups.values() for image in paths}
+    images = [paths[0] if len(paths) == 1 else Path(name) for name, paths in groups.items()]
     targets = [out / f"{stem}{suffix}" for stem in distinct_stems(images)]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):

@@ -268,8 +268,8 @@ def test_the_validation_cases_of_monai_are_for_validation(tmp_path: Path) -> Non
 
 def test_several_images_in_a_list_are_channels(tmp_path: Path) -> None:
     values = decathlon_list((["a_t1.nii.gz", "a_t2.nii.gz"], "a.nii.gz"))
-    with pytest.raises(GenSegError, match=r"case a has 2 images .*multi-channel cases are not"):
-        read_cases(write_dataset(tmp_path, values))
+    (case,) = read_cases(write_dataset(tmp_path, values)).cases
+    assert case.images == (tmp_path / "a_t1.nii.gz", tmp_path / "a_t2.nii.gz")
 
 
 @pytest.mark.parametrize("inner", ["c1.nii.gz", "c1.nii", "export.nii"])
@@ -310,18 +310,51 @@ def test_case_names_are_file_names_on_windows_as_well(
     assert read_cases(tmp_path).cases[0].name == valid
 
 
-def test_several_channels_in_a_dataset_are_refused(tmp_path: Path) -> None:
+def test_the_channels_of_nnunet_are_images_of_one_case(tmp_path: Path) -> None:
     write_dataset(tmp_path, NNUNET | {"channel_names": {"0": "T1", "1": "T2"}})
-    with pytest.raises(GenSegError, match=r"dataset.json: 2 channels \(T1, T2\).*not supported"):
+    images = tmp_path / "imagesTr"
+    touch(images, *(f"{case}_000{k}.nii.gz" for case in "ab" for k in (1, 0)))
+    touch(tmp_path / "labelsTr", "a.nii.gz", "b.nii.gz")
+    cases = read_cases(tmp_path)
+    assert cases.modality == "MR"
+    assert [(case.name, case.images) for case in cases.cases] == [
+        (name, (images / f"{name}_0000.nii.gz", images / f"{name}_0001.nii.gz")) for name in "ab"
+    ]
+
+
+def test_unlabeled_cases_have_the_channels_of_the_labeled_ones(tmp_path: Path) -> None:
+    touch(tmp_path / "images", *(f"{case}_000{k}.nii.gz" for case in "ab" for k in (0, 1)))
+    touch(tmp_path / "labels", "a.nii.gz")
+    a, b = read_cases(tmp_path).cases
+    assert (a.name, len(a.images), a.role) == ("a", 2, Role.TRAIN)
+    assert (b.name, len(b.images), b.role) == ("b", 2, Role.UNLABELED)
+
+
+def test_a_missing_channel_is_named(tmp_path: Path) -> None:
+    write_dataset(tmp_path, NNUNET | {"channel_names": {"0": "T1", "1": "T2"}})
+    touch(tmp_path / "imagesTr", "a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz")
+    touch(tmp_path / "labelsTr", "a.nii.gz", "b.nii.gz")
+    with pytest.raises(GenSegError, match=r"case b lacks channel 1 \(T2\), the file b_0001"):
         read_cases(tmp_path)
 
 
-def test_several_channel_files_per_case_are_refused(tmp_path: Path) -> None:
+def test_more_channels_than_the_data_set_names_are_refused(tmp_path: Path) -> None:
     write_dataset(tmp_path, NNUNET)
     touch(tmp_path / "imagesTr", "a_0000.nii.gz", "a_0001.nii.gz")
     touch(tmp_path / "labelsTr", "a.nii.gz")
-    with pytest.raises(GenSegError, match="multi-channel cases are not supported"):
+    with pytest.raises(GenSegError, match=r"case a has 2 channels .*, but 1 is expected"):
         read_cases(tmp_path)
+
+
+def test_our_own_list_has_one_or_several_images_a_case(tmp_path: Path) -> None:
+    entries = [{"name": "a", "image": ["t1.nii", "t2.nii"]}, {"name": "b", "image": "b.nii"}]
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": entries}))
+    cases = read_cases(tmp_path)
+    assert [case.images for case in cases.cases] == [
+        (tmp_path / "t1.nii", tmp_path / "t2.nii"),
+        (tmp_path / "b.nii",),
+    ]
+    assert CaseSet.from_json(cases.to_json(tmp_path), tmp_path) == cases
 
 
 @pytest.mark.parametrize(
@@ -394,7 +427,6 @@ def test_invalid_json_is_refused(tmp_path: Path, name: str) -> None:
         ({"training": ["a.nii.gz"]}, 'lacks "image" or "label"'),
         ({"training": [{"image": "a.nii.gz"}]}, 'lacks "image" or "label"'),
         (DECATHLON | {"labels": {"one": "x"}}, "must be integers"),
-        (DECATHLON | {"modality": {"0": "T1", "1": "T2"}}, "multi-channel cases are not supported"),
         (DECATHLON | {"training": DECATHLON["training"] * 2}, "several cases are named a"),
     ],
 )

@@ -313,7 +313,7 @@ def test_an_interrupt_leaves_what_was_finished(
     bright_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, out = write_scans(tmp_path, "a", "b", "c"), tmp_path / "out"
-    read = predict.read_image
+    read = predict.read_channels
 
     def read_until_interrupted(path: Path, **options: Any) -> Volume:
         if path == images[1]:
@@ -321,7 +321,7 @@ def test_an_interrupt_leaves_what_was_finished(
             raise KeyboardInterrupt
         return read(path, **options)
 
-    monkeypatch.setattr(predict, "read_image", read_until_interrupted)
+    monkeypatch.setattr(predict, "read_channels", read_until_interrupted)
     received: list[dict[str, Any]] = []
     options = {"events": EventLog(None, [received.append]), "measured": []}
     with pytest.raises(KeyboardInterrupt):

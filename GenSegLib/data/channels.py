@@ -1,0 +1,72 @@
+"""Images whose channels are files of their own, such as the MR sequences of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import GenSegError
+from ..images.file_names import image_stem
+from ..images.volume import MAX_CHANNELS, Volume, on_same_grid
+from .image_io import read_image
+from .pairing import group_channels
+
+
+def read_channels(
+    paths: Sequence[Path], *, finite: bool = True, dtype: DTypeLike | None = np.float32
+) -> Volume:
+    """Read an image (channel, x, y, z) from one or more files.
+
+    Args:
+        paths: files in the order of their channels; all are on the grid of the first.
+        finite: see `read_image`.
+        dtype: see `read_image`.
+
+    Raises:
+        GenSegError: as `read_image`; or a file has another grid than the first, or there are more
+            than `MAX_CHANNELS` channels.
+    """
+    first = read_image(paths[0], finite=finite, dtype=dtype)
+    if len(paths) == 1:
+        return first
+    arrays, warnings = [first.array], list(first.warnings)
+    for path in paths[1:]:
+        volume = read_image(path, finite=finite, dtype=dtype)
+        if not on_same_grid(volume, first):
+            raise GenSegError(
+                f"{path}: not on the grid of {paths[0].name}, the first channel; register and "
+                "resample it to that image"
+            )
+        arrays.append(volume.array)
+        warnings += volume.warnings
+    array = np.concatenate(arrays)
+    if len(array) > MAX_CHANNELS:
+        raise GenSegError(
+            f"{paths[0]}: {len(array)} channels in {len(paths)} files, but at most {MAX_CHANNELS} "
+            "are supported; leave some out"
+        )
+    return replace(first, array=array, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
+    """Return the files of each image of several channels by the first file without its number.
+
+    `a_0000.nii.gz` and `a_0001.nii.gz` in one folder are two channels of the image `a`; a file
+    that has no further channels beside it is an image of its own.
+
+    Args:
+        paths: files or folders, in the order of the result.
+        channels: of an image.
+    """
+    by_stem = {str(path.parent / image_stem(path)): path for path in paths}
+    if channels == 1 or len(by_stem) < len(paths):
+        return {str(path): [path] for path in paths}
+    groups = group_channels(list(by_stem), channels)
+    return {
+        str(by_stem[stems[0]]) if len(stems) == 1 else name: [by_stem[stem] for stem in stems]
+        for name, stems in groups.items()
+    }

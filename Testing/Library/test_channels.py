@@ -1,0 +1,71 @@
+"""Images of several channels: in one file or in several, read, predicted and written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from GenSegLib.cases import Case, CaseSet
+from GenSegLib.data.channels import group_files, read_channels
+from GenSegLib.data.checks import check_cases
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.errors import GenSegError
+from Testing.volume_files import numbered_volume, oblique_affine, write_array
+
+
+def two_channels() -> Volume:
+    first = numbered_volume(oblique_affine())
+    return replace(first, array=np.concatenate([first.array, 100 - first.array]))
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.mha"])
+def test_channels_of_one_file_are_written_and_read(tmp_path: Path, name: str) -> None:
+    volume = two_channels()
+    write_image(tmp_path / name, volume)
+    read = read_image(tmp_path / name)
+    np.testing.assert_array_equal(read.array, volume.array)
+    np.testing.assert_allclose(read.affine, volume.affine, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd"])
+def test_colors_are_channels(tmp_path: Path, name: str) -> None:
+    array = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+    path = write_array(tmp_path / name, array, color=True)
+    np.testing.assert_array_equal(read_image(path).array, array.transpose(3, 2, 1, 0))
+    with pytest.raises(GenSegError, match=r"3 values per voxel \(an RGB image"):
+        read_label(path)
+
+
+def test_files_of_one_case_are_channels(tmp_path: Path) -> None:
+    volume = two_channels()
+    paths = [tmp_path / f"a_000{k}.nii.gz" for k in range(2)]
+    for k, path in enumerate(paths):
+        write_image(path, Volume(volume.array[k : k + 1], volume.affine))
+    np.testing.assert_array_equal(read_channels(paths).array, volume.array)
+    moved = volume.affine.copy()
+    moved[0, 3] += 9
+    write_image(paths[1], Volume(volume.array[:1], moved))
+    with pytest.raises(GenSegError, match=r"a_0001.nii.gz: not on the grid of a_0000.nii.gz"):
+        read_channels(paths)
+
+
+def test_files_are_grouped_as_the_model_has_channels() -> None:
+    paths = [Path(f"x/{name}.nii.gz") for name in ("a_0000", "a_0001", "b")]
+    assert list(group_files(paths, 1).values()) == [[path] for path in paths]
+    assert group_files(paths, 2) == {"x/a": paths[:2], "x/b.nii.gz": paths[2:]}
+
+
+def test_a_case_with_other_channels_is_an_error(tmp_path: Path) -> None:
+    cases = []
+    for name, count in (("a", 2), ("b", 1)):
+        volume = two_channels()
+        image, label = tmp_path / f"{name}.nii", tmp_path / f"{name}_l.nii"
+        write_image(image, Volume(volume.array[-count:] + ord(name), volume.affine))
+        write_label(label, Volume((volume.array[:1] > 30).astype(np.int16), volume.affine))
+        cases.append(Case(name, image, label))
+    a, b = check_cases(CaseSet(tuple(cases), {1: "one"}))
+    assert a.ok
+    assert b.errors == ("the image has 1 channels, but case a has 2",)
