@@ -224,6 +224,11 @@ class Preset:
         """Channels of the segmenter's input, context slices included."""
         return self.channels * (1 + 2 * self.context_slices)
 
+    @property
+    def has_colors(self) -> bool:
+        """Whether the channels are colors, not contrasts."""
+        return self.channels == 3 and not self.modality
+
     def with_single_component(self, values: Iterable[int]) -> tuple[int, ...]:
         """Return the label values of which the largest component is kept."""
         others = {*self.optional_labels, *self.several_components}

@@ -54,7 +54,7 @@ class AugmentationPolicy:
             noise=0.3 * spread,
             bias_field=0.3 if preset.bias_field else 0.0,
             bounded=preset.intensity.kind == "window",
-            joint_channels=preset.input_channels // preset.channels,
+            joint_channels=preset.input_channels // (1 if preset.has_colors else preset.channels),
         )
 
     def geometric(self) -> AugmentationPolicy:

@@ -75,7 +75,7 @@ class AppearanceDistribution:
         Color images keep more of their means and their texture: a scanner of another modality is
         not to be expected.
         """
-        if is_color(preset):
+        if preset.has_colors:
             return cls(fraction, mean_spread=0.7, kept_mean=0.7, inversion=0.02, synthesis=0.02)
         return cls(fraction)
 
@@ -92,11 +92,6 @@ class AppearanceDistribution:
 def steerable(*, has_targets: bool) -> tuple[str, ...]:
     """Return the names of the scalars that have an effect."""
     return tuple(name for name in (*_LOGITS, *_LOGS) if has_targets or name != "target")
-
-
-def is_color(preset: Preset) -> bool:
-    """Return whether the channels of a preset's images are colors, not contrasts."""
-    return preset.channels == 3 and not preset.modality
 
 
 class RegionAppearance:

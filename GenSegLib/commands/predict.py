@@ -32,10 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "output folder for the segmentations, one file per image")
     parser.add_argument(
         "--format",
-        choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "dcm"),
-        default="nii.gz",
+        choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "png", "dcm"),
         help="file format; seg.nrrd keeps names and colors in 3D Slicer, dcm is a DICOM SEG that "
-        "references its source series (default: nii.gz)",
+        "references its source series (default: png for pictures, with labels.json; else nii.gz)",
     )
     _add_inference_options(parser)
     _add_output_options(parser)
@@ -114,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
             exact=args.exact,
             probabilities=args.probabilities,
             uncertainty=args.uncertainty,
-            suffix=f".{args.format}",
+            suffix=f".{args.format}" if args.format else None,
             measured=measured,
             events=events,
         )

@@ -77,6 +77,8 @@ def prepare_cases(
 
 
 def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str], None]) -> Preset:
+    if fingerprint.slices <= 1:
+        return load_preset("generic-2d-color" if fingerprint.channels == 3 else "generic-2d")
     modality = cases.modality
     if not modality:
         modality = "CT" if fingerprint.is_ct else "MR"

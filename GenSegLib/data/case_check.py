@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .case_fingerprint import CaseFingerprint
 
-_HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels per label", "status")
+_HEADINGS = ("case", "shape", "spacing", "axes", "intensity", "voxels per label", "status")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class CaseCheck:
     Attributes:
         case: its name.
         shape: number of voxels along each axis.
-        spacing: in mm.
+        spacing: in mm, or pixels.
+        unit: of the spacing, "mm" or "px".
         orientation: such as "RAS".
         intensity: smallest and largest finite value.
         voxels: number of voxels of each label value, without background.
@@ -31,6 +32,7 @@ class CaseCheck:
     shape: tuple[int, ...] = ()
     spacing: tuple[float, ...] = ()
     orientation: str = ""
+    unit: str = "mm"
     intensity: tuple[float, float] | None = None
     voxels: dict[int, int] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
@@ -67,7 +69,7 @@ def _row(check: CaseCheck) -> tuple[str, ...]:
     cells = (
         check.case,
         "x".join(map(str, check.shape)),
-        "x".join(f"{step:.3g}" for step in check.spacing),
+        "x".join(f"{step:.3g}" for step in check.spacing) + f" {check.unit}" * bool(check.spacing),
         check.orientation,
         "{:g} to {:g}".format(*check.intensity) if check.intensity else "",
         " ".join(f"{value}:{count}" for value, count in sorted(check.voxels.items())),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import GenSegError
-from ..images.file_names import image_stem
+from ..images.file_names import image_stem, is_raster_file
 from ..images.volume import MAX_CHANNELS, Volume, on_same_grid
 from .image_io import read_image
 from .pairing import group_channels
@@ -56,14 +56,15 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
     """Return the files of each image of several channels by the first file without its number.
 
     `a_0000.nii.gz` and `a_0001.nii.gz` in one folder are two channels of the image `a`; a file
-    that has no further channels beside it is an image of its own.
+    that has no further channels beside it is an image of its own. Pictures hold all three colors.
 
     Args:
         paths: files or folders, in the order of the result.
         channels: of an image.
     """
     by_stem = {str(path.parent / image_stem(path)): path for path in paths}
-    if channels == 1 or len(by_stem) < len(paths):
+    are_colors = channels == 3 and any(map(is_raster_file, paths))
+    if channels == 1 or are_colors or len(by_stem) < len(paths):
         return {str(path): [path] for path in paths}
     groups = group_channels(list(by_stem), channels)
     return {

@@ -117,6 +117,7 @@ class _Checker:
             case=case.name,
             shape=image.shape if image else (),
             spacing=image.spacing if image else (),
+            unit=image.unit if image else "mm",
             orientation=image.orientation if image else "",
             intensity=_intensity_range(image) if image else None,
             voxels=_count_voxels(label) if label else {},

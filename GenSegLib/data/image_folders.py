@@ -9,7 +9,13 @@ from unicodedata import normalize
 from ..cases import Case, CaseSet, Role
 from ..dicom.files import find_series_folders, is_dicom_folder, is_segmentation, list_folder
 from ..errors import GenSegError
-from ..images.file_names import IMAGE_SUFFIXES, image_stem, is_image_file, valid_file_name
+from ..images.file_names import (
+    IMAGE_SUFFIXES,
+    image_stem,
+    is_image_file,
+    is_raster_file,
+    valid_file_name,
+)
 from .pairing import group_channels, pair_names, require_equal_channels
 
 
@@ -54,7 +60,8 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
 
     Suffixes are ignored, and nnU-Net's channel numbers where `pairing.pair_names` says so:
     `a_0000.nii.gz` matches `a.seg.nrrd`, and the folder `a` of DICOM slices the DICOM SEG `a.dcm`.
-    Images without a label are unlabeled cases.
+    Images without a label are unlabeled cases. Pictures (PNG, JPEG) beside medical images do not
+    count.
 
     Args:
         images: folder.
@@ -100,6 +107,7 @@ def _image_entries(path: Path) -> list[Path]:
     if is_image_file(path) and unpacked_image(path) != path:
         return [path]
     found = [entry for p in list_folder(path) for entry in _entries_of(p)]
+    found = found or [entry for entry in list_folder(path) if is_raster_file(entry)]
     if not found:
         if any(map(is_segmentation, list_folder(path))):
             raise GenSegError(

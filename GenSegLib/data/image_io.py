@@ -22,6 +22,7 @@ from ..dicom.series import load_series
 from ..dicom.terminology import ConceptKey, parse_terminology
 from ..errors import GenSegError
 from ..images import itk_files
+from ..images.file_names import is_raster_file
 from ..images.label_placement import PlacedLabel, place_label
 from ..images.nifti import (
     is_nifti_file,
@@ -31,6 +32,7 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
+from ..images.raster_files import read_raster, read_raster_label, write_raster_label
 from ..images.seg_nrrd import (
     Segment,
     flatten_layers,
@@ -71,7 +73,7 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
         GenSegError: the image is missing, unreadable, truncated, has more than `MAX_CHANNELS`
             channels, an invalid grid, or, with `finite`, NaN or infinite voxels.
     """
-    volume = read_nifti(path) if is_nifti_file(path) else _from_itk(_load_channels(path))
+    volume = _read(path)
     if dtype is not None:
         array = volume.array.astype(dtype, order="C", copy=False)
         volume = replace(volume, array=np.ascontiguousarray(array))
@@ -198,7 +200,9 @@ def write_label(
     terminology: Mapping[int, str] | None = None,
     like: Path | None = None,
 ) -> None:
-    """Write a label volume (1, x, y, z); a `.seg.nrrd` includes names, colors and terminology.
+    """Write a label volume (1, x, y, z).
+
+    A `.seg.nrrd` includes names, colors and terminology, a `.png` the colors.
 
     Args:
         path: of the file.
@@ -214,6 +218,9 @@ def write_label(
     label = _to_int16(path, volume.array)
     smallest = label.astype(np.uint8) if label.max(initial=0) <= 255 else label
     volume = Volume(smallest, volume.affine)
+    if path.name.lower().endswith(".png"):
+        write_raster_label(path, smallest, colors)
+        return
     if not path.name.lower().endswith(".seg.nrrd"):
         write_image(path, volume, like)
         return
@@ -223,12 +230,20 @@ def write_label(
     itk_files.save_image(_to_itk(volume), path, header)
 
 
+def _read(path: Path) -> Volume:
+    if is_raster_file(path) and path.is_file():
+        return read_raster(path)
+    return read_nifti(path) if is_nifti_file(path) else _from_itk(_load_channels(path))
+
+
 def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dict[int, str]]:
     """Read a label with the values of its own segments, and the names of those with voxels."""
     if is_segmentation(path):
         array, affine = seg_reader.read_segmentation(path, warn)
         volume = Volume(_to_int16(path, array[None]), LPS_TO_RAS @ affine)
         return volume, _present(volume, seg_reader.read_segment_names(path))
+    if is_raster_file(path):
+        return read_raster_label(path), {}
     if is_nifti_file(path):
         volume = read_nifti(path)
         _require_scalar(path, len(volume.array))

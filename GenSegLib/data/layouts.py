@@ -12,16 +12,16 @@ from .persons import with_persons
 
 __all__ = ["list_images", "list_labels", "read_cases", "read_label_names", "read_pair_folders"]
 
-_FOLDER_PAIRS = (("images", "labels"), ("imagesTr", "labelsTr"))
+_FOLDER_PAIRS = (("images", "labels"), ("images", "masks"), ("imagesTr", "labelsTr"))
 
 
 def read_cases(path: Path) -> CaseSet:
     """Read the cases of a folder or list file, with their persons (see `persons`).
 
     Supported are `cases.json` (explicit pairs), the `dataset.json` of the Medical Segmentation
-    Decathlon and of nnU-Net (see `case_lists`), and folders `images` and `labels` (or `imagesTr`
-    and `labelsTr`). Test images of Decathlon and nnU-Net data sets are never read. Whether the
-    files exist and are valid is tested by `checks`.
+    Decathlon and of nnU-Net (see `case_lists`), and folders `images` and `labels` (or `masks`;
+    or `imagesTr` and `labelsTr`). Test images of Decathlon and nnU-Net data sets are never read.
+    Whether the files exist and are valid is tested by `checks`.
 
     Raises:
         GenSegError: the layout is unknown, or its list is invalid.
@@ -51,5 +51,5 @@ def _read_folder(path: Path) -> CaseSet:
             return pair_folders(path / images, path / labels)
     raise GenSegError(
         f"{path}: no cases found; the folder must contain a cases.json, a dataset.json, or the "
-        "folders images and labels"
+        "folders images and labels (or masks)"
     )

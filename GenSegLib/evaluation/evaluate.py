@@ -50,16 +50,18 @@ def evaluate_folders(
     """
     pairs = _pair(predictions, references)
     known = dict(labels) or _labels_in([reference for _, _, reference in pairs])
-    results = []
+    results: list[CaseResult] = []
+    units: set[str] = set()
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
         predicted, expected = _read_pair(case, prediction, reference, known, terminology or {})
         scores = case_scores(predicted.array[0], expected.array[0], known, expected.spacing)
         results.append(CaseResult(case, tuple(scores)))
+        units.add(expected.unit)
     if events:
         events.progress("evaluate", len(pairs), len(pairs))
-    return Evaluation(known, tuple(results))
+    return Evaluation(known, tuple(results), "px" if units == {"px"} else "mm")
 
 
 def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:

@@ -42,6 +42,9 @@ def case_scores(
     """
     if prediction.shape != reference.shape:
         raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
+    if prediction.shape.count(1) == 1:  # an image: its single slice has no surface
+        spacing = [step for step, size in zip(spacing, prediction.shape) if size > 1]
+        prediction, reference = prediction.squeeze(), reference.squeeze()
     return [
         _label_score(label, prediction == label, reference == label, spacing) for label in labels
     ]

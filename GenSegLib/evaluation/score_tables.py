@@ -56,10 +56,14 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of all cases; `labels` maps values to names in the order of the scores."""
+    """The scores of all cases; `labels` maps values to names in the order of the scores.
+
+    Lengths are in `unit`: mm, or pixels for pictures, whose volume errors mean nothing.
+    """
 
     labels: dict[int, str]
     cases: tuple[CaseResult, ...]
+    unit: str = "mm"
 
     def values(self, label: int, metric: str) -> list[float]:
         """Return a metric of a label for each case, NaN where the label is absent."""
@@ -76,13 +80,15 @@ class Evaluation:
 
     def table(self) -> str:
         """Return a table for the terminal: mean and standard deviation over cases per label."""
-        rows = [["label", "cases", *(title for title, _ in METRICS.values())]]
+        shown = {k: v for k, v in METRICS.items() if self.unit == "mm" or not k.endswith("_ml")}
+        titles = (title.replace("mm", self.unit) for title, _ in shown.values())
+        rows = [["label", "cases", *titles]]
         for label, name in self.labels.items():
-            columns = {metric: self.values(label, metric) for metric in METRICS}
+            columns = {metric: self.values(label, metric) for metric in shown}
             scored = sum(not math.isnan(value) for value in columns["dice"])
             cells = (_spread(values, METRICS[key][1]) for key, values in columns.items())
             rows.append([name, str(scored), *cells])
-        means = (_text(self.mean(key), form) for key, (_, form) in METRICS.items())
+        means = (_text(self.mean(key), form) for key, (_, form) in shown.items())
         rows.append(["mean", str(len(self.cases)), *means])
         return "\n".join((*_aligned(rows), self._worst_line()))
 
@@ -105,6 +111,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Return all scores and their means as JSON values; null instead of NaN."""
         return {
+            "unit": self.unit,
             "labels": {str(label): name for label, name in self.labels.items()},
             "mean": {metric: _finite(self.mean(metric)) for metric in METRICS},
             "label_means": {

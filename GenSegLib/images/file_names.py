@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-IMAGE_SUFFIXES = (
+_VOLUME_SUFFIXES = (
     *(".seg.nrrd", ".nii.gz", ".gipl.gz", ".nii", ".nrrd", ".nhdr"),
     *(".mha", ".mhd", ".hdr", ".gipl", ".mnc"),
 )
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, *RASTER_SUFFIXES)
 
 # Characters that some file systems forbid, and device names that Windows reserves.
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
@@ -31,8 +33,13 @@ def valid_file_name(text: str) -> str:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether the name ends like an image file's; hidden files (`._a.nii.gz`) do not count."""
-    return not path.name.startswith(".") and path.name.lower().endswith(IMAGE_SUFFIXES)
+    """Whether the name ends like a medical image's; hidden files (`._a.nii.gz`) do not count."""
+    return not path.name.startswith(".") and path.name.lower().endswith(_VOLUME_SUFFIXES)
+
+
+def is_raster_file(path: Path) -> bool:
+    """Whether the name ends like a picture's: PNG, JPEG, TIFF, BMP, WebP or GIF."""
+    return not path.name.startswith(".") and path.name.lower().endswith(RASTER_SUFFIXES)
 
 
 def image_stem(path: Path) -> str:

@@ -20,7 +20,7 @@ from .file_checks import require_valid_file
 from .nifti_header import ORTHOGONALITY_TOLERANCE
 from .size_checks import require_plausible_size
 
-WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png")
 _DETACHED_SUFFIXES = (".mhd", ".nhdr", ".hdr")
 _stderr_lock = threading.RLock()
 

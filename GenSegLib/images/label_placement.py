@@ -98,6 +98,9 @@ def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:
     for k, (own, grid) in enumerate(_forms(label, image)):
         if on_same_grid(Volume(label.array, own), Volume(image.array, grid)):
             return PlacedLabel(Volume(label.array, image.affine), (_OTHER_FORM,) if k else ())
+    if label.unit == "px":
+        _require_size(label, image)
+        return PlacedLabel(Volume(label.array, image.affine))
     _require_position(label, image)
     return None
 
@@ -119,6 +122,15 @@ _OTHER_FORM = (
 
 def _affines(volume: Volume) -> list[Array]:
     return [volume.affine, *([] if volume.other_affine is None else [volume.other_affine])]
+
+
+def _require_size(label: Volume, image: Volume) -> None:
+    """Check a mask in pixels, which has no position."""
+    if label.shape != image.shape:
+        own, expected = (" x ".join(map(str, volume.shape[:2])) for volume in (label, image))
+        raise GenSegError(
+            f"the mask has {own} pixels, but the image has {expected}; save it at the image's size"
+        )
 
 
 def _require_position(label: Volume, image: Volume) -> None:

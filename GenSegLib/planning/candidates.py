@@ -130,8 +130,9 @@ def list_candidates(
     weighting = _CLASS_WEIGHTING if len(fingerprint.classes) >= _MANY_CLASSES else 0.0
     base = replace(preset, channels=fingerprint.channels, class_weighting=weighting)
     base = _with_components(_with_intensity(base, fingerprint), fingerprint)
-    found = list(_volumes(fingerprint, base, scale))
-    if slices:
+    is_image = fingerprint.slices <= 1
+    found = [] if is_image else list(_volumes(fingerprint, base, scale))
+    if slices or is_image:
         found += _slices(fingerprint, base, scale)
     unique = {(each.preset.patch_size, each.preset.spacing, each.width): each for each in found}
     return sorted(unique.values(), key=lambda each: each.cost)

@@ -12,7 +12,8 @@ from ..dicom import seg_writer
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import distinct_stems, image_stem
+from ..files import write_json
+from ..images.file_names import distinct_stems, image_stem, is_raster_file
 from ..images.size_checks import require_plausible_spacing
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
@@ -30,6 +31,7 @@ __all__ = ["Prediction", "Predictor", "predict_files"]
 
 PROBABILITIES = "probabilities"
 EXPECTED_DICE = "uncertainty.csv"
+LABEL_NAMES = "labels.json"
 
 
 def predict_files(
@@ -45,7 +47,7 @@ def predict_files(
     exact: bool = False,
     probabilities: bool = False,
     uncertainty: bool = False,
-    suffix: str = ".nii.gz",
+    suffix: str | None = None,
     measured: list[Measurement] | None = None,
     events: EventLog | None = None,
 ) -> list[Path]:
@@ -69,8 +71,9 @@ def predict_files(
         probabilities: also write the probabilities.
         uncertainty: also write `<image's name>_uncertainty.nii.gz`, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, lowest first.
-        suffix: file format; `.seg.nrrd` and `.dcm` (DICOM SEG of the image's series) store the
-            labels' names, colors and terminology.
+        suffix: file format; None for PNG where the image is a picture, with the names of the
+            labels in `labels.json`, and for NIfTI elsewhere. `.seg.nrrd` and `.dcm` (DICOM SEG of
+            the image's series) store the labels' names, colors and terminology.
         measured: list to append the measurements of all classes to; they are then written to
             `measurements.csv` as well.
         events: receives the progress and the warnings.
@@ -201,13 +204,14 @@ class _PredictionJob:
 
 
 def _targets(
-    groups: Mapping[str, Sequence[Path]], out: Path, suffix: str, uncertainty: bool
+    groups: Mapping[str, Sequence[Path]], out: Path, suffix: str | None, uncertainty: bool
 ) -> list[Path]:
     """Return each image's label file; refuse names that clash before any work is done."""
     taken: dict[str, Path] = {}  # case-folded, since not every file system is case-sensitive
     inputs = {image.resolve() for paths in groups.values() for image in paths}
     images = [paths[0] if len(paths) == 1 else Path(name) for name, paths in groups.items()]
-    targets = [out / f"{stem}{suffix}" for stem in distinct_stems(images)]
+    suffixes = [suffix or (".png" if is_raster_file(image) else ".nii.gz") for image in images]
+    targets = [out / f"{stem}{end}" for stem, end in zip(distinct_stems(images), suffixes)]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
             if file.name.casefold() in taken:
@@ -246,6 +250,9 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
             preset.terminology,
             like=image,
         )
+    if target.suffix == ".png":
+        names = {str(value): name for value, name in metadata.labels.items()}
+        write_json(target.with_name(LABEL_NAMES), {"labels": names})
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.image_io import read_image, read_label
-from ..images.file_names import image_stem, is_image_file
+from ..images.file_names import image_stem, is_image_file, is_raster_file
 from ..images.volume import Volume
 from ..runs import RunFolder
 from .scores import ScoreTable
@@ -181,7 +181,7 @@ def _files_by_case(*folders: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("*")):
-            if is_image_file(path):
+            if is_image_file(path) or is_raster_file(path):
                 stem = image_stem(path)
                 found.setdefault(stem, path)
                 found.setdefault(stem.removesuffix("_0000"), path)
@@ -230,6 +230,7 @@ def _tiles(
         Contours(to_ras(_read_classes(path, volume, style))[0], dashed=index > 0)
         for index, path in enumerate(labels)
     ]
+    planes = planes if picture.shape[2] > 1 else planes[:1]  # an image has one view
     window = display_window(picture, style.window)
     return [
         tile(picture, tuple(contours), plane, spacing, window, style.colors) for plane in planes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..augmentation.random_generator import RandomGenerator
-from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance, is_color
+from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance
 from ..augmentation.region_table import divide_cases, target_contrasts
 from ..augmentation.regions import CaseWithRegions
 from ..config import TrainConfig
@@ -58,7 +58,7 @@ def recoloring_of(
     divided, table = divide_cases(cases, config.seed, device)
     targets = target_contrasts(unlabeled, config.seed, device)
     is_bounded = preset.intensity.kind == "window"
-    appearance = RegionAppearance(table, targets, bounded=is_bounded, color=is_color(preset))
+    appearance = RegionAppearance(table, targets, bounded=is_bounded, color=preset.has_colors)
     start = AppearanceDistribution.for_preset(preset, config.appearance_fraction)
     other = AppearanceDistribution.for_preset(preset, 1.0)
     return divided, Recoloring(appearance, start, other)

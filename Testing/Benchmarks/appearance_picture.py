@@ -24,7 +24,6 @@ from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_appearance import (
     AppearanceDistribution,
     RegionAppearance,
-    is_color,
 )
 from GenSegLib.augmentation.region_table import divide_cases, target_contrasts
 from GenSegLib.cases import Case
@@ -67,7 +66,7 @@ def slices_of(
     contrasts = target_contrasts(load(targets, count, preset, {}), seed, CPU) if targets else None
     rng = RandomGenerator(torch.Generator().manual_seed(seed))
     images, labels = patch_sampler(divided, preset).sample(rng, 2 * COLUMNS)
-    appearance = RegionAppearance(table, contrasts, color=is_color(preset))
+    appearance = RegionAppearance(table, contrasts, color=preset.has_colors)
     distribution = AppearanceDistribution(fraction=1.0, target=1.0)
     recolored = appearance.recolor(images, labels[:, 1:], distribution, rng)
     return images[:, 0], recolored[:, 0], labels[:, 0]

@@ -1,0 +1,201 @@
+"""Read and write photos and other 2-D pictures: PNG, JPEG, TIFF, BMP, WebP.
+
+A picture is a volume of one slice in pixels, its rows to the left and its columns to the back as
+ITK and 3D Slicer place it. Masks become label values by `_to_labels`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the usual name
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..errors import GenSegError
+from .itk_files import suppress_stderr, write_verified
+from .volume import LPS_TO_RAS, Volume
+
+Array = NDArray[Any]
+
+_GRAY, _COLOR = ("1", "L", "I;16", "I;16B", "I;16L", "I"), "RGB"
+_ALPHA = {"LA": "L", "La": "L", "PA": "P", "RGBA": "RGB", "RGBa": "RGB"}
+_CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
+_SMALLEST = 8  # pixels along each axis
+_WHITE, _HALF = 255, 128
+_NOISE = 32  # from black or white, or between colors, as JPEG and antialiasing produce
+_FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
+_NEARLY_ALL = 0.9
+_DEFAULT_COLOR = (255, 210, 0)
+
+
+def read_raster(path: Path) -> Volume:
+    """Read a picture (channel, x, y, 1) with its 8 or 16 bits; gray has one channel, color three.
+
+    Orientation of EXIF is applied, palettes are expanded, and transparency is dropped with a
+    warning.
+
+    Raises:
+        GenSegError: the file is unreadable or truncated, has several pages or frames, is CMYK, or
+            has less than 8 pixels along an axis.
+    """
+    with _opened(path) as image:
+        has_alpha = image.mode in _ALPHA or "transparency" in image.info
+        if _has_deep_colors(image):
+            array = _read_deep_colors(path)
+        else:
+            image = ImageOps.exif_transpose(image)
+            if image.mode in ("P", "PA") or image.mode in _ALPHA:
+                opaque = _ALPHA.get(image.mode, "RGB")
+                image = image.convert("RGB" if opaque == "P" else opaque)
+            array = np.asarray(image)
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    lost = ("the transparency of the picture was dropped",) if has_alpha else ()
+    return replace(_to_volume(array), warnings=lost)
+
+
+def read_raster_label(path: Path) -> Volume:
+    """Read a mask as int16 (1, x, y, 1): indices of a palette or gray values, or 0 and 255 as 0/1.
+
+    Masks with intermediate values (antialiased, or compressed as JPEG) are thresholded with a
+    warning.
+
+    Raises:
+        GenSegError: as `read_raster`; or the mask has colors.
+    """
+    with _opened(path) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("RGBA", "LA", "PA"):
+            image = image.convert({"PA": "P"}.get(image.mode, image.mode.removesuffix("A")))
+        array, is_jpeg = np.asarray(image), path.suffix.lower() in (".jpg", ".jpeg")
+    if array.ndim == 3:
+        spread = np.ptp(array.astype(np.int16), axis=2).max()
+        if spread > (_NOISE if is_jpeg else 0):
+            raise GenSegError(
+                f"{path}: a mask in color; save it in gray (0 and 255, or label values) or with a "
+                "palette"
+            )
+        array = array[..., 0]
+    labels, note = _to_labels(path, array.astype(np.int32), is_jpeg=is_jpeg)
+    return replace(_to_volume(labels.astype(np.int16)), warnings=(note,) if note else ())
+
+
+def write_raster_label(
+    path: Path, label: Array, colors: Mapping[int, tuple[int, int, int]] | None = None
+) -> None:
+    """Write label values (1, x, y, 1) as a PNG with a palette, or above 255 in 16-bit gray.
+
+    Raises:
+        GenSegError: the label has several slices, or the file cannot be written.
+    """
+    if label.shape[3] != 1:
+        raise GenSegError(f"{path}: a PNG holds one slice, not {label.shape[3]}; choose nii.gz")
+    values = label[0, :, :, 0].T
+    if values.max(initial=0) > _WHITE:
+        image = Image.fromarray(values.astype(np.uint16))
+    else:
+        image = Image.fromarray(values.astype(np.uint8))
+        palette = np.zeros((256, 3), np.uint8)
+        palette[1:] = _DEFAULT_COLOR
+        for value, color in (colors or {}).items():
+            if value <= _WHITE:
+                palette[value] = color
+        image.putpalette(palette.ravel().tolist())
+
+    def write(temporary: Path) -> None:
+        image.save(temporary, format="PNG")
+        with Image.open(temporary) as written:
+            written.load()
+
+    write_verified(path, write)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture of a supported kind; its pixels are decoded within the block."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of many pixels, and of unusual metadata
+            with Image.open(path) as image:
+                _require_supported(path, image)
+                yield image
+    except Image.DecompressionBombError:
+        raise GenSegError(f"{path}: too many pixels for one picture; crop or shrink it") from None
+    except FileNotFoundError:
+        raise GenSegError(f"{path}: cannot be read (No such file); check the path") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise GenSegError(
+            f"{path}: not a readable picture, truncated or damaged "
+            f"({str(error).splitlines()[0] if str(error) else 'unknown format'}); copy or export "
+            "the file again"
+        ) from None
+
+
+def _require_supported(path: Path, image: Image.Image) -> None:
+    if getattr(image, "n_frames", 1) > 1:
+        raise GenSegError(
+            f"{path}: {getattr(image, 'n_frames', 1)} frames or pages; save each as a picture of "
+            "its own"
+        )
+    if image.mode in _CMYK:
+        raise GenSegError(f"{path}: colors in {image.mode}; convert the picture to RGB")
+    if image.mode not in (*_GRAY, _COLOR, "P", *_ALPHA):
+        raise GenSegError(
+            f"{path}: pixels of type {image.mode} are not supported; save the picture in gray or "
+            "RGB of 8 or 16 bits"
+        )
+    if min(image.size) < _SMALLEST:
+        raise GenSegError(
+            f"{path}: a picture of {image.width} x {image.height} pixels; at least {_SMALLEST} "
+            "along each side are required"
+        )
+
+
+def _has_deep_colors(image: Image.Image) -> bool:
+    """Whether colors have 16 bits, of which Pillow would read 8."""
+    return image.mode.startswith("RGB") and any(";16" in str(tile[3]) for tile in _tiles(image))
+
+
+def _tiles(image: Image.Image) -> list[Any]:
+    return list(getattr(image, "tile", []))
+
+
+def _read_deep_colors(path: Path) -> Array:
+    with suppress_stderr():
+        array: Array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    return array[..., :3]
+
+
+def _to_volume(array: Array) -> Volume:
+    """Return rows and columns (y, x) or (y, x, channel) as a volume."""
+    array = array[..., np.newaxis] if array.ndim == 2 else array
+    return Volume(
+        np.array(array.transpose(2, 1, 0)[..., np.newaxis]),
+        LPS_TO_RAS.copy(),
+        has_position=False,
+        unit="px",
+    )
+
+
+def _to_labels(path: Path, values: Array, *, is_jpeg: bool) -> tuple[Array, str]:
+    """Return label values, and what was done to get them."""
+    found, counts = np.unique(values, return_counts=True)
+    if set(found.tolist()) <= {0, _WHITE}:
+        return (values > 0).astype(np.int32), ""
+    if is_jpeg and found.max() < _HALF and found.max() > _NOISE // 4:
+        raise GenSegError(f"{path}: a mask in JPEG must be black and white; save it as PNG")
+    is_extreme = (found <= _NOISE) | ((found >= _WHITE - _NOISE) & (found <= _WHITE))
+    share = counts[is_extreme].sum() / counts.sum()
+    is_blurred = len(found) > _FEW_VALUES and found.max() >= _WHITE - _NOISE
+    if not is_jpeg and not (is_blurred and share >= _NEARLY_ALL):
+        return values, ""
+    between = int(counts[(found > 0) & (found < _WHITE)].sum())
+    note = f"the mask has {between} pixels between black and white; it was thresholded at {_HALF}"
+    return (values >= _HALF).astype(np.int32), note

@@ -1,0 +1,203 @@
+"""Pictures: PNG, JPEG, TIFF and BMP as images and as masks, and what is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813 - the usual name
+from PIL import Image
+
+from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.data.checks import check_cases
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.errors import GenSegError
+
+WIDTH, HEIGHT = 12, 10
+
+
+def gradient(channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
+    """Rows and columns (y, x, channel) of different values."""
+    size = HEIGHT * WIDTH * channels
+    return np.arange(size).reshape(HEIGHT, WIDTH, channels).astype(dtype)
+
+
+def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
+    image = Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def square(low: int = 2, high: int = 6, value: int = 255) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[low:high, low:high] = value
+    return mask
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.bmp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_a_volume_of_one_slice_in_pixels(
+    tmp_path: Path, name: str, channels: int
+) -> None:
+    pixels = gradient(channels)
+    volume = read_image(save(tmp_path / name, pixels), dtype=None)
+    assert volume.shape == (WIDTH, HEIGHT, 1)
+    np.testing.assert_array_equal(volume.array[..., 0], pixels.transpose(2, 1, 0))
+    assert (volume.unit, volume.spacing) == ("px", (1, 1, 1))
+
+
+def test_3d_slicer_shows_a_picture_at_the_same_place(tmp_path: Path) -> None:
+    """ITK, with which 3D Slicer reads pictures, and we agree on the position."""
+    path = save(tmp_path / "a.png", gradient(1))
+    itk = sitk.ReadImage(str(path))
+    left, back = itk.TransformIndexToPhysicalPoint((3, 2))
+    np.testing.assert_allclose(read_image(path).affine @ (3, 2, 0, 1), (-left, -back, 0, 1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_kept(tmp_path: Path, channels: int) -> None:
+    pixels = gradient(channels, np.uint16) * 100
+    image = sitk.GetImageFromArray(pixels.squeeze(), isVector=channels > 1)
+    sitk.WriteImage(image, str(tmp_path / "a.png"))
+    read = read_image(tmp_path / "a.png", dtype=None)
+    np.testing.assert_array_equal(read.array[..., 0], pixels.transpose(2, 1, 0))
+
+
+def test_transparency_is_dropped_and_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", gradient(4))
+    volume = read_image(path)
+    assert len(volume.array) == 3
+    assert volume.warnings == ("the transparency of the picture was dropped",)
+
+
+def test_the_orientation_of_a_camera_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    path = save(tmp_path / "a.png", gradient(), exif=exif)
+    assert read_image(path).shape == (HEIGHT, WIDTH, 1)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
+def test_2d_files_of_other_formats_have_one_slice(tmp_path: Path, name: str) -> None:
+    image = sitk.GetImageFromArray(gradient(1).squeeze())
+    image.SetSpacing((0.5, 0.7))
+    sitk.WriteImage(image, str(tmp_path / name))
+    volume = read_image(tmp_path / name)
+    np.testing.assert_array_equal(volume.array[0, ..., 0], gradient(1).squeeze().T)
+    np.testing.assert_allclose(volume.spacing, (0.5, 0.7, 1), atol=1e-6)
+    assert volume.unit == "mm"
+    label = Volume((volume.array > 50).astype(np.int16), volume.affine)
+    write_label(tmp_path / "label.nii.gz", label, like=tmp_path / name)
+    read = read_label(tmp_path / "label.nii.gz", volume)
+    np.testing.assert_array_equal(read.array, label.array)
+
+
+def test_black_and_white_masks_are_0_and_1(tmp_path: Path) -> None:
+    expected = square(value=1).T
+    for mode in ("L", "RGB", "1"):
+        read = read_label(save(tmp_path / f"{mode}.png", square(), mode))
+        np.testing.assert_array_equal(read.array[0, ..., 0], expected)
+
+
+def test_gray_values_and_palette_indices_are_labels(tmp_path: Path) -> None:
+    mask = np.maximum(square(value=1), square(3, 5, 2))
+    np.testing.assert_array_equal(
+        read_label(save(tmp_path / "a.png", mask)).array[0, ..., 0], mask.T
+    )
+    written = Volume(mask.T[None, ..., None].astype(np.int16), np.eye(4))
+    write_label(tmp_path / "b.png", written, {1: "one", 2: "two"}, {1: (255, 0, 0)})
+    np.testing.assert_array_equal(read_label(tmp_path / "b.png").array, written.array)
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.convert("RGB").getpixel((2, 2)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["noise.jpg", "antialiased.png"])
+def test_a_mask_with_noise_is_thresholded_and_said(tmp_path: Path, name: str) -> None:
+    big = np.kron(square(), np.ones((16, 16), np.uint8))[3:, 5:]
+    if name.endswith("png"):
+        turned = Image.fromarray(big).resize((300, 250), Image.Resampling.BICUBIC)
+        big = np.asarray(turned)
+    said: list[str] = []
+    label = read_label(save(tmp_path / name, big), warn=said.append)
+    np.testing.assert_array_equal(label.array[0, ..., 0], (big >= 128).T)
+    assert len(said) == 1 and "it was thresholded at 128" in said[0]
+
+
+def animated(path: Path) -> None:
+    frames = [Image.fromarray(square(value=value)) for value in (50, 90)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def truncated(path: Path) -> None:
+    save(path, np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[:2500])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("a.gif", animated, "2 frames or pages; save each as a picture of its own"),
+        ("a.jpg", truncated, "truncated or damaged"),
+        ("a.jpg", lambda path: save(path, gradient(), "CMYK"), "CMYK; convert .* to RGB"),
+        ("a.png", lambda path: save(path, np.zeros((1, 1), np.uint8)), "1 x 1 pixels"),
+        ("a.png", lambda path: path.write_bytes(b"no picture"), "not a readable picture"),
+        ("a.png", lambda path: None, "cannot be read"),
+    ],
+    ids=["animated", "truncated", "CMYK", "1 pixel", "no picture", "missing"],
+)
+def test_bad_pictures_are_refused_in_one_line(
+    tmp_path: Path, name: str, make: object, message: str
+) -> None:
+    make(tmp_path / name)  # type: ignore[operator]
+    for read in (read_image, read_label):
+        with pytest.raises(GenSegError, match=rf"{name}: .*{message}") as caught:
+            read(tmp_path / name)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_mask_in_color_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GenSegError, match="a mask in color; save it in gray"):
+        read_label(save(tmp_path / "a.png", gradient()))
+
+
+def test_folders_of_pictures_and_masks_are_cases(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / "images" / f"{name}.jpg", gradient())
+    save(tmp_path / "masks" / "a.png", square())
+    a, b = read_cases(tmp_path).cases
+    assert (a.name, a.label, a.role) == ("a", tmp_path / "masks" / "a.png", Role.TRAIN)
+    assert (b.name, b.role) == ("b", Role.UNLABELED)
+
+
+def test_pictures_beside_volumes_are_no_cases(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.nii.gz").touch()
+    save(tmp_path / "images" / "screenshot.png", gradient())
+    assert [case.name for case in read_cases(tmp_path).cases] == ["a"]
+
+
+def test_another_size_and_mixed_colors_are_errors_of_the_check(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH, 3), np.uint8)
+    cases = []
+    for k, (mode, mask) in enumerate((("RGB", square()), ("L", square()), ("RGB", square()[1:]))):
+        image = save(tmp_path / f"{k}.png", noise[k], mode)
+        cases.append(Case(str(k), image, save(tmp_path / f"{k}_mask.png", mask)))
+    good, gray, smaller = check_cases(CaseSet(tuple(cases), {1: "lesion"}))
+    assert good.ok and good.unit == "px"
+    assert gray.errors == (
+        "the image has 1 channels, but case 0 has 3 (mixed gray and color images?)",
+    )
+    assert "the mask has 12 x 9 pixels, but the image has 12 x 10" in smaller.errors[0]
+
+
+def test_a_png_mask_labels_a_2d_image_of_another_format(tmp_path: Path) -> None:
+    affine = np.diag([0.5, 0.5, 1, 1])
+    image = Volume(gradient(1).T[..., None].reshape(1, WIDTH, HEIGHT, 1), affine)
+    write_image(tmp_path / "a.nrrd", image)
+    label = read_label(save(tmp_path / "m.png", square()), read_image(tmp_path / "a.nrrd"))
+    np.testing.assert_array_equal(label.array[0, ..., 0], square(value=1).T)
+    np.testing.assert_allclose(label.affine, affine)

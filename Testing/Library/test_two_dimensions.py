@@ -1,0 +1,115 @@
+"""2-D images from cases to scores: preset, plan, predictions in PNG, distances in pixels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from GenSegLib.augmentation.policy import AugmentationPolicy
+from GenSegLib.cli import main
+from GenSegLib.commands.training_cases import prepare_cases
+from GenSegLib.data.layouts import read_cases
+from GenSegLib.errors import GenSegError
+from GenSegLib.evaluation.evaluate import evaluate_folders
+from GenSegLib.planning.candidates import CPU, list_candidates
+from GenSegLib.prediction.predict import predict_files
+from GenSegLib.presets import load_preset
+from Testing.Library.tiny_models import save_bright_model
+
+
+def write_photos(folder: Path, count: int = 3, mode: str = "RGB") -> Path:
+    """Photos of a bright square at a place of its own, and their masks."""
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for k in range(count):
+        mask = np.zeros((64, 80), bool)
+        mask[8 : 24 + k, 40:70] = True  # at the top and on the right
+        pixels = np.clip(60 + 150 * mask[..., None] + rng.normal(0, 5, (64, 80, 3)), 0, 255)
+        image = Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+        image.save(folder / "images" / f"{k}.png")
+        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "masks" / f"{k}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("RGB", "generic-2d-color"), ("L", "generic-2d")], ids=["color", "gray"]
+)
+def test_images_get_their_preset_and_a_2d_plan(tmp_path: Path, mode: str, name: str) -> None:
+    prepared = prepare_cases(read_cases(write_photos(tmp_path, 3, mode)), None, 0.34, 0)
+    assert prepared.preset.name == name
+    assert prepared.fingerprint.channels == len(mode)
+    for candidate in list_candidates(prepared.fingerprint, prepared.preset, CPU, slices=False):
+        assert candidate.preset.spatial_dims == 2
+        assert candidate.preset.context_slices == 0
+        assert candidate.preset.channels == len(mode)
+
+
+def test_a_preset_for_other_channels_is_refused(tmp_path: Path) -> None:
+    preset = replace(load_preset("generic-2d"), spacing=(1.0, 1.0))
+    with pytest.raises(GenSegError, match="images have 3 channels, but preset generic-2d is for 1"):
+        prepare_cases(read_cases(write_photos(tmp_path)), preset, 0.34, 0)
+
+
+def test_colors_change_together_and_contrasts_on_their_own() -> None:
+    color = load_preset("generic-2d-color")
+    assert AugmentationPolicy.for_preset(color).joint_channels == 3
+    mr = replace(color, modality="MR")
+    assert AugmentationPolicy.for_preset(mr).joint_channels == 1
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    preset = replace(load_preset("generic-2d-color"), spacing=(1.0, 1.0), patch_size=(64, 64))
+    save_bright_model(tmp_path / "model", preset)
+    return tmp_path / "model"
+
+
+def test_predictions_are_pictures_on_the_images_own_grid(model: Path, tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    images = sorted((data / "images").glob("*.png"))
+    files = predict_files(model, images, tmp_path / "out", device="cpu")
+    assert [file.name for file in files] == ["0.png", "1.png", "2.png"]
+    for file in files:
+        with Image.open(file) as found, Image.open(data / "masks" / file.name) as mask:
+            overlap = (np.asarray(found) == 1) & (np.asarray(mask) == 255)
+            assert found.size == mask.size
+            assert overlap.sum() > 0.9 * (np.asarray(mask) == 255).sum()
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels == {"labels": {"1": "Bright"}}
+
+
+def test_scores_of_pictures_are_in_pixels(tmp_path: Path) -> None:
+    masks = write_photos(tmp_path / "data", 1) / "masks"
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    with Image.open(masks / "0.png") as mask:
+        Image.fromarray(np.roll(np.asarray(mask), 4, axis=1)).save(moved / "0.png")
+    evaluation = evaluate_folders(moved, masks, {1: "square"})
+    assert evaluation.unit == "px"
+    assert evaluation.values(1, "dice") == pytest.approx([26 / 30])
+    assert evaluation.values(1, "hd95_mm") == pytest.approx([4])
+    assert "HD95 (px)" in evaluation.table() and "ml" not in evaluation.table()
+
+
+def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path) -> None:
+    gray = write_photos(tmp_path / "gray", 1, "L") / "images" / "0.png"
+    with pytest.raises(GenSegError, match="1 channels, but the model expects 3"):
+        predict_files(model, [gray], tmp_path / "out", device="cpu")
+
+
+def test_a_training_on_photos_predicts_and_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, run, out = write_photos(tmp_path / "data", 4), tmp_path / "run", tmp_path / "out"
+    steps = ["--set", "final_steps=4", "--set", "warmup_steps=0", "--set", "joint_steps=2"]
+    assert main(["train", str(data), "--out", str(run), "--time-budget", "20s", *steps]) == 0
+    assert main(["predict", str(run), str(data / "images"), "--out", str(out)]) == 0
+    scores = ["--predictions", str(out), "--references", str(data / "masks")]
+    assert main(["evaluate", *scores, "--report", str(run)]) == 0
+    assert "HD95 (px)" in capsys.readouterr().out
