@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .case_fingerprint import CaseFingerprint
 
-_HEADINGS = ("case", "shape", "spacing", "axes", "intensity", "voxels per label", "status")
+_HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels per label", "status")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class CaseCheck:
 
 def format_table(checks: Sequence[CaseCheck]) -> str:
     """Return a table for the terminal: a row per case, then messages, then a summary."""
-    rows = [_HEADINGS, *(_row(check) for check in checks)]
+    unit = "px" if any(check.unit == "px" for check in checks) else "mm"
+    headings = tuple(title.replace("mm", unit) for title in _HEADINGS)
+    rows = [headings, *(_row(check) for check in checks)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -69,7 +71,7 @@ def _row(check: CaseCheck) -> tuple[str, ...]:
     cells = (
         check.case,
         "x".join(map(str, check.shape)),
-        "x".join(f"{step:.3g}" for step in check.spacing) + f" {check.unit}" * bool(check.spacing),
+        "x".join(f"{step:.3g}" for step in check.spacing),
         check.orientation,
         "{:g} to {:g}".format(*check.intensity) if check.intensity else "",
         " ".join(f"{value}:{count}" for value, count in sorted(check.voxels.items())),

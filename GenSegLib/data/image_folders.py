@@ -92,10 +92,10 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
         require_equal_channels(names_of_case, len(channels), channels)
     cases = []
     for name, stems in names_of_case.items():
-        first, *others = (image_of[stem] for stem in stems)
+        first, *further = (image_of[stem] for stem in stems)
         label = label_of.get(name)
         role = Role.TRAIN if label else Role.UNLABELED
-        cases.append(Case(valid_file_name(name), first, label, role, others=tuple(others)))
+        cases.append(Case(valid_file_name(name), first, label, role, others=tuple(further)))
     return CaseSet(tuple(cases))
 
 
