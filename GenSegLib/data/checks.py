@@ -138,7 +138,8 @@ class _Checker:
         if count == expected:
             return []
         mixed = " (mixed gray and color images?)" if {count, expected} == {1, 3} else ""
-        return [f"the image has {count} channels, but case {first} has {expected}{mixed}"]
+        channels = "1 channel" if count == 1 else f"{count} channels"
+        return [f"the image has {channels}, but case {first} has {expected}{mixed}"]
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = _count_voxels(label)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..config import PAIRLESS, TrainConfig
+from ..errors import GenSegError
 from ..presets import EFFORTS, Preset
 from ..training.schedule import PHASES, Schedule
 from .candidates import CPU, GPU, Candidate, list_candidates
@@ -124,11 +125,19 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
         preset: the task's preset.
         limits: of time and memory.
         measure: returns the seconds of a candidate's optimizer step.
+
+    Raises:
+        GenSegError: a generator of pairs was requested for 2-D images.
     """
     scale = GPU if limits.has_gpu else CPU
     if limits.batch_size is not None:
         scale = replace(scale, slices=limits.batch_size)
     is_free = limits.generator is None or limits.generator in PAIRLESS
+    if fingerprint.slices <= 1 and not is_free:
+        raise GenSegError(
+            f"the generator {limits.generator!r} makes pairs of volumes, but the cases are 2-D "
+            f"images; choose one of {', '.join(PAIRLESS)}"
+        )
     candidates = list_candidates(fingerprint, preset, scale, slices=is_free)
     choice = _Choice(candidates, fingerprint, limits, measure)
     chosen = choice.choose()

@@ -68,4 +68,4 @@ def test_a_case_with_other_channels_is_an_error(tmp_path: Path) -> None:
         cases.append(Case(name, image, label))
     a, b = check_cases(CaseSet(tuple(cases), {1: "one"}))
     assert a.ok
-    assert b.errors == ("the image has 1 channels, but case a has 2",)
+    assert b.errors == ("the image has 1 channel, but case a has 2",)

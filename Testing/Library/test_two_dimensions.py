@@ -103,6 +103,14 @@ def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path
         predict_files(model, [gray], tmp_path / "out", device="cpu")
 
 
+def test_generated_pairs_of_images_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_photos(tmp_path / "data")
+    assert main(["train", str(data), "--out", str(tmp_path / "run"), "--generator", "direct"]) == 2
+    assert "makes pairs of volumes, but the cases are 2-D images" in capsys.readouterr().err
+
+
 def test_a_training_on_photos_predicts_and_is_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
