@@ -107,7 +107,7 @@ def test_generated_pairs_of_images_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_photos(tmp_path / "data")
-    assert main(["train", str(data), "--out", str(tmp_path / "run"), "--generator", "direct"]) == 2
+    assert main(["train", str(data), "--out", str(tmp_path / "run"), "--generator", "warped"]) == 2
     assert "makes pairs of volumes, but the cases are 2-D images" in capsys.readouterr().err
 
 
