@@ -65,6 +65,7 @@ class CaseFingerprint:
         structures: by label value; empty without a label.
         foreground: intensities (channel, n) of random foreground voxels.
         lowest: smallest intensity.
+        unit: of lengths, see `Volume.unit`.
     """
 
     shape: tuple[int, int, int]
@@ -74,6 +75,7 @@ class CaseFingerprint:
     structures: Mapping[int, Structure] = field(default_factory=dict)
     foreground: Array = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     lowest: float = 0.0
+    unit: str = "mm"
 
 
 def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
@@ -93,6 +95,7 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
         structures={} if values is None else _structures(values, spacing),
         foreground=_foreground_sample(array, values),
         lowest=float(np.nanmin(array)),
+        unit=image.unit,
     )
 
 

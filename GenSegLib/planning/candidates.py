@@ -50,6 +50,7 @@ class Candidate:
         rank: candidates of a higher rank are preferred if they complete their training.
         enough_steps: steps that complete it.
         covered: fraction of the field of view that a patch covers.
+        unit: of the spacing, "mm" or "px".
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Candidate:
     rank: int
     enough_steps: int
     covered: float
+    unit: str = "mm"
 
     @property
     def cost(self) -> float:
@@ -92,7 +94,7 @@ class Candidate:
     def describe(self) -> str:
         """Return such as "2-D slices of 128 x 112 at 2 mm"."""
         patch = " x ".join(map(str, self.preset.patch_size))
-        return f"{self.kind} of {patch} at {format_spacing(self.preset.spacing or ())}"
+        return f"{self.kind} of {patch} at {format_spacing(self.preset.spacing or (), self.unit)}"
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
         rank = 0 if edge == scale.edges[0] else 1
         for width, final in _networks(planned, scale.widths if rank else scale.widths[:1]):
             covered = _covered(patch, planned.spacing or (), field)
-            yield Candidate(SLICES, final, width, scale.slices, rank, 3000, covered)
+            sizes = scale.slices, rank, 3000, covered
+            yield Candidate(SLICES, final, width, *sizes, fingerprint.unit)
 
 
 def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[Candidate]:
@@ -290,7 +293,7 @@ def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     return replace(preset, intensity=Intensity("window", low, high))
 
 
-def format_spacing(spacing: Sequence[float]) -> str:
+def format_spacing(spacing: Sequence[float], unit: str = "mm") -> str:
     """Return such as "2 mm" or "1 x 1 x 3 mm"."""
     lengths = [f"{step:.3g}" for step in spacing]
-    return f"{lengths[0] if len(set(lengths)) == 1 else ' x '.join(lengths)} mm"
+    return f"{lengths[0] if len(set(lengths)) == 1 else ' x '.join(lengths)} {unit}"

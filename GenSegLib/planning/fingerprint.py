@@ -68,6 +68,7 @@ class Fingerprint:
         intensities: in the foreground, by channel.
         is_ct: whether the intensities look like Hounsfield units.
         voxels: of all cases together, after the crop to the body.
+        unit: "px" for pictures, whose lengths are in pixels.
     """
 
     cases: int
@@ -83,6 +84,7 @@ class Fingerprint:
     intensities: tuple[Channel, ...]
     is_ct: bool
     voxels: float
+    unit: str = "mm"
 
     @property
     def in_plane(self) -> tuple[int, int]:
@@ -142,6 +144,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         intensities=_intensities(cases),
         is_ct=float(np.median([case.lowest for case in cases])) <= _CT_LOWEST,
         voxels=float((bodies / spacings).prod(axis=1).sum()),
+        unit="px" if all(case.unit == "px" for case in cases) else "mm",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -315,11 +316,11 @@ def test_an_interrupt_leaves_what_was_finished(
     images, out = write_scans(tmp_path, "a", "b", "c"), tmp_path / "out"
     read = predict.read_channels
 
-    def read_until_interrupted(path: Path, **options: Any) -> Volume:
-        if path == images[1]:
+    def read_until_interrupted(paths: Sequence[Path], **options: Any) -> Volume:
+        if paths[0] == images[1]:
             assert (out / "a.nii.gz").is_file(), "written before the next image is read"
             raise KeyboardInterrupt
-        return read(path, **options)
+        return read(paths, **options)
 
     monkeypatch.setattr(predict, "read_channels", read_until_interrupted)
     received: list[dict[str, Any]] = []

@@ -44,10 +44,12 @@ def test_images_get_their_preset_and_a_2d_plan(tmp_path: Path, mode: str, name: 
     prepared = prepare_cases(read_cases(write_photos(tmp_path, 3, mode)), None, 0.34, 0)
     assert prepared.preset.name == name
     assert prepared.fingerprint.channels == len(mode)
+    assert prepared.fingerprint.unit == "px"
     for candidate in list_candidates(prepared.fingerprint, prepared.preset, CPU, slices=False):
         assert candidate.preset.spatial_dims == 2
         assert candidate.preset.context_slices == 0
         assert candidate.preset.channels == len(mode)
+        assert candidate.describe().endswith(" px")
 
 
 def test_a_preset_for_other_channels_is_refused(tmp_path: Path) -> None:
