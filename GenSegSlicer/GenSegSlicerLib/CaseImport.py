@@ -13,6 +13,7 @@ from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.dicom.files import is_segmentation
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.label_maps import format_labels
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.DicomFiles import readDicomSegmentation
@@ -46,6 +47,7 @@ def importFolder(
     cases = read_cases(Path(path))
     if not cases.labeled:
         raise GenSegError(_("{path}: no case has a label; add label files").format(path=path))
+    _requireVolumes(cases)
     for note in (*cases.notes, *find_divided_persons(cases.labeled)):
         onNote(note)
     style = _segmentStyle(cases)
@@ -62,6 +64,18 @@ def importFolder(
             _remove(node)
         raise GenSegError(_("case {name}: {error}").format(name=case.name, error=error)) from None
     return pairs
+
+
+def _requireVolumes(cases: CaseSet) -> None:
+    """Refuse what nodes of one scalar volume would lose: further channels, colors."""
+    for case in cases.labeled:
+        if case.others or is_raster_file(case.image):
+            raise GenSegError(
+                _(
+                    "case {name}: cases of several channels and 2-D pictures cannot be imported "
+                    "yet; train on the folder with the command genseg train"
+                ).format(name=case.name)
+            )
 
 
 def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> TrainingPair:

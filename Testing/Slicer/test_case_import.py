@@ -210,3 +210,16 @@ def test_images_without_labels_are_skipped(scene: Any, write_tiny_cases: Any) ->
     folder = write_tiny_cases(2)
     (folder / "labels" / "case_1.nii.gz").unlink()
     assert [pair.name for pair in importFolder(folder)] == ["case_0"]
+
+
+def test_cases_of_several_channels_and_pictures_are_refused(scene: Any, tmp_path: Path) -> None:
+    """A scalar volume node would lose channels without a word."""
+    for name, images, label in (
+        ("channels", ("a_0000.nii.gz", "a_0001.nii.gz"), "a.nii.gz"),
+        ("pictures", ("a.png",), "a.png"),
+    ):
+        for path in (*(f"images/{image}" for image in images), f"labels/{label}"):
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).touch()
+        with pytest.raises(GenSegError, match="case a: cases of several channels and 2-D pictures"):
+            importFolder(tmp_path / name)
