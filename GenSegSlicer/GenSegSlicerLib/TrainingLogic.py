@@ -92,7 +92,7 @@ class TrainingLogic:
         run = RunFolder.open(requirePath(runFolder, "runFolder"))
         if run.is_running():
             return waitIfRequested(self.attach(run.path), wait)
-        self._requireNoTraining()
+        self._requireNoTraining(run.path)
         job = TrainingJob()
         job.resume(run.path)
         _remember(job)
@@ -129,13 +129,17 @@ class TrainingLogic:
         if self.trainingJob is not None:
             self.trainingJob.stop()
 
-    def _requireNoTraining(self) -> None:
+    def _requireNoTraining(self, resumed: Path | None = None) -> None:
         """Reject a second training on this computer, since both would compete for memory.
+
+        Args:
+            resumed: run that is to be resumed; other jobs may not have noticed yet that it ended.
 
         Raises:
             GenSegError: a training is running.
         """
-        active = [job for job in (self._job, *_started) if job is not None and job.isActive]
+        jobs = [job for job in (self._job, *_started) if job is not None and job.isActive]
+        active = [job for job in jobs if resumed is None or job.runFolder != resumed]
         running = active[0].runFolder if active else RunHistory().runningRun()
         if running is not None or active:
             folder = running or _("writing the cases")
