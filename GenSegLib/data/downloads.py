@@ -91,7 +91,7 @@ def extract_tar(archive: Path, folder: Path) -> None:
                 tar.extractall(folder, members, filter="data")
             else:  # Python before 3.9.17, in 3D Slicer 5.8
                 _require_plain_files(members)
-                tar.extractall(folder, members)
+                tar.extractall(folder, members)  # nosec B202 - checked above
     except (tarfile.TarError, EOFError) as error:
         reason = str(error).partition(":\n")[0]
         raise ArchiveError(

@@ -79,7 +79,7 @@ def _trial_step(
     policy, size = AugmentationPolicy.for_preset(preset), preset.patch_size
     source = [edge + 2 * (edge // _MARGIN) for edge in size]
     images = torch.rand(batch_size, preset.input_channels, *source, device=device)
-    labels = (images[:, :1] * classes).long().clamp(max=classes - 1)
+    labels = (images[:, :1] * classes).to(torch.int64).clamp(max=classes - 1)
     autocast = choose_precision(device, config.precision)
 
     def step() -> None:

@@ -52,7 +52,7 @@ def segmentation_loss(
     levels = [level.float() for level in levels]
     masks = one_hot(labels, levels[0].shape[1])
     dices = dice_losses([torch.softmax(level, 1) for level in levels], masks)
-    target = masks if weights is None else labels[:, 0].long()
+    target = masks if weights is None else labels[:, 0].to(torch.int64)
     level_weights = [0.5**depth for depth in range(len(levels))]
     terms = [
         level_weight * (dice + F.cross_entropy(level, target, weights))
