@@ -29,6 +29,7 @@ _FEW_STEPS = 300
 _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
 _JOINT_FRACTION = 0.6  # of the steps, with validation; all labeled cases take part in the rest
 _VALIDATIONS = 8
+_AVERAGED_PARTS = 20
 _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
@@ -270,7 +271,17 @@ def _settings(chosen: Candidate, limits: Limits, seconds: float) -> dict[str, An
         "joint_steps": joint,
         "final_steps": total - joint,
         "validation_interval": max(1, joint // _VALIDATIONS),
+        "ema_decay": _ema_decay(total),
     }
+
+
+def _ema_decay(steps: int) -> float:
+    """Return the decay of the averaged weights, whose memory is a twentieth of the training.
+
+    With a longer one, the model of a short training would contain weights from long before the
+    learning rate was annealed.
+    """
+    return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
 def _default_generator(chosen: Candidate, limits: Limits) -> str:

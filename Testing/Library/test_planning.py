@@ -195,6 +195,15 @@ def test_planned_slices_are_trained_without_generator_and_with_validation() -> N
     assert 4 <= changes["joint_steps"] / changes["validation_interval"] <= 10
 
 
+def test_the_averaged_weights_remember_a_twentieth_of_the_training() -> None:
+    short = make_plan(CINE, MR, Limits(100.0, 8 * GB), machine(0.25)).changes
+    long = make_plan(CINE, MR, Limits(3600.0, 8 * GB), machine(0.25)).changes
+
+    steps = short["joint_steps"] + short["final_steps"]
+    assert short["ema_decay"] == pytest.approx(1 - 20 / steps, abs=1e-4)
+    assert long["ema_decay"] == TrainConfig.ema_decay
+
+
 def test_the_window_of_ct_is_that_of_the_foreground() -> None:
     bone = same_cases((300, 300, 100), (1, 1, 3), {1: (100, 20)}, lowest=-1000.0)
     intensity = plan_for(bone).preset.intensity
