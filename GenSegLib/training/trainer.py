@@ -118,13 +118,13 @@ class Trainer:
             state.step += 1
             if self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase]):
                 self._retune()
-            if state.step % _LOG_EVERY == 0:
+            if self._is_logged(phase):
                 self._log_step(phase, losses)
             if state.step % self.config.validation_interval == 0 and self._end_round(phase):
                 break
             self._save_regularly()
         else:  # all steps are done, or the time is over
-            if losses and state.step % _LOG_EVERY:
+            if losses and not self._is_logged(phase):
                 self._log_step(phase, losses)
             if phase != "warm-up":
                 state.missing_steps[phase] = schedule.steps[phase] - state.step
@@ -177,6 +177,10 @@ class Trainer:
         elapsed = self._elapsed()
         fraction = self.schedule.fraction(self.state.phase, self.state.step, elapsed)
         self.rounds.validate(self.session, self.state, self.done, elapsed / max(1e-9, fraction))
+
+    def _is_logged(self, phase: str) -> bool:
+        """Return whether the current step is logged wherever the time ends."""
+        return self.state.step % _LOG_EVERY == 0 or self.state.step == self.schedule.steps[phase]
 
     def _log_step(self, phase: str, losses: dict[str, float]) -> None:
         step, steps = self.state.step, self.schedule.steps[phase]
