@@ -12,6 +12,12 @@ from ..data.training_case import Box, CasePatches, PatchSource
 from .random_generator import RandomGenerator
 
 FOREGROUND_FRACTION = 0.5
+_MARGIN = 8  # of the patch size, on either side
+
+
+def patch_margin(patch_size: Sequence[int]) -> list[int]:
+    """Return the voxels around a patch, per axis, from which deformations fill it."""
+    return [size // _MARGIN for size in patch_size]
 
 
 class AnyPatchSampler(Protocol):

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from ..augmentation.patches import patch_margin
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..computing.devices import choose_device, choose_precision, cpu_capabilities, to_device
@@ -35,7 +36,6 @@ _VALID_S = 3600.0
 _ENOUGH_S = 2.0
 _MAX_STEPS = 5
 _USABLE_FRACTION = 0.8  # of a GPU's free memory
-_MARGIN = 8  # of the patch, on either side
 
 
 def measure_step(preset: Preset, config: TrainConfig, classes: int, batch_size: int) -> float:
@@ -77,7 +77,7 @@ def _trial_step(
     optimizer = torch.optim.AdamW(segmenter.parameters(), config.segmenter_lr)
     rng = RandomGenerator(torch.Generator().manual_seed(0), device)
     policy, size = AugmentationPolicy.for_preset(preset), preset.patch_size
-    source = [edge + 2 * (edge // _MARGIN) for edge in size]
+    source = [edge + 2 * margin for edge, margin in zip(size, patch_margin(size))]
     images = torch.rand(batch_size, preset.input_channels, *source, device=device)
     labels = (images[:, :1] * classes).to(torch.int64).clamp(max=classes - 1)
     autocast = choose_precision(device, config.precision)

@@ -67,8 +67,8 @@ class Learner:
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
-        weights = class_weights(self._count_voxels(), preset.class_weighting)
-        self.problem.class_weights = None if weights is None else weights.to(self.device)
+        if preset.class_weighting:  # else voxels need not be counted
+            self.problem.class_weights = self._class_weights(preset.class_weighting)
         self.engine, self.discriminator = build_engine(
             config, self.problem, has_validation=validation_count > 0
         )
@@ -88,6 +88,10 @@ class Learner:
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)
         ]
+
+    def _class_weights(self, exponent: float) -> torch.Tensor | None:
+        weights = class_weights(self._count_voxels(), exponent)
+        return None if weights is None else weights.to(self.device)
 
     def _count_voxels(self) -> list[int]:
         """Return the number of voxels of each class in all labeled cases, background first."""

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..augmentation.pairs import PairBatch, PairSampler
-from ..augmentation.patches import AnyPatchSampler, MixedSpacingSampler, PatchSampler, SliceSampler
+from ..augmentation.patches import (
+    AnyPatchSampler,
+    MixedSpacingSampler,
+    PatchSampler,
+    SliceSampler,
+    patch_margin,
+)
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import SpatialStrength
@@ -18,8 +24,6 @@ from ..feedback import Feedback
 from ..presets import Preset
 from .problem import GeneratorBatch, Pair, TrilevelBatch
 from .recoloring import Recoloring, recoloring_of
-
-_MARGIN = 8  # of the patch size, on either side
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def patch_sampler(
         preset: the task's preset.
         with_margin: add a margin to each patch, for `augment` to fill deformed patches from.
     """
-    margin = [size // _MARGIN if with_margin else 0 for size in preset.patch_size]
+    margin = patch_margin(preset.patch_size) if with_margin else None
     settings = (preset.patch_size, preset.foreground_fraction, margin)
     if preset.spatial_dims == 2:
         return SliceSampler(cases, *settings, preset.context_slices)
