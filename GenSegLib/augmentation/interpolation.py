@@ -1,7 +1,8 @@
 """Interpolation of volumes and of smooth fields.
 
-Everything separable is a product with one small matrix along each axis. On a CPU that takes a third
-of the time of PyTorch's interpolation or less, and its gradient is deterministic on GPUs, too.
+What is separable is a product with one small matrix along each axis, midpoints a sum of shifted
+copies. On a CPU that takes a third of the time of PyTorch's interpolation or less, and its gradient
+is deterministic on GPUs, too.
 
 Linear interpolation between voxels blurs images and shrinks masks. Linear interpolation between
 voxels and midpoints (windowed sinc) keeps more of both.
@@ -20,6 +21,17 @@ from .random_generator import RandomGenerator
 
 REACH = 3  # voxels on either side that a midpoint depends on
 _CHANNELS = 4
+
+
+def _lanczos_weights() -> list[float]:
+    """Return the weights of the voxels around a midpoint: a Lanczos kernel."""
+    offsets = torch.arange(0.5 - REACH, REACH)
+    weights = torch.sinc(offsets) * torch.sinc(offsets / REACH)
+    normalized: list[float] = (weights / weights.sum()).tolist()
+    return normalized
+
+
+_MIDPOINT_WEIGHTS = _lanczos_weights()
 
 
 def apply_along_axes(field: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -91,8 +103,30 @@ def with_midpoints(volume: torch.Tensor) -> torch.Tensor:
     Corners keep their positions, so that one sampling grid fits both. At edges midpoints may exceed
     the range of the voxels by a tenth of it.
     """
-    kind = volume.dtype, volume.device
-    return apply_along_axes(volume, [_midpoint_weights(n, *kind) for n in volume.shape[2:]])
+    for axis in range(2, volume.ndim):
+        volume = _interleave_midpoints(volume, axis)
+    return volume
+
+
+def _interleave_midpoints(volume: torch.Tensor, axis: int) -> torch.Tensor:
+    """Insert the midpoints along one axis; beyond the border the outermost voxels are repeated.
+
+    A sum of shifted copies: the matrix of these weights is nearly empty, and the product with it
+    takes four times as long in two dimensions.
+    """
+    count = volume.shape[axis]
+    first, last = volume.narrow(axis, 0, 1), volume.narrow(axis, count - 1, 1)
+    padded = torch.cat([first] * (REACH - 1) + [volume] + [last] * (REACH - 1), axis)
+    midpoints = padded.narrow(axis, 0, count - 1) * _MIDPOINT_WEIGHTS[0]
+    for offset, weight in enumerate(_MIDPOINT_WEIGHTS[1:], 1):
+        midpoints.add_(padded.narrow(axis, offset, count - 1), alpha=weight)
+    shape = list(volume.shape)
+    shape[axis] = 2 * count - 1
+    finer = volume.new_empty(shape)
+    before = (slice(None),) * axis
+    finer[(*before, slice(0, None, 2))] = volume
+    finer[(*before, slice(1, None, 2))] = midpoints
+    return finer
 
 
 def interpolate_control_points(points: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
@@ -113,18 +147,6 @@ def smooth_noise(
 
 
 # called with the same few sizes at every step
-@lru_cache(maxsize=64)
-def _midpoint_weights(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Return the matrix (2 size - 1, size) of a Lanczos kernel at voxels and midpoints."""
-    positions = torch.arange(2 * size - 1) / 2
-    voxels = positions.floor()[:, None] + torch.arange(1 - REACH, 1 + REACH)
-    offsets = positions[:, None] - voxels
-    weights = torch.sinc(offsets) * torch.sinc(offsets / REACH)
-    weights = torch.where(positions[:, None] == positions[:, None].floor(), offsets == 0, weights)
-    matrix = edge_padded_matrix(voxels.long(), weights / weights.sum(1, keepdim=True), size)
-    return matrix.to(device, dtype)
-
-
 @lru_cache(maxsize=64)
 def _control_weights(
     points: int, size: int, dtype: torch.dtype, device: torch.device
