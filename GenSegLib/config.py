@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import GenSegError
-from .presets import EFFORTS, Preset
+from .presets import EFFORTS, ENCODERS, Preset
 from .settings import (
     BELOW_ONE,
     POSITIVE,
@@ -27,7 +27,16 @@ from .settings import (
     validate,
 )
 
-SEGMENTERS = ("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "deeplab")
+SEGMENTERS = (
+    *("unet", "dynunet", "segresnet", "attention-unet", "unetr", "swin-unetr", "swin-unet"),
+    "deeplab",
+)
+# networks of the registry with an encoder that can be pretrained, by segmenter
+PRETRAINABLE = {
+    "unet": "efficientnet-unet",
+    "dynunet": "efficientnet-unet",
+    "deeplab": "efficientnet-deeplab",
+}
 # without a network: "warped" warps real images onto the blended masks, "regions" gives the regions
 # of real images an appearance of their own
 GENERATORS = ("searchable", "mask-only", "warped", "regions", "none")
@@ -35,6 +44,7 @@ GENERATORLESS = ("warped", "regions", "none")
 PAIRLESS = ("regions", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
+TARGET_SCANNERS = {"same": 0.0, "similar": 0.5, "any": 1.0}
 SEARCH_SPACES = ("light", "paper")
 AUGMENTATIONS = ("all", "geometric")
 MASK_TRANSFORMS = ("deformable", "affine")
@@ -59,8 +69,11 @@ class TrainConfig:
     """Settings of one training; times in seconds, sizes in voxels, learning rates per step.
 
     Attributes:
+        encoder: "pretrained" starts the encoder of a 2-D segmenter from ImageNet's weights; see
+            `PRETRAINABLE`.
         threads: CPU threads; 0 picks the fastest number at the start.
         blended_fraction: fraction of the generated pairs that blend two cases.
+        encoder_lr_factor: learning rate of a pretrained encoder relative to `segmenter_lr`.
         reuse_last_steps: finite differences reuse the last steps of generator and segmenter
             instead of computing one more of each, which estimates the same hypergradient at a
             lower cost.
@@ -78,8 +91,10 @@ class TrainConfig:
         appearance_fraction: fraction of each batch that is recolored by region, initially; for the
             generator "regions".
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
-            any scanner. Validation cases steer the appearance of regions as they are and, by this
-            share, as another scanner would show them.
+            any scanner. Above 0, the normalization of intensities suits any modality, and the
+            default generator is "regions", whose default is 0.5. Validation cases steer the
+            appearance of regions as they are and, by this share, as another scanner would show
+            them.
         search_horizon: steps after which two distributions of region appearance are compared; 0
             keeps the standard distributions.
         consistency: how unlabeled cases are used.
@@ -89,6 +104,7 @@ class TrainConfig:
     """
 
     segmenter: str = setting(one_of(SEGMENTERS), "dynunet")
+    encoder: str = setting(one_of(ENCODERS), "scratch")
     generator: str = setting(one_of(GENERATORS), "searchable")
     hypergradient: str = setting(one_of(HYPERGRADIENTS), "finite-difference")
     seed: int = setting(_SEED, 0)
@@ -105,6 +121,7 @@ class TrainConfig:
     upper_interval: int = setting(at_least(1), 4)
     reuse_last_steps: bool = True
     segmenter_lr: float = setting(POSITIVE, 2e-3)
+    encoder_lr_factor: float = setting(between(0, 1), 0.1)
     generator_lr: float = setting(POSITIVE, 1e-3)
     upper_lr: float = setting(POSITIVE, 1e-2)
     augmentation_strength: float = setting(at_least(0), 1.0)
@@ -122,7 +139,7 @@ class TrainConfig:
     direct_path: bool = True
     lower_path: bool = True
     appearance_fraction: float = setting(between(0, 1), 0.5)
-    target_scanner: float = setting(between(0, 1), 0.5)
+    target_scanner: float = setting(between(0, 1), 0.0)
     search_horizon: int = setting(at_least(0), 50)
     consistency: str = setting(one_of(CONSISTENCIES), "none")
     consistency_weight: float = setting(at_least(0), 1.0)
@@ -135,6 +152,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Validate all settings."""
         validate(self)
+        if self.encoder == "pretrained":
+            segmenters = ", ".join(PRETRAINABLE)
+            require(
+                self.segmenter in PRETRAINABLE,
+                "encoder",
+                f"scratch for {self.segmenter}; pretrained encoders are those of {segmenters}",
+            )
+
+    @property
+    def network(self) -> str:
+        """Name of the segmenter's network in the registry of `networks.segmenters`."""
+        return PRETRAINABLE[self.segmenter] if self.encoder == "pretrained" else self.segmenter
 
     @property
     def frozen_variables(self) -> frozenset[str]:
@@ -172,11 +201,15 @@ class TrainConfig:
         """
         require(effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}")
         reject_unknown(changes, cls)
+        changes = with_target_scanner(changes)
         steps = dataclasses.asdict(preset.steps[effort])
         has_pairs = cls(generator=changes.get("generator", cls.generator)).has_pairs
         is_few = labeled is not None and labeled <= preset.few_cases
         batches = {"batch_size": 1, "generated_batch_size": 1} if has_pairs and is_few else {}
-        return cls(**{"segmenter": preset.segmenter, **steps, **batches, **changes})
+        segmenter = changes.get("segmenter", preset.segmenter)
+        encoder = preset.encoder if segmenter in PRETRAINABLE else "scratch"
+        networks = {"segmenter": segmenter, "encoder": encoder}
+        return cls(**{**networks, **steps, **batches, **changes})
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON values, which `from_json` restores."""
@@ -200,6 +233,20 @@ class TrainConfig:
         )
         reject_unknown(values, cls)
         return cls(**values)
+
+
+def with_target_scanner(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that a user specified, completed by what target scanner and generator imply.
+
+    Models for other scanners learn from recolored regions, and recolored regions are for similar
+    scanners, unless the user has said otherwise.
+    """
+    completed = dict(changes)
+    if completed.get("target_scanner", 0) > 0:
+        completed.setdefault("generator", "regions")
+    if completed.get("generator") == "regions":
+        completed.setdefault("target_scanner", TARGET_SCANNERS["similar"])
+    return completed
 
 
 # names and values in config.json of earlier versions

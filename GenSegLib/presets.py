@@ -29,7 +29,9 @@ from .settings import (
     validate,
 )
 
+ENCODERS = ("scratch", "pretrained")
 EFFORTS = ("quick", "standard", "thorough")
+SOFT_TISSUE_HU = (-160.0, 240.0)
 LARGEST_MULTIPLE = 128  # voxels; more than the strides of any segmenter
 _FOLDER = Path(__file__).parent / "resources" / "presets"
 _SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
@@ -74,17 +76,18 @@ class Intensity:
     """Intensity normalization.
 
     `zscore` scales each image to mean 0 and standard deviation 1 (MR); `window` maps `low` to
-    `high` (HU) onto 0 to 1 and clips the rest (CT).
+    `high` (HU) onto 0 to 1 and clips the rest (CT). `robust` is for images of any scanner: those in
+    HU are clipped to `low` and `high`, others to their percentiles, then as `zscore`.
     """
 
-    kind: str = setting(one_of(("zscore", "window")), "zscore")
+    kind: str = setting(one_of(("zscore", "window", "robust")), "zscore")
     low: float = 0.0
     high: float = 0.0
 
     def __post_init__(self) -> None:
         """Validate the settings."""
         validate(self)
-        if self.kind == "window":
+        if self.kind != "zscore":
             require(self.low < self.high, "low", "below high")
 
 
@@ -139,7 +142,8 @@ class Preset:
         several_components: label values of which all components are kept.
         fill_holes: fill holes of predictions.
         bias_field: augment with bias fields.
-        segmenter: registry name of the network.
+        segmenter: the network, one of `config.SEGMENTERS`.
+        encoder: whether the segmenter's encoder starts from ImageNet's weights.
         colors: RGB from 0 to 255 by label value.
         terminology: 3D Slicer's terminology entries by label value.
         foreground_fraction: fraction of patches centered on a foreground voxel; classes are
@@ -185,6 +189,7 @@ class Preset:
     fill_holes: bool = False
     bias_field: bool = False
     segmenter: str = "unet"
+    encoder: str = setting(one_of(ENCODERS), "scratch")
     colors: dict[int, tuple[int, int, int]] = field(
         default_factory=dict, metadata={"rule": _COLORS}
     )
@@ -228,6 +233,17 @@ class Preset:
     def has_colors(self) -> bool:
         """Whether the channels are colors, not contrasts."""
         return self.channels == 3 and not self.modality
+
+    def for_any_scanner(self) -> Preset:
+        """Return the preset with a normalization and bias fields that suit other modalities, too.
+
+        Pictures in color stay as they are.
+        """
+        if self.has_colors or self.intensity.kind == "robust":
+            return self
+        is_window = self.intensity.kind == "window"
+        limits = (self.intensity.low, self.intensity.high) if is_window else SOFT_TISSUE_HU
+        return replace(self, intensity=Intensity("robust", *limits), bias_field=True)
 
     def with_single_component(self, values: Iterable[int]) -> tuple[int, ...]:
         """Return the label values of which the largest component is kept."""

@@ -47,7 +47,7 @@ class AugmentationPolicy:
 
         Windowed images, in [0, 1], have about a third of the spread of z-scored ones.
         """
-        spread = 1.0 if preset.intensity.kind == "zscore" else 0.3
+        spread = 0.3 if preset.intensity.kind == "window" else 1.0
         return cls(
             spatial=SpatialStrength(mirror_axes=preset.mirror_axes, spacing=preset.spacing),
             contrast=0.22 * spread,

@@ -11,7 +11,9 @@ from ..config import (
     CONSISTENCIES,
     GENERATORS,
     HYPERGRADIENTS,
+    ENCODERS,
     SEGMENTERS,
+    TARGET_SCANNERS,
     TrainConfig,
     parse_setting,
 )
@@ -41,8 +43,8 @@ EXAMPLE = """\
   genseg train runs/first --resume"""
 
 _SETTINGS = (
-    *("seed", "time_budget_s", "segmenter", "generator", "hypergradient", "device"),
-    *("consistency", "deterministic", "threads"),
+    *("seed", "time_budget_s", "segmenter", "encoder", "generator", "hypergradient", "device"),
+    *("consistency", "deterministic", "threads", "target_scanner"),
 )
 
 
@@ -107,6 +109,12 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--segmenter", choices=SEGMENTERS, help="segmentation network")
     group.add_argument(
+        "--encoder",
+        choices=ENCODERS,
+        help="start the encoder of a 2-D unet, dynunet or deeplab from ImageNet's weights, or from "
+        "scratch (default: that of the preset)",
+    )
+    group.add_argument(
         "--generator",
         choices=GENERATORS,
         help="generator of new image-mask pairs: with searchable cells (default), the same from "
@@ -127,6 +135,14 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         help="how the validation loss of the segmenter updates the generator; none: no feedback",
     )
     group.add_argument(
+        "--target-scanner",
+        metavar="SCANNER",
+        type=argument_type(_parse_scanner),
+        help=f"scanner that the model is for: {', '.join(TARGET_SCANNERS)}, or a number from 0 "
+        "(same) to 1 (any); other than the same, tissues get other contrasts in a part of the "
+        "training images (default: same)",
+    )
+    group.add_argument(
         "--unlabeled",
         dest="consistency",
         choices=CONSISTENCIES,
@@ -134,6 +150,12 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "other labeled cases, without their labels: consistency with a mean teacher, optionally "
         "only where it is certain (default: none)",
     )
+
+
+def _parse_scanner(text: str) -> float:
+    if text in TARGET_SCANNERS:
+        return TARGET_SCANNERS[text]
+    return float(parse_setting(f"target_scanner={text}")[1])
 
 
 def run(args: argparse.Namespace) -> None:
@@ -185,10 +207,11 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     changes = {**recipe, **_changes(args)}
     config = TrainConfig.for_preset(preset or load_preset("generic-mri"), **changes)
     _require_device(config.device)
+    _require_encoder(config)
     unlabeled = config.consistency != "none"
     cases = select_cases(read_data(args), args.labeled, config.seed, unlabeled=unlabeled)
     if preset is not None and preset.spacing is not None:
-        _require_patch_size(config.segmenter, preset)
+        _require_patch_size(config.network, preset)
     prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
     spent_s = time.monotonic() - args.started
     config, preset, plan = plan_training(prepared, args.effort, changes, spent_s)
@@ -207,11 +230,19 @@ def _require_device(name: str) -> None:
     choose_device(name)
 
 
-def _require_patch_size(segmenter: str, preset: Any) -> None:
-    """Report patches that are too small for the segmenter before the cases are checked."""
+def _require_encoder(config: TrainConfig) -> None:
+    """Report missing weights of a pretrained encoder before the cases are read."""
+    if config.encoder == "pretrained":
+        from ..networks.pretrained import require_weights
+
+        require_weights()
+
+
+def _require_patch_size(network: str, preset: Any) -> None:
+    """Report patches that are too small for the network before the cases are checked."""
     from ..training.builders import require_compatible_patch_size
 
-    require_compatible_patch_size(segmenter, preset)
+    require_compatible_patch_size(network, preset)
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..config import TrainConfig
+from ..config import TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
 from ..planning.plan import BUDGETS_S, Limits, Plan, fit_steps, make_plan
 from ..presets import EFFORTS, Preset
@@ -33,6 +33,9 @@ def plan_training(
         changes: settings that the user specified.
         spent_s: seconds of the time budget that have passed.
     """
+    changes = with_target_scanner(changes)
+    if changes.get("target_scanner"):
+        prepared = replace(prepared, preset=prepared.preset.for_any_scanner())
     preset, has_steps = prepared.preset, any(name in changes for name in _STEPS)
     if preset.spacing is None:
         plan = plan_cases(prepared, effort, changes, spent_s)
@@ -69,7 +72,7 @@ def plan_cases(
     def measure(candidate: Candidate) -> float:
         return measure_step(candidate.preset, config, classes, candidate.batch_size)
 
-    preset = replace(prepared.preset, segmenter=config.segmenter)
+    preset = replace(prepared.preset, segmenter=config.segmenter, encoder=config.encoder)
     return make_plan(prepared.fingerprint, preset, limits, measure)
 
 

@@ -31,6 +31,7 @@ from ..presets import Preset
 from .normalization import (
     CROP_MARGIN,
     IntensityStatistics,
+    clip_limits,
     foreground_mask,
     intensity_statistics,
     iterate_slabs,
@@ -100,6 +101,9 @@ class Preprocessor:
         array = transform.forward(image.array)
         padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
+        if statistics is None and self._preset.intensity.kind != "window":
+            limits = clip_limits(image.array, self._preset.intensity)
+            statistics = intensity_statistics((slab for _, slab in iterate_slabs(array)), limits)
         return PreprocessedImage(
             self._normalize(array, padding, statistics),
             None if values is None else np.array(transform.forward_label(values), order="C"),
@@ -133,19 +137,17 @@ class Preprocessor:
             slabs = resampled_slabs(array, last.size, last.scale)
         else:
             slabs = iterate_slabs(transform.forward(image.array))
-        return intensity_statistics(slab for _, slab in slabs)
+        limits = clip_limits(image.array, self._preset.intensity)
+        return intensity_statistics((slab for _, slab in slabs), limits)
 
     def _normalize(
         self, array: Array, padding: CropPad, statistics: IntensityStatistics | None
     ) -> Array:
         """Normalize and pad an array; the result is (channel, x, y, z) float32."""
-        intensity = self._preset.intensity
-        if statistics is None and intensity.kind == "zscore":
-            statistics = intensity_statistics(slab for _, slab in iterate_slabs(array))
         padded = np.zeros((len(array), *padding.size), np.float32)
         inside = padding.backward(padded, 0)
         for index, slab in iterate_slabs(array):
-            inside[index] = normalize(slab, intensity, statistics)
+            inside[index] = normalize(slab, self._preset.intensity, statistics)
         return padded
 
     def _to_spacing(self, image: Volume, label: Array | None) -> GridTransform:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.normalization import CROP_MARGIN, DARK_FRACTION
+from ..data.normalization import CROP_MARGIN, CT_LOWEST, DARK_FRACTION, PERCENTILES
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -133,7 +133,7 @@ def _preprocessing(preset: Preset) -> list[Config]:
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
     if preset.spacing is not None:
         steps.append(_on("image", "Spacingd", pixdim=_spacing(preset), mode="bilinear"))
-    steps.append(_normalization(preset))
+    steps += _normalization(preset)
     steps.append(_on("image", "DivisiblePadd", k=_multiples(preset)))
     return steps
 
@@ -154,11 +154,17 @@ def _foreground(preset: Preset) -> str:
     return f"$lambda image: image > image.min() + {DARK_FRACTION} * {spread}"
 
 
-def _normalization(preset: Preset) -> Config:
-    if preset.intensity.kind == "zscore":
-        return _on("image", "NormalizeIntensityd", channel_wise=True)
+def _normalization(preset: Preset) -> list[Config]:
     low, high = preset.intensity.low, preset.intensity.high
-    return _on("image", "ScaleIntensityRanged", a_min=low, a_max=high, b_min=0, b_max=1, clip=True)
+    if preset.intensity.kind == "window":
+        limits = {"a_min": low, "a_max": high, "b_min": 0, "b_max": 1, "clip": True}
+        return [_on("image", "ScaleIntensityRanged", **limits)]
+    scale = _on("image", "NormalizeIntensityd", channel_wise=True)
+    if preset.intensity.kind == "zscore":
+        return [scale]
+    percentiles = f"*np.percentile(image, {list(PERCENTILES)}).tolist()"
+    clip = f"image.clip({low}, {high}) if image.min() <= {CT_LOWEST} else image.clip({percentiles})"
+    return [_on("image", "Lambdad", func=f"$lambda image: {clip}"), scale]
 
 
 def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]:

@@ -133,8 +133,9 @@ def list_candidates(
     base = replace(preset, channels=fingerprint.channels, class_weighting=weighting)
     base = _with_components(_with_intensity(base, fingerprint), fingerprint)
     is_image = fingerprint.slices <= 1
-    found = [] if is_image else list(_volumes(fingerprint, base, scale))
-    if slices or is_image:
+    is_2d = is_image or preset.encoder == "pretrained"
+    found = [] if is_2d else list(_volumes(fingerprint, base, scale))
+    if slices or is_2d:
         found += _slices(fingerprint, base, scale)
     unique = {(each.preset.patch_size, each.preset.spacing, each.width): each for each in found}
     return sorted(unique.values(), key=lambda each: each.cost)
@@ -146,7 +147,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
     has_neighbors = fingerprint.slices > 1 and fingerprint.slice_spacing < _CLOSE_SLICES_MM
     for edge in scale.edges:
         spacing = _in_plane_spacing(fingerprint, max(field) / edge)
-        multiple = max(16 if edge < 256 else 32, _MULTIPLES.get(preset.segmenter, 0))
+        multiple = max(16 if edge < 256 else 32, _multiple(preset))
         patch = tuple(max(32, min(edge, _rounded_up(size / spacing, multiple))) for size in field)
         planned = replace(
             preset,
@@ -154,7 +155,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             orientation=orientation,
             spacing=(spacing, spacing),
             patch_size=patch,
-            multiple=16,
+            multiple=max(16, _multiple(preset)) if preset.encoder == "pretrained" else 16,
             context_slices=1 if has_neighbors else 0,
             coarse_spacing=None,
             coordinates=False,
@@ -177,7 +178,7 @@ def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator
         edge = voxels ** (1 / 3)
         spacing = [max(step, _in_plane_spacing(fingerprint, max(field) / edge)) for step in own]
         spacing = finest if is_small else spacing
-        patch = _patch(field, spacing, voxels, _MULTIPLES.get(preset.segmenter, 8))
+        patch = _patch(field, spacing, voxels, _multiple(preset, 8))
         planned = replace(
             preset,
             spatial_dims=3,
@@ -207,7 +208,7 @@ def _volume_rank(fingerprint: Fingerprint, voxels: int, *, is_small: bool) -> in
 
 def _networks(preset: Preset, widths: Sequence[int]) -> Iterator[tuple[int, Preset]]:
     """Yield widths, and the preset with a network of that width; other networks have one size."""
-    if preset.segmenter != "dynunet":
+    if preset.segmenter != "dynunet" or preset.encoder == "pretrained":
         yield 0, preset
         return
     for width in widths:
@@ -215,6 +216,11 @@ def _networks(preset: Preset, widths: Sequence[int]) -> Iterator[tuple[int, Pres
             width,
             replace(preset, network=plan_network(preset.patch_size, preset.spacing or (), width)),
         )
+
+
+def _multiple(preset: Preset, default: int = 0) -> int:
+    """Return what patch edges must be multiples of for the segmenter."""
+    return 32 if preset.encoder == "pretrained" else _MULTIPLES.get(preset.segmenter, default)
 
 
 def _in_plane_spacing(fingerprint: Fingerprint, covering: float) -> float:
@@ -283,14 +289,16 @@ def _with_components(preset: Preset, fingerprint: Fingerprint) -> Preset:
 
 def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     """Fit the intensity window of a preset without anatomy to the foreground."""
-    if preset.intensity.kind != "window" or preset.anatomy or not fingerprint.intensities:
+    kind = preset.intensity.kind
+    is_fixed = kind == "zscore" or (kind == "robust" and not fingerprint.is_ct)
+    if is_fixed or preset.anatomy or not fingerprint.intensities:
         return preset
     low = min(channel.low for channel in fingerprint.intensities)
     high = max(channel.high for channel in fingerprint.intensities)
     margin = _WINDOW_MARGIN * (high - low)
     low = max(_HU_RANGE[0], min(_FAT_HU, 10.0 * round((low - margin) / 10)))
     high = min(_HU_RANGE[1], max(low + _LEAST_WINDOW, 10.0 * round((high + margin) / 10)))
-    return replace(preset, intensity=Intensity("window", low, high))
+    return replace(preset, intensity=Intensity(kind, low, high))
 
 
 def format_spacing(spacing: Sequence[float], unit: str = "mm") -> str:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
+from ..data.normalization import CT_LOWEST
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
 _SLICES_ANISOTROPY = 2.0  # from here on, slices follow the thick axis
-_CT_LOWEST = -100.0  # HU; MR images have no intensities below
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         anisotropy=round(anisotropy, 3),
         classes=_classes(cases, slice_axis),
         intensities=_intensities(cases),
-        is_ct=float(np.median([case.lowest for case in cases])) <= _CT_LOWEST,
+        is_ct=float(np.median([case.lowest for case in cases])) <= CT_LOWEST,
         voxels=float((bodies / spacings).prod(axis=1).sum()),
         unit="px" if all(case.unit == "px" for case in cases) else "mm",
     )

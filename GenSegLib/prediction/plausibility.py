@@ -48,7 +48,9 @@ def grid_warnings(
     if low == high:
         return [f"all voxels are {low:g}: there is nothing to segment"]
     grid = _spacing_warning(metadata, spacing) or _extent_warning(metadata, shape, spacing)
-    found = (_modality_warning(metadata.preset.modality, low, high), grid)
+    preset = metadata.preset
+    modality = "" if preset.intensity.kind == "robust" else preset.modality  # any is expected
+    found = (_modality_warning(modality, low, high), grid)
     return [warning for warning in found if warning]
 
 

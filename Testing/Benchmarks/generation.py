@@ -14,7 +14,6 @@ added to ``results/generation.csv``; ``results_table.py`` prints means and compa
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +33,6 @@ from cohorts_data import (
 )
 from measuring import RESULTS, finish_training, genseg
 from results_table import ResultsTable, markdown
-
-from GenSegLib.presets import load_preset
 
 TABLE = RESULTS / "generation.csv"
 ARMS: dict[str, tuple[str, ...]] = {
@@ -58,8 +55,8 @@ class Task:
         labeled: number of labeled groups or images.
         shifted: names of further test cohorts.
         classes: names and values; all of the cohort if None.
-        any_modality: each image is normalized by its own mean and standard deviation, without a
-            window in HU, so that a model of one modality can be applied to another.
+        any_modality: models are applied to another modality, so that even those without
+            generation must normalize intensities accordingly.
         merged: the classes count as one in the shifted cohorts.
     """
 
@@ -150,14 +147,35 @@ def train(
     has_unlabeled = job.arm.endswith("unlabeled")
     if has_unlabeled:
         split = replace(split, unlabeled=unlabeled_cases(task, split, tests))
+    if task.classes is not None:
+        split = replace(split, labeled=with_classes(split.labeled, task.classes, folder / "labels"))
     cases = folder / "cases.json"
     write_cases(cases, task.cohort, split, task.label_values(), with_unlabeled=has_unlabeled)
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed, *ARMS[job.arm]]
     command += ["--time-budget", f"{job.minutes * 60:g}s"]
     if task.any_modality:
-        command += ["--preset", any_modality_preset(folder / "preset.json")]
+        command += ["--target-scanner", "similar"]
     seconds, _ = finish_training(run, command)
     return seconds, run
+
+
+def with_classes(
+    cases: Sequence[CohortCase], classes: Mapping[str, int], folder: Path
+) -> tuple[CohortCase, ...]:
+    """Write labels in which other classes are background, and return the cases with them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for case in cases:
+        assert case.label is not None
+        label = SimpleITK.ReadImage(str(case.label))
+        array = SimpleITK.GetArrayFromImage(label)
+        kept = SimpleITK.GetImageFromArray(
+            np.where(np.isin(array, list(classes.values())), array, 0).astype(np.uint8)
+        )
+        kept.CopyInformation(label)
+        SimpleITK.WriteImage(kept, str(folder / case.label.name))
+        changed.append(replace(case, label=folder / case.label.name))
+    return tuple(changed)
 
 
 def unlabeled_cases(
@@ -171,13 +189,6 @@ def unlabeled_cases(
         replace(case, name=f"{name}_{case.name}") for name in task.shifted for case in tests[name]
     ]
     return tuple(shifted) or (split.unlabeled or split.test)
-
-
-def any_modality_preset(file: Path) -> Path:
-    """Write the generic preset without a modality, so that CT is not windowed; return the file."""
-    preset = replace(load_preset("generic-mri"), name="any-modality", modality="", bias_field=True)
-    file.write_text(json.dumps(preset.to_json()), encoding="utf-8")
-    return file
 
 
 def predict(run: Path, cases: Sequence[CohortCase], folder: Path) -> Path:
