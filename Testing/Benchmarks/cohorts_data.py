@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK
 
 ROOT = Path(__file__).resolve().parents[2]
 _NIFTI = ".nii.gz"
@@ -175,10 +176,23 @@ def write_cases(
         labels: Class names and their values in the label files; others become background.
         with_unlabeled: List the unlabeled cases, too, without the path of any label.
     """
+    is_part = any(
+        set(labels) < set(cohort_labels(cohort, case.label.parents[2]))
+        for case in split.labeled[:1]
+        if case.label is not None
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
 
     def entry(case: CohortCase, role: str) -> dict[str, str | None]:
-        label = str(case.label) if role == "train" else None
-        return {"name": case.name, "image": str(case.images[0]), "label": label, "role": role}
+        label = case.label if role == "train" else None
+        if label is not None and is_part:
+            label = _keep_values(label, file.parent / "labels" / label.name, labels.values())
+        return {
+            "name": case.name,
+            "image": str(case.images[0]),
+            "label": label and str(label),
+            "role": role,
+        }
 
     entries = [entry(case, "train") for case in _by_name(split.labeled)]
     if with_unlabeled:
@@ -188,8 +202,18 @@ def write_cases(
         "labels": {str(value): name for name, value in labels.items()},
         "cases": entries,
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+def _keep_values(label: Path, copy: Path, values: Iterable[int]) -> Path:
+    """Write a copy of a label file in which all other values are background."""
+    image = SimpleITK.ReadImage(str(label))
+    array = SimpleITK.GetArrayFromImage(image)
+    kept = SimpleITK.GetImageFromArray(np.where(np.isin(array, list(values)), array, 0))
+    kept.CopyInformation(image)
+    copy.parent.mkdir(exist_ok=True)
+    SimpleITK.WriteImage(kept, str(copy))
+    return copy
 
 
 def cohort_labels(cohort: Cohort, folder: Path | None = None) -> dict[str, int]:

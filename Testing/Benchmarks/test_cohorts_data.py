@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from cohorts_data import (
     COHORTS,
     SHIFTED,
@@ -176,3 +177,18 @@ def test_dice_merges_label_values() -> None:
 
 def test_every_shifted_cohort_is_known() -> None:
     assert {name for pair in SHIFTED.items() for name in (pair[0], *pair[1])} <= COHORTS.keys()
+
+
+def test_classes_that_are_not_asked_for_become_background(hearts: Path, tmp_path: Path) -> None:
+    cohort = COHORTS["cardiac_cine_acdc"]
+    split = split_cohort(cohort, 5, 0, hearts)
+    for case in split.labeled:
+        label = SimpleITK.GetImageFromArray(np.arange(3, dtype=np.uint8).reshape(1, 1, 3))
+        SimpleITK.WriteImage(label, str(case.label))
+    file = tmp_path / "cases.json"
+    write_cases(file, cohort, split, {"Myocardium": 2})
+    cases = read_cases(file)
+    assert cases.labels == {2: "Myocardium"}
+    for case in cases.labeled:
+        array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(case.label)))
+        assert array.flatten().tolist() == [0, 0, 2]
