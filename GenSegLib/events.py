@@ -15,7 +15,10 @@ from typing import Any
 
 from .files import append_line
 
-KINDS = ("progress", "metrics", "preview", "log", "state", "error")
+KINDS = (
+    *("progress", "metrics", "preview", "log", "state", "error"),
+    *("ready", "result", "refused"),  # of `genseg serve`
+)
 PHASES = ("warm-up", "joint", "final", "predict", "evaluate", "download")
 
 Event = dict[str, Any]
@@ -75,6 +78,18 @@ class EventLog:
     def error(self, text: str) -> None:
         """Report the error that ended the run."""
         self._emit("error", text=text)
+
+    def ready(self, **entries: Any) -> None:
+        """Report that a model is loaded; see `serving.protocol` for this and the next two."""
+        self._emit("ready", **entries)
+
+    def result(self, frame: int, **entries: Any) -> None:
+        """Report the result of a frame."""
+        self._emit("result", frame=frame, **entries)
+
+    def refused(self, frame: int, text: str) -> None:
+        """Report why a frame was not segmented."""
+        self._emit("refused", frame=frame, text=text)
 
     def _emit(self, kind: str, **entries: Any) -> None:
         event = {"time": round(time.time(), 3), "kind": kind}

@@ -24,6 +24,7 @@ class SlidingWindowInferer:
         budget: memory limits.
         preset: the model's preset.
         classes: number of classes, including background.
+        whole_slices: see `Predictor`.
     """
 
     def __init__(
@@ -32,14 +33,16 @@ class SlidingWindowInferer:
         budget: MemoryBudget,
         preset: Preset,
         classes: int,
+        whole_slices: bool = False,
     ) -> None:
         self._predictor, self._budget = predictor, budget
-        self._preset, self._classes = preset, classes
+        self._preset, self._classes, self._whole_slices = preset, classes, whole_slices
         self._is_tuned = predictor.device.type != "cuda"
 
     def windows(self, prepared: PreprocessedImage) -> SlidingWindows:
         """Return the windows over a preprocessed image."""
-        return SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
+        windows = SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
+        return windows.over_whole_slices() if self._whole_slices else windows
 
     def iterate_slabs(
         self,

@@ -34,6 +34,7 @@ from .postprocessing import postprocess
 from .prediction_progress import InferencePass, PredictionProgress
 from .tta import Augmentation, affine_augmentations, flips
 
+_ONE_SIZE = ("unetr",)  # segmenters of images up to the size of a patch
 _AFFINE_COPIES = 4  # for the uncertainty (`Docs/Results.md`)
 
 
@@ -84,6 +85,8 @@ class Predictor:
         log: called with one line per fallback after an out-of-memory error.
         exact: compute in float32 even where bfloat16 is faster; bfloat16, which trainings use,
             changes few voxels (`Docs/Results.md`).
+        whole_slices: segment slices that are not much larger than the patch in one window, which is
+            faster than windows that overlap.
 
     Raises:
         GenSegError: a model cannot be read or does not match the first one, mirroring is requested
@@ -100,6 +103,7 @@ class Predictor:
         max_memory: int | None = None,
         log: Callable[[str], None] | None = None,
         exact: bool = False,
+        whole_slices: bool = False,
     ) -> None:
         chosen = choose_device(device)
         networks, self.metadata = load_ensemble([model_folder, *others], chosen)
@@ -115,7 +119,10 @@ class Predictor:
         self._first_preprocessor = Preprocessor(replace(self._preset, spacing=first_spacing))
         self._budget = MemoryBudget.choose(chosen, max_memory)
         ensemble = OutOfMemoryFallback(networks, chosen, log or (lambda _: None), batch_size=1)
-        self._inferer = SlidingWindowInferer(ensemble, self._budget, self._preset, self._classes)
+        whole_slices &= self.metadata.network not in _ONE_SIZE
+        self._inferer = SlidingWindowInferer(
+            ensemble, self._budget, self._preset, self._classes, whole_slices
+        )
 
     def predict(
         self,

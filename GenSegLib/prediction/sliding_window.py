@@ -12,8 +12,9 @@ doi:10.1038/s41592-020-01008-z).
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -27,6 +28,7 @@ from .tta import flips
 
 Slab = tuple[int, int, Tensor]
 _OVERLAP = 0.5
+_MAX_GROWTH = 4  # of a window that covers a slice, over the patch
 _MAX_SLICES, _MAX_VOXELS = 16, 1 << 18  # of a window of a 2-D network
 
 
@@ -62,6 +64,18 @@ class SlidingWindows:
         stacks = -(-size[-1] // most)
         patch_size = (*preset.patch_size, -(-size[-1] // stacks))
         return cls(size, patch_size, len(size) - 1, True, preset.context_slices)
+
+    def over_whole_slices(self) -> SlidingWindows:
+        """Return windows that cover slices as a whole; these ones where slices are much larger.
+
+        Preprocessed slices have a size that fully convolutional networks accept.
+        """
+        size, patch = self.size[:-1], self.patch_size[:-1]
+        fits = math.prod(size) <= _MAX_GROWTH * math.prod(patch)
+        if not self.slice_wise or not fits or all(map(operator.le, size, patch)):
+            return self
+        edges = (max(pair) for pair in zip(size, patch))
+        return replace(self, patch_size=(*edges, self.patch_size[-1]))
 
     @property
     def padded_size(self) -> tuple[int, ...]:

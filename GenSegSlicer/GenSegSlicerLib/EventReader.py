@@ -20,6 +20,9 @@ _REQUIRED: dict[str, dict[str, type]] = {
     "log": {"text": str},
     "state": {"state": str},
     "error": {"text": str},
+    "ready": {"protocol": int, "channels": int, "spatial_dims": int},
+    "result": {"frame": int, "offset": int, "shape": list, "dtype": str, "seconds": Real},
+    "refused": {"frame": int, "text": str},
 }
 
 
