@@ -7,8 +7,8 @@ is not installed, contains no code of Slicer, and renders nothing: views are nod
 
 The widgets are compared with `slicer-facts.json`, recorded in a running Slicer 5.13; `facts.py`
 lists the omissions. Also missing: terminology files, segment items in the subject hierarchy, 3D,
-plot and table views, parameter packs, generated panels, CLI modules, the extensions manager, and
-the DICOM database. Packages are never installed.
+plot and table views, parameter packs, generated panels, CLI modules, the extensions manager,
+the DICOM database, and the effects of the Segment Editor. Packages are never installed.
 """
 
 from . import pyside_setup

@@ -1,4 +1,8 @@
-"""Classes, signatures and behavior recorded in a running Slicer 5.13, and the host's omissions."""
+"""Classes, signatures and behavior of Slicer 5.13, and the host's omissions.
+
+They were recorded in a running Slicer (`slicer-facts.json`); those of widgets that the recording
+lacks come from Slicer's headers (`source-facts.json`).
+"""
 
 from __future__ import annotations
 
@@ -21,18 +25,18 @@ class Facts:
 @cache
 def recorded_classes() -> dict[str, Facts]:
     """Facts by full class name, such as `qt.QLabel` and `slicer.qMRMLWidget`."""
-    return {name: _facts(record) for name, record in _recording()["classes"].items()}
+    records = {**_read("slicer-facts.json")["classes"], **_read("source-facts.json")["classes"]}
+    return {name: _facts(record) for name, record in records.items()}
 
 
 def recorded_behavior() -> dict[str, Any]:
     """Results of Python expressions in the running application, by description."""
-    return _recording()["python"]
+    return _read("slicer-facts.json")["python"]
 
 
 @cache
-def _recording() -> dict[str, Any]:
-    path = Path(__file__).with_name("slicer-facts.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read(name: str) -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def _facts(record: dict[str, Any]) -> Facts:
@@ -73,6 +77,21 @@ _NODE_COMBO_BOX = _names(
     "refreshIfCurrentNodeHidden"
 )
 
+_SEGMENT_EDITOR = _names(  # effects, masking, terminology, and names that are deprecated
+    "addRemoveSegmentButtonsVisible autoShowMasterVolumeNode defaultTerminologyEntry "
+    "defaultTerminologyEntrySettingsKey effectButtonStyle effectColumnCount jumpSlices "
+    "jumpToSelectedSegmentEnabled maskingSectionVisible masterVolumeNodeChanged(vtkMRMLVolumeNode*) "
+    "masterVolumeNodeSelectorVisible rotateSliceViewsToSegmentation selectNextSegment "
+    "selectPreviousSegment selectSegmentAtOffset setAddRemoveSegmentButtonsVisible "
+    "setAutoShowMasterVolumeNode setEffectButtonStyle setEffectColumnCount setInteractionNode "
+    "setJumpToSelectedSegmentEnabled setMaskingSectionVisible setMasterVolumeNode "
+    "setMasterVolumeNodeID setMasterVolumeNodeSelectorVisible setShow3DButtonVisible "
+    "setSpecifyGeometryButtonVisible show3DButtonVisible showMasterVolumeInSliceViewers "
+    "specifyGeometryButtonVisible toggleMasterVolumeIntensityMaskEnabled "
+    "toggleSourceVolumeIntensityMaskEnabled turnOffLightboxes undoEnabled setUndoEnabled "
+    "unorderedEffectsVisible updateVolume"
+)
+
 #: Other omissions: property names, signal signatures and slot names by class.
 OMITTED: dict[str, frozenset[str]] = {
     "ctk.ctkSliderWidget": _names(
@@ -81,4 +100,5 @@ OMITTED: dict[str, frozenset[str]] = {
     ),
     "slicer.qMRMLNodeComboBox": _NODE_COMBO_BOX,
     "slicer.qMRMLCheckableNodeComboBox": _NODE_COMBO_BOX,
+    "slicer.qMRMLSegmentEditorWidget": _SEGMENT_EDITOR,
 }

@@ -76,10 +76,10 @@ def _add_module(name: str, module: ModuleType) -> Any:
 
 
 def _add_widgets() -> None:
-    from . import checkable, collapsible, ctk_widgets, views
+    from . import checkable, collapsible, ctk_widgets, segment_editor, views
     from .properties import widget_classes
 
-    assert all((checkable, collapsible, ctk_widgets, views)), "register their classes"
+    assert all((checkable, collapsible, ctk_widgets, segment_editor, views)), "register their classes"
     ctk = _add_module("ctk", ModuleType("ctk"))
     for name, kind in widget_classes.items():
         setattr(ctk if name.startswith("ctk") else slicer, name, kind)
