@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..images.geometry import world_axis
-from ..presets import Intensity, Preset
+from ..presets import SOFT_TISSUE_HU, Intensity, Preset
 from .fingerprint import Fingerprint
 from .networks import plan_network
 
@@ -298,6 +298,8 @@ def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     margin = _WINDOW_MARGIN * (high - low)
     low = max(_HU_RANGE[0], min(_FAT_HU, 10.0 * round((low - margin) / 10)))
     high = min(_HU_RANGE[1], max(low + _LEAST_WINDOW, 10.0 * round((high + margin) / 10)))
+    if kind == "robust":  # the body's outline and its fat remain visible
+        low, high = min(low, SOFT_TISSUE_HU[0]), max(high, SOFT_TISSUE_HU[1])
     return replace(preset, intensity=Intensity(kind, low, high))
 
 

@@ -147,8 +147,6 @@ def train(
     has_unlabeled = job.arm.endswith("unlabeled")
     if has_unlabeled:
         split = replace(split, unlabeled=unlabeled_cases(task, split, tests))
-    if task.classes is not None:
-        split = replace(split, labeled=with_classes(split.labeled, task.classes, folder / "labels"))
     cases = folder / "cases.json"
     write_cases(cases, task.cohort, split, task.label_values(), with_unlabeled=has_unlabeled)
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed, *ARMS[job.arm]]
@@ -157,25 +155,6 @@ def train(
         command += ["--target-scanner", "similar"]
     seconds, _ = finish_training(run, command)
     return seconds, run
-
-
-def with_classes(
-    cases: Sequence[CohortCase], classes: Mapping[str, int], folder: Path
-) -> tuple[CohortCase, ...]:
-    """Write labels in which other classes are background, and return the cases with them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    changed = []
-    for case in cases:
-        assert case.label is not None
-        label = SimpleITK.ReadImage(str(case.label))
-        array = SimpleITK.GetArrayFromImage(label)
-        kept = SimpleITK.GetImageFromArray(
-            np.where(np.isin(array, list(classes.values())), array, 0).astype(np.uint8)
-        )
-        kept.CopyInformation(label)
-        SimpleITK.WriteImage(kept, str(folder / case.label.name))
-        changed.append(replace(case, label=folder / case.label.name))
-    return tuple(changed)
 
 
 def unlabeled_cases(
