@@ -80,9 +80,10 @@ _NODE_COMBO_BOX = _names(
 _SEGMENT_EDITOR = _names(  # effects, masking, terminology, and names that are deprecated
     "addRemoveSegmentButtonsVisible autoShowMasterVolumeNode defaultTerminologyEntry "
     "defaultTerminologyEntrySettingsKey effectButtonStyle effectColumnCount jumpSlices "
-    "jumpToSelectedSegmentEnabled maskingSectionVisible masterVolumeNodeChanged(vtkMRMLVolumeNode*) "
-    "masterVolumeNodeSelectorVisible rotateSliceViewsToSegmentation selectNextSegment "
-    "selectPreviousSegment selectSegmentAtOffset setAddRemoveSegmentButtonsVisible "
+    "jumpToSelectedSegmentEnabled maskingSectionVisible "
+    "masterVolumeNodeChanged(vtkMRMLVolumeNode*) masterVolumeNodeSelectorVisible "
+    "rotateSliceViewsToSegmentation selectNextSegment selectPreviousSegment "
+    "selectSegmentAtOffset setAddRemoveSegmentButtonsVisible "
     "setAutoShowMasterVolumeNode setEffectButtonStyle setEffectColumnCount setInteractionNode "
     "setJumpToSelectedSegmentEnabled setMaskingSectionVisible setMasterVolumeNode "
     "setMasterVolumeNodeID setMasterVolumeNodeSelectorVisible setShow3DButtonVisible "

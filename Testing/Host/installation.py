@@ -79,7 +79,8 @@ def _add_widgets() -> None:
     from . import checkable, collapsible, ctk_widgets, segment_editor, views
     from .properties import widget_classes
 
-    assert all((checkable, collapsible, ctk_widgets, segment_editor, views)), "register their classes"
+    modules = (checkable, collapsible, ctk_widgets, segment_editor, views)
+    assert all(modules), "register their classes"
     ctk = _add_module("ctk", ModuleType("ctk"))
     for name, kind in widget_classes.items():
         setattr(ctk if name.startswith("ctk") else slicer, name, kind)

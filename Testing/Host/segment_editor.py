@@ -134,9 +134,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         """No effect: the host has none."""
 
     effectByName = setActiveEffect = setActiveEffectByName = lambda self, effect: None
-    updateEffectList = installKeyboardShortcuts = uninstallKeyboardShortcuts = (
-        lambda self, *_: None
-    )
+    updateEffectList = installKeyboardShortcuts = uninstallKeyboardShortcuts = lambda self, *_: None
 
     def setupViewObservations(self) -> None:
         self._is_observing_views = True
