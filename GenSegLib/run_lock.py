@@ -35,13 +35,20 @@ class RunLock:
     Args:
         path: the lock file.
         log: called with a message when the lock has to be watched.
+        use: what its owner does with the folder, for messages.
 
     Raises:
         GenSegError: on entering, another process holds the lock.
     """
 
-    def __init__(self, path: Path, log: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        log: Callable[[str], None] | None = None,
+        use: str = "is being trained",
+    ) -> None:
         self._path = path
+        self._use = use
         self._log = log or (lambda text: None)
         self._owner: dict[str, Any] = {
             "process": os.getpid(),
@@ -168,7 +175,7 @@ class RunLock:
         owner = owner or {}
         process, host = owner.get("process", "?"), owner.get("host", "?")
         raise GenSegError(
-            f"{self._path.parent} is being trained by process {process} on {host}; stop that first"
+            f"{self._path.parent} {self._use} by process {process} on {host}; stop that first"
         )
 
     def _touch_until_ended(self) -> None:

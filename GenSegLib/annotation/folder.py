@@ -1,0 +1,211 @@
+"""The folder of an annotation loop: states and files of its cases.
+
+OUT/annotation/states.jsonl       state of each case; the last line of a case counts
+OUT/annotation/annotations.jsonl  what became of each draft, see `records`
+OUT/annotation/cases.json         the checked cases, for `genseg train` and other programs
+OUT/annotation/images, labels     files of the checked cases
+OUT/annotation/drafts, edits      drafts as they were predicted, and corrections in progress
+
+Light: the standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ..cases import Case, CaseSet
+from ..errors import GenSegError
+from ..files import append_line, write_json, writing_folder
+from ..run_lock import RunLock
+from ..settings import at_least, one_of, setting, validate
+from . import records
+
+FOLDER = "annotation"
+
+
+class CaseState(str, Enum):
+    """What is known of a case."""
+
+    TODO = "to do"
+    DRAFT = "draft"
+    CHECKED = "checked"
+
+
+@dataclass(frozen=True)
+class CaseEntry:
+    """State and files of a case; paths are relative to the folder, or absolute.
+
+    Attributes:
+        case: name.
+        state: one of `CaseState`.
+        image: file of the image.
+        label: file of the checked label or of the draft; "" while there is none.
+        labels: class names by value of the label file, as JSON stores them.
+        content: fingerprint of the image's voxels, which tells volumes of one name apart.
+        person: whom the image shows, "" if unknown.
+        model: name of the model that predicted the draft.
+        trained_cases: labeled cases that this model had learned from.
+        only_slices: plane in which only some slices are annotated, "" if all are.
+        time: seconds since 1970.
+
+    Raises:
+        GenSegError: a value is invalid.
+    """
+
+    case: str
+    state: str = setting(one_of([state.value for state in CaseState]))
+    image: str = ""
+    label: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    content: str = ""
+    person: str = ""
+    model: str = ""
+    trained_cases: int = setting(at_least(0), 0)
+    only_slices: str = setting(one_of(("", "axial", "coronal", "sagittal")), "")
+    time: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        """Validate the entries."""
+        validate(self)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Class names by label value."""
+        return {int(value): name for value, name in self.labels.items()}
+
+
+class AnnotationFolder:
+    """The folder of an annotation loop in an output folder; nothing is written before `lock`.
+
+    Args:
+        output_folder: parent folder, in which the runs are, too.
+    """
+
+    def __init__(self, output_folder: Path) -> None:
+        self.path = Path(output_folder) / FOLDER
+        self._lock: RunLock | None = None
+        self._read: tuple[object, dict[str, CaseEntry]] = (None, {})
+
+    @property
+    def records_file(self) -> Path:
+        """File of the records, see `records`."""
+        return self.path / records.FILE
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether this object holds the lock of the folder."""
+        return self._lock is not None
+
+    def lock(self) -> None:
+        """Create the folder and lock it against other programs, until `unlock`.
+
+        Raises:
+            GenSegError: another program annotates in the folder, or it cannot be written.
+        """
+        if self._lock is not None:
+            self._lock.require_held()
+            return
+        with writing_folder(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(self.path / "lock", use="is being annotated")
+        lock.__enter__()
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Release the lock, if this object holds it."""
+        if self._lock is not None:
+            self._lock.__exit__()
+            self._lock = None
+
+    def entries(self) -> dict[str, CaseEntry]:
+        """Return the last entry of each case, by name; lines that cannot be read are skipped.
+
+        Raises:
+            GenSegError: the file cannot be read.
+        """
+        path = self.path / "states.jsonl"
+        try:
+            status = path.stat()
+            version = status.st_mtime_ns, status.st_size
+            if version != self._read[0]:
+                self._read = version, _parse(path.read_bytes().split(b"\n"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise GenSegError(f"{path} cannot be read: {error.strerror}") from error
+        return dict(self._read[1])
+
+    def add(self, entry: CaseEntry) -> None:
+        """Add the new state of a case, and list the checked cases anew if it is one.
+
+        Raises:
+            GenSegError: the folder cannot be written, or another program has locked it.
+        """
+        self.lock()
+        line = json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False)
+        append_line(self.path / "states.jsonl", line)
+        if entry.state == CaseState.CHECKED.value:
+            write_json(self.path / "cases.json", self.checked_cases().to_json(self.path))
+
+    def file(self, kind: str, case: str) -> Path:
+        """Return the path of a case's file in `images`, `labels`, `drafts` or `edits`."""
+        return self.path / kind / f"{case}.nrrd"
+
+    def resolve(self, path: str) -> Path:
+        """Return the absolute path of an entry's file."""
+        return self.path / path
+
+    def relative(self, path: Path) -> str:
+        """Return a path for an entry: relative to the folder if it is inside."""
+        inside = path.is_relative_to(self.path)
+        return (path.relative_to(self.path) if inside else path).as_posix()
+
+    def class_names(self, names: Iterable[str]) -> dict[int, str]:
+        """Return values for classes; those of the checked labels keep theirs, new ones follow.
+
+        Args:
+            names: classes, in the order of their values where they are new.
+        """
+        known: dict[int, str] = {}
+        for entry in self.entries().values():
+            if entry.state == CaseState.CHECKED.value:
+                known.update(entry.names)
+        for name in names:
+            if name not in known.values():
+                known[max(known, default=0) + 1] = name
+        return dict(sorted(known.items()))
+
+    def checked_cases(self) -> CaseSet:
+        """Return the checked cases with their labels, all for training.
+
+        Raises:
+            GenSegError: the states cannot be read.
+        """
+        checked = [e for e in self.entries().values() if e.state == CaseState.CHECKED.value]
+        cases = (
+            Case(
+                entry.case,
+                self.resolve(entry.image),
+                self.resolve(entry.label),
+                person=entry.person,
+            )
+            for entry in checked
+        )
+        return CaseSet(tuple(cases), self.class_names(()))
+
+
+def _parse(lines: Iterable[bytes]) -> dict[str, CaseEntry]:
+    entries: dict[str, CaseEntry] = {}
+    for line in lines:
+        try:
+            values: Mapping[str, object] = json.loads(line or b"null")
+            entry = CaseEntry(**values)  # type: ignore[arg-type]
+        except (GenSegError, ValueError, TypeError):  # incomplete, damaged, or empty
+            continue
+        entries[entry.case] = entry
+    return entries
