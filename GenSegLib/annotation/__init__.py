@@ -1,0 +1,1 @@
+"""The annotation loop: which case to annotate next, records of corrected drafts, and forecasts."""

@@ -1,0 +1,145 @@
+"""`genseg next`: which image to annotate next."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..annotation.strategies import STRATEGIES, at_random
+from ..data.channels import group_files
+from ..data.image_folders import list_images
+from ..data.layouts import read_cases
+from ..errors import GenSegError
+from ..images.file_names import image_stem
+from ..runs import RunFolder
+from .options import add_device, add_events, add_seed, find_model, open_event_log
+
+if TYPE_CHECKING:
+    from ..prediction.case_ranking import Ranking
+
+NAME = "next"
+SUMMARY = "select the images that are best annotated next"
+EXAMPLE = """\
+  genseg next runs/first new-scans
+  genseg next runs/first new-scans --strategy unsure --count 5
+  genseg next model new-scans --strategy different --labeled my-cases --json"""
+
+_DEFAULT = "random"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="run folder or model folder")
+    parser.add_argument(
+        "images", metavar="IMAGES", type=Path, nargs="+", help="image files or folders of images"
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=tuple(STRATEGIES),
+        default=_DEFAULT,
+        help="; ".join(f"{each.name}: {each.hint}" for each in STRATEGIES.values())
+        + f" (default: {_DEFAULT})",
+    )
+    parser.add_argument(
+        "--labeled",
+        metavar="CASES",
+        type=Path,
+        help="labeled cases, which are left out and from which `different` keeps away (default: "
+        "those of the run folder MODEL)",
+    )
+    parser.add_argument("--count", metavar="NUMBER", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--among",
+        metavar="NUMBER",
+        type=int,
+        help="consider a random subset of this many images, since the model must see each of them",
+    )
+    add_seed(parser)
+    add_device(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_events(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the images in the order in which to annotate them."""
+    from ..models.folder import ModelMetadata
+    from ..prediction.case_ranking import rank_cases
+
+    model = find_model(args.model)
+    channels = ModelMetadata.load(model).preset.channels
+    labeled = _labeled(args)
+    images = _candidates(args, channels, labeled)
+    with open_event_log(args) as events:
+        ranking = rank_cases(
+            args.strategy,
+            model,
+            images,
+            labeled,
+            args.count,
+            args.seed,
+            args.device,
+            lambda done, total: events.progress("predict", done, total),
+        )
+        for line in ranking.skipped:
+            events.log(f"{line}; skipped", "warning")
+    print(_to_json(args.strategy, ranking) if args.json else _describe(args.strategy, ranking))
+
+
+def _labeled(args: argparse.Namespace) -> list[tuple[Path, ...]]:
+    """Return the files of the labeled images."""
+    if args.labeled is not None:
+        cases = read_cases(args.labeled)
+    elif RunFolder.is_run(args.model):
+        cases = RunFolder.open(args.model).cases
+    elif args.strategy == "different":
+        raise GenSegError(
+            f"{args.model} is a model without its cases; specify them with --labeled CASES"
+        )
+    else:
+        return []
+    return [case.images for case in cases.labeled]
+
+
+def _candidates(
+    args: argparse.Namespace, channels: int, labeled: Sequence[Sequence[Path]]
+) -> dict[str, list[Path]]:
+    """Return the files of the images that are not labeled, by their names."""
+    for name in ("count", "among"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise GenSegError(f"--{name} must be 1 or more")
+    known = {path.resolve() for paths in labeled for path in paths}
+    files = [image for path in args.images for image in list_images(path)]
+    groups = group_files(list(dict.fromkeys(files)), channels)
+    free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
+    if not free:
+        raise GenSegError(f"all {len(groups)} images are labeled already; specify further ones")
+    if args.among is not None:
+        chosen = set(at_random(list(free), args.seed)[: args.among])
+        free = {name: paths for name, paths in free.items() if name in chosen}
+    return free
+
+
+def _describe(strategy: str, ranking: Ranking) -> str:
+    what = {"different": "distance", "unsure": "mean entropy"}.get(strategy, "")
+    lines = []
+    for case in ranking.cases:
+        score = "" if case.score is None else f"  ({what} {case.score:.3f})"
+        lines.append(" ".join(map(str, case.images)) + score)
+    return "\n".join([*lines, f"{strategy}: {STRATEGIES[strategy].hint}"])
+
+
+def _to_json(strategy: str, ranking: Ranking) -> str:
+    cases = [
+        {
+            "name": image_stem(Path(case.name)) if len(case.images) == 1 else Path(case.name).name,
+            "images": [str(path.absolute()) for path in case.images],
+            "score": case.score,
+        }
+        for case in ranking.cases
+    ]
+    hint = STRATEGIES[strategy].hint
+    values = {"strategy": strategy, "hint": hint, "cases": cases, "skipped": list(ranking.skipped)}
+    return json.dumps(values, indent=2)

@@ -1,0 +1,207 @@
+"""Records of corrected drafts, the forecast of further cases, and `genseg forecast`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import save_tiny_model
+
+from GenSegLib.annotation.forecast import forecast
+from GenSegLib.annotation.records import (
+    FILE,
+    AnnotationRecord,
+    CurvePoint,
+    append_record,
+    draft_dice,
+    learning_curve,
+    read_records,
+)
+from GenSegLib.cli import main
+from GenSegLib.errors import GenSegError
+
+Capture = pytest.CaptureFixture[str]
+
+
+def drafts(
+    count: int, best: float, scatter: float = 0.0, seed: int = 0, slope: float = 0.4
+) -> list[CurvePoint]:
+    """Drafts along best - slope / n."""
+    rng = np.random.default_rng(seed)
+    sizes = range(2, 2 + count)
+    return [CurvePoint(n, best - slope / n + float(rng.normal(0, scatter))) for n in sizes]
+
+
+def record(case: str, trained: int, dice: float | None, **changes: object) -> AnnotationRecord:
+    return AnnotationRecord(case, trained, dice, trained_cases=trained, **changes)  # type: ignore[arg-type]
+
+
+def test_a_curve_that_rises_gives_the_number_of_further_cases() -> None:
+    found = forecast(drafts(12, 0.95), target=0.93)  # reached at 20 cases, 7 after the 13th
+    assert found.kind == "cases"
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= 7 <= found.high
+    assert found.text == f"about {found.low} to {found.high} more cases to 0.93"
+
+
+def test_a_target_far_away_gives_a_lower_limit() -> None:
+    found = forecast(drafts(6, 0.85), target=0.9)
+    assert (found.kind, found.high) == ("cases", None)
+    assert found.text == f"at least {found.low} more cases to 0.90"
+
+
+def test_a_flat_curve_says_that_more_cases_will_hardly_help() -> None:
+    flat = [CurvePoint(n, 0.8 + 0.005 * (-1) ** n) for n in range(5, 30)]
+    found = forecast(flat)
+    assert found.kind == "hardly"
+    assert found.text == "more cases will hardly help: drafts stay near a Dice of 0.80"
+
+
+def test_a_target_that_drafts_exceed_is_reached() -> None:
+    assert forecast(drafts(10, 0.97), target=0.85).kind == "reached"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_few_drafts_give_no_forecast(count: int) -> None:
+    found = forecast(drafts(count, 0.9))
+    assert found.kind == "few"
+    assert f"{4 - count} more corrected draft" in found.text
+    assert found.curve == []
+
+
+def test_drafts_of_few_different_models_give_no_forecast() -> None:
+    found = forecast([CurvePoint(2, 0.6), *[CurvePoint(3, 0.7)] * 9])
+    assert (found.kind, found.text) == ("few", "a forecast needs 1 more corrected draft")
+
+
+def test_drafts_that_scatter_give_no_forecast() -> None:
+    dice = (0.5, 0.95, 0.6, 0.9, 0.4, 0.97)
+    found = forecast([CurvePoint(n, value) for n, value in enumerate(dice, 2)])
+    assert found.kind == "unclear"
+    assert "scatter too much" in found.text
+
+
+def test_values_that_are_no_numbers_are_left_out() -> None:
+    points = [*drafts(12, 0.95), CurvePoint(4, math.nan), CurvePoint(0, 0.5)]
+    assert forecast(points, 0.93) == forecast(drafts(12, 0.95), 0.93)
+
+
+def test_the_interval_contains_the_truth_about_as_often_as_it_says() -> None:
+    """80 % of the intervals of an unknown curve with a scatter of 0.02 between cases."""
+    truth = 0.8 / (0.92 - 0.85) - 9  # more cases than the 9 of the last draft
+    found = [forecast(drafts(8, 0.92, 0.02, seed, slope=0.8), 0.85) for seed in range(60)]
+    told = [each for each in found if each.kind == "cases"]
+    hits = [(each.low or 0) - 1 <= truth <= (each.high or math.inf) + 1 for each in told]
+    assert len(told) >= 20
+    assert np.mean(hits) >= 0.75
+
+
+def test_the_fitted_curve_goes_through_the_drafts() -> None:
+    found = forecast(drafts(12, 0.95), target=0.93)
+    sizes, dice = zip(*found.curve)
+    assert (min(sizes), max(sizes)) == (2, 23)
+    assert np.interp(5, sizes, dice) == pytest.approx(0.95 - 0.4 / 5, abs=0.01)
+
+
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    first = record("a", 2, 0.7, seconds=61.5, model="round 1", classes={"Liver": 0.7, "Cyst": None})
+    second = record("b", 3, None, action="skipped")
+    for each in (first, second):
+        append_record(tmp_path / FILE, each)
+    assert read_records(tmp_path / FILE).records == (first, second)
+    assert read_records(tmp_path / "missing").records == ()
+
+
+def test_a_line_that_a_crash_left_incomplete_costs_nothing_else(tmp_path: Path) -> None:
+    append_record(tmp_path / FILE, record("a", 2, 0.7))
+    with (tmp_path / FILE).open("ab") as stream:
+        stream.write(b'{"case": "b", "nu')
+    append_record(tmp_path / FILE, record("c", 3, 0.8))
+    found = read_records(tmp_path / FILE)
+    assert [each.case for each in found.records] == ["a", "c"]
+    assert found.unreadable == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"[1]", b"\xff\xfe", b'{"case": "a"}', b'{"case": "a", "number": 1, "dice": 7}', b"{}"]
+)
+def test_other_lines_are_skipped(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / FILE).write_bytes(line + b"\n")
+    assert read_records(tmp_path / FILE).unreadable == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenSegError, match="part of the path is a file"):
+        append_record(tmp_path / "file" / FILE, record("a", 2, 0.7))
+
+
+def test_the_curve_takes_the_first_accepted_draft_of_each_case() -> None:
+    records = [
+        record("a", 2, 0.6),
+        record("b", 3, 0.5, action="skipped"),
+        record("b", 4, 0.8),
+        record("a", 5, 0.99),  # the model has learned from it
+        record("c", 6, None),  # drawn without a draft
+    ]
+    assert learning_curve(records) == [CurvePoint(2, 0.6), CurvePoint(4, 0.8)]
+
+
+def test_the_dice_of_a_draft_leaves_out_classes_that_neither_has() -> None:
+    draft, corrected = np.array([1, 1, 0, 0, 2]), np.array([1, 0, 0, 0, 0])
+    mean, by_class = draft_dice(draft, corrected, {1: "Liver", 2: "Tumor", 3: "Cyst"})
+    assert by_class == {"Liver": pytest.approx(2 / 3), "Tumor": 0.0, "Cyst": None}
+    assert mean == pytest.approx(1 / 3)
+    assert draft_dice(draft * 0, corrected * 0, {1: "Liver"})[0] is None
+
+
+def genseg(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_the_command_reads_the_records_of_a_folder(tmp_path: Path, capsys: Capture) -> None:
+    for point in drafts(12, 0.95):
+        append_record(tmp_path / FILE, record(f"case {point.cases}", point.cases, point.dice))
+    assert genseg("forecast", tmp_path, "--target", 0.93, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], len(found["points"])) == ("cases", 12)
+
+
+def test_the_command_reads_a_table(tmp_path: Path, capsys: Capture) -> None:
+    lines = ["cases,dice", *(f"{point.cases},{point.dice}" for point in drafts(12, 0.95)), "20,"]
+    (tmp_path / "drafts.csv").write_text("\n".join(lines))
+    assert genseg("forecast", tmp_path / "drafts.csv", "--target", 0.93) == 0
+    assert "more cases to 0.93" in capsys.readouterr().out
+
+
+def test_the_command_reads_models_of_different_numbers_of_cases(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    from small_runs import small_run
+
+    for count in (4, 6):
+        run = small_run(tmp_path / f"run {count}")
+        save_tiny_model(run.model, cases=count, validation={"dice": 0.9 - 0.4 / count})
+    runs = [tmp_path / f"run {count}" for count in (4, 6)]
+    assert genseg("forecast", *runs, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "few"
+    assert [cases for cases, _ in found["points"]] == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a,b\n1,2\n", "must have the columns"), ("", "must have the columns")]
+)
+def test_other_tables_are_refused(tmp_path: Path, capsys: Capture, text: str, message: str) -> None:
+    (tmp_path / "other.csv").write_text(text)
+    assert genseg("forecast", tmp_path / "other.csv") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_path_is_named(tmp_path: Path, capsys: Capture) -> None:
+    assert genseg("forecast", tmp_path / "nowhere") == 2
+    assert "nowhere is neither a run folder" in capsys.readouterr().err
