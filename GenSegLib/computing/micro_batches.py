@@ -35,7 +35,7 @@ class MicroBatches:
         parameters: dict[str, torch.Tensor],
         inputs: Sequence[torch.Tensor],
     ) -> Any:
-        """Return the network's output for all samples of the inputs."""
+        """Return the network's output, a tensor or a tuple, for all samples of the inputs."""
         batch_size = len(inputs[0])
         self.largest = max(self.largest, batch_size)
         if not 0 < self.size < batch_size:
@@ -44,6 +44,8 @@ class MicroBatches:
             checkpoint(forward_with, network, parameters, micro_batch, use_reentrant=False)
             for micro_batch in zip(*(tensor.split(self.size) for tensor in inputs))
         ]
+        if isinstance(outputs[0], tuple):
+            return tuple(map(torch.cat, zip(*outputs)))
         return torch.cat(outputs)
 
 

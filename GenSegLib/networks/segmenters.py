@@ -2,8 +2,8 @@
 
 A segmenter is built from its name and JSON arguments, so that loading a model folder never executes
 code from it. In eval mode every segmenter maps images (batch, channel, *shape) to logits
-(batch, class, *shape); in training mode those with deep supervision return
-(batch, level, class, *shape), finest level first.
+(batch, class, *shape); in training mode those with deep supervision return a tuple of the logits of
+all levels, finest first, each at its own resolution.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import nn
 
 from ..errors import GenSegError
 from .convolution import fix_small_grid_gradients
+from .deep_supervision import keep_resolution_of_levels
 
 Arguments = dict[str, Any]
 
@@ -102,6 +103,21 @@ def _swin_unetr(request: Request) -> Arguments:
     }
 
 
+def _swin_unet(request: Request) -> Arguments:
+    return {**_channels(request), "window_size": 7 if min(request.patch_size) >= 224 else 4}
+
+
+def _deeplab(request: Request) -> Arguments:
+    # two convolutions at half the size would take most of the time of a volume
+    return {**_channels(request), "decoder_channels": 64 if request.spatial_dims == 2 else 0}
+
+
+def _pretrainable(request: Request) -> Arguments:
+    if request.spatial_dims != 2:
+        raise GenSegError("a pretrained encoder is for 2-D images; train with --encoder scratch")
+    return {"in_channels": request.in_channels, "out_channels": request.out_channels}
+
+
 _NETS = "monai.networks.nets"
 _REGISTRY = {
     "unet": Entry(f"{_NETS}.UNet", _unet),
@@ -110,7 +126,10 @@ _REGISTRY = {
     "attention-unet": Entry(f"{_NETS}.AttentionUnet", _attention_unet),
     "unetr": Entry("GenSegLib.networks.padded.PaddedUNETR", _unetr),
     "swin-unetr": Entry("GenSegLib.networks.padded.PaddedSwinUNETR", _swin_unetr),
-    "deeplab": Entry("GenSegLib.networks.deeplab.DeepLab", _channels),
+    "swin-unet": Entry("GenSegLib.networks.swin_unet.SwinUNet", _swin_unet),
+    "deeplab": Entry("GenSegLib.networks.deeplab.DeepLab", _deeplab),
+    "efficientnet-unet": Entry("GenSegLib.networks.encoder_unet.EncoderUNet", _pretrainable),
+    "efficientnet-deeplab": Entry("GenSegLib.networks.deeplab.EncoderDeepLab", _pretrainable),
 }
 
 
@@ -154,7 +173,7 @@ def build_segmenter(name: str, args: Arguments) -> nn.Module:
     except (TypeError, ValueError, LookupError, AssertionError) as error:
         reason = _first_line(error)
         raise GenSegError(f"segmenter {name!r} cannot be built from {args}: {reason}") from error
-    return fix_small_grid_gradients(network)
+    return keep_resolution_of_levels(fix_small_grid_gradients(network))
 
 
 def check_patch_size(

@@ -24,6 +24,7 @@ from ..augmentation.spatial import random_grid
 from ..config import TrainConfig
 from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import Tensors
+from .losses import Logits, finest_level
 from .problem import SegmentationProblem
 
 TEACHER_PASSES = 4
@@ -46,9 +47,7 @@ def certainty_mask(probabilities: torch.Tensor, progress: float) -> torch.Tensor
     return (entropy < threshold * _MAX_ENTROPY).float()
 
 
-def consistency_loss(
-    logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor
-) -> torch.Tensor:
+def consistency_loss(logits: Logits, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return the squared difference to target probabilities, relative to the size of each class.
 
     The papers average over all voxels, which depends on the amount of background in a patch. With
@@ -56,14 +55,11 @@ def consistency_loss(
     loss is in [0, 1] for any anatomy, like the Dice loss.
 
     Args:
-        logits: (batch, class, *shape), or (batch, level, class, *shape) with deep supervision,
-            of which the finest level counts.
+        logits: (batch, class, *shape); with deep supervision the finest level counts.
         target: probabilities (batch, class, *shape).
         mask: voxels (batch, 1, *shape) that count.
     """
-    if logits.ndim > target.ndim:
-        logits = logits[:, 0]
-    predicted = logits.float().softmax(dim=1)
+    predicted = finest_level(logits).float().softmax(dim=1)
     axes = (0, *range(2, target.ndim))
     difference = (mask * (predicted - target).square()).sum(dim=axes)
     size = (mask * (predicted.square() + target.square())).sum(dim=axes)
@@ -161,5 +157,5 @@ class MeanTeacher:
 
     def _predict(self, images: torch.Tensor) -> torch.Tensor:
         weights = list(self.teacher.module.parameters())
-        logits = self.problem.segment(weights, images, self.teacher.module)
+        logits = finest_level(self.problem.segment(weights, images, self.teacher.module))
         return logits.float().softmax(dim=1)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Union
 
 import torch
 import torch.nn.functional as F
 
 from ..augmentation.spatial import one_hot
+
+Logits = Union[torch.Tensor, tuple[torch.Tensor, ...]]
+"""Logits (batch, class, *shape), or those of all levels of deep supervision, finest first."""
 
 _SMOOTH = 1e-3
 _MAX_WEIGHT_RATIO = 20.0
@@ -35,48 +39,71 @@ def class_weights(voxels: Sequence[int], exponent: float) -> torch.Tensor | None
 
 
 def segmentation_loss(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+    logits: Logits, labels: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return the sum of batch Dice loss and cross-entropy.
 
     Without weights it equals MONAI's
-    ``DiceCELoss(softmax=True, include_background=False, batch=True)`` bit by bit.
+    ``DiceCELoss(softmax=True, include_background=False, batch=True)``. With deep supervision each
+    level is compared with the fractions of the classes in its voxels, which gives the loss of
+    logits upsampled to full size at a fraction of its cost; levels are weighted by 1, 1/2, 1/4, ...
+    (Isensee et al., Nat Methods 2021).
 
     Args:
-        logits: (batch, class, *shape), or (batch, level, class, *shape) with deep supervision,
-            whose levels are weighted by 1, 1/2, 1/4, ... (Isensee et al., Nat Methods 2021).
+        logits: (batch, class, *shape), or those of all levels of deep supervision, finest first.
         labels: integer labels (batch, 1, *shape).
         weights: of the classes in the cross-entropy, whose weighted mean is taken.
     """
-    levels = [logits] if logits.ndim == labels.ndim else logits.unbind(dim=1)
-    levels = [level.float() for level in levels]
+    levels = logits if isinstance(logits, tuple) else (logits,)
     masks = one_hot(labels, levels[0].shape[1])
-    dices = dice_losses([torch.softmax(level, 1) for level in levels], masks)
-    target = masks if weights is None else labels[:, 0].to(torch.int64)
-    level_weights = [0.5**depth for depth in range(len(levels))]
     terms = [
-        level_weight * (dice + F.cross_entropy(level, target, weights))
-        for level_weight, dice, level in zip(level_weights, dices, levels)
+        0.5**depth * _level_loss(level, _mean_over_blocks(masks, level.shape[2:]), weights)
+        for depth, level in enumerate(levels)
     ]
-    return torch.stack(terms).sum() / sum(level_weights)
+    return torch.stack(terms).sum() / sum(0.5**depth for depth in range(len(levels)))
 
 
-def dice_losses(levels: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Tensor:
-    """Return the batch Dice loss of each level (level,), averaged over the foreground classes.
+def finest_level(logits: Logits) -> torch.Tensor:
+    """Return the logits at full resolution (batch, class, *shape)."""
+    return logits[0] if isinstance(logits, tuple) else logits
+
+
+def _mean_over_blocks(masks: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Return the fractions of the classes in the voxels of a coarser level."""
+    blocks = [size // coarse for size, coarse in zip(masks.shape[2:], shape)]
+    if max(blocks) == 1:
+        return masks
+    return (F.avg_pool2d if len(shape) == 2 else F.avg_pool3d)(masks, blocks)
+
+
+def _level_loss(
+    logits: torch.Tensor, fractions: torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the loss of logits for fractions of the classes, both (batch, class, *shape).
+
+    On a CPU the sums over all voxels of a class are faster with channels first.
+    """
+    log_probabilities = torch.log_softmax(logits.float().contiguous(), 1)
+    axes = [0, *range(2, logits.ndim)]
+    likelihoods, sizes = (fractions * log_probabilities).sum(axes), fractions.sum(axes)
+    if weights is not None:
+        likelihoods, sizes = weights * likelihoods, weights * sizes
+    entropy = -likelihoods.sum() / sizes.sum()
+    return dice_loss(log_probabilities.exp(), fractions) + entropy
+
+
+def dice_loss(probabilities: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
+    """Return the batch Dice loss, averaged over the foreground classes.
 
     Args:
-        levels: probabilities (batch, class, *shape).
-        masks: one-hot masks (batch, class, *shape).
+        probabilities: (batch, class, *shape).
+        fractions: of the classes in each voxel (batch, class, *shape).
     """
-    predicted, target = [level[:, 1:] for level in levels], masks[:, 1:]
+    predicted, target = probabilities[:, 1:], fractions[:, 1:]
     axes = [0, *range(2, target.ndim)]
-    overlaps = [(each * target).sum(axes) for each in predicted]
-    sizes = [each.sum(axes) for each in predicted]
-    sums = torch.stack([*overlaps, *sizes, target.sum(axes)])
-    (overlap, predicted_size), target_size = sums[:-1].chunk(2), sums[-1]
-    errors = 0.5 * (predicted_size - overlap), 0.5 * (target_size - overlap)
-    denominator = 2 * (overlap + errors[0] + errors[1]) + _SMOOTH
-    return (1 - (2 * overlap + _SMOOTH) / denominator).mean(1)
+    overlap = (predicted * target).sum(axes)
+    sizes = predicted.sum(axes) + target.sum(axes)
+    return (1 - (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)).mean()
 
 
 def block_means(images: torch.Tensor) -> torch.Tensor:

@@ -25,7 +25,7 @@ from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import StepSizes, Tensors
 from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
 from ..networks.image_generator import ImageGenerator
-from .losses import RECONSTRUCTION_LOSSES, segmentation_loss
+from .losses import RECONSTRUCTION_LOSSES, Logits, segmentation_loss
 from .upper_variables import FREEZABLE, UpperVariables, scaled_sigmoid
 
 Pair = tuple[torch.Tensor, torch.Tensor]  # images (b, c, *s), labels (b, 1, *s)
@@ -240,7 +240,7 @@ class SegmentationProblem:
         images, labels = real
         generated_images, weight = generated
         logits = self.segment(segmenter, torch.cat([images, generated_images]))
-        on_real, on_generated = logits.split([len(images), len(generated_images)])
+        on_real, on_generated = _split(logits, len(images))
         generated_loss = self._segmentation_loss(on_generated, generated_labels)
         return weighted_mean(self._segmentation_loss(on_real, labels), generated_loss, weight)
 
@@ -276,12 +276,12 @@ class SegmentationProblem:
         images, labels = validation
         return self._segmentation_loss(self.segment(segmenter, images), labels)
 
-    def _segmentation_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _segmentation_loss(self, logits: Logits, labels: torch.Tensor) -> torch.Tensor:
         return segmentation_loss(logits, labels, self.class_weights)
 
     def segment(
         self, weights: Tensors, images: torch.Tensor, segmenter: nn.Module | None = None
-    ) -> torch.Tensor:
+    ) -> Logits:
         """Return the logits of the segmenter, or another one alike, with these weights."""
         parameters = _by_name(self.names["segmenter"], weights)
         inputs = (to_memory_format(images, self.memory_format),)
@@ -298,6 +298,13 @@ def weighted_mean(
     generated pairs and not the length of a step.
     """
     return 2 * (real + weight * generated) / (1 + weight)
+
+
+def _split(logits: Logits, count: int) -> tuple[Logits, Logits]:
+    """Return the logits of the first samples and those of the others."""
+    if isinstance(logits, tuple):
+        return tuple(level[:count] for level in logits), tuple(level[count:] for level in logits)
+    return logits[:count], logits[count:]
 
 
 def _detach(tensors: Tensors) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from GenSegLib.multilevel import TrilevelProblem
 from GenSegLib.multilevel.vectors import Tensors
-from GenSegLib.training.losses import dice_losses
+from GenSegLib.training.losses import dice_loss
 
 LOWER_STEP, MIDDLE_STEP = 0.3, 0.2
 
@@ -105,8 +105,7 @@ def tiny_networks(seed: int) -> TrilevelProblem:
 
     def loss(s: Tensors, images: torch.Tensor) -> torch.Tensor:
         logits = forward(segmenter, s, images)
-        [dice] = dice_losses([torch.softmax(logits, 1)], masks)
-        return dice + F.cross_entropy(logits, masks)
+        return dice_loss(torch.softmax(logits, 1), masks) + F.cross_entropy(logits, masks)
 
     def generated_weight(a: Tensors) -> torch.Tensor:
         return torch.exp(a[0][2])

@@ -93,7 +93,7 @@ def test_the_loss_does_not_depend_on_the_amount_of_background() -> None:
 
 
 def test_with_deep_supervision_the_finest_level_counts() -> None:
-    levels = torch.stack([logits(0), logits(1)], dim=1)
+    levels = logits(0), logits(1)
     target = logits(2).softmax(dim=1)
     finest = consistency_loss(logits(0), target, EVERYWHERE)
     assert torch.equal(consistency_loss(levels, target, EVERYWHERE), finest)
