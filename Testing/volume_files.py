@@ -37,7 +37,7 @@ def write_array(path: Path, array: np.ndarray, *, color: bool = False) -> Path:
     return path
 
 
-def patch_bytes(path: Path, place: int, kind: str, *values: float) -> Path:
+def patch_bytes(path: Path, place: int, kind: str, *values: float | bytes) -> Path:
     data = bytearray(path.read_bytes())
     struct.pack_into(kind, data, place, *values)
     path.write_bytes(data)

@@ -1,5 +1,7 @@
 """Read and write NIfTI files: NIfTI-1 and NIfTI-2, gzipped or not, whatever their suffix says.
 
+Pairs of header (.hdr) and voxels (.img) are read, too.
+
 ITK cannot read NIfTI-2 and sheared sforms, replaces NaN by 0 and missing voxels by anything, and
 writes the same code, form and unit to every file; so no NIfTI file passes through it.
 
@@ -26,6 +28,7 @@ from .nifti_header import (
     forms_of,
     is_nifti_name,
     is_orthogonal,
+    is_pair_name,
     pack_header,
     parse_header,
 )
@@ -48,7 +51,7 @@ def read_header(path: Path) -> NiftiHeader:
     Raises:
         GenSegError: the file cannot be read, or its header is invalid.
     """
-    with open_decompressed(path) as stream:
+    with open_decompressed(_files_of(path)[0]) as stream:
         return parse_header(path, stream.read(MAX_HEADER))
 
 
@@ -58,10 +61,7 @@ def require_valid_nifti(path: Path) -> None:
     Raises:
         GenSegError: the file cannot be read, is truncated or damaged, or its header is invalid.
     """
-    with open_decompressed(path) as stream:
-        head = stream.read(MAX_HEADER)
-        header = parse_header(path, head)
-        require_plausible_size(path, header.file_size, [path])
+    with _open_voxels(path) as (header, head, stream):
         _read_to_end(path, stream, header, len(head))
 
 
@@ -74,11 +74,8 @@ def read_nifti(path: Path) -> Volume:
         GenSegError: as `require_valid_nifti`; or the file has more than `MAX_CHANNELS` channels,
             complex voxels, or axes that are not orthogonal.
     """
-    with open_decompressed(path) as stream:
-        head = stream.read(MAX_HEADER)
-        header = parse_header(path, head)
+    with _open_voxels(path) as (header, head, stream):
         colors, dtype = _voxel_type(path, header)
-        require_plausible_size(path, header.file_size, [path])
         stored = np.empty(colors * math.prod(header.shape), header.byte_order + dtype)
         _read_voxels(path, stream, header, head, stored.data.cast("B"))
     affine = header.affine
@@ -143,6 +140,37 @@ def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
         raise GenSegError(
             f"{path}: cannot be read ({error.strerror or error}); check the path"
         ) from None
+
+
+def _files_of(path: Path) -> tuple[Path, Path]:
+    """Return the files of header and voxels, which are the same except in a pair.
+
+    Raises:
+        GenSegError: one of a pair is missing.
+    """
+    if not is_pair_name(path):
+        return path, path
+    suffixes = (".hdr", ".img") if path.suffix.islower() else (".HDR", ".IMG")
+    header, voxels = (path.with_suffix(suffix) for suffix in suffixes)
+    for file in (header, voxels):
+        if not file.is_file():
+            raise GenSegError(f"{path}: {file.name} is missing; copy header and voxels together")
+    return header, voxels
+
+
+@contextmanager
+def _open_voxels(path: Path) -> Iterator[tuple[NiftiHeader, bytes, IO[bytes]]]:
+    """Open the file with the voxels; yield the header and the bytes that were read already."""
+    own, voxels = _files_of(path)
+    with open_decompressed(own) as stream:
+        head = stream.read(MAX_HEADER)
+        header = parse_header(path, head)
+        require_plausible_size(path, header.file_size, [voxels])
+        if own == voxels:
+            yield header, head, stream
+            return
+    with open_decompressed(voxels) as stream:
+        yield header, b"", stream
 
 
 def _voxel_type(path: Path, header: NiftiHeader) -> tuple[int, str]:

@@ -227,8 +227,13 @@ _NO_FORM_WARNING = (
 
 
 def is_nifti_name(path: Path) -> bool:
-    """Whether the name is that of a NIfTI file with header and voxels in one file."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+    """Whether the name is that of a NIfTI file, or of a pair of header (.hdr) and voxels (.img)."""
+    return path.name.lower().endswith((".nii", ".nii.gz")) or is_pair_name(path)
+
+
+def is_pair_name(path: Path) -> bool:
+    """Whether the name is that of one of two files with header and voxels."""
+    return path.suffix.lower() in (".hdr", ".img")
 
 
 def parse_header(path: Path, head: bytes) -> NiftiHeader:
@@ -261,7 +266,12 @@ def _parse_layout(layout: _Layout, order: str, path: Path, head: bytes) -> Nifti
         raise GenSegError(f"{path}: invalid NIfTI header; copy or export the file again")
     pixdim = field(layout.pixdim)
     _require_positive(path, pixdim[1 : 1 + min(axes, 3)])
-    has_forms = head[layout.magic : layout.magic + 2] in (b"n+", b"ni")  # not so in Analyze 7.5
+    has_forms = head[layout.magic : layout.magic + 2] in (b"n+", b"ni")
+    if is_pair_name(path) and not has_forms:
+        raise GenSegError(
+            f"{path}: the header (Analyze 7.5) does not say which side is left; convert the image "
+            "to NIfTI with the program that wrote it"
+        )
     qform_code, sform_code = field(layout.codes) if has_forms else (0, 0)
     slope, intercept = field(layout.scaling) if has_forms else (1.0, 0.0)
     forms = Forms(

@@ -198,3 +198,36 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.nii.gz", "b.nii.gz"):
         write_image(tmp_path / name, numbered_volume(SCANNER))
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
+def write_pair(path: Path, magic: bytes = b"ni1\0") -> Path:
+    """Write a pair of header and voxels whose two forms disagree."""
+    whole = write_with_forms(path.with_suffix(".nii"), VOXELS, forms(REGISTERED, SCANNER))
+    data = whole.read_bytes()
+    path.write_bytes(data[:348])
+    patch_bytes(path, 108, "<f", 0.0)  # the voxels begin at the start of their file
+    patch_bytes(path, 344, "4s", magic)
+    path.with_suffix(".img").write_bytes(data[352:])
+    return path
+
+
+@pytest.mark.parametrize("named", [".hdr", ".img"])
+def test_a_pair_of_header_and_voxels_is_read_by_the_same_rule(tmp_path: Path, named: str) -> None:
+    volume = read_image(write_pair(tmp_path / "a.hdr").with_suffix(named))
+    np.testing.assert_array_equal(volume.array[0], VOXELS)
+    np.testing.assert_allclose(volume.affine, SCANNER, atol=1e-5)
+    assert "the qform was taken" in volume.warnings[0]
+
+
+def test_a_header_without_its_voxels_is_refused(tmp_path: Path) -> None:
+    path = write_pair(tmp_path / "a.hdr")
+    path.with_suffix(".img").unlink()
+    with pytest.raises(GenSegError, match=r"a\.img is missing; copy header and voxels together"):
+        read_image(path)
+
+
+def test_an_analyze_header_is_refused_since_it_does_not_say_which_side_is_left(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(GenSegError, match=r"a\.hdr: .*which side is left; convert the image"):
+        read_image(write_pair(tmp_path / "a.hdr", magic=bytes(4)))
