@@ -55,26 +55,32 @@ def grid_warnings(
 
 
 def volume_warnings(label: Volume, metadata: ModelMetadata) -> list[str]:
-    """Return one line per structure whose volume is far outside the range of the labeled cases.
+    """Return a line about structures whose volume is far outside the range of the labeled cases.
 
     On an image unlike its training cases (a whole head instead of a crop, another part of the
-    body) a model still segments something, but rarely something of the right size.
+    body) a model still segments something, but rarely something of the right size. With many
+    classes a line for each of them would hide everything else.
 
     Args:
         label: (1, x, y, z) of label values.
         metadata: of the model; labels without a known range are not checked.
     """
     volumes = label_volumes(label.array[0], metadata.volumes, label.spacing)
-    warnings = []
+    outliers = []
     for value, (smallest, largest) in sorted(metadata.volumes.items()):
         low, high = plausible_range(smallest, largest)
         if not low <= volumes[value] <= high:
-            warnings.append(
-                f"the volume of {metadata.labels[value]} is {format_ml(volumes[value])}, but "
-                f"{format_ml(smallest)} to {format_ml(largest)} in the labeled cases; check that "
-                "the image shows the same region as the training cases"
-            )
-    return warnings
+            known = f"{format_ml(smallest)} to {format_ml(largest)}"
+            outliers.append((metadata.labels[value], format_ml(volumes[value]), known))
+    advice = "check that the image shows the same region as the training cases"
+    if not outliers:
+        return []
+    if len(outliers) == 1:
+        name, volume, known = outliers[0]
+        return [f"the volume of {name} is {volume}, but {known} in the labeled cases; {advice}"]
+    shown = ", ".join(f"{name} {volume} instead of {known}" for name, volume, known in outliers)
+    differ = f"the volumes of {len(outliers)} structures differ from the labeled cases"
+    return [f"{differ}; {advice} ({shown})"]
 
 
 def _modality_warning(modality: str, low: float, high: float) -> str:

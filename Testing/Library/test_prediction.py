@@ -30,6 +30,7 @@ from GenSegLib.events import EventLog
 from GenSegLib.models.folder import write_manifest
 from GenSegLib.prediction import predict
 from GenSegLib.prediction.measurements import Measurement
+from GenSegLib.prediction.plausibility import volume_warnings
 from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Intensity, Preset
 
@@ -92,6 +93,17 @@ def test_an_implausible_volume_is_a_warning(
     warnings = Predictor(tmp_path, "cpu").predict(bright_ball("RAS", (0.7, 1.9, 1.2))).warnings
     assert len(warnings) == bool(words)
     assert all(word in warnings[0] for word in words)
+
+
+def test_implausible_volumes_of_an_image_are_one_warning(tmp_path: Path) -> None:
+    model = save_bright_model(tmp_path, BRIGHT)
+    volumes = {7: (2.0, 4.0), 9: (5.0, 6.0)}
+    metadata = replace(model, labels={7: "Bright", 9: "Dark"}, volumes=volumes)
+    image = bright_ball("RAS", (0.7, 1.9, 1.2))
+    label = replace(image, array=7 * is_ball(image).astype(np.uint8))
+    (warning,) = volume_warnings(label, metadata)
+    assert "volumes of 2 structures" in warning
+    assert "Bright 7.52 ml instead of 2 ml to 4 ml, Dark 0 ml instead of 5 ml to 6 ml" in warning
 
 
 @pytest.mark.parametrize("mirror", [False, True])
