@@ -43,7 +43,6 @@ GENERATORS = ("searchable", "mask-only", "warped", "regions", "none")
 GENERATORLESS = ("warped", "regions", "none")
 PAIRLESS = ("regions", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
-CONSISTENCIES = ("none", "mean-teacher", "uncertainty-aware")
 TARGET_SCANNERS = {"same": 0.0, "similar": 0.5, "any": 1.0}
 SEARCH_SPACES = ("light", "paper")
 AUGMENTATIONS = ("all", "geometric")
@@ -97,7 +96,8 @@ class TrainConfig:
             them.
         search_horizon: steps after which two distributions of region appearance are compared; 0
             keeps the standard distributions.
-        consistency: how unlabeled cases are used.
+        self_training: learn from unlabeled cases, too, under the labels of the averaged segmenter.
+        unlabeled_fraction: fraction of each batch that comes from them.
 
     Raises:
         GenSegError: a value is not accepted; the message names the setting.
@@ -141,10 +141,8 @@ class TrainConfig:
     appearance_fraction: float = setting(between(0, 1), 0.5)
     target_scanner: float = setting(between(0, 1), 0.0)
     search_horizon: int = setting(at_least(0), 50)
-    consistency: str = setting(one_of(CONSISTENCIES), "none")
-    consistency_weight: float = setting(at_least(0), 1.0)
-    consistency_rampup: float = setting(BELOW_ONE, 0.4)
-    unlabeled_batch_size: int = setting(at_least(1), 2)
+    self_training: bool = False
+    unlabeled_fraction: float = setting(BELOW_ONE, 0.5)
     time_budget_s: float | None = setting(POSITIVE, None)
     checkpoint_interval_s: float = setting(POSITIVE, 60.0)
     cache_gb: float = setting(POSITIVE, 100.0)
@@ -231,6 +229,11 @@ class TrainConfig:
             f"one of {', '.join(GENERATORS)}: {values.get('generator')!r} was removed, train again "
             "with another",
         )
+        require(
+            values.pop("consistency", "none") == "none",
+            "consistency",
+            "none: a mean teacher was removed, train again with self_training",
+        )
         reject_unknown(values, cls)
         return cls(**values)
 
@@ -265,15 +268,16 @@ _RENAMED = {
     "upper_every": "upper_interval",
     "validate_every": "validation_interval",
     "checkpoint_every_s": "checkpoint_interval_s",
-    "consistency_ramp": "consistency_rampup",
-    "unlabelled_batch_size": "unlabeled_batch_size",
 }
 _RENAMED_VALUES = {
     ("difference", "coarse"): "pooled-l1",
     ("difference", "voxels"): "l1",
     ("masks", "deformed"): "deformable",
 }
-_REMOVED = {"cuts", "reduce_cells"}
+_REMOVED = {
+    *("cuts", "reduce_cells", "consistency_weight", "consistency_ramp", "consistency_rampup"),
+    *("unlabeled_batch_size", "unlabelled_batch_size"),
+}
 _REMOVED_GENERATORS = ("spade", "vae", "diffusion")
 
 

@@ -197,7 +197,7 @@ class RegionAppearance:
         sign = 1 - 2 * (rng.uniform(batch, regions, 1) < d.inversion).float()
         if self.targets is not None:
             chosen = rng.uniform(batch, 1, 1) < d.target
-            target_means, target_spreads = self.targets.draw(batch, regions, rng)
+            target_means, target_spreads = self.targets.draw(self.table.classes[cases], rng)
             ratio = (target_spreads / spreads.clamp_min(1e-3)).clamp(
                 1 / _TEXTURE_RATIO, _TEXTURE_RATIO
             )

@@ -10,7 +10,7 @@ import torch
 
 from ..data.training_case import TrainingCase
 from .random_generator import RandomGenerator
-from .regions import CaseWithRegions, RegionMap, find_regions, image_clusters
+from .regions import CaseWithRegions, RegionMap, find_regions
 
 
 class RegionChange(NamedTuple):
@@ -35,6 +35,7 @@ class RegionTable:
         fractions: (case, region) share of the case's voxels.
         means, spreads: (case, region, channel).
         air: (case,) darkest region of the background.
+        classes: (case, region) class of each region; -1 for those that a case does not have.
     """
 
     size: int
@@ -42,6 +43,7 @@ class RegionTable:
     means: torch.Tensor
     spreads: torch.Tensor
     air: torch.Tensor
+    classes: torch.Tensor
 
     @classmethod
     def of(cls, maps: Sequence[RegionMap], device: torch.device) -> RegionTable:
@@ -50,12 +52,14 @@ class RegionTable:
         channels = maps[0].means.shape[1]
         fractions = torch.zeros(len(maps), size)
         means, spreads = torch.zeros(2, len(maps), size, channels)
+        classes = torch.full((len(maps), size), -1)
         for k, each in enumerate(maps):
             stop = 1 + len(each.classes)
             fractions[k, 1:stop] = each.fractions
             means[k, 1:stop], spreads[k, 1:stop] = each.means, each.spreads
+            classes[k, 1:stop] = torch.tensor(each.classes)
         air = torch.tensor([_darkest(each) for each in maps])
-        return cls(size, *(part.to(device) for part in (fractions, means, spreads, air)))
+        return cls(size, *(part.to(device) for part in (fractions, means, spreads, air, classes)))
 
     def split(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the case (batch,) and the region within it (batch, *s) of numbers (batch, *s)."""
@@ -108,22 +112,33 @@ class RegionTable:
 
 @dataclass(frozen=True)
 class TargetContrasts:
-    """Clusters of unlabeled images, scaled to mean 0 and sd 1.
+    """Regions of unlabeled images, scaled to mean 0 and sd 1.
 
     Attributes:
-        means, spreads: (image, cluster, channel).
+        means, spreads: (image, region, channel).
+        classes: (image, region), as in `RegionTable`; all 0 without labels.
     """
 
     means: torch.Tensor
     spreads: torch.Tensor
+    classes: torch.Tensor
 
     def draw(
-        self, batch: int, regions: int, rng: RandomGenerator
+        self, classes: torch.Tensor, rng: RandomGenerator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return means and sds (batch, region, channel) of random clusters of one image each."""
-        images, clusters = self.means.shape[:2]
+        """Return means and sds (batch, region, channel) of random regions of one image each.
+
+        Args:
+            classes: (batch, region) of the regions that get them. They are of the same class, if
+                the image has it.
+            rng: random generator.
+        """
+        batch, regions = classes.shape
+        images, choices = self.classes.shape
         image = (rng.uniform(batch, 1) * images).long().clamp_max(images - 1)
-        chosen = (rng.uniform(batch, regions) * clusters).long().clamp_max(clusters - 1)
+        own = self.classes[image[:, 0]][:, None]  # (batch, 1, choice)
+        scores = rng.uniform(batch, regions, choices) + (own == classes[..., None]).float()
+        chosen = scores.masked_fill(own < 0, -1).argmax(2)
         return self.means[image, chosen], self.spreads[image, chosen]
 
 
@@ -144,19 +159,13 @@ def divide_cases(
     return divided, table
 
 
-def target_contrasts(
-    cases: Sequence[TrainingCase], seed: int, device: torch.device
-) -> TargetContrasts | None:
-    """Return the contrasts of unlabeled cases; None without cases."""
-    if not cases:
+def target_contrasts(maps: Sequence[RegionMap], device: torch.device) -> TargetContrasts | None:
+    """Return the contrasts of the regions of unlabeled cases; None without cases."""
+    if not maps:
         return None
-    maps = [image_clusters(case, seed) for case in cases]
     table = RegionTable.of(maps, device)
     _, means, spreads = table.standardized(torch.arange(len(maps), device=device))
-    fewest = min(len(each.classes) for each in maps)
-    order = table.fractions[:, 1:].argsort(1, descending=True)[:, :fewest, None] + 1
-    index = order.expand(-1, -1, means.shape[2])
-    return TargetContrasts(means.gather(1, index), spreads.gather(1, index))
+    return TargetContrasts(means, spreads, table.classes)
 
 
 def _darkest(regions: RegionMap) -> int:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_padding
+from ..data.training_case import Box, CasePatches, PatchSource, TrainingCase, symmetric_padding
 from .clustering import cluster
 
 BACKGROUND_REGIONS = 10
@@ -73,7 +73,15 @@ class RegionMap:
         return found
 
 
-def find_regions(case: TrainingCase, seed: int, count: int = BACKGROUND_REGIONS) -> RegionMap:
+class DividedCase(PatchSource, Protocol):
+    """What can be divided into regions."""
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size in mm."""
+
+
+def find_regions(case: DividedCase, seed: int, count: int = BACKGROUND_REGIONS) -> RegionMap:
     """Divide a case into regions.
 
     Args:
@@ -132,7 +140,7 @@ def region_statistics(image: Array, regions: Array, count: int) -> tuple[Array, 
     return sizes / max(1, len(flat)), means, np.sqrt(np.maximum(variances, 0))
 
 
-def _reduced(case: TrainingCase) -> tuple[Array, Array, tuple[int, ...], tuple[int, ...]]:
+def _reduced(case: DividedCase) -> tuple[Array, Array, tuple[int, ...], tuple[int, ...]]:
     """Return image (channel, *coarse), label (*coarse), steps in voxels, and the full shape.
 
     Cases are read slice by slice across the first axis, in which cases on disk are contiguous.

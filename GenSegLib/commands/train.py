@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from ..config import (
-    CONSISTENCIES,
+    ENCODERS,
     GENERATORS,
     HYPERGRADIENTS,
-    ENCODERS,
     SEGMENTERS,
     TARGET_SCANNERS,
     TrainConfig,
     parse_setting,
 )
 from ..data.case_selection import select_cases
+from ..data.layouts import with_unlabeled
 from ..errors import GenSegError
 from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
@@ -39,12 +40,13 @@ SUMMARY = "train a model on labeled cases and generated pairs"
 EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
-  genseg train my-cases --preset hippocampus-mri --unlabeled mean-teacher --out runs/third
+  genseg train my-cases --unlabeled scans-to-segment --target-scanner similar --out runs/third
   genseg train runs/first --resume"""
 
+_OF_CASES = Path()  # --unlabeled without a folder
 _SETTINGS = (
     *("seed", "time_budget_s", "segmenter", "encoder", "generator", "hypergradient", "device"),
-    *("consistency", "deterministic", "threads", "target_scanner"),
+    *("deterministic", "threads", "target_scanner"),
 )
 
 
@@ -144,11 +146,13 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--unlabeled",
-        dest="consistency",
-        choices=CONSISTENCIES,
-        help="semi-supervised learning from unlabeled cases, which with --labeled include the "
-        "other labeled cases, without their labels: consistency with a mean teacher, optionally "
-        "only where it is certain (default: none)",
+        metavar="FOLDER",
+        type=Path,
+        nargs="?",
+        const=_OF_CASES,
+        help="also learn from images without labels, such as those to be segmented: of a folder, "
+        "in addition to the unlabeled cases of DATA, which with --labeled include the other "
+        "labeled cases without their labels",
     )
 
 
@@ -208,8 +212,10 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     config = TrainConfig.for_preset(preset or load_preset("generic-mri"), **changes)
     _require_device(config.device)
     _require_encoder(config)
-    unlabeled = config.consistency != "none"
-    cases = select_cases(read_data(args), args.labeled, config.seed, unlabeled=unlabeled)
+    cases = read_data(args)
+    if args.unlabeled not in (None, _OF_CASES):
+        cases = with_unlabeled(cases, args.unlabeled)
+    cases = select_cases(cases, args.labeled, config.seed, unlabeled=config.self_training)
     if preset is not None and preset.spacing is not None:
         _require_patch_size(config.network, preset)
     prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
@@ -248,6 +254,8 @@ def _require_patch_size(network: str, preset: Any) -> None:
 def _changes(args: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that the user specified; those of --set take precedence."""
     named = {name: getattr(args, name) for name in _SETTINGS if _is_given(args, name)}
+    if args.unlabeled is not None:
+        named["self_training"] = True
     return named | dict(args.settings or ())
 
 

@@ -16,8 +16,8 @@ from ..runs import RunFolder, State
 from .options import open_event_log
 
 _UNLABELED_UNUSED = (
-    "{} unlabeled cases are not used; --unlabeled mean-teacher includes them in the training, "
-    "--generator regions takes contrasts from them"
+    "{} unlabeled cases are not used; --unlabeled includes them in the training, --target-scanner "
+    "takes contrasts from them"
 )
 _NO_VALIDATION = (
     "there are no validation cases: the training runs without validation and the generator without "
@@ -60,7 +60,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
-    if unlabeled and run.config.consistency == "none" and run.config.generator != "regions":
+    if unlabeled and not run.config.self_training and run.config.generator != "regions":
         events.log(_UNLABELED_UNUSED.format(unlabeled))
 
 

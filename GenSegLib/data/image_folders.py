@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
@@ -97,6 +97,27 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
         role = Role.TRAIN if label else Role.UNLABELED
         cases.append(Case(valid_file_name(name), first, label, role, others=tuple(further)))
     return CaseSet(tuple(cases))
+
+
+def unlabeled_cases(folder: Path, channels: int, taken: Collection[str] = ()) -> list[Case]:
+    """Return the images of a folder as unlabeled cases.
+
+    Args:
+        folder: of images.
+        channels: of an image, in files with nnU-Net's channel numbers.
+        taken: names of other cases, to which these do not belong.
+
+    Raises:
+        GenSegError: there are no images, or two files have the same name.
+    """
+    image_of = _by_stem(folder, _image_entries)
+    cases = []
+    for stem, stems in group_channels(list(image_of), channels).items():
+        name = valid_file_name(stem)
+        name = f"{folder.name} {name}" if name in taken else name
+        first, *others = (image_of[each] for each in stems)
+        cases.append(Case(name, first, None, Role.UNLABELED, others=tuple(others)))
+    return cases
 
 
 def _image_entries(path: Path) -> list[Path]:

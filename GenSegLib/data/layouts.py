@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from .case_lists import read_case_list, read_label_names
-from .image_folders import list_images, list_labels, pair_folders
+from .image_folders import list_images, list_labels, pair_folders, unlabeled_cases
 from .persons import with_persons
 
-__all__ = ["list_images", "list_labels", "read_cases", "read_label_names", "read_pair_folders"]
+__all__ = [
+    "list_images",
+    "list_labels",
+    "read_cases",
+    "read_label_names",
+    "read_pair_folders",
+    "with_unlabeled",
+]
 
 _FOLDER_PAIRS = (("images", "labels"), ("images", "masks"), ("imagesTr", "labelsTr"))
 
@@ -40,6 +48,18 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
         GenSegError: see `image_folders.pair_folders`.
     """
     return with_persons(pair_folders(images, labels), images)
+
+
+def with_unlabeled(cases: CaseSet, folder: Path) -> CaseSet:
+    """Return the cases with the images of a folder as further, unlabeled ones.
+
+    Raises:
+        GenSegError: see `image_folders.unlabeled_cases`.
+    """
+    channels = max((len(case.images) for case in cases.cases), default=1)
+    found = unlabeled_cases(folder, channels, [case.name for case in cases.cases])
+    added = with_persons(CaseSet(tuple(found)), folder).cases
+    return dataclasses.replace(cases, cases=(*cases.cases, *added))
 
 
 def _read_folder(path: Path) -> CaseSet:

@@ -69,6 +69,11 @@ class AppearanceSearch:
         """Number of comparisons so far."""
         return self._search.comparisons
 
+    @property
+    def is_comparing(self) -> bool:
+        """Whether a comparison has begun; what both sides learn from must stay the same."""
+        return self._position > 0
+
     def begin(self, steps: float) -> None:
         """Start the search unless it is too long for this number of steps.
 
@@ -123,13 +128,13 @@ class AppearanceSearch:
         """Return the averaged segmenter's loss on the same patches for both sides."""
         seed = self._seed + 1 + self._search.comparisons
         rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
-        network, share = learner.averaged_segmenter, self._target_scanner
+        network = learner.averaged_segmenter
         weights = list(network.parameters())
         total = 0.0
         batches = -(-_VALIDATION_PATCHES // learner.config.batch_size)
         for _ in range(batches):
-            *views, labels = learner.sampler.validation_views(rng)
-            for weight, images in zip((1 - share, share), views):
+            views = learner.sampler.validation_views(rng, self._target_scanner)
+            for weight, images, labels in views:
                 if weight > 0:
                     logits = learner.problem.segment(weights, images, network)
                     total += weight * float(segmentation_loss(logits, labels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,11 +22,11 @@ from ..multilevel import TrilevelProblem, effective_learning_rates
 from ..presets import Preset
 from .appearance_search import AppearanceSearch
 from .builders import build_average, build_engine, build_problem, network_arguments
-from .consistency import ConsistencyTerm, MeanTeacher
 from .losses import class_weights
 from .prefetcher import Prefetcher
 from .problem import Pair, TrilevelBatch
-from .sampling import BatchSampler, patch_sampler
+from .pseudo_labels import CasePrediction, PseudoLabels
+from .sampling import BatchSampler
 
 _NETWORKS = ("segmenter", "generator", "discriminator", "variables")
 
@@ -40,7 +40,7 @@ class Learner:
         cases: training cases, then validation cases.
         validation_count: number of validation cases.
         classes: number of classes, background included.
-        unlabeled: unlabeled cases for consistency regularization and for contrasts of regions.
+        unlabeled: unlabeled cases for self-training and for contrasts of regions.
     """
 
     def __init__(
@@ -82,8 +82,7 @@ class Learner:
             config, self.policy, cases, self.training_count, classes, preset, self.rng, unlabeled
         )
         self.search = self._build_search(has_targets=bool(unlabeled))
-        has_teacher = config.consistency != "none"
-        self.teacher = self._build_teacher(unlabeled, preset) if has_teacher else None
+        self.pseudo_labels = PseudoLabels(unlabeled, self.device) if config.self_training else None
         self.prefetcher = Prefetcher(self.rng, enabled=self._can_prefetch())
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)
@@ -101,14 +100,30 @@ class Learner:
 
     def _can_prefetch(self) -> bool:
         """Return whether a core is free for it, and steps leave the random generator alone."""
-        is_alone = self.teacher is None and self.config.generator != "warped"
+        is_alone = self.config.generator != "warped"
         return is_alone and (self.device.type != "cpu" or torch.get_num_threads() > 1)
 
-    def _build_teacher(self, unlabeled: Sequence[TrainingCase], preset: Preset) -> MeanTeacher:
-        patches = patch_sampler(unlabeled, preset)
-        return MeanTeacher(
-            self.config, self.problem, self.segmenter_average, patches, self.policy, self.rng
-        )
+    def is_labeling_due(self) -> bool:
+        """Return whether the unlabeled cases are to be labeled now."""
+        is_comparing = self.search is not None and self.search.is_comparing
+        labels = self.pseudo_labels
+        return labels is not None and not is_comparing and labels.is_due(self.progress)
+
+    def label_unlabeled(
+        self, predict: Callable[[TrainingCase], CasePrediction], limit_s: float
+    ) -> None:
+        """Label unlabeled cases, and learn from them from now on; see `PseudoLabels.update`."""
+        assert self.pseudo_labels is not None
+        self.pseudo_labels.update(predict, self.progress, limit_s)
+        self._use_pseudo_labels()
+
+    def _use_pseudo_labels(self) -> None:
+        assert self.pseudo_labels is not None
+        self.prefetcher.discard()
+        cases = self.pseudo_labels.cases
+        self.sampler.set_unlabeled(cases)
+        if cases and self.sampler.recoloring is not None:
+            self.sampler.recoloring.set_targets(cases, self.config.seed)
 
     @property
     def validation_cases(self) -> list[TrainingCase]:
@@ -197,15 +212,13 @@ class Learner:
             return self._step_without_generator(include_validation=False)
         batch = self.prefetcher.next(self.sampler.trilevel_batch)
         discriminator_loss = self.discriminator.step(self.problem.discriminator_loss(batch))
-        problem, term = self.trilevel(batch), self._consistency_term()
-        losses = self.engine.iterate(step, term.add_to(problem) if term else problem)
+        losses = self.engine.iterate(step, self.trilevel(batch))
         self.segmenter_average.update_parameters(self.problem.segmenter)
         self.generator_average.update_parameters(self.problem.generator)
         return {
             "generator_loss": losses["lower"],
             "segmenter_loss": losses["middle"],
             "discriminator_loss": discriminator_loss,
-            **(term.metrics() if term else {}),
         }
 
     def final_step(self) -> dict[str, float]:
@@ -231,14 +244,10 @@ class Learner:
         return self._segmenter_step(loss)
 
     def _segmenter_step(self, loss: torch.Tensor) -> dict[str, float]:
-        """Take a step of the segmenter on its loss on pairs and on unlabeled images."""
-        middle, term = self.problem.middle_parameters(), self._consistency_term()
-        value = self.engine.middle.step(loss + term.loss(middle) if term else loss)
+        """Take a step of the segmenter on its loss on pairs."""
+        value = self.engine.middle.step(loss)
         self.segmenter_average.update_parameters(self.problem.segmenter)
-        return {"segmenter_loss": value, **(term.metrics() if term else {})}
-
-    def _consistency_term(self) -> ConsistencyTerm | None:
-        return self.teacher.sample(self.progress) if self.teacher else None
+        return {"segmenter_loss": value}
 
     def _loss_with_warped(self, real: Pair, *, include_validation: bool) -> torch.Tensor:
         """Return the loss on real pairs and on blended masks with the real images warped onto them.
@@ -282,6 +291,7 @@ class Learner:
             "random": self.prefetcher.random_state(),
             "feedback": self.feedback.to_json(),
             "search": self.search.state_dict() if self.search else {},
+            "pseudo_labels": self.pseudo_labels.state_dict() if self.pseudo_labels else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -296,6 +306,9 @@ class Learner:
         self.rng.generator.set_state(state["random"].cpu())
         if self.config.has_generator:
             self.apply_feedback(Feedback.from_json(state["feedback"]))
+        if self.pseudo_labels is not None:
+            self.pseudo_labels.load_state_dict(state["pseudo_labels"])
+            self._use_pseudo_labels()
         if self.search is not None:
             self.search.load_state_dict(state["search"], self)
 

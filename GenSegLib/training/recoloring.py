@@ -10,7 +10,7 @@ import torch
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance
 from ..augmentation.region_table import divide_cases, target_contrasts
-from ..augmentation.regions import CaseWithRegions
+from ..augmentation.regions import CaseWithRegions, DividedCase, find_regions, image_clusters
 from ..config import TrainConfig
 from ..data.training_case import TrainingCase
 from ..presets import Preset
@@ -41,6 +41,11 @@ class Recoloring:
         chosen = distribution or self.distribution
         return self.appearance.recolor(images, labels[:, 1:], chosen, rng), labels[:, :1]
 
+    def set_targets(self, cases: Sequence[DividedCase], seed: int) -> None:
+        """Take contrasts from the regions of labeled cases from now on."""
+        maps = [find_regions(case, seed) for case in cases]
+        self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
+
     def cases_of(self, labels: torch.Tensor) -> list[int]:
         """Return the index of each patch's case, coarse versions after all cases."""
         cases: list[int] = self.appearance.table.split(labels[:, 1:])[0].tolist()
@@ -56,7 +61,8 @@ def recoloring_of(
 ) -> tuple[list[CaseWithRegions], Recoloring]:
     """Divide the cases of a training into regions, and return them with their recoloring."""
     divided, table = divide_cases(cases, config.seed, device)
-    targets = target_contrasts(unlabeled, config.seed, device)
+    clusters = [image_clusters(case, config.seed) for case in unlabeled]
+    targets = target_contrasts(clusters, device)
     is_bounded = preset.intensity.kind == "window"
     appearance = RegionAppearance(table, targets, bounded=is_bounded, color=preset.has_colors)
     start = AppearanceDistribution.for_preset(preset, config.appearance_fraction)

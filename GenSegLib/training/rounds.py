@@ -19,6 +19,7 @@ _MIN_IMPROVEMENT = 1e-4  # of the Dice
 # Of a training's time: for all validations, and for the cases of one; little time is always free.
 _SHARE, _SHARE_OF_ONE = 0.1, 0.04
 _FREE_S = 5.0
+_LABELING_SHARE = 0.03  # of a training's time, for the labels of unlabeled cases at one point
 
 
 class Rounds:
@@ -33,6 +34,7 @@ class Rounds:
         self._run, self._events = run, events
         self._spent_s = self._last_s = 0.0
         self._count: int | None = None  # of cases that are validated
+        self._has_labeled = False
 
     def read_feedback(self, learner: Learner) -> None:
         """Apply what the user has rejected since the last round."""
@@ -76,6 +78,35 @@ class Rounds:
             self._events.preview(done, folder.relative_to(self._run.path).as_posix())
         self._last_s = time.monotonic() - start
         self._spent_s += self._last_s
+
+    def label_unlabeled(self, session: Session, total_s: float) -> None:
+        """Label unlabeled cases by the averaged segmenter.
+
+        Args:
+            session: of the training.
+            total_s: expected seconds of the whole training.
+        """
+        learner = session.learner
+        segmenter = CaseSegmenter(learner, list(session.names))
+        learner.label_unlabeled(segmenter.predict, max(_FREE_S, _LABELING_SHARE * total_s))
+        labels = learner.pseudo_labels
+        assert labels is not None
+        if not self._has_labeled:
+            self._events.log(
+                f"{len(labels.cases)} of {labels.count} unlabeled cases are learned from, under "
+                "the labels of the averaged model"
+            )
+        self._has_labeled = True
+
+    def report_unlabeled(self, learner: Learner) -> None:
+        """Name the unlabeled cases that were left out."""
+        names = learner.pseudo_labels.doubtful if learner.pseudo_labels else []
+        if names:
+            self._events.log(
+                f"unlabeled cases were left out, since the model is in doubt about them: "
+                f"{', '.join(names)}; check that they show the same part of the body",
+                "warning",
+            )
 
     def _predict(self, session: Session, total_s: float) -> list[Classes]:
         """Return the predictions of the validation cases, or the first ones if time is short."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..augmentation.copy_paste import copy_paste
 from ..augmentation.pairs import PairBatch, PairSampler
 from ..augmentation.patches import (
     AnyPatchSampler,
@@ -72,6 +73,7 @@ class BatchSampler:
         self._all_patches = patch_sampler(sources, preset, with_margin=True)
         validation = sources[training_count:]
         self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
+        self._unlabeled: Sequence[PatchSource] = ()  # under predicted labels
         if config.has_pairs:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
@@ -96,24 +98,58 @@ class BatchSampler:
     def real(self, *, include_validation: bool) -> Pair:
         """Sample augmented real pairs of the training cases, or of all cases."""
         sampler = self._all_patches if include_validation else self._training_patches
-        images, labels = sampler.sample(self.rng, self.config.batch_size)
+        count = self.config.batch_size
+        others = self._unlabeled_count()
+        images, labels = sampler.sample(self.rng, count - others)
         size, policy = self._preset.patch_size, self.policy
         if self.recoloring is not None:
             images, labels = self.recoloring(images, labels, self.rng)
             policy = policy.scaled(self.recoloring.distribution.augmentation)
-        return augment(images, labels, self.classes, policy, self.rng, size)
+        if others:
+            unlabeled = self._unlabeled_patches.sample(self.rng, others)
+            images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
+        images, labels = augment(images, labels, self.classes, policy, self.rng, size)
+        first = count - others if others else count // 2
+        if not self.config.self_training or not 0 < first < count:
+            return images, labels
+        halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
+        return copy_paste(*halves, self.rng)
+
+    def set_unlabeled(self, cases: Sequence[PatchSource]) -> None:
+        """Take a part of each batch from unlabeled cases under predicted labels from now on."""
+        self._unlabeled = cases
+        if cases:
+            self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)
+            self._unlabeled_views = patch_sampler(cases, self._preset)
+
+    def _unlabeled_count(self) -> int:
+        """Return the number of unlabeled samples of a batch, at random if it is a fraction."""
+        if not self._unlabeled:
+            return 0
+        return int(self.config.unlabeled_fraction * self.config.batch_size + self.rng.uniform(1))
 
     def validation_views(
-        self, rng: RandomGenerator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sample images of validation cases, the same as another scanner might show them, labels.
+        self, rng: RandomGenerator, other_scanner: float
+    ) -> list[tuple[float, torch.Tensor, torch.Tensor]]:
+        """Sample what the upper level is measured on: weights, images, labels.
 
-        Only with the generator "regions".
+        These are patches of validation cases as they are, the same as another scanner might show
+        them, and patches of unlabeled cases under predicted labels. Only with the generator
+        "regions".
+
+        Args:
+            rng: random generator.
+            other_scanner: weight of the latter two.
         """
         assert self.recoloring is not None
-        images, labels = self._validation_patches.sample(rng, self.config.batch_size)
+        count = self.config.batch_size
+        images, labels = self._validation_patches.sample(rng, count)
         shifted, labels = self.recoloring(images, labels, rng, self.recoloring.other_scanner)
-        return images, shifted, labels
+        weight = other_scanner / 2 if self._unlabeled else other_scanner
+        views = [(1 - other_scanner, images, labels), (weight, shifted, labels)]
+        if self._unlabeled:
+            views.append((weight, *self._unlabeled_views.sample(rng, count)))
+        return views
 
     def recolored_pairs(self, rng: RandomGenerator, count: int) -> tuple[Pair, list[str]]:
         """Sample pairs of all cases, every image recolored, and the names of their cases.

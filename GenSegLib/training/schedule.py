@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from ..config import TrainConfig
 
 PHASES = ("warm-up", "joint", "final")
-# Seconds of a step relative to a final step without unlabeled images, measured in the runs of
-# Testing/Benchmarks/core_accuracy.py; consistency adds to the segmenter's steps.
+# Seconds of a step relative to a final step, measured in the runs of
+# Testing/Benchmarks/core_accuracy.py.
 _WARMUP_COST = 1.2
 _JOINT_COST = 1.9  # without hypergradient
 _HYPERGRADIENT_COST = 3.0
-_CONSISTENCY_COSTS = {"none": 0.0, "mean-teacher": 0.5, "uncertainty-aware": 0.95}
 _LR_WARMUP_STEPS = 50
 _LR_POWER = 0.9  # of the polynomial decay
 _MIN_LR_FRACTION = 0.01
@@ -48,9 +47,7 @@ class Schedule:
         warmup = config.warmup_steps if config.has_generator else 0
         counts = (warmup, config.joint_steps, config.final_steps)
         joint = _joint_cost(config) if config.has_generator else 1.0
-        extra = _CONSISTENCY_COSTS[config.consistency]
-        final = 1.0 + extra
-        costs = (_WARMUP_COST / final, (joint + extra) / final, 1.0)
+        costs = (_WARMUP_COST, joint, 1.0)
         return cls(dict(zip(PHASES, counts)), dict(zip(PHASES, costs)), config.time_budget_s)
 
     @property

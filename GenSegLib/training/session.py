@@ -81,11 +81,9 @@ def load_trained_session(run: RunFolder, events: EventLog | None = None) -> Sess
 
 def _unlabeled_cases(run: RunFolder) -> tuple[Case, ...]:
     unlabeled = run.cases.of_role(Role.UNLABELED)
-    if run.config.consistency == "none":
-        return unlabeled if run.config.generator == "regions" else ()
-    if not unlabeled:
+    if run.config.self_training and not unlabeled:
         raise GenSegError(
-            f"consistency is {run.config.consistency} but no case has the role unlabeled; assign "
-            "it to some cases, or set consistency to none"
+            "self_training is on but no case has the role unlabeled; assign it to some cases, or "
+            "turn it off"
         )
-    return unlabeled
+    return unlabeled if run.config.self_training or run.config.generator == "regions" else ()

@@ -86,6 +86,7 @@ class Trainer:
         record = training_record(self.schedule, self.state, self.run_folder.plan)
         for warning in training_warnings(record, self.state, self.learner.training_count):
             self.events.log(warning, "warning")
+        self.rounds.report_unlabeled(self.learner)
         names, dice = self.session.names, self.state.last_dice
         write_model(self.run_folder, self.learner, names, dice, record)
 
@@ -116,6 +117,8 @@ class Trainer:
             losses = self._step(phase, state.step)
             require_finite(losses)
             state.step += 1
+            if self.learner.is_labeling_due():
+                self._label_unlabeled()
             if self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase]):
                 self._retune()
             if self._is_logged(phase):
@@ -174,9 +177,16 @@ class Trainer:
         return is_stalled
 
     def _validate(self) -> None:
+        self.rounds.validate(self.session, self.state, self.done, self._expected_s())
+
+    def _label_unlabeled(self) -> None:
+        self.rounds.label_unlabeled(self.session, self._expected_s())
+
+    def _expected_s(self) -> float:
+        """Return the expected seconds of the whole training."""
         elapsed = self._elapsed()
         fraction = self.schedule.fraction(self.state.phase, self.state.step, elapsed)
-        self.rounds.validate(self.session, self.state, self.done, elapsed / max(1e-9, fraction))
+        return elapsed / max(1e-9, fraction)
 
     def _is_logged(self, phase: str) -> bool:
         """Return whether the current step is logged wherever the time ends."""

@@ -21,6 +21,7 @@ from ..prediction.ensemble import EnsemblePredictor
 from ..prediction.postprocessing import postprocess
 from ..prediction.sliding_window import SlidingWindows, iterate_slabs
 from .learner import Learner
+from .pseudo_labels import CasePrediction
 
 Classes = NDArray[np.uint8]
 
@@ -41,19 +42,27 @@ class CaseSegmenter:
 
     def __call__(self, case: TrainingCase) -> Classes:
         """Return the predicted classes (*shape) of a case."""
-        image = case.image
-        result = np.zeros(image.shape[1:], np.uint8)
-        box = self._locate(case, result.shape)
-        if box is not None:
-            result[box] = self._segment(image[(slice(None), *box)])
-        return result
+        return self.predict(case).classes
 
-    def _locate(self, case: TrainingCase, shape: tuple[int, ...]) -> Box | None:
+    def predict(self, case: TrainingCase) -> CasePrediction:
+        """Return the predicted classes of a case, and how certain they are."""
+        image = case.image
+        classes = np.zeros(image.shape[1:], np.uint8)
+        confidence = np.ones(classes.shape, np.float16)
+        coarse = None if case.coarse is None else self._segment(case.coarse.image)[0]
+        box = self._locate(case, coarse, classes.shape)
+        if box is not None:
+            classes[box], confidence[box] = self._segment(image[(slice(None), *box)])
+        return CasePrediction(classes, confidence, coarse)
+
+    def _locate(
+        self, case: TrainingCase, predicted: Classes | None, shape: tuple[int, ...]
+    ) -> Box | None:
         """Return the box of the organ, localized at the coarse spacing; None if there is none."""
         whole = tuple(slice(0, size) for size in shape)
-        if case.coarse is None:
+        if case.coarse is None or predicted is None:
             return whole
-        found = np.argwhere(self._segment(case.coarse.image))
+        found = np.argwhere(predicted)
         if len(found) == 0:
             return whole if self._preset.full_image_fallback else None
         fine, coarse = np.array(case.spacing), np.array(case.coarse.spacing)
@@ -63,17 +72,18 @@ class CaseSegmenter:
         ends = zip(starts.tolist(), stops.tolist(), shape)
         return tuple(slice(max(0, start), min(stop, size)) for start, stop, size in ends)
 
-    def _segment(self, image: torch.Tensor) -> Classes:
-        """Return the postprocessed classes (*shape) of an image (channel, *shape)."""
+    def _segment(self, image: torch.Tensor) -> tuple[Classes, NDArray[np.float16]]:
+        """Return postprocessed classes and confidence (*shape) of an image (channel, *shape)."""
         windows = SlidingWindows.for_preset(self._preset, image.shape[1:])
+        slabs, certain = [], []
         with self._learner.problem.autocast():
-            slabs = [
-                argmax_channel(part[None])[0, 0].byte().cpu().numpy()
-                for _, _, part in iterate_slabs(self._predictor, image[None], windows)
-            ]
+            for _, _, part in iterate_slabs(self._predictor, image[None], windows):
+                slabs.append(argmax_channel(part[None])[0, 0].byte().cpu().numpy())
+                certain.append(part.amax(0).half().cpu().numpy())
         labels = self._values[np.concatenate(slabs, axis=windows.along)]
         labels = postprocess(labels, self._preset, self._values[1:].tolist())
-        return np.searchsorted(self._values, labels).astype(np.uint8)
+        classes = np.searchsorted(self._values, labels).astype(np.uint8)
+        return classes, np.concatenate(certain, axis=windows.along)
 
 
 def class_dices(predicted: Classes, label: Classes, classes: int) -> list[float]:

@@ -163,14 +163,14 @@ def test_without_validation_cases_nothing_is_steered(tmp_path: Path) -> None:
     assert "follows its standard distributions" in messages(trained(run))
 
 
-def test_unlabeled_cases_give_contrasts_without_a_teacher(tmp_path: Path) -> None:
+def test_unlabeled_cases_give_contrasts_without_self_training(tmp_path: Path) -> None:
     cases = phantom_cases(4)
     unlabeled = replace(cases.cases[3], label=None, role=Role.UNLABELED)
     run = small_run(
         tmp_path / "run", replace(cases, cases=(*cases.cases[:3], unlabeled)), generator="regions"
     )
     learner = load_session(run).learner
-    assert learner.teacher is None
+    assert learner.pseudo_labels is None
     assert learner.sampler.recoloring is not None
     assert learner.sampler.recoloring.appearance.targets is not None
     assert "upper/target" in learner.upper_values()

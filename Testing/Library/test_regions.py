@@ -12,7 +12,7 @@ from GenSegLib.augmentation import regions as regions_module
 from GenSegLib.augmentation.patches import PatchSampler, SliceSampler
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_table import divide_cases, target_contrasts
-from GenSegLib.augmentation.regions import CaseWithRegions, find_regions
+from GenSegLib.augmentation.regions import CaseWithRegions, find_regions, image_clusters
 from GenSegLib.data.training_case import InMemoryCase
 
 CPU = torch.device("cpu")
@@ -134,10 +134,12 @@ def test_coarse_versions_of_cases_have_regions_of_their_own() -> None:
 
 def test_contrasts_of_unlabeled_images_are_those_of_their_clusters() -> None:
     case = made_up_case()
-    targets = target_contrasts([case, made_up_case((24, 24, 4))], 0, CPU)
+    maps = [image_clusters(each, 0) for each in (case, made_up_case((24, 24, 4)))]
+    targets = target_contrasts(maps, CPU)
     assert targets is not None
     mean, spread = case.image.mean(), case.image.std()
     for tissue in (*TISSUES, ORGAN):
         standardized = float((tissue - mean) / spread)
         assert float((targets.means[0] - standardized).abs().min()) < 0.15
-    assert target_contrasts([], 0, CPU) is None
+    assert set(targets.classes.unique().tolist()) == {-1, 0}
+    assert target_contrasts([], CPU) is None

@@ -112,15 +112,6 @@ def test_the_remaining_time_includes_later_phases() -> None:
     assert Schedule.of(TIMED).remaining_s("final", 0, 2.0, 50.0) == 7.0
 
 
-def test_consistency_adds_to_the_cost_of_the_segmenters_steps_only() -> None:
-    consistent = TrainConfig(consistency="mean-teacher")
-    without = Schedule.of(TrainConfig()).costs
-    with_term = Schedule.of(consistent).costs
-    assert with_term["warm-up"] < without["warm-up"]
-    assert 1.0 < with_term["joint"] < without["joint"]
-    assert Schedule.of(replace(consistent, generator="none")).costs["joint"] == 1.0
-
-
 def test_joint_steps_cost_more_with_a_generator_and_with_hypergradients() -> None:
     more = ({"generator": "none"}, {"hypergradient": "none"}, {}, {"upper_interval": 1})
     costs = [Schedule.of(TrainConfig(**settings)).costs["joint"] for settings in more]

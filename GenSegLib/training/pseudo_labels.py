@@ -1,0 +1,170 @@
+"""Labels of unlabeled cases, predicted by the averaged segmenter while it trains.
+
+Self-training: the averaged segmenter (the teacher) labels whole unlabeled cases now and then, with
+the postprocessing of predictions, and the segmenter learns from them like from labeled ones. Cases
+on which the teacher is in doubt, such as those of another part of the body, are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_padding
+
+START = 0.25  # of the segmenter's training
+INTERVAL = 0.15  # of the training, between two rounds of labels
+MAX_DOUBT = 0.3
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CasePrediction:
+    """What the averaged segmenter predicts on a whole case.
+
+    Attributes:
+        classes: (*shape) uint8.
+        confidence: probability (*shape) of the most probable class.
+        coarse: classes at the preset's coarse spacing, if it has one.
+    """
+
+    classes: Array
+    confidence: Array
+    coarse: Array | None = None
+
+    @property
+    def doubt(self) -> float:
+        """1 minus the mean confidence within the predicted foreground; 1 if there is none."""
+        found = self.classes > 0
+        return 1 - float(self.confidence[found].mean()) if found.any() else 1.0
+
+
+@dataclass(frozen=True)
+class RelabeledCase:
+    """A case with another label (*shape); see `TrainingCase` for the rest."""
+
+    case: TrainingCase
+    label: torch.Tensor
+    coarse: RelabeledCase | None = None
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """See `TrainingCase`."""
+        return self.case.spacing
+
+    def patches(self, size: Sequence[int]) -> CasePatches:
+        """See `PatchSource`."""
+        margins = symmetric_padding(self.label.shape, size)
+        label = F.pad(self.label, [edge for margin in reversed(margins) for edge in margin])
+        present = [value for value in label.unique().tolist() if value]
+        voxels = [torch.nonzero(label == value).cpu() for value in present]
+        return _RelabeledPatches(self.case.patches(size), label, voxels)
+
+
+@dataclass(frozen=True)
+class _RelabeledPatches:
+    patches: CasePatches
+    label: torch.Tensor
+    voxels: list[torch.Tensor]
+    annotated: torch.Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.label.shape)
+
+    def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
+        image, _ = self.patches.cut(box)
+        return image, self.label[box][None].long()
+
+
+class PseudoLabels:
+    """The labels of the unlabeled cases of a training, renewed at intervals.
+
+    Args:
+        cases: unlabeled cases, whose labels are not read.
+        device: of the labels.
+    """
+
+    def __init__(self, cases: Sequence[TrainingCase], device: torch.device) -> None:
+        self._cases, self._device = list(cases), device
+        self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
+        self._doubts: dict[int, float] = {}
+        self._next = 0  # case to label
+        self._due = START
+
+    def is_due(self, progress: float) -> bool:
+        """Return whether labels are to be renewed at this fraction of the training."""
+        return progress >= self._due
+
+    def update(
+        self, predict: Callable[[TrainingCase], CasePrediction], progress: float, limit_s: float
+    ) -> None:
+        """Label as many cases as fit into the time, at least one; the next time, those after them.
+
+        Args:
+            predict: segments a whole case.
+            progress: fraction of the training that is done.
+            limit_s: seconds.
+        """
+        start = time.monotonic()
+        for _ in range(len(self._cases)):
+            self._update_case(self._next, predict(self._cases[self._next]))
+            self._next = (self._next + 1) % len(self._cases)
+            if time.monotonic() - start > limit_s:
+                break
+        self._due = progress + INTERVAL
+
+    def _update_case(self, index: int, prediction: CasePrediction) -> None:
+        found = [prediction.classes, *([] if prediction.coarse is None else [prediction.coarse])]
+        labels = (torch.from_numpy(np.array(each)) for each in found)
+        self._labels[index] = tuple(label.to(self._device) for label in labels)
+        self._doubts[index] = prediction.doubt
+
+    @property
+    def count(self) -> int:
+        """Number of unlabeled cases."""
+        return len(self._cases)
+
+    @property
+    def cases(self) -> list[RelabeledCase]:
+        """The cases that have been labeled without much doubt."""
+        return [
+            self._relabeled(index)
+            for index, doubt in sorted(self._doubts.items())
+            if doubt <= MAX_DOUBT
+        ]
+
+    @property
+    def doubtful(self) -> list[str]:
+        """Names of the cases that are left out."""
+        found = [index for index, doubt in self._doubts.items() if doubt > MAX_DOUBT]
+        return [self._cases[index].name for index in sorted(found)]
+
+    def _relabeled(self, index: int) -> RelabeledCase:
+        case, (label, *coarse) = self._cases[index], self._labels[index]
+        small = None
+        if case.coarse is not None and coarse:
+            small = RelabeledCase(case.coarse, coarse[0])
+        return RelabeledCase(case, label, small)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state from which :meth:`load_state_dict` continues."""
+        return {
+            "labels": {index: list(labels) for index, labels in self._labels.items()},
+            "doubts": dict(self._doubts),
+            "next": self._next,
+            "due": self._due,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from an earlier :meth:`state_dict`."""
+        self._labels = {index: tuple(labels) for index, labels in state["labels"].items()}
+        self._doubts, self._next, self._due = dict(state["doubts"]), state["next"], state["due"]

@@ -1,0 +1,232 @@
+"""Learning from unlabeled cases under predicted labels, mixed with labeled ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_up_case import made_up_case
+from small_runs import phantom_cases, small_run
+
+from GenSegLib.augmentation.copy_paste import copy_paste
+from GenSegLib.augmentation.patches import PatchSampler
+from GenSegLib.augmentation.random_generator import RandomGenerator
+from GenSegLib.augmentation.region_table import TargetContrasts
+from GenSegLib.augmentation.regions import find_regions
+from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.data.layouts import with_unlabeled
+from GenSegLib.data.training_case import TrainingCase
+from GenSegLib.errors import GenSegError
+from GenSegLib.events import EventLog, read_events
+from GenSegLib.runs import RunFolder, State
+from GenSegLib.training import pseudo_labels
+from GenSegLib.training.pseudo_labels import CasePrediction, PseudoLabels
+from GenSegLib.training.session import load_session
+from GenSegLib.training.train import train
+from Testing.training_states import differing, final_state
+
+CPU = torch.device("cpu")
+SHAPE = (40, 32, 6)
+
+
+def rng(seed: int = 0) -> RandomGenerator:
+    return RandomGenerator(torch.Generator().manual_seed(seed))
+
+
+def partly_labeled() -> CaseSet:
+    """Three labeled phantoms and two unlabeled ones."""
+    cases = phantom_cases(5)
+
+    def without_label(case: Case) -> Case:
+        return dataclasses.replace(case, label=None, role=Role.UNLABELED)
+
+    unlabeled = map(without_label, cases.cases[3:])
+    return dataclasses.replace(cases, cases=(*cases.cases[:3], *unlabeled))
+
+
+def unlabeled_case(name: str = "a") -> TrainingCase:
+    case = made_up_case(SHAPE)
+    return dataclasses.replace(case, name=name, label=torch.zeros(SHAPE, dtype=torch.uint8))
+
+
+def predicted(certainty: float = 0.9, *, anything: bool = True) -> CasePrediction:
+    classes = np.zeros(SHAPE, np.uint8)
+    classes[10:20, 10:20, 2:4] = anything
+    return CasePrediction(classes, np.full(SHAPE, certainty, np.float16))
+
+
+def test_boxes_are_exchanged_with_their_labels_in_both_directions() -> None:
+    def batch(value: int) -> tuple[torch.Tensor, torch.Tensor]:
+        labels = torch.full((8, 1, 12, 12), value)
+        return labels.float(), labels
+
+    images, labels = copy_paste(batch(0), batch(1), rng())
+    assert images.shape == (16, 1, 12, 12)
+    assert torch.equal(images.long(), labels)
+    foreign = torch.cat([labels[:8] == 1, labels[8:] == 0]).flatten(1).sum(1).tolist()
+    assert set(foreign) == {0, 64}  # a part of the samples stays as it is
+
+
+def test_batches_of_different_sizes_can_be_mixed() -> None:
+    first, second = (torch.zeros(n, 2, 9, 9, 6) for n in (3, 2))
+    pairs = ((images, images[:, :1].long()) for images in (first, second))
+    images, labels = copy_paste(*pairs, rng())
+    assert images.shape == (5, 2, 9, 9, 6) and labels.shape == (5, 1, 9, 9, 6)
+
+
+def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
+    labels = PseudoLabels([unlabeled_case()], CPU)
+    labels.update(lambda _: predicted(), 0.3, 10.0)
+    images, found = PatchSampler(labels.cases, (48, 32, 8)).sample(rng(), 1)
+    assert images.shape == (1, 1, 48, 32, 8)
+    assert torch.equal(found[0, 0, 4:44, :, 1:7], torch.from_numpy(predicted().classes).long())
+
+
+def test_cases_that_the_model_is_in_doubt_about_are_left_out_and_named() -> None:
+    predictions = {
+        "sure": predicted(),
+        "doubtful": predicted(certainty=0.55),
+        "empty": predicted(anything=False),
+    }
+    labels = PseudoLabels([unlabeled_case(name) for name in predictions], CPU)
+    labels.update(lambda case: predictions[case.name], 0.3, 10.0)
+    assert len(labels.cases) == 1
+    assert labels.doubtful == ["doubtful", "empty"]
+
+
+def test_labels_are_renewed_at_intervals() -> None:
+    labels = PseudoLabels([unlabeled_case()], CPU)
+    assert not labels.is_due(pseudo_labels.START - 0.01)
+    assert labels.is_due(pseudo_labels.START)
+    labels.update(lambda _: predicted(), 0.3, 10.0)
+    assert not labels.is_due(0.31)
+    assert labels.is_due(0.3 + pseudo_labels.INTERVAL)
+
+
+def test_when_time_is_short_the_next_cases_follow_later() -> None:
+    labels = PseudoLabels([unlabeled_case(name) for name in "abc"], CPU)
+    seen: list[str] = []
+
+    def predict(case: TrainingCase) -> CasePrediction:
+        seen.append(case.name)
+        return predicted()
+
+    for progress in (0.3, 0.5, 0.7, 0.9):
+        labels.update(predict, progress, -1.0)
+    assert seen == ["a", "b", "c", "a"]
+
+
+def test_contrasts_of_a_class_are_those_of_the_same_class_in_unlabeled_images() -> None:
+    labels = PseudoLabels([unlabeled_case()], CPU)
+    labels.update(lambda _: predicted(), 0.3, 10.0)
+    assert set(find_regions(labels.cases[0], 0).classes) == {0, 1}
+    means = torch.tensor([[[0.0], [1.0], [5.0]], [[0.0], [2.0], [7.0]]])
+    targets = TargetContrasts(means, torch.ones(2, 3, 1), torch.tensor([[0, 0, 1], [0, 0, 1]]))
+    wanted = torch.tensor([[1, 0]]).expand(20, 2)
+    drawn, _ = targets.draw(wanted, rng())
+    assert set(drawn[:, 0, 0].tolist()) == {5.0, 7.0}
+    assert set(drawn[:, 1, 0].tolist()) == {0.0, 1.0, 2.0}
+
+
+def test_a_class_that_an_unlabeled_image_lacks_gets_any_contrast() -> None:
+    targets = TargetContrasts(
+        torch.tensor([[[0.0], [1.0]]]), torch.ones(1, 2, 1), torch.tensor([[0, -1]])
+    )
+    drawn, _ = targets.draw(torch.tensor([[2, 3]]), rng())
+    assert drawn.flatten().tolist() == [0.0, 0.0]
+
+
+def run_of(folder: Path, **changes: Any) -> RunFolder:
+    steps = {"warmup_steps": 0, "joint_steps": 6, "final_steps": 4, "validation_interval": 6}
+    settings = {"generator": "none", "self_training": True, **steps, **changes}
+    return small_run(folder, partly_labeled(), **settings)
+
+
+@pytest.fixture
+def _any_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudo_labels, "MAX_DOUBT", 1.0)
+
+
+def trained(run: RunFolder) -> RunFolder:
+    train(run, EventLog(run.events_file))
+    assert run.read_status()["state"] == State.FINISHED.value
+    return run
+
+
+def messages(run: RunFolder) -> str:
+    return "\n".join(event["text"] for event in read_events(run.events_file) if "text" in event)
+
+
+@pytest.mark.usefixtures("_any_doubt", "few_channels")
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, run = trained(run_of(tmp_path / "whole")), run_of(tmp_path / "run")
+    assert "2 of 2 unlabeled cases are learned from" in messages(whole)
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["kind"] == "metrics" and event["step"] == 6:
+            run.request_stop()
+
+    train(run, EventLog(run.events_file, [stop]))
+    assert run.read_status()["state"] == State.STOPPED.value
+    train(run, EventLog(run.events_file), resume=True)
+    states = (final_state(each)["learner"] for each in (whole, run))
+    assert differing(*states) == []
+
+
+@pytest.mark.usefixtures("_any_doubt", "few_channels")
+def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path) -> None:
+    learner = load_session(
+        run_of(tmp_path / "run", generator="regions", target_scanner=0.5)
+    ).learner
+    assert len(learner.sampler.validation_views(rng(), 0.5)) == 2
+    learner.progress = 0.5
+    assert learner.is_labeling_due()
+    shape = tuple(learner.cases[0].shape)
+
+    def predict(case: TrainingCase) -> CasePrediction:
+        classes = np.zeros(case.shape, np.uint8)
+        classes[tuple(slice(4, size - 4) for size in shape)] = 1
+        return CasePrediction(classes, np.ones(case.shape, np.float16))
+
+    learner.label_unlabeled(predict, 10.0)
+    assert not learner.is_labeling_due()
+    assert [weight for weight, *_ in learner.sampler.validation_views(rng(), 0.5)] == [
+        0.5,
+        0.25,
+        0.25,
+    ]
+    recoloring = learner.sampler.recoloring
+    assert recoloring is not None and recoloring.appearance.targets is not None
+    assert set(recoloring.appearance.targets.classes.unique().tolist()) == {-1, 0, 1}
+    assert learner.joint_step(0)["segmenter_loss"] > 0
+
+
+@pytest.mark.usefixtures("few_channels")
+def test_scans_that_the_model_finds_nothing_in_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pseudo_labels, "MAX_DOUBT", -1.0)
+    run = trained(run_of(tmp_path / "run", joint_steps=1, final_steps=1))
+    names = ", ".join(case.name for case in run.cases.of_role(Role.UNLABELED))
+    assert f"in doubt about them: {names}" in messages(run)
+
+
+def test_self_training_needs_unlabeled_cases(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", generator="none", self_training=True)
+    with pytest.raises(GenSegError, match="no case has the role unlabeled"):
+        load_session(run)
+
+
+def test_images_of_a_folder_become_unlabeled_cases(tmp_path: Path) -> None:
+    cases = phantom_cases(3)
+    (tmp_path / "scans").mkdir()
+    for case in cases.cases[:2]:
+        (tmp_path / "scans" / case.image.name).symlink_to(case.image)
+    found = with_unlabeled(cases, tmp_path / "scans")
+    added = found.of_role(Role.UNLABELED)
+    assert len(added) == 2 and not any(case.label for case in added)
+    assert len({case.name for case in found.cases}) == 5
