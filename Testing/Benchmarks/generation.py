@@ -40,7 +40,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "augmented": ("--generator", "none"),
     "regions": ("--generator", "regions", "--set", "search_horizon=0"),
     "genseg": ("--generator", "regions"),
-    "genseg-unlabeled": ("--generator", "regions"),
+    "genseg-unlabeled": ("--generator", "regions", "--unlabeled"),  # scans of shifted cohorts
+    "augmented-own": ("--generator", "none", "--unlabeled"),  # of the training's own cohort
 }
 # values of a class in predictions, and in the labels of a test cohort
 Values = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -144,9 +145,11 @@ def train(
 ) -> tuple[float, Path]:
     """Train one model; return its seconds and its run folder."""
     task, run = TASKS[job.task], folder / "run"
-    has_unlabeled = job.arm.endswith("unlabeled")
-    if has_unlabeled:
-        split = replace(split, unlabeled=unlabeled_cases(task, split, tests))
+    has_unlabeled = "--unlabeled" in ARMS[job.arm]
+    if job.arm == "genseg-unlabeled":
+        split = replace(split, unlabeled=shifted_cases(task, tests) or own_cases(split))
+    elif has_unlabeled:
+        split = replace(split, unlabeled=own_cases(split))
     cases = folder / "cases.json"
     write_cases(cases, task.cohort, split, task.label_values(), with_unlabeled=has_unlabeled)
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed, *ARMS[job.arm]]
@@ -157,17 +160,16 @@ def train(
     return seconds, run
 
 
-def unlabeled_cases(
-    task: Task, split: Split, tests: Mapping[str, Sequence[CohortCase]]
-) -> tuple[CohortCase, ...]:
-    """Return the scans that the model is to segment: of the shifted cohorts, else of its own.
-
-    Cases of different cohorts may have the same name.
-    """
-    shifted = [
+def shifted_cases(task: Task, tests: Mapping[str, Sequence[CohortCase]]) -> tuple[CohortCase, ...]:
+    """Return the scans of the shifted cohorts; cases of two of them may have the same name."""
+    return tuple(
         replace(case, name=f"{name}_{case.name}") for name in task.shifted for case in tests[name]
-    ]
-    return tuple(shifted) or (split.unlabeled or split.test)
+    )
+
+
+def own_cases(split: Split) -> tuple[CohortCase, ...]:
+    """Return further scans of the training's own cohort, those to be segmented if it has none."""
+    return split.unlabeled or split.test
 
 
 def predict(run: Path, cases: Sequence[CohortCase], folder: Path) -> Path:
