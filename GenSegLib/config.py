@@ -320,12 +320,12 @@ _PARSERS: dict[str, Any] = {
 
 
 def parse_duration(text: str) -> float:
-    """Parse a duration such as "90", "90s", "20m" or "1.5h" into seconds.
+    """Parse a duration such as "90", "90s", "20m", "20 min" or "1.5h" into seconds.
 
     Raises:
         GenSegError: the text is not a duration, or is zero.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|)", text.strip())
     if match is None or float(match[1]) == 0:
         raise GenSegError(f"durations are written 90s, 20m or 1.5h, not {text!r}")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2][:1]]

@@ -147,13 +147,14 @@ def test_a_setting_that_cannot_be_parsed_says_why(text: str, error: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("20m", 1200), ("1.5h", 5400), ("2 h", 7200)]
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("20m", 1200), ("20 min", 1200), ("1.5h", 5400), ("2 h", 7200)],
 )
 def test_a_duration_is_parsed_into_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5m", "0", "20min", "1h30m"])
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "0", "20 mines", "1h30m"])
 def test_other_durations_are_rejected(text: str) -> None:
     with pytest.raises(GenSegError, match="durations are written 90s, 20m or"):
         parse_duration(text)
