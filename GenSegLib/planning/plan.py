@@ -28,6 +28,7 @@ _ENOUGH = 0.9  # of a candidate's steps count as all of them
 _FEW_STEPS = 300
 _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
 _JOINT_FRACTION = 0.6  # of the steps, with validation; all labeled cases take part in the rest
+_SPARE_STEPS = 1.5  # so that a machine which is faster later does not end before its time
 _VALIDATIONS = 8
 _AVERAGED_PARTS = 20
 _MAX_STEPS = 30_000
@@ -45,7 +46,7 @@ class Limits:
         budget_s: seconds of the whole training.
         memory: bytes for network and cases.
         has_gpu: whether a GPU trains.
-        generator: of image-label pairs, which needs 3-D patches; None to choose.
+        generator: of image-label pairs, for volumes in 3-D; None to choose.
         batch_size: patches a step; None to choose.
         spent_s: seconds of the budget that have passed, such as for the check of the cases.
     """
@@ -128,16 +129,16 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
         measure: returns the seconds of a candidate's optimizer step.
 
     Raises:
-        GenSegError: a generator of pairs was requested for 2-D images.
+        GenSegError: a generator of pairs was requested for a 2-D network and volumes.
     """
     scale = GPU if limits.has_gpu else CPU
     if limits.batch_size is not None:
         scale = replace(scale, slices=limits.batch_size)
     is_free = limits.generator is None or limits.generator in PAIRLESS
-    if fingerprint.slices <= 1 and not is_free:
+    if fingerprint.slices > 1 and preset.encoder == "pretrained" and not is_free:
         raise GenSegError(
-            f"the generator {limits.generator!r} makes pairs of volumes, but the cases are 2-D "
-            f"images; choose one of {', '.join(PAIRLESS)}"
+            f"the generator {limits.generator!r} makes pairs of volumes, but a pretrained encoder "
+            f"is for 2-D images; choose --encoder scratch, or --generator {' or '.join(PAIRLESS)}"
         )
     candidates = list_candidates(fingerprint, preset, scale, slices=is_free)
     choice = _Choice(candidates, fingerprint, limits, measure)
@@ -146,7 +147,7 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
     steps = int(limits.usable_s / seconds)
     return Plan(
         preset=chosen.preset,
-        changes=_settings(chosen, limits, seconds),
+        changes=plan_settings(chosen.preset, chosen.batch_size, limits, seconds),
         seconds_per_step=round(seconds, 4),
         steps=steps,
         budget_s=limits.budget_s,
@@ -250,28 +251,39 @@ class _Choice:
 
 
 def _network(candidate: Candidate) -> str:
-    name = candidate.preset.segmenter
+    preset = candidate.preset
+    name = f"{preset.segmenter}, pretrained" if preset.encoder != "scratch" else preset.segmenter
     return f"{name}, width {candidate.width}" if candidate.width else name
 
 
-def _settings(chosen: Candidate, limits: Limits, seconds: float) -> dict[str, Any]:
-    """Return the settings of the training of a candidate."""
-    common: dict[str, Any] = {"batch_size": chosen.batch_size, "time_budget_s": limits.budget_s}
-    generator = limits.generator or _default_generator(chosen, limits)
+def plan_settings(
+    preset: Preset, batch_size: int, limits: Limits, seconds: float
+) -> dict[str, Any]:
+    """Return the settings of a training.
+
+    Args:
+        preset: with all values fixed.
+        batch_size: patches a step.
+        limits: of time and memory.
+        seconds: of an optimizer step.
+    """
+    common: dict[str, Any] = {"batch_size": batch_size, "time_budget_s": limits.budget_s}
+    generator = limits.generator or _default_generator(preset, limits)
     if generator not in PAIRLESS:
-        config = TrainConfig.for_preset(chosen.preset, generator=generator)
+        config = TrainConfig.for_preset(preset, generator=generator)
         return (
             common | {"generator": generator} | scaled_steps(config, 2 * seconds, limits.budget_s)
         )
-    total = max(2, min(_MAX_STEPS, int(limits.budget_s / seconds)))
+    expected = max(2, min(_MAX_STEPS, int(limits.budget_s / seconds)))
+    total = round(_SPARE_STEPS * expected)
     joint = max(1, round(_JOINT_FRACTION * total))
     return common | {
         "generator": generator,
         "warmup_steps": 0,
         "joint_steps": joint,
         "final_steps": total - joint,
-        "validation_interval": max(1, joint // _VALIDATIONS),
-        "ema_decay": _ema_decay(total),
+        "validation_interval": max(1, round(_JOINT_FRACTION * expected / _VALIDATIONS)),
+        "ema_decay": _ema_decay(expected),
     }
 
 
@@ -284,10 +296,10 @@ def _ema_decay(steps: int) -> float:
     return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
-def _default_generator(chosen: Candidate, limits: Limits) -> str:
+def _default_generator(preset: Preset, limits: Limits) -> str:
     """Return the default generator where a joint training fits into the time, else "none"."""
     is_fast = limits.has_gpu or limits.budget_s >= _GENERATOR_BUDGET_S
-    is_3d = chosen.preset.spatial_dims == 3
+    is_3d = preset.spatial_dims == 3
     return TrainConfig.generator if is_3d and is_fast else "none"
 
 
