@@ -10,8 +10,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from .case_annotation import COMPLETE, Annotation, split_special
 from .errors import GenSegError
 from .label_maps import check_labels, parse_labels
+from .nesting import check_includes, parse_includes
 
 MODALITIES = ("MR", "CT", "")
 _PERSON_KEYS = ("person", "subject", "patient")
@@ -36,6 +38,7 @@ class Case:
         role: what the case is used for.
         person: whom the image shows; "" if no other case may show the same person.
         others: files of further channels, on the grid of the first.
+        annotation: which classes and voxels of the label were annotated.
 
     Raises:
         GenSegError: the name cannot be part of a file name.
@@ -47,6 +50,7 @@ class Case:
     role: Role = Role.TRAIN
     person: str = ""
     others: tuple[Path, ...] = ()
+    annotation: Annotation = COMPLETE
 
     def __post_init__(self) -> None:
         if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\\n\0"):
@@ -69,16 +73,17 @@ class Case:
         """The person, or the case's own name if it has none; equal for cases of one person."""
         return self.person or self.name
 
-    def to_json(self, base: Path | None = None) -> dict[str, str | list[str] | None]:
+    def to_json(self, base: Path | None = None) -> dict[str, Any]:
         """Return JSON values; paths are absolute, or relative to `base` if inside it."""
         images = [_path_to_json(path, base) for path in self.images]
-        values: dict[str, str | list[str] | None] = {
+        values: dict[str, Any] = {
             "name": self.name,
             "image": images if self.others else images[0],
             "label": None if self.label is None else _path_to_json(self.label, base),
             "role": self.role.value,
         }
-        return values | ({"person": self.person} if self.person else {})
+        person = {"person": self.person} if self.person else {}
+        return values | person | self.annotation.to_json()
 
     @classmethod
     def from_json(cls, entry: object, base: Path) -> Case:
@@ -106,7 +111,11 @@ class Case:
         person = read_person(entry)
         first, *others = (base / path for path in images)
         label = None if label is None else base / label
-        return cls(name, first, label, role, person, tuple(others))
+        try:
+            annotation = Annotation.from_json(entry)
+        except GenSegError as error:
+            raise GenSegError(f"case {name}: {error}") from None
+        return cls(name, first, label, role, person, tuple(others), annotation)
 
 
 @dataclass(frozen=True)
@@ -118,15 +127,17 @@ class CaseSet:
         labels: names of the label values, without background; empty if unknown.
         modality: "MR", "CT", or "" if unknown.
         notes: what was assumed when the cases were read, for the user; not in `to_json`.
+        includes: names of the classes within a class, see `nesting`.
 
     Raises:
-        GenSegError: names are not unique, or a label value or modality is invalid.
+        GenSegError: names are not unique, or a label value, modality or nesting is invalid.
     """
 
     cases: tuple[Case, ...]
     labels: dict[int, str] = field(default_factory=dict)
     modality: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
+    includes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # file systems of Windows and macOS are often case-insensitive
@@ -139,6 +150,7 @@ class CaseSet:
                 "their names differ in more than upper and lower case"
             )
         check_labels(self.labels)
+        check_includes(self.includes)
         if self.modality not in MODALITIES:
             raise GenSegError(f'the modality must be "MR", "CT" or "", not {self.modality!r}')
 
@@ -209,9 +221,11 @@ class CaseSet:
 
     def to_json(self, base: Path | None = None) -> dict[str, Any]:
         """Return JSON values; paths are absolute, or relative to `base` if inside it."""
+        includes = {outer: list(inner) for outer, inner in self.includes.items()}
         return {
             "modality": self.modality,
             "labels": {str(value): name for value, name in sorted(self.labels.items())},
+            **({"includes": includes} if includes else {}),
             "cases": [case.to_json(base) for case in self.cases],
         }
 
@@ -228,16 +242,27 @@ class CaseSet:
         modality = values.get("modality", "")
         if not isinstance(modality, str):
             raise GenSegError(f'"modality" must be a text, not {modality!r}')
+        labels, special = split_special(parse_labels(values.get("labels", {})))
+        read = (Case.from_json(entry, base) for entry in entries)
         return cls(
-            cases=tuple(Case.from_json(entry, base) for entry in entries),
-            labels=parse_labels(values.get("labels", {})),
+            cases=tuple(with_values(case, special) for case in read),
+            labels=labels,
             modality=modality,
+            includes=parse_includes(values.get("includes", {})),
         )
 
 
 def read_person(entry: Mapping[str, Any]) -> str:
     """Return the person of an entry of a list, under any of the usual keys; "" if there is none."""
     return next((str(entry[key]) for key in _PERSON_KEYS if entry.get(key) is not None), "")
+
+
+def with_values(case: Case, values: Mapping[int, int]) -> Case:
+    """Give values in a case's label file a meaning, see `Annotation.values`."""
+    if not values:
+        return case
+    annotation = dataclasses.replace(case.annotation, values={**values, **case.annotation.values})
+    return dataclasses.replace(case, annotation=annotation)
 
 
 def _by_person(cases: Iterable[Case]) -> list[list[Case]]:

@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from .errors import GenSegError
 
 LARGEST_LABEL = 32767
+IGNORE = -1
+"""Label of voxels that nobody annotated (nnU-Net's label `ignore`, a segment named Ignore)."""
+BACKGROUND = -2
+"""Label of voxels of a segment named Background, while a file is read: certainly background."""
+_SPECIAL = {"ignore": IGNORE, "background": BACKGROUND}
 _DEFAULT_NAME = re.compile(r"(?:label|segment)[ _-]?(\d+)")
 
 
@@ -64,6 +69,11 @@ class Concepts:
         }
 
 
+def special_value(name: str) -> int:
+    """Return `IGNORE` or `BACKGROUND` for a label of that name; 0 for a class."""
+    return _SPECIAL.get(normalized(name), 0)
+
+
 def match_names(
     own: Mapping[int, str],
     classes: Mapping[int, str],
@@ -89,9 +99,8 @@ def match_names(
     value_of = _values_by_name(classes)
     matched: dict[int, int] = {}
     for value, name in own.items():
-        default = _DEFAULT_NAME.fullmatch(_normalize(name))
-        number = int(default.group(1)) if default else None
-        found = value_of.get(_normalize(name), number if number in classes else None)
+        number = _default_number(name)
+        found = value_of.get(normalized(name), number if number in classes else None)
         if found is not None:
             matched[value] = found
     free = classes.keys() - set(matched.values())
@@ -109,6 +118,7 @@ def collect_classes(files: Iterable[Mapping[int, str]]) -> dict[int, str]:
     """Return one class for each name in the files of all cases.
 
     A class gets the value of its first occurrence, or the next free one where another name has it.
+    *Ignore* and *Background* are no classes.
 
     Args:
         files: names by value of each file.
@@ -116,8 +126,8 @@ def collect_classes(files: Iterable[Mapping[int, str]]) -> dict[int, str]:
     classes: dict[int, str] = {}
     names: set[str] = set()
     for value, name in (item for file in files for item in file.items()):
-        if _normalize(name) not in names:
-            names.add(_normalize(name))
+        if normalized(name) not in names and not special_value(name):
+            names.add(normalized(name))
             free = value if value not in classes else max(classes) + 1
             classes[free] = name.strip()
     return classes
@@ -126,8 +136,8 @@ def collect_classes(files: Iterable[Mapping[int, str]]) -> dict[int, str]:
 def preset_values(found: Mapping[int, str], expected: Mapping[int, str]) -> dict[int, int]:
     """Return the value in the cases for each of the preset's values, by name.
 
-    Classes of the preset that the cases lack get a free value. If the cases share no name with the
-    preset, since structures have many names, equal values are taken as the same class.
+    Classes of the preset that the cases lack get a free value. The names that programs give to
+    unnamed segments ("Label 2") stand for the preset's value 2.
 
     Args:
         found: names of the cases' values.
@@ -137,9 +147,11 @@ def preset_values(found: Mapping[int, str], expected: Mapping[int, str]) -> dict
         GenSegError: the cases have a class that the preset lacks.
     """
     value_of = _values_by_name(found)
-    matched = {value: value_of.get(_normalize(name)) for value, name in expected.items()}
-    if not any(matched.values()) and found.keys() <= expected.keys():
-        matched = {value: value if value in found else None for value in expected}
+    matched = {value: value_of.get(normalized(name)) for value, name in expected.items()}
+    for own, name in found.items():
+        number = _default_number(name)
+        if number in matched and matched[number] is None:
+            matched[number] = own
     if not found.keys() <= set(matched.values()):
         raise GenSegError(
             f"the cases have the labels {format_labels(found)}, but the preset expects "
@@ -149,11 +161,18 @@ def preset_values(found: Mapping[int, str], expected: Mapping[int, str]) -> dict
     return {old: next(free) if new is None else new for old, new in matched.items()}
 
 
+def _default_number(name: str) -> int | None:
+    """Return 2 for "Label 2" and "Segment_2", None for other names."""
+    default = _DEFAULT_NAME.fullmatch(normalized(name))
+    return int(default.group(1)) if default else None
+
+
 def _values_by_name(classes: Mapping[int, str]) -> dict[str, int]:
-    return {_normalize(name): value for value, name in reversed(list(classes.items()))}
+    return {normalized(name): value for value, name in reversed(list(classes.items()))}
 
 
-def _normalize(name: str) -> str:
+def normalized(name: str) -> str:
+    """Return a name without differences in case and spaces."""
     return " ".join(name.split()).casefold()
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 
 from ..data.distance_maps import signed_distances
 from ..data.stored_case import StoredCase
@@ -36,14 +37,14 @@ def features_of(
 
     Args:
         case: the case, in memory or on disk.
-        classes: number of classes, background included.
+        classes: number of label values that get signed distances, background included.
         limit_mm: distance to which signed distances are clipped.
         center: center of the canonical box in voxels, on the device that computes.
         half_size: voxels from the center to the sides of the box.
         small: number of values (of all features) up to which midpoints are precomputed.
     """
     if isinstance(case, StoredCase):
-        return StoredFeatures(case, center, half_size)
+        return StoredFeatures(case, classes, center, half_size)
     label = case.label.cpu().numpy()
     distances = signed_distances(label, classes, case.spacing, limit_mm) / limit_mm
     volume = torch.cat([distances.to(center.device), case.image.to(center.device)])
@@ -82,8 +83,11 @@ class InMemoryFeatures:
 class StoredFeatures:
     """Features of a case on disk; only the region around the points is read. See `Features`."""
 
-    def __init__(self, case: StoredCase, center: torch.Tensor, half_size: torch.Tensor) -> None:
+    def __init__(
+        self, case: StoredCase, classes: int, center: torch.Tensor, half_size: torch.Tensor
+    ) -> None:
         self._case, self._center, self._half_size = case, center, half_size
+        self._classes = classes
         self._start = case.distances_start.to(center.device)
 
     def at(self, points: torch.Tensor) -> torch.Tensor:
@@ -92,6 +96,9 @@ class StoredFeatures:
         voxels = points.flip(-1) * self._half_size + self._center
         coarse = (voxels - self._start) / case.distances_step
         distances = self._sample("distances", coarse) / case.limit_mm
+        missing = self._classes - distances.shape[1]  # values that this case does not have
+        if missing > 0:
+            distances = F.pad(distances, [0, 0] * (distances.ndim - 2) + [0, missing], value=1.0)
         return torch.cat([distances, self._sample("image", voxels)], dim=1)
 
     def _sample(self, name: str, voxels: torch.Tensor) -> torch.Tensor:

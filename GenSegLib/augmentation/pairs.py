@@ -5,11 +5,14 @@ point x = (1 - t) y + t (y + u(y)) between y in case i and the corresponding poi
 j. Signed distance maps and images of both cases are interpolated at these points with one weight
 map that varies in space and is mostly near 0 or 1. So shapes change without tearing, borders stay
 on image edges, and the texture and noise of real images stay, which averaging would blur.
+
+Labels of which only a set of classes is known (`data.label_sets`) stay so: a voxel of a blend may
+have every class that it may have in either case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -18,6 +21,7 @@ import torch
 
 from ..computing.devices import deterministic_device
 from ..data.distance_maps import DISTANCE_LIMIT_MM
+from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
 from .features import Features, features_of
 from .interpolation import interpolate_control_points, sample, smooth_noise
@@ -25,6 +29,8 @@ from .random_generator import RandomGenerator
 from .registration import RegistrationSettings, register
 from .spatial import SpatialStrength, argmax_channel, identity_grid, random_grid
 
+_LEAST_SHARE = 0.05  # of a case in a voxel of a blend, below which its label does not matter
+_ATTEMPTS = 4  # to find patches with annotated voxels
 MAX_MIDPOINTS = 2**28  # precomputed midpoint values of all small cases together, 1 GiB
 
 
@@ -76,6 +82,7 @@ class PairSampler:
         coordinates: whether pairs have coordinates.
         half_size: voxels from the center of the canonical box to its sides; None for a box that
             holds every case.
+        sets: meaning of labels beyond the classes; None if there are none.
 
     Attributes:
         partners: the pairs of case indices that were registered.
@@ -91,9 +98,11 @@ class PairSampler:
         settings: PairSettings | None = None,
         coordinates: bool = False,
         half_size: torch.Tensor | None = None,
+        sets: LabelSets | None = None,
     ) -> None:
         self.settings = settings or PairSettings()
-        self.classes = classes
+        self.classes = classes if sets is None else sets.values
+        self._sets = sets
         self.patch_size = tuple(patch_size)
         self.device = rng.device
         self.coordinates = coordinates
@@ -131,6 +140,11 @@ class PairSampler:
 
         Pairs are deformed if ``spatial`` is given.
         """
+        return self._annotated(lambda: self._real_pairs(rng, batch, spatial))
+
+    def _real_pairs(
+        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
+    ) -> PairBatch:
         points = self._points(rng, batch, spatial)
         chosen = rng.integers(len(self.partners), batch)
         here, there = [], []
@@ -141,8 +155,8 @@ class PairSampler:
             warped = at + self._displacement(pair, at)
             there.append(self.features[second].at(self._to_patch(warped)))
         real, other = torch.cat(here), torch.cat(there)
-        labels = nearest_class(real[:, : self.classes])
-        source, image = other[:, self.classes :], real[:, self.classes :]
+        image, labels = self._divided(real)
+        source = other[:, self.classes :]
         return PairBatch(source, labels, image, self._cases_of(chosen), self._coordinates(points))
 
     def blended_pairs(
@@ -152,26 +166,46 @@ class PairSampler:
 
         An expected ``fraction`` of them blends two cases; the others are deformed masks of one.
         """
+        return self._annotated(lambda: self._blended_pairs(rng, batch, spatial, fraction))
+
+    def _blended_pairs(
+        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength, fraction: float
+    ) -> PairBatch:
         points = self._points(rng, batch, spatial)
         chosen = rng.integers(len(self.partners), batch)
         beyond = self.settings.extrapolation
         times = rng.uniform(batch, low=-beyond, high=1 + beyond).tolist()
         blended = (rng.uniform(batch) < fraction).tolist()
         noise = smooth_noise(rng, batch, 1, self.patch_size, points=4) * self.settings.mixing
-        samples = []
+        sources, labels = [], []
         for index, pair in enumerate(chosen):
             at = points[index : index + 1]
             if blended[index]:
-                samples.append(self._blend(pair, at, times[index], noise[index : index + 1]))
+                found = self._blend(pair, at, times[index], noise[index : index + 1])
             else:
-                samples.append(self.features[self.partners[pair][0]].at(self._to_patch(at)))
-        blend = torch.cat(samples)
-        source = blend[:, self.classes :]
-        labels = nearest_class(blend[:, : self.classes])
-        return PairBatch(source, labels, source, self._cases_of(chosen), self._coordinates(points))
+                found = self._divided(self.features[self.partners[pair][0]].at(self._to_patch(at)))
+            sources.append(found[0])
+            labels.append(found[1])
+        source = torch.cat(sources)
+        between = self._cases_of(chosen)
+        return PairBatch(source, torch.cat(labels), source, between, self._coordinates(points))
+
+    def _annotated(self, draw: Callable[[], PairBatch]) -> PairBatch:
+        """Draw again, a few times, while a pair has no annotated voxel."""
+        for _ in range(_ATTEMPTS if self._sets else 1):
+            pairs = draw()
+            if self._sets is None:
+                break
+            if bool((pairs.labels != self._sets.classes).flatten(1).any(1).all()):
+                break
+        return pairs
+
+    def _divided(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the image channels of features, and the label of their signed distances."""
+        return features[:, self.classes :], nearest_class(features[:, : self.classes])
 
     def _features_of(self, case: TrainingCase, count: int) -> Features:
-        center = _align_to_voxels(case.centroid(), self.patch_size).to(self.device)
+        center = align_to_voxels(case.centroid(), self.patch_size).to(self.device)
         limit_mm, small = self.settings.limit_mm, MAX_MIDPOINTS // (8 * count)
         return features_of(case, self.classes, limit_mm, center, self.half_size, small)
 
@@ -197,7 +231,25 @@ class PairSampler:
         coarse = coarse.to(deterministic_device(self.device))
         fixed = coarse[[first for first, _ in self.partners]]
         moving = coarse[[second for _, second in self.partners]]
-        return register(fixed, moving, self.classes, RegistrationSettings()).to(self.device)
+        known = None
+        if self._sets is not None:
+            (fixed, first), (moving, second) = map(self._registered_features, (fixed, moving))
+            known = first, second
+        count = self.classes if self._sets is None else self._sets.classes
+        return register(fixed, moving, count, RegistrationSettings(), known).to(self.device)
+
+    def _registered_features(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features with the distances of classes alone, and where they are known.
+
+        A set counts as its first class.
+        """
+        assert self._sets is not None
+        distances = list(features[:, : self._sets.classes].unbind(1))
+        for value, own in enumerate(self._sets.first_class):
+            if value > self._sets.classes:
+                distances[own] = torch.minimum(distances[own], features[:, value])
+        known = (features[:, self._sets.classes : self._sets.classes + 1] > 0).float()
+        return torch.cat([torch.stack(distances, 1), features[:, self.classes :]], 1), known
 
     def _points(
         self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
@@ -230,7 +282,10 @@ class PairSampler:
     def _cases_of(self, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
         return tuple(self.partners[pair] for pair in chosen)
 
-    def _blend(self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor) -> torch.Tensor:
+    def _blend(
+        self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image and label of a blend of two cases."""
         first, second = self.partners[pair]
         inner = np.clip(time, 0.02, 0.98)
         weight = torch.sigmoid(noise + np.log(inner / (1 - inner)))
@@ -239,10 +294,46 @@ class PairSampler:
         counterpart = origin + self._displacement(pair, origin)
         here = self.features[first].at(self._to_patch(origin))
         there = self.features[second].at(self._to_patch(counterpart))
-        return torch.lerp(here, there, weight)
+        image, label = self._divided(torch.lerp(here, there, weight))
+        if self._sets is not None:
+            labels = [self._divided(each)[1] for each in (here, there)]
+            label = combined_labels(label, *labels, weight, self._sets)
+        return image, label
 
     def _displacement(self, pair: int, points: torch.Tensor) -> torch.Tensor:
         return sample(self.displacements[pair : pair + 1], points).movedim(1, -1)
+
+
+def combined_labels(
+    blended: torch.Tensor,
+    here: torch.Tensor,
+    there: torch.Tensor,
+    weight: torch.Tensor,
+    sets: LabelSets,
+) -> torch.Tensor:
+    """Return the labels of a blend: sets of classes where either case has one.
+
+    Args:
+        blended: labels (batch, 1, *shape) by the interpolated signed distances.
+        here: labels of the first case at the corresponding points.
+        there: labels of the second case.
+        weight: of the second case.
+        sets: meaning of the labels.
+
+    Returns:
+        Where one label allows all that the other allows, the former; where neither does, ignored.
+    """
+    here = torch.where(weight > 1 - _LEAST_SHARE, there, here)
+    there = torch.where(weight < _LEAST_SHARE, here, there)
+    members = sets.members.to(here.device)
+    allowed = members[here], members[there]
+    both = torch.full_like(here, sets.classes)
+    both = torch.where((allowed[0] >= allowed[1]).all(-1), here, both)
+    both = torch.where((allowed[1] >= allowed[0]).all(-1), there, both)
+    is_set = (here >= sets.classes) | (there >= sets.classes)
+    # near the border of a set, the interpolated distances may name it although neither case does
+    known = torch.where(blended < sets.classes, blended, here)
+    return torch.where(is_set, both, known)
 
 
 def nearest_class(distances: torch.Tensor) -> torch.Tensor:
@@ -254,7 +345,7 @@ def nearest_class(distances: torch.Tensor) -> torch.Tensor:
     return argmax_channel(-distances)
 
 
-def _align_to_voxels(center: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
+def align_to_voxels(center: torch.Tensor, patch_size: Sequence[int]) -> torch.Tensor:
     """Move a center so that patches lie on voxels; real pairs are then not blurred."""
     reach = (torch.tensor(list(patch_size)) - 1) / 2
     return (center - reach).round() + reach

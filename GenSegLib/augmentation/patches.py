@@ -30,6 +30,8 @@ class AnyPatchSampler(Protocol):
 class PatchSampler:
     """Samples patches, a fraction of them centered on a random voxel of a random class.
 
+    In cases with ignored voxels, every patch has an annotated one.
+
     Args:
         cases: labeled cases; those smaller than a patch are padded with zeros.
         patch_size: in voxels.
@@ -70,13 +72,19 @@ class PatchSampler:
     def _box(self, rng: RandomGenerator, case: int) -> Box:
         shape, classes = self.cases[case].shape, self.cases[case].voxels
         places = rng.uniform(len(shape)).tolist()
-        center = None
+        annotated = self.cases[case].annotated
+        center = inside = None
         if classes and float(rng.uniform(1)) < self.foreground_fraction:
             voxels = classes[rng.integers(len(classes), 1)[0]]
             center = voxels[rng.integers(len(voxels), 1)[0]].tolist()
+        elif annotated is not None:
+            inside = annotated[rng.integers(len(annotated), 1)[0]].tolist()
         box = []
         for axis, (have, want) in enumerate(zip(shape, self.patch_size)):
-            start = int(places[axis] * (have - want + 1))
+            low, high = 0, have - want
+            if inside is not None:
+                low, high = max(0, inside[axis] - want + 1), min(high, inside[axis])
+            start = low + int(places[axis] * (high - low + 1))
             if center is not None:
                 start = min(max(center[axis] - want // 2, 0), have - want)
             box.append(slice(start, start + want))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -143,11 +144,12 @@ class TargetContrasts:
 
 
 def divide_cases(
-    cases: Sequence[TrainingCase], seed: int, device: torch.device
+    cases: Sequence[TrainingCase], seed: int, device: torch.device, class_count: int = 0
 ) -> tuple[list[CaseWithRegions], RegionTable]:
-    """Divide cases into regions, at both spacings if they have two."""
-    maps = [find_regions(case, seed) for case in cases]
-    coarse = {k: find_regions(case.coarse, seed) for k, case in enumerate(cases) if case.coarse}
+    """Divide cases into regions, at both spacings if they have two; see `find_regions`."""
+    divide = partial(find_regions, seed=seed, class_count=class_count)
+    maps = [divide(case) for case in cases]
+    coarse = {k: divide(case.coarse) for k, case in enumerate(cases) if case.coarse}
     table = RegionTable.of([*maps, *coarse.values()], device)
     places = {k: len(maps) + n for n, k in enumerate(coarse)}
     divided = []

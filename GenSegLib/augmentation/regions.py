@@ -81,15 +81,21 @@ class DividedCase(PatchSource, Protocol):
         """Voxel size in mm."""
 
 
-def find_regions(case: DividedCase, seed: int, count: int = BACKGROUND_REGIONS) -> RegionMap:
+def find_regions(
+    case: DividedCase, seed: int, count: int = BACKGROUND_REGIONS, class_count: int = 0
+) -> RegionMap:
     """Divide a case into regions.
 
     Args:
         case: preprocessed case.
         seed: of the random generator.
         count: maximum number of regions of the background. Constant parts of it share one.
+        class_count: number of classes; voxels with larger values, whose class is unknown, are
+            divided together with the background. 0 if all values are classes.
     """
     image, label, steps, shape = _reduced(case)
+    if class_count:
+        label = np.where(label < class_count, label, 0)
     rng = np.random.default_rng(seed)
     features = _features(image, label, [size * n for size, n in zip(case.spacing, steps)])
     unit = _spreads(image)
@@ -255,6 +261,10 @@ class _PatchesWithRegions:
     @property
     def voxels(self) -> Sequence[torch.Tensor]:
         return self.patches.voxels
+
+    @property
+    def annotated(self) -> torch.Tensor | None:
+        return self.patches.annotated
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         image, label = self.patches.cut(box)

@@ -36,7 +36,11 @@ class RegistrationSettings:
 
 
 def register(
-    fixed: torch.Tensor, moving: torch.Tensor, classes: int, settings: RegistrationSettings
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    classes: int,
+    settings: RegistrationSettings,
+    known: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Return displacements (pair, dims, *control points), last axis first as in ``grid_sample``.
 
@@ -45,6 +49,7 @@ def register(
         moving: features of each pair's other case.
         classes: number of features that are signed distances.
         settings: settings of the registration.
+        known: 1 where the features of `fixed` and of `moving` count, else 0 (pair, 1, *shape).
     """
     count, channels, *shape = fixed.shape
     dims, device = len(shape), fixed.device
@@ -57,7 +62,10 @@ def register(
     identity = identity_grid(tuple(shape), device)
     for _ in range(settings.iterations):
         grid = identity + interpolate_control_points(points, shape).movedim(1, -1)
-        error = (weights * (sample(moving, grid) - fixed) ** 2).sum(dim=1).mean()
+        errors = weights * (sample(moving, grid) - fixed) ** 2
+        if known is not None:
+            errors = errors * known[0] * sample(known[1], grid)
+        error = errors.sum(dim=1).mean()
         roughness = sum((points.diff(dim=axis) ** 2).mean() for axis in range(2, dims + 2))
         optimizer.zero_grad()
         (count * (error + settings.smoothness * roughness)).backward()

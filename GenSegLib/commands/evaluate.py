@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..data.layouts import read_label_names
 from ..errors import GenSegError
 from ..files import read_json
 from ..runs import RunFolder
 from .options import add_events, add_out, find_model, open_event_log
+
+if TYPE_CHECKING:
+    from ..evaluation.reference_list import ReferenceList
 
 NAME = "evaluate"
 SUMMARY = "compare segmentations with reference ones: Dice, HD95, surface Dice, volume"
@@ -50,11 +54,10 @@ def run(args: argparse.Namespace) -> None:
 
     run_folder = RunFolder.open(args.report) if args.report else None
     table = _table_path(args)
-    labels, terminology = _labels(args)
     with open_event_log(args) as events:
-        evaluation = evaluate_folders(
-            args.predictions, args.references, labels, events, terminology
-        )
+        given = _given(args)
+        folders = args.predictions, args.references
+        evaluation = evaluate_folders(*folders, given.labels, events, given)
     print(evaluation.table())
     if table is not None:
         evaluation.write(table, table.with_suffix(".json"))
@@ -78,19 +81,26 @@ def _table_path(args: argparse.Namespace) -> Path | None:
     return Path(args.out)
 
 
-def _labels(args: argparse.Namespace) -> tuple[dict[int, str], dict[int, str]]:
-    """Return names and terminology of the labels.
+def _given(args: argparse.Namespace) -> ReferenceList:
+    """Return what is known of the references.
 
-    They are those of the model, the run, or dataset.json next to the references, which has no
-    terminology.
+    Classes are those of the model, the run, or the list of cases with or above the references,
+    which also says what was annotated.
     """
+    from ..evaluation.reference_list import ReferenceList
     from ..models.folder import ModelMetadata
 
+    found = ReferenceList.beside(args.references)
     model = args.model or args.report
-    if model is not None:
-        metadata = ModelMetadata.load(find_model(model))
-        return dict(metadata.labels), metadata.preset.terminology
-    return read_label_names(args.references.parent / "dataset.json"), {}
+    if model is None:
+        return found
+    metadata = ModelMetadata.load(find_model(model))
+    return replace(
+        found,
+        labels=metadata.labels,
+        includes=metadata.includes,
+        terminology=metadata.preset.terminology,
+    )
 
 
 def _write_report(run_folder: RunFolder, table: Path, args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from ..config import TrainConfig, parse_duration
 from ..data.layouts import read_cases, read_pair_folders
 from ..errors import GenSegError
 from ..events import EventLog, Sink
+from ..nesting import parse_include
 from ..presets import EFFORTS
 from ..progress import JsonLines, TerminalProgress
 from ..runs import RunFolder
@@ -30,11 +32,22 @@ def add_data(parser: argparse.ArgumentParser, help_text: str) -> None:
         type=Path,
         help="folder of the segmentations if DATA contains only images",
     )
+    parser.add_argument(
+        "--includes",
+        metavar="CLASS=INNER",
+        type=argument_type(parse_include),
+        action="append",
+        help="a class and those within it, such as Liver=Tumor, which are learned as parts of it; "
+        "can be repeated",
+    )
 
 
 def read_data(args: argparse.Namespace) -> CaseSet:
     """Read the cases that `add_data` specifies."""
-    return read_pair_folders(args.data, args.labels) if args.labels else read_cases(args.data)
+    cases = read_pair_folders(args.data, args.labels) if args.labels else read_cases(args.data)
+    if not args.includes:
+        return cases
+    return replace(cases, includes={**cases.includes, **dict(args.includes)})
 
 
 def add_out(parser: argparse.ArgumentParser, help_text: str, required: bool = True) -> None:

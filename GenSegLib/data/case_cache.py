@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..errors import GenSegError
 from ..files import atomic_folder, remove, write_text
+from ..images.file_names import split_frame
 
 FOLDER = "genseg-cache"
 
-_FORMAT = 3
+_FORMAT = 4
 _SUFFIX = ".case"
 _VALUES = "values.json"
 _README = """\
@@ -58,6 +59,10 @@ class CacheEntry:
         content = json.loads((path / _VALUES).read_text(encoding="utf-8"))
         self.values: dict[str, Any] = content["values"]
         self._shapes = {name: self.array(name).shape for name in content["arrays"]}
+
+    def has(self, name: str) -> bool:
+        """Return whether there is an array of a name."""
+        return name in self._shapes
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an array."""
@@ -187,6 +192,8 @@ def content_key(files: Iterable[Path], settings: Mapping[str, Any]) -> str:
 
 def _update(digest: Any, path: Path) -> None:
     """Hash a file's content; of the voxels of a detached header, the sizes and dates."""
+    path, frame = split_frame(path)
+    digest.update(b"" if frame is None else f"frame {frame} ".encode())
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if not file.is_file():
             continue

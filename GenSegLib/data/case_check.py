@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from .case_fingerprint import CaseFingerprint
 
+EMPTY_LABEL = "the label is empty; segment the case or leave it out"
+NOTHING_LABELED = "the label is empty: the case counts as one without any of the classes"
+
 _HEADINGS = ("case", "shape", "spacing (mm)", "axes", "intensity", "voxels per label", "status")
 
 
@@ -21,7 +24,8 @@ class CaseCheck:
         unit: of the spacing, "mm" or "px".
         orientation: such as "RAS".
         intensity: smallest and largest finite value.
-        voxels: number of voxels of each label value, without background.
+        voxels: number of voxels of each annotated label value, without background.
+        ignored: number of voxels that nobody annotated.
         errors: problems that prevent a training.
         warnings: unusual findings.
         duplicate_of: name of an earlier case with the same image; "" if there is none.
@@ -35,6 +39,7 @@ class CaseCheck:
     unit: str = "mm"
     intensity: tuple[float, float] | None = None
     voxels: dict[int, int] = field(default_factory=dict)
+    ignored: int = 0
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     duplicate_of: str = ""
@@ -74,7 +79,10 @@ def _row(check: CaseCheck) -> tuple[str, ...]:
         "x".join(f"{step:.3g}" for step in check.spacing),
         check.orientation,
         "{:g} to {:g}".format(*check.intensity) if check.intensity else "",
-        " ".join(f"{value}:{count}" for value, count in sorted(check.voxels.items())),
+        " ".join(
+            [f"{value}:{count}" for value, count in sorted(check.voxels.items())]
+            + ([f"ignored:{check.ignored}"] if check.ignored else [])
+        ),
         check.status,
     )
     return tuple(cell or "-" for cell in cells)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..images.geometry import world_axis
 from ..images.volume import Volume
+from ..label_maps import IGNORE
 from ..presets import Intensity
 from .normalization import foreground_mask
 
@@ -34,8 +35,10 @@ class Structure:
         volume_ml: its volume.
         extent_mm: size of its bounding box.
         faces_mm2: area of its surface's voxel faces across each axis.
-        slices: number of slices across each axis that contain it.
-        largest_component: fraction of its voxels in its largest connected component.
+        slices: number of slices across each axis that contain it; with ignored voxels, those
+            between the first and the last.
+        largest_component: fraction of its voxels in its largest connected component; ignored
+            voxels may connect them.
     """
 
     volume_ml: float
@@ -110,48 +113,51 @@ def _body_size(array: Array) -> Array:
 
 
 def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
-    if not values.any():
+    if not (values > 0).any():
         return {}
     box = tuple(slice(low, high) for low, high in zip(*_box(values > 0)))
     near = np.pad(values[box], 1)
+    ignored = near == IGNORE
     faces = np.array([_faces(near, axis) * spacing.prod() / spacing[axis] for axis in range(3)])
     found = {}
-    for value in np.unique(near)[1:]:
+    for value in np.unique(near[near > 0]):
         mask = near == value
         inside = [mask.any(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
         low, high = _box(mask)
         own_box = tuple(slice(*edges) for edges in zip(low, high))
+        has_ignored = ignored[own_box].any()
+        spans = [stop - start for start, stop in zip(low, high)]
         found[int(value)] = Structure(
             volume_ml=float(np.count_nonzero(mask) * spacing.prod() / 1000),
             extent_mm=_floats((np.array(high) - low) * spacing),
             faces_mm2=_floats(faces[:, value]),
-            slices=_ints([np.count_nonzero(each) for each in inside]),
-            largest_component=_largest_fraction(mask[own_box]),
+            slices=_ints(spans if has_ignored else [np.count_nonzero(each) for each in inside]),
+            largest_component=_largest_fraction(mask[own_box], ignored[own_box]),
         )
     return found
 
 
-def _largest_fraction(mask: Array) -> float:
+def _largest_fraction(mask: Array, ignored: Array) -> float:
     """Return the fraction of a mask's voxels in its largest 26-connected component."""
     from scipy import ndimage  # heavier than this module
 
-    components, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(components.ravel())[1:]
+    components, _ = ndimage.label(mask | ignored, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(components[mask])[1:]
     return float(sizes.max() / sizes.sum())
 
 
 def _faces(values: Array, axis: int) -> Array:
-    """Return the number of faces across an axis between each value and others."""
+    """Return the number of faces across an axis between each value and others, if annotated."""
     moved = np.moveaxis(values, axis, 0)
     one, other = moved[:-1], moved[1:]
-    is_face = one != other
+    is_face = (one != other) & (one != IGNORE) & (other != IGNORE)
     count = int(values.max()) + 1
     return np.bincount(one[is_face], minlength=count) + np.bincount(other[is_face], minlength=count)
 
 
 def _foreground_sample(array: Array, values: Array | None) -> Array:
     """Return the intensities (channel, n) of evenly drawn foreground voxels."""
-    places = np.flatnonzero(values) if values is not None else np.zeros(0, int)
+    places = np.flatnonzero(values > 0) if values is not None else np.zeros(0, int)
     places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
     index: tuple[Any, ...] = np.unravel_index(places, array.shape[1:])
     return np.asarray(array[(slice(None), *index)], np.float32)

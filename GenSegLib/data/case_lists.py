@@ -1,7 +1,7 @@
 """Lists of cases in JSON files: ours, the Decathlon's, nnU-Net's and MONAI's.
 
 They are read leniently, since files and lists are moved between computers and programs; see
-`_locate` for paths and `_parse_labels` for label maps.
+`_locate` for paths and `label_lists` for label maps.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from unicodedata import normalize
 
-from ..cases import Case, CaseSet, Role, read_person
+from ..cases import Case, CaseSet, Role, read_person, with_values
 from ..errors import GenSegError
 from ..files import read_json
-from ..images.file_names import IMAGE_SUFFIXES, image_stem, valid_file_name
-from ..label_maps import parse_labels
+from ..images.file_names import (
+    IMAGE_SUFFIXES,
+    frame_path,
+    image_stem,
+    split_frame,
+    valid_file_name,
+)
+from ..nesting import parse_includes
 from .image_folders import pair_folders, unpacked_image
+from .label_lists import LabelList, parse_label_list
 from .pairing import case_name
 
 _FIRST_CHANNEL = "_0000"
@@ -44,14 +51,17 @@ def read_case_list(path: Path) -> CaseSet:
         raise GenSegError(f"{path}: invalid file name in the list ({error.strerror})") from None
 
 
-def read_label_names(path: Path) -> dict[int, str]:
-    """Return the label names in a list of cases; empty if there are none.
+def read_label_list(path: Path) -> LabelList:
+    """Return the labels in a list of cases; empty if there are none.
 
     The cases themselves may be missing or of an unsupported kind.
     """
     with suppress(GenSegError):
-        return _parse_labels(read_json(path).get("labels", {}))
-    return {}
+        values = read_json(path)
+        found = parse_label_list(values.get("labels", {}))
+        includes = parse_includes(values.get("includes", {}))
+        return dataclasses.replace(found, includes=found.includes | includes)
+    return LabelList()
 
 
 def _reader_of(
@@ -100,9 +110,8 @@ def _read_decathlon(values: Mapping[str, Any], base: Path) -> CaseSet:
         _case(name, base, paths, label, role, person)
         for name, (paths, label, role, person) in zip(names, entries)
     )
-    labels = _parse_labels(values.get("labels", {}))
     modality = _parse_modality(values.get("modality", values.get("channel_names", {})))
-    return CaseSet(tuple(cases), labels, modality)
+    return _case_set(cases, values, modality)
 
 
 def _case(
@@ -142,7 +151,7 @@ def _read_nnunet_files(values: Mapping[str, Any], base: Path) -> CaseSet:
         file_name, person = valid_file_name(name), read_person(entry)
         cases.append(_case(file_name, base, images, labels[0], Role.TRAIN, person))
     modality = _parse_modality(values.get("channel_names", {}))
-    return CaseSet(tuple(cases), _parse_labels(values.get("labels", {})), modality)
+    return _case_set(cases, values, modality)
 
 
 def _read_nnunet_folders(values: Mapping[str, Any], base: Path) -> CaseSet:
@@ -155,7 +164,14 @@ def _read_nnunet_folders(values: Mapping[str, Any], base: Path) -> CaseSet:
         raise GenSegError(
             f"case {name} has no label in labelsTr; add the label or remove the image"
         )
-    return CaseSet(pairs.cases, _parse_labels(values.get("labels", {})), modality)
+    return _case_set(pairs.cases, values, modality)
+
+
+def _case_set(cases: Iterable[Case], values: Mapping[str, Any], modality: str) -> CaseSet:
+    """Return cases with the labels of their list."""
+    found = parse_label_list(values.get("labels", {}))
+    meant = tuple(with_values(case, found.values) for case in cases)
+    return CaseSet(meant, found.labels, modality, includes=found.includes)
 
 
 def _paths(value: object) -> list[str]:
@@ -195,6 +211,9 @@ def _locate(base: Path, text: str) -> Path:
     from lists; other suffixes; and other forms of Unicode. What is not found is returned as it is,
     for `checks` to report.
     """
+    _, frame = split_frame(base / text)
+    if frame is not None:
+        return frame_path(_locate(base, text.rpartition("#")[0]), frame)
     path = _pure(text)
     parts = [part for part in path.parts if part != path.anchor]
     tails = (base.joinpath(*parts[start:]) for start in range(1, len(parts) - 1))
@@ -215,26 +234,6 @@ def _variants(paths: Iterable[Path]) -> Iterator[Path]:
         for suffix in (own, *IMAGE_SUFFIXES):
             yield path.with_name(f"{stem}{_FIRST_CHANNEL}{suffix}")
             yield path.with_name(f"{stem}{suffix}")
-
-
-def _parse_labels(values: object) -> dict[int, str]:
-    """Parse {"1": "liver"}, as in the Decathlon, or {"liver": 1}, as in nnU-Net v2."""
-    if isinstance(values, Mapping) and _maps_names_to_values(values):
-        if "ignore" in values:
-            raise GenSegError('the label "ignore" is not supported; annotate these voxels')
-        if not all(isinstance(value, (int, str)) for value in values.values()):
-            raise GenSegError("region labels (several values per name) are not supported")
-        return parse_labels({str(value): name for name, value in values.items()})
-    return parse_labels(values)
-
-
-def _maps_names_to_values(values: Mapping[str, object]) -> bool:
-    is_value = [isinstance(value, (int, list)) or _is_integer(value) for value in values.values()]
-    return all(is_value) and not all(map(_is_integer, values))
-
-
-def _is_integer(text: object) -> bool:
-    return isinstance(text, str) and text.strip().lstrip("-").isdigit()
 
 
 def _channel_names(channels: object) -> list[str]:

@@ -19,6 +19,7 @@ from .case_cache import CacheEntry, CaseCache, content_key
 from .channels import read_channels
 from .distance_maps import DISTANCE_LIMIT_MM
 from .image_io import read_label
+from .label_sets import LabelSets
 from .preprocessing import Preprocessor
 from .stored_case import StoredCase, case_arrays
 from .training_case import InMemoryCase, TrainingCase
@@ -40,8 +41,9 @@ def load_training_cases(
     device: torch.device,
     cache: CaseCache | None = None,
     log: Callable[[str], None] = lambda _: None,
+    sets: LabelSets | None = None,
 ) -> list[TrainingCase]:
-    """Read and preprocess cases; label values become channels 1, 2, ... in the order of `labels`.
+    """Read and preprocess cases; label values become classes 1, 2, ... in the order of `labels`.
 
     Args:
         cases: the cases; an unlabeled one gets background everywhere, its label is not read.
@@ -50,11 +52,13 @@ def load_training_cases(
         device: where tensors are wanted.
         cache: for cases of more than `LARGE` voxels; without it all stay in memory.
         log: called with a message for each case that is added to the cache.
+        sets: meaning of the labels, with those of further cases; of these cases by default.
 
     Raises:
         GenSegError: a case cannot be read or preprocessed, or the disk is full.
     """
-    loader = _Loader(preset, labels, device, cache)
+    sets = sets or LabelSets.of([case.annotation for case in cases], labels, {})
+    loader = _Loader(preset, sets, device, cache)
     loaded = []
     for number, case in enumerate(cases, 1):
         result, is_new = loader.load(case)
@@ -66,7 +70,7 @@ def load_training_cases(
 
 @dataclass(frozen=True)
 class _Arrays:
-    """Image (channel, *shape), label of classes (*shape), and spacing in mm."""
+    """Image (channel, *shape), label of training values (*shape), and spacing in mm."""
 
     image: Array
     label: Array
@@ -77,12 +81,12 @@ class _Loader:
     def __init__(
         self,
         preset: Preset,
-        labels: Mapping[int, str],
+        sets: LabelSets,
         device: torch.device,
         cache: CaseCache | None,
     ) -> None:
         self._preset, self._device, self._cache = preset, device, cache
-        self._labels = dict(labels)
+        self._sets, self._labels = sets, dict(sets.names)
 
     def load(self, case: Case) -> tuple[TrainingCase, bool]:
         """Return a case, and whether it was added to the cache now."""
@@ -91,7 +95,7 @@ class _Loader:
         settings = self._preset.to_json()
         relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
         files = [path for path in (*case.images, _label_of(case)) if path is not None]
-        key = content_key(files, relevant | {"labels": list(self._labels.items())})
+        key = content_key(files, relevant | self._label_key(case))
         entry = self._cache.find(key)
         if entry is not None:
             return open_case(case.name, entry, self._device), False
@@ -101,35 +105,52 @@ class _Loader:
         entry = self._cache.store(key, *self._to_store(case, fine, coarse))
         return open_case(case.name, entry, self._device), True
 
+    def _label_key(self, case: Case) -> dict[str, Any]:
+        """Return what the values of a case's label depend on, for the cache."""
+        names = {"labels": list(self._labels.items())}
+        if not case.is_labeled:
+            return names
+        annotation = case.annotation.to_json()
+        sets = {"sets": self._sets.sets} if case.annotation.classes else {}
+        return names | annotation | sets | {"includes": dict(self._sets.includes)}
+
     def _preprocess(self, case: Case) -> tuple[_Arrays, _Arrays | None]:
-        preset, path = self._preset, _label_of(case)
+        preset = self._preset
         try:
             image = read_channels(case.images)
-            label = None if path is None else self._read_label(path, image)
-            fine = self._apply(preset, image, label)
+            label = self._read_label(case, image) if case.is_labeled else None
+            fine = self._apply(preset, case, image, label)
             if preset.coarse_spacing is None:
                 return fine, None
             coarse = replace(preset, spacing=preset.coarse_spacing)
-            return fine, self._apply(coarse, image, label)
+            return fine, self._apply(coarse, case, image, label)
         except GenSegError as error:
             raise GenSegError(f"case {case.name}: {error}") from error
 
-    def _read_label(self, path: Path, image: Volume) -> Volume:
-        return read_label(path, image, self._labels, terminology=self._preset.terminology)
+    def _read_label(self, case: Case, image: Volume) -> Volume:
+        return read_label(
+            case.label or Path(),
+            image,
+            self._labels,
+            terminology=self._preset.terminology,
+            annotation=case.annotation,
+            includes=self._sets.includes,
+        )
 
-    def _apply(self, preset: Preset, image: Volume, label: Volume | None) -> _Arrays:
+    def _apply(self, preset: Preset, case: Case, image: Volume, label: Volume | None) -> _Arrays:
         result = Preprocessor(preset).apply(image, label)
-        dtype = np.uint8 if len(self._labels) < 256 else np.int16
-        classes = np.zeros(result.image.shape[1:], dtype)
-        for index, value in enumerate(self._labels if result.label is not None else (), 1):
-            classes[result.label == value] = index
-        return _Arrays(result.image, classes, result.spacing)
+        if result.label is None:
+            empty = np.zeros(result.image.shape[1:], np.uint8)
+            return _Arrays(result.image, empty, result.spacing)
+        values = self._sets.encode(result.label, case.annotation)
+        return _Arrays(result.image, values, result.spacing)
 
     def _in_memory(self, case: Case, fine: _Arrays, coarse: _Arrays | None) -> InMemoryCase:
         dtype = np.int64 if case.is_labeled else np.uint8  # unlabeled cases may be many
         whole = replace(fine, label=fine.label.astype(dtype))
-        small = None if coarse is None else _to_case(case.name, coarse, self._device)
-        return _to_case(case.name, whole, self._device, small)
+        classes = self._sets.classes
+        small = None if coarse is None else _to_case(case.name, coarse, classes, self._device)
+        return _to_case(case.name, whole, classes, self._device, small)
 
     def _to_store(
         self, case: Case, fine: _Arrays, coarse: _Arrays | None
@@ -158,12 +179,16 @@ def open_case(name: str, entry: CacheEntry, device: torch.device) -> StoredCase:
             np.array(entry.array("coarse_label")),
             tuple(entry.values["coarse_spacing"]),
         )
-        coarse = _to_case(name, arrays, device)
+        coarse = _to_case(name, arrays, entry.values["classes"], device)
     return StoredCase(name, entry, coarse, device)
 
 
 def _to_case(
-    name: str, arrays: _Arrays, device: torch.device, coarse: InMemoryCase | None = None
+    name: str,
+    arrays: _Arrays,
+    classes: int,
+    device: torch.device,
+    coarse: InMemoryCase | None = None,
 ) -> InMemoryCase:
     image, label = (torch.from_numpy(a).to(device) for a in (arrays.image, arrays.label))
-    return InMemoryCase(name, image, label, arrays.spacing, coarse)
+    return InMemoryCase(name, image, label, arrays.spacing, coarse, classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from ..cases import Case, CaseSet
+from ..dicom.files import is_planar_file
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
-from ..images.geometry import plan_reorient
+from ..images.file_names import split_frame
+from ..images.label_counts import label_counts
 from ..images.size_checks import spacing_problem
 from ..images.volume import Volume
-from ..label_maps import format_labels
-from .case_check import CaseCheck
+from ..label_maps import IGNORE, format_labels
+from ..nesting import Includes
+from .annotation_checks import annotation_errors, known_volumes, without_drafts
+from .case_check import EMPTY_LABEL, NOTHING_LABELED, CaseCheck
 from .case_fingerprint import fingerprint_case
 from .channels import read_channels
+from .duplicates import ImageContent, describe_duplicate, image_content
 from .image_io import read_label
-from .volume_ranges import find_volume_outliers, to_ml
+from .volume_ranges import find_volume_outliers
 
 
 def check_cases(
@@ -41,35 +45,40 @@ def check_cases(
         One result per case, in order.
     """
     labels = dict(expected_labels or cases.labels)
-    checker = _Checker(labels, terminology or {})
+    checker = _Checker(labels, terminology or {}, cases.includes)
     checks = []
     for case in cases.cases:
         checks.append(checker.check(case))
         if progress:
             progress(len(checks), len(cases.cases))
     volumes = {
-        check.case: to_ml(check.voxels, check.spacing)
-        for check in checks
+        check.case: known_volumes(case.annotation, check, labels, cases.includes)
+        for case, check in zip(cases.cases, checks)
         if check.voxels and check.spacing
     }
     outliers = find_volume_outliers(volumes, labels)
-    checks = _allow_some_empty_labels(checks)
+    checks = _allow_some_empty_labels(cases, checks)
     return [
         replace(check, warnings=(*check.warnings, *outliers.get(check.case, ())))
         for check in checks
     ]
 
 
-def _allow_some_empty_labels(checks: Sequence[CaseCheck]) -> list[CaseCheck]:
+def _allow_some_empty_labels(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[CaseCheck]:
     """Turn an empty label into a warning if other cases have labels: none of the classes is there.
 
-    Patients without a lesion are cases to learn from.
+    Patients without a lesion are cases to learn from. A case that says so gets no warning.
     """
     if not any(check.voxels for check in checks):
         return list(checks)
+    stated = {case.name for case in cases.cases if case.annotation.classes}
     return [
-        replace(check, errors=(), warnings=(_NOTHING_LABELED, *check.warnings))
-        if check.errors == (_EMPTY_LABEL,)
+        replace(
+            check,
+            errors=(),
+            warnings=(*(() if check.case in stated else (NOTHING_LABELED,)), *check.warnings),
+        )
+        if check.errors == (EMPTY_LABEL,)
         else check
         for check in checks
     ]
@@ -85,16 +94,15 @@ def require_no_errors(checks: Sequence[CaseCheck]) -> None:
         )
 
 
-_EMPTY_LABEL = "the label is empty; segment the case or leave it out"
-_NOTHING_LABELED = "the label is empty: the case counts as one without any of the classes"
-
-
 class _Checker:
     """Checks cases one by one and remembers what must be consistent between them."""
 
-    def __init__(self, classes: Mapping[int, str], terminology: Mapping[int, str]) -> None:
+    def __init__(
+        self, classes: Mapping[int, str], terminology: Mapping[int, str], includes: Includes
+    ) -> None:
         self._classes, self._terminology = dict(classes), terminology
-        self._case_of_content: dict[str, tuple[str, str]] = {}
+        self._includes = includes
+        self._first_with: dict[str, tuple[str, ImageContent]] = {}
         self._channels: tuple[str, int] | None = None
 
     def check(self, case: Case) -> CaseCheck:
@@ -102,17 +110,21 @@ class _Checker:
         warnings: list[str] = []
         duplicate_of = ""
         image = _try_read(lambda: read_channels(case.images, finite=False), errors)
-        label, path = None, case.label if case.is_labeled else None
-        if path is not None:
-            label = _try_read(lambda: self._read_label(path, image, warnings), errors)
+        label = None
+        if case.label is not None and case.is_labeled:
+            label = _try_read(lambda: self._read_label(case, image, warnings), errors)
         if image is not None:
             warnings += image.warnings
             errors += _image_errors(image) + _privacy_errors(case)
             errors += self._channel_errors(case, image)
             duplicate_of = self._find_duplicate(case, image, errors, warnings)
         if label is not None:
-            errors += self._label_errors(label)
-        is_usable = errors in ([], [_EMPTY_LABEL])
+            found = annotation_errors(case.annotation, label, self._classes)
+            label = without_drafts(case.annotation, label, self._classes, warnings.append)
+            errors += found or self._label_errors(label)
+        counts = label_counts(label.array[0]) if label else {}
+        ignored = counts.pop(IGNORE, 0)
+        is_usable = errors in ([], [EMPTY_LABEL])
         return CaseCheck(
             case=case.name,
             shape=image.shape if image else (),
@@ -120,16 +132,23 @@ class _Checker:
             unit=image.unit if image else "mm",
             orientation=image.orientation if image else "",
             intensity=_intensity_range(image) if image else None,
-            voxels=_count_voxels(label) if label else {},
+            voxels=counts,
+            ignored=ignored,
             errors=tuple(errors),
             warnings=tuple(warnings),
             duplicate_of=duplicate_of,
             fingerprint=fingerprint_case(image, label) if image and is_usable else None,
         )
 
-    def _read_label(self, path: Path, image: Volume | None, warnings: list[str]) -> Volume:
+    def _read_label(self, case: Case, image: Volume | None, warnings: list[str]) -> Volume:
         return read_label(
-            path, image, self._classes, warnings.append, terminology=self._terminology
+            case.label or Path(),
+            image,
+            self._classes,
+            warnings.append,
+            terminology=self._terminology,
+            annotation=case.annotation,
+            includes=self._includes,
         )
 
     def _channel_errors(self, case: Case, image: Volume) -> list[str]:
@@ -142,9 +161,10 @@ class _Checker:
         return [f"the image has {channels}, but case {first} has {expected}{mixed}"]
 
     def _label_errors(self, label: Volume) -> list[str]:
-        voxels = _count_voxels(label)
+        voxels = label_counts(label.array[0])
+        voxels.pop(IGNORE, None)
         if not voxels:
-            return [_EMPTY_LABEL]
+            return [EMPTY_LABEL]
         unknown = sorted(voxels.keys() - self._classes.keys()) if self._classes else []
         if unknown:
             values = ", ".join(map(str, unknown))
@@ -156,19 +176,12 @@ class _Checker:
         self, case: Case, image: Volume, errors: list[str], warnings: list[str]
     ) -> str:
         """Return an earlier case whose image has the same voxels, perhaps in other axes."""
-        reorient = plan_reorient(image.affine, image.array.shape[1:4], "RAS")
-        array = np.ascontiguousarray(reorient.forward(image.array, 0))
-        content = hashlib.sha256(array.tobytes() + repr(array.shape).encode()).hexdigest()
-        first, axes = self._case_of_content.setdefault(content, (case.name, image.orientation))
+        content = image_content(image)
+        first, found = self._first_with.setdefault(content.digest, (case.name, content))
         if first == case.name:
             return ""
-        if axes == image.orientation:
-            errors.append(f"the image is a duplicate of case {first}")
-        else:
-            warnings.append(
-                f"the image has the same {array.size} voxels as case {first}, in other axes "
-                f"({image.orientation}, there {axes}); remove one of the two"
-            )
+        problems = errors if content.is_in_same_axes(found) else warnings
+        problems.append(describe_duplicate(content, found, first))
         return first
 
 
@@ -194,17 +207,13 @@ def _image_errors(image: Volume) -> list[str]:
 
 def _privacy_errors(case: Case) -> list[str]:
     """Find a DICOM folder named after the patient; the name would be copied into the run."""
-    if not case.image.is_dir():
+    path, _ = split_frame(case.image)
+    if not path.is_dir() and not is_planar_file(path):
         return []
-    name = find_identifying((case.name, *case.image.absolute().parts[-3:]), case.image)
+    name = find_identifying((case.name, *path.absolute().parts[-3:]), path)
     return [f"{name!r} {ADVICE}"] if name else []
 
 
 def _intensity_range(image: Volume) -> tuple[float, float]:
     finite = image.array[np.isfinite(image.array)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
-
-
-def _count_voxels(label: Volume) -> dict[int, int]:
-    values, counts = np.unique(label.array, return_counts=True)
-    return {int(v): int(n) for v, n in zip(values, counts) if v}

@@ -1,11 +1,15 @@
-"""Warnings about classes that no case or only one case shows.
+"""Warnings about classes that no case or only one case shows, or that are missing in some.
 
 Light: the standard library alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+
+from ..label_maps import format_labels
+
+_MAX_NAMES = 5
 
 
 def rare_class_warnings(
@@ -40,3 +44,35 @@ def rare_class_warnings(
                 "segment it in more cases"
             )
     return warnings
+
+
+def unnamed_note(preset: str, labels: Mapping[int, str]) -> str:
+    """Return what is assumed about labels without names.
+
+    Args:
+        preset: its name.
+        labels: its label map.
+    """
+    return (
+        f"the labels have no names: their values are taken as those of preset {preset} "
+        f"({format_labels(labels)}); check that they are"
+    )
+
+
+def missing_class_warnings(missing: Mapping[str, Sequence[str]], cases: int) -> list[str]:
+    """Return a line for each class that some cases lack without saying that it is absent.
+
+    Classes of one case alone have a warning of their own.
+
+    Args:
+        missing: names of the cases that lack a class, by its name.
+        cases: number of labeled cases.
+    """
+    return [
+        f"class {name} is missing in {len(lacking)} of {cases} labeled cases "
+        f"({', '.join(lacking[:_MAX_NAMES])}{', ...' if len(lacking) > _MAX_NAMES else ''}), which "
+        f'count as cases without it; in cases.json, "classes": {{"{name}": "not annotated"}} says '
+        'of a case that nobody looked for it, "absent" that it is not there'
+        for name, lacking in missing.items()
+        if lacking and cases - len(lacking) > 1
+    ]

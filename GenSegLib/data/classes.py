@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..case_annotation import ClassState
 from ..cases import Case, CaseSet, Role
 from ..errors import GenSegError
-from ..label_maps import collect_classes, preset_values
+from ..label_maps import collect_classes, format_labels, preset_values
+from ..nesting import unknown_names
 from ..presets import Preset
 from .case_check import CaseCheck
-from .class_counts import rare_class_warnings
+from .class_counts import missing_class_warnings, rare_class_warnings, unnamed_note
 from .image_io import find_concepts, read_segment_names
 
 
@@ -25,14 +27,27 @@ def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset
         labels of the preset, and the preset with the same values.
 
     Raises:
-        GenSegError: the cases have a class that the preset lacks.
+        GenSegError: the cases have a class that the preset lacks, or a class is said to include
+            one that there is not.
     """
     labels = cases.labels or collect_classes(_segment_names(c, preset) for c in cases.labeled)
+    _require_known(cases, labels or (preset.labels if preset else {}))
     if preset is None or not preset.labels:
         return replace(cases, labels=labels), preset
+    if not labels:
+        cases = replace(cases, notes=(*cases.notes, unnamed_note(preset.name, preset.labels)))
     labels = labels or preset.labels
     preset = preset.with_label_values(preset_values(labels, preset.labels))
     return replace(cases, labels=preset.labels | labels), preset
+
+
+def _require_known(cases: CaseSet, labels: Mapping[int, str]) -> None:
+    unknown = unknown_names(cases.includes, labels.values())
+    if unknown and labels:
+        raise GenSegError(
+            f'"includes" names {unknown[0]}, which is none of the classes '
+            f"{format_labels(labels)}; correct the name"
+        )
 
 
 def keep_classes(
@@ -71,7 +86,7 @@ def case_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
 
 
 def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
-    """Return the warnings of `rare_class_warnings`; none while a case has an error.
+    """Return the warnings of `class_counts`; none while a case has an error.
 
     Args:
         cases: with their label map, and their roles as far as they are known.
@@ -82,4 +97,20 @@ def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
     labeled = {case.name for case in cases.labeled}
     voxels = {check.case: check.voxels for check in checks if check.case in labeled}
     validation = {case.name for case in cases.of_role(Role.VALIDATE)}
-    return rare_class_warnings(cases.labels, voxels, validation)
+    missing = {name: _lacking(cases, checks, value, name) for value, name in cases.labels.items()}
+    return [
+        *rare_class_warnings(cases.labels, voxels, validation),
+        *missing_class_warnings(missing, len(labeled)),
+    ]
+
+
+def _lacking(cases: CaseSet, checks: Sequence[CaseCheck], value: int, name: str) -> list[str]:
+    """Return the completely annotated cases that lack a class without saying so."""
+    return [
+        case.name
+        for case, check in zip(cases.cases, checks)
+        if case.is_labeled
+        and not check.voxels.get(value)
+        and not check.ignored
+        and case.annotation.state(name) is ClassState.ANNOTATED
+    ]

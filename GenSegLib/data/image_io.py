@@ -15,15 +15,18 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the usual name
 from numpy.typing import DTypeLike
 
+from ..case_annotation import COMPLETE, Annotation
 from ..dicom import seg_reader
-from ..dicom.files import SEGMENTATION_CLASSES, is_segmentation
+from ..dicom.files import SEGMENTATION_CLASSES, is_planar_file, is_segmentation
 from ..dicom.multiframe import load_multiframe
+from ..dicom.planar import read_planar
 from ..dicom.series import load_series
 from ..dicom.terminology import ConceptKey, parse_terminology
 from ..errors import GenSegError
 from ..images import itk_files
-from ..images.file_names import is_raster_file
+from ..images.file_names import is_raster_file, split_frame
 from ..images.label_placement import PlacedLabel, place_label
+from ..images.label_regions import region_layers
 from ..images.nifti import (
     is_nifti_file,
     read_header,
@@ -33,15 +36,12 @@ from ..images.nifti import (
 )
 from ..images.nifti_header import is_nifti_name
 from ..images.raster_files import read_raster, read_raster_label, write_raster_label
-from ..images.seg_nrrd import (
-    Segment,
-    flatten_layers,
-    lost_voxels,
-    parse_segments,
-    segment_header,
-)
-from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid
+from ..images.seg_nrrd import Segment, parse_segments, segment_header
+from ..images.segment_overlaps import flatten_layers
+from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
 from ..label_maps import LARGEST_LABEL, Concepts, match_names
+from ..nesting import Includes
+from .annotated_voxels import settled, special_segments, with_new_values
 
 __all__ = [
     "Volume",
@@ -61,10 +61,11 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
     """Read a volume (channel, x, y, z) from a file or a DICOM series folder.
 
     Channels are the values of a voxel, or lie along the fourth axis of a NIfTI file. A 2-D image
-    is a volume of one slice. `channels.read_channels` reads an image with a file per channel.
+    is a volume of one slice, a DICOM clip a stack of its frames. `channels.read_channels` reads an
+    image with a file per channel.
 
     Args:
-        path: file or folder.
+        path: file or folder, or a frame of a file (`file_names.frame_path`).
         finite: refuse NaN and infinite voxels.
         dtype: voxel type; None keeps that of the file, which saves memory, and the file's memory
             layout (x fastest).
@@ -93,14 +94,17 @@ def read_label(
     *,
     terminology: Mapping[int, str] | None = None,
     ignore_unknown: bool = False,
+    annotation: Annotation = COMPLETE,
+    includes: Includes | None = None,
 ) -> Volume:
     """Read a label volume as int16 (1, x, y, z); floats close to whole numbers are accepted.
 
-    Overlapping segments of a `.seg.nrrd` or DICOM SEG are merged, the later over the earlier;
-    `read_segment_names` returns their names.
+    Overlapping segments of a `.seg.nrrd` or DICOM SEG are merged, the later over the earlier, and
+    inner classes over those around them; `read_segment_names` returns their names. Voxels of a
+    segment *Ignore*, and others that nobody annotated, are `IGNORE`.
 
     Args:
-        path: of the file.
+        path: of the file, or a frame of it.
         grid: the labeled image, on whose grid the label is placed by `place_label`.
         classes: name of each class; segments get the value of the class with their name, and the
             values of files without names stay as they are.
@@ -108,22 +112,25 @@ def read_label(
         terminology: entry of each class as 3D Slicer serializes it, for segments whose names are
             not among the classes.
         ignore_unknown: read segments that are not among the classes as background if others are.
+        annotation: which voxels were annotated.
+        includes: names of the classes within a class.
 
     Raises:
         GenSegError: as `read_image`; or a voxel is not a whole number in 0..32767, a segment is
             not among the classes, or the label does not belong to the image.
     """
     with _naming(path):
-        label, names = _read_segments(path, warn)
-        if classes and names:
+        label, names = _read_segments(path, warn, includes or {})
+        new = special_segments(names) if names else dict(annotation.values)
+        if classes and (own := {value: names[value] for value in names if value not in new}):
             concepts = find_concepts(path, terminology or {})
-            matched = match_names(names, classes, concepts, ignore_unknown=ignore_unknown)
-            label = _to_class_values(label, names, matched)
+            new |= match_names(own, classes, concepts, ignore_unknown=ignore_unknown)
+        label = with_new_values(label, new, keep_others=not (classes and names))
         placed = PlacedLabel(label) if grid is None else place_label(label, grid)
     unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
     for warning in (*(f"label: {text}" for text in sorted(unlike_image)), *placed.warnings):
         warn(warning)
-    return placed.volume
+    return settled(placed.volume, annotation)
 
 
 def read_segment_names(path: Path) -> dict[int, str]:
@@ -134,6 +141,7 @@ def read_segment_names(path: Path) -> dict[int, str]:
     Raises:
         GenSegError: as `read_label`.
     """
+    path, _ = split_frame(path)
     if is_segmentation(path):
         return seg_reader.read_segment_names(path)
     return {segment.value: segment.name for segment in _segments(path)}
@@ -145,6 +153,7 @@ def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
     Raises:
         GenSegError: as `read_label`.
     """
+    path, _ = split_frame(path)
     if is_segmentation(path):
         return seg_reader.read_segment_concepts(path)
     return {
@@ -199,10 +208,12 @@ def write_label(
     colors: Mapping[int, tuple[int, int, int]] | None = None,
     terminology: Mapping[int, str] | None = None,
     like: Path | None = None,
+    includes: Includes | None = None,
 ) -> None:
     """Write a label volume (1, x, y, z).
 
-    A `.seg.nrrd` includes names, colors and terminology, a `.png` the colors.
+    A `.seg.nrrd` includes names, colors and terminology, and outer classes with those within them
+    on layers of their own; a `.png` the colors. Other files hold exclusive labels.
 
     Args:
         path: of the file.
@@ -211,6 +222,7 @@ def write_label(
         colors: RGB, 0 to 255.
         terminology: 3D Slicer's terminology entries.
         like: see `write_image`.
+        includes: names of the classes within a class.
 
     Raises:
         GenSegError: as `write_image`; or a label is outside 0..32767.
@@ -226,21 +238,36 @@ def write_label(
         return
     names = names or {}
     values = sorted({*(int(v) for v in np.unique(label) if v), *names})
-    header = segment_header(values, volume.shape, names, colors or {}, terminology or {})
-    itk_files.save_image(_to_itk(volume), path, header)
+    named = {value: names.get(value, "") for value in values}
+    layers, layer_of = region_layers(smallest[0], named, includes or {})
+    header = segment_header(values, volume.shape, names, colors or {}, terminology or {}, layer_of)
+    itk_files.save_image(_to_itk(Volume(layers, volume.affine)), path, header)
 
 
 def _read(path: Path) -> Volume:
+    file, frame = split_frame(path)
+    if frame is not None:
+        with _naming(file):
+            return select_frame(_read(file), frame)
+    if is_planar_file(path):
+        return read_planar(path)
     if is_raster_file(path) and path.is_file():
         return read_raster(path)
     return read_nifti(path) if is_nifti_file(path) else _from_itk(_load_channels(path))
 
 
-def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dict[int, str]]:
+def _read_segments(
+    path: Path, warn: Callable[[str], None], includes: Includes
+) -> tuple[Volume, dict[int, str]]:
     """Read a label with the values of its own segments, and the names of those with voxels."""
+    file, frame = split_frame(path)
+    if frame is not None:
+        stack, names = _read_segments(file, warn, includes)
+        volume = select_frame(stack, frame)
+        return volume, _present(volume, names)
     if is_segmentation(path):
-        array, affine = seg_reader.read_segmentation(path, warn)
-        volume = Volume(_to_int16(path, array[None]), LPS_TO_RAS @ affine)
+        volume = seg_reader.read_segmentation(path, warn, includes)
+        volume = replace(volume, array=_to_int16(path, volume.array))
         return volume, _present(volume, seg_reader.read_segment_names(path))
     if is_raster_file(path):
         return read_raster_label(path), {}
@@ -256,10 +283,7 @@ def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dic
     volume = _from_itk(image)
     array = volume.array
     if segments:
-        flat = flatten_layers(array, segments)
-        for warning in lost_voxels(array, segments, flat):
-            warn(warning)
-        array = flat[None]
+        array = flatten_layers(array, segments, includes, warn)[None]
     volume = replace(volume, array=_to_int16(path, array))
     return volume, _present(volume, {segment.value: segment.name for segment in segments})
 
@@ -267,16 +291,6 @@ def _read_segments(path: Path, warn: Callable[[str], None]) -> tuple[Volume, dic
 def _present(label: Volume, names: Mapping[int, str]) -> dict[int, str]:
     values = set(np.unique(label.array).tolist())
     return {value: name for value, name in names.items() if value in values}
-
-
-def _to_class_values(
-    label: Volume, names: Mapping[int, str], class_of: Mapping[int, int]
-) -> Volume:
-    """Replace the values of segments by those of their classes, and of others by 0."""
-    table = np.zeros(max(names) + 1, np.int16)
-    for own, value in class_of.items():
-        table[own] = value
-    return replace(label, array=table[label.array])
 
 
 def _load_channels(path: Path) -> sitk.Image:

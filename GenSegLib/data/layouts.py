@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..cases import CaseSet
 from ..errors import GenSegError
-from .case_lists import read_case_list, read_label_names
+from .case_lists import read_case_list, read_label_list
 from .image_folders import list_images, list_labels, pair_folders, unlabeled_cases
 from .persons import with_persons
 
@@ -15,7 +15,7 @@ __all__ = [
     "list_images",
     "list_labels",
     "read_cases",
-    "read_label_names",
+    "read_label_list",
     "read_pair_folders",
     "with_unlabeled",
 ]

@@ -29,29 +29,33 @@ def case_arrays(
 
     Args:
         image: (channel, *shape), normalized.
-        label: (*shape) of class indices.
+        label: (*shape) of class indices, and of values of `LabelSets` beyond them.
         spacing: in mm.
         classes: number of classes, background included.
         limit_mm: distance to which signed distances are clipped.
     """
-    dtype = np.uint8 if classes <= 256 else np.int16
-    low, high = _bounding_box(label)
+    foreground = (label > 0) & (label < classes)
+    low, high = _bounding_box(foreground)
     reach = [int(np.ceil(limit_mm / step)) + 1 for step in spacing]
     start = [max(0, a - r) for a, r in zip(low, reach)]
     stop = [min(n, b + r) for n, b, r in zip(label.shape, high, reach)]
     near = label[tuple(slice(a, b) for a, b in zip(start, stop))]
-    distances = signed_distances(near, classes, tuple(spacing), limit_mm).numpy()
+    values = max(classes, 1 + int(label.max(initial=0)))
+    distances = signed_distances(near, values, tuple(spacing), limit_mm).numpy()
     every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
     places = {value: np.argwhere(near == value) + start for value in range(1, classes)}
     arrays = {
         "image": image.astype(np.float16),
-        "label": label.astype(dtype),
+        "label": label.astype(np.uint8 if values <= 256 else np.int16),
         "distances": distances[every].astype(np.float16),
         **{f"places_{value}": _thinned(found) for value, found in places.items()},
     }
-    counts = [len(found) for found in places.values()]
+    ignored = label == classes
+    if ignored.any():
+        arrays["annotated"] = _thinned(np.argwhere(~ignored))
     total = sum((found.sum(axis=0) for found in places.values()), np.zeros(label.ndim))
-    center = total / sum(counts) if any(counts) else (np.array(label.shape) - 1) // 2
+    size = sum(map(len, places.values()))
+    center = total / size if size else (np.array(label.shape) - 1) // 2
     return arrays, {
         "spacing": list(map(float, spacing)),
         "centroid": [float(place) for place in center],
@@ -59,7 +63,7 @@ def case_arrays(
         "high": high,
         "distances_start": start,
         "classes": classes,
-        "voxel_counts": counts,
+        "voxel_counts": np.bincount(label.ravel(), minlength=values).tolist(),
         "limit_mm": limit_mm,
     }
 
@@ -70,12 +74,11 @@ def _thinned(places: Array) -> Array:
     return places[::step].astype(np.int32)
 
 
-def _bounding_box(label: Array) -> tuple[list[int], list[int]]:
+def _bounding_box(mask: Array) -> tuple[list[int], list[int]]:
     """Return start and stop of the foreground along each axis; the whole array without one."""
-    low, high = [0] * label.ndim, list(label.shape)
-    mask = label > 0
-    for axis in range(label.ndim) if mask.any() else ():
-        inside = np.flatnonzero(mask.any(axis=tuple({*range(label.ndim)} - {axis})))
+    low, high = [0] * mask.ndim, list(mask.shape)
+    for axis in range(mask.ndim) if mask.any() else ():
+        inside = np.flatnonzero(mask.any(axis=tuple({*range(mask.ndim)} - {axis})))
         low[axis], high[axis] = int(inside[0]), int(inside[-1]) + 1
     return low, high
 
@@ -134,7 +137,7 @@ class StoredCase:
 
     def voxel_counts(self) -> dict[int, int]:
         """See `TrainingCase`."""
-        counts = enumerate(self._file.values["voxel_counts"], 1)
+        counts = enumerate(self._file.values["voxel_counts"])
         return {value: count for value, count in counts if count}
 
     def centroid(self) -> torch.Tensor:
@@ -155,7 +158,7 @@ class StoredCase:
 
     def patches(self, size: Sequence[int]) -> CasePatches:
         """See `TrainingCase`."""
-        return _StoredPatches(self, size, self._places())
+        return _StoredPatches(self, size, self._places(), self._annotated())
 
     def foreground_box(self) -> Box:
         """See `TrainingCase`; the margin is `MARGIN_MM`."""
@@ -166,10 +169,16 @@ class StoredCase:
     def read_box(self, box: Box) -> InMemoryCase:
         """See `TrainingCase`."""
         label = self.read("label", box)[0].long()
-        return InMemoryCase(self.name, self.read("image", box), label, self.spacing)
+        image, classes = self.read("image", box), self._file.values["classes"]
+        return InMemoryCase(self.name, image, label, self.spacing, None, classes)
 
     def _full_box(self) -> Box:
         return tuple(slice(0, size) for size in self.shape)
+
+    def _annotated(self) -> torch.Tensor | None:
+        if not self._file.has("annotated"):
+            return None
+        return torch.from_numpy(np.array(self._file.array("annotated")))
 
     def _places(self) -> list[torch.Tensor]:
         names = [f"places_{value}" for value in range(1, self._file.values["classes"])]
@@ -180,13 +189,21 @@ class StoredCase:
 class _StoredPatches:
     """Reads patches of a stored case; see `CasePatches`."""
 
-    def __init__(self, case: StoredCase, size: Sequence[int], places: list[torch.Tensor]) -> None:
+    def __init__(
+        self,
+        case: StoredCase,
+        size: Sequence[int],
+        places: list[torch.Tensor],
+        annotated: torch.Tensor | None,
+    ) -> None:
         stored = case.size_of("label")
         margins = symmetric_padding(stored, size)
         self._case, self._stored = case, stored
         self._before = [before for before, _ in margins]
         self.shape = tuple(n + sum(margin) for n, margin in zip(stored, margins))
-        self.voxels = [found + torch.tensor(self._before) for found in places]
+        before = torch.tensor(self._before)
+        self.voxels = [found + before for found in places]
+        self.annotated = None if annotated is None else annotated + before
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         """See `CasePatches`."""

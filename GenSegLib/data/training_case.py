@@ -23,6 +23,10 @@ class CasePatches(Protocol):
     def voxels(self) -> Sequence[torch.Tensor]:
         """Voxel indices (n, dims) of each foreground class that is present."""
 
+    @property
+    def annotated(self) -> torch.Tensor | None:
+        """Indices (n, dims) of voxels that are not ignored; None if no voxel is ignored."""
+
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image (channel, *size) and label (1, *size) of a box.
 
@@ -54,7 +58,7 @@ class TrainingCase(PatchSource, Protocol):
 
     @property
     def label(self) -> torch.Tensor:
-        """Whole label map (*shape) of class indices."""
+        """Whole label map (*shape) of class indices, and of values of `LabelSets` beyond them."""
 
     @property
     def spacing(self) -> tuple[float, ...]:
@@ -69,7 +73,7 @@ class TrainingCase(PatchSource, Protocol):
         """Size in voxels."""
 
     def voxel_counts(self) -> dict[int, int]:
-        """Return the number of voxels of each foreground class that is present."""
+        """Return the number of voxels of each value of the label, background included."""
 
     def centroid(self) -> torch.Tensor:
         """Return the foreground's mean voxel index; the image center if there is none."""
@@ -86,13 +90,19 @@ class TrainingCase(PatchSource, Protocol):
 
 @dataclass(frozen=True)
 class InMemoryCase:
-    """A case in memory; see `TrainingCase`."""
+    """A case in memory; see `TrainingCase`.
+
+    Attributes:
+        classes: number of classes; larger values of the label are those of `LabelSets`, first that
+            of ignored voxels. 0 if all values are classes.
+    """
 
     name: str
     image: torch.Tensor
     label: torch.Tensor
     spacing: tuple[float, ...]
     coarse: InMemoryCase | None = None
+    classes: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,11 +112,11 @@ class InMemoryCase:
     def voxel_counts(self) -> dict[int, int]:
         """See `TrainingCase`."""
         counts = torch.bincount(self.label.flatten()).tolist()
-        return {value: count for value, count in enumerate(counts) if value and count}
+        return {value: count for value, count in enumerate(counts) if count}
 
     def centroid(self) -> torch.Tensor:
         """See `TrainingCase`."""
-        found = torch.nonzero(self.label > 0).cpu()
+        found = torch.nonzero(self._is_foreground(self.label)).cpu()
         if len(found) == 0:
             found = torch.tensor([[(size - 1) // 2 for size in self.label.shape]])
         return found.float().mean(dim=0)
@@ -118,7 +128,16 @@ class InMemoryCase:
     def patches(self, size: Sequence[int]) -> CasePatches:
         """See `TrainingCase`."""
         image, label = _pad(self.image, size), _pad(self.label[None], size)
-        return _PaddedCase(image, label, _voxels_by_class(label[0]))
+        values = [int(value) for value in label.unique() if self._is_foreground(value)]
+        voxels = [torch.nonzero(label[0] == value).cpu() for value in values]
+        annotated = None
+        if self.classes and (self.label == self.classes).any():
+            before = [start for start, _ in symmetric_padding(self.shape, size)]
+            annotated = torch.nonzero(self.label != self.classes).cpu() + torch.tensor(before)
+        return _PaddedCase(image, label, voxels, annotated)
+
+    def _is_foreground(self, label: torch.Tensor) -> torch.Tensor:
+        return (label > 0) & (label < self.classes) if self.classes else label > 0
 
     def foreground_box(self) -> Box:
         """See `TrainingCase`."""
@@ -134,6 +153,7 @@ class _PaddedCase:
     image: torch.Tensor
     label: torch.Tensor
     voxels: list[torch.Tensor]
+    annotated: torch.Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,8 +173,3 @@ def symmetric_padding(shape: Sequence[int], size: Sequence[int]) -> list[tuple[i
 def _pad(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     margins = symmetric_padding(volume.shape[1:], size)
     return F.pad(volume, [value for pair in reversed(margins) for value in pair])
-
-
-def _voxels_by_class(label: torch.Tensor) -> list[torch.Tensor]:
-    values = [int(value) for value in label.unique() if value > 0]
-    return [torch.nonzero(label == value).cpu() for value in values]

@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from ..images.label_counts import label_counts
 
 _TOLERANCE = 1.5
 _MIN_CASES = 5
@@ -20,24 +21,18 @@ Volumes = Mapping[int, float]
 
 
 def label_volumes(label: NDArray[Any], values: Iterable[int], spacing: Iterable[float]) -> Volumes:
-    """Return the volumes of label values; slice by slice, since copies of large scans are large.
+    """Return the volumes of label values.
 
     Args:
         label: of label values, with three axes in any order.
         values: to measure.
         spacing: voxel size along each axis in mm.
     """
-    along = int(np.argmax(label.strides))
-    voxels = np.zeros(1, np.int64)
-    for part in np.moveaxis(label, along, 0):
-        counted = np.bincount(part.ravel(order="K"), minlength=len(voxels))
-        counted[: len(voxels)] += voxels
-        voxels = counted
-    counts = {value: int(voxels[value]) if value < len(voxels) else 0 for value in values}
-    return to_ml(counts, spacing)
+    counts = label_counts(label)
+    return to_ml({value: counts.get(value, 0) for value in values}, spacing)
 
 
-def to_ml(counts: Mapping[int, int], spacing: Iterable[float]) -> Volumes:
+def to_ml(counts: Mapping[int, float], spacing: Iterable[float]) -> Volumes:
     """Convert voxel counts at a spacing in mm to volumes in ml."""
     voxel_ml = math.prod(map(float, spacing)) / 1000
     return {value: count * voxel_ml for value, count in counts.items()}
@@ -69,17 +64,18 @@ def find_volume_outliers(
     They are often incomplete, or have swapped labels. With fewer than five cases none is found.
 
     Args:
-        cases: volumes in each labeled case; a missing label has none.
+        cases: volumes in each labeled case; a missing label has none, NaN is unknown.
         names: of the label values.
 
     Returns:
         By case name, a message for each outlier.
     """
     found: dict[str, list[str]] = {}
-    for value, name in names.items() if len(cases) >= _MIN_CASES else ():
-        sizes = sorted(volumes.get(value, 0.0) for volumes in cases.values())
-        for case, volumes in cases.items():
-            own = volumes.get(value, 0.0)
+    for value, name in names.items():
+        of_case = {case: volumes.get(value, 0.0) for case, volumes in cases.items()}
+        of_case = {case: own for case, own in of_case.items() if not math.isnan(own)}
+        sizes = sorted(of_case.values())
+        for case, own in of_case.items() if len(of_case) >= _MIN_CASES else ():
             smallest = sizes[1] if own == sizes[0] else sizes[0]  # of the other cases
             largest = sizes[-2] if own == sizes[-1] else sizes[-1]
             low, high = plausible_range(smallest, largest)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from ..case_annotation import Annotation, ClassState
 from ..data.image_io import Volume, read_label, read_segment_names
 from ..data.layouts import list_labels
 from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem
 from ..images.label_placement import place_together
-from ..label_maps import collect_classes, format_labels
+from ..label_maps import IGNORE, collect_classes, format_labels
+from ..nesting import region_values
 from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
+from .reference_list import ReferenceList
 from .score_tables import CaseResult, Evaluation
 
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
@@ -28,35 +33,49 @@ def evaluate_folders(
     references: Path,
     labels: Mapping[int, str],
     events: EventLog | None = None,
-    terminology: Mapping[int, str] | None = None,
+    given: ReferenceList | None = None,
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, of any file format.
 
     A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. The
     uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
-    they are. Cropped files and files in other axes are compared in physical space.
+    they are. Cropped files and files in other axes are compared in physical space. Voxels and
+    classes that nobody annotated in a reference do not count; a class that includes others is
+    scored with them.
 
     Args:
         predictions: folder of label volumes.
         references: folder of label volumes.
-        labels: value and name of the labels to score; if empty, all labels of the references.
+        labels: value and name of the labels to score; if empty, those of `given`, or all labels of
+            the references.
         events: receives the progress.
-        terminology: entries of the labels, see `read_label`.
+        given: what else is known of the references.
 
     Raises:
         GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
             lie in different places; the message names the case.
     """
     pairs = _pair(predictions, references)
-    known = dict(labels) or _labels_in([reference for _, _, reference in pairs])
+    given = given or ReferenceList()
+    known = dict(labels or given.labels) or _labels_in([path for _, _, path in pairs], given)
+    given = replace(given, labels=known)
+    regions = region_values(given.includes, known)
     results: list[CaseResult] = []
     units: set[str] = set()
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
-        predicted, expected = _read_pair(case, prediction, reference, known, terminology or {})
-        scores = case_scores(predicted.array[0], expected.array[0], known, expected.spacing)
+        predicted, expected = _read_pair(case, prediction, reference, given)
+        hidden = given.annotation(reference).names_with(ClassState.NOT_ANNOTATED, known.values())
+        scores = case_scores(
+            predicted.array[0],
+            expected.array[0],
+            known,
+            expected.spacing,
+            regions,
+            [value for value, name in known.items() if name in hidden],
+        )
         results.append(CaseResult(case, tuple(scores)))
         units.add(expected.unit)
     if events:
@@ -90,30 +109,41 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _labels_in(references: Sequence[Path]) -> dict[int, str]:
+def _labels_in(references: Sequence[Path], given: ReferenceList) -> dict[int, str]:
     """Return the classes of references: by name, and by value where a file has no names."""
     named = [names for path in references if (names := read_segment_names(path))]
     classes = collect_classes(named)
     values: set[int] = set()
     for path in references:
-        values |= {int(value) for value in np.unique(read_label(path, classes=classes).array)}
-    return {value: classes.get(value, f"label {value}") for value in sorted(values - {0})}
+        meaning = Annotation(values=given.annotation(path).values)
+        label = read_label(path, classes=classes, annotation=meaning)
+        values |= {int(value) for value in np.unique(label.array)}
+    values -= {0, IGNORE}
+    return {value: classes.get(value, f"label {value}") for value in sorted(values)}
 
 
 def _read_pair(
     case: str,
     prediction: Path,
     reference: Path,
-    labels: Mapping[int, str],
-    terminology: Mapping[int, str],
+    given: ReferenceList,
 ) -> tuple[Volume, Volume]:
-    """Read a prediction and its reference, with the values of `labels` and on one grid."""
-    predicted, expected = (
-        read_label(path, classes=labels, terminology=terminology, ignore_unknown=True)
-        for path in (prediction, reference)
+    """Read a prediction and its reference, with the values of the labels and on one grid."""
+    annotation = given.annotation(reference)
+    read = partial(
+        read_label,
+        classes=given.labels,
+        terminology=given.terminology,
+        ignore_unknown=True,
+        includes=given.includes,
+        annotation=Annotation(values=annotation.values),
     )
-    _require_same_values(case, (prediction, predicted), (reference, expected), labels)
+    predicted, expected = read(prediction), read(reference)
+    _require_same_values(case, (prediction, predicted), (reference, expected), given.labels)
     try:
+        if annotation.only_slices or annotation.scribbles:
+            # a file may hold a part of the image; what is not annotated depends on the whole
+            return predicted, read(reference, predicted, annotation=annotation)
         return place_together(predicted, expected)
     except GenSegError as error:
         raise GenSegError(
@@ -133,7 +163,7 @@ def _require_same_values(
     if len({bool(read_segment_names(path)) for path, _ in pair}) == 1:
         return
     for path, volume in pair:
-        unknown = sorted(set(np.unique(volume.array).tolist()) - {0, *labels})
+        unknown = sorted(set(np.unique(volume.array).tolist()) - {0, IGNORE, *labels})
         if unknown:
             values = ", ".join(map(str, unknown))
             raise GenSegError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from monai.metrics.meandice import compute_dice
 from monai.metrics.surface_dice import compute_surface_dice
 from numpy.typing import NDArray
 
+from ..images.label_regions import mask_of
+from ..label_maps import IGNORE
 from .score_tables import LabelScore
+from .surface_distances import surface_scores
 
 Array = NDArray[Any]
 
@@ -23,19 +26,28 @@ _MM3_PER_ML = 1000.0
 
 
 def case_scores(
-    prediction: Array, reference: Array, labels: Iterable[int], spacing: Sequence[float]
+    prediction: Array,
+    reference: Array,
+    labels: Iterable[int],
+    spacing: Sequence[float],
+    regions: Mapping[int, Collection[int]] | None = None,
+    hidden: Collection[int] = (),
 ) -> list[LabelScore]:
     """Compute the scores of each label of a case.
 
     Dice and HD95 as in Taha and Hanbury, BMC Med Imaging 2015, doi:10.1186/s12880-015-0068-x;
     surface Dice as in Nikolov et al., J Med Internet Res 2021, doi:10.2196/26151, with surface
-    voxels in place of surface areas.
+    voxels in place of surface areas. Ignored voxels of the reference do not count, see
+    `surface_scores` for their surfaces.
 
     Args:
         prediction: (x, y, z) label values.
-        reference: (x, y, z) label values on the same grid.
+        reference: (x, y, z) label values on the same grid, and `IGNORE`.
         labels: values to score, in the order of the result.
         spacing: of the grid in mm.
+        regions: values that count for a label, such as those of classes within it; its own by
+            default.
+        hidden: labels that nobody annotated in the reference; all their scores are NaN.
 
     Raises:
         ValueError: the shapes differ.
@@ -45,13 +57,27 @@ def case_scores(
     if prediction.shape.count(1) == 1:  # an image: its single slice has no surface
         spacing = [step for step, size in zip(spacing, prediction.shape) if size > 1]
         prediction, reference = prediction.squeeze(), reference.squeeze()
-    return [
-        _label_score(label, prediction == label, reference == label, spacing) for label in labels
-    ]
+    known = reference != IGNORE
+    known = None if known.all() else known
+    scores = []
+    for label in labels:
+        if label in hidden:
+            scores.append(LabelScore(label, *(math.nan,) * 4))
+            continue
+        values = (regions or {}).get(label, (label,))
+        masks = [mask_of(array, values) for array in (prediction, reference)]
+        if known is not None:
+            masks[0] &= known
+        scores.append(_label_score(label, masks[0], masks[1], spacing, known))
+    return scores
 
 
 def _label_score(
-    label: int, prediction: Array, reference: Array, spacing: Sequence[float]
+    label: int,
+    prediction: Array,
+    reference: Array,
+    spacing: Sequence[float],
+    known: Array | None,
 ) -> LabelScore:
     excess = int(np.count_nonzero(prediction)) - int(np.count_nonzero(reference))
     volume_error = excess * math.prod(spacing) / _MM3_PER_ML
@@ -62,14 +88,18 @@ def _label_score(
         return LabelScore(label, 0.0, diagonal, 0.0, volume_error)
     box = _box(prediction | reference)
     pair = _as_batch(prediction[box]), _as_batch(reference[box])
+    dice = float(compute_dice(*pair))
     steps = [float(step) for step in spacing]
+    if known is not None:
+        parts = (array[box] for array in (prediction, reference, known))
+        distances = surface_scores(*parts, steps, TOLERANCE_MM)
+        return LabelScore(label, dice, *distances, volume_error)
     with warnings.catch_warnings():
         # MONAI warns about a deprecated argument that it passes itself
         warnings.filterwarnings("ignore", "(?s).*always_return_as_numpy")
         hd95 = compute_hausdorff_distance(*pair, True, percentile=95, spacing=steps)
         surface = compute_surface_dice(*pair, [TOLERANCE_MM], True, spacing=steps)
-    dice = compute_dice(*pair)
-    return LabelScore(label, float(dice), float(hd95), float(surface), volume_error)
+    return LabelScore(label, dice, float(hd95), float(surface), volume_error)
 
 
 def _box(mask: Array) -> tuple[slice, ...]:

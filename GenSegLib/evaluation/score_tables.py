@@ -31,7 +31,8 @@ class LabelScore:
 
     If a label is in neither the prediction nor the reference, the first three are NaN and means
     skip them. If it is in only one of them, Dice is 0 and HD95 is the image's diagonal, so that a
-    missed structure lowers the mean.
+    missed structure lowers the mean. Of a label that nobody annotated in the reference, all are
+    NaN.
     """
 
     label: int

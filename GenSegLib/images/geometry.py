@@ -6,6 +6,7 @@ Arrays are (channel, x, y, z), affines 4x4 RAS in mm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -14,6 +15,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..label_maps import IGNORE
 from .resampling import resample, target_size
 
 Array = NDArray[Any]
@@ -22,6 +24,7 @@ Size = tuple[int, int, int]
 _POSITIVE = "RAS"
 _NEGATIVE = "LPI"
 _SPACING_TOLERANCE = 1e-3
+_ANNOTATED = 0.49  # of a voxel: half of it but for rounding
 
 
 class Step(Protocol):
@@ -156,14 +159,28 @@ class GridTransform:
         return array
 
     def forward_label(self, label: Array) -> Array:
-        """Transform a (x, y, z) label to the output grid, one-hot where a step interpolates."""
+        """Transform a (x, y, z) label to the output grid, one-hot where a step interpolates.
+
+        A voxel is `IGNORE` unless the annotated part of what it covers is at least half a voxel of
+        the coarser grid, so that single annotated slices are not lost; what lies outside an image
+        with ignored voxels is ignored.
+        """
+        has_ignored = bool((label == IGNORE).any())
+        outside = IGNORE if has_ignored else 0
         if not any(step.interpolates for step in self.steps):
-            return self.forward(label[np.newaxis])[0]
-        shares = (
-            (value, self.forward((label == value)[np.newaxis].astype(np.float32), value == 0)[0])
-            for value in np.union1d(label, 0)
-        )
-        return argmax_label(shares, label.dtype)
+            return self.forward(label[np.newaxis], outside)[0]
+        values = np.union1d(label, 0)
+        shares = ((v, self._share(label == v, v == outside)) for v in values if v != IGNORE)
+        result = argmax_label(shares, label.dtype)
+        if has_ignored:
+            steps = (factor for step in self.steps for factor in getattr(step, "scale", ()))
+            least = _ANNOTATED / math.prod(max(1.0, factor) for factor in steps)
+            result[self._share(label != IGNORE, False) < least] = IGNORE
+        return result
+
+    def _share(self, mask: Array, outside: bool) -> Array:
+        """Return the fraction of each voxel of the output grid that a mask (x, y, z) covers."""
+        return self.forward(mask[np.newaxis].astype(np.float32), outside)[0]
 
 
 def plan_reorient(affine: Array, size: Size, orientation: str) -> Reorient:

@@ -20,6 +20,7 @@ from .. import __version__
 from ..errors import GenSegError
 from ..files import read_json, write_json
 from ..label_maps import check_labels
+from ..nesting import check_includes, parse_includes, region_values
 from ..presets import Preset
 from ..settings import at_least, is_number, is_spacing, require, setting, validate
 from . import manifest
@@ -63,6 +64,7 @@ class ModelMetadata:
         volumes: smallest and largest volume of each label in the training cases, in ml.
         versions: of the packages that the model was made with.
         training: record of its training.
+        includes: names of the classes within a class; the network's classes are exclusive.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ModelMetadata:
     volumes: dict[int, tuple[float, float]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
     training: TrainingRecord = field(default_factory=TrainingRecord)
+    includes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the entries.
@@ -86,6 +89,7 @@ class ModelMetadata:
         """
         validate(self)
         _require_plain(self.network_args)
+        check_includes(self.includes)
         known = set(self.volumes) <= set(self.labels) and all(map(_is_range, self.volumes.values()))
         require(known, "volumes", "the smallest and largest volume of each label")
         scores = isinstance(self.validation, dict) and all(map(is_number, self.validation.values()))
@@ -99,6 +103,11 @@ class ModelMetadata:
     def label_values(self) -> tuple[int, ...]:
         """The voxel value of each class of the network, background (0) first."""
         return (0, *sorted(self.labels))
+
+    @property
+    def regions(self) -> dict[int, tuple[int, ...]]:
+        """The values in the region of each label: its own and those of labels within it."""
+        return region_values(self.includes, self.labels)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -126,6 +135,7 @@ class ModelMetadata:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries of a MONAI bundle, and GenSeg's own under `genseg`."""
+        includes = {outer: list(inner) for outer, inner in self.includes.items()}
         return {
             "version": "1.0.0",
             "changelog": {"1.0.0": "initial version"},
@@ -152,6 +162,7 @@ class ModelMetadata:
                 "volumes": {str(value): list(ends) for value, ends in self.volumes.items()},
                 "versions": self.versions,
                 "training": asdict(self.training),
+                **({"includes": includes} if includes else {}),
             },
         }
 
@@ -173,6 +184,7 @@ class ModelMetadata:
             check_labels(own["labels"])
             own["spacing"] = None if own["spacing"] is None else tuple(own["spacing"])
             own["training"] = TrainingRecord(**own["training"])
+            own["includes"] = parse_includes(own.get("includes", {}))
             own["volumes"] = {int(value): tuple(ends) for value, ends in own["volumes"].items()}
             return cls(name=str(values["name"]), **own)
         except GenSegError as fault:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..files import write_text
+from ..images.label_regions import joint_box, mask_of
 from ..images.volume import Volume
 
 Array = NDArray[Any]
@@ -48,7 +49,11 @@ class Measurement:
 
 
 def measure(
-    case: str, image: Volume, label: Volume, names: Mapping[int, str]
+    case: str,
+    image: Volume,
+    label: Volume,
+    names: Mapping[int, str],
+    regions: Mapping[int, Sequence[int]] | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure each class of a case.
 
@@ -57,23 +62,33 @@ def measure(
         image: its first channel is measured.
         label: (1, x, y, z) label values on the image's grid.
         names: of the classes to measure, in their order.
+        regions: values that belong to a class, see `nesting`; its own by default.
     """
     classes = label.array[0]
     boxes = ndimage.find_objects(classes)
     return tuple(
-        _measure_class(Measurement(case, value, name, 0, 0.0), image, classes, boxes)
+        _measure_class(
+            Measurement(case, value, name, 0, 0.0),
+            image,
+            classes,
+            boxes,
+            (regions or {}).get(value, (value,)),
+        )
         for value, name in names.items()
     )
 
 
 def _measure_class(
-    empty: Measurement, image: Volume, classes: Array, boxes: Sequence[Any]
+    empty: Measurement,
+    image: Volume,
+    classes: Array,
+    boxes: Sequence[Any],
+    values: Sequence[int],
 ) -> Measurement:
-    value = empty.label
-    box = boxes[value - 1] if value <= len(boxes) else None
+    box = joint_box(boxes, values)
     if box is None:
         return empty
-    mask = classes[box] == value
+    mask = mask_of(classes[box], values)
     start = np.array([part.start for part in box], float)
     intensities = image.array[0][box][mask].astype(np.float64)
     center = start + ndimage.center_of_mass(mask)
@@ -81,7 +96,7 @@ def _measure_class(
     voxels = int(np.count_nonzero(mask))
     return Measurement(
         empty.case,
-        value,
+        empty.label,
         empty.name,
         voxels,
         voxels * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000,

@@ -65,7 +65,9 @@ def volume_warnings(label: Volume, metadata: ModelMetadata) -> list[str]:
         label: (1, x, y, z) of label values.
         metadata: of the model; labels without a known range are not checked.
     """
-    volumes = label_volumes(label.array[0], metadata.volumes, label.spacing)
+    regions = metadata.regions
+    own = label_volumes(label.array[0], metadata.labels, label.spacing)
+    volumes = {value: sum(own[v] for v in regions[value]) for value in metadata.volumes}
     outliers = []
     for value, (smallest, largest) in sorted(metadata.volumes.items()):
         low, high = plausible_range(smallest, largest)

@@ -5,13 +5,14 @@ Labels are modified in place, since those of large scans are large.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..images.label_regions import joint_box, mask_of
 from ..presets import Preset
 
 Array = NDArray[Any]
@@ -19,22 +20,30 @@ Array = NDArray[Any]
 _MIN_FRACTION = 0.1  # of the largest component's voxels
 
 
-def postprocess(label: Array, preset: Preset, labels: Sequence[int]) -> Array:
+def postprocess(
+    label: Array,
+    preset: Preset,
+    labels: Sequence[int],
+    regions: Mapping[int, Sequence[int]] | None = None,
+) -> Array:
     """Keep the largest components, then fill holes, as the preset says.
 
     Args:
         label: (x, y, z) label values; it is modified.
         preset: of the model.
         labels: label values of the model, without background.
+        regions: values that belong to a label, see `nesting`; its own by default.
     """
     if label.strides[0] < label.strides[-1]:  # x fastest, as in image files: as fast as z fastest
-        return postprocess(label.T, preset, labels).T
+        return postprocess(label.T, preset, labels, regions).T
     if preset.largest_component:
-        label = largest_components(label, preset.with_single_component(labels))
+        label = largest_components(label, preset.with_single_component(labels), regions)
     return fill_holes(label, labels) if preset.fill_holes else label
 
 
-def largest_components(label: Array, labels: Iterable[int]) -> Array:
+def largest_components(
+    label: Array, labels: Iterable[int], regions: Mapping[int, Sequence[int]] | None = None
+) -> Array:
     """Keep the largest connected component of each label; the rest becomes background.
 
     If that component reaches a face of the volume, other components that reach the same face and
@@ -44,14 +53,18 @@ def largest_components(label: Array, labels: Iterable[int]) -> Array:
     Args:
         label: (x, y, z) label values of the whole field of view; it is modified.
         labels: values to process; others are unchanged.
+        regions: values that connect a label, those of classes within it; its own by default.
     """
     boxes = ndimage.find_objects(label)
     for value in labels:
-        box = boxes[value - 1] if value <= len(boxes) else None
+        values = (regions or {}).get(value, (value,))
+        box = joint_box(boxes, values)
         if box is not None:
-            mask = label[box] == value
-            faces = [(part.start == 0, part.stop == n) for part, n in zip(box, label.shape)]
-            label[box][mask] = np.where(_in_largest_component(mask, faces), value, 0)
+            part = label[box]
+            mask = mask_of(part, values)
+            faces = [(side.start == 0, side.stop == n) for side, n in zip(box, label.shape)]
+            kept, own = _in_largest_component(mask, faces), part[mask]
+            part[mask] = np.where(kept | (own != value), own, 0)
     return label
 
 

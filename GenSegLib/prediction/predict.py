@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data.channels import group_files, read_channels
 from ..data.image_io import write_image, write_label
 from ..dicom import seg_writer
+from ..dicom.files import is_dicom_file
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
 from ..events import EventLog
@@ -169,7 +170,10 @@ class _PredictionJob:
         if prediction.warnings:
             self.with_warnings.append(name)
         if self.measured is not None:
-            self.measured += measure(name, image, prediction.label, self.predictor.metadata.labels)
+            metadata = self.predictor.metadata
+            self.measured += measure(
+                name, image, prediction.label, metadata.labels, metadata.regions
+            )
         if prediction.expected_dice is not None:
             self.expected_dice[name] = dict(prediction.expected_dice)
 
@@ -230,8 +234,9 @@ def _uncertainty_file(target: Path) -> Path:
 
 
 def _privacy_warnings(path: Path, name: str) -> tuple[str, ...]:
-    """Warn if the output's name, that of its DICOM folder, identifies the patient."""
-    return (ADVICE,) if path.is_dir() and find_identifying([name], path) else ()
+    """Warn if the output's name, that of its DICOM folder or file, identifies the patient."""
+    is_dicom = path.is_dir() or is_dicom_file(path)
+    return (ADVICE,) if is_dicom and find_identifying([name], path) else ()
 
 
 def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMetadata) -> None:
@@ -249,6 +254,7 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
             preset.colors,
             preset.terminology,
             like=image,
+            includes=metadata.includes,
         )
     if target.suffix == ".png":
         names = {str(value): name for value, name in metadata.labels.items()}

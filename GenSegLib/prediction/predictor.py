@@ -224,7 +224,8 @@ class Predictor:
             accumulator.add_uncertainty(box, inverter, slabs)
 
     def _postprocess(self, label: np.ndarray) -> np.ndarray:
-        return postprocess(label, self._preset, self.metadata.label_values[1:])
+        values = self.metadata.label_values[1:]
+        return postprocess(label, self._preset, values, self.metadata.regions)
 
     @property
     def _classes(self) -> int:

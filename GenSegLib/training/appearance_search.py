@@ -130,14 +130,14 @@ class AppearanceSearch:
         rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
         network = learner.averaged_segmenter
         weights = list(network.parameters())
-        total = 0.0
+        total, sets = 0.0, learner.problem.sets
         batches = -(-_VALIDATION_PATCHES // learner.config.batch_size)
         for _ in range(batches):
             views = learner.sampler.validation_views(rng, self._target_scanner)
             for weight, images, labels in views:
                 if weight > 0:
                     logits = learner.problem.segment(weights, images, network)
-                    total += weight * float(segmentation_loss(logits, labels))
+                    total += weight * float(segmentation_loss(logits, labels, sets=sets))
         return total / batches
 
     def values(self) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution
 from ..computing.devices import choose_device, to_device
 from ..config import TrainConfig
+from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
 from ..feedback import Feedback
 from ..multilevel import TrilevelProblem, effective_learning_rates
@@ -41,6 +41,7 @@ class Learner:
         validation_count: number of validation cases.
         classes: number of classes, background included.
         unlabeled: unlabeled cases for self-training and for contrasts of regions.
+        sets: meaning of the labels; without them, all are classes.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Learner:
         validation_count: int,
         classes: int,
         unlabeled: Sequence[TrainingCase] = (),
+        sets: LabelSets | None = None,
     ) -> None:
         self.config, self.preset, self.classes = config, preset, classes
+        self.sets = sets or LabelSets.of((), {k: f"class {k}" for k in range(1, classes)}, {})
         self.device = choose_device(config.device)
         self.cases, self.training_count = list(cases), len(cases) - validation_count
         self.feedback = Feedback()
@@ -63,10 +66,12 @@ class Learner:
         self.policy = policy.scaled(config.augmentation_strength)
         torch.manual_seed(config.seed)
         self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
-        self.arguments = network_arguments(config.segmenter, preset, classes)
+        self.arguments = network_arguments(config.network, preset, classes)
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
+        partial_sets = self.sets if self._is_any_partial() else None
+        self.problem.sets = partial_sets
         if preset.class_weighting:  # else voxels need not be counted
             self.problem.class_weights = self._class_weights(preset.class_weighting)
         self.engine, self.discriminator = build_engine(
@@ -79,7 +84,15 @@ class Learner:
             self.problem.generator, config.ema_decay, use_buffers=False
         )
         self.sampler = BatchSampler(
-            config, self.policy, cases, self.training_count, classes, preset, self.rng, unlabeled
+            config,
+            self.policy,
+            cases,
+            self.training_count,
+            classes,
+            preset,
+            self.rng,
+            unlabeled,
+            partial_sets,
         )
         self.search = self._build_search(has_targets=bool(unlabeled))
         self.pseudo_labels = PseudoLabels(unlabeled, self.device) if config.self_training else None
@@ -93,10 +106,20 @@ class Learner:
         return None if weights is None else weights.to(self.device)
 
     def _count_voxels(self) -> list[int]:
-        """Return the number of voxels of each class in all labeled cases, background first."""
-        counts = [case.voxel_counts() for case in self.cases]
-        classes = [sum(each.get(c, 0) for each in counts) for c in range(1, self.classes)]
-        return [sum(math.prod(case.shape) for case in self.cases) - sum(classes), *classes]
+        """Return the number of voxels of each class in all labeled cases, background first.
+
+        Voxels of a set count for its first class, ignored ones for none.
+        """
+        totals = [0] * self.classes
+        for case in self.cases:
+            for value, count in case.voxel_counts().items():
+                if value != self.classes:
+                    totals[self.sets.first_class[value]] += count
+        return totals
+
+    def _is_any_partial(self) -> bool:
+        """Return whether a case has labels beyond the classes."""
+        return any(max(case.voxel_counts(), default=0) >= self.classes for case in self.cases)
 
     def _can_prefetch(self) -> bool:
         """Return whether a core is free for it, and steps leave the random generator alone."""
@@ -168,7 +191,9 @@ class Learner:
     def set_segmenter_lr(self, factor: float) -> None:
         """Scale the segmenter's learning rate of the settings."""
         for group in self.engine.middle.optimizer.param_groups:
-            group["lr"] = self.config.segmenter_lr * factor * self.lr_factor
+            group["lr"] = (
+                self.config.segmenter_lr * group.get("lr_factor", 1.0) * factor * self.lr_factor
+            )
 
     def set_lr_factor(self, factor: float) -> None:
         """Scale the learning rates of all levels, the segmenter's from its next step on."""

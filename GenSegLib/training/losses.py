@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from ..augmentation.spatial import one_hot
+from ..data.label_sets import LabelSets
 
 Logits = Union[torch.Tensor, tuple[torch.Tensor, ...]]
 """Logits (batch, class, *shape), or those of all levels of deep supervision, finest first."""
 
 _SMOOTH = 1e-3
+_SMALLEST = 1e-6  # voxels, by which sums are divided
 _MAX_WEIGHT_RATIO = 20.0
 _BLOCK = 4  # voxels per side
 
@@ -39,7 +41,10 @@ def class_weights(voxels: Sequence[int], exponent: float) -> torch.Tensor | None
 
 
 def segmentation_loss(
-    logits: Logits, labels: torch.Tensor, weights: torch.Tensor | None = None
+    logits: Logits,
+    labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    sets: LabelSets | None = None,
 ) -> torch.Tensor:
     """Return the sum of batch Dice loss and cross-entropy.
 
@@ -49,15 +54,22 @@ def segmentation_loss(
     logits upsampled to full size at a fraction of its cost; levels are weighted by 1, 1/2, 1/4, ...
     (Isensee et al., Nat Methods 2021).
 
+    Where only a set of classes is known, the cross-entropy is that of the sum of their
+    probabilities (the marginal loss of Shi et al., Med Image Anal 2021,
+    doi:10.1016/j.media.2021.101979), and the Dice loss of a class in the set leaves the voxel out.
+    Ignored voxels have no part in the loss.
+
     Args:
         logits: (batch, class, *shape), or those of all levels of deep supervision, finest first.
         labels: integer labels (batch, 1, *shape).
-        weights: of the classes in the cross-entropy, whose weighted mean is taken.
+        weights: of the classes in the cross-entropy, whose weighted mean is taken; that of a set is
+            that of its first class.
+        sets: meaning of labels beyond the classes; None if there are none.
     """
     levels = logits if isinstance(logits, tuple) else (logits,)
-    masks = one_hot(labels, levels[0].shape[1])
+    masks = one_hot(labels, levels[0].shape[1] if sets is None else sets.values)
     terms = [
-        0.5**depth * _level_loss(level, _mean_over_blocks(masks, level.shape[2:]), weights)
+        0.5**depth * _level_loss(level, _mean_over_blocks(masks, level.shape[2:]), weights, sets)
         for depth, level in enumerate(levels)
     ]
     return torch.stack(terms).sum() / sum(0.5**depth for depth in range(len(levels)))
@@ -69,7 +81,7 @@ def finest_level(logits: Logits) -> torch.Tensor:
 
 
 def _mean_over_blocks(masks: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Return the fractions of the classes in the voxels of a coarser level."""
+    """Return the fractions of the labels in the voxels of a coarser level."""
     blocks = [size // coarse for size, coarse in zip(masks.shape[2:], shape)]
     if max(blocks) == 1:
         return masks
@@ -77,26 +89,48 @@ def _mean_over_blocks(masks: torch.Tensor, shape: Sequence[int]) -> torch.Tensor
 
 
 def _level_loss(
-    logits: torch.Tensor, fractions: torch.Tensor, weights: torch.Tensor | None
+    logits: torch.Tensor,
+    fractions: torch.Tensor,
+    weights: torch.Tensor | None,
+    sets: LabelSets | None,
 ) -> torch.Tensor:
     """Return the loss of logits for fractions of the classes, both (batch, class, *shape).
 
-    On a CPU the sums over all voxels of a class are faster with channels first.
+    With sets, the fractions are those of all labels. On a CPU the sums over all voxels of a class
+    are faster with channels first.
     """
     log_probabilities = torch.log_softmax(logits.float().contiguous(), 1)
-    axes = [0, *range(2, logits.ndim)]
+    if sets is None:
+        entropy = _mean_entropy(log_probabilities, fractions, weights)
+        return dice_loss(log_probabilities.exp(), fractions) + entropy
+    certain = (~sets.members).index_fill(0, torch.arange(sets.classes), True)
+    known = torch.tensordot(fractions, certain.to(fractions), dims=([1], [0])).movedim(-1, 1)
+    of_classes = fractions[:, : sets.classes]
+    dice = dice_loss(known * log_probabilities.exp(), of_classes)
+    marginals = [log_probabilities[:, list(each)].logsumexp(1) for each in sets.sets[1:]]
+    log_probabilities = torch.cat([log_probabilities, *(each[:, None] for each in marginals)], 1)
+    fractions = torch.cat([of_classes, fractions[:, sets.classes + 1 :]], 1)
+    if weights is not None:
+        weights = weights[[k for v, k in enumerate(sets.first_class) if v != sets.classes]]
+    return dice + _mean_entropy(log_probabilities, fractions, weights)
+
+
+def _mean_entropy(
+    log_probabilities: torch.Tensor, fractions: torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the mean cross-entropy; 0 where no label counts."""
+    axes = [0, *range(2, fractions.ndim)]
     likelihoods, sizes = (fractions * log_probabilities).sum(axes), fractions.sum(axes)
     if weights is not None:
         likelihoods, sizes = weights * likelihoods, weights * sizes
-    entropy = -likelihoods.sum() / sizes.sum()
-    return dice_loss(log_probabilities.exp(), fractions) + entropy
+    return -likelihoods.sum() / sizes.sum().clamp_min(_SMALLEST)
 
 
 def dice_loss(probabilities: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
     """Return the batch Dice loss, averaged over the foreground classes.
 
     Args:
-        probabilities: (batch, class, *shape).
+        probabilities: (batch, class, *shape); 0 where the class is not known.
         fractions: of the classes in each voxel (batch, class, *shape).
     """
     predicted, target = probabilities[:, 1:], fractions[:, 1:]

@@ -21,6 +21,7 @@ from ..augmentation.spatial import one_hot
 from ..computing.devices import Precision
 from ..computing.memory_format import CHANNELS_LAST, to_memory_format
 from ..computing.micro_batches import MicroBatches, forward_with
+from ..data.label_sets import LabelSets
 from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import StepSizes, Tensors
 from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
@@ -70,6 +71,7 @@ class SegmentationProblem:
         memory_format: of the segmenter; the generator always uses channels last.
         micro_batches: splits batches if memory is short.
         class_weights: of the classes in the segmenter's cross-entropy; None if all weigh the same.
+        sets: meaning of labels beyond the classes; None if there are none.
     """
 
     segmenter: nn.Module
@@ -87,6 +89,7 @@ class SegmentationProblem:
     memory_format: str = CHANNELS_LAST
     micro_batches: MicroBatches = field(default_factory=MicroBatches)
     class_weights: torch.Tensor | None = None
+    sets: LabelSets | None = None
 
     def __post_init__(self) -> None:
         self.discriminator.eval()
@@ -277,7 +280,7 @@ class SegmentationProblem:
         return self._segmentation_loss(self.segment(segmenter, images), labels)
 
     def _segmentation_loss(self, logits: Logits, labels: torch.Tensor) -> torch.Tensor:
-        return segmentation_loss(logits, labels, self.class_weights)
+        return segmentation_loss(logits, labels, self.class_weights, self.sets)
 
     def segment(
         self, weights: Tensors, images: torch.Tensor, segmenter: nn.Module | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..augmentation.patches import AnyPatchSampler
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance
 from ..augmentation.region_table import divide_cases, target_contrasts
@@ -24,11 +25,13 @@ class Recoloring:
         appearance: recolors by region.
         distribution: what recolored training images are drawn from.
         other_scanner: distribution of validation images as another scanner would show them.
+        donors: sampler of unlabeled patches, whose style others get.
     """
 
     appearance: RegionAppearance
     distribution: AppearanceDistribution
     other_scanner: AppearanceDistribution
+    donors: AnyPatchSampler | None = None
 
     def __call__(
         self,
@@ -39,7 +42,12 @@ class Recoloring:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images (batch, channel, *s), some recolored, and labels (batch, 1, *s)."""
         chosen = distribution or self.distribution
-        return self.appearance.recolor(images, labels[:, 1:], chosen, rng), labels[:, :1]
+        donors = self._sample_donors if self.donors else None
+        return self.appearance.recolor(images, labels[:, 1:], chosen, rng, donors), labels[:, :1]
+
+    def _sample_donors(self, rng: RandomGenerator, count: int) -> torch.Tensor:
+        assert self.donors is not None
+        return self.donors.sample(rng, count)[0]
 
     def set_targets(self, cases: Sequence[DividedCase], seed: int) -> None:
         """Take contrasts from the regions of labeled cases from now on."""
@@ -58,9 +66,13 @@ def recoloring_of(
     cases: Sequence[TrainingCase],
     unlabeled: Sequence[TrainingCase],
     device: torch.device,
+    class_count: int = 0,
 ) -> tuple[list[CaseWithRegions], Recoloring]:
-    """Divide the cases of a training into regions, and return them with their recoloring."""
-    divided, table = divide_cases(cases, config.seed, device)
+    """Divide the cases of a training into regions, and return them with their recoloring.
+
+    `class_count` is that of `find_regions`.
+    """
+    divided, table = divide_cases(cases, config.seed, device, class_count)
     clusters = [image_clusters(case, config.seed) for case in unlabeled]
     targets = target_contrasts(clusters, device)
     is_bounded = preset.intensity.kind == "window"

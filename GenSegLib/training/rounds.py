@@ -131,7 +131,7 @@ class Rounds:
     ) -> None:
         labels = (case.label.cpu().numpy() for case in learner.validation_cases)
         pairs = zip(predicted, labels)
-        dice = mean_dice([class_dices(each, label, learner.classes) for each, label in pairs])
+        dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
         if math.isnan(dice):
             return
         improved = dice > state.best_dice + _MIN_IMPROVEMENT

@@ -19,7 +19,9 @@ from ..augmentation.patches import (
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import SpatialStrength
+from ..augmentation.transplants import TransplantSampler, flat_case
 from ..config import TrainConfig
+from ..data.label_sets import LabelSets
 from ..data.training_case import PatchSource, TrainingCase
 from ..feedback import Feedback
 from ..presets import Preset
@@ -48,6 +50,7 @@ class BatchSampler:
         preset: the task's preset.
         rng: random generator.
         unlabeled: unlabeled cases, whose contrasts recolored images get.
+        sets: meaning of labels beyond the classes; None if there are none.
     """
 
     def __init__(
@@ -60,15 +63,21 @@ class BatchSampler:
         preset: Preset,
         rng: RandomGenerator,
         unlabeled: Sequence[TrainingCase] = (),
+        sets: LabelSets | None = None,
     ) -> None:
         self.config, self.policy, self.classes, self.rng = config, policy, classes, rng
+        self._values = classes if sets is None else sets.values
         self.names = [case.name for case in cases]
         self._training = range(training_count)
         self._preset = preset
         self.recoloring: Recoloring | None = None
         sources: Sequence[PatchSource] = cases
         if config.generator == "regions":
-            sources, self.recoloring = recoloring_of(config, preset, cases, unlabeled, rng.device)
+            sources, self.recoloring = recoloring_of(
+                config, preset, cases, unlabeled, rng.device, classes
+            )
+        if self.recoloring is not None and unlabeled:
+            self.recoloring.donors = patch_sampler(unlabeled, preset, with_margin=True)
         self._training_patches = patch_sampler(sources[:training_count], preset, with_margin=True)
         self._all_patches = patch_sampler(sources, preset, with_margin=True)
         validation = sources[training_count:]
@@ -77,9 +86,7 @@ class BatchSampler:
         if config.has_pairs:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
-            self._registered = PairSampler(
-                cases, classes, preset.patch_size, own, coordinates=preset.coordinates
-            )
+            self._registered = pair_sampler(cases, classes, preset, own, sets)
             self.apply_feedback(Feedback())
 
     def apply_feedback(self, feedback: Feedback) -> None:
@@ -108,7 +115,7 @@ class BatchSampler:
         if others:
             unlabeled = self._unlabeled_patches.sample(self.rng, others)
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
-        images, labels = augment(images, labels, self.classes, policy, self.rng, size)
+        images, labels = augment(images, labels, self._values, policy, self.rng, size)
         first = count - others if others else count // 2
         if not self.config.self_training or not 0 < first < count:
             return images, labels
@@ -127,6 +134,10 @@ class BatchSampler:
         if not self._unlabeled:
             return 0
         return int(self.config.unlabeled_fraction * self.config.batch_size + self.rng.uniform(1))
+
+    def validation(self) -> Pair:
+        """Sample pairs of validation cases, or of training cases if there are none."""
+        return self._validation_patches.sample(self.rng, self.config.batch_size)
 
     def validation_views(
         self, rng: RandomGenerator, other_scanner: float
@@ -180,7 +191,7 @@ class BatchSampler:
             reconstructed=self._reconstructed(),
             real=self.real(include_validation=False),
             blended=self.blended(include_validation=False),
-            validation=self._validation_patches.sample(self.rng, self.config.batch_size),
+            validation=self.validation(),
             seed=self._seed(),
         )
 
@@ -196,6 +207,31 @@ class BatchSampler:
 
     def _seed(self) -> int:
         return self.rng.integers(2**31 - 2, 1)[0]
+
+
+def pair_sampler(
+    cases: Sequence[TrainingCase],
+    classes: int,
+    preset: Preset,
+    rng: RandomGenerator,
+    sets: LabelSets | None = None,
+) -> PairSampler:
+    """Return the sampler of generated pairs that suits the preset's images.
+
+    Args:
+        cases: preprocessed cases.
+        classes: number of classes, background included.
+        preset: the task's preset.
+        rng: random generator.
+        sets: meaning of labels beyond the classes; None if there are none.
+    """
+    if preset.spatial_dims == 2:
+        cases = [flat_case(case) for case in cases]
+    settings = {"coordinates": preset.coordinates, "sets": sets}
+    if preset.blending == "transplantation":
+        turns = preset.augmentation.rotation, preset.mirror_axes
+        return TransplantSampler(cases, classes, preset.patch_size, rng, *turns, **settings)
+    return PairSampler(cases, classes, preset.patch_size, rng, **settings)
 
 
 def patch_sampler(

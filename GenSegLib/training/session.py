@@ -11,10 +11,12 @@ from ..cases import Case, Role
 from ..computing.devices import choose_device
 from ..data.case_cache import FOLDER, CaseCache
 from ..data.case_loading import load_training_cases
+from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
 from ..data.volume_ranges import find_volume_outliers
 from ..errors import GenSegError
 from ..events import EventLog
+from ..label_maps import IGNORE
 from ..runs import RunFolder
 from .checkpoints import load_checkpoint
 from .learner import Learner
@@ -29,9 +31,8 @@ class Session:
     names: dict[int, str]
 
     def to_label_values(self, classes: torch.Tensor) -> torch.Tensor:
-        """Convert a map of classes to the label values of the cases."""
-        values = torch.tensor([0, *self.names], device=classes.device)
-        return values[classes.long()]
+        """Convert a map of classes to the label values of the cases, and `IGNORE`."""
+        return self.learner.sets.decode(classes, IGNORE)
 
 
 def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
@@ -53,15 +54,19 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
     cache = CaseCache(run.path.parent / FOLDER, config.cache_gb * 1e9)
     log = (events or EventLog(None)).log
 
+    sets = LabelSets.of([case.annotation for case in cases.labeled], names, cases.includes)
+
     def load(cases: Sequence[Case]) -> list[TrainingCase]:
-        return load_training_cases(cases, run.preset, names, device, cache, log)
+        return load_training_cases(cases, run.preset, names, device, cache, log, sets)
 
     labeled, unlabeled = [*training, *validation], _unlabeled_cases(run)
     loaded, loaded_unlabeled = load(labeled), load(unlabeled)
-    for case, lines in find_volume_outliers(case_volumes(loaded, names), names).items():
+    for case, lines in find_volume_outliers(case_volumes(loaded, sets), names).items():
         for line in lines:
             log(f"case {case}: {line}", "warning")
-    learner = Learner(config, run.preset, loaded, len(validation), len(names) + 1, loaded_unlabeled)
+    learner = Learner(
+        config, run.preset, loaded, len(validation), sets.classes, loaded_unlabeled, sets
+    )
     return Session(learner, names)
 
 

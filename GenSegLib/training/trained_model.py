@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..models.folder import ModelMetadata
+from ..models.provenance import with_provenance
 from ..models.training_record import USELESS_DICE, TrainingRecord
 from ..models.weights import save_model
 from ..networks import segmenter_target
@@ -81,7 +82,7 @@ def write_model(
         validation_dice: mean Dice on the validation cases before the final phase trained on them.
         record: of the training.
     """
-    network = run.config.segmenter
+    network = run.config.network
     spacings = zip(*(case.spacing for case in learner.cases))
     metadata = ModelMetadata(
         name=run.path.absolute().name,
@@ -93,7 +94,8 @@ def write_model(
         cases=len(learner.cases),
         validation={} if validation_dice is None else {"dice": round(validation_dice, 4)},
         spacing=tuple(statistics.median(axis) for axis in spacings),
-        volumes=volume_ranges(case_volumes(learner.cases, labels)),
-        training=record,
+        volumes=volume_ranges(case_volumes(learner.cases, learner.sets)),
+        training=with_provenance(record, run),
+        includes=run.cases.includes,
     )
     save_model(run.model, metadata, learner.averaged_segmenter.state_dict())

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..augmentation.spatial import argmax_channel
+from ..data.label_sets import LabelSets
 from ..data.training_case import Box, TrainingCase
+from ..images.label_regions import mask_of
+from ..nesting import region_values
 from ..networks.slice_wise import as_window_network
 from ..prediction.ensemble import EnsemblePredictor
 from ..prediction.postprocessing import postprocess
@@ -37,6 +40,7 @@ class CaseSegmenter:
     def __init__(self, learner: Learner, values: Sequence[int]) -> None:
         self._learner, self._preset = learner, learner.preset
         self._values = np.array([0, *values])
+        self._regions = region_values(learner.sets.includes, learner.sets.names)
         network: nn.Module = as_window_network(learner.averaged_segmenter, learner.preset)
         self._predictor = EnsemblePredictor([network], learner.device, batch_size=1)
 
@@ -81,16 +85,31 @@ class CaseSegmenter:
                 slabs.append(argmax_channel(part[None])[0, 0].byte().cpu().numpy())
                 certain.append(part.amax(0).half().cpu().numpy())
         labels = self._values[np.concatenate(slabs, axis=windows.along)]
-        labels = postprocess(labels, self._preset, self._values[1:].tolist())
+        labels = postprocess(labels, self._preset, self._values[1:].tolist(), self._regions)
         classes = np.searchsorted(self._values, labels).astype(np.uint8)
         return classes, np.concatenate(certain, axis=windows.along)
 
 
-def class_dices(predicted: Classes, label: Classes, classes: int) -> list[float]:
-    """Return the Dice of each foreground class; NaN for one that is in neither."""
+def class_dices(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:
+    """Return the Dice of each foreground class, classes within it included.
+
+    Voxels that are ignored do not count. The Dice is NaN for a class that is in neither, or that
+    nobody annotated.
+
+    Args:
+        predicted: (*shape) of classes.
+        label: (*shape) of training labels.
+        sets: meaning of the labels.
+    """
+    present = set(np.flatnonzero(np.bincount(label.ravel(), minlength=sets.values)).tolist())
+    known = label != sets.classes
     scores = []
-    for value in range(1, classes):
-        first, second = predicted == value, label == value
+    for k in range(1, sets.classes):
+        inside, uncertain = sets.region_values(k)
+        if present.intersection(uncertain) - {sets.classes}:
+            scores.append(math.nan)
+            continue
+        first, second = mask_of(predicted, sets.regions[k]) & known, mask_of(label, inside)
         size = int(first.sum()) + int(second.sum())
         scores.append(2 * int((first & second).sum()) / size if size else math.nan)
     return scores

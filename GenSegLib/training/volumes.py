@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
 from ..data.volume_ranges import Volumes, to_ml
 
 
-def case_volumes(cases: Sequence[TrainingCase], values: Collection[int]) -> dict[str, Volumes]:
+def case_volumes(cases: Sequence[TrainingCase], sets: LabelSets) -> dict[str, Volumes]:
     """Return the volume of each label value in ml by case; 2-D cases are left out.
 
+    The volume of a class includes those of classes within it. It is NaN where it is not known: in
+    cases with ignored voxels, and for classes that nobody annotated.
+
     Args:
-        cases: the cases, whose classes 1, 2, ... stand for the values in ascending order.
-        values: label values.
+        cases: the cases.
+        sets: meaning of their labels.
     """
     volumes = {}
     for case in cases:
         if len(case.spacing) == 3:
             counts = case.voxel_counts()
-            voxels = {value: counts.get(k, 0) for k, value in enumerate(sorted(values), 1)}
+            voxels = {
+                value: _region_count(counts, k, sets) for k, value in enumerate(sets.names, 1)
+            }
             volumes[case.name] = to_ml(voxels, case.spacing)
     return volumes
 
 
+def _region_count(counts: Mapping[int, int], k: int, sets: LabelSets) -> float:
+    """Return the number of voxels in the region of a class; NaN if it is not known."""
+    inside, uncertain = sets.region_values(k)
+    if any(counts.get(value) for value in uncertain):
+        return math.nan
+    return sum(counts.get(value, 0) for value in inside)
+
+
 def volume_ranges(cases: Mapping[str, Volumes]) -> dict[int, tuple[float, float]]:
-    """Return the smallest and largest volume of each label value in ml, to four digits."""
+    """Return the smallest and largest known volume of each label value in ml, to four digits."""
     by_value: dict[int, list[float]] = {}
     for volumes in cases.values():
         for value, volume in volumes.items():
-            by_value.setdefault(value, []).append(float(f"{volume:.4g}"))
+            if not math.isnan(volume):
+                by_value.setdefault(value, []).append(float(f"{volume:.4g}"))
     return {value: (min(volumes), max(volumes)) for value, volumes in by_value.items()}

@@ -65,7 +65,8 @@ def test_one_name_is_one_class_whatever_its_values(tmp_path: Path) -> None:
     assert [check.voxels for check in checks] == [{1: 768, 2: 512}] * 2
     loaded = load_training_cases(cases.cases, GENERIC, cases.labels, torch.device("cpu"))
     for case in loaded:
-        assert case.voxel_counts() == {1: 768, 2: 512}
+        counts = case.voxel_counts()
+        assert {value: counts[value] for value in (1, 2)} == {1: 768, 2: 512}
 
 
 def test_the_names_of_segments_reach_the_training(tmp_path: Path) -> None:
@@ -88,6 +89,14 @@ def test_values_of_files_without_names_are_those_of_the_list(tmp_path: Path) -> 
     assert preset.labels == {2: "Liver", 1: "Lesion"}
     assert preset.terminology == {2: "liver's", 1: "lesion's"}
     assert preset.optional_labels == (1,)
+
+
+def test_values_without_names_are_those_of_the_preset_and_a_note_says_so(tmp_path: Path) -> None:
+    cases = CaseSet((write_case(tmp_path, "a", {"Liver": 1, "Lesion": 2}, ".nii.gz"),))
+    cases, _ = with_classes(cases, LIVER)
+    assert cases.labels == LIVER.labels
+    assert "no names: their values are taken as those of preset" in cases.notes[-1]
+    assert "(1 Liver, 2 Lesion)" in cases.notes[-1]
 
 
 def test_a_class_that_the_preset_lacks_is_refused(tmp_path: Path) -> None:
@@ -150,8 +159,8 @@ def test_classes_of_all_files_have_distinct_values() -> None:
         ({1: "liver ", 2: "LESION"}, {1: 1, 2: 2}),
         ({1: "Lesion", 2: "Liver"}, {1: 2, 2: 1}),
         ({1: "Lesion"}, {1: 2, 2: 1}),
-        ({1: "Hepar", 2: "Tumor"}, {1: 1, 2: 2}),
-        ({1: "Hepar"}, {1: 1, 2: 2}),
+        ({4: "Label 1", 5: "Segment_2"}, {1: 4, 2: 5}),
+        ({7: "liver", 9: "Label 2"}, {1: 7, 2: 9}),
     ],
 )
 def test_a_preset_takes_the_values_of_the_cases(
@@ -160,7 +169,9 @@ def test_a_preset_takes_the_values_of_the_cases(
     assert preset_values(found, {1: "Liver", 2: "Lesion"}) == values
 
 
-@pytest.mark.parametrize("found", [{3: "cancer"}, {1: "liver", 3: "vessel"}])
+@pytest.mark.parametrize(
+    "found", [{3: "cancer"}, {1: "liver", 3: "vessel"}, {1: "Spleen"}, {1: "Spleen", 2: "Kidney"}]
+)
 def test_cases_with_other_classes_than_the_preset_are_refused(found: dict[int, str]) -> None:
     with pytest.raises(GenSegError, match="expects 1 Liver, 2 Lesion; rename"):
         preset_values(found, {1: "Liver", 2: "Lesion"})

@@ -15,7 +15,7 @@ from GenSegLib.data.layouts import (
     list_images,
     list_labels,
     read_cases,
-    read_label_names,
+    read_label_list,
     read_pair_folders,
 )
 from GenSegLib.data.pairing import pair_names
@@ -360,8 +360,8 @@ def test_our_own_list_has_one_or_several_images_a_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"background": 0, "whole": [1, 2]}, "region labels"),
-        ({"background": 0, "liver": 1, "ignore": 2}, "ignore"),
+        ({"a": [1, 2], "b": [2, 3]}, "neither is within the other"),
+        ({"both": [1, 2], "left": 1, "right": 2}, "has no value that is not in a region within"),
         (["liver"], "must be an object"),
     ],
 )
@@ -515,14 +515,14 @@ def test_a_series_is_paired_with_the_dicom_seg_of_the_same_name(
         ({"training": [], "labels": {"0": "background", "1": "Liver"}}, {1: "Liver"}),
         ({"channel_names": {"0": "T1", "1": "T2"}, "labels": {"Liver": 1}}, {1: "Liver"}),
         ({"made by": "another tool"}, {}),
-        ({"labels": {"Liver": [1, 2]}}, {}),
+        ({"labels": {"Liver": [1, 2]}}, {1: "Liver"}),
     ],
 )
 def test_label_names_are_read_even_if_the_cases_are_not_supported(
     tmp_path: Path, values: dict[str, object], names: dict[int, str]
 ) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps(values), encoding="utf-8")
-    assert read_label_names(tmp_path / "dataset.json") == names
+    assert read_label_list(tmp_path / "dataset.json").labels == names
 
 
 def test_a_series_in_nested_folders_belongs_to_the_case_of_the_outer_one(

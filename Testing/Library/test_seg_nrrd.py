@@ -134,9 +134,11 @@ def test_segments_that_vanish_in_an_overlap_are_a_warning_with_the_numbers(tmp_p
     path = write_overlap(tmp_path / "a.seg.nrrd", ("part", "whole"))
     label = read_label(path, warn=warnings.append)
     assert np.unique(label.array).tolist() == [0, 2]
-    assert len(warnings) == 1
+    assert len(warnings) == 2
     assert "segment part overlaps later segments: 36 of its 36 voxels become whole" in warnings[0]
     assert "no voxel is left" in warnings[0]
+    assert "100% of segment part lies within whole: " in warnings[1]
+    assert '--includes "whole=part"' in warnings[1]
 
 
 def test_a_part_after_its_whole_is_kept_and_the_loss_of_the_whole_is_counted(

@@ -12,6 +12,7 @@ import torch
 from small_runs import small_run
 from torch import nn
 
+from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.training import rounds
@@ -90,9 +91,10 @@ def test_with_a_coarse_spacing_validation_localizes_the_organ_first(session: Ses
 
 def test_a_class_in_neither_map_has_no_dice_and_no_part_in_means() -> None:
     label = np.array([0, 1, 1, 0], np.uint8)
-    scores = class_dices(label, label, 3)
+    sets = LabelSets.of((), {1: "Liver", 2: "Tumor"}, {})
+    scores = class_dices(label, label, sets)
     assert scores[0] == 1.0 and math.isnan(scores[1])
-    assert class_dices(np.array([2, 1, 1, 0], np.uint8), label, 3) == [1.0, 0.0]
+    assert class_dices(np.array([2, 1, 1, 0], np.uint8), label, sets) == [1.0, 0.0]
     assert mean_dice([scores, [0.5, 0.25]]) == pytest.approx((0.75 + 0.25) / 2)
     assert math.isnan(mean_dice([[math.nan, math.nan]]))
 

@@ -1,0 +1,76 @@
+"""Which voxels of a label were annotated.
+
+While a label is placed on its image's grid, voxels to ignore and those of a segment *Background*
+have values above all labels; afterwards they are `IGNORE` and 0.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case_annotation import PLANES, Annotation
+from ..images.geometry import world_axis
+from ..images.volume import Volume
+from ..label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, special_value
+
+Array = NDArray[Any]
+
+_MARKS = {IGNORE: LARGEST_LABEL + 1, BACKGROUND: LARGEST_LABEL + 2}
+
+
+def special_segments(names: Mapping[int, str]) -> dict[int, int]:
+    """Return `IGNORE` or `BACKGROUND` for the segments of these names, by their value."""
+    return {value: mark for value, name in names.items() if (mark := special_value(name))}
+
+
+def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool) -> Volume:
+    """Replace the values of a label; `IGNORE` and `BACKGROUND` become marks, see `settled`.
+
+    Args:
+        label: (1, x, y, z) of values of 0 or more.
+        new: new value by old value.
+        keep_others: keep values without a new one; else they become background.
+    """
+    if not new and keep_others:
+        return label
+    size = 1 + max(int(label.array.max(initial=0)), *new, 0)
+    table = np.arange(size) if keep_others else np.zeros(size, np.int64)
+    for old, value in new.items():
+        table[old] = _MARKS.get(value, value)
+    dtype = np.int16 if table.max(initial=0) <= LARGEST_LABEL else np.int32
+    return replace(label, array=table.astype(dtype)[label.array])
+
+
+def settled(label: Volume, annotation: Annotation) -> Volume:
+    """Return a placed label as int16, with `IGNORE` where nobody annotated.
+
+    Args:
+        label: (1, x, y, z) on the image's grid, with marks of `with_new_values`.
+        annotation: says which slices and voxels without a segment nobody annotated.
+    """
+    if label.array.dtype == np.int16 and not (annotation.only_slices or annotation.scribbles):
+        return label
+    array = label.array.copy()
+    array[array == _MARKS[IGNORE]] = IGNORE
+    drawn = array > 0
+    if annotation.scribbles:
+        array[~drawn] = IGNORE
+    if annotation.only_slices:
+        array[:, ~_with_drawn_slices(drawn[0], label, PLANES[annotation.only_slices])] = IGNORE
+    array[array == _MARKS[BACKGROUND]] = 0
+    return replace(label, array=array.astype(np.int16))
+
+
+def _with_drawn_slices(drawn: Array, label: Volume, across: int) -> Array:
+    """Return the voxels (x, y, z) of all slices across an anatomical axis with a drawn voxel."""
+    axes = [world_axis(code) for code in label.orientation]
+    axis = axes.index(across)
+    others = tuple({0, 1, 2} - {axis})
+    return np.broadcast_to(drawn.any(axis=others, keepdims=True), drawn.shape)

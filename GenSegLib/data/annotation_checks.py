@@ -1,0 +1,93 @@
+"""Checks of what cases say about their annotation, against the voxels of their labels.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..case_annotation import Annotation, ClassState
+from ..images.label_counts import label_counts
+from ..images.volume import Volume
+from ..label_maps import IGNORE, format_labels, normalized
+from ..nesting import Includes, region_values
+from .case_check import CaseCheck
+from .volume_ranges import to_ml
+
+Classes = Mapping[int, str]
+
+NOTHING_ANNOTATED = "nobody annotated a voxel of the label; segment something"
+
+
+def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -> list[str]:
+    """Return what a case says about its classes that cannot be.
+
+    Args:
+        annotation: of the case.
+        label: (1, x, y, z) of class values and `IGNORE`.
+        classes: names by value; empty if unknown.
+    """
+    errors = unknown_class_errors(annotation, classes)
+    for value, count in _voxels_of(annotation, ClassState.ABSENT, label, classes).items():
+        errors.append(
+            f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
+            'them, or its entry of "classes"'
+        )
+    if (label.array == IGNORE).all():
+        errors.append(NOTHING_ANNOTATED)
+    return errors
+
+
+def unknown_class_errors(annotation: Annotation, classes: Classes) -> list[str]:
+    """Return a line for each class that a case names and that is none of the classes."""
+    known = {normalized(name) for name in classes.values()}
+    return [
+        f'"classes" names {name}, which is none of the classes ({format_labels(classes)}); correct '
+        "the name"
+        for name in annotation.classes
+        if known and normalized(name) not in known
+    ]
+
+
+def without_drafts(
+    annotation: Annotation, label: Volume, classes: Classes, warn: Callable[[str], None]
+) -> Volume:
+    """Return a label without voxels of classes that nobody annotated.
+
+    They may be those of a prediction of which the user checked other classes alone.
+    """
+    drafts = _voxels_of(annotation, ClassState.NOT_ANNOTATED, label, classes)
+    for value, count in drafts.items():
+        warn(f"{classes[value]} is not annotated: {count} labeled voxels of it are not used")
+    if not drafts:
+        return label
+    kept = np.where(np.isin(label.array, list(drafts)), 0, label.array)
+    return replace(label, array=kept.astype(label.array.dtype))
+
+
+def known_volumes(
+    annotation: Annotation, check: CaseCheck, classes: Classes, includes: Includes
+) -> dict[int, float]:
+    """Return the volume of each class in ml, inner classes included; NaN if it is not known."""
+    names = {value: f"Label {value}" for value in check.voxels} | dict(classes)
+    regions = region_values(includes, names)
+    counts = {value: sum(check.voxels.get(v, 0) for v in regions[value]) for value in names}
+    unknown = set(annotation.names_with(ClassState.NOT_ANNOTATED, names.values()))
+    return {
+        value: math.nan if check.ignored or names[value] in unknown else volume
+        for value, volume in to_ml(counts, check.spacing).items()
+    }
+
+
+def _voxels_of(
+    annotation: Annotation, state: ClassState, label: Volume, classes: Classes
+) -> dict[int, int]:
+    """Return the number of voxels of the labeled classes that have a state."""
+    names = annotation.names_with(state, classes.values())
+    counts = label_counts(label.array[0]) if names else {}
+    return {value: count for value, count in counts.items() if classes.get(value) in names}

@@ -1,0 +1,60 @@
+"""What a list of cases beside reference segmentations says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..case_annotation import COMPLETE, Annotation
+from ..data.case_lists import read_case_list, read_label_list
+from ..errors import GenSegError
+from ..images.file_names import image_stem
+from ..nesting import Includes
+
+_LISTS = ("cases.json", "dataset.json")
+
+
+@dataclass(frozen=True)
+class ReferenceList:
+    """Classes and annotation of reference segmentations.
+
+    Attributes:
+        labels: class name by value; empty if unknown.
+        includes: names of the classes within a class.
+        terminology: entries of the labels, see `read_label`.
+        annotations: by the name of the reference's file without suffix.
+        others: annotation of all other references.
+    """
+
+    labels: Mapping[int, str] = field(default_factory=dict)
+    includes: Includes = field(default_factory=dict)
+    terminology: Mapping[int, str] = field(default_factory=dict)
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    others: Annotation = COMPLETE
+
+    @classmethod
+    def beside(cls, references: Path) -> ReferenceList:
+        """Read the list of cases in a folder of references, or in the folder that contains it.
+
+        The result is empty without one.
+        """
+        places = (folder / name for folder in (references, references.parent) for name in _LISTS)
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            return cls()
+        found = read_label_list(path)
+        annotations = {}
+        with suppress(GenSegError):  # its cases may be missing or of an unsupported kind
+            annotations = {
+                image_stem(case.label): case.annotation
+                for case in read_case_list(path).cases
+                if case.label is not None
+            }
+        others = Annotation(values=found.values)
+        return cls(found.labels, found.includes, {}, annotations, others)
+
+    def annotation(self, reference: Path) -> Annotation:
+        """Return the annotation of a reference."""
+        return self.annotations.get(image_stem(reference), self.others)
