@@ -69,6 +69,11 @@ class Concepts:
         }
 
 
+def ignored_file_value(values: Iterable[int]) -> int:
+    """Return the value of ignored voxels in label files that GenSeg writes, the first free one."""
+    return 1 + max(values, default=0)
+
+
 def special_value(name: str) -> int:
     """Return `IGNORE` or `BACKGROUND` for a label of that name; 0 for a class."""
     return _SPECIAL.get(normalized(name), 0)

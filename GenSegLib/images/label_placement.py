@@ -7,6 +7,7 @@ Light: numpy alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GenSegError
+from .label_counts import label_counts
+from .label_resampling import labeled_box, resample_label
 from .volume import Volume, index_transform, on_same_grid, place_on_grid, union_grid
 
 Array = NDArray[Any]
 
 _MAX_OUTSIDE = 0.1  # of the labeled voxels
-_MAX_SAMPLES = 4  # along each axis of a voxel
 _IDENTITIES = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # in RAS, and in ITK's LPS
 
 
@@ -63,7 +65,8 @@ def place_label(label: Volume, image: Volume) -> PlacedLabel:
         f"the label's voxels ({_millimeters(label)}) do not coincide with the image's "
         f"({_millimeters(image)}); the label was resampled to the image"
     )
-    return PlacedLabel(Volume(array[np.newaxis], image.affine), (resampled, *warnings))
+    warnings = (resampled, *warnings, *_lost_values(label, array))
+    return PlacedLabel(Volume(array[np.newaxis], image.affine), warnings)
 
 
 def place_together(label: Volume, reference: Volume) -> tuple[Volume, Volume]:
@@ -98,7 +101,7 @@ def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:
     for k, (own, grid) in enumerate(_forms(label, image)):
         if on_same_grid(Volume(label.array, own), Volume(image.array, grid)):
             return PlacedLabel(Volume(label.array, image.affine), (_OTHER_FORM,) if k else ())
-    if label.unit == "px":
+    if label.unit == "px" or (image.is_2d and not (label.has_position and image.has_position)):
         _require_size(label, image)
         return PlacedLabel(Volume(label.array, image.affine))
     _require_position(label, image)
@@ -125,9 +128,10 @@ def _affines(volume: Volume) -> list[Array]:
 
 
 def _require_size(label: Volume, image: Volume) -> None:
-    """Check a mask in pixels, which has no position."""
+    """Check a mask whose pixels are those of a 2-D image, since there are no positions."""
     if label.shape != image.shape:
-        own, expected = (" x ".join(map(str, volume.shape[:2])) for volume in (label, image))
+        axes = 3 if label.shape[2] != image.shape[2] else 2
+        own, expected = (" x ".join(map(str, volume.shape[:axes])) for volume in (label, image))
         raise GenSegError(
             f"the mask has {own} pixels, but the image has {expected}; save it at the image's size"
         )
@@ -192,13 +196,15 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
     Raises:
         GenSegError: they are too many.
     """
+    box = labeled_box(label.array[0])
+    if box is None or _is_inside(_corners(box) @ index[:3, :3].T + index[:3, 3], image).all():
+        return ()
     total = outside = 0
     for k in range(label.shape[2]):  # slice by slice, since positions need much memory
         found = np.argwhere(label.array[0, :, :, k])
         target = found @ index[:3, :2].T + index[:3, 2] * k + index[:3, 3]
-        inside = (target > -0.55) & (target < np.array(image.shape) - 0.45)
         total += len(found)
-        outside += int(np.count_nonzero(~inside.all(axis=1)))
+        outside += int(np.count_nonzero(~_is_inside(target, image)))
     if outside > _MAX_OUTSIDE * total:
         raise GenSegError(
             f"{outside} of {total} labeled voxels lie outside the image; check that the label "
@@ -208,67 +214,25 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
     return (lost,) if outside else ()
 
 
-def resample_label(label: Array, shape: tuple[int, ...], index: Array) -> Array:
-    """Return the label that covers most of each voxel of a grid.
-
-    Args:
-        label: (x, y, z).
-        shape: of the grid.
-        index: (4, 4) from the grid's indices to the label's.
-    """
-    values, classes = np.unique(label, return_inverse=True)
-    classes = classes.reshape(label.shape)
-    result = np.zeros(shape, label.dtype)
-    if not values.any():
-        return result
-    if values[0] != 0:
-        values, classes = np.insert(values, 0, 0), classes + 1
-    box = _box(label, shape, index)
-    columns = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box[:2])), -1)
-    columns = columns.transpose(1, 0, 2).reshape(-1, 2)
-    samples = _samples(index)
-    for k in range(box[2].start, box[2].stop):
-        votes = np.zeros((len(columns), len(values)), np.int32)
-        center = columns @ index[:3, :2].T + index[:3, 2] * k + index[:3, 3]
-        for sample in samples @ index[:3, :3].T:
-            found = _classes_at(classes, center + sample)
-            votes[np.arange(len(found)), found] += 1
-        winner = 1 + votes[:, 1:].argmax(axis=1)
-        winner[2 * votes[:, 0] > len(samples)] = 0
-        sizes = [part.stop - part.start for part in box[:2]]
-        result[box[0], box[1], k] = values[winner].reshape(sizes)
-    return result
+def _is_inside(places: Array, image: Volume) -> Array:
+    """Return whether places (n, 3) in indices of an image lie within it, up to rounding."""
+    inside: Array = ((places > -0.55) & (places < np.array(image.shape) - 0.45)).all(axis=1)
+    return inside
 
 
-def _samples(index: Array) -> Array:
-    """Return positions within a voxel (n, 3), as many as finer voxels of the label fit into it."""
-    ratios = np.linalg.norm(index[:3, :3], axis=0)
-    counts = np.clip(np.ceil(ratios - 1e-3), 2, _MAX_SAMPLES).astype(int)
-    axes = [(np.arange(count) + 0.5) / count - 0.5 for count in counts]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+def _corners(box: Array) -> Array:
+    """Return the indices (8, 3) of the corner voxels of a box (3, 2)."""
+    return np.array(list(itertools.product(*(box - (0, 1)))))
 
 
-def _classes_at(classes: Array, positions: Array) -> Array:
-    """Return the classes of the nearest voxels; 0 outside."""
-    nearest = np.rint(positions).astype(int)
-    inside = ((nearest >= 0) & (nearest < classes.shape)).all(axis=1)
-    found = np.zeros(len(nearest), int)
-    found[inside] = classes[tuple(nearest[inside].T)]
-    return found
-
-
-def _box(label: Array, shape: tuple[int, ...], index: Array) -> tuple[slice, ...]:
-    """Return the box of the grid that holds the labeled voxels."""
-    ends = []
-    for axis in range(3):
-        labeled = np.flatnonzero(label.any(axis=tuple({0, 1, 2} - {axis})))
-        ends.append((labeled[0] - 1, labeled[-1] + 1))
-    corners = np.stack(np.meshgrid(*ends), -1).reshape(-1, 3)
-    back = np.linalg.inv(index)
-    target = corners @ back[:3, :3].T + back[:3, 3]
-    low = np.clip(np.floor(target.min(axis=0)).astype(int) - 1, 0, shape)
-    high = np.clip(np.ceil(target.max(axis=0)).astype(int) + 2, 0, shape)
-    return tuple(slice(int(start), int(stop)) for start, stop in zip(low, high))
+def _lost_values(label: Volume, array: Array) -> tuple[str, ...]:
+    """Return a warning for each label value that is too thin for the image's voxels."""
+    present = set(np.unique(array).tolist())
+    return tuple(
+        f"label value {value} covers no half voxel of the image and is lost ({count} of its voxels)"
+        for value, count in label_counts(label.array[0]).items()
+        if value not in present
+    )
 
 
 def _millimeters(volume: Volume) -> str:

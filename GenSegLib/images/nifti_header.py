@@ -30,6 +30,7 @@ _MAX_VOXEL_OFFSET = 1 << 31
 _MM_OF_UNIT = {1: 1e3, 3: 1e-3}  # meter and micrometer; anything else is read as mm
 _SCANNER = 1
 _NO_FORM = np.diag([-1.0, -1.0, 1.0])
+_COMMON = ("u1", "i2", "u2", "i4", "u4")  # ITK reads NaN of floats as 0
 VOXEL_TYPES = {
     **{2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"},
     **{1024: "i8", 1280: "u8"},
@@ -136,6 +137,7 @@ class NiftiHeader:
         slope: factor of stored values; 1 if they are not scaled, for which files store 0.
         intercept: added to scaled values.
         forms: where the voxels are.
+        is_common: whether ITK reads version, type and scaling as this module does.
     """
 
     shape: tuple[int, ...]
@@ -146,6 +148,7 @@ class NiftiHeader:
     slope: float
     intercept: float
     forms: Forms
+    is_common: bool
 
     @property
     def file_size(self) -> int:
@@ -282,6 +285,7 @@ def _parse_layout(layout: _Layout, order: str, path: Path, head: bytes) -> Nifti
         *(tuple(sizes[:axes]), datatype, bits, int(offset), order),
         *_scaling(slope, intercept),
         forms,
+        is_common=layout is _NIFTI_1 and known in _COMMON and not slope == 0 != intercept,
     )
 
 

@@ -6,7 +6,7 @@ Light: numpy alone.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Volume:
         has_position: whether the file says where the voxels are.
         warnings: what is unclear about the position, or was changed.
         unit: of lengths: "mm", or "px" where the file of a 2-D image has no spacing.
+        is_stack: whether the slices are 2-D images of their own, such as the frames of a clip.
     """
 
     array: np.ndarray
@@ -36,11 +37,17 @@ class Volume:
     has_position: bool = True
     warnings: tuple[str, ...] = ()
     unit: str = "mm"
+    is_stack: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of voxels along x, y and z."""
         return self.array.shape[1:]
+
+    @property
+    def is_2d(self) -> bool:
+        """Whether it is one 2-D image or several."""
+        return self.is_stack or 1 in self.shape
 
     @property
     def spacing(self) -> tuple[float, ...]:
@@ -56,6 +63,21 @@ class Volume:
             key=lambda order: sum(abs(cosines[axis, k]) for k, axis in enumerate(order)),
         )
         return "".join(("LR", "PA", "IS")[a][int(cosines[a, k] > 0)] for k, a in enumerate(axes))
+
+
+def select_frame(volume: Volume, frame: int) -> Volume:
+    """Return one slice of a stack; frames count from 1.
+
+    Raises:
+        GenSegError: there is no such frame.
+    """
+    count = volume.shape[2]
+    if not 1 <= frame <= count:
+        raise GenSegError(f"there is no frame {frame}; the frames are 1 to {count}")
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * (0 if volume.is_stack else frame - 1)
+    array = volume.array[..., frame - 1 : frame]
+    return replace(volume, array=array, affine=affine, other_affine=None, is_stack=False)
 
 
 def on_same_grid(one: Volume, other: Volume) -> bool:

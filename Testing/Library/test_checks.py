@@ -144,6 +144,16 @@ def test_a_duplicate_image_is_an_error(write_tiny_cases: Callable[..., Path]) ->
     assert checks[2].errors == ("the image is a duplicate of case case_0",)
 
 
+def test_a_duplicate_of_another_voxel_type_and_origin_is_an_error(tmp_path: Path, tiny_pair) -> None:
+    voxels = tiny_pair[0].array.round()
+    moved = tiny_pair[0].affine.copy()
+    moved[:3, 3] += 4
+    write_image(tmp_path / "a.nii", Volume(voxels, tiny_pair[0].affine))
+    write_image(tmp_path / "b.nii", Volume(voxels.astype(np.int16), moved))
+    cases = (Case(name, tmp_path / f"{name}.nii", role=Role.UNLABELED) for name in "ab")
+    assert [check.ok for check in check_cases(CaseSet(tuple(cases)))] == [True, False]
+
+
 def test_a_duplicate_in_other_axes_is_a_warning(tmp_path: Path, tiny_pair) -> None:
     image = tiny_pair[0]
     flipped = Volume(image.array[:, ::-1], image.affine @ np.diag([-1.0, 1, 1, 1]))

@@ -51,6 +51,14 @@ def test_a_finer_label_gives_each_voxel_its_largest_part(factor: int) -> None:
     assert "do not coincide with the image's" in placed.warnings[0]
 
 
+@pytest.mark.parametrize("shift", [0.3, -0.3])
+def test_a_label_shifted_by_less_than_half_a_voxel_keeps_its_voxels(shift: float) -> None:
+    affine = GRID.copy()
+    affine[:3, 3] += GRID[:3, :3] @ [shift, 0, 0]
+    placed = place_label(Volume(BALL, affine), IMAGE)
+    np.testing.assert_array_equal(placed.volume.array, BALL)
+
+
 @pytest.mark.parametrize("shift", [0.3, 0.5])
 def test_a_label_shifted_by_part_of_a_voxel_is_resampled_in_place(shift: float) -> None:
     affine = GRID.copy()
@@ -140,3 +148,14 @@ def test_a_label_in_a_file_is_placed_on_its_image(tmp_path: Path) -> None:
     label = read_label(tmp_path / "a.seg.nrrd", IMAGE)
     np.testing.assert_array_equal(label.array[:, :20], BALL[:, :20])
     assert label.shape == SHAPE
+
+
+def test_a_label_too_thin_for_the_images_voxels_is_counted() -> None:
+    fine = BALL.repeat(4, 1).repeat(4, 2).repeat(4, 3)
+    fine[0, 1, 1, :2] = 6
+    scale = np.diag([0.25, 0.25, 0.25, 1.0])
+    scale[:3, 3] = (0.25 - 1) / 2
+    placed = place_label(Volume(fine, GRID @ scale), IMAGE)
+    np.testing.assert_array_equal(placed.volume.array, BALL)
+    lost = "label value 6 covers no half voxel of the image and is lost (2 of its voxels)"
+    assert placed.warnings[-1] == lost

@@ -1,0 +1,63 @@
+"""Images that are in a data set twice, perhaps saved in other axes or with another voxel type.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..images.volume import Volume
+
+_AXES = ("LR", "PA", "IS")
+
+
+@dataclass(frozen=True)
+class ImageContent:
+    """What identifies the voxels of an image.
+
+    Attributes:
+        digest: of the values in the axes RAS as float32; equal for duplicates.
+        orientation: of the file's axes, such as "LPS".
+        voxels: their number.
+    """
+
+    digest: str
+    orientation: str
+    voxels: int
+
+    def is_in_same_axes(self, other: ImageContent) -> bool:
+        """Whether the two files have the same axes as well."""
+        return self.orientation == other.orientation
+
+
+def image_content(volume: Volume) -> ImageContent:
+    """Return the content of an image (channel, x, y, z)."""
+    orientation = volume.orientation
+    places = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
+    array = np.transpose(volume.array, (0, *(1 + places.index(axis) for axis in range(3))))
+    flipped = [1 + axis for axis, code in zip(places, orientation) if code in "LPI"]
+    array = np.flip(array, flipped)
+    digest = hashlib.sha256(repr(array.shape).encode())
+    for k in range(array.shape[3]):  # slice by slice, since copies of large scans are large
+        digest.update(np.ascontiguousarray(array[..., k], np.float32).data)
+    return ImageContent(digest.hexdigest(), orientation, volume.array.size)
+
+
+def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str:
+    """Return the message about a duplicate: an error in the same axes, else a warning.
+
+    Args:
+        own: content of the later image.
+        first: content of the earlier one, with the same digest.
+        case: name of the earlier one.
+    """
+    if own.is_in_same_axes(first):
+        return f"the image is a duplicate of case {case}"
+    return (
+        f"the image has the same {own.voxels} voxels as case {case}, in other axes "
+        f"({own.orientation}, there {first.orientation}); remove one of the two"
+    )

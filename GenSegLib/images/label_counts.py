@@ -1,0 +1,40 @@
+"""Count the voxels of each value of a label.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAX_BINCOUNT_VALUE = 1 << 16
+
+
+def label_counts(label: NDArray[Any]) -> dict[int, int]:
+    """Return the number of voxels of each value but 0, sorted by value.
+
+    Works slice by slice, since copies of large scans are large.
+
+    Args:
+        label: of integers (or floats, which are truncated), with three axes in any memory layout.
+    """
+    counts: dict[int, int] = {}
+    for part in np.moveaxis(label, int(np.argmax(np.abs(label.strides))), 0):
+        for value, count in _count_slice(part):
+            counts[value] = counts.get(value, 0) + count
+    counts.pop(0, None)
+    return dict(sorted(counts.items()))
+
+
+def _count_slice(part: NDArray[Any]) -> list[tuple[int, int]]:
+    if part.size == 0 or not part.any():
+        return []
+    if part.dtype.kind in "iu" and part.min() >= 0 and part.max() < _MAX_BINCOUNT_VALUE:
+        found = np.bincount(part.ravel(order="K"))
+        values = np.flatnonzero(found)
+        return list(zip(values.tolist(), found[values].tolist()))
+    values, frequencies = np.unique(part, return_counts=True)
+    return list(zip(values.astype(int).tolist(), frequencies.tolist()))
