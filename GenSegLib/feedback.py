@@ -18,7 +18,10 @@ from .files import read_json, write_json
 
 PAIRS = "pairs.json"
 FEEDBACK = "feedback.json"
-KINDS = ("blending", "deformation", "contrast", "gamma", "noise", "bias_field")
+KINDS = (
+    *("blending", "deformation", "contrast", "gamma", "saturation", "hue", "white_balance"),
+    *("time_gain", "speckle", "hair", "highlights", "noise", "bias_field"),
+)
 WEAKER = 0.5  # factor of a kind's strength per rejection
 
 

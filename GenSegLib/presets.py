@@ -13,6 +13,7 @@ from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
+from .augmentation_settings import Augmentation
 from .errors import GenSegError
 from .files import read_json
 from .settings import (
@@ -30,6 +31,7 @@ from .settings import (
 )
 
 ENCODERS = ("scratch", "pretrained")
+BLENDINGS = ("registration", "transplantation")
 EFFORTS = ("quick", "standard", "thorough")
 SOFT_TISSUE_HU = (-160.0, 240.0)
 LARGEST_MULTIPLE = 128  # voxels; more than the strides of any segmenter
@@ -142,6 +144,9 @@ class Preset:
         several_components: label values of which all components are kept.
         fill_holes: fill holes of predictions.
         bias_field: augment with bias fields.
+        augmentation: strengths of the other augmentation.
+        blending: how masks of generated pairs blend cases: "registration" of their anatomy, or
+            "transplantation" of lesions between photos.
         segmenter: the network, one of `config.SEGMENTERS`.
         encoder: whether the segmenter's encoder starts from ImageNet's weights.
         colors: RGB from 0 to 255 by label value.
@@ -188,6 +193,8 @@ class Preset:
     several_components: tuple[int, ...] = ()
     fill_holes: bool = False
     bias_field: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    blending: str = setting(one_of(BLENDINGS), "registration")
     segmenter: str = "unet"
     encoder: str = setting(one_of(ENCODERS), "scratch")
     colors: dict[int, tuple[int, int, int]] = field(
@@ -317,6 +324,8 @@ def _parse(name: str, value: Any) -> Any:
         return tuple(value)
     if name == "intensity":
         return _parse_nested(name, Intensity, value)
+    if name == "augmentation":
+        return _parse_nested(name, Augmentation, value)
     if name == "steps":
         return {
             effort: _parse_nested(f"{name}.{effort}", Steps, counts)

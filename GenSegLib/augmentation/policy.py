@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 
 from ..presets import Preset
+from .color import hue, saturation, white_balance
 from .intensity import Strength, bias_field, contrast, gamma, gaussian_blur, low_resolution, noise
+from .occlusions import hair, highlights
 from .random_generator import RandomGenerator
 from .spatial import NO_DEFORMATION, SpatialStrength, deform, random_grid
+from .ultrasound import speckle, time_gain
 
-# intensity transforms with a strength, by the names of the policy's attributes
+# intensity transforms with a strength, by the names of the policy's attributes, in their order;
+# each leaves images as they are at a strength of 0
 INTENSITY_TRANSFORMS = {
     "contrast": contrast,
     "gamma": gamma,
+    "saturation": saturation,
+    "hue": hue,
+    "white_balance": white_balance,
+    "time_gain": time_gain,
+    "speckle": speckle,
+    "hair": hair,
+    "highlights": highlights,
     "noise": noise,
     "bias_field": bias_field,
 }
+COLOR_TRANSFORMS = ("saturation", "hue", "white_balance")
+_SENSOR = ("noise", "bias_field")  # after the blur of the optics
+_OPTIONAL = ("time_gain", "speckle", "hair", "highlights")
 
 
 @dataclass(frozen=True)
 class AugmentationPolicy:
-    """Strengths of the transforms (see :mod:`.intensity`) and their probability per sample.
+    """Strengths of `INTENSITY_TRANSFORMS` (0: never applied) and their probability per sample.
 
     `blur` is a range of sigmas in voxels, `low_resolution` a range of downsampling factors.
     `bounded` images are clipped to [0, 1], the range of an HU window. Groups of `joint_channels`
@@ -34,6 +49,13 @@ class AugmentationPolicy:
     contrast: Strength = 0.22
     gamma: Strength = 0.38
     noise: Strength = 0.3
+    saturation: Strength = 0.0
+    hue: Strength = 0.0
+    white_balance: Strength = 0.0
+    time_gain: Strength = 0.0
+    speckle: Strength = 0.0
+    hair: Strength = 0.0
+    highlights: Strength = 0.0
     bias_field: Strength = 0.0
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
@@ -48,10 +70,20 @@ class AugmentationPolicy:
         Windowed images, in [0, 1], have about a third of the spread of z-scored ones.
         """
         spread = 0.3 if preset.intensity.kind == "window" else 1.0
+        strengths = preset.augmentation
+        named = (*COLOR_TRANSFORMS, *_OPTIONAL) if preset.has_colors else _OPTIONAL
         return cls(
-            spatial=SpatialStrength(mirror_axes=preset.mirror_axes, spacing=preset.spacing),
-            contrast=0.22 * spread,
-            noise=0.3 * spread,
+            spatial=SpatialStrength(
+                rotation=strengths.rotation,
+                scale=strengths.scale,
+                elastic=strengths.elastic,
+                mirror_axes=preset.mirror_axes,
+                spacing=preset.spacing,
+            ),
+            contrast=strengths.contrast * spread,
+            gamma=strengths.gamma,
+            noise=strengths.noise * spread,
+            **{name: getattr(strengths, name) for name in named},
             bias_field=0.3 if preset.bias_field else 0.0,
             bounded=preset.intensity.kind == "window",
             joint_channels=preset.input_channels // (1 if preset.has_colors else preset.channels),
@@ -115,17 +147,16 @@ def augment_intensity(
     """Apply the policy's intensity transforms, each to a random subset of the batch."""
     sigma = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
     factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
-    transforms: list[Callable[[torch.Tensor], torch.Tensor]] = [
-        lambda x: apply_transform(x, "contrast", policy, rng),
-        lambda x: apply_transform(x, "gamma", policy, rng),
-        lambda x: gaussian_blur(x, sigma),
-        lambda x: low_resolution(x, factor),
-        lambda x: apply_transform(x, "noise", policy, rng),
-    ]
-    if policy.bias_field > 0:
-        transforms.append(lambda x: apply_transform(x, "bias_field", policy, rng))
-    for transform in transforms:
-        gate = rng.bernoulli(images.shape[0], policy.probability, images.ndim - 2)
-        if gate.any():
-            images = torch.where(gate > 0, transform(images), images)
+    named: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        name: partial(apply_transform, name=name, policy=policy, rng=rng)
+        for name in INTENSITY_TRANSFORMS
+        if getattr(policy, name) > 0
+    }
+    optics = [partial(gaussian_blur, sigma=sigma), partial(low_resolution, factor=factor)]
+    scene = [transform for name, transform in named.items() if name not in _SENSOR]
+    sensor = [transform for name, transform in named.items() if name in _SENSOR]
+    for transform in (*scene, *optics, *sensor):
+        chosen = rng.bernoulli(len(images), policy.probability, 0).flatten().nonzero().flatten()
+        if len(chosen):
+            images = images.index_put((chosen,), transform(images[chosen]))
     return images

@@ -34,6 +34,7 @@ from .options import (
 )
 from .training_cases import prepare_cases
 from .training_job import run_training
+from .training_start import add_start, read_start
 
 NAME = "train"
 SUMMARY = "train a model on labeled cases and generated pairs"
@@ -41,6 +42,7 @@ EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
   genseg train my-cases --unlabeled scans-to-segment --target-scanner similar --out runs/third
+  genseg train more-cases --from runs/first --out runs/fourth
   genseg train runs/first --resume"""
 
 _OF_CASES = Path()  # --unlabeled without a folder
@@ -65,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="use a random subset of this many labeled cases (default: all)",
     )
+    add_start(parser)
     add_out(parser, "run folder to create: settings, progress, model, report", required=False)
     parser.add_argument(
         "--resume", action="store_true", help="continue a stopped run from its last checkpoint"
@@ -177,13 +180,16 @@ def _find_run(args: argparse.Namespace) -> RunFolder:
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
-    names = ("preset", "recipe", "labeled", "out", "labels")
+    names = ("preset", "recipe", "labeled", "out", "labels", "includes")
     given = [name for name in names if _is_given(args, name)] + list(_changes(args))
     if given:
         raise GenSegError(f"{args.data} is a run folder with its own settings; omit {given[0]}")
     run_folder = RunFolder.open(args.data)
     if not args.resume and run_folder.has_begun():
         raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
+    start = None if run_folder.has_begun() else read_start(args)
+    if start is not None and start.begin_run(run_folder, args.started, _print):
+        return run_folder
     if run_folder.preset.spacing is None and not run_folder.has_begun():
         _plan_run(run_folder, args.started)
     return run_folder
@@ -218,6 +224,9 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     cases = select_cases(cases, args.labeled, config.seed, unlabeled=config.self_training)
     if preset is not None and preset.spacing is not None:
         _require_patch_size(config.network, preset)
+    start = read_start(args)
+    if start is not None and (prepared := start.prepare(cases, config, _print)) is not None:
+        return start.create_run(args, prepared, changes)
     prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
     spent_s = time.monotonic() - args.started
     config, preset, plan = plan_training(prepared, args.effort, changes, spent_s)

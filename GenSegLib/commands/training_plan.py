@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..config import TrainConfig, with_target_scanner
+from ..config import TARGET_SCANNERS, TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
-from ..planning.plan import BUDGETS_S, Limits, Plan, fit_steps, make_plan
+from ..planning.plan import BUDGETS_S, Limits, Plan, fit_steps, make_plan, plan_settings
 from ..presets import EFFORTS, Preset
 from .training_cases import PreparedCases
 
@@ -33,6 +33,8 @@ def plan_training(
         changes: settings that the user specified.
         spent_s: seconds of the time budget that have passed.
     """
+    if prepared.has_other_modality and changes.get("self_training"):
+        changes = {"target_scanner": TARGET_SCANNERS["similar"], **changes}
     changes = with_target_scanner(changes)
     if changes.get("target_scanner"):
         prepared = replace(prepared, preset=prepared.preset.for_any_scanner())
@@ -54,13 +56,28 @@ def plan_cases(
     prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any], spent_s: float = 0.0
 ) -> Plan:
     """Plan the training of a preset without spacing; see `plan_training`."""
-    from ..computing.devices import choose_device
-    from ..planning.timing import free_memory, measure_step
+    from ..planning.timing import measure_step
 
     named = {key: value for key, value in changes.items() if key not in _OF_STEPS}
     config = TrainConfig.for_preset(prepared.preset, **named)
-    device, classes = choose_device(config.device), len(prepared.cases.labels) + 1
-    limits = Limits(
+    classes = len(prepared.cases.labels) + 1
+    limits = _limits(config, effort, changes, spent_s)
+
+    def measure(candidate: Candidate) -> float:
+        return measure_step(candidate.preset, config, classes, candidate.batch_size)
+
+    preset = replace(prepared.preset, segmenter=config.segmenter, encoder=config.encoder)
+    return make_plan(prepared.fingerprint, preset, limits, measure)
+
+
+def _limits(
+    config: TrainConfig, effort: str | None, changes: Mapping[str, Any], spent_s: float
+) -> Limits:
+    from ..computing.devices import choose_device
+    from ..planning.timing import free_memory
+
+    device = choose_device(config.device)
+    return Limits(
         budget_s=changes.get("time_budget_s") or BUDGETS_S[effort or _EFFORT],
         memory=free_memory(device),
         has_gpu=device.type != "cpu",
@@ -69,11 +86,33 @@ def plan_cases(
         spent_s=spent_s,
     )
 
-    def measure(candidate: Candidate) -> float:
-        return measure_step(candidate.preset, config, classes, candidate.batch_size)
 
-    preset = replace(prepared.preset, segmenter=config.segmenter, encoder=config.encoder)
-    return make_plan(prepared.fingerprint, preset, limits, measure)
+def plan_continuation(
+    prepared: PreparedCases,
+    planned: bool,
+    effort: str | None,
+    changes: Mapping[str, Any],
+    spent_s: float = 0.0,
+) -> TrainConfig:
+    """Return the settings of a training with the preset of a model.
+
+    Args:
+        prepared: checked cases and the preset of the model.
+        planned: whether the preset was planned; its steps follow the time then.
+        effort: see `plan_training`.
+        changes: settings that the model's training and the user specified.
+        spent_s: see `plan_training`.
+    """
+    from ..planning.timing import measure_step
+
+    if not planned or any(name in changes for name in _STEPS):
+        return plan_training(prepared, effort, changes, spent_s)[0]
+    preset, classes = prepared.preset, len(prepared.cases.labels) + 1
+    config = TrainConfig.for_preset(preset, effort or _EFFORT, **changes)
+    seconds = measure_step(preset, config, classes, config.batch_size)
+    limits = _limits(config, effort, changes, spent_s)
+    settings = plan_settings(preset, config.batch_size, limits, seconds)
+    return replace(config, **{**settings, **changes})
 
 
 def settings_of(config: TrainConfig, preset: Preset) -> tuple[str | None, dict[str, Any]]:

@@ -26,7 +26,7 @@ from .folder import ModelMetadata
 from .weights import load_segmenter
 
 _OPSET = 17
-_FIXED_SIZE = ("unetr", "swin-unetr")
+_FIXED_SIZE = ("unetr", "swin-unetr", "swin-unet")
 
 Norm = Union[nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm]
 

@@ -20,7 +20,8 @@ SLICES, VOLUMES, TWO_SPACINGS = "2-D slices", "3-D", "3-D, coarse and fine"
 
 _SLICE_ORIENTATIONS = ("ASR", "RSA", "RAS")  # by the axis across which the slices lie
 _CLOSE_SLICES_MM = 4.0  # neighbors of slices show the same structures up to here
-_COARSEST_MM = 3.0
+_COARSEST_MM = 3.0  # where lengths are known in mm
+_SLICES_STEPS, _PRETRAINED_STEPS = 3000, 1000  # that complete a training
 _COARSENING = 1.6  # of the median spacing, for structures that remain three pixels thick
 _PIXELS_ACROSS, _PIXELS_ACROSS_LARGE = 3, 8
 _MANY_CLASSES, _CLASS_WEIGHTING = 5, 0.5  # short trainings do not find small ones otherwise
@@ -144,6 +145,7 @@ def list_candidates(
 def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[Candidate]:
     field = [fingerprint.field_mm[axis] for axis in fingerprint.in_plane]
     orientation = _SLICE_ORIENTATIONS[fingerprint.slice_axis]
+    enough = _PRETRAINED_STEPS if preset.encoder == "pretrained" else _SLICES_STEPS
     has_neighbors = fingerprint.slices > 1 and fingerprint.slice_spacing < _CLOSE_SLICES_MM
     for edge in scale.edges:
         spacing = _in_plane_spacing(fingerprint, max(field) / edge)
@@ -165,7 +167,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
         rank = 0 if edge == scale.edges[0] else 1
         for width, final in _networks(planned, scale.widths if rank else scale.widths[:1]):
             covered = _covered(patch, planned.spacing or (), field)
-            sizes = scale.slices, rank, 3000, covered
+            sizes = scale.slices, rank, enough, covered
             yield Candidate(SLICES, final, width, *sizes, fingerprint.unit)
 
 
@@ -234,7 +236,7 @@ def _in_plane_spacing(fingerprint: Fingerprint, covering: float) -> float:
     coarsest = max(
         own,
         min(_COARSENING * own, thin / _PIXELS_ACROSS),
-        min(_COARSEST_MM, thin / _PIXELS_ACROSS_LARGE),
+        min(_COARSEST_MM if fingerprint.unit == "mm" else math.inf, thin / _PIXELS_ACROSS_LARGE),
     )
     chosen = min(max(own, covering), coarsest)
     return own if chosen < 1.05 * own else float(f"{chosen:.3g}")

@@ -71,8 +71,8 @@ def free_memory(device: torch.device) -> int:
 def _trial_step(
     preset: Preset, config: TrainConfig, classes: int, batch_size: int, device: torch.device
 ) -> Callable[[], None]:
-    arguments = network_arguments(config.segmenter, preset, classes)
-    segmenter = build_segmenter(config.segmenter, arguments)
+    arguments = network_arguments(config.network, preset, classes)
+    segmenter = build_segmenter(config.network, arguments)
     to_device(segmenter, device)
     optimizer = torch.optim.AdamW(segmenter.parameters(), config.segmenter_lr)
     rng = RandomGenerator(torch.Generator().manual_seed(0), device)
@@ -131,7 +131,7 @@ def _key(
     name = torch.cuda.get_device_name(device) if is_gpu else cpu_capabilities().get("cpu_name")
     settings: list[Any] = [
         *(str(device), str(name), platform.node(), torch.__version__, torch.get_num_threads()),
-        *(config.segmenter, config.precision, preset.network, preset.patch_size),
+        *(config.network, config.precision, preset.network, preset.patch_size),
         *(preset.input_channels, preset.bias_field, classes, batch_size),
     ]
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:24]

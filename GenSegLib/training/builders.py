@@ -19,6 +19,7 @@ from ..networks import build_segmenter, segmenter_args
 from ..networks.discriminator import Discriminator
 from ..networks.generators import build_generator
 from ..networks.image_generator import GeneratorConfig
+from ..networks.pretrained import ENCODER, load_encoder
 from ..networks.segmenters import check_patch_size
 from ..presets import Preset
 from .problem import SegmentationProblem
@@ -59,7 +60,7 @@ def build_problem(
     # trainings without a generator build an unused one, so that the segmenter starts alike
     generator = config.generator if config.has_generator else TrainConfig.generator
     problem = SegmentationProblem(
-        build_segmenter(config.segmenter, segmenter_arguments),
+        _build_segmenter(config, segmenter_arguments),
         build_generator(generator, generator_config),
         Discriminator(classes, channels, dims),
         UpperVariables(policy),
@@ -78,32 +79,39 @@ def build_problem(
     return problem
 
 
-def network_arguments(segmenter: str, preset: Preset, classes: int) -> dict[str, Any]:
-    """Return the arguments of a segmenter of the registry for a preset.
+def _build_segmenter(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:
+    segmenter = build_segmenter(config.network, arguments)
+    if config.encoder == "pretrained":
+        load_encoder(segmenter.encoder)
+    return segmenter
+
+
+def network_arguments(network: str, preset: Preset, classes: int) -> dict[str, Any]:
+    """Return the arguments of a network of the registry for a preset.
 
     Args:
-        segmenter: registry name.
+        network: registry name, see `TrainConfig.network`.
         preset: the task's preset.
         classes: number of classes, background included.
     """
     dims, size = preset.spatial_dims, preset.patch_size
-    arguments = segmenter_args(segmenter, preset.input_channels, classes, dims, size)
+    arguments = segmenter_args(network, preset.input_channels, classes, dims, size)
     return arguments | preset.network
 
 
-def require_compatible_patch_size(segmenter: str, preset: Preset) -> None:
-    """Check that a segmenter accepts the preset's patch size.
+def require_compatible_patch_size(network: str, preset: Preset) -> None:
+    """Check that a network of the registry accepts the preset's patch size.
 
     Raises:
         GenSegError: it does not.
     """
     classes = 2  # any number gives the same answer
     try:
-        network = build_segmenter(segmenter, network_arguments(segmenter, preset, classes))
-        check_patch_size(network, preset.input_channels, classes, preset.patch_size)
+        segmenter = build_segmenter(network, network_arguments(network, preset, classes))
+        check_patch_size(segmenter, preset.input_channels, classes, preset.patch_size)
     except GenSegError as error:
         raise GenSegError(
-            f"segmenter {segmenter!r} does not accept the patch size of preset {preset.name!r}: "
+            f"segmenter {network!r} does not accept the patch size of preset {preset.name!r}: "
             f"{error}; increase patch_size, or choose another segmenter"
         ) from error
 
@@ -120,8 +128,9 @@ def build_engine(
     # one kernel for all weights; PyTorch 2.4 has none for MPS
     fused = True if lower[0].device.type != "mps" else None
     adam = partial(torch.optim.Adam, lr=config.generator_lr, betas=_BETAS, fused=fused)
+    groups = segmenter_groups(config, problem.segmenter)
     segmenter_optimizer = torch.optim.AdamW(
-        middle, config.segmenter_lr, weight_decay=_WEIGHT_DECAY, fused=fused
+        groups, config.segmenter_lr, weight_decay=_WEIGHT_DECAY, fused=fused
     )
     is_steered = has_validation and bool(upper)
     engine = Engine(
@@ -133,6 +142,24 @@ def build_engine(
         reuse_steps=config.reuse_last_steps and config.hypergradient == "finite-difference",
     )
     return engine, Level(discriminator, adam(discriminator))
+
+
+def segmenter_groups(config: TrainConfig, segmenter: nn.Module) -> list[dict[str, Any]]:
+    """Return the parameter groups of the segmenter's optimizer, in the order of its parameters.
+
+    A pretrained encoder has a lower learning rate; `lr_factor` of a group is relative to that of
+    the settings.
+    """
+    parameters = dict(segmenter.named_parameters())
+    if config.encoder != "pretrained":
+        return [{"params": list(parameters.values()), "lr_factor": 1.0}]
+    encoder = [p for name, p in parameters.items() if name.startswith(ENCODER)]
+    others = [p for name, p in parameters.items() if not name.startswith(ENCODER)]
+    factor = config.encoder_lr_factor
+    return [
+        {"params": encoder, "lr_factor": factor, "lr": factor * config.segmenter_lr},
+        {"params": others, "lr_factor": 1.0},
+    ]
 
 
 def _hypergradient(name: str, problem: SegmentationProblem) -> Hypergradient | None:

@@ -11,13 +11,17 @@ import torch
 
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import NO_DEFORMATION
+from ..case_annotation import Annotation
+from ..cases import Case, CaseSet
 from ..data.image_io import Volume, write_image, write_label
 from ..errors import GenSegError
 from ..events import EventLog
-from ..files import atomic_folder
+from ..files import atomic_folder, write_json
+from ..images.file_names import image_stem
+from ..label_maps import IGNORE, ignored_file_value
 from ..runs import RunFolder
 from .learner import Learner
-from .session import load_trained_session
+from .session import Session, load_trained_session
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> G
     if kind in problem.variables.transforms:
         image = problem.variables.apply_transform(image, kind, rng)
     first, second = (sampler.names[case] for case in pairs.between[0])
-    return GeneratedPair(image[0], pairs.labels[0, 0], (first, second), kind)
+    image, label = image[0], pairs.labels[0, 0]
+    if learner.preset.spatial_dims == 2:
+        image, label = image[..., None], label[..., None]
+    return GeneratedPair(image, label, (first, second), kind)
 
 
 def _recolored_pairs(learner: Learner, count: int, rng: RandomGenerator) -> list[GeneratedPair]:
@@ -86,6 +93,9 @@ def synthesize(
 ) -> list[Path]:
     """Write ``count`` generated pairs to ``out/images`` and ``out/labels``; return the images.
 
+    If voxels or classes of the training's cases are not annotated, neither are those of the pairs,
+    and ``out/cases.json`` says so.
+
     `events` receives warnings of corrupted checkpoints.
 
     Raises:
@@ -94,16 +104,37 @@ def synthesize(
     if not run.config.has_generator and run.config.generator != "regions":
         raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
     session = load_trained_session(run, events)
+    learner = session.learner
     names = [f"generated_{k:04d}.nii.gz" for k in range(count)]
     with atomic_folder(out) as folder:
         for part in ("images", "labels"):
             (folder / part).mkdir()
-        pairs = generate_pairs(session.learner, ["blending"] * count, seed)
+        pairs = generate_pairs(learner, ["blending"] * count, seed)
         for name, pair in zip(names, pairs):
-            label = session.to_label_values(pair.label)
+            label = learner.sets.decode(pair.label, only_certain=True)
             files = (folder / "images" / name, folder / "labels" / name)
-            write_pair(*files, pair.image, label, session.learner.cases[0].spacing, session.names)
+            write_pair(*files, pair.image, label, learner.cases[0].spacing, session.names)
+        if learner.problem.sets is not None:
+            _write_list(folder, names, session)
     return [out / "images" / name for name in names]
+
+
+def _write_list(folder: Path, names: Sequence[str], session: Session) -> None:
+    """Write a list of the pairs that names the value of ignored voxels."""
+    annotation = Annotation(values={ignored_file_value(session.names): IGNORE})
+    cases = tuple(
+        Case(
+            image_stem(Path(name)),
+            folder / "images" / name,
+            folder / "labels" / name,
+            annotation=annotation,
+        )
+        for name in names
+    )
+    includes = dict(session.learner.sets.includes)
+    write_json(
+        folder / "cases.json", CaseSet(cases, session.names, includes=includes).to_json(folder)
+    )
 
 
 def write_pair(

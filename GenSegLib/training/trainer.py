@@ -29,9 +29,10 @@ from .recovery import (
 )
 from .rounds import Rounds
 from .schedule import PHASES, Schedule
-from .session import load_session
+from .session import Session, load_session
 from .trained_model import training_record, training_warnings, write_model
 from .tuning import SlowdownDetector, Tuner
+from .warm_start import start_from_model
 
 _LOG_EVERY = 5
 _HEARTBEAT_S = 5.0
@@ -56,15 +57,16 @@ class Trainer:
         self, run: RunFolder, events: EventLog, lock: RunLock, *, resume: bool, started: float
     ) -> None:
         self.run_folder, self.events, self.lock, self.config = run, events, lock, run.config
-        require_compatible_patch_size(self.config.segmenter, run.preset)
+        require_compatible_patch_size(self.config.network, run.preset)
         self._clock = started
         self.tuner, self.slowdown = Tuner(run, events.log), SlowdownDetector()
         self.rounds = Rounds(run, events)
-        self.schedule = Schedule.of(self.config)
         checkpoint = self._load_checkpoint() if resume else None
         self.state = checkpoint.state if checkpoint else TrainingState()
         self._set_up_threads()
-        self.session = load_session(run, events)
+        self.session = self._load_session(is_new=checkpoint is None)
+        self.config = run.config  # a warm start may have changed it
+        self.schedule = Schedule.of(self.config)
         self.learner = self.session.learner
         if checkpoint:
             self._restore(checkpoint)
@@ -72,6 +74,13 @@ class Trainer:
         self._set_up_schedule()
         self._saved = self._last_heartbeat = time.monotonic()
         self._phase_start = 0, 0.0
+
+    def _load_session(self, *, is_new: bool) -> Session:
+        """Load the cases and build the networks, with the weights of the model to start from."""
+        session = load_session(self.run_folder, self.events)
+        if is_new:
+            start_from_model(self.run_folder, session, self.events)
+        return session
 
     @property
     def done(self) -> int:
@@ -252,7 +261,7 @@ class Trainer:
             self._restore(checkpoint)
         else:
             del self.session, self.learner  # memory may not suffice for two
-            self.session = load_session(self.run_folder, self.events)
+            self.session = self._load_session(is_new=True)
             self.learner, self.state = self.session.learner, TrainingState()
         self.state.keep_execution(before)
         self._apply_state()

@@ -112,7 +112,7 @@ def trial_step(run: RunFolder, memory_format: str) -> Callable[[], None]:
     """Return a function that computes a gradient of the run's segmenter on constant images."""
     preset, device = run.preset, torch.device("cpu")
     shape = [min(side, _MAX_SIDE) for side in preset.patch_size]
-    classes, name = len(run.labels) + 1, run.config.segmenter
+    classes, name = len(run.labels) + 1, run.config.network
     arguments = network_arguments(name, replace(preset, patch_size=tuple(shape)), classes)
     with torch.random.fork_rng(devices=()):
         segmenter = build_segmenter(name, arguments)

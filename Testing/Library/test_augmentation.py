@@ -72,7 +72,7 @@ def test_half_of_the_samples_are_mirrored_along_a_mirror_axis() -> None:
 @pytest.mark.parametrize("name", INTENSITY_TRANSFORMS)
 def test_intensity_transforms_are_the_identity_at_zero_and_differentiable(name: str) -> None:
     transform = INTENSITY_TRANSFORMS[name]
-    images = torch.randn(2, 1, *SHAPES[3])
+    images = torch.randn(2, 3, *SHAPES[2])
     torch.testing.assert_close(transform(images, 0.0, generator()), images, atol=1e-4, rtol=1e-4)
     strength = torch.tensor(0.2, requires_grad=True)
     transform(images, strength, generator()).square().mean().backward()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from GenSegLib.config import SEGMENTERS
+from GenSegLib.config import PRETRAINABLE, SEGMENTERS
 from GenSegLib.errors import GenSegError
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.padded import swin_shape
@@ -16,6 +16,9 @@ from GenSegLib.networks.segmenters import check_patch_size
 from GenSegLib.training.losses import segmentation_loss
 
 SHAPES = {2: (32, 48), 3: (16, 32, 24)}
+NETWORKS = (*SEGMENTERS, *dict.fromkeys(PRETRAINABLE.values()))
+NAMES_AND_DIMS = [(name, dims) for name in SEGMENTERS for dims in (2, 3)]
+NAMES_AND_DIMS += [(name, 2) for name in dict.fromkeys(PRETRAINABLE.values())]
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +26,7 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize(("name", "dims"), NAMES_AND_DIMS)
 def test_a_segmenter_maps_images_to_logits_of_their_size(name: str, dims: int) -> None:
     shape = SHAPES[dims]
     network = build_segmenter(name, segmenter_args(name, 2, 3, dims, shape)).eval()
@@ -37,7 +39,7 @@ def test_a_segmenter_maps_images_to_logits_of_their_size(name: str, dims: int) -
         check_patch_size(network, 1, 3, shape)
 
 
-@pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_weight_of_a_segmenter_gets_a_gradient(name: str) -> None:
     shape = SHAPES[2]
     network = build_segmenter(name, segmenter_args(name, 1, 3, 2, shape)).train()

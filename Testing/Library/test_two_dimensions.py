@@ -13,6 +13,7 @@ from PIL import Image
 from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.cli import main
 from GenSegLib.commands.training_cases import prepare_cases
+from GenSegLib.data.image_io import read_image
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
@@ -105,12 +106,18 @@ def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path
         predict_files(model, [gray], tmp_path / "out", device="cpu")
 
 
-def test_generated_pairs_of_images_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = write_photos(tmp_path / "data")
-    assert main(["train", str(data), "--out", str(tmp_path / "run"), "--generator", "warped"]) == 2
-    assert "makes pairs of volumes, but the cases are 2-D images" in capsys.readouterr().err
+@pytest.mark.parametrize("generator", ["searchable", "warped", "regions"])
+def test_generated_pairs_of_photos_train_and_are_written(tmp_path: Path, generator: str) -> None:
+    data, run, out = write_photos(tmp_path / "data", 4), tmp_path / "run", tmp_path / "out"
+    steps = ("warmup_steps=2", "joint_steps=2", "final_steps=2", "validation_interval=2")
+    settings = [part for step in steps for part in ("--set", step)]
+    command = ["train", str(data), "--out", str(run), "--encoder", "scratch"]
+    assert main([*command, "--generator", generator, "--time-budget", "60s", *settings]) == 0
+    if generator == "warped":
+        return
+    assert main(["synthesize", str(run), "--out", str(out), "--count", "2"]) == 0
+    image = read_image(out / "images" / "generated_0000.nii.gz")
+    assert image.array.shape[0] == 3 and image.array.shape[3] == 1
 
 
 def test_a_training_on_photos_predicts_and_is_scored(

@@ -1,0 +1,53 @@
+"""Whether the plan of a model suits other cases.
+
+Light: numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..images.geometry import world_axis
+from ..presets import Preset
+from .fingerprint import Fingerprint
+
+_MOST_UPSAMPLING = 3.0
+_LEAST_INSIDE = 0.3  # of the foreground's range of intensities
+_MOST_PATCHES = 4.0  # of a structure's extent; a patch then shows nothing but its inside
+
+
+def plan_misfit(fingerprint: Fingerprint, preset: Preset) -> str:
+    """Return why a model's plan would give a worse model than one made for these cases, else "".
+
+    A network learns any intensities anew, but not what its spacing and patches cannot show: a
+    training that inherits a wrong plan stays worse however long it is.
+
+    Args:
+        fingerprint: of the cases.
+        preset: of the model.
+    """
+    return next(_misfits(fingerprint, preset), "")
+
+
+def _misfits(fingerprint: Fingerprint, preset: Preset) -> Iterator[str]:
+    window = preset.intensity
+    for channel in fingerprint.intensities if window.kind == "window" else ():
+        inside = min(channel.high, window.high) - max(channel.low, window.low)
+        if inside < _LEAST_INSIDE * (channel.high - channel.low):
+            yield f"it expects intensities from {window.low:g} to {window.high:g}"
+    if fingerprint.slices <= 1 and preset.spatial_dims == 3:
+        yield "it is for volumes and the images have one slice"
+    axes = [world_axis(code) for code in preset.orientation][: preset.spatial_dims]
+    spacing = preset.spacing or [fingerprint.spacing[axis] for axis in axes]
+    for axis, size, patch in zip(axes, spacing, preset.patch_size):
+        own, unit = fingerprint.spacing[axis], fingerprint.unit
+        if own > _MOST_UPSAMPLING * size:
+            yield f"it works at {size:g} {unit}, but the images have {own:g} {unit}"
+        largest = max((each.extent_mm[axis] for each in fingerprint.classes.values()), default=0)
+        if preset.coarse_spacing is None and largest > _MOST_PATCHES * patch * size:
+            yield (
+                f"its patches of {patch * size:.0f} {unit} show little of structures of "
+                f"{largest:.0f} {unit}"
+            )
+    if fingerprint.thinnest_mm < min(spacing):
+        yield f"it works at {min(spacing):g} mm, coarser than the thinnest structure"
