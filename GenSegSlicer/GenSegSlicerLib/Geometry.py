@@ -8,7 +8,8 @@ import numpy as np
 import slicer
 import vtk
 
-_ORTHOGONALITY_TOLERANCE = 1e-4
+from GenSegLib.images.nifti_header import ORTHOGONALITY_TOLERANCE
+
 _TOLERANCE_VOXELS = 0.05
 
 
@@ -37,18 +38,43 @@ def fileIJKToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     A parent transform that keeps the axes orthogonal (rigid, reflection, scaling along the axes) is
     applied, so that the file matches the display in Slicer. Other transforms (shear, warp) are
     ignored: image files require orthogonal axes, and resampling would alter the acquired data.
+
+    Images of one slice get the axes that files of pictures have, wherever they are in space: models
+    see them as the slice views show them.
     """
-    local = localIJKToRAS(volumeNode)
+    ijkToRAS = localIJKToRAS(volumeNode)
     toWorld = linearMatrix(transformBetween(volumeNode, None))
-    if toWorld is not None and hasOrthogonalAxes(toWorld @ local):
-        return toWorld @ local
-    return local
+    if toWorld is not None and hasOrthogonalAxes(toWorld @ ijkToRAS):
+        ijkToRAS = toWorld @ ijkToRAS
+    return _flatIJKToRAS(ijkToRAS, sliceAxis(volumeNode)) if isFlat(volumeNode) else ijkToRAS
 
 
-def hasOrthogonalAxes(ijkToRAS: np.ndarray) -> bool:
-    """Return whether the voxel axes are orthogonal."""
+def isFlat(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether a volume is a 2-D image: it has one slice."""
+    image = volumeNode.GetImageData()
+    return image is not None and 1 in image.GetDimensions()
+
+
+def sliceAxis(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
+    """Return the axis (0 to 2) along which a 2-D image has one slice; the last of several."""
+    dimensions = volumeNode.GetImageData().GetDimensions()
+    return max(axis for axis in range(3) if dimensions[axis] == 1)
+
+
+def _flatIJKToRAS(ijkToRAS: np.ndarray, axis: int) -> np.ndarray:
+    """Return a matrix with the spacing of another, columns to the left and rows to the back."""
+    flat = np.eye(4)
+    order = [other for other in range(3) if other != axis] + [axis]
+    for column, direction, sign in zip(order, range(3), (-1, -1, 1)):
+        flat[:, column] = 0
+        flat[direction, column] = sign * spacingFromMatrix(ijkToRAS)[column]
+    return flat
+
+
+def hasOrthogonalAxes(ijkToRAS: np.ndarray, tolerance: float = ORTHOGONALITY_TOLERANCE) -> bool:
+    """Return whether the voxel axes are orthogonal, by default to the library's tolerance."""
     axes = ijkToRAS[:3, :3] / spacingFromMatrix(ijkToRAS)
-    return bool(np.abs(axes.T @ axes - np.eye(3)).max() < _ORTHOGONALITY_TOLERANCE)
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() <= tolerance)
 
 
 def spacingFromMatrix(ijkToRAS: np.ndarray) -> np.ndarray:

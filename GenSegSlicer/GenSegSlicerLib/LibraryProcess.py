@@ -1,7 +1,7 @@
 """A command of GenSegLib in a separate process, followed through its output.
 
-For predictions, evaluations, device queries and phantoms. The process ends with Slicer; a training
-outlives Slicer and is started by `TrainingProcess`.
+For predictions, evaluations, device queries, phantoms and resident models. The process ends with
+Slicer; a training outlives Slicer and is started by `TrainingProcess`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,16 @@ class LibraryProcess:
         """Kill the process and its descendants; `onFinished` is called afterwards."""
         if self.isRunning:
             killProcessTree(int(self._process.processId()))
+
+    def write(self, data: bytes) -> None:
+        """Write to the process's standard input, without waiting until it is read."""
+        if self.isRunning:
+            self._process.write(data)
+
+    def closeInput(self) -> None:
+        """End the process's standard input, which ends a process that waits for requests."""
+        if self.isRunning:
+            self._process.closeWriteChannel()
 
     def _readStdout(self) -> None:
         self._handle(self._stdout.feed(bytes(self._process.readAllStandardOutput().data())))

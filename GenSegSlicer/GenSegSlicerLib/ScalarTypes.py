@@ -26,12 +26,12 @@ def supportedVoxels(voxels: np.ndarray) -> np.ndarray:
 
 
 def withSupportedScalars(image: vtk.vtkImageData) -> vtk.vtkImageData:
-    """Return an image of one component per voxel, or a copy of it, in a supported voxel type."""
+    """Return an image, or a copy of it in a supported voxel type."""
     voxels = voxelsOf(image)
     supported = supportedVoxels(voxels)
     if supported is voxels:
         return image
     copy = image.NewInstance()
     copy.ShallowCopy(image)
-    copy.GetPointData().SetScalars(numpy_to_vtk(supported.ravel()))
+    copy.GetPointData().SetScalars(numpy_to_vtk(supported.reshape(-1, *supported.shape[3:])))
     return copy

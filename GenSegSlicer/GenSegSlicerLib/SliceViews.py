@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 import slicer
 
-from GenSegSlicerLib.Geometry import localIJKToRAS
-from GenSegSlicerLib.Segments import BINARY, voxelsOf
+from GenSegSlicerLib.CoarseSurfaces import addCoarseSurfaces, isLarge
+from GenSegSlicerLib.Geometry import (
+    isFlat,
+    linearMatrix,
+    localIJKToRAS,
+    sliceAxis,
+    transformBetween,
+)
+from GenSegSlicerLib.Segments import voxelsOf
 
 LEFT, RIGHT = "Red", "Yellow"
-_HUGE_VOXELS = 4_000_000  # surfaces of more voxels take seconds
+_ONE_VIEW = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+_LAYOUT_ATTRIBUTE = "GenSeg.LayoutBefore2D"
 
 
 def showPair(volumeNode: Any, segmentationNode: Any) -> None:
@@ -28,7 +36,59 @@ def showPair(volumeNode: Any, segmentationNode: Any) -> None:
     if not isLabelMap:
         segmentationNode.CreateDefaultDisplayNodes()
         _setVisible(segmentationNode, True)
+    fitViews(volumeNode)
+
+
+def showVolume(volumeNode: Any) -> None:
+    """Show a volume alone in all slice views."""
+    for compositeNode in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        compositeNode.SetBackgroundVolumeID(volumeNode.GetID())
+        compositeNode.SetForegroundVolumeID(None)
+        compositeNode.SetLabelVolumeID(None)
+    fitViews(volumeNode)
+
+
+def fitViews(volumeNode: Any) -> None:
+    """Fit the slice views to a volume; a 2-D image fills one view, right way up.
+
+    The layout from before the first 2-D image is restored for a volume of several slices.
+    """
+    layout = layoutNode()
+    if isFlat(volumeNode):
+        if layout is not None and layout.GetViewArrangement() != _ONE_VIEW:
+            layout.SetAttribute(_LAYOUT_ATTRIBUTE, str(layout.GetViewArrangement()))
+            layout.SetViewArrangement(_ONE_VIEW)
+        faceImage(volumeNode, LEFT)
+    elif layout is not None and layout.GetAttribute(_LAYOUT_ATTRIBUTE):
+        if layout.GetViewArrangement() == _ONE_VIEW:
+            layout.SetViewArrangement(int(layout.GetAttribute(_LAYOUT_ATTRIBUTE)))
+        layout.RemoveAttribute(_LAYOUT_ATTRIBUTE)
+        _sliceNode(LEFT).SetOrientation("Axial")
     slicer.util.resetSliceViews()
+
+
+def faceImage(volumeNode: Any, view: str) -> None:
+    """Turn a slice view to a 2-D image: its rows run to the right, and its columns down."""
+    sliceNode = _sliceNode(view)
+    toWorld = linearMatrix(transformBetween(volumeNode, None))
+    ijkToRAS = localIJKToRAS(volumeNode)
+    if sliceNode is None:
+        return
+    axes = (ijkToRAS if toWorld is None else toWorld @ ijkToRAS)[:3, :3]
+    rows, columns = (axes[:, k] for k in range(3) if k != sliceAxis(volumeNode))
+    right = rows / np.linalg.norm(rows)
+    down = columns - right * (columns @ right)
+    up = -down / np.linalg.norm(down)
+    matrix = sliceNode.GetSliceToRAS()
+    for column, direction in enumerate((right, up, np.cross(right, up))):
+        for row in range(3):
+            matrix.SetElement(row, column, float(direction[row]))
+    sliceNode.UpdateMatrices()
+
+
+def _sliceNode(view: str) -> Any:
+    """Return the slice node of a view, None if there is none."""
+    return slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
 
 
 def showOverlay(volumeNode: Any) -> None:
@@ -47,13 +107,15 @@ def showSideBySide(left: tuple[Any, Any], right: tuple[Any, Any], outlines: bool
     shown = []
     for view, (imageNode, labelNode) in ((LEFT, left), (RIGHT, right)):
         compositeNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
-        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
+        sliceNode = _sliceNode(view)
         if compositeNode is None or sliceNode is None:
             continue
         compositeNode.SetBackgroundVolumeID(imageNode.GetID())
         compositeNode.SetForegroundVolumeID(None)
         compositeNode.SetLabelVolumeID(labelNode.GetID())
         sliceNode.SetOrientation("Axial")
+        if isFlat(imageNode):
+            faceImage(imageNode, view)
         shown.append((sliceNode, labelNode))
     showOutlines(outlines)
     slicer.util.resetSliceViews()
@@ -98,23 +160,18 @@ def showOutlines(outlines: bool) -> None:
     """Show the label maps in both views as outlines or filled."""
     for view in (LEFT, RIGHT):
         compositeNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{view}")
-        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
+        sliceNode = _sliceNode(view)
         if compositeNode is not None and sliceNode is not None:
             compositeNode.SetLabelOpacity(1.0 if outlines else 0.5)
             sliceNode.SetUseLabelOutline(outlines)
 
 
-def isHuge(segmentationNode: Any) -> bool:
-    """Return whether Slicer would not respond for many seconds while it makes surfaces."""
-    segmentation = segmentationNode.GetSegmentation()
-    segments = [segmentation.GetNthSegment(k) for k in range(segmentation.GetNumberOfSegments())]
-    images = {segment.GetRepresentation(BINARY) for segment in segments} - {None}
-    return sum(int(np.count_nonzero(voxelsOf(image))) for image in images) > _HUGE_VOXELS
-
-
 def showIn3D(segmentationNode: Any) -> None:
-    """Show the segments as closed surfaces, in a layout with a 3D view."""
-    segmentationNode.CreateClosedSurfaceRepresentation()
+    """Show the segments as closed surfaces, in a layout with a 3D view; coarse ones if large."""
+    if isLarge(segmentationNode):
+        addCoarseSurfaces(segmentationNode)
+    else:
+        segmentationNode.CreateClosedSurfaceRepresentation()
     segmentationNode.CreateDefaultDisplayNodes()
     segmentationNode.GetDisplayNode().SetVisibility3D(True)
     _show3DView()

@@ -12,7 +12,10 @@ from mrml_nodes import SHAPE, add_volume
 
 from GenSegLib.models.folder import ModelMetadata, write_model_files
 
-MODEL = Path(__file__).resolve().parents[1] / "Models" / "format-4"
+MODELS = Path(__file__).resolve().parents[1] / "Models"
+MODEL = MODELS / "format-4"
+GRAY_2D, COLOR_2D = MODELS / "bright-2d", MODELS / "bright-2d-color"
+"""Models of 2-D images that label pixels clearly brighter (in the first channel) than the mean."""
 
 
 def make_bright_model(folder: Path, mirror_axes: tuple[int, ...] = ()) -> Path:

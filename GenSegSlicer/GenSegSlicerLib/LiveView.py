@@ -1,0 +1,104 @@
+"""The label map that follows a changing volume in the slice views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+from GenSegLib.models.folder import ModelMetadata
+from GenSegSlicerLib.ColorTables import addHidden, setClasses
+from GenSegSlicerLib.Geometry import matrixFromArray
+from GenSegSlicerLib.SegmentNodes import SegmentStyle
+from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.SliceViews import showVolume
+
+_OVERLAY_OPACITY = 0.4
+
+
+class LiveView:
+    """A label map over a volume, in nodes that are not saved with the scene.
+
+    Args:
+        volumeNode: the volume.
+        metadata: of the model, whose classes the label map shows.
+        outlines: show outlines, or areas that are partly transparent.
+
+    Attributes:
+        labelNode: the label map volume, None until there is a result.
+    """
+
+    def __init__(self, volumeNode: Any, metadata: ModelMetadata, outlines: bool = True) -> None:
+        self.labelNode: Any = None
+        self._volumeNode, self._style = volumeNode, SegmentStyle.ofModel(metadata)
+        self._colors: Any = None
+        self._outlines = outlines
+
+    def show(self, label: np.ndarray, ijkToRAS: np.ndarray) -> None:
+        """Show label values (i, j, k) of the image that had this IJK-to-RAS matrix.
+
+        The views are fitted to the first image, and again when the size changes.
+        """
+        if self.labelNode is None or not slicer.mrmlScene.IsNodePresent(self.labelNode):
+            self._addNodes()
+        node, image = self.labelNode, self.labelNode.GetImageData()
+        voxels = None if image is None else voxelsOf(image)
+        isSame = voxels is not None and voxels.T.shape == label.shape
+        with slicer.util.NodeModify(node):
+            node.SetIJKToRASMatrix(matrixFromArray(ijkToRAS))
+            node.SetAndObserveTransformNodeID(self._volumeNode.GetTransformNodeID())
+            if isSame and voxels.dtype == label.dtype:
+                voxels[...] = label.T
+                image.GetPointData().GetScalars().Modified()
+                image.Modified()
+            else:
+                node.SetAndObserveImageData(_imageOf(label))
+        if not isSame:
+            showVolume(self._volumeNode)
+            self._showLayer()
+
+    def setOutlines(self, outlines: bool) -> None:
+        """Show outlines, or areas that are partly transparent."""
+        self._outlines = outlines
+        if self.labelNode is not None:
+            self._showLayer()
+
+    def remove(self) -> None:
+        """Remove the label map from the scene."""
+        display = None if self.labelNode is None else self.labelNode.GetDisplayNode()
+        for node in (self.labelNode, display, self._colors):
+            if node is not None and slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
+        self.labelNode = self._colors = None
+        for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            sliceNode.SetUseLabelOutline(False)
+
+    def _showLayer(self) -> None:
+        """Show the label map in the views that show the volume."""
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if composite.GetBackgroundVolumeID() == self._volumeNode.GetID():
+                composite.SetLabelVolumeID(self.labelNode.GetID())
+                composite.SetLabelOpacity(1.0 if self._outlines else _OVERLAY_OPACITY)
+        for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            sliceNode.SetUseLabelOutline(self._outlines)
+
+    def _addNodes(self) -> None:
+        self._colors = addHidden(slicer.vtkMRMLColorTableNode())
+        setClasses(self._colors, self._style)
+        node = slicer.vtkMRMLLabelMapVolumeNode()
+        node.SetName(_("{volume} live").format(volume=self._volumeNode.GetName()))
+        self.labelNode = addHidden(node)
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetSaveWithScene(False)
+        node.GetDisplayNode().SetAndObserveColorNodeID(self._colors.GetID())
+
+
+def _imageOf(label: np.ndarray) -> vtk.vtkImageData:
+    image = vtk.vtkImageData()
+    image.SetDimensions(*label.shape)
+    image.GetPointData().SetScalars(numpy_to_vtk(label.T.ravel(), deep=True))
+    return image
