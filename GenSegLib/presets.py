@@ -134,6 +134,7 @@ class Preset:
         context_slices: neighboring slices on either side that a 2-D network gets as channels.
         network: arguments of the segmenter that differ from those of the registry.
         orientation: axis codes that images are reoriented to.
+        unit: of the spacing: "mm", or "px" for 2-D images without a scale.
         spacing: spacing that images are resampled to; None to plan spacing, patch and network from
             the cases and the machine.
         intensity: intensity normalization.
@@ -185,6 +186,7 @@ class Preset:
     context_slices: int = setting(between(0, 4), 0)
     network: dict[str, Any] = field(default_factory=dict)
     orientation: str = setting(Rule(_ORIENTATIONS.__contains__, "axis codes such as 'RAS'"), "RAS")
+    unit: str = setting(one_of(("mm", "px")), "mm")
     spacing: tuple[float, ...] | None = None
     intensity: Intensity = field(default_factory=Intensity)
     crop_foreground: bool = False

@@ -15,10 +15,16 @@ from .training_cases import prepare_cases
 from .training_job import run_training
 
 NAME = "demo"
-SUMMARY = "run the whole workflow on synthetic volumes: train, predict, evaluate, report"
-EXAMPLE = "  genseg demo --out my-demo"
+SUMMARY = "run the whole workflow on synthetic images: train, predict, evaluate, report"
+EXAMPLE = """\
+  genseg demo --out my-demo
+  genseg demo --anatomy skin --out photo-demo"""
 
-PRESET = "hippocampus-mri"
+PRESETS = {
+    "hippocampus": "hippocampus-mri",
+    "skin": "generic-2d-color",
+    "ultrasound": "generic-2d",
+}
 ENTRIES = ("cases", "run", "predictions")
 TEST_CASES = 4
 EFFORT = "quick"
@@ -28,6 +34,12 @@ QUICK_S = 240.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_out(parser, "output folder (default: demo, then demo-2, ...)", required=False)
+    parser.add_argument(
+        "--anatomy",
+        choices=tuple(PRESETS),
+        default="hippocampus",
+        help="brain MRI, photos of skin, or ultrasound of the breast (default: hippocampus)",
+    )
     parser.add_argument(
         "--cases", metavar="NUMBER", type=int, default=10, help="labeled cases (default: 10)"
     )
@@ -42,13 +54,13 @@ def run(args: argparse.Namespace) -> None:
     out = args.out or _unused_folder()
     outputs.remove_earlier(out, args.overwrite)
     outputs.write_marker(out, ENTRIES)
-    print(f"Step 1 of 4: generating {args.cases} labeled volumes and {TEST_CASES} test volumes")
+    print(f"Step 1 of 4: generating {args.cases} labeled images and {TEST_CASES} test images")
     _make_cases(out, args)
     print("Step 2 of 4: training")
     run_folder = _train(out, args)
     if run_folder is None:
         return
-    print("Step 3 of 4: segmenting the test volumes")
+    print("Step 3 of 4: segmenting the test images")
     _predict(out, args)
     print("Step 4 of 4: evaluating the predictions")
     _report(out, run_folder)
@@ -62,20 +74,22 @@ def _unused_folder() -> Path:
 def _make_cases(out: Path, args: argparse.Namespace) -> None:
     from ..phantoms import make_cases
 
-    make_cases(out / "cases", "hippocampus", args.cases, args.seed, test=TEST_CASES)
+    make_cases(out / "cases", args.anatomy, args.cases, args.seed, test=TEST_CASES)
 
 
 def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
     from ..data.layouts import read_cases
+    from .training_plan import plan_training
 
-    preset = load_preset(PRESET)
+    preset = load_preset(PRESETS[args.anatomy])
     effort = args.effort or EFFORT
     budget_s = args.time_budget_s or (QUICK_S if effort == "quick" else None)
     settings = {"seed": args.seed, "device": args.device, "time_budget_s": budget_s}
-    config = TrainConfig.for_preset(preset, effort, args.cases, **settings)
-    found = read_cases(out / "cases")
-    cases = prepare_cases(found, preset, config.validation_fraction, args.seed).cases
-    run_folder = RunFolder.create(out / "run", config, preset, cases)
+    fraction = TrainConfig.for_preset(preset, effort, args.cases).validation_fraction
+    prepared = prepare_cases(read_cases(out / "cases"), preset, fraction, args.seed)
+    config, preset, plan = plan_training(prepared, effort, settings)
+    details = plan.to_json() if plan else None
+    run_folder = RunFolder.create(out / "run", config, preset, prepared.cases, plan=details)
     state = run_training(run_folder, args, resume=False)
     return run_folder if state is State.FINISHED else None
 
@@ -96,7 +110,7 @@ def _report(out: Path, run_folder: RunFolder) -> None:
 
     predictions, references = out / "predictions", out / "cases" / "labelsTs"
     scores = run_folder.path / "scores.csv"
-    evaluation = evaluate_folders(predictions, references, run_folder.preset.labels)
+    evaluation = evaluate_folders(predictions, references, run_folder.labels)
     evaluation.write(scores, scores.with_suffix(".json"))
     print(evaluation.table())
     report = write_report(run_folder, scores, predictions, references)

@@ -9,8 +9,10 @@ from ..outputs import output_folder
 from .options import add_seed
 
 NAME = "phantom"
-SUMMARY = "generate synthetic labeled volumes to try GenSeg without data"
-EXAMPLE = "  genseg phantom my-phantoms --anatomy hippocampus --cases 12 --seed 1"
+SUMMARY = "generate synthetic labeled images to try GenSeg without data"
+EXAMPLE = """\
+  genseg phantom my-phantoms --anatomy hippocampus --cases 12 --seed 1
+  genseg phantom my-photos --anatomy skin --cases 20"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="output folder")
     parser.add_argument(
         "--anatomy",
-        choices=("hippocampus", "liver"),
+        choices=("hippocampus", "liver", "skin", "ultrasound"),
         default="hippocampus",
-        help="crops of brain MRI, or abdominal CT (default: hippocampus)",
+        help="crops of brain MRI, abdominal CT, photos of skin lesions, or ultrasound of the "
+        "breast (default: hippocampus)",
     )
     parser.add_argument(
         "--cases", metavar="NUMBER", type=int, default=12, help="labeled cases (default: 12)"

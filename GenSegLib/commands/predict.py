@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "png", "dcm"),
         help="file format; seg.nrrd keeps names and colors in 3D Slicer, dcm is a DICOM SEG that "
-        "references its source series (default: png for pictures, with labels.json; else nii.gz)",
+        "references its source image (default: png for pictures, with labels.json; seg.nrrd for "
+        "nrrd; else nii.gz)",
     )
     _add_inference_options(parser)
     _add_output_options(parser)
@@ -86,7 +87,8 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="also write measurements.csv: volume, intensity, centroid and bounding box per label",
+        help="also write measurements.csv: volume (2-D: area), intensity, centroid and bounding "
+        "box per label",
     )
 
 

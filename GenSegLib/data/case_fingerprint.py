@@ -7,7 +7,7 @@ order in the file. Light: numpy alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,21 @@ class CaseFingerprint:
     foreground: Array = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     lowest: float = 0.0
     unit: str = "mm"
+
+    def in_pixels(self) -> CaseFingerprint:
+        """Return the fingerprint with the smallest step of the grid as the unit of length."""
+        scale = 1 / min(self.spacing)
+        structures = {
+            value: replace(
+                each,
+                volume_ml=each.volume_ml * scale**3,
+                extent_mm=_floats(np.multiply(each.extent_mm, scale)),
+                faces_mm2=_floats(np.multiply(each.faces_mm2, scale**2)),
+            )
+            for value, each in self.structures.items()
+        }
+        spacing, body = (_floats(np.multiply(v, scale)) for v in (self.spacing, self.body_mm))
+        return replace(self, spacing=spacing, body_mm=body, structures=structures, unit="px")
 
 
 def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:

@@ -7,15 +7,24 @@ from pathlib import Path
 from unicodedata import normalize
 
 from ..cases import Case, CaseSet, Role
-from ..dicom.files import find_series_folders, is_dicom_folder, is_segmentation, list_folder
+from ..dicom.files import (
+    find_series_folders,
+    is_dicom_file,
+    is_dicom_folder,
+    is_planar_file,
+    is_segmentation,
+    list_folder,
+)
 from ..errors import GenSegError
 from ..images.file_names import (
     IMAGE_SUFFIXES,
     image_stem,
     is_image_file,
     is_raster_file,
+    split_frame,
     valid_file_name,
 )
+from .clips import split_clips
 from .pairing import group_channels, pair_names, require_equal_channels
 
 
@@ -23,7 +32,8 @@ def list_images(path: Path) -> list[Path]:
     """Return the images at a path, sorted by name.
 
     A file or DICOM series folder is itself the only image; any other folder contributes its image
-    files and the DICOM series in its folders, however deep.
+    files and the DICOM series in its folders, however deep. Photos, radiographs and ultrasound in
+    DICOM are images of their own, one a file.
 
     Raises:
         GenSegError: there is no image.
@@ -49,8 +59,8 @@ def unpacked_image(path: Path) -> Path:
     if not path.is_dir():
         return path
     if not is_image_file(path):
-        series = find_series_folders(path)
-        return series[0] if len(series) == 1 else path
+        images = _dicom_images(path)
+        return images[0] if len(images) == 1 else path
     files = [entry for entry in list_folder(path) if is_image_file(entry) and entry.is_file()]
     return files[0] if len(files) == 1 else path
 
@@ -60,6 +70,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
 
     Suffixes are ignored, and nnU-Net's channel numbers where `pairing.pair_names` says so:
     `a_0000.nii.gz` matches `a.seg.nrrd`, and the folder `a` of DICOM slices the DICOM SEG `a.dcm`.
+    The frames of a DICOM clip are cases (`clips.split_clips`).
     Images without a label are unlabeled cases. Pictures (PNG, JPEG) beside medical images do not
     count.
 
@@ -73,6 +84,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
             have the same name.
     """
     image_of, label_of = _by_stem(images, _image_entries), _by_stem(labels, _label_entries)
+    image_of, label_of, notes = split_clips(image_of, label_of)
     names_of_case = pair_names(image_of, label_of)
     orphans = sorted(label_of.keys() - names_of_case.keys())
     if orphans:
@@ -96,7 +108,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
         label = label_of.get(name)
         role = Role.TRAIN if label else Role.UNLABELED
         cases.append(Case(valid_file_name(name), first, label, role, others=tuple(further)))
-    return CaseSet(tuple(cases))
+    return CaseSet(tuple(cases), notes=notes)
 
 
 def unlabeled_cases(folder: Path, channels: int, taken: Collection[str] = ()) -> list[Case]:
@@ -121,8 +133,10 @@ def unlabeled_cases(folder: Path, channels: int, taken: Collection[str] = ()) ->
 
 
 def _image_entries(path: Path) -> list[Path]:
-    if path.is_file() or is_dicom_folder(path):
+    if path.is_file() or split_frame(path)[1] is not None:
         return [path]
+    if is_dicom_folder(path):
+        return _series_images(path)
     if not path.is_dir():
         raise GenSegError(f"{path}: no such file or folder")
     if is_image_file(path) and unpacked_image(path) != path:
@@ -148,11 +162,22 @@ def _label_entries(path: Path) -> list[Path]:
 
 
 def _entries_of(path: Path) -> list[Path]:
-    """Return a path if it holds one image, or the series folders within it."""
+    """Return a path if it holds one image, or the images within it."""
     if is_image_file(path):
         return [path]
-    series = find_series_folders(path) if path.is_dir() and not path.name.startswith(".") else []
-    return [path] if len(series) == 1 else series
+    images = _dicom_images(path) if path.is_dir() and not path.name.startswith(".") else []
+    return [path] if len(images) == 1 else images
+
+
+def _dicom_images(folder: Path) -> list[Path]:
+    """Return the folders of series and the files of 2-D images in a folder, however deep."""
+    return [image for series in find_series_folders(folder) for image in _series_images(series)]
+
+
+def _series_images(folder: Path) -> list[Path]:
+    """Return a folder of DICOM files if they are slices of a volume, else the files."""
+    files = [entry for entry in list_folder(folder) if is_dicom_file(entry)]
+    return files if is_planar_file(files[0]) else [folder]
 
 
 def _by_stem(folder: Path, list_entries: Callable[[Path], list[Path]]) -> dict[str, Path]:

@@ -35,7 +35,7 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
-from ..images.raster_files import read_raster, read_raster_label, write_raster_label
+from ..images.raster_files import read_raster, read_raster_label, write_raster, write_raster_label
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
 from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
@@ -189,6 +189,9 @@ def write_image(path: Path, volume: Volume, like: Path | None = None) -> None:
     Raises:
         GenSegError: the format is not supported, or the file cannot be written.
     """
+    if path.name.lower().endswith(".png"):
+        write_raster(path, volume.array)
+        return
     if not is_nifti_name(path):
         itk_files.save_image(_to_itk(volume), path)
         return

@@ -19,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
 from ..cases import Case, CaseSet, Role
+from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..files import decode_text
-from ..images.file_names import image_stem
+from ..images.file_names import image_stem, split_frame
 from .person_names import person_of_folders, persons_from_names
 
 GROUPS_FILE = "groups.csv"
@@ -133,18 +134,21 @@ def _shared(persons: Mapping[str, str]) -> dict[str, str]:
 
 
 def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
-    folders = {case.name: case.image for case in cases if case.image.is_dir()}
-    if not folders:
+    """Return the persons of cases from DICOM; without a patient ID, a clip shows one person."""
+    images = {case.name: split_frame(case.image) for case in cases}
+    headers = {path: "" for path, _ in images.values() if path.is_dir() or is_planar_file(path)}
+    if not headers:
         return {}
     from ..dicom.headers import read_first_slice  # needs SimpleITK
 
-    ids = {}
-    for name, folder in folders.items():
+    for path in headers:
         with suppress(GenSegError):  # reported by checks
-            first = read_first_slice(folder)
+            first = read_first_slice(path)
             if first is not None:
-                ids[name] = first.patient[1]
-    return _shared(pseudonyms(ids))
+                headers[path] = first.patient[1]
+    ids = pseudonyms({name: headers.get(path, "") for name, (path, _) in images.items()})
+    clips = {name: image_stem(path) for name, (path, frame) in images.items() if frame is not None}
+    return _shared(clips | ids)
 
 
 def _read_groups(cases: Iterable[Case], folder: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ from ..images.geometry import (
     plan_padding,
     plan_reorient,
     plan_resample,
+    world_axis,
 )
 from ..images.resampling import resampled_slabs
 from ..images.volume import Volume, on_same_grid
@@ -96,6 +97,7 @@ class Preprocessor:
         _require_finite(image.array)
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label have different grids; resample the label")
+        image = self._in_unit(image)
         values = None if label is None else label.array[0]
         transform = self._to_spacing(image, values)
         array = transform.forward(image.array)
@@ -113,7 +115,8 @@ class Preprocessor:
 
     def target_spacing(self, image: Volume) -> tuple[float, ...]:
         """Return the spacing that an image is resampled to, along its own axes in mm."""
-        reorient = plan_reorient(image.affine, _size(image.array), self._preset.orientation)
+        image = self._in_unit(image)
+        reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
         own = np.linalg.norm(affine[:3, :3], axis=0)
         target = self._target_spacing(affine, self._preset.spacing or own)
@@ -130,6 +133,7 @@ class Preprocessor:
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
+        image = self._in_unit(image)
         transform = self._to_spacing(image, None)
         last = transform.steps[-1]
         if isinstance(last, Resample):
@@ -152,7 +156,7 @@ class Preprocessor:
 
     def _to_spacing(self, image: Volume, label: Array | None) -> GridTransform:
         """Return the transform to the preset's orientation, foreground and spacing."""
-        reorient: Step = plan_reorient(image.affine, _size(image.array), self._preset.orientation)
+        reorient: Step = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         transform = GridTransform((reorient,))
         size = _size(reorient.forward(image.array, 0))
         if self._preset.crop_foreground:
@@ -168,6 +172,29 @@ class Preprocessor:
                 _require_reasonable_size(step.size, image)
                 transform = transform.then(step)
         return transform
+
+    def _in_unit(self, image: Volume) -> Volume:
+        """Return an image with lengths in the preset's unit."""
+        if self._preset.unit == "px" and image.is_2d:
+            return image.in_pixels()
+        if self._preset.unit != image.unit and self._preset.spacing is not None:
+            raise GenSegError(
+                f"the image has lengths in {image.unit}, but the plan's spacing is in "
+                f"{self._preset.unit}; set the pixel spacing in the image's header"
+            )
+        return image
+
+    def _orientation(self, image: Volume) -> str:
+        """Return the orientation; a 2-D preset has the plane of a 2-D image first, whatever it is.
+
+        The slice of a long-axis view or of a coronal radiograph lies across another axis than the
+        preset's slices.
+        """
+        codes = self._preset.orientation
+        if self._preset.spatial_dims == 3 or not image.is_2d:
+            return codes
+        across = world_axis(image.orientation[image.slice_axis])
+        return "".join(sorted(codes, key=lambda code: world_axis(code) == across))
 
     def _target_spacing(self, affine: Array, spacing: Sequence[float]) -> Sequence[float]:
         """Return the spacing of all axes; a 2-D preset leaves that between slices as it is."""

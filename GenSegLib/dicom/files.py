@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import GenSegError
 from ..images.file_names import is_image_file
-from .element_lengths import LONG_VRS, SHORT_VRS
+from .elements import LONG_VRS, SHORT_VRS, find_values
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _HEAD_LENGTH = 1024
@@ -25,6 +25,19 @@ _NON_IMAGE_CLASSES = (
     *(f"{_STORAGE}{number}" for number in ("9.", "11.", "66", "67", "68", "77.1.5.4", "88.")),
     *(f"{_STORAGE}{number}" for number in ("104.", "481.3", "481.5", "481.8", "130")),
 )
+
+# SOP classes of 2-D images, whose frames follow each other in time: radiography, mammography,
+# fluoroscopy and ultrasound; visible light and ophthalmic photography (PS3.4, table B.5-1).
+_PLANAR_CLASSES = frozenset(
+    f"{_STORAGE}{number}"
+    for number in (
+        *("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "3", "3.1", "6", "6.1"),
+        *("12.1", "12.2", "77.1.1", "77.1.1.1", "77.1.2", "77.1.2.1", "77.1.4", "77.1.4.1"),
+        *("77.1.5.1", "77.1.5.2", "77.1.7"),
+    )
+)
+_SECONDARY_CAPTURE = f"{_STORAGE}7"  # a photo, or a slice that a program derived
+_POSITION = (0x0020, 0x0032)
 
 
 def read_head(path: Path) -> bytes:
@@ -109,6 +122,22 @@ def is_dicom_file(path: Path) -> bool:
     except GenSegError:
         return False
     return is_dicom(head) and may_hold_image(head)
+
+
+def is_planar_file(path: Path) -> bool:
+    """Whether the file is a DICOM image of its own, not a slice of a volume.
+
+    That is a photo, a radiograph, or an ultrasound image or clip.
+    """
+    if not is_dicom_file(path):
+        return False
+    uid = sop_class(read_head(path))
+    if uid == _SECONDARY_CAPTURE or uid.startswith(f"{_SECONDARY_CAPTURE}."):
+        try:
+            return not find_values(path, [_POSITION])
+        except OSError:
+            return False
+    return uid in _PLANAR_CLASSES
 
 
 def is_dicom_folder(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import SimpleITK as sitk  # noqa: N813 - the usual name
 
 from ..errors import GenSegError
 from ..images.itk_files import suppress_stderr
-from .element_lengths import exceeds_file
+from .elements import exceeds_file
 from .files import is_dicom, list_folder, may_hold_image, read_head
 
 _CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"  # with suffixes for enhanced and converted CT
@@ -90,17 +90,21 @@ def read_slices(folder: Path) -> list[SliceHeader]:
             files.
     """
     with suppress_stderr():
-        return list(_read_headers(folder))
+        return list(_read_headers(list_folder(folder)))
 
 
-def read_first_slice(folder: Path) -> SliceHeader | None:
-    """Read the header of the first image in a DICOM folder, if any; raises as `read_slices`."""
+def read_first_slice(path: Path) -> SliceHeader | None:
+    """Read the header of a DICOM file, or of the first image in a folder of them, if any.
+
+    Raises:
+        GenSegError: as `read_slices`.
+    """
     with suppress_stderr():
-        return next(_read_headers(folder), None)
+        return next(_read_headers(list_folder(path) if path.is_dir() else [path]), None)
 
 
-def _read_headers(folder: Path) -> Iterator[SliceHeader]:
-    for file in list_folder(folder):
+def _read_headers(files: Iterable[Path]) -> Iterator[SliceHeader]:
+    for file in files:
         if file.name.startswith(".") or not file.is_file():
             continue
         head = read_head(file)

@@ -14,7 +14,7 @@ import SimpleITK as sitk  # noqa: N813 - the usual name
 
 from ..errors import GenSegError
 from ..images.size_checks import require_plausible_size
-from .element_lengths import exceeds_file
+from .elements import exceeds_file
 from .highdicom_tools import DAMAGED, report_errors_as, require_packages
 
 _IRREGULAR = (

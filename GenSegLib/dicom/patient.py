@@ -10,7 +10,7 @@ from .headers import read_first_slice
 
 ADVICE = (
     "contains the patient's name or ID from the DICOM header, and would be copied to runs, reports "
-    "and files; rename the folder"
+    "and files; rename the folder or file"
 )
 _MIN_LENGTH = 3
 _PLACEHOLDERS = {
@@ -19,19 +19,19 @@ _PLACEHOLDERS = {
 }
 
 
-def find_identifying(names: Iterable[str], series: Path) -> str:
+def find_identifying(names: Iterable[str], image: Path) -> str:
     """Return the first name that contains the patient's name or ID; empty if none does.
 
     Headers marked as de-identified (0012,0062) contain a pseudonym, which may be used.
 
     Args:
         names: of a case and its parent folders.
-        series: folder of the DICOM series.
+        image: folder of the DICOM series, or a DICOM file.
 
     Raises:
-        GenSegError: the series cannot be read.
+        GenSegError: the image cannot be read.
     """
-    first = read_first_slice(series)
+    first = read_first_slice(image)
     if first is None or first.is_deidentified:
         return ""
     patient_name, patient_id = first.patient

@@ -18,17 +18,24 @@ from .. import __version__
 from ..errors import GenSegError
 from ..files import write_bytes
 from ..images.volume import LPS_TO_RAS, Volume
-from .files import is_dicom_file, is_dicom_folder
+from .files import is_dicom_file, is_dicom_folder, is_planar_file
 from .highdicom_tools import require_packages, suppress_warnings
 from .series import series_slices
 from .terminology import Code, parse_terminology
 
 if TYPE_CHECKING:
     import highdicom as hd
+    import pydicom
 
 SUFFIX = ".dcm"
 _SERIES_NUMBER_OFFSET = 1000
 _MAX_LABEL = 64
+_SINGLE_FRAME_CLASS = "1.2.840.10008.5.1.4.1.1.7"  # secondary capture
+# Attributes that DICOM requires, if only with empty values (type 2), and that photos often lack.
+_REQUIRED = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"),
+    *("AccessionNumber", "StudyID", "ReferringPhysicianName"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def write_segmentation(
     Args:
         path: of the file, which is written atomically.
         label: (1, x, y, z) on the grid of the series.
-        series: folder of the series, or its multi-frame file.
+        series: folder of the series, its multi-frame file, or the file of a 2-D image or clip.
         segments: how the labels are described.
 
     Raises:
@@ -102,23 +109,83 @@ def _build(
 
     sources = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
     for source in sources:
-        if not source.get("SpecificCharacterSet"):
-            source.SpecificCharacterSet = "ISO_IR 100"  # a superset of ASCII, the default
+        _complete(source)
     values = sorted(segments.names)
     numbers = np.zeros(max(values) + 1, np.uint8 if len(values) < 256 else np.uint16)
     numbers[values] = range(1, len(values) + 1)
+    pixels = numbers[label.array[0].T]
+    if is_planar_file(files[0]):
+        return _build_planar(sources[0], pixels, segments)
+    volume = hd.Volume(
+        pixels,
+        (LPS_TO_RAS @ label.affine)[:, [2, 1, 0, 3]],
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=sources[0].FrameOfReferenceUID,
+    )
+    return _segmentation(sources, volume, segments)
+
+
+def _complete(source: pydicom.Dataset) -> None:
+    if not source.get("SpecificCharacterSet"):
+        source.SpecificCharacterSet = "ISO_IR 100"  # a superset of ASCII, the default
+    for keyword in _REQUIRED:
+        if keyword not in source:
+            setattr(source, keyword, None)
+
+
+def _build_planar(
+    source: pydicom.Dataset, pixels: np.ndarray, segments: SegmentDescriptions
+) -> hd.seg.Segmentation:
+    """Return a SEG of a 2-D image, or of the frames of a clip, from segment numbers.
+
+    highdicom refers to single images without a position; the frames of a clip are merged here.
+
+    Args:
+        source: the image.
+        pixels: (frame, row, column).
+        segments: see `write_segmentation`.
+    """
+    from pydicom.pixels import pack_bits
+
+    own_class, is_clip = source.SOPClassUID, len(pixels) > 1
+    source.SOPClassUID = _SINGLE_FRAME_CLASS
+    for keyword in ("NumberOfFrames", "PixelSpacing"):  # the spacing requires a thickness
+        source.pop(keyword, None)
+    groups, masks = [], []
+    for k, frame in enumerate(pixels, start=1):
+        if not frame.any() and k < len(pixels):
+            continue  # the last frame is kept and tells how many there are
+        one = _segmentation([source], frame[np.newaxis], segments, omit_empty=bool(frame.any()))
+        for group in one.PerFrameFunctionalGroupsSequence:
+            if is_clip:
+                group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = k
+            groups.append(group)
+        masks.append(one.get_stored_frames() > 0)
+    one.PerFrameFunctionalGroupsSequence = groups
+    one.NumberOfFrames = len(groups)
+    one.PixelData = pack_bits(np.concatenate(masks))
+    for element in one.iterall():
+        if element.keyword == "ReferencedSOPClassUID":
+            element.value = own_class
+    return one
+
+
+def _segmentation(
+    sources: Sequence[pydicom.Dataset],
+    pixels: hd.Volume | np.ndarray,
+    segments: SegmentDescriptions,
+    omit_empty: bool = True,
+) -> hd.seg.Segmentation:
+    """Return a SEG of segment numbers: a volume, or (frame, row, column) of 2-D images."""
+    import highdicom as hd
+
     series_number = int(sources[0].get("SeriesNumber") or 0)
     return hd.seg.Segmentation(
         source_images=sources,
-        pixel_array=hd.Volume(
-            numbers[label.array[0].T],
-            (LPS_TO_RAS @ label.affine)[:, [2, 1, 0, 3]],
-            coordinate_system="PATIENT",
-            frame_of_reference_uid=sources[0].FrameOfReferenceUID,
-        ),
+        pixel_array=pixels,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
-            _describe(k, value, segments) for k, value in enumerate(values, start=1)
+            _describe(k, value, segments) for k, value in enumerate(sorted(segments.names), start=1)
         ],
         series_instance_uid=hd.UID(),
         series_number=_SERIES_NUMBER_OFFSET + series_number,
@@ -130,6 +197,7 @@ def _build(
         device_serial_number="0",
         content_label="SEGMENTATION",
         series_description=f"GenSeg {segments.source}, research use"[:_MAX_LABEL],
+        omit_empty_frames=omit_empty,
     )
 
 

@@ -62,7 +62,7 @@ def evaluate_folders(
     given = replace(given, labels=known)
     regions = region_values(given.includes, known)
     results: list[CaseResult] = []
-    units: set[str] = set()
+    grids: set[tuple[str, bool]] = set()
     for done, (case, prediction, reference) in enumerate(pairs):
         if events:
             events.progress("evaluate", done, len(pairs))
@@ -77,10 +77,11 @@ def evaluate_folders(
             [value for value, name in known.items() if name in hidden],
         )
         results.append(CaseResult(case, tuple(scores)))
-        units.add(expected.unit)
+        grids.add((expected.unit, expected.is_2d))
     if events:
         events.progress("evaluate", len(pairs), len(pairs))
-    return Evaluation(known, tuple(results), "px" if units == {"px"} else "mm")
+    unit = "px" if any(unit == "px" for unit, _ in grids) else "mm"
+    return Evaluation(known, tuple(results), unit, is_2d=all(flat for _, flat in grids))
 
 
 def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:

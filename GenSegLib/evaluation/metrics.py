@@ -22,7 +22,7 @@ from .surface_distances import surface_scores
 Array = NDArray[Any]
 
 TOLERANCE_MM = 1.0
-_MM3_PER_ML = 1000.0
+_MM3_PER_ML = 1000.0  # sizes of 2-D images are areas
 
 
 def case_scores(
@@ -44,7 +44,7 @@ def case_scores(
         prediction: (x, y, z) label values.
         reference: (x, y, z) label values on the same grid, and `IGNORE`.
         labels: values to score, in the order of the result.
-        spacing: of the grid in mm.
+        spacing: of the grid in mm, or pixels.
         regions: values that count for a label, such as those of classes within it; its own by
             default.
         hidden: labels that nobody annotated in the reference; all their scores are NaN.
@@ -80,7 +80,7 @@ def _label_score(
     known: Array | None,
 ) -> LabelScore:
     excess = int(np.count_nonzero(prediction)) - int(np.count_nonzero(reference))
-    volume_error = excess * math.prod(spacing) / _MM3_PER_ML
+    volume_error = excess * math.prod(spacing) / (_MM3_PER_ML if len(spacing) == 3 else 1)
     if not prediction.any() and not reference.any():
         return LabelScore(label, math.nan, math.nan, math.nan, volume_error)
     if not prediction.any() or not reference.any():

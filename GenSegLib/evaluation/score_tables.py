@@ -19,7 +19,28 @@ METRICS = {
     "surface_dice": ("Surface Dice (1 mm)", "{:.3f}"),
     "volume_error_ml": ("Volume error (ml)", "{:+.3f}"),
 }
-"""Column name of each metric, its title and its number format."""
+"""Name of each metric, its title and its number format; see `metric_columns` for 2-D images."""
+
+
+@dataclass(frozen=True)
+class MetricColumn:
+    """How a metric is named in a CSV file and in tables, and its number format."""
+
+    name: str
+    title: str
+    form: str
+
+
+def metric_columns(unit: str = "mm", is_2d: bool = False) -> dict[str, MetricColumn]:
+    """Return the column of each metric: 2-D images have areas, and lengths may be in pixels."""
+    columns = {}
+    for metric, (title, form) in METRICS.items():
+        name, shown = metric.replace("_mm", f"_{unit}"), title.replace("mm", unit)
+        if is_2d:
+            name = name.replace("volume_error_ml", f"area_error_{unit}2")
+            shown = shown.replace("Volume error (ml)", f"Area error ({unit}2)")
+        columns[metric] = MetricColumn(name, shown, form)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -28,6 +49,7 @@ class LabelScore:
 
     `dice` and `surface_dice` (tolerance 1 mm) are between 0 and 1, `hd95_mm` is the larger of the
     two 95th percentiles of the surface distances, `volume_error_ml` is prediction minus reference.
+    Lengths of pictures are in pixels, and instead of volumes 2-D images have areas in mm2 or px2.
 
     If a label is in neither the prediction nor the reference, the first three are NaN and means
     skip them. If it is in only one of them, Dice is 0 and HD95 is the image's diagonal, so that a
@@ -59,12 +81,18 @@ class CaseResult:
 class Evaluation:
     """The scores of all cases; `labels` maps values to names in the order of the scores.
 
-    Lengths are in `unit`: mm, or pixels for pictures, whose volume errors mean nothing.
+    Lengths are in `unit`: mm, or pixels ("px") for pictures. With `is_2d`, sizes are areas.
     """
 
     labels: dict[int, str]
     cases: tuple[CaseResult, ...]
     unit: str = "mm"
+    is_2d: bool = False
+
+    @property
+    def columns(self) -> dict[str, MetricColumn]:
+        """The column of each metric."""
+        return metric_columns(self.unit, self.is_2d)
 
     def values(self, label: int, metric: str) -> list[float]:
         """Return a metric of a label for each case, NaN where the label is absent."""
@@ -81,15 +109,14 @@ class Evaluation:
 
     def table(self) -> str:
         """Return a table for the terminal: mean and standard deviation over cases per label."""
-        shown = {k: v for k, v in METRICS.items() if self.unit == "mm" or not k.endswith("_ml")}
-        titles = (title.replace("mm", self.unit) for title, _ in shown.values())
-        rows = [["label", "cases", *titles]]
+        shown = self.columns
+        rows = [["label", "cases", *(column.title for column in shown.values())]]
         for label, name in self.labels.items():
             columns = {metric: self.values(label, metric) for metric in shown}
             scored = sum(not math.isnan(value) for value in columns["dice"])
-            cells = (_spread(values, METRICS[key][1]) for key, values in columns.items())
+            cells = (_spread(values, shown[key].form) for key, values in columns.items())
             rows.append([name, str(scored), *cells])
-        means = (_text(self.mean(key), form) for key, (_, form) in shown.items())
+        means = (_text(self.mean(key), column.form) for key, column in shown.items())
         rows.append(["mean", str(len(self.cases)), *means])
         return "\n".join((*_aligned(rows), self._worst_line()))
 
@@ -102,7 +129,8 @@ class Evaluation:
         stream = io.StringIO()
         names = ["case", "label", "name", *METRICS]
         writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
+        header = {name: name for name in names}
+        writer.writerow(header | {key: column.name for key, column in self.columns.items()})
         writer.writerows(
             {"case": case.case, **row} for case in self.cases for row in self._rows(case)
         )
@@ -113,6 +141,7 @@ class Evaluation:
         """Return all scores and their means as JSON values; null instead of NaN."""
         return {
             "unit": self.unit,
+            "size_unit": f"{self.unit}2" if self.is_2d else "ml",
             "labels": {str(label): name for label, name in self.labels.items()},
             "mean": {metric: _finite(self.mean(metric)) for metric in METRICS},
             "label_means": {

@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, *RASTER_SUFFIXES)
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_LENGTH = 80
+_FRAME = re.compile(r"(.+)#(\d{1,6})")
 
 
 def valid_file_name(text: str) -> str:
@@ -42,8 +43,32 @@ def is_raster_file(path: Path) -> bool:
     return not path.name.startswith(".") and path.name.lower().endswith(RASTER_SUFFIXES)
 
 
+def is_nrrd_file(path: Path) -> bool:
+    """Whether the name ends like an NRRD file's."""
+    return path.name.lower().endswith((".nrrd", ".nhdr"))
+
+
+def frame_path(path: Path, frame: int) -> Path:
+    """Return the path by which lists name one frame of a file: `a.dcm#3`; frames count from 1."""
+    return path.with_name(f"{path.name}#{frame}")
+
+
+def split_frame(path: Path) -> tuple[Path, int | None]:
+    """Return the file of a `frame_path` and the frame; None for other paths and existing files."""
+    match = _FRAME.fullmatch(path.name)
+    if match is None or path.exists():
+        return path, None
+    return path.with_name(match[1]), int(match[2])
+
+
 def image_stem(path: Path) -> str:
-    """Return the name without its image suffix: `a` for `a.nii.gz`; a folder keeps its name."""
+    """Return the name without its image suffix: `a` for `a.nii.gz`; a folder keeps its name.
+
+    Frame 3 of `a.dcm` is `a_frame003`.
+    """
+    file, frame = split_frame(path)
+    if frame is not None:
+        return f"{image_stem(file)}_frame{frame:03d}"
     for suffix in IMAGE_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]

@@ -20,11 +20,12 @@ from PIL import Image, ImageOps
 
 from ..errors import GenSegError
 from .itk_files import suppress_stderr, write_verified
+from .label_colors import class_colors
 from .volume import LPS_TO_RAS, Volume
 
 Array = NDArray[Any]
 
-_GRAY, _COLOR = ("1", "L", "I;16", "I;16B", "I;16L", "I"), "RGB"
+_GRAY, _COLOR = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F"), "RGB"
 _ALPHA = {"LA": "L", "La": "L", "PA": "P", "RGBA": "RGB", "RGBa": "RGB"}
 _CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
 _SMALLEST = 8  # pixels along each axis
@@ -32,11 +33,10 @@ _WHITE, _HALF = 255, 128
 _NOISE = 32  # from black or white, or between colors, as JPEG and antialiasing produce
 _FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
 _NEARLY_ALL = 0.9
-_DEFAULT_COLOR = (255, 210, 0)
 
 
 def read_raster(path: Path) -> Volume:
-    """Read a picture (channel, x, y, 1) with its 8 or 16 bits; gray has one channel, color three.
+    """Read a picture (channel, x, y, 1) with the file's type; gray has one channel, color three.
 
     Orientation of EXIF is applied, palettes are expanded, and transparency is dropped with a
     warning.
@@ -83,8 +83,35 @@ def read_raster_label(path: Path) -> Volume:
                 "palette"
             )
         array = array[..., 0]
+    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
+        raise GenSegError(f"{path}: not a mask (some values are not whole numbers)")
     labels, note = _to_labels(path, array.astype(np.int32), is_jpeg=is_jpeg)
     return replace(_to_volume(labels.astype(np.int16)), warnings=(note,) if note else ())
+
+
+def write_raster(path: Path, array: Array) -> None:
+    """Write a picture (channel, x, y, 1) of 8 bits, gray or RGB, as PNG.
+
+    Raises:
+        GenSegError: the picture has several slices, another type, or cannot be written.
+    """
+    channels, slices = len(array), array.shape[3]
+    if slices != 1 or channels not in (1, 3) or array.dtype != np.uint8:
+        raise GenSegError(
+            f"{path}: a PNG holds one slice of 8 bits in gray or RGB, not {slices} of {channels} "
+            f"channels in {array.dtype}; choose nii.gz"
+        )
+    pixels = np.ascontiguousarray(array[..., 0].transpose(2, 1, 0))
+    _save_png(path, Image.fromarray(pixels if channels == 3 else pixels[..., 0]))
+
+
+def _save_png(path: Path, image: Image.Image) -> None:
+    def write(temporary: Path) -> None:
+        image.save(temporary, format="PNG")
+        with Image.open(temporary) as written:
+            written.load()
+
+    write_verified(path, write)
 
 
 def write_raster_label(
@@ -103,18 +130,9 @@ def write_raster_label(
     else:
         image = Image.fromarray(values.astype(np.uint8))
         palette = np.zeros((256, 3), np.uint8)
-        palette[1:] = _DEFAULT_COLOR
-        for value, color in (colors or {}).items():
-            if value <= _WHITE:
-                palette[value] = color
+        palette[1:] = list(class_colors(range(1, 256), colors or {}).values())
         image.putpalette(palette.ravel().tolist())
-
-    def write(temporary: Path) -> None:
-        image.save(temporary, format="PNG")
-        with Image.open(temporary) as written:
-            written.load()
-
-    write_verified(path, write)
+    _save_png(path, image)
 
 
 @contextmanager

@@ -50,6 +50,18 @@ class Volume:
         return self.is_stack or 1 in self.shape
 
     @property
+    def slice_axis(self) -> int:
+        """The axis across a 2-D image: of the frames of a stack, else of one voxel."""
+        return 2 if self.is_stack or self.shape[2] == 1 else self.shape.index(1)
+
+    def in_pixels(self) -> Volume:
+        """Return a 2-D image with a pixel as the unit of length."""
+        if self.unit == "px":
+            return self
+        within = [step for axis, step in enumerate(self.spacing) if axis != self.slice_axis]
+        return replace(self, affine=self.affine @ np.diag([*[1 / min(within)] * 3, 1]), unit="px")
+
+    @property
     def spacing(self) -> tuple[float, ...]:
         """Voxel spacing along x, y and z in mm."""
         return tuple(float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))

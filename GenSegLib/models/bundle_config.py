@@ -1,7 +1,8 @@
 """The `monai.bundle` configuration of a model: its network and inference pipeline.
 
 `python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir
-PREDICTIONS` in the model folder segments a folder of NIfTI files. The pipeline uses MONAI's own
+PREDICTIONS` in the model folder segments a folder of NIfTI files, or of pictures if the model was
+trained on pictures. The pipeline uses MONAI's own
 transforms, so that a bundle runs without GenSeg. They match `data.preprocessing`, except that
 `Spacingd` aligns its grid to the first voxel and does not average when downsampling: results on
 resampled images differ slightly. There is no coarse pass, and only the largest component of each
@@ -43,7 +44,7 @@ def inference_config(
         slice_wise: import path of the class that makes a 2-D segmenter a network of volumes.
     """
     segmenter = "network_def"
-    if preset.spatial_dims == 2:
+    if preset.spatial_dims == 2 and not is_for_pictures(preset):
         segmenter = "network_def.network"
         network = {"_target_": slice_wise, "network": network, "context": preset.context_slices}
     return {
@@ -51,7 +52,7 @@ def inference_config(
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/images'",
         "output_dir": "$@bundle_root + '/predictions'",
-        "datalist": "$sorted(glob.glob(@dataset_dir + '/*.nii*'))",
+        "datalist": _datalist(preset),
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "network_def": network,
         "network": "$torch.nn.Sequential(@network_def, torch.nn.Softmax(dim=1)).to(@device).eval()",
@@ -59,12 +60,12 @@ def inference_config(
         "preprocessing": _compose(_preprocessing(preset)),
         "dataset": {
             "_target_": "Dataset",
-            "data": "$[{'image': path} for path in @datalist]",
+            "data": _data(preset),
             "transform": "@preprocessing",
         },
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
         "inferer": {"_target_": "SlidingWindowInferer", **_windows(preset), "mode": "gaussian"},
-        "postprocessing": _compose([*_postprocessing(preset, label_values), _saving()]),
+        "postprocessing": _compose([*_postprocessing(preset, label_values), _saving(preset)]),
         "evaluator": {
             "_target_": "SupervisedEvaluator",
             "device": "@device",
@@ -78,13 +79,38 @@ def inference_config(
     }
 
 
+def is_for_pictures(preset: Preset) -> bool:
+    """Whether images are PNG and the like: their network has no third axis in a bundle."""
+    return preset.unit == "px"
+
+
+def _datalist(preset: Preset) -> str:
+    """Return an expression for the images' files; the first of several channels."""
+    if is_for_pictures(preset):
+        return (
+            "$sorted(path for path in glob.glob(@dataset_dir + '/*') "
+            "if path.lower().endswith(('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')))"
+        )
+    every = "sorted(glob.glob(@dataset_dir + '/*.nii*'))"
+    first = "sorted(glob.glob(@dataset_dir + '/*_0000.nii*'))"
+    return f"${every}" if preset.channels == 1 else f"${first} or {every}"
+
+
+def _data(preset: Preset) -> str:
+    """Return an expression for the data set; a file has all channels, or ends with its number."""
+    if is_for_pictures(preset) or preset.channels == 1:
+        return "$[{'image': path} for path in @datalist]"
+    files = f"[path.replace('_0000.', '_%04d.' % k) for k in range({preset.channels})]"
+    return f"$[{{'image': {files} if '_0000.' in path else path}} for path in @datalist]"
+
+
 def _windows(preset: Preset) -> Config:
     """Return the windows of the inferer.
 
     Those of a 2-D network are single slices, or all slices if it needs neighbors of each; MONAI
     blends those in other proportions near the ends of the image, since it weights slices too.
     """
-    if preset.spatial_dims == 3:
+    if preset.spatial_dims == 3 or is_for_pictures(preset):
         return {"roi_size": list(preset.patch_size), "sw_batch_size": 2, "overlap": 0.5}
     slices, count = (-1, 1) if preset.context_slices else (1, _SLICES_A_PASS)
     overlap = [0.5 for _ in preset.patch_size]
@@ -97,7 +123,8 @@ def _windows(preset: Preset) -> Config:
 
 def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
     """Return the `network_data_format` of a bundle's `metadata.json`."""
-    any_number = ["*"] if preset.spatial_dims == 2 else []
+    has_slices = preset.spatial_dims == 2 and not is_for_pictures(preset)
+    any_number = ["*"] if has_slices else []
     spatial_shape = [*preset.patch_size, *any_number]
     image = {
         "type": "image",
@@ -124,10 +151,7 @@ def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
 
 
 def _preprocessing(preset: Preset) -> list[Config]:
-    steps = [
-        _on("image", "LoadImaged", ensure_channel_first=True),
-        _on("image", "Orientationd", axcodes=preset.orientation, labels=None),
-    ]
+    steps = _reading(preset)
     if preset.crop_foreground:
         crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
@@ -138,13 +162,29 @@ def _preprocessing(preset: Preset) -> list[Config]:
     return steps
 
 
+def _reading(preset: Preset) -> list[Config]:
+    """Return the transforms that load an image and orient it as in training."""
+    if is_for_pictures(preset):  # ITK's x and y point to the left and back
+        mode = "RGB" if preset.channels == 3 else "L"
+        converter = f"$lambda image: image.convert('{mode}')"
+        load = {"reader": "PILReader", "converter": converter, "ensure_channel_first": True}
+        return [_on("image", "LoadImaged", **load), _on("image", "Flipd", spatial_axis=[0, 1])]
+    return [
+        _on("image", "LoadImaged", ensure_channel_first=True),
+        _on("image", "Orientationd", axcodes=preset.orientation, labels=None),
+    ]
+
+
 def _spacing(preset: Preset) -> list[float]:
     """Return the spacing for MONAI, which leaves that of slices as it is."""
-    return [*(preset.spacing or ()), *([-1.0] if preset.spatial_dims == 2 else [])]
+    has_slices = preset.spatial_dims == 2 and not is_for_pictures(preset)
+    return [*(preset.spacing or ()), *([-1.0] if has_slices else [])]
 
 
 def _multiples(preset: Preset) -> int | list[int]:
-    return preset.multiple if preset.spatial_dims == 3 else [preset.multiple, preset.multiple, 1]
+    if preset.spatial_dims == 3 or is_for_pictures(preset):
+        return preset.multiple
+    return [preset.multiple, preset.multiple, 1]
 
 
 def _foreground(preset: Preset) -> str:
@@ -185,10 +225,13 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
     return steps
 
 
-def _saving() -> Config:
-    """Return the transform that writes `<image's name>_seg.nii.gz` on the image's own grid."""
+def _saving(preset: Preset) -> Config:
+    """Return the transform that writes `<image's name>_seg.nii.gz` (or `.png`) on its own grid."""
     where = {"output_dir": "@output_dir", "separate_folder": False, "resample": False}
-    return _on("pred", "SaveImaged", output_postfix="seg", output_dtype="$np.int16", **where)
+    kind = {"output_dtype": "$np.int16"}
+    if is_for_pictures(preset):
+        kind = {"output_dtype": "$np.uint8", "output_ext": ".png", "writer": "PILWriter"}
+    return _on("pred", "SaveImaged", output_postfix="seg", **kind, **where)
 
 
 def _filler(index: int) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..files import write_json, write_text
 from ..networks import segmenter_target
-from .bundle_config import REQUIRED_PACKAGES, SLICE_WISE, inference_config
+from .bundle_config import REQUIRED_PACKAGES, SLICE_WISE, inference_config, is_for_pictures
 from .export_check import VolumeProbabilities, example_shape, largest_difference
 from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, write_manifest
 from .weights import load_segmenter
@@ -26,13 +26,13 @@ _README = """\
 
 A MONAI bundle exported by GenSeg. {description}
 
-To segment a folder of NIfTI files (`*.nii`, `*.nii.gz`), run in this folder:
+To segment a folder of {files}, run in this folder:
 
     pip install "monai>=1.4" {packages}
     python -m monai.bundle run --config_file configs/inference.json \\
         --dataset_dir /path/to/images --output_dir /path/to/predictions
 
-For each image, `NAME_seg.nii.gz` is written on the image's own grid, with the label values
+For each image, `NAME_seg{suffix}` is written on the image's own grid, with the label values
 {labels}.
 
 The pipeline uses MONAI's own transforms. `genseg predict` on this folder gives slightly different
@@ -58,7 +58,10 @@ def export_bundle(model: Path, folder: Path) -> float:
     write_text(folder / "docs" / "README.md", _readme(metadata))
     write_manifest(folder)
     shape = example_shape(metadata.preset)
-    model_probabilities = VolumeProbabilities(segmenter, metadata.preset)
+    model_probabilities: nn.Module = VolumeProbabilities(segmenter, metadata.preset)
+    if is_for_pictures(metadata.preset):
+        shape = shape[:-1]
+        model_probabilities = nn.Sequential(segmenter, nn.Softmax(dim=1)).eval()
     with _importable(folder):
         exported = _network(folder)
         return largest_difference(model_probabilities, exported, [(1, *shape), (2, *shape)])
@@ -68,7 +71,7 @@ def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
     """Return the configuration; the source of networks of GenSeg is copied as scripts."""
     target = _without_genseg(segmenter_target(metadata.network), folder)
     slice_wise = SLICE_WISE
-    if metadata.preset.spatial_dims == 2:
+    if metadata.preset.spatial_dims == 2 and not is_for_pictures(metadata.preset):
         slice_wise = _without_genseg(SLICE_WISE, folder)
     network = {"_target_": target, **metadata.network_args}
     return inference_config(metadata.preset, metadata.label_values, network, slice_wise)
@@ -87,11 +90,19 @@ def _without_genseg(target: str, folder: Path) -> str:
 
 def _readme(metadata: ModelMetadata) -> str:
     values = metadata.to_json()
+    is_picture, channels = is_for_pictures(metadata.preset), metadata.preset.channels
+    files = "pictures (`*.png`, `*.jpg`)" if is_picture else "NIfTI files (`*.nii`, `*.nii.gz`)"
+    if channels > 1 and not is_picture:
+        files += (
+            f" of {channels} channels, along the fourth axis or in files named `NAME_0000` etc."
+        )
     labels = ", ".join(f"{value} {name}" for value, name in sorted(metadata.labels.items()))
     return _README.format(
         title=metadata.name,
         description=values["description"],
-        packages=" ".join(REQUIRED_PACKAGES),
+        packages=" ".join([*REQUIRED_PACKAGES, *(["pillow"] if is_picture else [])]),
+        files=files,
+        suffix=".png" if is_picture else ".nii.gz",
         labels=f"0 background, {labels}",
     )
 

@@ -13,9 +13,14 @@ from ..data.image_io import Volume, write_image, write_label
 from ..data.layouts import read_cases
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
-from . import hippocampus, liver
+from . import hippocampus, liver, skin, ultrasound
 
-ANATOMIES = {"hippocampus": hippocampus, "liver": liver}
+ANATOMIES = {
+    "hippocampus": hippocampus,
+    "liver": liver,
+    "skin": skin,
+    "ultrasound": ultrasound,
+}
 _TRAINING, _TEST = 0, 1
 
 
@@ -24,7 +29,8 @@ def make_cases(out: Path, anatomy: str, cases: int, seed: int, test: int = 0) ->
 
     Args:
         out: folder for dataset.json, imagesTr and labelsTr; it must not exist, or be empty.
-        anatomy: "hippocampus" (MR crops of 1 mm) or "liver" (abdominal CT of 3 mm).
+        anatomy: "hippocampus" (MR crops of 1 mm), "liver" (abdominal CT of 3 mm), "skin" (photos of
+            lesions, in color) or "ultrasound" (of lesions of the breast).
         cases: number of labeled cases. Case k of a seed does not depend on the number.
         seed: 0 or more; determines all voxels.
         test: number of test cases, written to imagesTs and labelsTs.
@@ -39,9 +45,12 @@ def make_cases(out: Path, anatomy: str, cases: int, seed: int, test: int = 0) ->
     with atomic_folder(out) as folder:
         names = [f"{anatomy}_{number:03d}" for number in range(1, cases + 1)]
         test_names = [f"{anatomy}_test_{number:03d}" for number in range(1, test + 1)]
-        _write_pairs(folder, "Tr", names, _generator(anatomy, seed, _TRAINING))
+        _write_pairs(
+            folder, "Tr", _file_names(anatomy, names), _generator(anatomy, seed, _TRAINING)
+        )
         if test_names:
-            _write_pairs(folder, "Ts", test_names, _generator(anatomy, seed, _TEST))
+            files = _file_names(anatomy, test_names)
+            _write_pairs(folder, "Ts", files, _generator(anatomy, seed, _TEST))
         write_json(folder / "dataset.json", _description(anatomy, seed, names, test_names))
     return read_cases(out)
 
@@ -67,16 +76,20 @@ def _generator(anatomy: str, seed: int, stream: int) -> Callable[[int], tuple[Vo
     return generate
 
 
+def _file_names(anatomy: str, names: list[str]) -> list[str]:
+    return [f"{name}{ANATOMIES[anatomy].SUFFIX}" for name in names]
+
+
 def _write_pairs(
-    folder: Path, part: str, names: list[str], generate: Callable[[int], tuple[Volume, Volume]]
+    folder: Path, part: str, files: list[str], generate: Callable[[int], tuple[Volume, Volume]]
 ) -> None:
     images, labels = folder / f"images{part}", folder / f"labels{part}"
     images.mkdir()
     labels.mkdir()
-    for number, name in enumerate(names):
+    for number, file in enumerate(files):
         image, label = generate(number)
-        write_image(images / f"{name}.nii.gz", image)
-        write_label(labels / f"{name}.nii.gz", label)
+        write_image(images / file, image)
+        write_label(labels / file, label)
 
 
 def _description(
@@ -89,14 +102,14 @@ def _description(
         "reference": "GenSegLib.phantoms",
         "licence": "CC0 1.0",
         "release": __version__,
-        "tensorImageSize": "3D",
+        "tensorImageSize": "2D" if module.SUFFIX == ".png" else "3D",
         "modality": {"0": module.MODALITY},
         "labels": {"0": "background"} | {str(k): name for k, name in module.LABELS.items()},
         "numTraining": len(names),
         "numTest": len(test_names),
         "training": [
-            {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
-            for name in names
+            {"image": f"./imagesTr/{file}", "label": f"./labelsTr/{file}"}
+            for file in _file_names(anatomy, names)
         ],
-        "test": [f"./imagesTs/{name}.nii.gz" for name in test_names],
+        "test": [f"./imagesTs/{file}" for file in _file_names(anatomy, test_names)],
     }

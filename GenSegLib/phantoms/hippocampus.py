@@ -17,6 +17,7 @@ from .shapes import Array
 
 LABELS = {1: "Anterior", 2: "Posterior"}
 MODALITY = "MRI"
+SUFFIX = ".nii.gz"
 
 
 def generate(rng: np.random.Generator) -> tuple[Volume, Volume]:

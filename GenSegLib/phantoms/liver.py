@@ -20,6 +20,7 @@ from .torso import WATER, Point, Scene, Torso, paint_torso
 
 LABELS = {1: "Liver", 2: "Lesion"}
 MODALITY = "CT"
+SUFFIX = ".nii.gz"
 SIZE = (96, 96, 64)
 SPACING = (3.0, 3.0, 3.0)
 MIN_FIELD_OF_VIEW = 120.0  # mm, along each axis

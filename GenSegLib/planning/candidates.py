@@ -155,6 +155,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             preset,
             spatial_dims=2,
             orientation=orientation,
+            unit=fingerprint.unit,
             spacing=(spacing, spacing),
             patch_size=patch,
             multiple=max(16, _multiple(preset)) if preset.encoder == "pretrained" else 16,

@@ -118,7 +118,9 @@ class Fingerprint:
 
 
 def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
-    """Return the common fingerprint of at least one case."""
+    """Return the common fingerprint of at least one case, in pixels if one of them has no scale."""
+    unit = "px" if any(case.unit == "px" for case in cases) else "mm"
+    cases = [case.in_pixels() for case in cases] if unit == "px" else cases
     spacings = np.array([case.spacing for case in cases])
     median = np.median(spacings, axis=0)
     thick = int(median.argmax())
@@ -144,7 +146,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         intensities=_intensities(cases),
         is_ct=float(np.median([case.lowest for case in cases])) <= CT_LOWEST,
         voxels=float((bodies / spacings).prod(axis=1).sum()),
-        unit="px" if all(case.unit == "px" for case in cases) else "mm",
+        unit=unit,
     )
 
 

@@ -1,7 +1,8 @@
-"""Measures each class of a segmentation: volume, centroid, bounding box and intensities.
+"""Measures each class of a segmentation: size, centroid, bounding box and intensities.
 
-Positions are RAS in mm. Bounding boxes extend to the outer voxel faces along the RAS axes, for any
-orientation of the image.
+Sizes are volumes in ml, for 2-D images areas in mm2, or px2 where the file has no scale. Positions
+are RAS in mm; in 2-D images without a position x and y from the center of the top left pixel.
+Bounding boxes extend to the outer voxel faces along these axes, for any orientation of the image.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +22,56 @@ from scipy import ndimage
 
 from ..files import write_text
 from ..images.label_regions import joint_box, mask_of
-from ..images.volume import Volume
+from ..images.volume import Volume, select_frame
 
 Array = NDArray[Any]
 
 FILE_NAME = "measurements.csv"
 _UNDEFINED = (math.nan,) * 3
+_SIZE_NAMES = {"ml": "volume", "mm2": "area", "px2": "area"}
 
 
 @dataclass(frozen=True)
 class Measurement:
     """The measurements of one class of one case; NaN where a class without voxels has none.
 
-    `centroid`, `low` and `high` (the corners of the bounding box) are RAS in mm. `mean` and
-    `deviation` (population standard deviation) are in the image's unit, HU for CT.
+    Attributes:
+        case: its name.
+        label: value of the class.
+        name: of the class.
+        voxels: their number.
+        size: volume or area.
+        unit: of the size: "ml", "mm2" or "px2".
+        axes: of positions, "RAS" or "xy".
+        mean: of the intensities, in the image's unit, HU for CT.
+        deviation: population standard deviation of the intensities.
+        centroid: along each of the axes, in mm or pixels.
+        low: corner of the bounding box.
+        high: opposite corner.
     """
 
     case: str
     label: int
     name: str
     voxels: int
-    volume_ml: float
+    size: float
+    unit: str = "ml"
+    axes: str = "RAS"
     mean: float = math.nan
     deviation: float = math.nan
     centroid: tuple[float, ...] = _UNDEFINED
     low: tuple[float, ...] = _UNDEFINED
     high: tuple[float, ...] = _UNDEFINED
+
+    @property
+    def length_unit(self) -> str:
+        """Unit of positions: "mm" or "px"."""
+        return "px" if self.unit == "px2" else "mm"
+
+    @property
+    def size_title(self) -> str:
+        """What the size is, such as "volume_ml"."""
+        return f"{_SIZE_NAMES[self.unit]}_{self.unit}"
 
 
 def measure(
@@ -55,7 +81,7 @@ def measure(
     names: Mapping[int, str],
     regions: Mapping[int, Sequence[int]] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Measure each class of a case.
+    """Measure each class of a case; the frames of a stack are measured one by one.
 
     Args:
         case: its name.
@@ -64,15 +90,38 @@ def measure(
         names: of the classes to measure, in their order.
         regions: values that belong to a class, see `nesting`; its own by default.
     """
-    classes = label.array[0]
+    if not image.is_stack:
+        return _measure_image(case, image, label.array[0], names, regions or {})
+    parts = (
+        _measure_image(
+            f"{case}_frame{number:03d}",
+            select_frame(image, number),
+            label.array[0, ..., number - 1 : number],
+            names,
+            regions or {},
+        )
+        for number in range(1, image.shape[2] + 1)
+    )
+    return tuple(chain.from_iterable(parts))
+
+
+def _measure_image(
+    case: str,
+    image: Volume,
+    classes: Array,
+    names: Mapping[int, str],
+    regions: Mapping[int, Sequence[int]],
+) -> tuple[Measurement, ...]:
+    unit = f"{image.unit}2" if image.is_2d else "ml"
+    axes = "xy" if image.is_2d and not image.has_position else "RAS"
     boxes = ndimage.find_objects(classes)
     return tuple(
         _measure_class(
-            Measurement(case, value, name, 0, 0.0),
+            Measurement(case, value, name, 0, 0.0, unit, axes),
             image,
             classes,
             boxes,
-            (regions or {}).get(value, (value,)),
+            regions.get(value, (value,)),
         )
         for value, name in names.items()
     )
@@ -91,21 +140,27 @@ def _measure_class(
     mask = mask_of(classes[box], values)
     start = np.array([part.start for part in box], float)
     intensities = image.array[0][box][mask].astype(np.float64)
-    center = start + ndimage.center_of_mass(mask)
-    low, high = _extent(mask, start, image.affine)
-    voxels = int(np.count_nonzero(mask))
-    return Measurement(
-        empty.case,
-        empty.label,
-        empty.name,
-        voxels,
-        voxels * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000,
-        float(intensities.mean()),
-        float(intensities.std()),
-        _floats(image.affine[:3, :3] @ center + image.affine[:3, 3]),
-        _floats(low),
-        _floats(high),
+    affine = image.affine if empty.axes == "RAS" else np.diag([*image.spacing, 1.0])
+    center = affine[:3, :3] @ (start + ndimage.center_of_mass(mask)) + affine[:3, 3]
+    low, high = _extent(mask, start, affine)
+    voxels, dims = int(np.count_nonzero(mask)), len(empty.axes)
+    return replace(
+        empty,
+        voxels=voxels,
+        size=voxels * _voxel_size(image),
+        mean=float(intensities.mean()),
+        deviation=float(intensities.std()),
+        centroid=_floats(center[:dims]),
+        low=_floats(low[:dims]),
+        high=_floats(high[:dims]),
     )
+
+
+def _voxel_size(image: Volume) -> float:
+    """Return the volume of a voxel in ml, or the area of a pixel of a 2-D image."""
+    if image.is_2d:
+        return math.prod(step for k, step in enumerate(image.spacing) if k != image.slice_axis)
+    return math.prod(image.spacing) / 1000
 
 
 def _extent(mask: Array, start: Array, affine: Array) -> tuple[Array, Array]:
@@ -130,27 +185,41 @@ def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
         GenSegError: the file cannot be written.
     """
     rows = [_row(one) for one in measurements]
+    columns = dict.fromkeys(column for row in rows for column in row)
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, stream.getvalue())
 
 
 def format_measurements(measurements: Sequence[Measurement], unit: str = "") -> str:
-    """Return a table for the terminal; the CSV file has more columns."""
+    """Return a table for the terminal, one for volumes and one for 2-D images; the CSV has more."""
+    kinds = dict.fromkeys((one.unit, one.axes) for one in measurements)
+    tables = (
+        _table([one for one in measurements if (one.unit, one.axes) == kind], unit)
+        for kind in kinds
+    )
+    return "\n\n".join(tables)
+
+
+def _table(measurements: Sequence[Measurement], unit: str) -> str:
     values = f"mean ± SD ({unit})" if unit else "mean ± SD"
-    rows = [["case", "class", "volume (ml)", values, "box R x A x S (mm)", "center R, A, S (mm)"]]
+    first = measurements[0]
+    size = f"{_SIZE_NAMES[first.unit]} ({first.unit})"
+    box = f"box {' x '.join(first.axes)} ({first.length_unit})"
+    center = f"center {', '.join(first.axes)} ({first.length_unit})"
+    rows = [["case", "class", size, values, box, center]]
     for one in measurements:
         cells = ["-", "-", "-"]
         if one.voxels:
-            size = (high - low for low, high in zip(one.low, one.high))
+            lengths = (high - low for low, high in zip(one.low, one.high))
             cells = [
                 f"{one.mean:.1f} ± {one.deviation:.1f}",
-                " x ".join(f"{length:.0f}" for length in size),
+                " x ".join(f"{length:.0f}" for length in lengths),
                 ", ".join(f"{place:.1f}" for place in one.centroid),
             ]
-        rows.append([one.case, one.name, f"{one.volume_ml:.2f}", *cells])
+        rows.append([one.case, one.name, f"{one.size:.2f}", *cells])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -161,12 +230,14 @@ def _row(one: Measurement) -> dict[str, object]:
         "label": one.label,
         "name": one.name,
         "voxels": one.voxels,
-        "volume_ml": f"{one.volume_ml:.6g}",
+        one.size_title: f"{one.size:.6g}",
         "mean": _text(one.mean),
         "standard_deviation": _text(one.deviation),
     }
     for title, place in (("centroid", one.centroid), ("low", one.low), ("high", one.high)):
-        row.update({f"{title}_{axis}_mm": _text(v) for axis, v in zip("RAS", place)})
+        row.update(
+            {f"{title}_{axis}_{one.length_unit}": _text(v) for axis, v in zip(one.axes, place)}
+        )
     return row
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from ..data.channels import group_files, read_channels
 from ..data.image_io import write_image, write_label
 from ..dicom import seg_writer
-from ..dicom.files import is_dicom_file
+from ..dicom.files import is_dicom_file, is_planar_file
 from ..dicom.patient import ADVICE, find_identifying
+from ..dicom.planar import count_frames
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import write_json
-from ..images.file_names import distinct_stems, image_stem, is_raster_file
+from ..images.file_names import distinct_stems, image_stem, is_nrrd_file, is_raster_file
+from ..images.label_colors import class_colors
 from ..images.size_checks import require_plausible_spacing
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
@@ -72,9 +74,10 @@ def predict_files(
         probabilities: also write the probabilities.
         uncertainty: also write `<image's name>_uncertainty.nii.gz`, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, lowest first.
-        suffix: file format; None for PNG where the image is a picture, with the names of the
-            labels in `labels.json`, and for NIfTI elsewhere. `.seg.nrrd` and `.dcm` (DICOM SEG of
-            the image's series) store the labels' names, colors and terminology.
+        suffix: file format; None for that of the image: PNG for a picture, with the names and
+            colors of the labels in `labels.json`, `.seg.nrrd` for NRRD, and NIfTI for others.
+            `.seg.nrrd` and `.dcm` (DICOM SEG of the image) store the labels' names, colors and
+            terminology.
         measured: list to append the measurements of all classes to; they are then written to
             `measurements.csv` as well.
         events: receives the progress and the warnings.
@@ -214,7 +217,7 @@ def _targets(
     taken: dict[str, Path] = {}  # case-folded, since not every file system is case-sensitive
     inputs = {image.resolve() for paths in groups.values() for image in paths}
     images = [paths[0] if len(paths) == 1 else Path(name) for name, paths in groups.items()]
-    suffixes = [suffix or (".png" if is_raster_file(image) else ".nii.gz") for image in images]
+    suffixes = [suffix or _own_suffix(paths[0]) for paths in groups.values()]
     targets = [out / f"{stem}{end}" for stem, end in zip(distinct_stems(images), suffixes)]
     for image, target in zip(images, targets):
         for file in (target, _uncertainty_file(target)) if uncertainty else (target,):
@@ -227,6 +230,13 @@ def _targets(
                 )
             taken[file.name.casefold()] = image
     return targets
+
+
+def _own_suffix(image: Path) -> str:
+    """Return the suffix of a label in the image's own format, or one that goes with it."""
+    if is_raster_file(image) or (is_planar_file(image) and count_frames(image) == 1):
+        return ".png"
+    return ".seg.nrrd" if is_nrrd_file(image) else ".nii.gz"
 
 
 def _uncertainty_file(target: Path) -> Path:
@@ -258,7 +268,9 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
         )
     if target.suffix == ".png":
         names = {str(value): name for value, name in metadata.labels.items()}
-        write_json(target.with_name(LABEL_NAMES), {"labels": names})
+        colors = class_colors(metadata.labels, preset.colors).items()
+        values = {"labels": names, "colors": {str(value): list(color) for value, color in colors}}
+        write_json(target.with_name(LABEL_NAMES), values)
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):

@@ -26,6 +26,7 @@ from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
 from .coarse_to_fine import Box, bounding_box, crop, full_box, remove_padding, restore_padding
 from .ensemble import OutOfMemoryFallback
+from .frames import predict_frames
 from .inferer import SlidingWindowInferer
 from .inversion import SlabInverter
 from .memory_budget import MemoryBudget, preprocessing_bytes
@@ -144,14 +145,14 @@ class Predictor:
             GenSegError: the image's channels do not match the model, it has NaN voxels, or it does
                 not fit into memory.
         """
-        if len(image.array) != self._preset.channels:
-            raise GenSegError(
-                f"the image has {len(image.array)} channels, but the model expects "
-                f"{self._preset.channels}"
-            )
+        self._require_fit(image)
         progress = progress or PredictionProgress()
         outputs = {"probabilities": probabilities, "uncertainty": uncertainty}
         self._require_memory(image, outputs)
+        if image.is_stack:
+            return predict_frames(
+                lambda frame: self.predict(frame, probabilities, uncertainty, progress), image
+            )
         accumulator = OutputAccumulator(image.shape, self.metadata.label_values, **outputs)
         box: Box | None = full_box(image)
         statistics: IntensityStatistics | None = None
@@ -164,6 +165,19 @@ class Predictor:
             self._segment(accumulator, box, prepared, progress)
             self._postprocess(accumulator.label[box])
         return self._prediction(image, accumulator)
+
+    def _require_fit(self, image: Volume) -> None:
+        """Check that the image is of the kind of the model's training cases."""
+        own, expected = len(image.array), self._preset.channels
+        if own != expected:
+            colors = {1: " (gray)", 3: " (color)"} if {own, expected} == {1, 3} else {}
+            raise GenSegError(
+                f"the image has {own} channel{'s' * (own > 1)}{colors.get(own, '')}, but the model "
+                f"expects {expected}{colors.get(expected, '')}; convert the image, or use another "
+                "model"
+            )
+        if self._preset.spatial_dims == 3 and (image.unit == "px" or image.is_stack):
+            raise GenSegError("this is a 2-D image, but the model segments volumes")
 
     def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
@@ -233,14 +247,14 @@ class Predictor:
 
     def _prediction(self, image: Volume, accumulator: OutputAccumulator) -> Prediction:
         warnings = image_warnings(image, self.metadata)
-        label = Volume(accumulator.label[np.newaxis], image.affine)
+        label = replace(image, array=accumulator.label[np.newaxis], warnings=())
         if accumulator.label.any():
             warnings += volume_warnings(label, self.metadata)
         else:
             names = ", ".join(self.metadata.labels.values())
             warnings.append(f"the segmentation is empty: the model found no {names}")
         maps = {
-            name: Volume(array, image.affine)
+            name: replace(label, array=array)
             for name in ("probabilities", "uncertainty")
             if (array := getattr(accumulator, name)) is not None
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,16 +12,22 @@ import numpy as np
 
 from ..data.image_io import read_image, read_label
 from ..images.file_names import image_stem, is_image_file, is_raster_file
+from ..images.label_colors import class_colors
 from ..images.volume import Volume
 from ..runs import RunFolder
 from .scores import ScoreTable
-from .slices import DEFAULT_COLOR, PLANES, Array, Color, Contours, display_window, tile, to_ras
+from .slices import (
+    DEFAULT_COLOR,
+    Array,
+    Color,
+    Contours,
+    display_window,
+    planes_of,
+    tile,
+    to_ras,
+)
 
 _MAX_PAIRS, _MAX_STEPS = 3, 6
-_COLUMNS = '<colgroup><col class="number"><col span="3"><col class="gap"><col span="3"></colgroup>'
-_PALETTE: tuple[Color, ...] = (
-    *((230, 120, 70), (80, 160, 220), (110, 190, 90), (200, 110, 200), (230, 190, 60)),
-)
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,7 @@ class LabelStyle:
     def of_run(cls, run: RunFolder) -> LabelStyle:
         """Use the label names of the cases (or the preset) and the preset's colors."""
         names = run.labels
-        colors = {
-            value: run.preset.colors.get(value, _PALETTE[place % len(_PALETTE)])
-            for place, value in enumerate(names)
-        }
+        colors = class_colors(names, run.preset.colors)
         intensity = run.preset.intensity
         fixed = (intensity.low, intensity.high) if intensity.kind == "window" else None
         return cls(names, colors, fixed)
@@ -67,31 +70,43 @@ def step_folders(run: RunFolder) -> list[tuple[int, Path]]:
 
 
 def pairs(run: RunFolder, style: LabelStyle) -> str:
-    """Return the real and generated pairs of the last preview in three planes."""
+    """Return the real and generated pairs of the last preview, volumes in three planes."""
     for step, folder in reversed(step_folders(run)):
         found = (re.match(r"generated_(\d+)_image\.nii\.gz$", p.name) for p in folder.iterdir())
-        numbers = sorted(int(match[1]) for match in found if match)
-        rows = [_pair_row(folder, number, style) for number in numbers[:_MAX_PAIRS]]
-        if rows:
-            head = "".join(f"<th>{plane}</th>" for plane in PLANES)
-            return (
-                f'<p class="note">Step {step}.</p><table class="pictures pairs">{_COLUMNS}<thead>'
-                '<tr><th></th><th colspan="3">Real</th><th></th><th colspan="3">Generated</th></tr>'
-                f"<tr><th></th>{head}<th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-            )
+        numbers = sorted(int(match[1]) for match in found if match)[:_MAX_PAIRS]
+        if not numbers:
+            continue
+        planes = planes_of(read_image(folder / f"generated_{numbers[0]}_image.nii.gz"))
+        rows = "".join(_pair_row(folder, number, style, planes) for number in numbers)
+        count, names = len(planes), _plane_names(planes)
+        columns = f'<col span="{count}">'
+        both = f'<th colspan="{count}">Real</th><th></th><th colspan="{count}">Generated</th>'
+        return (
+            f'<p class="note">Step {step}.</p><table class="pictures pairs"><colgroup>'
+            f'<col class="number">{columns}<col class="gap">{columns}</colgroup><thead>'
+            f"<tr><th></th>{both}</tr><tr><th></th>{names}<th></th>{names}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+        )
     return ""
 
 
-def _pair_row(folder: Path, number: int, style: LabelStyle) -> str:
-    real, generated = (_pair(folder, f"{kind}_{number}", style) for kind in ("real", "generated"))
+def _plane_names(planes: tuple[str, ...]) -> str:
+    """Return table headings; the only plane of a 2-D image has no name."""
+    return "".join(f"<th>{plane if len(planes) > 1 else ''}</th>" for plane in planes)
+
+
+def _pair_row(folder: Path, number: int, style: LabelStyle, planes: tuple[str, ...]) -> str:
+    real, generated = (
+        _pair(folder, f"{kind}_{number}", style, planes) for kind in ("real", "generated")
+    )
     return f"<tr><th>{number + 1}</th>{real}<td></td>{generated}</tr>"
 
 
-def _pair(folder: Path, name: str, style: LabelStyle) -> str:
+def _pair(folder: Path, name: str, style: LabelStyle, planes: tuple[str, ...]) -> str:
     image, label = folder / f"{name}_image.nii.gz", folder / f"{name}_label.nii.gz"
     if not image.exists() or not label.exists():
-        return '<td class="missing" colspan="3">none</td>'
-    return _planes(image, (label,), style)
+        return f'<td class="missing" colspan="{len(planes)}">none</td>'
+    return _cells(_tiles(image, (label,), style, planes))
 
 
 def progression(run: RunFolder, style: LabelStyle) -> str:
@@ -108,9 +123,9 @@ def progression(run: RunFolder, style: LabelStyle) -> str:
     for place in chosen:
         step, folder = steps[place]
         image, label = folder / "generated_0_image.nii.gz", folder / "generated_0_label.nii.gz"
+        tiles = _tiles(image, (label,), style)
         cells.append(
-            f"<figure>{_tiles(image, (label,), style, ('coronal',))[0]}"
-            f"<figcaption>step {step}</figcaption></figure>"
+            f"<figure>{tiles[len(tiles) // 2]}<figcaption>step {step}</figcaption></figure>"
         )
     return f'<div class="filmstrip">{"".join(cells)}</div>'
 
@@ -133,7 +148,7 @@ def best_and_worst(
     predictions: Path | None,
     references: Path | None,
 ) -> str:
-    """Return the cases with the highest and lowest mean Dice, in three planes."""
+    """Return the cases with the highest and lowest mean Dice, volumes in three planes."""
     cases: list[PredictedCase] = []
     if evaluation is not None and predictions is not None and references is not None:
         cases = list(_evaluated(evaluation, predictions, references))
@@ -147,9 +162,9 @@ def best_and_worst(
         labels = (case.prediction, case.reference) if case.reference else (case.prediction,)
         rows.append(
             f"<tr><th>{word}<br><b>{case.dice:.3f}</b><br><small>{escape(case.case)}</small></th>"
-            f"{_planes(case.image, labels, style)}</tr>"
+            f"{_cells(_tiles(case.image, labels, style))}</tr>"
         )
-    head = "".join(f"<th>{plane}</th>" for plane in PLANES)
+    head = _plane_names(planes_of(read_image(extremes[0][1].image)))
     return (
         f'<table class="pictures wide"><thead><tr><th>Dice</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
@@ -212,8 +227,8 @@ def _mean_dice(prediction: Array, reference: Array) -> float:
     return float(np.mean(scores)) if scores else 1.0
 
 
-def _planes(image: Path, labels: tuple[Path, ...], style: LabelStyle) -> str:
-    return "".join(f"<td>{svg}</td>" for svg in _tiles(image, labels, style, PLANES))
+def _cells(tiles: Sequence[str]) -> str:
+    return "".join(f"<td>{svg}</td>" for svg in tiles)
 
 
 def _read_classes(path: Path, image: Volume, style: LabelStyle) -> Volume:
@@ -221,17 +236,27 @@ def _read_classes(path: Path, image: Volume, style: LabelStyle) -> Volume:
 
 
 def _tiles(
-    image: Path, labels: tuple[Path, ...], style: LabelStyle, planes: tuple[str, ...]
+    image: Path,
+    labels: tuple[Path, ...],
+    style: LabelStyle,
+    planes: tuple[str, ...] | None = None,
 ) -> list[str]:
-    """Return tiles of an image; the first label is solid, others are dashed."""
+    """Return tiles of an image; the first label is solid, others are dashed.
+
+    Args:
+        image: file.
+        labels: files.
+        style: of the labels.
+        planes: to show; those of the image by default.
+    """
     volume = read_image(image)
     picture, spacing = to_ras(volume)
     contours = [
-        Contours(to_ras(_read_classes(path, volume, style))[0], dashed=index > 0)
+        Contours(to_ras(_read_classes(path, volume, style))[0][0], dashed=index > 0)
         for index, path in enumerate(labels)
     ]
-    planes = planes if picture.shape[2] > 1 else planes[:1]  # an image has one view
     window = display_window(picture, style.window)
     return [
-        tile(picture, tuple(contours), plane, spacing, window, style.colors) for plane in planes
+        tile(picture, tuple(contours), plane, spacing, window, style.colors)
+        for plane in planes or planes_of(volume)
     ]

@@ -6,12 +6,13 @@ import csv
 import math
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from ..errors import GenSegError
-from ..evaluation.score_tables import METRICS
+from ..evaluation.score_tables import MetricColumn, metric_columns
 
 _UNDEFINED = "&ndash;"
 
@@ -27,9 +28,10 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """All rows of a CSV."""
+    """All rows of a CSV, and the column of each metric."""
 
     scores: tuple[Score, ...]
+    columns: dict[str, MetricColumn] = field(default_factory=metric_columns)
 
     @property
     def labels(self) -> list[str]:
@@ -67,11 +69,18 @@ def read_scores(path: Path) -> ScoreTable:
         raise GenSegError(f"{path} cannot be read as a CSV table ({fault})") from fault
     if not rows or not {"case", "label", "dice"} <= set(rows[0]):
         raise GenSegError(f"{path} is not a table of scores; write one with: genseg evaluate --out")
-    return ScoreTable(tuple(_score(row) for row in rows))
+    columns = _columns(rows[0])
+    return ScoreTable(tuple(_score(row, columns) for row in rows), columns)
 
 
-def _score(row: dict[str, str]) -> Score:
-    values = {metric: _float(row.get(metric)) for metric in METRICS}
+def _columns(names: Container[str]) -> dict[str, MetricColumn]:
+    """Return the columns of a table with these names, which tell the units."""
+    kinds = [metric_columns(unit, is_2d) for unit in ("mm", "px") for is_2d in (False, True)]
+    return max(kinds, key=lambda columns: sum(each.name in names for each in columns.values()))
+
+
+def _score(row: dict[str, str], columns: dict[str, MetricColumn]) -> Score:
+    values = {metric: _float(row.get(column.name)) for metric, column in columns.items()}
     return Score(row["case"], row.get("name") or row["label"], values)
 
 
@@ -84,10 +93,10 @@ def _float(text: str | None) -> float:
 
 def summary_table(evaluation: ScoreTable) -> str:
     """Return an HTML table of mean and standard deviation over cases per label."""
-    head = "".join(f"<th>{words}</th>" for words, _ in METRICS.values())
+    head = "".join(f"<th>{column.title}</th>" for column in evaluation.columns.values())
     rows = "".join(
         f"<tr><th>{escape(label)}</th>"
-        + "".join(f"<td>{_mean(evaluation, label, metric)}</td>" for metric in METRICS)
+        + "".join(f"<td>{_mean(evaluation, label, metric)}</td>" for metric in evaluation.columns)
         + "</tr>"
         for label in evaluation.labels
     )
@@ -98,21 +107,21 @@ def _mean(evaluation: ScoreTable, label: str, metric: str) -> str:
     values = evaluation.values(label, metric)
     if not values:
         return _UNDEFINED
-    form = METRICS[metric][1]
+    form = evaluation.columns[metric].form
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{form.format(statistics.fmean(values))} <small>&plusmn; {spread:.3g}</small>"
 
 
 def case_table(evaluation: ScoreTable) -> str:
     """Return an HTML table of all rows."""
-    head = "".join(f"<th>{words}</th>" for words, _ in METRICS.values())
+    head = "".join(f"<th>{column.title}</th>" for column in evaluation.columns.values())
     rows = []
     for score in evaluation.scores:
         cells = "".join(
-            f"<td>{form.format(score.values[metric])}</td>"
+            f"<td>{column.form.format(score.values[metric])}</td>"
             if math.isfinite(score.values[metric])
             else f"<td>{_UNDEFINED}</td>"
-            for metric, (_, form) in METRICS.items()
+            for metric, column in evaluation.columns.items()
         )
         rows.append(f"<tr><th>{escape(score.case)}</th><td>{escape(score.label)}</td>{cells}</tr>")
     return (

@@ -15,7 +15,7 @@ from ..runs import RunFolder
 from .charts import fraction_chart, line_chart, number, strip_chart
 from .curves import Curve, History, cells
 from .page import Section
-from .scores import METRICS, ScoreTable, case_table, summary_table
+from .scores import ScoreTable, case_table, summary_table
 
 _PACKAGES = ("torch", "monai", "numpy", "SimpleITK")
 
@@ -76,7 +76,8 @@ def evaluation_section(evaluation: ScoreTable | None) -> Section:
 def _strips(evaluation: ScoreTable, metric: str) -> str:
     groups = {label: evaluation.values(label, metric) for label in evaluation.labels}
     groups = {label: values for label, values in groups.items() if values}
-    return strip_chart(f"{METRICS[metric][0]}, one dot per case", groups) if groups else ""
+    title = f"{evaluation.columns[metric].title}, one dot per case"
+    return strip_chart(title, groups) if groups else ""
 
 
 def settings_section(run: RunFolder) -> Section:
@@ -84,7 +85,7 @@ def settings_section(run: RunFolder) -> Section:
     preset = {
         "preset": run.preset.name,
         "labels": ", ".join(run.labels.values()),
-        "spacing (mm)": run.preset.spacing or "of the images",
+        f"spacing ({run.preset.unit})": run.preset.spacing or "of the images",
         "patch size (voxels)": run.preset.patch_size,
         "intensity": run.preset.intensity.kind,
     }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.geometry import plan_reorient
+from ..images.geometry import plan_reorient, world_axis
 from ..images.volume import Volume
 
 Array = NDArray[Any]
@@ -20,6 +20,7 @@ PLANES = ("axial", "coronal", "sagittal")
 _AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 _IN_PLANE = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
 DEFAULT_COLOR: Color = (255, 210, 0)
+_COLORS = 3
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,24 @@ class Contours:
 
 
 def to_ras(volume: Volume) -> tuple[Array, tuple[float, float, float]]:
-    """Return the first channel (x, y, z) reoriented to RAS, and its spacing in mm."""
+    """Return what is shown of a volume reoriented to RAS, and its spacing in mm or pixels.
+
+    That is the first channel, or three of a 2-D image in color: (channel, x, y, z).
+    """
     x, y, z = volume.array.shape[1:]
     plan = plan_reorient(volume.affine, (x, y, z), "RAS")
     right, front, up = (float(volume.spacing[axis]) for axis in plan.order)
-    return plan.forward(volume.array[:1], 0.0)[0], (right, front, up)
+    is_color = volume.is_2d and len(volume.array) == _COLORS
+    shown = volume.array if is_color else volume.array[:1]
+    return plan.forward(shown, 0.0), (right, front, up)
+
+
+def planes_of(volume: Volume) -> tuple[str, ...]:
+    """Return the planes in which a volume is shown: that of a 2-D image, else all three."""
+    if not volume.is_2d:
+        return PLANES
+    across = world_axis(volume.orientation[volume.slice_axis])
+    return tuple(plane for plane in PLANES if _AXIS[plane] == across)
 
 
 def tile(
@@ -51,7 +65,7 @@ def tile(
     Radiological convention: the patient's right is on the left.
 
     Args:
-        image: (x, y, z) in RAS.
+        image: (channel, x, y, z) in RAS, of one channel or three colors.
         contours: label volumes on the same grid.
         plane: one of `PLANES`.
         spacing: in mm.
@@ -60,8 +74,8 @@ def tile(
     """
     axis = _AXIS[plane]
     index = largest_section(contours[0].label, axis)
-    picture = _to_screen(np.take(image, index, axis))
-    height, width = picture.shape
+    picture = np.stack([_to_screen(np.take(channel, index, axis)) for channel in image], -1)
+    height, width = picture.shape[:2]
     across, down = (spacing[other] for other in _IN_PLANE[plane])
     size = width * across, height * down
     paths = "".join(
@@ -120,10 +134,12 @@ def _path(line: Array) -> str:
 
 
 def _png(picture: Array, window: tuple[float, float]) -> str:
-    """Return a grayscale picture as the data URL of a PNG."""
+    """Return a picture (row, column, channel) as the data URL of a PNG."""
     from matplotlib.image import imsave
 
     stream = io.BytesIO()
     low, high = window
-    imsave(stream, np.nan_to_num(picture), cmap="gray", vmin=low, vmax=high, format="png")
+    scaled = np.clip((np.nan_to_num(picture) - low) / (high - low), 0, 1)
+    shown = scaled if picture.shape[2] == _COLORS else scaled[..., 0]
+    imsave(stream, shown, cmap="gray", vmin=0, vmax=1, format="png")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

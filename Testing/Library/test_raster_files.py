@@ -201,3 +201,40 @@ def test_a_png_mask_labels_a_2d_image_of_another_format(tmp_path: Path) -> None:
     label = read_label(save(tmp_path / "m.png", square()), read_image(tmp_path / "a.nrrd"))
     np.testing.assert_array_equal(label.array[0, ..., 0], square(value=1).T)
     np.testing.assert_allclose(label.affine, affine)
+
+
+def test_float_pictures_keep_their_values(tmp_path: Path) -> None:
+    pixels = gradient(1).squeeze().astype(np.float32) / 7
+    volume = read_image(save(tmp_path / "a.tif", pixels))
+    np.testing.assert_array_equal(volume.array[0, ..., 0], pixels.T)
+    mask = square(value=1).astype(np.float32)
+    np.testing.assert_array_equal(
+        read_label(save(tmp_path / "m.tif", mask)).array[0, ..., 0], mask.T
+    )
+    with pytest.raises(GenSegError, match="not a mask"):
+        read_label(save(tmp_path / "half.tif", mask / 2))
+
+
+def test_a_tiff_of_several_pages_is_refused(tmp_path: Path) -> None:
+    pages = [Image.fromarray(square(value=value)) for value in (1, 2, 3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(GenSegError, match=r"a\.tif: 3 frames or pages; save each as a picture"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_written_as_they_are_read(tmp_path: Path, channels: int) -> None:
+    volume = read_image(save(tmp_path / "a.png", gradient(channels)), dtype=None)
+    write_image(tmp_path / "b.png", volume)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png").array, volume.array)
+    with pytest.raises(GenSegError, match="holds one slice of 8 bits in gray or RGB"):
+        write_image(tmp_path / "c.png", Volume(volume.array.astype(float), volume.affine))
+
+
+def test_several_classes_get_different_colors(tmp_path: Path) -> None:
+    values = np.zeros((1, 8, 8, 1), np.int16)
+    values[0, :3], values[0, 3:6] = 1, 2
+    write_label(tmp_path / "a.png", Volume(values, np.eye(4)), {1: "one", 2: "two"})
+    with Image.open(tmp_path / "a.png") as image:
+        colors = {image.convert("RGB").getpixel((x, 0)) for x in (0, 4, 7)}
+    assert len(colors) == 3 and (0, 0, 0) in colors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import shutil
 from html.parser import HTMLParser
@@ -12,16 +13,24 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that everyone gives it
 from grids import make_affine
+from PIL import Image
 from sample_run import make_run, write_evaluation
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import Volume, read_label, write_label
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report
 from GenSegLib.reports.charts import fraction_chart, line_chart
 from GenSegLib.reports.curves import Curve, Phase, cells, moving_average, read_history
-from GenSegLib.reports.slices import Contours, display_window, largest_section, tile, to_ras
+from GenSegLib.reports.slices import (
+    Contours,
+    display_window,
+    largest_section,
+    planes_of,
+    tile,
+    to_ras,
+)
 from GenSegLib.runs import RunFolder
 
 VOID = {"meta", "input", "br", "col"}
@@ -249,7 +258,7 @@ def test_oblique_thick_slices_are_shown_in_the_nearest_plane(orientation, degree
     shown, found = to_ras(volume)
     axis = [code in "SI" for code in orientation].index(True)
     assert found[2] == pytest.approx(spacing[axis])
-    assert shown.shape[2] == (20, 30, 8)[axis]
+    assert shown.shape[3] == (20, 30, 8)[axis]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +276,7 @@ def test_right_or_front_is_on_the_left_and_front_or_head_on_top(tmp_path, plane,
 
 def tile_of(image: np.ndarray, plane: str) -> str:
     contours = Contours(np.zeros(image.shape, np.int16))
-    return tile(image, (contours,), plane, (1.0, 1.0, 1.0), (0.0, 1.0), {})
+    return tile(image[np.newaxis], (contours,), plane, (1.0, 1.0, 1.0), (0.0, 1.0), {})
 
 
 def pixels_of(svg: str, folder: Path) -> np.ndarray:
@@ -277,12 +286,34 @@ def pixels_of(svg: str, folder: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tile.png")))[..., 0].astype(int)
 
 
+def test_a_photo_is_shown_once_upright_and_in_color(tmp_path):
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[0, 0], pixels[3, 5] = (255, 0, 0), (0, 255, 0)
+    Image.fromarray(pixels).resize((12, 8), Image.Resampling.NEAREST).save(tmp_path / "a.png")
+    photo = read_image(tmp_path / "a.png")
+    assert planes_of(photo) == ("axial",)
+    array, spacing = to_ras(photo)
+    label = np.zeros(photo.shape, np.int16)
+    svg = tile(array, (Contours(label),), "axial", spacing, (0, 255), {})
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", svg)[1])  # type: ignore[index]
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert shown.shape == (8, 12, 3)
+    assert shown[0, 0].tolist() == [255, 0, 0]
+    assert shown[-1, -1].tolist() == [0, 255, 0]
+
+
+def test_a_coronal_slice_is_shown_in_its_plane():
+    affine = make_affine("RSA", (0.5, 0.5, 5.0))
+    volume = Volume(np.zeros((1, 20, 30, 1)), affine)
+    assert planes_of(volume) == ("coronal",)
+    assert planes_of(Volume(np.zeros((1, 20, 30, 8)), affine)) == ("axial", "coronal", "sagittal")
+
+
 def test_contours_follow_the_edges_of_the_label():
     label = np.zeros((8, 8, 3), np.int16)
     label[2:5, 3:6, 1] = 1
-    svg = tile(
-        label.astype(np.float32), (Contours(label),), "axial", (1, 1, 1), (0, 1), {1: (255, 0, 0)}
-    )
+    image, red = label.astype(np.float32)[np.newaxis], {1: (255, 0, 0)}
+    svg = tile(image, (Contours(label),), "axial", (1, 1, 1), (0, 1), red)
     numbers = [
         [float(n) for n in point.split(",")]
         for point in re.search(r' d="M([^Z]+)Z"', svg)[1].split()  # type: ignore[index]

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 
 from GenSegLib.data.image_io import Volume, read_image, write_image
-from GenSegLib.dicom.element_lengths import exceeds_file
+from GenSegLib.dicom.elements import exceeds_file
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.itk_files import suppress_stderr
 from GenSegLib.images.size_checks import ALWAYS_ALLOWED, require_plausible_size

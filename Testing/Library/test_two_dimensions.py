@@ -20,6 +20,7 @@ from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.planning.candidates import CPU, list_candidates
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
+from GenSegLib.reports.scores import read_scores
 from Testing.Library.tiny_models import save_bright_model
 
 
@@ -68,7 +69,9 @@ def test_colors_change_together_and_contrasts_on_their_own() -> None:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    preset = replace(load_preset("generic-2d-color"), spacing=(1.0, 1.0), patch_size=(64, 64))
+    preset = replace(
+        load_preset("generic-2d-color"), unit="px", spacing=(1.0, 1.0), patch_size=(64, 64)
+    )
     save_bright_model(tmp_path / "model", preset)
     return tmp_path / "model"
 
@@ -84,7 +87,7 @@ def test_predictions_are_pictures_on_the_images_own_grid(model: Path, tmp_path: 
             assert found.size == mask.size
             assert overlap.sum() > 0.9 * (np.asarray(mask) == 255).sum()
     labels = json.loads((tmp_path / "out" / "labels.json").read_text())
-    assert labels == {"labels": {"1": "Bright"}}
+    assert labels == {"labels": {"1": "Bright"}, "colors": {"1": [230, 120, 70]}}
 
 
 def test_scores_of_pictures_are_in_pixels(tmp_path: Path) -> None:
@@ -97,12 +100,17 @@ def test_scores_of_pictures_are_in_pixels(tmp_path: Path) -> None:
     assert evaluation.unit == "px"
     assert evaluation.values(1, "dice") == pytest.approx([26 / 30])
     assert evaluation.values(1, "hd95_mm") == pytest.approx([4])
-    assert "HD95 (px)" in evaluation.table() and "ml" not in evaluation.table()
+    assert evaluation.values(1, "volume_error_ml") == [0]
+    assert "HD95 (px)" in evaluation.table() and "Area error (px2)" in evaluation.table()
+    evaluation.write(tmp_path / "s.csv", tmp_path / "s.json")
+    header = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "case,label,name,dice,hd95_px,surface_dice,area_error_px2"
+    assert read_scores(tmp_path / "s.csv").columns == evaluation.columns
 
 
 def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path) -> None:
     gray = write_photos(tmp_path / "gray", 1, "L") / "images" / "0.png"
-    with pytest.raises(GenSegError, match="1 channels, but the model expects 3"):
+    with pytest.raises(GenSegError, match=r"1 channel \(gray\), but the model expects 3 \(color\)"):
         predict_files(model, [gray], tmp_path / "out", device="cpu")
 
 

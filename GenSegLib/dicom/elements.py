@@ -1,8 +1,8 @@
-"""Find DICOM elements that declare more bytes than the file has, before GDCM reads them.
+"""Walk through the elements of a DICOM file, without its pixels.
 
 GDCM allocates as much memory as an element declares, up to 4 GB, before it notices the end of the
-file. Elements are parsed as in PS3.5, chapter 7; parsing ends where only a complete reader could
-continue, and GDCM decides.
+file, and ITK shows no elements within sequences. Elements are parsed as in PS3.5, chapter 7;
+parsing ends where only a complete reader could continue.
 
 Light: the standard library alone.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -22,15 +23,24 @@ SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _IMPLICIT, _BIG_ENDIAN = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_MAX_ELEMENTS = 100_000
+_MAX_ELEMENTS, _MAX_VALUE = 100_000, 4096
+
+Tag = tuple[int, int]
 
 
 class _Element(NamedTuple):
     """Tag, length of the value, and whether the value consists of further elements."""
 
-    tag: tuple[int, int]
+    tag: Tag
     length: int
     nested: bool
+
+
+class _Value(NamedTuple):
+    """An element, and the byte order at it."""
+
+    element: _Element
+    order: str
 
 
 def exceeds_file(path: Path) -> bool:
@@ -40,36 +50,71 @@ def exceeds_file(path: Path) -> bool:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(0)
-        has_preamble = stream.read(_PREAMBLE)[-4:] == b"DICM"
-        start = _PREAMBLE if has_preamble else 0
-        stream.seek(start)
-        is_explicit = has_preamble or stream.read(6)[4:] in SHORT_VRS
-        stream.seek(start)
-        return _parse(stream, size, b"" if is_explicit else _IMPLICIT)
+        size = _size(stream)
+        return any(value.element.length > size - stream.tell() for value in _walk(stream))
 
 
-def _parse(stream: IO[bytes], size: int, syntax: bytes) -> bool:
+def find_values(
+    path: Path, tags: Collection[Tag], sequences: Collection[Tag] = ()
+) -> list[tuple[Tag, bytes, str]]:
+    """Return the elements with these tags in the file's order, those within sequences too.
+
+    Args:
+        path: of the file.
+        tags: to find.
+        sequences: tags of sequences to enter where implicit syntax does not tell them.
+
+    Returns:
+        Tag, value and byte order ("<" or ">") of each.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    found = []
+    with path.open("rb") as stream:
+        size = _size(stream)
+        for (tag, length, _), order in _walk(stream, sequences):
+            if length > size - stream.tell():
+                break
+            if tag in tags and length <= _MAX_VALUE:
+                found.append((tag, stream.read(length), order))
+                stream.seek(-length, os.SEEK_CUR)
+    return found
+
+
+def _size(stream: IO[bytes]) -> int:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
+
+
+def _walk(stream: IO[bytes], sequences: Collection[Tag] = ()) -> Iterator[_Value]:
+    """Yield all elements with a defined length; the stream is then at the start of the value."""
+    has_preamble = stream.read(_PREAMBLE)[-4:] == b"DICM"
+    start = _PREAMBLE if has_preamble else 0
+    stream.seek(start)
+    is_explicit = has_preamble or stream.read(6)[4:] in SHORT_VRS
+    stream.seek(start)
+    syntax = b"" if is_explicit else _IMPLICIT
     encapsulated = False  # compressed pixel data, whose items hold no elements (PS3.5, A.4)
     for _ in range(_MAX_ELEMENTS):
         element = _next_element(stream, syntax)
         if element is None:
-            return False
+            return
+        nested = element.nested or element.tag in sequences
         encapsulated |= element.tag == _PIXEL_DATA and element.length == _UNDEFINED
         if element.length == _UNDEFINED:
-            if not element.nested:
-                return False
+            if not nested:
+                return
             continue
-        if element.length > size - stream.tell():
-            return True
+        value = stream.tell()
+        yield _Value(element, ">" if syntax == _BIG_ENDIAN else "<")
         if element.tag == _TRANSFER_SYNTAX:
             syntax = stream.read(element.length).strip(b"\0 ")
             if syntax == _DEFLATED:
-                return False
-        elif encapsulated or not element.nested:
-            stream.seek(element.length, os.SEEK_CUR)
-    return False
+                return
+        elif encapsulated or not nested:
+            stream.seek(value + element.length)
 
 
 def _next_element(stream: IO[bytes], syntax: bytes) -> _Element | None:

@@ -1,0 +1,75 @@
+"""Clips: DICOM files of several frames, each of which is a case of the same person.
+
+Light: SimpleITK is imported if there are 2-D DICOM images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..dicom.files import is_planar_file
+from ..errors import GenSegError
+from ..images.file_names import frame_path, image_stem
+
+
+def split_clips(
+    images: Mapping[str, Path], labels: Mapping[str, Path]
+) -> tuple[dict[str, Path], dict[str, Path], tuple[str, ...]]:
+    """Replace each clip by its frames, and its label by those of the labeled frames.
+
+    A clip `a.dcm` is labeled by a file `a` with a slice for each frame, or by masks `a_frame003`
+    of single frames. A frame without any labeled pixel counts as unlabeled.
+
+    Args:
+        images: image files by name.
+        labels: label files by name.
+
+    Returns:
+        Images, labels, and a note for each clip.
+
+    Raises:
+        GenSegError: a clip or its label cannot be read, or the label has another number of slices.
+    """
+    found_images: dict[str, Path] = {}
+    found_labels, notes = dict(labels), []
+    for name, path in images.items():
+        frames = _count_frames(path)
+        if frames == 1:
+            found_images[name] = path
+            continue
+        paths = {image_stem(own): own for own in (frame_path(path, k + 1) for k in range(frames))}
+        found_images |= paths
+        label = found_labels.pop(name, None)
+        if label is not None:
+            numbers = list(_labeled_frames(path, label, frames))
+            found_labels |= {
+                image_stem(frame_path(path, number)): frame_path(label, number)
+                for number in numbers
+            }
+        labeled = len(paths.keys() & found_labels.keys())
+        notes.append(
+            f"{path.name}: {labeled} of {frames} frames are labeled; the others count as unlabeled"
+        )
+    return found_images, found_labels, tuple(notes)
+
+
+def _count_frames(path: Path) -> int:
+    if not is_planar_file(path):
+        return 1
+    from ..dicom.planar import count_frames  # needs SimpleITK
+
+    return count_frames(path)
+
+
+def _labeled_frames(clip: Path, label: Path, frames: int) -> Iterator[int]:
+    from .image_io import read_label  # needs SimpleITK
+
+    slices = read_label(label).array[0]
+    count = slices.shape[2]
+    # a DICOM SEG ends with the last frame that has a segment
+    if count > frames or (count < frames and label.suffix != ".dcm"):
+        raise GenSegError(f"{label}: {count} slices, but {clip.name} has {frames} frames")
+    for k in range(count):
+        if (slices[..., k] != 0).any():
+            yield k + 1
