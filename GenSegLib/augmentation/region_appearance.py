@@ -9,7 +9,7 @@ Learn2Synth (Hu et al., ICCV 2025).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,10 +20,11 @@ from ..presets import Preset
 from .random_convolutions import random_convolutions
 from .random_generator import RandomGenerator
 from .region_table import RegionChange, RegionTable, TargetContrasts
+from .spectrum import exchange_amplitudes
 
 _LOGITS = (
     *("fraction", "kept_mean", "inversion", "synthesis", "mixing", "curve", "convolution"),
-    *("air", "target"),
+    *("exchange", "air", "target"),
 )
 _LOGS = ("mean_spread", "gain_spread", "noise", "augmentation")
 # Smaller steps, since weaker augmentation can look better over a few steps and be worse in the end.
@@ -32,6 +33,9 @@ _LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
 _CURVE_POINTS, _CURVE_REACH = 6, 2.5  # standard deviations of intensity
 _TEXTURE_RATIO = 4.0  # largest change of a texture's strength towards that of a target
+
+
+Donors = Callable[[RandomGenerator, int], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class AppearanceDistribution:
         mixing: probability that a recolored image is mixed with the original.
         curve: probability that intensities follow a random curve instead of regions.
         convolution: probability of random convolutions instead.
+        exchange: probability of the style of another case instead, an unlabeled one if there are.
         air: probability that the darkest region of the background stays the darkest.
         target: probability that means and textures are those of an unlabeled image.
         augmentation: factor on the strengths of the standard augmentation.
@@ -64,6 +69,7 @@ class AppearanceDistribution:
     mixing: float = 0.25
     curve: float = 0.1
     convolution: float = 0.1
+    exchange: float = 0.1
     air: float = 0.5
     target: float = 0.5
     augmentation: float = 1.0
@@ -121,47 +127,37 @@ class RegionAppearance:
         regions: torch.Tensor,
         distribution: AppearanceDistribution,
         rng: RandomGenerator,
+        donors: Donors | None = None,
     ) -> torch.Tensor:
         """Recolor a random subset of a batch.
 
         The generator advances alike for any distribution, so that two of them can be compared on
-        the same random numbers.
+        the same random numbers. Only images that are recolored take time.
 
         Args:
             images: (batch, channel * slices, *shape), the slices of a channel in order.
             regions: (batch, slices, *shape) of `RegionTable`.
             distribution: what is drawn from.
             rng: random generator.
+            donors: returns this many images, whose style others get; of the batch by default.
         """
-        batch, dims = len(images), images.ndim - 2
-        recolored = self._by_regions(images, regions, distribution, rng)
-        joint = images.shape[1] if self._color else regions.shape[1]
-        convolve = partial(random_convolutions, joint_channels=joint)
-        for probability, change in (
-            (distribution.curve, _random_curve),
-            (distribution.convolution, convolve),
-        ):
-            chosen = rng.bernoulli(batch, probability, 0).flatten() > 0
-            own = RandomGenerator(_seeded(rng.integers(2**31 - 1, 1)[0]), rng.device)
-            if chosen.any():
-                recolored[chosen] = change(images[chosen], own)
-        recolored = recolored.clamp(0, 1) if self._bounded else recolored
-        return torch.where(rng.bernoulli(batch, distribution.fraction, dims) > 0, recolored, images)
-
-    def _by_regions(
-        self,
-        images: torch.Tensor,
-        regions: torch.Tensor,
-        distribution: AppearanceDistribution,
-        rng: RandomGenerator,
-    ) -> torch.Tensor:
         cases, local = self.table.split(regions)
-        shape = (len(images), -1, regions.shape[1], *images.shape[2:])
-        scale, shift, noise = (
-            _smoothed(_lookup(values, local).reshape(shape)).reshape(images.shape)
-            for values in self._draw(cases, distribution, rng)
-        )
-        return scale * images + shift + noise * rng.normal(*images.shape)
+        change = self._draw(cases, distribution, rng)
+        chosen, own = _subset(len(images), distribution.fraction, rng), _independent(rng)
+        recolored = images.clone()
+        if chosen.any():
+            parts = RegionChange(*(values[chosen] for values in change))
+            recolored[chosen] = _apply(parts, images[chosen], local[chosen], own)
+        joint = images.shape[1] if self._color else regions.shape[1]
+        for probability, transform in (
+            (distribution.curve, _random_curve),
+            (distribution.convolution, partial(random_convolutions, joint_channels=joint)),
+            (distribution.exchange, partial(_exchange, donors=donors or _shuffled(images))),
+        ):
+            places, own = chosen & _subset(len(images), probability, rng), _independent(rng)
+            if places.any():
+                recolored[places] = transform(images[places], own)
+        return recolored.clamp(0, 1) if self._bounded else recolored
 
     def _draw(
         self, cases: torch.Tensor, d: AppearanceDistribution, rng: RandomGenerator
@@ -217,8 +213,42 @@ class RegionAppearance:
         return rng.normal(*means.shape[:2], 1) + _HUE * noise
 
 
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def _shuffled(images: torch.Tensor) -> Donors:
+    def sample(rng: RandomGenerator, count: int) -> torch.Tensor:
+        return images[rng.integers(len(images), count)]
+
+    return sample
+
+
+def _exchange(images: torch.Tensor, rng: RandomGenerator, donors: Donors) -> torch.Tensor:
+    """Exchange amplitudes with donors, which may be larger."""
+    found = donors(rng, len(images))
+    for axis, size in enumerate(images.shape[2:], 2):
+        found = found.narrow(axis, (found.shape[axis] - size) // 2, size)
+    return exchange_amplitudes(images, found, rng)
+
+
+def _subset(batch: int, probability: float, rng: RandomGenerator) -> torch.Tensor:
+    """Return which samples (batch,) are chosen."""
+    return rng.bernoulli(batch, probability, 0).flatten() > 0
+
+
+def _independent(rng: RandomGenerator) -> RandomGenerator:
+    """Return a generator of its own, which may advance as far as it likes."""
+    seed = rng.integers(2**31 - 1, 1)[0]
+    return RandomGenerator(torch.Generator().manual_seed(seed), rng.device)
+
+
+def _apply(
+    change: RegionChange, images: torch.Tensor, regions: torch.Tensor, rng: RandomGenerator
+) -> torch.Tensor:
+    """Change images (batch, channel * slices, *s) by their regions (batch, slices, *s)."""
+    shape = (len(images), -1, regions.shape[1], *images.shape[2:])
+    scale, shift, noise = (
+        _smoothed(_lookup(values, regions).reshape(shape)).reshape(images.shape)
+        for values in change
+    )
+    return scale * images + shift + noise * rng.normal(*images.shape)
 
 
 def _lookup(values: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:

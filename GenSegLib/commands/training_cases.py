@@ -21,11 +21,16 @@ _GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
 
 @dataclass(frozen=True)
 class PreparedCases:
-    """Checked cases with their roles, the preset of their training, and their fingerprint."""
+    """Checked cases with their roles, the preset of their training, and their fingerprint.
+
+    `has_other_modality` means that some unlabeled cases are CT and the labeled ones are not, or the
+    other way round.
+    """
 
     cases: CaseSet
     preset: Preset
     fingerprint: Fingerprint
+    has_other_modality: bool = False
 
 
 def prepare_cases(
@@ -73,7 +78,9 @@ def prepare_cases(
         _require_channels(fingerprint, preset)
     cases, preset = keep_classes(cases, preset, checks)
     cases = dataclasses.replace(cases, modality=cases.modality or preset.modality)
-    return PreparedCases(cases, preset, fingerprint)
+    unlabeled = [each for each in found if not each.structures]
+    is_other = any(summarize_cases([each]).is_ct != fingerprint.is_ct for each in unlabeled)
+    return PreparedCases(cases, preset, fingerprint, is_other)
 
 
 def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str], None]) -> Preset:

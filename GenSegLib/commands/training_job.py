@@ -12,6 +12,7 @@ from types import FrameType
 from ..cases import Role
 from ..errors import GenSegError, as_user_error
 from ..events import EventLog
+from ..generation import describe_generation
 from ..runs import RunFolder, State
 from .options import open_event_log
 
@@ -62,6 +63,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
         events.log(_NO_VALIDATION, "warning")
     if unlabeled and not run.config.self_training and run.config.generator != "regions":
         events.log(_UNLABELED_UNUSED.format(unlabeled))
+    events.log(describe_generation(run.config, unlabeled, is_steered=validation > 0))
 
 
 def _log_plan(run: RunFolder, events: EventLog) -> None:

@@ -54,10 +54,11 @@ def test_settings_of_earlier_versions_are_read() -> None:
         segmenter_lr=1e-4,
         validation_fraction=0.2,
         upper_interval=2,
-        unlabeled_batch_size=3,
     )
     with pytest.raises(GenSegError, match="'vae' was removed, train again with another"):
         TrainConfig.from_json({"generator": "vae"})
+    with pytest.raises(GenSegError, match="a mean teacher was removed"):
+        TrainConfig.from_json({"consistency": "mean-teacher"})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from GenSegLib.augmentation.region_appearance import (
     steerable,
 )
 from GenSegLib.augmentation.region_table import TargetContrasts, divide_cases
+from GenSegLib.augmentation.spectrum import exchange_amplitudes
 from GenSegLib.presets import load_preset
 
 ALWAYS = AppearanceDistribution(
@@ -27,6 +28,7 @@ ALWAYS = AppearanceDistribution(
     air=0.0,
     target=0.0,
     convolution=0.0,
+    exchange=0.0,
 )
 INNER = (slice(None), slice(None), slice(17, 23), slice(14, 18))  # well within the organ
 
@@ -123,11 +125,40 @@ def test_contrasts_can_be_those_of_unlabeled_images() -> None:
     assert not torch.equal(images, new)
 
 
-@pytest.mark.parametrize("kind", ["curve", "convolution"])
-def test_intensities_can_follow_a_random_curve_or_network(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["curve", "convolution", "exchange"])
+def test_intensities_can_follow_a_random_curve_network_or_style(kind: str) -> None:
     images, new = recolored(replace(ALWAYS, **{kind: 1.0}))
     torch.testing.assert_close(new.mean((1, 2, 3)), images.mean((1, 2, 3)), atol=1e-3, rtol=0)
     assert not torch.equal(images, new)
+
+
+def test_the_style_of_another_image_keeps_the_shapes() -> None:
+    axes = torch.arange(32, dtype=torch.float32)
+    images = ((axes > 12) & (axes < 20)).float().expand(4, 1, 32, 32) + 0.1 * rng().normal(
+        4, 1, 32, 32
+    )
+    donors = (axes / 32).reshape(-1, 1).expand(4, 1, 32, 32) * torch.ones(4, 1, 1, 1)
+    changed = exchange_amplitudes(images, donors, rng(1))
+    assert not torch.allclose(changed, images, atol=0.05)
+    assert (correlation(images, changed) > 0.6).all()
+    torch.testing.assert_close(
+        exchange_amplitudes(images, images, rng(1)), images, atol=1e-4, rtol=0
+    )
+
+
+def test_styles_are_those_of_unlabeled_images_if_there_are() -> None:
+    asked: list[int] = []
+
+    def donors(generator: RandomGenerator, count: int) -> torch.Tensor:
+        asked.append(count)
+        return generator.normal(count, 1, 48, 40)  # with a margin
+
+    case = made_up_case()
+    divided, table = divide_cases([case], 0, torch.device("cpu"))
+    images, labels = SliceSampler(divided, (32, 32)).sample(rng(), 4)
+    distribution = replace(ALWAYS, exchange=1.0)
+    new = RegionAppearance(table).recolor(images, labels[:, 1:], distribution, rng(1), donors)
+    assert asked == [4] and new.shape == images.shape
 
 
 def test_two_distributions_draw_the_same_random_numbers() -> None:
@@ -139,7 +170,9 @@ def test_two_distributions_draw_the_same_random_numbers() -> None:
         RegionAppearance(table).recolor(images, labels[:, 1:], distribution, generator)
         return generator.uniform(3)
 
-    other = AppearanceDistribution(0.1, mixing=0.9, synthesis=0.8, curve=0.7, convolution=0.6)
+    other = AppearanceDistribution(
+        0.1, mixing=0.9, synthesis=0.8, curve=0.7, convolution=0.6, exchange=0.5
+    )
     assert torch.equal(next_number(AppearanceDistribution()), next_number(other))
 
 
@@ -160,3 +193,12 @@ def test_color_images_start_from_milder_distributions() -> None:
     )
     assert color.inversion < AppearanceDistribution().inversion
     assert color.kept_mean > AppearanceDistribution().kept_mean
+
+
+def test_regions_that_collapsed_to_one_intensity_can_be_recolored() -> None:
+    case = replace(made_up_case(), image=torch.zeros_like(made_up_case().image))
+    divided, table = divide_cases([case], 0, torch.device("cpu"))
+    images, labels = SliceSampler(divided, (32, 32)).sample(rng(), 4)
+    everything = replace(ALWAYS, synthesis=0.5, curve=0.3, convolution=0.3, exchange=0.3)
+    new = RegionAppearance(table).recolor(images, labels[:, 1:], everything, rng(1))
+    assert torch.isfinite(new).all()

@@ -18,10 +18,14 @@ from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_table import TargetContrasts
 from GenSegLib.augmentation.regions import find_regions
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.commands.training_cases import prepare_cases
+from GenSegLib.commands.training_plan import plan_training
+from GenSegLib.data.image_io import Volume, write_image
 from GenSegLib.data.layouts import with_unlabeled
 from GenSegLib.data.training_case import TrainingCase
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
+from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import pseudo_labels
 from GenSegLib.training.pseudo_labels import CasePrediction, PseudoLabels
@@ -230,3 +234,19 @@ def test_images_of_a_folder_become_unlabeled_cases(tmp_path: Path) -> None:
     added = found.of_role(Role.UNLABELED)
     assert len(added) == 2 and not any(case.label for case in added)
     assert len({case.name for case in found.cases}) == 5
+
+
+def test_unlabeled_scans_of_another_modality_make_the_model_one_for_other_scanners(
+    tmp_path: Path,
+) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    array = np.random.default_rng(0).uniform(-1000, 300, (1, 24, 24, 24)).astype(np.float32)
+    write_image(scans / "ct.nii.gz", Volume(array, np.eye(4)))
+    cases = with_unlabeled(phantom_cases(3), scans)
+    prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0)
+    config, preset, _ = plan_training(prepared, "quick", {"self_training": True})
+    assert (config.generator, config.target_scanner) == ("regions", 0.5)
+    assert preset.intensity.kind == "robust"
+    config, _, _ = plan_training(prepared, "quick", {})
+    assert config.target_scanner == 0

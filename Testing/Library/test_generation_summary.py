@@ -1,0 +1,35 @@
+"""The line that says what generated images and unlabeled scans do for the user."""
+
+from __future__ import annotations
+
+from GenSegLib.config import TrainConfig
+from GenSegLib.generation import describe_generation
+
+
+def line(unlabeled: int = 0, *, is_steered: bool = True, **changes: object) -> str:
+    config = TrainConfig(**changes)  # type: ignore[arg-type]
+    return describe_generation(config, unlabeled, is_steered=is_steered)
+
+
+def test_the_line_names_the_scanners_that_a_model_is_for() -> None:
+    similar = line(generator="regions", target_scanner=0.5)
+    assert similar.startswith("Training for scans of similar scanners, too: tissues get other")
+    assert "as the validation cases decide" in similar
+    assert "any scanners" in line(generator="regions", target_scanner=1.0)
+    assert "validation cases" not in line(generator="regions", is_steered=False)
+
+
+def test_without_generation_the_line_names_the_option() -> None:
+    assert "for scans of the same scanner; else add --target-scanner similar" in line(
+        generator="none"
+    )
+
+
+def test_the_line_counts_unlabeled_scans_that_are_used() -> None:
+    assert "5 unlabeled scans are learned from" in line(5, generator="none", self_training=True)
+    assert "the contrasts of 5 unlabeled scans" in line(5, generator="regions")
+    assert "unlabeled" not in line(5, generator="none")
+
+
+def test_generated_pairs_are_new_shapes() -> None:
+    assert "new shapes between the labeled cases" in line()
