@@ -165,19 +165,25 @@ class AnnotationFolder:
         inside = path.is_relative_to(self.path)
         return (path.relative_to(self.path) if inside else path).as_posix()
 
-    def class_names(self, names: Iterable[str]) -> dict[int, str]:
+    def class_names(
+        self, names: Iterable[str], preferred: Mapping[int, str] | None = None
+    ) -> dict[int, str]:
         """Return values for classes; those of the checked labels keep theirs, new ones follow.
 
         Args:
             names: classes, in the order of their values where they are new.
+            preferred: values that new classes get if they are free, such as those of a preset.
         """
         known: dict[int, str] = {}
         for entry in self.entries().values():
             if entry.state == CaseState.CHECKED.value:
                 known.update(entry.names)
+        wanted = {name: value for value, name in (preferred or {}).items()}
         for name in names:
             if name not in known.values():
-                known[max(known, default=0) + 1] = name
+                value = wanted.get(name, 0)
+                is_free = value > 0 and value not in known
+                known[value if is_free else max([*known, *wanted.values()], default=0) + 1] = name
         return dict(sorted(known.items()))
 
     def checked_cases(self) -> CaseSet:

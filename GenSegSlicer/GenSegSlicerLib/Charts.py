@@ -1,8 +1,9 @@
-"""Plot of the losses and validation Dice of a training."""
+"""Plots of curves: losses and validation Dice of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
@@ -11,23 +12,30 @@ from slicer.i18n import tr as _
 
 from GenSegSlicerLib.SliceViews import fitChart
 
-_COLORS = {
-    "validation_dice": (0.18, 0.56, 0.33),
-    "segmenter_loss": (0.12, 0.40, 0.75),
-    "consistency_loss": (0.47, 0.33, 0.72),
-    "generator_loss": (0.88, 0.52, 0.16),
-    "discriminator_loss": (0.62, 0.62, 0.62),
-}
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of a chart: title, color, and whether single values are marked."""
+
+    title: str
+    color: tuple[float, float, float]
+    isMarked: bool = False
 
 
-class TrainingCharts:
-    """A plot chart of losses and validation Dice over training steps, updated from events.
+class CurveChart:
+    """A plot chart of curves, whose values are added one by one.
 
-    The nodes are not saved with the scene, since the run folder contains the events, and tables and
-    series are hidden from editors. They are created on request, again after the scene was closed.
+    The nodes are not saved with the scene, since files contain the values, and tables and series
+    are hidden from editors. They are created on request, again after the scene was closed.
+
+    Args:
+        title: of the chart.
+        axes: titles of both axes.
+        curves: by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str, axes: tuple[str, str], curves: Mapping[str, Curve]) -> None:
+        self._title, self._axes, self._styles = title, axes, dict(curves)
         self._curves: dict[str, dict[float, float]] = {}
         self._changed: set[str] = set()
         self._seriesIds: dict[str, str] = {}
@@ -45,25 +53,17 @@ class TrainingCharts:
         self.update()
         return chart
 
-    def add(self, event: Mapping[str, Any]) -> None:
-        """Add the values of a metrics event; they replace earlier values of the same step.
-
-        They are shown by the next `update`.
-        """
-        if event.get("kind") != "metrics" or not isinstance(event.get("step"), (int, float)):
-            return
-        for name in _COLORS:
-            value = event.get(name)
-            if isinstance(value, (int, float)):
-                self._curves.setdefault(name, {})[event["step"]] = value
-                self._changed.add(name)
+    def addValue(self, name: str, x: float, y: float) -> None:
+        """Add a value to a curve, shown by the next `update`; it replaces that of the same `x`."""
+        self._curves.setdefault(name, {})[x] = y
+        self._changed.add(name)
 
     def update(self) -> None:
         """Show the values that were added, and fit the axes, which do not follow by themselves."""
         chart = self._existingChart()
         if chart is None or not self._changed:
             return
-        for name in _COLORS:
+        for name in self._styles:
             if name in self._changed:
                 self._showCurve(name)
         self._changed = set()
@@ -88,10 +88,10 @@ class TrainingCharts:
         return slicer.mrmlScene.GetNodeByID(self._chartId) if self._chartId else None
 
     def _newChart(self) -> slicer.vtkMRMLPlotChartNode:
-        chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", _("GenSeg training"))
-        chart.SetTitle(_("GenSeg training"))
-        chart.SetXAxisTitle(_("Step"))
-        chart.SetYAxisTitle(_("Loss and Dice"))
+        chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", self._title)
+        chart.SetTitle(self._title)
+        chart.SetXAxisTitle(self._axes[0])
+        chart.SetYAxisTitle(self._axes[1])
         chart.SetSaveWithScene(False)
         return chart
 
@@ -105,17 +105,18 @@ class TrainingCharts:
 
     def _addSeries(self, name: str) -> None:
         """Create table and series of a curve and add them to the chart."""
-        title = _titles()[name]
+        style = self._styles[name]
+        title = style.title
         table = _addHidden("vtkMRMLTableNode", title)
         table.SetAndObserveTable(self._tableOf(name))
         series = _addHidden("vtkMRMLPlotSeriesNode", title)
         series.SetAndObserveTableNodeID(table.GetID())
-        series.SetXColumnName(_("Step"))
+        series.SetXColumnName(self._axes[0])
         series.SetYColumnName(title)
         series.SetPlotType(series.PlotTypeScatter)
-        isSparse = name == "validation_dice"  # measured once per round, so markers are visible
-        series.SetMarkerStyle(series.MarkerStyleCircle if isSparse else series.MarkerStyleNone)
-        series.SetColor(*_COLORS[name])
+        isMarked = style.isMarked
+        series.SetMarkerStyle(series.MarkerStyleCircle if isMarked else series.MarkerStyleNone)
+        series.SetColor(*style.color)
         self._seriesIds[name] = series.GetID()
         slicer.mrmlScene.GetNodeByID(self._chartId).AddAndObservePlotSeriesNodeID(series.GetID())
 
@@ -124,7 +125,7 @@ class TrainingCharts:
         points = sorted(self._curves[name].items())
         if len(points) == 1:  # VTK logs an error for a line with a single point
             points *= 2
-        for title, k in ((_("Step"), 0), (_titles()[name], 1)):
+        for title, k in ((self._axes[0], 0), (self._styles[name].title, 1)):
             column = vtk.vtkDoubleArray()
             column.SetName(title)
             for point in points:
@@ -133,14 +134,29 @@ class TrainingCharts:
         return table
 
 
-def _titles() -> dict[str, str]:
-    return {
-        "validation_dice": _("Validation Dice"),
-        "segmenter_loss": _("Segmenter loss"),
-        "consistency_loss": _("Consistency loss (unlabeled cases)"),
-        "generator_loss": _("Generator loss"),
-        "discriminator_loss": _("Discriminator loss"),
-    }
+class TrainingCharts(CurveChart):
+    """Losses and validation Dice of a training over its steps, from its events."""
+
+    def __init__(self) -> None:
+        curves = {
+            "validation_dice": Curve(_("Validation Dice"), (0.18, 0.56, 0.33), isMarked=True),
+            "segmenter_loss": Curve(_("Segmenter loss"), (0.12, 0.40, 0.75)),
+            "generator_loss": Curve(_("Generator loss"), (0.88, 0.52, 0.16)),
+            "discriminator_loss": Curve(_("Discriminator loss"), (0.62, 0.62, 0.62)),
+        }
+        super().__init__(_("GenSeg training"), (_("Step"), _("Loss and Dice")), curves)
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Add the values of a metrics event; they replace earlier values of the same step.
+
+        They are shown by the next `update`.
+        """
+        if event.get("kind") != "metrics" or not isinstance(event.get("step"), (int, float)):
+            return
+        for name in self._styles:
+            value = event.get(name)
+            if isinstance(value, (int, float)):
+                self.addValue(name, event["step"], value)
 
 
 def _addHidden(className: str, name: str) -> slicer.vtkMRMLNode:

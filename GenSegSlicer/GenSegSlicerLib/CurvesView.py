@@ -1,8 +1,8 @@
-"""The plot of a training in the layout, shown and hidden with a button."""
+"""A plot in the layout, shown and hidden with a button."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from GenSegSlicerLib.Charts import TrainingCharts
@@ -14,15 +14,24 @@ _NONE = -1  # `layoutBeforeCurves` while no curves are shown
 
 
 class CurvesView:
-    """Shows the chart of one training at a time, and restores the layout of before.
+    """Shows one chart at a time, and restores the layout of before.
 
     The parameter node remembers that layout, since a scene may be saved while curves are shown: its
     plot view would be empty, because charts are not saved.
+
+    Args:
+        newChart: creates the chart, whose `add` takes what is passed to `show`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, newChart: Callable[[], Any] = TrainingCharts) -> None:
+        self._newChart = newChart
         self._parameters: GenSegSlicerParameterNode | None = None
-        self._charts: TrainingCharts | None = None
+        self._charts: Any = None
+
+    @property
+    def chart(self) -> Any:
+        """The chart, None while there is none."""
+        return self._charts
 
     @property
     def isShown(self) -> bool:
@@ -32,35 +41,47 @@ class CurvesView:
         chartId = self._charts.chartNode.GetID()
         return any(view.GetPlotChartNodeID() == chartId for view in viewsInLayout(_PLOT_VIEW))
 
-    def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
-        """Set the parameter node; a plot view that a loaded scene left empty is removed."""
+    def setParameters(
+        self, parameters: GenSegSlicerParameterNode | None, restore: bool = True
+    ) -> None:
+        """Set the parameter node.
+
+        Args:
+            parameters: the parameter node.
+            restore: remove a plot view that a loaded scene left empty.
+        """
         self._parameters = parameters
-        if parameters is not None and not self.isShown:
+        if restore and parameters is not None and not self.isShown:
             views = viewsInLayout(_PLOT_VIEW)
             self._restoreLayout(any(view.GetPlotChartNode() is None for view in views))
 
-    def show(self, events: Iterable[dict[str, Any]]) -> None:
-        """Show the curves of a training."""
+    def show(self, events: Iterable[Any]) -> None:
+        """Show the curves of a training, or other items that the chart knows."""
         if self._charts is None:
-            self._charts = TrainingCharts()
+            self._charts = self._newChart()
             self._add(events)
         layout = layoutNode()
-        if layout is not None and self._parameters is not None and not self.isShown:
+        if layout is not None and self._parameters is not None and not self._isPlotShown():
             self._parameters.layoutBeforeCurves = layout.GetViewArrangement()
         showChart(self._charts.chartNode)
+
+    def _isPlotShown(self) -> bool:
+        """Whether the layout is that of this chart, or of another one that it replaces."""
+        isOther = self._parameters.layoutBeforeCurves != _NONE
+        return self.isShown or (isOther and bool(viewsInLayout(_PLOT_VIEW)))
 
     def hide(self) -> None:
         """Restore the layout of before, unless the user has selected another one since."""
         self._restoreLayout(self.isShown)
 
-    def setEvents(self, events: Iterable[dict[str, Any]]) -> None:
+    def setEvents(self, events: Iterable[Any]) -> None:
         """Show another training in the same chart."""
         if self._charts is not None:
             self._charts.clear()
             self._add(events)
             self._charts.update()
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: Any) -> None:
         """Add an event, which is shown by the next `update`."""
         if self._charts is not None:
             self._charts.add(event)
@@ -77,7 +98,7 @@ class CurvesView:
             self._charts.remove()
             self._charts = None
 
-    def _add(self, events: Iterable[dict[str, Any]]) -> None:
+    def _add(self, events: Iterable[Any]) -> None:
         for event in events:
             self._charts.add(event)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import qt
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder, State
-from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.EventReader import EventFile
-from GenSegSlicerLib.Job import IdleTask, Job, Observers
+from GenSegSlicerLib.Job import IdleTask, Job, Observers, Steps
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.RunOutcome import recordOutcome
 from GenSegSlicerLib.TrainingProcess import TrainingProcess
@@ -23,6 +23,13 @@ from GenSegSlicerLib.TrainingProgress import TrainingProgress
 STOP_TIMEOUT_S = 30.0
 _POLL_MS = 200
 _WRITING_FRACTION = 0.03  # fraction of the whole job that writing the cases takes
+
+
+class RunWriter(Protocol):
+    """Creates the run folder of a training."""
+
+    def steps(self, folder: Path) -> Steps:
+        """Write the run folder in small steps; raises GenSegError."""
 
 
 class TrainingJob(Job):
@@ -47,6 +54,7 @@ class TrainingJob(Job):
         self.eventObservers = Observers()
         self.stopIsOverdue = False
         self._progress = TrainingProgress()
+        self._options: list[str] = []
         self._task: IdleTask | None = None
         self._process: TrainingProcess | None = None
         self._eventFile: EventFile | None = None
@@ -64,8 +72,15 @@ class TrainingJob(Job):
         """Last lines of the training process's output."""
         return "" if self._process is None else self._process.output
 
-    def train(self, writer: CaseWriter, runFolder: Path) -> None:
-        """Write the cases into a new run folder and train on them."""
+    def train(self, writer: RunWriter, runFolder: Path, options: Sequence[str] = ()) -> None:
+        """Write the cases into a new run folder and train on them.
+
+        Args:
+            writer: creates the run folder.
+            runFolder: path of the run folder.
+            options: of `genseg train`, such as `--from MODEL`.
+        """
+        self._options = list(options)
         self._task = IdleTask(
             writer.steps(runFolder), self._onWritten, lambda error: self._start(runFolder, error)
         )
@@ -126,7 +141,7 @@ class TrainingJob(Job):
             self._setState("failed", error)
             return
         try:
-            process = TrainingProcess(runFolder, ["train", str(runFolder)])
+            process = TrainingProcess(runFolder, ["train", str(runFolder), *self._options])
         except GenSegError as exception:
             self.runFolder = runFolder
             self._setState("failed", str(exception))

@@ -17,7 +17,7 @@ from GenSegSlicerLib.CaseWriter import CaseWriter, newRunFolder
 from GenSegSlicerLib.Job import waitIfRequested
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentClasses import collectSegments, suggestClasses
-from GenSegSlicerLib.TrainingJob import TrainingJob
+from GenSegSlicerLib.TrainingJob import RunWriter, TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
 
 # Trainings of all logics of this application; a run is not locked until its process has begun.
@@ -76,12 +76,28 @@ class TrainingLogic:
         if classMap is None:
             classMap = suggestClasses(collectSegments(pairs), loadedPreset)
         writer = CaseWriter(pairs, loadedPreset, config, classMap)
-        runFolder = newRunFolder(parent, loadedPreset.name)
+        return waitIfRequested(self.startTraining(writer, parent, loadedPreset.name), wait)
+
+    def startTraining(
+        self, writer: RunWriter, outputFolder: Path, name: str, options: Sequence[str] = ()
+    ) -> TrainingJob:
+        """Train in a new run folder.
+
+        Args:
+            writer: creates the run folder.
+            outputFolder: parent of the run folder.
+            name: of the preset, which the run folder is named after.
+            options: of `genseg train`, such as `--from MODEL`.
+
+        Raises:
+            GenSegError: another training is running, or the output folder cannot be used.
+        """
+        self._requireNoTraining()
         job = TrainingJob()
-        job.train(writer, runFolder)
+        job.train(writer, newRunFolder(outputFolder, name), options)
         _remember(job)
         self._job = job
-        return waitIfRequested(job, wait)
+        return job
 
     def resume(self, runFolder: str | Path, wait: bool = False) -> TrainingJob:
         """Resume a run that was stopped or interrupted; a running one is monitored.

@@ -1,0 +1,228 @@
+"""The cases of the annotation loop: volumes of the scene and of a folder, with their states."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import slicer
+
+from GenSegLib.annotation.folder import CaseEntry, CaseState
+from GenSegLib.images.file_names import distinct_stems, valid_file_name
+from GenSegSlicerLib.Arguments import VOLUME_CLASSES
+from GenSegSlicerLib.LabelImages import hasVoxels
+from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
+from GenSegSlicerLib.Segments import isSegmentation, isSurface, segmentsOf, voxelsOf
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+CASE_ATTRIBUTE = "GenSeg.Case"
+"""Volume node attribute with the name of its case in the annotation folder."""
+
+DERIVED_ATTRIBUTE = "GenSeg.Derived"
+"""Volume node attribute of volumes that were computed from others, which are no cases."""
+
+# Structures of segmentations by node ID, with the modification time at which they were found.
+_structures: dict[str, tuple[tuple[int, ...], list[str]]] = {}
+_RANK = {CaseState.CHECKED: 0, CaseState.DRAFT: 1, CaseState.TODO: 2}
+
+
+@dataclass
+class AnnotationCase:
+    """A volume to annotate.
+
+    Attributes:
+        name: name of the case in the annotation folder.
+        title: name of the volume or of the file.
+        state: what is known of it.
+        volumeNode: the volume; None while it is not loaded.
+        image: file of the folder that the volume is loaded from when it is its turn, else None.
+        segmentationNode: its segmentation in the scene; None if there is none.
+        structures: names of the structures that it has.
+        entry: its last entry in the annotation folder; None if there is none.
+    """
+
+    name: str
+    title: str
+    state: CaseState = CaseState.TODO
+    volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
+    image: Path | None = None
+    segmentationNode: slicer.vtkMRMLNode | None = None
+    structures: list[str] = field(default_factory=list)
+    entry: CaseEntry | None = None
+
+
+def collectCases(
+    entries: Mapping[str, CaseEntry],
+    images: Sequence[Path] = (),
+    pairs: Sequence[TrainingPair] = (),
+) -> list[AnnotationCase]:
+    """Return all cases: those of the scene, of a folder, and those that only have files.
+
+    Args:
+        entries: of the annotation folder.
+        images: files of a folder whose volumes are loaded case by case.
+        pairs: training pairs, whose volumes are checked.
+    """
+    segmentations = _segmentationsByVolume(pairs)
+    cases: list[AnnotationCase] = []
+    for node in _volumes():
+        case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, cases)
+        path = _loadedFrom(node)
+        case.image = path if path in images else None
+        cases.append(case)
+    cases += _casesOfFiles(images, entries, cases)
+    known = {case.name for case in cases}
+    for name, entry in entries.items():
+        if name not in known and entry.state == CaseState.CHECKED.value:
+            cases.append(_withFiles(AnnotationCase(name, name), entry))
+    return cases
+
+
+def _volumes() -> list[slicer.vtkMRMLScalarVolumeNode]:
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if _isCase(node)]
+
+
+def _isCase(node: slicer.vtkMRMLNode) -> bool:
+    isVolume = node.GetClassName() in VOLUME_CLASSES
+    isShown = not node.GetHideFromEditors() and node.GetAttribute(DERIVED_ATTRIBUTE) is None
+    return isVolume and isShown and node.GetImageData() is not None
+
+
+def _segmentationsByVolume(
+    pairs: Iterable[TrainingPair],
+) -> dict[str, list[slicer.vtkMRMLNode]]:
+    """Segmentations by the ID of their reference volume, and those of training pairs before."""
+    found: dict[str, list[slicer.vtkMRMLNode]] = {}
+    for pair in pairs:
+        found.setdefault(pair.volumeNode.GetID(), []).append(pair.segmentationNode)
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        volumeId = node.GetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole())
+        if volumeId and not node.GetHideFromEditors():
+            found.setdefault(volumeId, []).append(node)
+    return found
+
+
+def _caseOfVolume(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    segmentations: Sequence[slicer.vtkMRMLNode],
+    entries: Mapping[str, CaseEntry],
+    others: Sequence[AnnotationCase],
+) -> AnnotationCase:
+    name = caseName(volumeNode, entries, {case.name for case in others})
+    case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
+    entry = entries.get(name)
+    if segmentations:
+        case.segmentationNode = min(segmentations, key=lambda node: _RANK[_stateOf(node)])
+        case.state = _stateOf(case.segmentationNode)
+        case.structures = structuresOf(case.segmentationNode)
+    if entry is None:
+        return case
+    if case.segmentationNode is None or case.state is CaseState.TODO:
+        return _withFiles(case, entry)
+    case.entry = entry
+    return case
+
+
+def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:
+    """State of a segmentation or label map; one that is empty and was not accepted is to do."""
+    state = stateOf(node)
+    isAccepted = node.GetAttribute(STATE_ATTRIBUTE) is not None
+    if state is CaseState.CHECKED and not isAccepted and not structuresOf(node):
+        return CaseState.TODO
+    return state
+
+
+def caseName(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    entries: Mapping[str, CaseEntry],
+    used: Collection[str],
+) -> str:
+    """Return the name of a volume's case, which it keeps if the volume is renamed.
+
+    Args:
+        volumeNode: the volume.
+        entries: of the annotation folder; a volume with the name, but not the voxels of an entry is
+            another case.
+        used: names of other volumes.
+    """
+    stored = volumeNode.GetAttribute(CASE_ATTRIBUTE)
+    if stored and stored not in used:
+        return str(stored)
+    base, count = valid_file_name(volumeNode.GetName() or ""), 1
+    name = base
+    while name in used or not _isSame(volumeNode, entries.get(name)):
+        count += 1
+        name = f"{base}_{count}"
+    return name
+
+
+def _isSame(volumeNode: slicer.vtkMRMLScalarVolumeNode, entry: CaseEntry | None) -> bool:
+    return entry is None or not entry.content or entry.content == contentOf(volumeNode)
+
+
+def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Return a fingerprint of a volume's voxels."""
+    voxels = voxelsOf(volumeNode.GetImageData())
+    size = "x".join(str(length) for length in voxels.shape[::-1])
+    return f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
+
+
+def _loadedFrom(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
+    storage = volumeNode.GetStorageNode()
+    path = storage.GetFileName() if storage is not None else ""
+    return Path(path) if path else None
+
+
+def _casesOfFiles(
+    images: Sequence[Path], entries: Mapping[str, CaseEntry], others: Sequence[AnnotationCase]
+) -> list[AnnotationCase]:
+    """Cases of files that are not loaded."""
+    loaded = {case.image for case in others}
+    used = {case.name for case in others}
+    cases = []
+    for path, stem in zip(images, distinct_stems(images)):
+        name = valid_file_name(stem)
+        entry = entries.get(name)
+        if path in loaded or name in used:
+            continue
+        case = AnnotationCase(name, stem, image=path)
+        cases.append(case if entry is None else _withFiles(case, entry))
+    return cases
+
+
+def _withFiles(case: AnnotationCase, entry: CaseEntry) -> AnnotationCase:
+    """A case whose segmentation is in a file."""
+    case.entry = entry
+    case.state = CaseState(entry.state)
+    case.structures = list(entry.names.values()) if case.state is not CaseState.TODO else []
+    return case
+
+
+def structuresOf(node: slicer.vtkMRMLNode) -> list[str]:
+    """Return the names of the segments that have voxels, or a closed surface."""
+    key, version = node.GetID(), modifiedTime(node)
+    if key not in _structures or _structures[key][0] != version:
+        _structures[key] = version, _findStructures(node)
+    return list(_structures[key][1])
+
+
+def modifiedTime(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
+    """Return a value that changes whenever voxels or segments of a segmentation do."""
+    if not isSegmentation(node):
+        return (node.GetMTime(), node.GetImageData().GetMTime() if node.GetImageData() else 0)
+    segmentation = node.GetSegmentation()
+    source = segmentation.GetSourceRepresentationName()
+    segments = [segmentation.GetNthSegment(k) for k in range(segmentation.GetNumberOfSegments())]
+    images = [segment.GetRepresentation(source) for segment in segments]
+    parts = (*segments, *(image for image in images if image is not None))
+    return tuple(part.GetMTime() for part in parts)
+
+
+def _findStructures(node: slicer.vtkMRMLNode) -> list[str]:
+    if isSegmentation(node) and not isSurface(node):
+        return [segment.name for segment in segmentsOf(node) if hasVoxels(node, segment)]
+    return [segment.name for segment in segmentsOf(node)]

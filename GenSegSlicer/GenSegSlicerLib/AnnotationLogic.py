@@ -1,0 +1,394 @@
+"""The annotation loop: choose a case, draft it, take over the correction, train, and so on.
+
+loop = AnnotationLogic(GenSegSlicerLogic(), lambda: AnnotationSettings("/data/runs"))
+loop.next()    # opens the next case, see `current`, when its draft is ready
+loop.accept()  # after the user has corrected it: opens the one after it, and trains
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from GenSegLib.annotation.folder import CaseEntry, CaseState
+from GenSegLib.annotation.records import AnnotationRecord, append_record
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib import AnnotationFiles
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, modifiedTime, structuresOf
+from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
+from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
+from GenSegSlicerLib.AnnotationTraining import classProblem
+from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings, AnnotationWorkspace
+from GenSegSlicerLib.CaseOpener import CaseOpener
+from GenSegSlicerLib.DraftPredictor import Draft, DraftPredictor
+from GenSegSlicerLib.EditTimer import EditTimer
+from GenSegSlicerLib.Job import Observers
+from GenSegSlicerLib.SegmentationStates import setState
+from GenSegSlicerLib.TrainingJob import TrainingJob
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+AUTOSAVE_MS = 30_000
+
+
+@dataclass
+class OpenCase:
+    """The case that the user is working on.
+
+    Attributes:
+        case: with volume and segmentation in the scene.
+        draft: entry of its draft, None if it has none.
+        number: 1 for the first case of the loop.
+        timer: time that the user spends on it.
+        saved: version of the segmentation that is on disk.
+    """
+
+    case: AnnotationCase
+    draft: CaseEntry | None
+    number: int
+    timer: EditTimer
+    saved: tuple[int, ...]
+
+    @property
+    def isInScene(self) -> bool:
+        """Whether volume and segmentation still exist."""
+        nodes = (self.case.volumeNode, self.case.segmentationNode)
+        return all(node.GetScene() is not None for node in nodes)
+
+
+class AnnotationLogic:
+    """Runs the loop; one case is open at a time.
+
+    Args:
+        logic: module logic, which trains.
+        settings: returns the current settings.
+
+    Attributes:
+        observers: called with this object after each change.
+        current: the open case, None if there is none.
+        message: kind ("info", "warning", "error" or "success") and text of what happened last.
+        onOpened: called with the volume and the segmentation of each opened case.
+        onAccepted: called with each accepted pair that stays in the scene.
+    """
+
+    def __init__(self, logic: Any, settings: Callable[[], AnnotationSettings]) -> None:
+        self.observers = Observers()
+        self.current: OpenCase | None = None
+        self.message = ("info", "")
+        self.onOpened: Callable[[Any, Any], None] = lambda volumeNode, segmentationNode: None
+        self.onAccepted: Callable[[TrainingPair], None] = lambda pair: None
+        self.workspace = AnnotationWorkspace(settings)
+        self.trainer = AnnotationTrainer(logic, self.workspace)
+        self.trainer.onEnded = self._onTrained
+        self._opener = CaseOpener(self.workspace)
+        self._order = AnnotationOrder()
+        self._order.onRanked = self._onRanked
+        self._drafts: DraftPredictor | None = None
+        self._awaited = ""  # name of the case that is opened when its draft is ready
+        self._confirmed = ""  # name of the case whose empty segmentation was accepted once
+        self._autosave = qt.QTimer()
+        self._autosave.setInterval(AUTOSAVE_MS)
+        self._autosave.connect("timeout()", self.save)
+
+    @property
+    def isWaiting(self) -> bool:
+        """Whether the next case is being chosen or drafted."""
+        return bool(self._awaited) or self._order.isRanking
+
+    def next(self) -> None:
+        """Choose the next case, and open it when its draft is ready.
+
+        Raises:
+            GenSegError: no output folder is selected, another program annotates in it, it cannot be
+                written, or a case is open.
+        """
+        self.workspace.folder.lock()
+        if self._isOpen():
+            text = _("Accept or skip {case} first")
+            raise GenSegError(text.format(case=self.current.case.title))
+        settings, model = self.workspace.settings, self.workspace.model()
+        if not self._order.isRanked(settings.strategy, model):
+            self._rank(model)
+            return
+        cases = self._ordered()
+        if not cases:
+            self._report("success", _("All cases are checked"))
+        else:
+            self.open(cases[0])
+
+    def open(self, case: AnnotationCase) -> None:
+        """Open a case when its draft is ready: at once if it has one of the newest model.
+
+        Raises:
+            GenSegError: as `next`, and if its volume cannot be loaded or segmented.
+        """
+        self.workspace.folder.lock()
+        self._leave()
+        metadata = self.workspace.metadata()
+        fit, isUnfit = self._fit()
+        if isUnfit:
+            metadata = None
+        if self._opener.needsDraft(case, metadata):
+            self._opener.load(case)
+            self._awaited = case.name
+            self._report("info", _("Predicting a draft of {case}...").format(case=case.title))
+            self._predict(case, urgent=True)
+            return
+        self._show(case, metadata is not None, fit)
+
+    def accept(self) -> None:
+        """Take over the segmentation of the open case, and open the next one.
+
+        An empty segmentation is taken over at the second call.
+
+        Raises:
+            GenSegError: no case is open, its nodes were deleted, or the folder cannot be written;
+                the case keeps its state.
+        """
+        current = self._requireOpen()
+        if not structuresOf(current.case.segmentationNode) and self._confirmed != _name(current):
+            self._confirmed = _name(current)
+            text = _("{case} has no voxel in any segment; press Accept again if that is right")
+            self._report("warning", text.format(case=current.case.title))
+            return
+        case, draft = current.case, current.draft
+        classMap = self.workspace.classMap(case.segmentationNode)
+        dice, classes = None, {}
+        if draft is not None:
+            dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft)
+        AnnotationFiles.writeChecked(self.workspace.folder, case, classMap, self.workspace.preset)
+        self._record(current, "accepted", dice, classes)
+        setState(case.segmentationNode, CaseState.CHECKED)
+        AnnotationFiles.removeEdits(self.workspace.folder, case.name)
+        self._close()
+        self._train(case)
+        self._handOver(case)
+        self.next()
+
+    def skip(self) -> None:
+        """Leave the open case as it is, and open the next one.
+
+        Raises:
+            GenSegError: no case is open, or the folder cannot be written.
+        """
+        current = self._requireOpen()
+        self.save()
+        self._record(current, "skipped", None, {})
+        self._order.skip(current.case.name)
+        self._close()
+        self._opener.unload(current.case)
+        self.next()
+
+    def train(self) -> TrainingJob:
+        """Train on all checked cases now; see `AnnotationTrainer.train`."""
+        return self.trainer.train()
+
+    def save(self) -> None:
+        """Write the correction of the open case to disk, if there is one.
+
+        The next case is not affected by an error, which is only reported.
+        """
+        current = self.current
+        if current is None or not current.isInScene:
+            return
+        version = modifiedTime(current.case.segmentationNode)
+        if version == current.saved or current.case.state is CaseState.CHECKED:
+            return
+        try:
+            classMap = self.workspace.classMap(current.case.segmentationNode)
+            if any(classMap.values()):
+                AnnotationFiles.writeEdits(self.workspace.folder, current.case, classMap)
+            current.saved = version
+        except GenSegError as error:
+            self._report("error", str(error))
+
+    def leave(self) -> None:
+        """Save the open case and release its nodes, as before the scene is closed."""
+        self._leave()
+        self._order.cancel()
+        if self._drafts is not None:
+            self._drafts.cancel()
+
+    def stop(self) -> None:
+        """Save the open case and end all processes except the training."""
+        self.leave()
+        self.trainer.release()
+        if self._drafts is not None:
+            self._drafts.stop()
+            self._drafts = None
+        self.workspace.close()
+
+    def _ordered(self) -> list[AnnotationCase]:
+        settings, model = self.workspace.settings, self.workspace.model()
+        cases = self._order.order(self.workspace.cases(), settings.strategy, model, seed=0)
+        return sorted(cases, key=lambda case: not self._opener.isBegun(case))
+
+    def _rank(self, model: Path) -> None:
+        """Rank the cases; the first is opened when that is done."""
+        settings = self.workspace.settings
+        cases = self.workspace.cases()
+        self._order.rank(cases, settings.strategy, model, self.workspace.folder, settings.device)
+        self._report("info", _("Choosing the next case..."))
+
+    def _onRanked(self, error: str) -> None:
+        """Open the first case; after an error that of the list."""
+        if self._isOpen():
+            return
+        self._try(self.next)
+        if error:
+            self._report("warning", error)
+
+    def _fit(self) -> tuple[str, bool]:
+        """Compare the classes of the newest model with those of the checked cases."""
+        metadata = self.workspace.metadata()
+        return ("", False) if metadata is None else classProblem(metadata, self.workspace.classes())
+
+    def _predict(self, case: AnnotationCase, urgent: bool) -> None:
+        if self._drafts is None:
+            self._drafts = DraftPredictor(self.workspace.settings.device)
+            self._drafts.onDraft = self._onDraft
+            self._drafts.onFailed = self._onDraftFailed
+        self._drafts.request(self._opener.request(case), urgent)
+
+    def _onDraft(self, draft: Draft) -> None:
+        """Store a draft, and open its case if the user waits for it."""
+        name, metadata = draft.request.case, draft.request.metadata
+        isAwaited = name == self._awaited
+        case = self.workspace.case(name)
+        if case is None or case.state is CaseState.CHECKED or self._isCurrent(name):
+            self._awaited = "" if isAwaited else self._awaited
+            return  # removed or checked meanwhile
+        try:
+            folder = self.workspace.folder
+            details = (metadata.labels, metadata.name, metadata.cases)
+            AnnotationFiles.writeDraft(folder, name, draft.label, draft.ijkToRAS, *details)
+            if isAwaited:
+                self._awaited = ""
+                self._show(self.workspace.case(name), True, self._fit()[0])
+            else:
+                self._notify()
+        except GenSegError as error:
+            self._awaited = ""
+            self._report("error", str(error))
+
+    def _onDraftFailed(self, name: str, message: str) -> None:
+        if name == self._awaited:
+            self._awaited = ""
+            self._report("error", f"{name}: {message}")
+
+    def _show(self, case: AnnotationCase, hasModel: bool, fit: str) -> None:
+        """Open a case whose draft is ready, or which is drawn without one."""
+        self._opener.open(case)
+        draft = case.entry if case.entry is not None and case.entry.model else None
+        checked = [each for each in self.workspace.cases() if each.state is CaseState.CHECKED]
+        node = case.segmentationNode
+        version = modifiedTime(node)
+        self.current = OpenCase(case, draft, len(checked) + 1, EditTimer(node), version)
+        self._confirmed = ""
+        self._autosave.start()
+        self.onOpened(case.volumeNode, node)
+        text = _("Correct the draft of {case}, then accept it")
+        if draft is None:
+            text = _("Segment {case}, then accept it")
+        kind = "warning" if fit else "info"
+        self._report(kind, "\n".join(part for part in (text.format(case=case.title), fit) if part))
+        if hasModel:
+            self._predictAhead()
+
+    def _predictAhead(self) -> None:
+        """Predict the case after the open one while the user corrects that."""
+        settings, model = self.workspace.settings, self.workspace.model()
+        if model is None or not self._order.isRanked(settings.strategy, model):
+            return
+        metadata = self.workspace.metadata()
+        following = (case for case in self._ordered() if not self._isCurrent(case.name))
+        case = next(following, None)
+        if case is not None and self._opener.needsDraft(case, metadata):
+            self._predict(case, urgent=False)
+
+    def _record(
+        self, current: OpenCase, action: str, dice: float | None, classes: dict[str, Any]
+    ) -> None:
+        draft, settings = current.draft, self.workspace.settings
+        record = AnnotationRecord(
+            current.case.name,
+            current.number,
+            dice,
+            round(current.timer.seconds, 1),
+            model=draft.model if draft is not None else "",
+            trained_cases=draft.trained_cases if draft is not None else 0,
+            strategy=settings.strategy,
+            action=action,
+            classes=classes,
+        )
+        append_record(self.workspace.folder.records_file, record)
+
+    def _train(self, case: AnnotationCase) -> None:
+        try:
+            self.trainer.add(case)
+        except GenSegError as error:  # the case is checked nevertheless
+            self._report("warning", str(error))
+
+    def _handOver(self, case: AnnotationCase) -> None:
+        """Add an accepted case to the training pairs, or unload it if its files suffice."""
+        if not self._opener.unload(case):
+            self.onAccepted(TrainingPair(case.volumeNode, case.segmentationNode, "train"))
+
+    def _onTrained(self, job: TrainingJob) -> None:
+        """Draft the next case with the new model, and train on cases that came meanwhile."""
+        self._try(self.trainer.trainIfDue)
+        if job.state == "finished" and self.current is not None:
+            self._try(self._predictAhead)
+        self._notify()
+
+    def _requireOpen(self) -> OpenCase:
+        self.workspace.folder.lock()
+        current = self.current
+        if current is None:
+            raise GenSegError(_("No case is open; press Next case"))
+        if not current.isInScene:
+            self._close()
+            text = _("{case}: its volume or segmentation was deleted; press Next case to go on")
+            raise GenSegError(text.format(case=current.case.title))
+        return current
+
+    def _isOpen(self) -> bool:
+        """Whether a case is open; one whose nodes were deleted is not any longer."""
+        if self.current is not None and not self.current.isInScene:
+            self._close()
+        return self.current is not None
+
+    def _isCurrent(self, name: str) -> bool:
+        return self.current is not None and self.current.case.name == name
+
+    def _leave(self) -> None:
+        self.save()
+        self._awaited = ""
+        self._close()
+
+    def _close(self) -> None:
+        if self.current is not None:
+            self.current.timer.stop()
+        self.current = None
+        self._autosave.stop()
+
+    def _try(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except GenSegError as error:
+            self._report("error", str(error))
+
+    def _report(self, kind: str, text: str) -> None:
+        self.message = (kind, text)
+        self._notify()
+
+    def _notify(self) -> None:
+        self.observers.notify(self)
+
+
+def _name(current: OpenCase) -> str:
+    return current.case.name

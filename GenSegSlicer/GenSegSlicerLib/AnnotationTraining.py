@@ -1,0 +1,115 @@
+"""Trainings of the annotation loop: all checked cases, continued from the newest model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.cases import CaseSet
+from GenSegLib.config import TrainConfig
+from GenSegLib.data.person_names import persons_from_names
+from GenSegLib.errors import GenSegError
+from GenSegLib.models.folder import METADATA, ModelMetadata
+from GenSegLib.presets import Preset
+from GenSegLib.runs import RunFolder, State
+from GenSegSlicerLib.Job import Steps
+
+MIN_CASES = 2
+_FEW_CASES = 5  # generated pairs cost a little accuracy up to this number of labeled cases
+
+
+class CheckedCasesWriter:
+    """Creates the run folder of a training on the checked cases, whose files stay where they are.
+
+    Args:
+        folder: annotation folder.
+        preset: anatomy and modality.
+        settings: overrides of the preset's training configuration.
+        save: writes checked cases of the scene that the folder lacks, one per step.
+    """
+
+    def __init__(
+        self,
+        folder: AnnotationFolder,
+        preset: Preset,
+        settings: Mapping[str, Any],
+        save: Callable[[], Iterable[float]],
+    ) -> None:
+        self._folder, self._preset = folder, preset
+        self._settings, self._save = dict(settings), save
+
+    def steps(self, folder: Path) -> Steps:
+        """Write the run folder.
+
+        Raises:
+            GenSegError: there are too few checked cases, or a folder cannot be written.
+        """
+        yield from self._save()
+        cases = self._cases()
+        count = len(cases.labeled)
+        if count < MIN_CASES:
+            text = _("Check at least {count} cases; training needs one to validate")
+            raise GenSegError(text.format(count=MIN_CASES))
+        config = TrainConfig.for_preset(self._preset, labeled=count, **self._configured(count))
+        split = cases.with_validation(config.validation_fraction, config.seed)
+        RunFolder.create(folder, config, self._preset, split)
+        yield 1.0
+
+    def _configured(self, count: int) -> dict[str, Any]:
+        return {**self._settings, **({"generator": "none"} if count <= _FEW_CASES else {})}
+
+    def _cases(self) -> CaseSet:
+        """The checked cases with their persons, and the classes with the preset's values."""
+        cases = self._folder.checked_cases()
+        persons = persons_from_names([case.name for case in cases.cases])
+        named = (
+            replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
+        )
+        return replace(cases, cases=tuple(named), modality=self._preset.modality)
+
+
+def newestModel(outputFolder: Path, others: Sequence[Path] = ()) -> Path | None:
+    """Return the model that finished last in an output folder, else the first of the others.
+
+    Args:
+        outputFolder: parent of the runs.
+        others: model folders to use while there is none.
+    """
+    finished = [path for path in _models(outputFolder) if _isFinished(path.parent)]
+    if finished:
+        return max(finished, key=lambda path: (path / METADATA).stat().st_mtime)
+    return next((path for path in others if (path / METADATA).is_file()), None)
+
+
+def _models(outputFolder: Path) -> list[Path]:
+    try:
+        return [path.parents[1] for path in Path(outputFolder).glob(f"*/model/{METADATA}")]
+    except OSError:
+        return []
+
+
+def _isFinished(run: Path) -> bool:
+    return RunFolder(run).read_status()["state"] == State.FINISHED.value
+
+
+def classProblem(metadata: ModelMetadata, structures: Iterable[str]) -> tuple[str, bool]:
+    """Compare the classes of a model with the structures of the checked cases.
+
+    Returns:
+        A line that names model and classes, "" if they fit; and whether none of them fits.
+    """
+    classes, found = set(metadata.labels.values()), set(structures)
+    if not found or found == classes:
+        return "", False
+    text = _("model {model} knows {classes}, but the checked cases have {found}")
+    line = text.format(
+        model=metadata.name,
+        classes=", ".join(sorted(classes)),
+        found=", ".join(sorted(found)),
+    )
+    return line, not classes & found

@@ -1,0 +1,159 @@
+"""What the annotation loop works on: settings, cases, the folder on disk, and the newest model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from GenSegLib.annotation.folder import AnnotationFolder, CaseState
+from GenSegLib.data.image_folders import list_images
+from GenSegLib.errors import GenSegError
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.presets import Preset, load_preset
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
+from GenSegSlicerLib.AnnotationFiles import classMapOf
+from GenSegSlicerLib.AnnotationTraining import newestModel
+from GenSegSlicerLib.RunHistory import modelFolder
+from GenSegSlicerLib.TrainingPair import TrainingPair
+
+TRAIN_NOW, TRAIN_EVERY, TRAIN_BUTTON = "now", "every", "button"
+
+
+@dataclass(frozen=True)
+class AnnotationSettings:
+    """Settings of the annotation loop.
+
+    Attributes:
+        outputFolder: parent of the runs and of the annotation folder; "" if none is selected.
+        imageFolder: folder of images that are loaded case by case; "" for none.
+        strategy: one of `GenSegLib.annotation.strategies.STRATEGIES`.
+        preset: name or file of the preset.
+        model: model or run folder to use until a training has finished; "" for none.
+        device: "auto" or the name of a device.
+        trainWhen: "now", "every" or "button".
+        every: number of new cases after which a training starts.
+        training: overrides of the training configuration.
+        classMap: class of each segment name that the user has chosen.
+        pairs: training pairs of the panel.
+    """
+
+    outputFolder: str = ""
+    imageFolder: str = ""
+    strategy: str = "order"
+    preset: str = "generic-mri"
+    model: str = ""
+    device: str = "auto"
+    trainWhen: str = TRAIN_NOW
+    every: int = 3
+    training: Mapping[str, Any] = field(default_factory=dict)
+    classMap: Mapping[str, str] = field(default_factory=dict)
+    pairs: Sequence[TrainingPair] = ()
+
+
+class AnnotationWorkspace:
+    """Reads what it needs anew at each call, since users and other programs change it.
+
+    Args:
+        settings: returns the current settings.
+    """
+
+    def __init__(self, settings: Callable[[], AnnotationSettings]) -> None:
+        self._settings = settings
+        self._folder: AnnotationFolder | None = None
+        self._images: tuple[str, list[Path]] = ("", [])
+        self._metadata: tuple[object, ModelMetadata | None] = (None, None)
+
+    @property
+    def settings(self) -> AnnotationSettings:
+        """The current settings."""
+        return self._settings()
+
+    @property
+    def preset(self) -> Preset:
+        """The preset; raises GenSegError if its file is invalid."""
+        return load_preset(self.settings.preset)
+
+    @property
+    def folder(self) -> AnnotationFolder:
+        """The annotation folder in the output folder.
+
+        Raises:
+            GenSegError: no output folder is selected.
+        """
+        parent = self.settings.outputFolder
+        if not parent:
+            raise GenSegError(_("Select an output folder in Training"))
+        if self._folder is None or self._folder.path.parent != Path(parent):
+            self.close()
+            self._folder = AnnotationFolder(Path(parent))
+        return self._folder
+
+    def close(self) -> None:
+        """Release the annotation folder."""
+        if self._folder is not None:
+            self._folder.unlock()
+            self._folder = None
+
+    def cases(self) -> list[AnnotationCase]:
+        """Return all cases of the scene and of the folders.
+
+        Raises:
+            GenSegError: a folder cannot be read.
+        """
+        entries = self.folder.entries() if self.settings.outputFolder else {}
+        return collectCases(entries, self._listImages(), self.settings.pairs)
+
+    def case(self, name: str) -> AnnotationCase | None:
+        """Return the case with a name; raises as `cases`."""
+        return next((case for case in self.cases() if case.name == name), None)
+
+    def model(self) -> Path | None:
+        """Return the model folder of the newest model; None if there is none."""
+        settings = self.settings
+        others = [modelFolder(Path(settings.model))] if settings.model else []
+        return newestModel(Path(settings.outputFolder), others) if settings.outputFolder else None
+
+    def metadata(self) -> ModelMetadata | None:
+        """Return the metadata of the newest model.
+
+        Raises:
+            GenSegError: they cannot be read.
+        """
+        model = self.model()
+        if model is None:
+            return None
+        if self._metadata[0] != model:
+            self._metadata = model, ModelMetadata.load(model)
+        return self._metadata[1]
+
+    def classMap(self, node: slicer.vtkMRMLNode) -> dict[str, str]:
+        """Return the class of each segment name of a segmentation."""
+        known = dict.fromkeys(self.folder.class_names(()).values())
+        metadata = self.metadata()
+        if metadata is not None:
+            known.update(dict.fromkeys(metadata.labels.values()))
+        return classMapOf(node, self.settings.classMap, list(known), self.preset)
+
+    def classes(self) -> list[str]:
+        """Return the classes of all checked cases, in the order of their first occurrence."""
+        found: dict[str, None] = {}
+        for case in self.cases():
+            if case.state is not CaseState.CHECKED:
+                continue
+            names = case.structures
+            if case.segmentationNode is not None:
+                classMap = self.classMap(case.segmentationNode)
+                names = [classMap[name] for name in structuresOf(case.segmentationNode)]
+            found.update(dict.fromkeys(name for name in names if name))
+        return list(found)
+
+    def _listImages(self) -> list[Path]:
+        folder = self.settings.imageFolder
+        if folder != self._images[0]:
+            self._images = folder, list_images(Path(folder)) if folder else []
+        return self._images[1]

@@ -1,0 +1,142 @@
+"""Drafts of the annotation loop, predicted by a process that keeps the model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import Volume
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.serving.client import FrameResult
+from GenSegSlicerLib.ServeProcess import ServeProcess
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """A case to predict.
+
+    Attributes:
+        case: its name.
+        model: model folder.
+        metadata: of the model.
+        read: returns the image, called when it is the turn of the case.
+    """
+
+    case: str
+    model: Path
+    metadata: ModelMetadata
+    read: Callable[[], Volume]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A predicted case: label values (k, j, i), and the IJK-to-RAS matrix of the image."""
+
+    request: DraftRequest
+    label: np.ndarray
+    ijkToRAS: np.ndarray
+
+
+class DraftPredictor:
+    """Predicts one case at a time; the process starts at the first one and stays.
+
+    Args:
+        device: "auto" or the name of a device.
+
+    Attributes:
+        onDraft: called with each draft.
+        onFailed: called with the name of a case and the reason in one line.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        self.onDraft: Callable[[Draft], None] = lambda draft: None
+        self.onFailed: Callable[[str, str], None] = lambda case, message: None
+        self._device = device
+        self._server: ServeProcess | None = None
+        self._model: Path | None = None  # that the process has loaded, or is loading
+        self._waiting: list[DraftRequest] = []
+        self._current: tuple[DraftRequest, np.ndarray] | None = None
+
+    def request(self, request: DraftRequest, urgent: bool) -> None:
+        """Predict a case: next if it is urgent, otherwise when nothing else is to do."""
+        if self._current is not None and self._current[0] == request:
+            return
+        self._waiting = [each for each in self._waiting if each.case != request.case and urgent]
+        self._waiting.insert(0, request)
+        self._sendNext()
+
+    def isPredicting(self, case: str) -> bool:
+        """Return whether a case is being predicted, or waits for that."""
+        requests = [*self._waiting, *([self._current[0]] if self._current else [])]
+        return any(request.case == case for request in requests)
+
+    def cancel(self) -> None:
+        """Predict nothing that has not begun; what is being predicted is still reported."""
+        self._waiting = []
+
+    def stop(self) -> None:
+        """End the process; nothing is called afterwards."""
+        self._waiting, self._current, self._model = [], None, None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _sendNext(self) -> None:
+        """Send the next request once the process has its model and is idle."""
+        if not self._waiting or self._current is not None:
+            return
+        if self._prepare(self._waiting[0].model):
+            request = self._waiting.pop(0)
+            try:
+                image = request.read()
+                self._current = request, image.affine
+                self._server.send(image)
+            except GenSegError as error:
+                self._fail(request, str(error))
+
+    def _prepare(self, model: Path) -> bool:
+        """Start the process or load the model; returns whether it is ready."""
+        if self._server is None:
+            self._start(model)
+        elif self._model != model:
+            self._model = model
+            self._server.load(model)
+        return self._server is not None and self._server.isIdle
+
+    def _start(self, model: Path) -> None:
+        server = ServeProcess()
+        server.onReady = self._sendNext
+        server.onResult = self._onResult
+        server.onEnded = self._onEnded
+        self._server, self._model = server, model
+        try:
+            server.start(model, self._device)
+        except GenSegError as error:
+            self._onEnded(str(error))
+
+    def _onResult(self, result: FrameResult) -> None:
+        (request, affine), self._current = self._current, None
+        if result.label is None:
+            self.onFailed(request.case, result.error)
+        else:
+            label = np.array(result.label.T, order="C")  # of shared memory
+            self.onDraft(Draft(request, label, affine))
+        self._sendNext()
+
+    def _fail(self, request: DraftRequest, message: str) -> None:
+        self._current = None
+        self.onFailed(request.case, message)
+        self._sendNext()
+
+    def _onEnded(self, message: str) -> None:
+        """Report what was to be predicted as failed; the next request starts the process again."""
+        failed = [*([self._current[0]] if self._current else []), *self._waiting]
+        self._server, self._model, self._current, self._waiting = None, None, None, []
+        reason = message or _("the process that predicts drafts ended; press Next case again")
+        for request in failed:
+            self.onFailed(request.case, reason)

@@ -1,0 +1,79 @@
+"""Order in which cases should be annotated next, by a model: `genseg next`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.errors import GenSegError
+from GenSegSlicerLib.AnnotationCases import AnnotationCase
+from GenSegSlicerLib.Job import Steps
+from GenSegSlicerLib.ProcessJob import ProcessJob
+from GenSegSlicerLib.VolumeFiles import requireUsableVolume, writeVolume
+
+_MOST_CASES = 20  # a new model ranks them anew long before all of them are annotated
+
+
+class RankingJob(ProcessJob):
+    """Ranks cases by a strategy that needs a model.
+
+    Args:
+        model: model folder.
+        strategy: name of the strategy.
+        cases: cases that are not checked.
+        folder: annotation folder, which lists the checked cases.
+        device: "auto" or the name of a device.
+
+    Attributes:
+        order: names of the cases, the one to annotate first in front.
+        model: model folder.
+        strategy: name of the strategy.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        strategy: str,
+        cases: Mapping[str, AnnotationCase],
+        folder: AnnotationFolder,
+        device: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.model, self.strategy = model, strategy
+        self.order: list[str] = []
+        self._checked = folder.path / "cases.json"
+        self._device = device
+        self._files = {
+            name: case.image or self.folder / "in" / f"{name}.nrrd" for name, case in cases.items()
+        }
+        self._volumes: dict[str, slicer.vtkMRMLScalarVolumeNode] = {
+            name: case.volumeNode for name, case in cases.items() if case.image is None
+        }
+
+    def _writeInputs(self) -> Steps:
+        for index, (name, node) in enumerate(self._volumes.items()):
+            yield index / len(self._volumes)
+            writeVolume(requireUsableVolume(node), self._files[name])
+
+    def _arguments(self) -> list[object]:
+        options: list[object] = ["--strategy", self.strategy, "--device", self._device]
+        if self._checked.is_file():
+            options += ["--labeled", self._checked]
+        count = min(len(self._files), _MOST_CASES)
+        return ["next", self.model, *self._files.values(), *options, "--count", count, "--json"]
+
+    def _readOutputs(self) -> Steps:
+        yield 0.0
+        names = {str(path): name for name, path in self._files.items()}
+        output = self._process.output
+        try:
+            cases = json.loads(output[output.index("{") :])["cases"]
+            paths = [str(case["images"][0]) for case in cases]
+        except (ValueError, KeyError, TypeError, IndexError):
+            raise GenSegError(_("the cases could not be ranked; choose another strategy")) from None
+        self.order = [names[path] for path in paths if path in names]

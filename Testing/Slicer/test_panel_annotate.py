@@ -1,0 +1,148 @@
+"""The annotation loop in the panel: a scripted user corrects drafts, and every correction trains.
+
+Real MRML nodes, Slicer's own Segment Editor logic, and real trainings of seconds on phantoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import qt
+import slicer
+from annotation_user import AnnotationUser
+from GenSegSlicerLib import AnnotateSection
+from panel_driver import PanelDriver
+from panel_scenes import phantom_folder, tiny_preset
+
+from GenSegLib.annotation.records import read_records
+from GenSegLib.models.folder import ModelMetadata
+
+CASES, SEGMENTED = 7, 2
+STEPS = {"warmup_steps": 1, "joint_steps": 2, "final_steps": 30}
+
+
+@dataclass
+class Loop:
+    """The panel after a user has gone through the loop."""
+
+    user: AnnotationUser
+    folder: Path
+    states: list[dict[str, list[str]]] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> tuple[Any, ...]:
+        return read_records(self.folder / "annotation" / "annotations.jsonl").records
+
+
+@pytest.fixture(scope="module")
+def loop(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Two segmented volumes and five others, all but one annotated in five rounds."""
+    slicer.mrmlScene.Clear(0)
+    qt.QSettings().remove("GenSegSlicer")
+    folder = tmp_path_factory.mktemp("Schleife mit Leerzeichen")
+    phantoms = phantom_folder(folder, cases=CASES, test=0)
+    with pytest.MonkeyPatch.context() as patch:
+        PanelDriver(host)
+        patch.setattr(AnnotateSection, "lengthOfTraining", lambda parameters: STEPS)
+        user = AnnotationUser(host, phantoms, folder / "runs", tiny_preset(folder))
+        done = Loop(user, folder / "runs")
+        user.load(SEGMENTED, CASES)
+        done.states.append(user.rows())
+        user.next()
+        for _ in range(4):
+            done.messages.append(user.ui.annotateMessage.text)
+            draft = user.loop.current.draft
+            done.drafts.append(draft.model if draft is not None else "")
+            user.correct()
+            user.accept()
+            user.wait_for_training()
+            done.states.append(user.rows())
+        yield done
+    host.close_module("GenSegSlicer")
+    slicer.mrmlScene.Clear(0)
+
+
+def test_the_table_shows_what_is_to_do_and_what_is_checked(loop: Loop) -> None:
+    before = loop.states[0]
+    assert before["hippocampus_001"][:2] == ["checked", "Anterior, Posterior"]
+    assert before["hippocampus_003"][:2] == ["to do", ""]
+    assert loop.states[-1]["hippocampus_003"][:2] == ["checked", "Anterior, Posterior"]
+
+
+def test_without_a_model_the_first_case_is_drawn_in_empty_segments(loop: Loop) -> None:
+    assert loop.drafts[0] == ""
+    assert "Segment hippocampus_003" in loop.messages[0]
+
+
+def test_later_cases_are_drafted_by_the_newest_finished_model(loop: Loop) -> None:
+    finished = sorted(path.name for path in loop.folder.glob("tiny-*"))
+    assert len(finished) >= 4
+    assert loop.drafts[2] and loop.drafts[3] > loop.drafts[2]
+    assert "Correct the draft of" in loop.messages[3]
+
+
+def test_trainings_continue_from_the_last_model_with_all_checked_cases(loop: Loop) -> None:
+    runs = sorted(loop.folder.glob("tiny-*"))
+    models = [ModelMetadata.load(run / "model") for run in runs]
+    assert [model.cases for model in models] == [3, 4, 5, 6][: len(models)]
+    assert [model.training.started_from for model in models[1:]] == [r.name for r in runs[:-1]]
+
+
+def test_dice_and_time_of_each_draft_are_recorded_and_shown(loop: Loop) -> None:
+    records = loop.records
+    assert [record.number for record in records] == [3, 4, 5, 6]
+    assert records[0].dice is None
+    drafted = [record for record in records if record.model]
+    assert drafted and all(0 <= record.dice <= 1 for record in drafted)
+    assert all(set(record.classes) == {"Anterior", "Posterior"} for record in drafted)
+    assert all(record.trained_cases == record.number - 1 for record in drafted)
+    last = records[-1]
+    assert loop.states[-1][last.case][2:] == [f"{last.dice:.3f}", f"{last.seconds / 60:.1f}"]
+
+
+def test_accepted_cases_are_training_pairs(loop: Loop) -> None:
+    pairs = loop.user.panel.rows(loop.user.ui.casesTable)
+    assert {row[0] for row in pairs} >= {record.case for record in loop.records}
+
+
+def test_the_editor_edits_the_draft_on_its_volume(loop: Loop) -> None:
+    editor, case = loop.user.section.view.editor, loop.user.current
+    assert editor.segmentationNode() is case.segmentationNode
+    assert editor.sourceVolumeNode() is case.volumeNode
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert red.GetBackgroundVolumeID() == case.volumeNode.GetID()
+    names = {row[0] for row in loop.user.panel.rows(loop.user.ui.annotateTable)}
+    assert case.title in names
+
+
+def test_the_curve_of_the_drafts_is_plotted(loop: Loop) -> None:
+    user = loop.user
+    user.panel.press(user.ui.draftChartButton)
+    chart = user.section.curves.chart.chartNode
+    series = [chart.GetNthPlotSeriesNode(k) for k in range(chart.GetNumberOfPlotSeriesNodes())]
+    points = {
+        each.GetName(): slicer.util.arrayFromTableColumn(each.GetTableNode(), each.GetYColumnName())
+        for each in series
+    }
+    dice = [record.dice for record in loop.records if record.dice is not None]
+    assert list(points["Dice of the draft"][: len(dice)]) == pytest.approx(dice)
+    assert len(points["Minutes / 10"]) == len(loop.records)
+    user.panel.press(user.ui.draftChartButton)
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_the_last_case_ends_the_loop(loop: Loop) -> None:
+    user, case = loop.user, loop.user.current
+    user.panel.parameters.annotateWhen = "button"
+    user.draw("Anterior", user.truth() == 1)  # the draft of so short a training may be empty
+    user.accept()
+    record = loop.records[-1]
+    assert (record.case, record.action) == (case.name, "accepted")
+    assert user.current is None
+    assert "All cases are checked" in user.ui.annotateMessage.text
