@@ -47,13 +47,14 @@ def with_persons(cases: CaseSet, folder: Path) -> CaseSet:
         GenSegError: `groups.csv` has no columns for case and person.
     """
     table = _read_groups(cases.cases, folder)
-    dicom = _from_dicom(cases.cases)
-    names = _from_names(cases.cases, folder)
+    dicom, names = _from_dicom(cases.cases), _from_names(cases.cases, folder)
+    assumed = assume_persons(dicom, names)
     result = []
     for case in cases.cases:
-        found = case.person or table.get(case.name) or dicom.get(case.name)
-        result.append(dataclasses.replace(case, person=found or names.get(case.name, "")))
-    sources = {GROUPS_FILE: table, "the DICOM patient ID": dicom, "the names of the cases": names}
+        found = case.person or table.get(case.name) or assumed.get(case.name, "")
+        result.append(dataclasses.replace(case, person=found))
+    by_id = [name for name in assumed if name in dicom]
+    sources = {GROUPS_FILE: table, "the DICOM patient ID": by_id, "the names of the cases": names}
     source = next((source for source, persons in sources.items() if persons), "the list of cases")
     notes = [*cases.notes, *describe_persons(result, source)]
     missing = [case.name for case in cases.cases if table and case.name not in table]
@@ -99,6 +100,18 @@ def find_divided_persons(cases: Iterable[Case]) -> list[str]:
     ]
 
 
+def assume_persons(by_id: Mapping[str, str], by_name: Mapping[str, str]) -> dict[str, str]:
+    """Return the persons of cases that share one, by DICOM patient IDs, else by names.
+
+    Args:
+        by_id: pseudonyms of the cases with an ID; different ones are different persons, whatever
+            the names are.
+        by_name: persons according to names and folders.
+    """
+    others = {case: person for case, person in by_name.items() if case not in by_id}
+    return _shared(others) | _shared(by_id)
+
+
 def pseudonyms(patient_ids: Mapping[str, str]) -> dict[str, str]:
     """Replace DICOM patient IDs, which must not be copied to runs, by "patient 1", "patient 2".
 
@@ -134,7 +147,7 @@ def _shared(persons: Mapping[str, str]) -> dict[str, str]:
 
 
 def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
-    """Return the persons of cases from DICOM; without a patient ID, a clip shows one person."""
+    """Return the pseudonyms of cases from DICOM; without a patient ID, a clip shows one person."""
     images = {case.name: split_frame(case.image) for case in cases}
     headers = {path: "" for path, _ in images.values() if path.is_dir() or is_planar_file(path)}
     if not headers:
@@ -148,7 +161,7 @@ def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
                 headers[path] = first.patient[1]
     ids = pseudonyms({name: headers.get(path, "") for name, (path, _) in images.items()})
     clips = {name: image_stem(path) for name, (path, frame) in images.items() if frame is not None}
-    return _shared(clips | ids)
+    return clips | ids
 
 
 def _read_groups(cases: Iterable[Case], folder: Path) -> dict[str, str]:

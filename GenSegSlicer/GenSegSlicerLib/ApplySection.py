@@ -11,11 +11,12 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib.ApplyJob import ApplyJob
 from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
+from GenSegSlicerLib.CoarseSurfaces import isLarge
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentNodes import hideEarlierResults
-from GenSegSlicerLib.SliceViews import isHuge, showIn3D, showOverlay, showPair
+from GenSegSlicerLib.SliceViews import showIn3D, showOverlay, showPair
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
 
@@ -176,19 +177,19 @@ class ApplySection(Section[ApplyJob]):
         self._setJob(None)
         if p is None or not nodes:
             return
-        huge = [node for node in nodes if p.show3D and isHuge(node)]
+        coarse = [node.GetName() for node in nodes if p.show3D and isLarge(node)]
         for node in nodes:
             hideEarlierResults(node)
-            if p.show3D and node not in huge:
+            if p.show3D:
                 showIn3D(node)
         showPair(job.segmentedNodes[0], nodes[0])
         if job.uncertaintyNodes:
             showOverlay(job.uncertaintyNodes[0])
         names = [node.GetName() for node in (*nodes, *job.uncertaintyNodes)]
         done = _("Done: {names}").format(names=", ".join(names))
-        if huge:
-            text = _("{names}: too large to be shown in 3D at once; use Show 3D in Segment Editor")
-            done += "\n" + text.format(names=", ".join(node.GetName() for node in huge))
+        if coarse:
+            text = _("{names}: shown in 3D with less detail, since the segments are large")
+            done += "\n" + text.format(names=", ".join(coarse))
         if job.message:  # the other volumes could not be segmented
             self.message.error("\n".join([job.message, done, *job.warnings]))
         elif job.warnings:

@@ -10,17 +10,16 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.layouts import read_cases
-from GenSegLib.data.persons import find_divided_persons
-from GenSegLib.dicom.files import is_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
+from GenSegLib.images.label_counts import label_counts
 from GenSegLib.label_maps import format_labels
 from GenSegLib.presets import list_presets, load_preset
-from GenSegSlicerLib.DicomFiles import readDicomSegmentation
-from GenSegSlicerLib.Geometry import fileIJKToRAS
-from GenSegSlicerLib.LabelFiles import readLabelImage
+from GenSegSlicerLib.Channels import setFurtherChannels
+from GenSegSlicerLib.FilePairs import makeFilePair
+from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
 from GenSegSlicerLib.SegmentNodes import SegmentStyle, addSegments, newSegmentation, resetToVolume
-from GenSegSlicerLib.Segments import countValues, voxelsOf
+from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.VolumeFiles import loadVolume
 
@@ -33,13 +32,13 @@ def importFolder(
     """Load the labeled cases of a folder as volume and segmentation nodes.
 
     `GenSegLib.data.layouts.read_cases` lists the supported layouts. Segments get the label names of
-    the data set, and colors and terminology of the preset with the same labels.
+    the data set, and colors and terminology of the preset with the same labels. Pictures are read
+    one by one and released again, see `FilePairs`.
 
     Args:
         path: folder of cases, or JSON file that lists them.
         onLoaded: called after each case with the number of loaded cases and their total.
-        onNote: called with what was assumed when the folder was read, and with warnings about
-            persons.
+        onNote: called with what was assumed when the folder was read.
 
     Raises:
         GenSegError: there is no labeled case, or one cannot be loaded; all nodes are then removed.
@@ -47,8 +46,7 @@ def importFolder(
     cases = read_cases(Path(path))
     if not cases.labeled:
         raise GenSegError(_("{path}: no case has a label; add label files").format(path=path))
-    _requireVolumes(cases)
-    for note in (*cases.notes, *find_divided_persons(cases.labeled)):
+    for note in cases.notes:
         onNote(note)
     style = _segmentStyle(cases)
     loaded: list[slicer.vtkMRMLNode] = []
@@ -66,39 +64,41 @@ def importFolder(
     return pairs
 
 
-def _requireVolumes(cases: CaseSet) -> None:
-    """Refuse what nodes of one scalar volume would lose: further channels, colors."""
-    for case in cases.labeled:
-        if case.others or is_raster_file(case.image):
-            raise GenSegError(
-                _(
-                    "case {name}: cases of several channels and 2-D pictures cannot be imported "
-                    "yet; train on the folder with the command genseg train"
-                ).format(name=case.name)
-            )
-
-
 def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> TrainingPair:
     """Load a case; its nodes are appended to `loaded` as soon as they are in the scene."""
     volumeNode = loadVolume(case.image, case.name)
     loaded.append(volumeNode)
+    loaded += _loadChannels(case, volumeNode)
     name = _("{name} segmentation").format(name=case.name)
     node = newSegmentation(volumeNode, name)
     loaded.append(node)
     resetToVolume(node, volumeNode)
+    grid = fileGrid(case.image, volumeNode)
+    notes = list(grid.warnings)
     if case.label.name.lower().endswith(".seg.nrrd"):
         _readSegments(node, case.label)
-    elif is_segmentation(case.label):
-        image, names = readDicomSegmentation(case.label, volumeNode)
-        addSegments(node, image, volumeNode, SegmentStyle(names))
     else:
-        image = readLabelImage(case.label, volumeNode, fileIJKToRAS(volumeNode))
-        values = [value for value in countValues(voxelsOf(image)) if value]
-        names = {value: f"Label {value}" for value in values}
-        addSegments(node, image, volumeNode, style.withNames({**names, **style.names}))
+        image, own = readPlacedLabel(case.label, volumeNode, grid, notes.append)
+        values = label_counts(voxelsOf(image))
+        names = own or {**{value: f"Label {value}" for value in values}, **style.names}
+        addSegments(node, image, volumeNode, SegmentStyle(own) if own else style.withNames(names))
     pair = TrainingPair(volumeNode, node, "validate" if case.role is Role.VALIDATE else "train")
+    pair.notes = notes
     pair.person = case.person
+    if is_raster_file(case.image) and is_raster_file(case.label):
+        makeFilePair(pair, case.image, case.label)
     return pair
+
+
+def _loadChannels(
+    case: Case, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Load the further channels of a case."""
+    name = _("{case} channel {number}")
+    names = (name.format(case=case.name, number=k) for k in range(2, 2 + len(case.others)))
+    nodes = [loadVolume(path, each) for path, each in zip(case.others, names)]
+    setFurtherChannels(volumeNode, nodes)
+    return nodes
 
 
 def _readSegments(node: slicer.vtkMRMLSegmentationNode, path: Path) -> None:

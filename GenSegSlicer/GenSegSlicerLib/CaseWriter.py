@@ -10,23 +10,25 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.case_selection import cases_with_only_examples
-from GenSegLib.data.person_names import persons_from_names
+from GenSegLib.data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.presets import Preset
 from GenSegLib.run_lock import process_start
 from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.PairChecks import OK, checkPair
+from GenSegSlicerLib.PairSetChecks import VolumeContents, checkSet
+from GenSegSlicerLib.Persons import casesOf, channelFiles
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames, usedPairs
-from GenSegSlicerLib.VolumeFiles import writeVolume
+from GenSegSlicerLib.VolumeFiles import writeChannels
 
-_IMAGES, _LABELS = "inputs/images", "inputs/labels"
+_INPUTS = "inputs"
 
 
 class CaseWriter:
@@ -73,14 +75,17 @@ class CaseWriter:
             for index, pair in enumerate(self._pairs):
                 yield 0.5 * index / len(self._pairs)
                 self._check(pair)
-            RunFolder.create(target, self._config, self._preset, self._cases(target))
+            cases, preset = self._prepare(target / _INPUTS)
+            RunFolder.create(target, self._config, preset, cases)
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
                 yield 0.5 + 0.5 * index / len(self._pairs)
                 _requireInScene(pair)
-                writeVolume(pair.volumeNode, target / _IMAGES / f"{name}.nrrd")
-                yield 0.5 + 0.5 * (index + 0.5) / len(self._pairs)
-                _requireInScene(pair)
-                self._writeLabel(pair, target / _LABELS / f"{name}.nrrd")
+                with loaded(pair):
+                    images = channelFiles(target / _INPUTS / "images", name, pair)
+                    writeChannels(pair.volumeNode, images)
+                    yield 0.5 + 0.5 * (index + 0.5) / len(self._pairs)
+                    _requireInScene(pair)
+                    self._writeLabel(pair, target / _INPUTS / "labels" / f"{name}.nrrd")
 
     def _check(self, pair: TrainingPair) -> None:
         _requireInScene(pair)
@@ -90,28 +95,30 @@ class CaseWriter:
 
     def _writeLabel(self, pair: TrainingPair, path: Path) -> None:
         nodes = pair.segmentationNode, pair.volumeNode
-        writeLabel(*nodes, self._classMap, self._labels, path)
+        writeLabel(*nodes, self._classMap, self._labels, path, allowEmpty=pair.isEmpty)
 
-    def _cases(self, target: Path) -> CaseSet:
-        persons = persons_from_names(self._names)
-        cases = (
-            Case(
-                name,
-                target / _IMAGES / f"{name}.nrrd",
-                target / _LABELS / f"{name}.nrrd",
-                Role(pair.role),
-                pair.person or persons.get(name, ""),
-            )
-            for name, pair in zip(self._names, self._pairs)
-        )
-        caseSet = CaseSet(tuple(cases), self._labels, self._preset.modality)
-        values = {
-            name: [value for value, volume in pair.volumes.items() if volume]
-            for name, pair in zip(self._names, self._pairs)
-        }
-        rare = cases_with_only_examples(caseSet, values)
+    def _prepare(self, folder: Path) -> tuple[CaseSet, Preset]:
+        """Check the pairs against each other; return cases in a folder, and the fitting preset.
+
+        Classes that no pair shows are left out, as on the command line.
+        """
+        findings = checkSet(self._pairs, self._classMap, VolumeContents())
+        for index, text in findings.errors.items():
+            raise GenSegError(f"{self._pairs[index].volumeNode.GetName()}: {text}")
+        names = classLabels(self._classMap)
+        shown = [{value for value in pair.volumes if pair.volumes[value]} for pair in self._pairs]
+        found = {names[value] for values in shown for value in values}
+        self._labels = {value: name for value, name in self._labels.items() if name in found}
+        self._classMap = {k: name if name in found else "" for k, name in self._classMap.items()}
+        preset = self._preset
+        if preset.labels:
+            preset = preset.with_label_values({value: value for value in self._labels})
+        cases = CaseSet(tuple(casesOf(self._pairs, folder)), self._labels, preset.modality)
+        cases = with_duplicates_as_one_person(cases, findings.duplicates)
+        rare = cases_with_only_examples(cases, dict(zip(self._names, shown)))
         config = self._config
-        return caseSet.with_validation(config.validation_fraction, config.seed, training_only=rare)
+        fraction = config.validation_fraction
+        return cases.with_validation(fraction, config.seed, training_only=rare), preset
 
 
 def _requireInScene(pair: TrainingPair) -> None:

@@ -133,6 +133,15 @@ class CasesSection(Section[Job]):
         else:
             self._add([TrainingPair(volume, segmentation, "train")], "")
 
+    def addPair(self, pair: TrainingPair) -> None:
+        """Add a pair; it replaces the segmentation of a pair with the same volume."""
+        known = next((each for each in self.pairs if each.volumeNode is pair.volumeNode), None)
+        if known is None:
+            self._add([pair], "")
+        elif known.segmentationNode is not pair.segmentationNode:
+            known.segmentationNode = pair.segmentationNode
+            self._onPairEdited(known)
+
     def setRole(self, role: str) -> None:
         """Set the role of the selected pairs."""
         rows = self._table.selectedRows()
@@ -229,7 +238,7 @@ class CasesSection(Section[Job]):
         self._showSummary()
 
     def _showSummary(self) -> None:
-        kind, summary = pairSummary(self.pairs)
+        kind, summary = pairSummary(self.pairs, self._checker.general)
         noteKind, note = self._note
         if noteKind == "error":
             kind, summary = noteKind, ""

@@ -1,19 +1,25 @@
-"""Reading of label files into the geometry of the segmented volume."""
+"""Reading of label files into the geometry of the segmented volume.
+
+Files that the module wrote are read by `readLabelImage`, those of other programs by
+`readPlacedLabel`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.nifti import is_nifti_file, read_header
+from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import LARGEST_LABEL
-from GenSegSlicerLib.Geometry import cornerIndices, localIJKToRAS, matrixFromArray
-from GenSegSlicerLib.ImageFiles import readImage
-from GenSegSlicerLib.ScalarTypes import supportedVoxels
+from GenSegSlicerLib.Geometry import cornerIndices, localIJKToRAS
+from GenSegSlicerLib.ImageFiles import orientedImage, readImage
 from GenSegSlicerLib.Segments import voxelsOf
 
 _TOLERANCE_VOXELS = 0.05
@@ -46,14 +52,47 @@ def readLabelImage(
     return orientedImage(reoriented, localIJKToRAS(volumeNode))
 
 
-def orientedImage(voxels: np.ndarray, ijkToRAS: np.ndarray) -> slicer.vtkOrientedImageData:
-    """Create an image of voxels (k, j, i), without copying contiguous ones of a supported type."""
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(voxels.shape[::-1])
-    contiguous = np.ascontiguousarray(supportedVoxels(voxels))
-    image.GetPointData().SetScalars(numpy_to_vtk(contiguous.ravel()))
-    image.SetGeometryFromImageToWorldMatrix(matrixFromArray(ijkToRAS))
-    return image
+def readPlacedLabel(
+    path: Path,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    grid: Volume,
+    warn: Callable[[str], None] = lambda text: None,
+) -> tuple[slicer.vtkOrientedImageData, dict[int, str]]:
+    """Read a label of others' programs as the command line does, see `place_label`.
+
+    Args:
+        path: file in any format, or DICOM SEG.
+        volumeNode: the segmented volume.
+        grid: grid of the volume with what its file says of it, see `fileGrid`.
+        warn: called with what was lost or is unclear.
+
+    Returns:
+        The label in the voxel grid of the volume, without parent transform, and the names of
+        segments by value if the file has any.
+
+    Raises:
+        GenSegError: the file is damaged, or does not belong to the volume.
+    """
+    # Imported when there is something to read: needs SimpleITK, which is a part of Slicer.
+    from GenSegLib.data.image_io import read_label, read_segment_names
+
+    label = read_label(path, grid, warn=warn)
+    return orientedImage(label.array[0].T, localIJKToRAS(volumeNode)), read_segment_names(path)
+
+
+def fileGrid(path: Path, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """Return the grid of a volume that was read from a file, with what its header leaves open."""
+    size = volumeNode.GetImageData().GetDimensions()
+    grid = Volume(np.broadcast_to(np.uint8(0), (1, *size)), localIJKToRAS(volumeNode))
+    header = read_header(path) if is_nifti_file(path) else None
+    if header is None or len(header.shape) < 3:
+        return grid
+    other = header.other_affine
+    if other is not None:  # in the axes of the node
+        other = other @ np.linalg.inv(header.affine) @ grid.affine
+    return replace(
+        grid, other_affine=other, has_position=header.has_position, warnings=header.warnings
+    )
 
 
 def _requireLabelValues(path: Path, voxels: np.ndarray) -> np.ndarray:

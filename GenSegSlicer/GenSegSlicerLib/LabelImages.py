@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.label_placement import resample_label
+from GenSegLib.images.label_resampling import resample_label
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
     linearMatrix,
@@ -20,6 +20,7 @@ from GenSegSlicerLib.Geometry import (
     voxelOffset,
 )
 from GenSegSlicerLib.ScalarTypes import withSupportedScalars
+from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import (
     BINARY,
     SURFACE,
@@ -40,11 +41,18 @@ def rasterizeSegments(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
+    warn: Callable[[str], None] = lambda text: None,
 ) -> np.ndarray:
     """Return a label array (k, j, i) of segments in the geometry of a volume.
 
     The parent transforms of both nodes are applied. Where segments overlap, the last one in the
     list wins, as in Slicer's own export. Closed surfaces are converted to binary labelmaps.
+
+    Args:
+        node: segmentation node or label map volume.
+        volumeNode: the volume.
+        chosen: segments, and the label value of each.
+        warn: called with what segments that are not empty lose, with the numbers of voxels.
 
     Raises:
         GenSegError: a segment has neither a binary labelmap nor a closed surface.
@@ -53,31 +61,67 @@ def rasterizeSegments(
     size = volumeNode.GetImageData().GetDimensions()
     dtype = np.uint8 if max(values.values(), default=0) <= 255 else np.int16
     labels = np.zeros(size[::-1], dtype)
-    for key, stored, (voxels, position) in _resampledSegments(node, volumeNode, values.keys()):
-        np.copyto(labels[position], dtype(values[key]), where=voxels == stored)
+    losses = SegmentLosses(chosen)
+    for valueOf, (voxels, position) in _layers(node, volumeNode, values):
+        table = _tableOf(valueOf, dtype)
+        for part, target in zip(voxels, labels[position]):  # slices, since copies are large
+            drawn = table.take(_integers(part), mode="clip")
+            mask = drawn > 0
+            losses.add(target[mask], drawn[mask])
+            np.copyto(target, drawn, where=mask)
+    missing = [segment for segment in losses.withoutVoxels() if hasVoxels(node, segment)]
+    for text in (*losses.warnings(), *map(_lossOf, missing)):
+        warn(text)
     return labels
 
 
-def _resampledSegments(
+def _lossOf(segment: Segment) -> str:
+    text = _("segment {name} covers no half voxel of the volume and is lost")
+    return text.format(name=segment.name)
+
+
+def _tableOf(valueOf: Mapping[int, int], dtype: type) -> np.ndarray:
+    """Return the new value of each stored one; the last entry is for all that are larger."""
+    table = np.zeros(max(valueOf, default=0) + 2, dtype)
+    table[list(valueOf)] = list(valueOf.values())
+    return table
+
+
+def _integers(voxels: np.ndarray) -> np.ndarray:
+    """Return voxels that can be looked up; those that are not whole numbers belong to nothing."""
+    if voxels.dtype.kind in "iu":
+        return voxels
+    return np.where(voxels == np.rint(voxels), voxels, 0).astype(np.int32)
+
+
+def _layers(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    keys: Collection[str | int],
-) -> Iterator[tuple[str | int, int, _Labelmap]]:
-    """Yield key, label value and resampled labelmap of each segment, in list order."""
+    values: Mapping[str | int, int],
+) -> Iterator[tuple[dict[int, int], _Labelmap]]:
+    """Yield resampled labelmaps with the new value of each stored one, in the order of segments."""
     if not isSegmentation(node):
         labelmap = _resampleToVolume(_orientedCopy(node), node, volumeNode)
-        yield from ((key, int(key), labelmap) for key in keys)
+        yield {int(key): value for key, value in values.items() if int(key) > 0}, labelmap
         return
     resampled: dict[slicer.vtkOrientedImageData, _Labelmap] = {}
-    for key in (segment.key for segment in segmentsOf(node) if segment.key in keys):
+    valueOf: dict[int, int] = {}
+    current = None  # successive segments that share a labelmap are drawn together
+    for key in (segment.key for segment in segmentsOf(node) if segment.key in values):
         segment = node.GetSegmentation().GetSegment(key)
         if isSurface(node):
-            yield key, 1, _rasterizeSurface(segment, node, volumeNode)
+            yield {1: values[key]}, _rasterizeSurface(segment, node, volumeNode)
             continue
         image = binaryLabelmap(segment, node)
-        if image not in resampled:  # segments may share a labelmap
+        if image is not current and valueOf:
+            yield valueOf, resampled[current]
+        if image not in resampled:
             resampled[image] = _resampleToVolume(image, node, volumeNode)
-        yield key, segment.GetLabelValue(), resampled[image]
+        valueOf = valueOf if image is current else {}
+        valueOf[segment.GetLabelValue()] = values[key]
+        current = image
+    if valueOf:
+        yield valueOf, resampled[current]
 
 
 def binaryLabelmap(
@@ -100,12 +144,13 @@ def binaryLabelmap(
 
 
 def hasVoxels(node: slicer.vtkMRMLNode, segment: Segment) -> bool:
-    """Return whether a segment has voxels of its own; closed surfaces have none."""
+    """Return whether a segment is not empty, wherever it is."""
     if not isSegmentation(node):
         return True
-    if isSurface(node):
-        return False
     item = node.GetSegmentation().GetSegment(segment.key)
+    if isSurface(node):
+        surface = item.GetRepresentation(SURFACE)
+        return surface is not None and surface.GetNumberOfCells() > 1
     return bool((voxelsOf(binaryLabelmap(item, node)) == item.GetLabelValue()).any())
 
 

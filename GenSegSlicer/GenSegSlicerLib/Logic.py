@@ -25,7 +25,9 @@ from GenSegSlicerLib.Arguments import requirePath
 from GenSegSlicerLib.Devices import Devices, queryDevices
 from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.Job import waitIfRequested
+from GenSegSlicerLib.LiveSegmentation import LiveSegmentation
 from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.RunHistory import modelFolder as findModel
 from GenSegSlicerLib.TrainingLogic import TrainingLogic
@@ -54,7 +56,7 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
     def checkPairs(
         self, pairs: Sequence[TrainingPair], classMap: Mapping[str, str]
     ) -> Sequence[TrainingPair]:
-        """Set the status of each pair to "ok", or to the reason why it cannot be used.
+        """Set the status of each pair to "ok", or to the reason why it cannot be used; warn.
 
         Raises:
             GenSegError: an argument is not a pair of a volume and a segmentation, or has no role.
@@ -62,6 +64,7 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
         requirePairs(pairs)
         for pair in pairs:
             pair.status = checkPair(pair, classMap, pairs)
+        checkTogether(pairs, classMap, VolumeContents())
         return pairs
 
     def apply(
@@ -88,6 +91,18 @@ class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):
         RunHistory().addModel(folder)
         job.start()
         return waitIfRequested(job, wait)
+
+    def live(
+        self, volumeNode: Any, modelFolder: str | Path, device: str = "auto"
+    ) -> LiveSegmentation:
+        """Segment a volume whenever it changes, until `stop` of the result is called.
+
+        See `LiveSegmentation` for the exceptions.
+        """
+        folder = findModel(requirePath(modelFolder, "modelFolder"))
+        live = LiveSegmentation(folder, volumeNode, device)
+        live.start()
+        return live
 
     def evaluate(
         self,

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import qt
 
-from GenSegLib.data.volume_ranges import find_volume_outliers
-from GenSegSlicerLib.PairChecks import checkPair, lossWarning, referenceWarning
-from GenSegSlicerLib.SegmentClasses import classLabels
+from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
 from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
 
 
@@ -19,6 +18,9 @@ class PairChecker:
         classMap: returns the class of each segment name.
         onChecked: called with the row of each pair whose status or warning changed.
         onFinished: called when all pairs are checked.
+
+    Attributes:
+        general: warnings about the classes and persons of all pairs.
     """
 
     def __init__(
@@ -28,7 +30,9 @@ class PairChecker:
         onFinished: Callable[[], None],
     ) -> None:
         self._classMap, self._onChecked, self._onFinished = classMap, onChecked, onFinished
+        self.general: list[str] = []
         self._pairs: Sequence[TrainingPair] = ()
+        self._contents = VolumeContents()
         # State at the last check: modification times of nodes, and classes of segments.
         self._times: dict[tuple[str, str], tuple[object, ...]] = {}
         self._classes: dict[str, str] = {}
@@ -64,7 +68,7 @@ class PairChecker:
         unchecked = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
         if not unchecked:
             self.stop()
-            self._findWarnings()
+            self._checkTogether()
             self._onFinished()
             return
         pair = self._pairs[unchecked[0]]
@@ -72,20 +76,9 @@ class PairChecker:
         pair.status = checkPair(pair, self._classMap(), self._pairs)
         self._onChecked(unchecked[0])
 
-    def _findWarnings(self) -> None:
-        """Set warnings: made on another volume, or of a size that differs from all others."""
-        valid = {
-            str(row): pair.volumes
-            for row, pair in enumerate(self._pairs)
-            if pair.role != "ignore" and pair.status == "ok"
-        }
-        outliers = find_volume_outliers(valid, classLabels(self._classMap()))
-        for row, pair in enumerate(self._pairs):
-            name = pair.volumeNode.GetName()
-            lines = [f"{name}: {line}" for line in outliers.get(str(row), ())]
-            warning = "\n".join(
-                line for line in (referenceWarning(pair), lossWarning(pair), *lines) if line
-            )
-            if pair.warning != warning:
-                pair.warning = warning
+    def _checkTogether(self) -> None:
+        before = [(pair.status, pair.warning) for pair in self._pairs]
+        self.general = checkTogether(self._pairs, self._classMap(), self._contents)
+        for row, (pair, known) in enumerate(zip(self._pairs, before)):
+            if (pair.status, pair.warning) != known:
                 self._onChecked(row)

@@ -16,9 +16,10 @@ from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
-from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireScalarVolume
+from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume
 
 OK = "ok"
+_MAX_WARNINGS = 6
 
 
 def checkPair(
@@ -33,9 +34,11 @@ def checkPair(
             "ignore" are not considered.
     """
     try:
-        _checkVolume(pair.volumeNode)
         _checkDuplicates(pair, others)
-        _checkSegments(pair, classMap)
+        with loaded(pair):
+            _checkVolume(pair.volumeNode)
+            _checkChannels(pair, others)
+            _checkSegments(pair, classMap)
     except GenSegError as error:
         return str(error)
     return OK
@@ -54,15 +57,6 @@ def referenceWarning(pair: TrainingPair) -> str:
     return text.format(**dict(zip(("segmentation", "reference", "volume"), names)))
 
 
-def lossWarning(pair: TrainingPair) -> str:
-    """Return a warning if segments were lost in the voxels of the volume, "" if none was."""
-    if not pair.lost:
-        return ""
-    text = _("{names} of {segmentation} covers no half voxel of {volume}, or is overwritten; lost")
-    names = (pair.segmentationNode.GetName(), pair.volumeNode.GetName())
-    return text.format(names=", ".join(pair.lost), segmentation=names[0], volume=names[1])
-
-
 def trainingProblem(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
     """Return in one line why pairs cannot be trained on, "" if they can."""
     used, invalid = usedPairs(pairs), _invalidPairs(pairs)
@@ -79,10 +73,18 @@ def trainingProblem(pairs: Sequence[TrainingPair], hasClasses: bool) -> str:
     return ""
 
 
-def pairSummary(pairs: Sequence[TrainingPair]) -> tuple[str, str]:
-    """Return kind ("error", "warning" or "hint") and text of a message about all pairs."""
+def pairSummary(pairs: Sequence[TrainingPair], general: Sequence[str] = ()) -> tuple[str, str]:
+    """Return kind ("error", "warning" or "hint") and text of a message about all pairs.
+
+    Args:
+        pairs: all pairs.
+        general: warnings about all of them.
+    """
     invalid = _invalidPairs(pairs)
-    warnings = [pair.warning for pair in usedPairs(pairs) if pair.warning]
+    warnings = [*general, *(pair.warning for pair in usedPairs(pairs) if pair.warning)]
+    if len(warnings) > _MAX_WARNINGS:
+        more = _("and {count} more; see the column Status")
+        warnings[_MAX_WARNINGS:] = [more.format(count=len(warnings) - _MAX_WARNINGS)]
     if invalid:
         more = len(invalid) - 1
         suffix = _(" (and {count} more)").format(count=more) if more else ""
@@ -110,16 +112,30 @@ def _invalidPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
 
 
 def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
-    name = requireScalarVolume(volumeNode).GetName()
+    name = requireUsableVolume(volumeNode).GetName()
     spacing = [float(step) for step in spacingFromMatrix(fileIJKToRAS(volumeNode))]
     if problem := spacing_problem(spacing):
         raise GenSegError(f"{name}: {problem}")
     requireFiniteVoxels(volumeNode)
-    low, high = volumeNode.GetImageData().GetScalarRange()
+    image = volumeNode.GetImageData()
+    scalars = image.GetPointData().GetScalars()
+    ranges = [scalars.GetRange(k) for k in range(image.GetNumberOfScalarComponents())]
+    low, high = min(low for low, _high in ranges), max(high for _low, high in ranges)
     if low == high:
         raise GenSegError(
             _("{name} is empty: all voxels are {value:g}").format(name=name, value=low)
         )
+
+
+def _checkChannels(pair: TrainingPair, others: Sequence[TrainingPair]) -> None:
+    """Further channels are volumes like the first one; images of all pairs have as many."""
+    for node in furtherChannels(pair.volumeNode):
+        _checkVolume(node)
+    pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
+    if pair.channels > MAX_CHANNELS:
+        text = _("{name} has {count} channels in all (at most {most}); leave some out")
+        values = {"name": pair.volumeNode.GetName(), "count": pair.channels, "most": MAX_CHANNELS}
+        raise GenSegError(text.format(**values))
 
 
 def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None:
@@ -140,17 +156,12 @@ def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
     node, labels = pair.segmentationNode, classLabels(classMap)
-    chosen = chooseSegments(node, classMap, labels)
-    voxels = rasterizeSegments(node, pair.volumeNode, chosen)
+    chosen, lost = chooseSegments(node, classMap, labels), []
+    voxels = rasterizeSegments(node, pair.volumeNode, chosen, lost.append)
     spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
-    pair.volumes = dict(label_volumes(voxels, labels, spacing))
-    pair.lost = [
-        segment.name
-        for segment, value in chosen
-        if not pair.volumes[value] and hasVoxels(node, segment)
-    ]
-    if not any(pair.volumes.values()):
-        text = _("{segmentation} is empty or does not overlap {volume}; select the matching one")
+    pair.volumes, pair.lost = dict(label_volumes(voxels, labels, spacing)), lost
+    if pair.isEmpty and any(hasVoxels(node, segment) for segment, _value in chosen):
+        text = _("{segmentation} does not overlap {volume}; select the matching one")
         raise GenSegError(
             text.format(segmentation=node.GetName(), volume=pair.volumeNode.GetName())
         )

@@ -9,12 +9,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.data.person_names import persons_from_names
+from GenSegSlicerLib.Arguments import VOLUME_CLASSES
+from GenSegSlicerLib.Persons import assumedPersons
 from GenSegSlicerLib.TableWidgets import fitHeight
-from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
+from GenSegSlicerLib.TrainingPair import TrainingPair
 
 VOLUME, SEGMENTATION, ROLE, STATUS, PERSON = range(5)
-VOLUME_TYPES = ("vtkMRMLScalarVolumeNode",)
 SEGMENTATION_TYPES = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
 _PERSON_WIDTH = 70
 _ERROR_COLOR, _WARNING_COLOR, _OK_COLOR = "#c8402e", "#b87a14", "#2f8f53"
@@ -47,11 +47,9 @@ class PairTable:
         self._pairs = list(pairs)
         self._table.clearSelection()
         self._table.setRowCount(len(self._pairs))
-        names = caseNames(self._pairs)
-        persons = persons_from_names(names)
-        for row, pair in enumerate(self._pairs):
+        for row, (pair, person) in enumerate(zip(self._pairs, assumedPersons(self._pairs))):
             self._setText(row, PERSON, "")
-            self._table.setCellWidget(row, PERSON, self._personBox(pair, persons.get(names[row])))
+            self._table.setCellWidget(row, PERSON, self._personBox(pair, person))
             self._table.removeCellWidget(row, VOLUME)
             self._table.removeCellWidget(row, SEGMENTATION)
             self._setText(row, VOLUME, pair.volumeNode.GetName())
@@ -115,12 +113,13 @@ class PairTable:
         box.connect("currentIndexChanged(int)", onChosen)
         return box
 
-    def _personBox(self, pair: TrainingPair, assumed: str | None) -> qt.QLineEdit:
+    def _personBox(self, pair: TrainingPair, assumed: str) -> qt.QLineEdit:
         box = qt.QLineEdit(pair.person)
-        box.placeholderText = assumed or ""
+        box.placeholderText = assumed
         box.toolTip = _(
             "Whom the volume shows, if other volumes show the same person: they are then used "
-            "either for training or for validation."
+            "either for training or for validation. Assumed by DICOM patient ID, or by name, if "
+            "empty."
         )
 
         def onEdited() -> None:
@@ -137,7 +136,7 @@ class PairTable:
         pair = self._pairs[row]
         attribute = "volumeNode" if column == VOLUME else "segmentationNode"
         box = slicer.qMRMLNodeComboBox()
-        box.nodeTypes = list(VOLUME_TYPES if column == VOLUME else SEGMENTATION_TYPES)
+        box.nodeTypes = list(VOLUME_CLASSES if column == VOLUME else SEGMENTATION_TYPES)
         box.showChildNodeTypes = False
         box.addEnabled = box.removeEnabled = False
         box.setMRMLScene(slicer.mrmlScene)

@@ -67,6 +67,14 @@ def suggestClasses(segments: Sequence[SegmentOccurrence], preset: Preset) -> dic
     return {segment.name: _suggest(segment, preset, byNumber) for segment in segments}
 
 
+def matchedByNumber(
+    segments: Sequence[SegmentOccurrence], classMap: Mapping[str, str], preset: Preset
+) -> dict[int, str]:
+    """Return the classes that segments without a name have by number, such as "Label 2"."""
+    numbers = {_numberIn(segment.name): classMap.get(segment.name) for segment in segments}
+    return {k: name for k, name in preset.labels.items() if numbers.get(k) == name}
+
+
 def _suggest(segment: SegmentOccurrence, preset: Preset, byNumber: Mapping[int, str]) -> str:
     classes = preset.labels.values()
     code = _typeCode(segment.terminology)

@@ -8,12 +8,14 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from GenSegLib.data.class_counts import unnamed_note
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.SegmentClasses import (
     SegmentOccurrence,
     collectSegments,
+    matchedByNumber,
     missingClasses,
     suggestClasses,
 )
@@ -105,7 +107,12 @@ class SegmentMapping:
         else:
             text = _("{name} is missing in {count} of the cases")
             missing = missingClasses(self._segments, self.classMap()).items()
-            self._message.info("; ".join(text.format(name=n, count=c) for n, c in missing))
+            lines = [text.format(name=n, count=c) for n, c in missing]
+            unnamed = matchedByNumber(self._segments, self.classMap(), preset)
+            if unnamed:
+                self._message.warning("; ".join([unnamed_note(preset.name, unnamed), *lines]))
+            else:
+                self._message.info("; ".join(lines))
 
     def _onClassChosen(self, segment: str, name: str) -> None:
         if self._parameters is None or self.classMap().get(segment) == name:

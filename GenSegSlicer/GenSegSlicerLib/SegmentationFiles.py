@@ -12,9 +12,10 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib.Geometry import fileIJKToRAS
-from GenSegSlicerLib.ImageFiles import writeImage
-from GenSegSlicerLib.LabelFiles import orientedImage, readLabelImage
-from GenSegSlicerLib.LabelImages import rasterizeSegments
+from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
+from GenSegSlicerLib.LabelFiles import readLabelImage
+from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
+from GenSegSlicerLib.SegmentationStates import rememberPrediction
 from GenSegSlicerLib.SegmentNodes import (
     MODEL_ATTRIBUTE,
     SegmentStyle,
@@ -23,7 +24,7 @@ from GenSegSlicerLib.SegmentNodes import (
     resetToVolume,
 )
 from GenSegSlicerLib.Segments import Segment, segmentsOf
-from GenSegSlicerLib.VolumeFiles import requireScalarVolume
+from GenSegSlicerLib.VolumeFiles import requireUsableVolume
 
 
 def writeLabel(
@@ -54,7 +55,7 @@ def writeLabel(
         GenSegError: no segment is mapped, no segment overlaps the volume (unless `allowEmpty`), or
             the file cannot be written.
     """
-    requireScalarVolume(volumeNode)
+    requireUsableVolume(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
     voxels = rasterizeSegments(segmentationNode, volumeNode, chosen)
     if not allowEmpty and not voxels.any():
@@ -73,6 +74,8 @@ def chooseSegments(
 ) -> list[tuple[Segment, int]]:
     """Return the segments that are mapped to a class, with the label value of the class.
 
+    Of an empty segmentation, none are returned.
+
     Raises:
         GenSegError: no segment is mapped, or a class has no label value.
     """
@@ -85,7 +88,7 @@ def chooseSegments(
             raise GenSegError(text.format(segment=segment.name, name=name))
         if name:
             chosen.append((segment, values[name]))
-    if not chosen:
+    if not chosen and any(hasVoxels(node, segment) for segment in segmentsOf(node)):
         raise GenSegError(_("{name}: no segment is mapped to a class").format(name=node.GetName()))
     return chosen
 
@@ -118,8 +121,11 @@ def loadSegmentation(
     image = readLabelImage(Path(path), volumeNode, ijkToRAS)
     name = _("{volume} by GenSeg").format(volume=volumeNode.GetName())
     node = outputNode or newSegmentation(volumeNode, name)
-    if outputNode is None or mode == "replace":
+    isWhole = outputNode is None or mode == "replace"
+    if isWhole:
         resetToVolume(node, volumeNode)
         node.SetAttribute(MODEL_ATTRIBUTE, metadata.name)
     addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata))
+    if isWhole:
+        rememberPrediction(node)
     return node

@@ -9,9 +9,10 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from GenSegLib.images.label_counts import label_counts
+
 BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-_MAX_BINCOUNT_VALUE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def segmentsOf(node: slicer.vtkMRMLNode) -> list[Segment]:
     if node.GetImageData() is None:
         return []
     names = _colorNames(node)
-    counts = countValues(voxelsOf(node.GetImageData()))
-    return [Segment(names.get(value) or f"Label {value}", "", value) for value in counts if value]
+    counts = label_counts(voxelsOf(node.GetImageData()))
+    return [Segment(names.get(value) or f"Label {value}", "", value) for value in counts]
 
 
 def _describe(segment: slicer.vtkSegment, key: str) -> Segment:
@@ -65,24 +66,12 @@ def _colorNames(node: slicer.vtkMRMLLabelMapVolumeNode) -> dict[int, str]:
 
 
 def voxelsOf(image: vtk.vtkImageData) -> np.ndarray:
-    """Return the voxels of an image as array (k, j, i) without copying; empty if there are none."""
+    """Return the voxels of an image as array (k, j, i) without copying; empty if there are none.
+
+    Those of a vector image have the components as a fourth axis.
+    """
     scalars = image.GetPointData().GetScalars()
     if scalars is None or image.GetNumberOfPoints() == 0:
         return np.zeros((0, 0, 0), np.uint8)
-    return vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
-
-
-def countValues(voxels: np.ndarray) -> dict[int, int]:
-    """Count the voxels of each value, sorted by value; works slice by slice to save memory."""
-    counts: dict[int, int] = {}
-    for part in voxels:
-        low, high = int(part.min()), int(part.max())
-        if part.dtype.kind in "iu" and low >= 0 and high < _MAX_BINCOUNT_VALUE:
-            found = np.bincount(part.ravel())
-            values = np.flatnonzero(found)
-            frequencies = found[values]
-        else:
-            values, frequencies = np.unique(part, return_counts=True)
-        for value, frequency in zip(values, frequencies):
-            counts[int(value)] = counts.get(int(value), 0) + int(frequency)
-    return dict(sorted(counts.items()))
+    voxels = vtk_to_numpy(scalars)
+    return voxels.reshape((*image.GetDimensions()[::-1], *voxels.shape[1:]))

@@ -11,9 +11,10 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.label_counts import label_counts
 from GenSegSlicerLib.Geometry import linearMatrix, localIJKToRAS, transformBetween
 from GenSegSlicerLib.LabelImages import binaryLabelmap, imageIJKToRAS, rasterizeSegments
-from GenSegSlicerLib.Segments import Segment, countValues, isSurface, segmentsOf, voxelsOf
+from GenSegSlicerLib.Segments import Segment, isSurface, segmentsOf, voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 _MM3_IN_ML = 1000
@@ -121,7 +122,7 @@ def _measureVoxels(
         item = node.GetSegmentation().GetSegment(segment.key)
         image = binaryLabelmap(item, node)
         if image not in counts:  # segments may share a labelmap
-            counts[image] = countValues(voxelsOf(image))
+            counts[image] = label_counts(voxelsOf(image))
         count = counts[image].get(item.GetLabelValue(), 0)
         measured.append((count * _voxelMl(imageIJKToRAS(image), node), count))
     return measured

@@ -11,10 +11,12 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 
 ROLES = ("train", "validate", "ignore")
 PERSON_ATTRIBUTE = "GenSeg.Person"
+FILE_ATTRIBUTE = "GenSeg.File"  # of a picture or its mask, see `FilePairs`
 
 
 @dataclass
@@ -26,9 +28,11 @@ class TrainingPair:
         segmentationNode: segmentation node or label map volume.
         role: one of `ROLES`.
         status: "" until the pair is checked, then "ok" or the reason why it cannot be used.
-        volumes: segment volumes in ml by label value, set by the check.
-        lost: names of segments that have no voxel of the volume, set by the check.
-        warning: reason to look at the segmentation, set when all pairs are checked.
+        volumes: volumes in ml by label value of the class, set by the check.
+        lost: what segments have lost in the voxels of the volume, set by the check.
+        notes: what was unclear when volume and segmentation were imported.
+        warning: reasons to look at the pair, set when all pairs are checked.
+        readTimes: `segmentTimes` when the segmentation was read from its file.
     """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
@@ -37,12 +41,35 @@ class TrainingPair:
     status: str = ""
     volumes: dict[int, float] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     warning: str = ""
+    readTimes: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
         """The volume's name, made valid as part of a file name on all platforms."""
         return valid_file_name(self.volumeNode.GetName() or "")
+
+    @property
+    def isFromFiles(self) -> bool:
+        """Whether the voxels can be read again, see `FilePairs`."""
+        nodes = (self.volumeNode, self.segmentationNode)
+        return all(node.GetAttribute(FILE_ATTRIBUTE) for node in nodes)
+
+    @property
+    def isReleased(self) -> bool:
+        """Whether the voxels must be read first, see `FilePairs`."""
+        return self.isFromFiles and self.volumeNode.GetImageData() is None
+
+    @property
+    def isEdited(self) -> bool:
+        """Whether the segmentation has changed since it was read from its file."""
+        return not self.isReleased and segmentTimes(self.segmentationNode) != self.readTimes
+
+    @property
+    def isEmpty(self) -> bool:
+        """Whether the check has found no voxel of any class."""
+        return not any(self.volumes.values())
 
     @property
     def person(self) -> str:
@@ -130,19 +157,30 @@ def pairKey(pair: TrainingPair) -> tuple[str, str, str]:
 
 
 def modifiedTimes(pair: TrainingPair) -> tuple[object, ...]:
-    """Return a value that changes whenever voxels, segments or transforms of a pair do."""
+    """Return a value that changes whenever voxels, segments or transforms of a pair do.
+
+    Reading the files of a pair, and releasing its voxels, does not change it.
+    """
     node = pair.segmentationNode
-    parts = [pair.volumeNode.GetImageData()]
+    transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
+    if pair.isFromFiles and not pair.isEdited:
+        return (node.GetAttribute(FILE_ATTRIBUTE), *transforms)
+    channels = (each.GetImageData() for each in (pair.volumeNode, *furtherChannels(pair.volumeNode)))
+    times = (0 if image is None else image.GetMTime() for image in channels)
+    return (*times, *segmentTimes(node), *transforms)
+
+
+def segmentTimes(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
+    """Return the modification times of the voxels and segments of a segmentation."""
     if node.IsA("vtkMRMLSegmentationNode"):
         segmentation = node.GetSegmentation()
         source = segmentation.GetSourceRepresentationName()
         count = segmentation.GetNumberOfSegments()
         segments = [segmentation.GetNthSegment(index) for index in range(count)]
-        parts += [*segments, *(segment.GetRepresentation(source) for segment in segments)]
+        parts = [*segments, *(segment.GetRepresentation(source) for segment in segments)]
     else:
-        parts.append(node.GetImageData())
-    transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
-    return (*(0 if part is None else part.GetMTime() for part in parts), *transforms)
+        parts = [node.GetImageData()]
+    return tuple(0 if part is None else part.GetMTime() for part in parts)
 
 
 def isInScene(pair: TrainingPair) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import MAX_CHANNELS
 from GenSegSlicerLib.Arguments import requireVolume
-from GenSegSlicerLib.DicomFiles import isDicom, readSeries
+from GenSegSlicerLib.Channels import channelCount, furtherChannels, withoutTransparency
+from GenSegSlicerLib.DicomFiles import isReadByLibrary, readByLibrary
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     hasOrthogonalAxes,
@@ -18,7 +22,15 @@ from GenSegSlicerLib.Geometry import (
     matrixFromArray,
     spacingFromMatrix,
 )
-from GenSegSlicerLib.ImageFiles import imageWithDefaultGeometry, readImage, writeImage
+from GenSegSlicerLib.ImageFiles import (
+    SeveralComponents,
+    imageWithDefaultGeometry,
+    newVolumeNode,
+    readImage,
+    setVolume,
+    writeImage,
+)
+from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
@@ -32,21 +44,41 @@ def writeVolume(
         The IJK-to-RAS matrix (4, 4) of the file, see `fileIJKToRAS`.
 
     Raises:
-        GenSegError: the volume is not scalar or has an invalid geometry, or the file cannot be
-            written.
+        GenSegError: see `requireUsableVolume`; or the file cannot be written.
     """
-    ijkToRAS = fileIJKToRAS(requireScalarVolume(volumeNode))
-    writeImage(imageWithDefaultGeometry(volumeNode.GetImageData()), ijkToRAS, Path(path), compress)
+    ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
+    image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
+    writeImage(image, ijkToRAS, Path(path), compress)
     return ijkToRAS
 
 
-def requireScalarVolume(
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Return the volume if it can be written.
+def writeChannels(volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Path]) -> np.ndarray:
+    """Write a volume and its further channels at the voxels of the first one.
+
+    Args:
+        volumeNode: the volume.
+        paths: a file for it and one for each of its further channels.
+
+    Returns:
+        The IJK-to-RAS matrix (4, 4) of the files.
 
     Raises:
-        GenSegError: it is no volume, or has no voxels, several components per voxel, or an invalid
+        GenSegError: see `writeVolume`.
+    """
+    ijkToRAS = writeVolume(volumeNode, paths[0])
+    for node, path in zip(furtherChannels(volumeNode), paths[1:]):
+        image = imageOnGridOf(requireUsableVolume(node), volumeNode)
+        writeImage(withoutTransparency(image), ijkToRAS, Path(path))
+    return ijkToRAS
+
+
+def requireUsableVolume(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Return a volume, of one or several channels, if it can be written.
+
+    Raises:
+        GenSegError: it is no volume, or has no voxels, too many components per voxel, or an invalid
             geometry.
     """
     name, image = requireVolume(volumeNode).GetName(), volumeNode.GetImageData()
@@ -54,12 +86,9 @@ def requireScalarVolume(
         raise GenSegError(
             _("{name} has no voxels; load or select another volume").format(name=name)
         )
-    if image.GetNumberOfScalarComponents() != 1:
-        raise GenSegError(
-            _("{name} has {count} components per voxel (RGB or 4-D); extract one of them").format(
-                name=name, count=image.GetNumberOfScalarComponents()
-            )
-        )
+    if channelCount(volumeNode) > MAX_CHANNELS:
+        text = _("{name} has {count} components per voxel (at most {most}); extract fewer")
+        raise GenSegError(text.format(name=name, count=channelCount(volumeNode), most=MAX_CHANNELS))
     ijkToRAS = fileIJKToRAS(volumeNode)
     if not np.isfinite(ijkToRAS).all() or (spacingFromMatrix(ijkToRAS) <= 0).any():
         raise GenSegError(
@@ -89,19 +118,38 @@ def requireFiniteVoxels(
     return volumeNode
 
 
+def readVolume(
+    path: Path,
+) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLStorageNode | None]:
+    """Read a file or a folder of a DICOM series into a new node, which is not in a scene.
+
+    Returns:
+        A scalar volume, or a vector volume for several channels, and its storage node if Slicer's
+        own reader would read the same.
+
+    Raises:
+        GenSegError: see `readImage` and `readByLibrary`.
+    """
+    if not isReadByLibrary(path):
+        node = slicer.vtkMRMLScalarVolumeNode()
+        with suppress(SeveralComponents):
+            return node, readImage(node, path)
+    volume = readByLibrary(path)
+    node = newVolumeNode(len(volume.array))
+    setVolume(node, volume)
+    return node, None
+
+
 def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """Load a file or a folder of a DICOM series into the scene; raises as their readers do.
 
-    Volumes from DICOM have no storage node: they are saved with the scene.
+    Volumes from DICOM, and from files that Slicer would read in another way, have no storage node:
+    they are saved with the scene.
     """
-    node = slicer.vtkMRMLScalarVolumeNode()
+    node, storage = readVolume(Path(path))
     node.SetName(name)
-    if isDicom(Path(path)):
-        readSeries(node, Path(path))
-        slicer.mrmlScene.AddNode(node)
-    else:
-        storage = readImage(node, Path(path))
-        slicer.mrmlScene.AddNode(node)
+    slicer.mrmlScene.AddNode(node)
+    if storage is not None:
         slicer.mrmlScene.AddNode(storage)
         node.SetAndObserveStorageNodeID(storage.GetID())
     node.CreateDefaultDisplayNodes()

@@ -34,6 +34,11 @@ def recorded_behavior() -> dict[str, Any]:
     return _read("slicer-facts.json")["python"]
 
 
+def observations() -> dict[str, dict[str, str]]:
+    """What was seen in the running application, its source and its test, by situation."""
+    return _read("slicer-facts.json")["observed"]
+
+
 @cache
 def _read(name: str) -> dict[str, Any]:
     return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))

@@ -260,13 +260,19 @@ class qMRMLNodeComboBox(NodeCommands, QWidget):
         return self._node
 
     def setCurrentNode(self, node: Any) -> None:
-        """Select a node (or the node of an ID); one that is not listed counts as none."""
+        """Select a node (or the node of an ID); one that is not listed counts as none.
+
+        Slicer's presses Enter in the list of its combo box, so that another node is activated, too.
+        """
         if isinstance(node, str):
             self.setCurrentNodeID(node)
         elif self.mrmlScene() is None:
             self._pending_id = node.GetID() if node is not None else None
         else:
+            is_activated = node is not self._node and node in self._listed.nodes
             self._select(node if node in self._listed.nodes else None)
+            if is_activated:
+                self.nodeActivated.emit(node)
 
     def setCurrentNodeIndex(self, index: int) -> None:
         self._select(self.nodeFromIndex(index))

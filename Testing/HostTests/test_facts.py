@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from Host.facts import OMITTED, QT5_ONLY, recorded_classes
+from Host.facts import OMITTED, QT5_ONLY, observations, recorded_classes
 
 
 def _class(name: str) -> Any:
@@ -52,3 +52,14 @@ def test_omissions_are_really_omitted(name: str) -> None:
     for each in OMITTED[name]:
         exists = widget.connect(each, lambda: None) if "(" in each else hasattr(widget, each)
         assert not exists, each
+
+
+@pytest.mark.parametrize("situation", sorted(observations()))
+def test_what_was_observed_in_slicer_has_a_source_and_a_test(situation: str) -> None:
+    fact = observations()[situation]
+    assert fact["observed"]
+    assert fact["source"]
+    if "test" in fact:
+        file, _, name = fact["test"].partition("::")
+        source = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in source

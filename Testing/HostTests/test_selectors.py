@@ -43,6 +43,21 @@ def test_the_recorded_sequence_of_a_selection_and_a_removal(selector: Any) -> No
     assert events == ["A", None]
 
 
+def test_setting_another_node_activates_it_as_in_slicer(selector: Any) -> None:
+    selector.setMRMLScene(slicer.mrmlScene)
+    first, second = _add("A"), _add("B")
+    events: list[str] = []
+    selector.setCurrentNode(first)
+    selector.connect("nodeActivated(vtkMRMLNode*)", lambda node: events.append(node.GetName()))
+    for node in (second, second, None):
+        selector.setCurrentNode(node)
+    assert events == ["B"]
+    selector.setCurrentNode(first)
+    events.clear()
+    slicer.mrmlScene.RemoveNode(first)  # another node is selected, but not activated
+    assert events == []
+
+
 def test_nodes_are_listed_by_type_visibility_and_attribute(selector: Any) -> None:
     selector.setMRMLScene(slicer.mrmlScene)
     _add("volume")

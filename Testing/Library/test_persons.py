@@ -13,7 +13,7 @@ import SimpleITK as sitk  # noqa: N813 - the usual name
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.layouts import read_cases, read_pair_folders
 from GenSegLib.data.person_names import persons_from_names
-from GenSegLib.data.persons import find_divided_persons, pseudonyms
+from GenSegLib.data.persons import assume_persons, find_divided_persons, pseudonyms
 from GenSegLib.errors import GenSegError
 
 
@@ -189,3 +189,12 @@ def test_phases_of_one_heart_are_on_one_side(write_tiny_cases: Callable[..., Pat
     people = [{case.person for case in cases.of_role(role)} for role in (Role.TRAIN, Role.VALIDATE)]
     assert [len(each) for each in people] == [2, 1]
     assert not set.intersection(*people)
+
+
+def test_different_patient_ids_are_different_persons_whatever_the_names() -> None:
+    ids = pseudonyms({"p1_visit1": "A", "p1_visit2": "B", "x": "C", "y": "C"})
+    names = dict.fromkeys(("p1_visit1", "p1_visit2"), "p1") | dict.fromkeys(("q_pre", "q_post"), "q")
+    assert assume_persons(ids, names) == {
+        **{"q_pre": "q", "q_post": "q"},
+        **{"x": "patient 3", "y": "patient 3"},
+    }

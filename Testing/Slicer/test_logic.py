@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slicer
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -25,6 +26,7 @@ from panel_scenes import load_hippocampi
 
 from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.image_io import read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
@@ -167,3 +169,56 @@ def test_the_only_case_with_a_class_is_for_training(scene: Any, tmp_path: Path) 
         roles = {case.name: case.role for case in RunFolder(tmp_path / f"run {seed}").cases.cases}
         assert roles["case 4"] == Role.TRAIN
         assert Role.VALIDATE in roles.values()
+
+
+def write_run(pairs: list[TrainingPair], folder: Path) -> RunFolder:
+    writer = CaseWriter(pairs, load_preset("hippocampus-mri"), TrainConfig(), CLASSES)
+    for _ in writer.steps(folder):
+        pass
+    return RunFolder(folder)
+
+
+def pair_of(name: str, seed: int, values: tuple[int, ...] = (1, 2)) -> TrainingPair:
+    """A pair whose segmentation has these label values alone."""
+    label = two_class_labels()
+    label[~np.isin(label, values)] = 0
+    image = oriented_image(label, GRIDS["RAS"])
+    segmentation = add_segmentation([(image, {1: "Anterior", 2: "Posterior"})], f"{name} segments")
+    return TrainingPair(add_volume(noise(seed=seed), GRIDS["RAS"], name), segmentation)
+
+
+def test_a_patient_without_any_class_is_written_with_an_empty_label(
+    scene: Any, tmp_path: Path
+) -> None:
+    pairs = [pair_of("a", 0), pair_of("b", 1), pair_of("healthy", 2, ())]
+    cases = {case.name: case for case in write_run(pairs, tmp_path / "run").cases.cases}
+    assert len(cases) == 3
+    assert not read_label(cases["healthy"].label).array.any()
+    assert read_label(cases["a"].label).array.any()
+
+
+def test_classes_that_no_pair_shows_are_left_out(scene: Any, tmp_path: Path) -> None:
+    run = write_run([pair_of("a", 0, (2,)), pair_of("b", 1, (2,))], tmp_path / "run")
+    assert run.cases.labels == run.preset.labels == {2: "Posterior"}
+
+
+def test_a_volume_that_is_there_twice_is_refused_before_anything_is_written(
+    scene: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(GenSegError, match="b: the image is a duplicate of case a"):
+        write_run([pair_of("a", 0), pair_of("b", 0)], tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_volumes_with_the_same_voxels_in_other_axes_are_on_one_side(
+    scene: Any, tmp_path: Path
+) -> None:
+    pairs = [pair_of(name, seed) for seed, name in enumerate("abcd")]
+    flipped = pairs[3].volumeNode
+    slicer.util.updateVolumeFromArray(flipped, np.ascontiguousarray(noise()[:, ::-1, ::-1]))
+    matrix = GRIDS["RAS"] @ np.diag([-1, -1, 1, 1])
+    flipped.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
+    pairs[3].segmentationNode.GetSegmentation().RemoveAllSegments()
+    cases = write_run(pairs, tmp_path / "run").cases.cases
+    assert cases[0].person_or_name == cases[3].person_or_name
+    assert cases[0].role is cases[3].role

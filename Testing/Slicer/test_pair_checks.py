@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from GenSegSlicerLib.PairChecks import checkPair, lossWarning
+from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
 from mrml_nodes import (
     GRIDS,
@@ -15,6 +15,7 @@ from mrml_nodes import (
     SHAPE,
     add_ball,
     add_label_map,
+    add_segment,
     add_segmentation,
     add_transform,
     add_volume,
@@ -49,11 +50,13 @@ def test_segmentation_closed_surface_and_label_map_are_ok(scene: Any) -> None:
     assert checkPair(TrainingPair(pair.volumeNode, label_map), {"Label 1": "Liver"}) == "ok"
 
 
-def test_empty_segmentation_is_reported(scene: Any) -> None:
+def test_an_empty_segmentation_may_be_of_a_healthy_patient(scene: Any) -> None:
+    """Whether other pairs show the classes is checked for all pairs, see `PairSetChecks`."""
     pair = pair_of(label=np.zeros_like(two_class_labels()))
-    assert checkPair(pair, SAME) == (
-        "segments is empty or does not overlap patient 1; select the matching one"
-    )
+    assert checkPair(pair, SAME) == "ok"
+    assert pair.isEmpty
+    pair.segmentationNode.GetSegmentation().RemoveAllSegments()
+    assert checkPair(pair, SAME) == "ok"
 
 
 def test_segmentation_outside_the_volume_is_reported(scene: Any) -> None:
@@ -68,10 +71,12 @@ def test_unmapped_segments_are_reported(scene: Any) -> None:
     assert "no segment is mapped" in checkPair(pair_of(), {"Anterior": ""})
 
 
-def test_mapped_segment_must_have_voxels(scene: Any) -> None:
+def test_only_segments_that_are_mapped_count(scene: Any) -> None:
     pair = pair_of(label=(two_class_labels() == 2).astype(np.uint8) * 2)
     assert checkPair(pair, SAME) == "ok"
-    assert "is empty" in checkPair(pair, {"Anterior": "Anterior"})
+    assert not pair.isEmpty
+    assert checkPair(pair, {"Anterior": "Anterior"}) == "ok"
+    assert pair.isEmpty
 
 
 def test_constant_volume_is_reported(scene: Any) -> None:
@@ -159,5 +164,19 @@ def test_segments_that_are_lost_in_the_voxels_of_the_volume_are_named(scene: Any
     node = add_segmentation([(oriented_image(voxels, finer), {1: "Liver", 2: "Cyst"})], "segments")
     pair = TrainingPair(volume, node)
     assert checkPair(pair, {"Liver": "Liver", "Cyst": "Cyst"}) == "ok"
-    assert pair.lost == ["Cyst"]
-    assert "Cyst of segments covers no half voxel of CT" in lossWarning(pair)
+    assert pair.lost == ["segment Cyst covers no half voxel of the volume and is lost"]
+
+
+def test_voxels_that_segments_lose_to_others_are_counted(scene: Any) -> None:
+    pair, label = pair_of(), two_class_labels()
+    whole = oriented_image((label > 0).astype(np.uint8), GRIDS["oblique"])
+    add_segment(pair.segmentationNode, "Whole", whole)
+    everything = {**SAME, "Whole": "Whole"}
+    assert checkPair(pair, everything) == "ok"
+    assert pair.lost == [
+        f"segment {name} overlaps later segments: {count} of its {count} voxels become Whole, no "
+        "voxel is left of it; move it after them if it is a part of them"
+        for name, count in (("Anterior", (label == 1).sum()), ("Posterior", (label == 2).sum()))
+    ]
+    assert checkPair(pair, SAME) == "ok"
+    assert pair.lost == []

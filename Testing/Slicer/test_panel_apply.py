@@ -12,7 +12,7 @@ import qt
 import slicer
 from bright_model import bright_block, make_bright_model
 from fake_library import fake_library
-from GenSegSlicerLib import LibraryProcess, SliceViews
+from GenSegSlicerLib import CoarseSurfaces, LibraryProcess
 from mrml_nodes import GRIDS
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi
@@ -39,7 +39,7 @@ def add_segmentation(name: str) -> Any:
 
 def test_without_a_model_apply_is_disabled(panel: PanelDriver) -> None:
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == "Select a model"
+    assert "Select a model" in panel.ui.applyButton.toolTip
     assert panel.ui.modelSelector.currentText == "No models yet: train one or select a folder"
 
 
@@ -48,7 +48,7 @@ def test_invalid_model_folder_is_reported(panel: PanelDriver, tmp_path: Path) ->
     panel.host.process_events()
     assert "is not a model folder" in panel.ui.modelCardLabel.text
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == panel.ui.modelCardLabel.text
+    assert panel.ui.modelCardLabel.text in panel.ui.applyButton.toolTip
 
 
 def test_several_volumes_need_new_segmentations(panel: PanelDriver) -> None:
@@ -76,11 +76,11 @@ def test_output_mode_applies_to_existing_segmentations(panel: PanelDriver) -> No
 def test_evaluation_needs_two_segmentations(panel: PanelDriver) -> None:
     first, second = add_segmentation("first"), add_segmentation("second")
     ui = panel.ui
-    assert ui.evaluateButton.toolTip == "Select a segmentation and a reference."
+    assert "Select a segmentation and a reference." in ui.evaluateButton.toolTip
     ui.predictionSelector.setCurrentNode(first)
     ui.referenceSelector.setCurrentNode(first)
     panel.host.process_events()
-    assert ui.evaluateButton.toolTip == "Select two different segmentations."
+    assert "Select two different segmentations." in ui.evaluateButton.toolTip
     ui.referenceSelector.setCurrentNode(second)
     panel.host.process_events()
     assert ui.evaluateButton.enabled
@@ -180,7 +180,7 @@ def test_results_are_added_to_or_replace_segments_and_shown_with_their_volume(
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
 
 
-def test_a_new_result_hides_the_earlier_one_and_a_huge_one_is_not_shown_in_3d(
+def test_a_new_result_hides_the_earlier_one_and_a_large_one_is_shown_with_less_detail(
     ready: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready.press(ready.ui.show3DCheckBox)
@@ -188,10 +188,16 @@ def test_a_new_result_hides_the_earlier_one_and_a_huge_one_is_not_shown_in_3d(
     assert first.GetSegmentation().ContainsRepresentation("Closed surface")
     ready.ui.outputSegmentationSelector.setCurrentNode(None)
     ready.host.process_events()
-    monkeypatch.setattr(SliceViews, "_HUGE_VOXELS", 10)
+    monkeypatch.setattr(CoarseSurfaces, "_LARGE_VOXELS", 10)
+    monkeypatch.setattr(CoarseSurfaces, "_COARSE_VOXELS", 20)
     (second,) = press_apply(ready).segmentationNodes
-    assert not second.GetSegmentation().ContainsRepresentation("Closed surface")
-    assert "too large to be shown in 3D at once" in ready.ui.applyMessage.text
+    surfaces = [
+        node.GetSegmentation().GetNthSegment(0).GetRepresentation("Closed surface")
+        for node in (first, second)
+    ]
+    points = [surface.GetNumberOfPoints() for surface in surfaces]
+    assert 0 < points[1] < points[0]
+    assert "shown in 3D with less detail" in ready.ui.applyMessage.text
     assert not first.GetDisplayNode().GetVisibility()
     assert second.GetDisplayNode().GetVisibility()
 

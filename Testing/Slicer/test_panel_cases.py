@@ -178,21 +178,31 @@ def test_segmentation_is_changed_in_the_table(panel: PanelDriver, hippocampus: P
     panel.ui.casesTable.cellDoubleClicked.emit(0, 1)
     box = panel.ui.casesTable.cellWidget(0, 1)
     box.setCurrentNode(pairs[1][1])
-    assert panel.parameters.pairSegmentations[0] is pairs[0][1]  # not selected by the user
-    box.nodeActivated.emit(pairs[1][1])
     panel.host.process_events()
     assert panel.rows(panel.ui.casesTable)[0][1] == pairs[1][1].GetName()
     assert panel.parameters.pairSegmentations[0] is pairs[1][1]
 
 
+def test_a_node_that_is_removed_while_another_is_chosen_does_not_change_a_pair(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    """A combo box selects another node when its current one is removed."""
+    pairs = load_hippocampi(hippocampus, 2)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.ui.casesTable.cellDoubleClicked.emit(0, 1)
+    slicer.mrmlScene.RemoveNode(pairs[0][1])
+    panel.host.process_events()
+    assert list(panel.parameters.pairSegmentations) == [pairs[1][1]]
+    assert [row[:2] for row in panel.rows(panel.ui.casesTable)] == [
+        [node.GetName() for node in pairs[1]]
+    ]
+
+
 def test_invalid_pair_is_reported(panel: PanelDriver, hippocampus: Path) -> None:
     pairs = load_hippocampi(hippocampus, 2)
-    pairs[1][1].GetSegmentation().RemoveAllSegments()
+    slicer.util.arrayFromVolume(pairs[1][0])[:] = 7
+    slicer.util.arrayFromVolumeModified(pairs[1][0])
     panel.press(panel.ui.addFromSceneButton)
-    if panel.ui.casesTable.rowCount < 2:
-        panel.ui.pairVolumeSelector.setCurrentNode(pairs[1][0])
-        panel.ui.pairSegmentationSelector.setCurrentNode(pairs[1][1])
-        panel.press(panel.ui.addPairButton)
     panel.wait_for_checks()
     status = [row[3] for row in panel.rows(panel.ui.casesTable)]
     assert status.count("Error") == 1
@@ -268,6 +278,57 @@ def test_segmentation_of_another_volume_is_a_warning(panel: PanelDriver, hippoca
     panel.host.wait_until(lambda: "made on" in panel.ui.casesMessage.text, 10)
     assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["Warning"]
     assert f"made on {other.GetName()}" in panel.ui.casesMessage.text
+
+
+def test_a_patient_without_a_lesion_is_a_warning_in_the_table(
+    panel: PanelDriver, tmp_path: Path
+) -> None:
+    folder = phantom_folder(tmp_path, cases=3)
+    path = sorted((folder / "labelsTr").glob("*.nii.gz"))[1]
+    label = read_label(path)
+    label.array[:] = 0
+    write_label(path, label)
+    panel.ui.importFolderButton.directorySelected.emit(str(folder))
+    panel.wait_for_checks()
+    panel.host.wait_until(lambda: "the label is empty" in panel.ui.casesMessage.text, 10)
+    assert [row[3] for row in panel.rows(panel.ui.casesTable)] == ["OK", "Warning", "OK"]
+    assert panel.widget.panel.cases.problem() == ""
+
+
+def test_the_warning_about_a_person_on_both_sides_follows_the_table(
+    panel: PanelDriver, hippocampus: Path
+) -> None:
+    load_hippocampi(hippocampus, 3)
+    panel.press(panel.ui.addFromSceneButton)
+    panel.select_rows(panel.ui.casesTable, [2])
+    panel.press(panel.ui.roleValidateButton)
+    panel.wait_for_checks()
+
+    def enter(row: int, person: str) -> None:
+        box = panel.ui.casesTable.cellWidget(row, 4)
+        box.text = person
+        box.editingFinished.emit()
+        panel.host.process_events()
+        panel.wait_for_checks()
+
+    enter(0, "anna")
+    enter(2, "anna")
+    warning = "anna is shown by training case"
+    panel.host.wait_until(lambda: warning in panel.ui.casesMessage.text, 10)
+    panel.select_rows(panel.ui.casesTable, [0])
+    panel.press(panel.ui.roleValidateButton)
+    panel.host.wait_until(lambda: warning not in panel.ui.casesMessage.text, 10)
+
+
+def test_classes_by_number_are_told(panel: PanelDriver, hippocampus: Path) -> None:
+    for _, segmentation in load_hippocampi(hippocampus, 2):
+        for index in range(2):
+            segmentation.GetSegmentation().GetNthSegment(index).SetName(f"Label {index + 1}")
+    panel.press(panel.ui.addFromSceneButton)
+    assert dict(panel.parameters.classMap) == {"Label 1": "Anterior", "Label 2": "Posterior"}
+    assert "no names: their values are taken as those of preset hippocampus-mri (1 Anterior" in (
+        panel.ui.segmentsMessage.text
+    )
 
 
 def test_only_edited_pairs_are_checked_again(panel: PanelDriver, hippocampus: Path) -> None:

@@ -1,0 +1,56 @@
+"""Surfaces of large segmentations are made from fewer, larger voxels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from GenSegSlicerLib import CoarseSurfaces
+from mrml_nodes import SURFACE, add_segmentation, grid_matrix, oriented_image
+
+SHAPE = (20, 48, 48)
+GRID = grid_matrix((1.0, 1.0, 2.5), angle=0.6)
+
+
+@pytest.fixture
+def node(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Two boxes in one labelmap, the second in front of the first."""
+    monkeypatch.setattr(CoarseSurfaces, "_COARSE_VOXELS", 800)
+    label = np.zeros(SHAPE, np.uint8)
+    label[4:16, 8:40, 8:24] = 1
+    label[4:16, 8:40, 24:40] = 2
+    return add_segmentation([(oriented_image(label, GRID), {1: "Left", 2: "Right"})])
+
+
+def surfaces_of(node: Any) -> list[Any]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegment(k).GetRepresentation(SURFACE) for k in range(2)]
+
+
+def test_coarse_surfaces_have_the_place_and_size_of_the_segments(node: Any) -> None:
+    CoarseSurfaces.addCoarseSurfaces(node)
+    coarse = surfaces_of(node)
+    bounds = [np.array(surface.GetBounds()) for surface in coarse]
+    counts = [surface.GetNumberOfPoints() for surface in coarse]
+    node.GetSegmentation().RemoveRepresentation(SURFACE)
+    node.CreateClosedSurfaceRepresentation()
+    for own, count, exact in zip(bounds, counts, surfaces_of(node)):
+        np.testing.assert_allclose(own, exact.GetBounds(), atol=2.5)  # less than a coarse voxel
+        assert 0 < 4 * count < exact.GetNumberOfPoints()
+
+
+def test_the_voxels_remain_as_they_are(node: Any) -> None:
+    segment = node.GetSegmentation().GetNthSegment(0)
+    image = segment.GetRepresentation("Binary labelmap")
+    before = image.GetMTime()
+    CoarseSurfaces.addCoarseSurfaces(node)
+    assert segment.GetRepresentation("Binary labelmap") is image
+    assert image.GetMTime() == before
+    assert node.GetSegmentation().GetSourceRepresentationName() == "Binary labelmap"
+
+
+def test_segmentations_of_many_voxels_are_large(node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not CoarseSurfaces.isLarge(node)
+    monkeypatch.setattr(CoarseSurfaces, "_LARGE_VOXELS", 1000)
+    assert CoarseSurfaces.isLarge(node)

@@ -1,0 +1,133 @@
+"""Checks of training pairs against each other, as the command line checks its cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
+from GenSegSlicerLib.Persons import assumedPersons
+from GenSegSlicerLib.TrainingPair import TrainingPair
+from mrml_nodes import (
+    GRIDS,
+    add_segmentation,
+    add_volume,
+    noise,
+    oriented_image,
+    two_class_labels,
+)
+
+NAMES = {1: "Organ", 2: "Lesion"}
+SAME = {name: name for name in NAMES.values()}
+DUPLICATE = "b: the image is a duplicate of case a"
+
+
+def pair_of(name: str, seed: int, values: tuple[int, ...] = (1, 2)) -> TrainingPair:
+    """A pair whose segmentation has these label values alone."""
+    label = two_class_labels()
+    label[~np.isin(label, values)] = 0
+    volume = add_volume(noise(seed=seed), GRIDS["RAS"], name)
+    return TrainingPair(volume, add_segmentation([(oriented_image(label, GRIDS["RAS"]), NAMES)]))
+
+
+def check(*pairs: TrainingPair) -> list[str]:
+    for pair in pairs:
+        pair.status = checkPair(pair, SAME, pairs)
+    return checkTogether(pairs, SAME, VolumeContents())
+
+
+def test_a_patient_without_any_class_is_a_warning_if_others_have_one(scene: Any) -> None:
+    ill, healthy = pair_of("ill", 0), pair_of("healthy", 1, ())
+    assert not any("count" in line for line in check(ill, healthy))
+    assert [pair.status for pair in (ill, healthy)] == ["ok", "ok"]
+    assert ill.warning == ""
+    assert healthy.warning == (
+        "healthy: the label is empty: the case counts as one without any of the classes"
+    )
+
+
+def test_segmentations_that_are_all_empty_are_an_error(scene: Any) -> None:
+    pairs = [pair_of(name, k, ()) for k, name in enumerate("ab")]
+    check(*pairs)
+    assert pairs[1].status == "b: the label is empty; segment the case or leave it out"
+
+
+def test_a_volume_that_is_there_twice_is_an_error_until_one_is_ignored(scene: Any) -> None:
+    pairs = pair_of("a", 0), pair_of("b", 0), pair_of("c", 1)
+    slicer.util.updateVolumeFromArray(pairs[1].volumeNode, noise().astype(np.float32))
+    check(*pairs)
+    assert [pair.status for pair in pairs] == ["ok", DUPLICATE, "ok"]
+    pairs[0].role = "ignore"
+    check(*pairs)
+    assert [pair.status for pair in pairs[1:]] == ["ok", "ok"]
+
+
+def test_a_duplicate_in_other_axes_is_a_warning_with_the_voxels(scene: Any) -> None:
+    pairs = pair_of("a", 0), pair_of("b", 1)
+    flipped = np.ascontiguousarray(noise()[:, ::-1, ::-1])
+    grid = GRIDS["RAS"] @ np.diag([-1, -1, 1, 1])
+    slicer.util.updateVolumeFromArray(pairs[1].volumeNode, flipped)
+    pairs[1].volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid))
+    pairs[1].segmentationNode.GetSegmentation().RemoveAllSegments()
+    check(*pairs)
+    assert pairs[1].status == "ok"
+    assert (
+        f"b: the image has the same {flipped.size} voxels as case a, in other axes (LPS, there RAS)"
+        in pairs[1].warning
+    )
+
+
+def test_a_class_in_one_pair_alone_is_a_warning(scene: Any) -> None:
+    pairs = pair_of("a", 0), pair_of("b", 1, (1,)), pair_of("c", 2, (1,))
+    pairs[0].role = "validate"
+    assert check(*pairs) == [
+        "class Lesion is in 1 of 3 labeled cases alone, a, a validation case, so that nothing "
+        "trains it; segment it in more cases"
+    ]
+
+
+def test_a_person_on_both_sides_is_a_warning_as_long_as_it_is_entered(scene: Any) -> None:
+    pairs = pair_of("a", 0), pair_of("b", 1)
+    pairs[1].role = "validate"
+    assert check(*pairs) == []
+    for pair in pairs:
+        pair.person = "anna"
+    (warning,) = check(*pairs)
+    assert warning.startswith("anna is shown by training case a and by validation case b")
+    pairs[0].person = ""
+    assert check(*pairs) == []
+
+
+class Database:
+    """The part of Slicer's DICOM database that says whom a file shows."""
+
+    isOpen = True  # noqa: N815 - as in Slicer
+
+    def instanceValue(self, instance: str, tag: str) -> str:  # noqa: N802 - as in Slicer
+        assert tag == "0010,0020"
+        return {"1.2": "X-4711", "1.3": "X-4711", "1.4": "Y-1"}.get(instance, "")
+
+
+def test_volumes_of_the_dicom_browser_show_the_person_of_their_patient_id(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    pairs = [pair_of(name, k) for k, name in enumerate(("p1_pre", "p1_post", "scan", "other"))]
+    for pair, instances in zip(pairs, ("1.2 1.9", "1.4", "1.3")):
+        pair.volumeNode.SetAttribute("DICOM.instanceUIDs", instances)
+    assert assumedPersons(pairs) == ["patient 1", "", "patient 1", ""]
+
+
+def test_patients_of_the_subject_hierarchy_are_persons(scene: Any) -> None:
+    pairs = [pair_of(name, k) for k, name in enumerate("abcd")]
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    for patient, members in {"4711": pairs[:2], "": pairs[2:]}.items():
+        item = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "somebody")
+        hierarchy.SetItemAttribute(item, "DICOM.PatientID", patient)
+        study = hierarchy.CreateStudyItem(item, "study")
+        for pair in members:
+            hierarchy.SetItemParent(hierarchy.GetItemByDataNode(pair.volumeNode), study)
+    assert assumedPersons(pairs) == ["patient 1", "patient 1", "patient 2", "patient 2"]
