@@ -27,13 +27,14 @@ FORMAT_VERSION = 1
 ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
     "plan.json",
+    *("warm_start.json", "initial_model"),  # see models.initial_model
     *("checkpoints", "tensorboard"),
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of runs created in 3D Slicer
 )
 
 PATTERNS = (
-    *("previews/*/*.nii.gz", "previews/*/pairs.json"),
+    *("previews/*/*.nii.gz", "previews/*/pairs.json", "previews/*/validation.json"),
     *("model/configs/*.json", "model/models/model.pt", "model/manifest.json"),
 )
 
@@ -69,6 +70,7 @@ class RunFolder:
         cases: CaseSet,
         overwrite: bool = False,
         plan: Mapping[str, Any] | None = None,
+        add_files: Callable[[Path], object] = lambda folder: None,
     ) -> RunFolder:
         """Create the run folder of a training.
 
@@ -79,6 +81,7 @@ class RunFolder:
             cases: with their roles.
             overwrite: replace an earlier run at `path`, provided it contains nothing else.
             plan: how the preset was planned, see `planning.plan.Plan.to_json`.
+            add_files: called with the folder before it appears at `path`, to add further files.
 
         Raises:
             GenSegError: `path` exists, is in use, or cannot be written.
@@ -89,6 +92,7 @@ class RunFolder:
             cls(folder)._write_settings(config, preset, plan)
             write_json(folder / "cases.json", cases.to_json(path))
             cls(folder).write_status(State.QUEUED, 0)
+            add_files(folder)
         return cls(path)
 
     @classmethod

@@ -39,6 +39,7 @@ def prepare_cases(
     validation_fraction: float,
     seed: int,
     log: Callable[[str], None] = lambda _: None,
+    model: str = "",
 ) -> PreparedCases:
     """Split off validation cases and check all of them.
 
@@ -48,6 +49,7 @@ def prepare_cases(
         validation_fraction: fraction of the labeled cases.
         seed: of the split.
         log: called with warnings of the checks, and if the modality had to be guessed.
+        model: name of the model that the preset is of, for messages.
 
     Raises:
         GenSegError: the cases do not match the preset, or a case has an error.
@@ -75,7 +77,7 @@ def prepare_cases(
     if preset is None:
         preset = _generic_preset(cases, fingerprint, log)
     elif preset.spacing is not None:
-        _require_channels(fingerprint, preset)
+        _require_channels(fingerprint, preset, model)
     cases, preset = keep_classes(cases, preset, checks)
     cases = dataclasses.replace(cases, modality=cases.modality or preset.modality)
     unlabeled = [each for each in found if not each.structures]
@@ -94,12 +96,19 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
     return load_preset(_GENERIC[modality])
 
 
-def _require_channels(fingerprint: Fingerprint, preset: Preset) -> None:
-    if fingerprint.channels != preset.channels:
+def _require_channels(fingerprint: Fingerprint, preset: Preset, model: str) -> None:
+    if fingerprint.channels == preset.channels:
+        return
+    found = f"the images have {fingerprint.channels} channels, but"
+    if model:
         raise GenSegError(
-            f"the images have {fingerprint.channels} channels, but preset {preset.name} is for "
-            f"{preset.channels}; choose another preset (list them with: genseg presets)"
+            f"{found} the model {model} is for {preset.channels}, so that its weights do not fit; "
+            "train without --from"
         )
+    raise GenSegError(
+        f"{found} preset {preset.name} is for {preset.channels}; choose another preset (list them "
+        "with: genseg presets)"
+    )
 
 
 def _require_modality(cases: CaseSet, preset: Preset) -> None:

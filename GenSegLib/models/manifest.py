@@ -19,6 +19,7 @@ MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
     lambda values: {**values, "volumes": {}},
     lambda values: {name: value for name, value in values.items() if name != "cuts"},
     lambda values: {**values, "training": {}},
+    dict,  # format 6 added entries of "training"
 )
 """Entry k converts metadata of format k + 1 to format k + 2; entries are never removed."""
 

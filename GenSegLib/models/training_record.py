@@ -6,9 +6,10 @@ Light: the standard library only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..settings import at_least, setting, validate
+from ..settings import at_least, require, setting, validate
 
 USELESS_DICE = 0.2
 _CUT_SHORT = 0.8  # of the planned steps; learning rates decay by time anyway
@@ -25,6 +26,10 @@ class TrainingRecord:
         weights: which weights were kept: "last" are the moving average at the end of the training,
             rather than those that were best on the validation cases.
         steps_after_validation: steps of the final phase, on all cases, after the last validation.
+        started_from: name of the model that the training started from; "" for none.
+        started_cases: labeled cases that this model had learned from.
+        planned: whether spacing, patch and network were planned from the cases.
+        settings: other settings than the defaults, for trainings that start from this model.
     """
 
     steps: int = setting(at_least(0), 0)
@@ -32,10 +37,15 @@ class TrainingRecord:
     seconds: float = setting(at_least(0), 0.0)
     weights: str = "last"
     steps_after_validation: int = setting(at_least(0), 0)
+    started_from: str = ""
+    started_cases: int = setting(at_least(0), 0)
+    planned: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Validate the entries."""
         validate(self)
+        require(isinstance(self.settings, dict), "settings", "an object")
 
     @property
     def is_cut_short(self) -> bool:
@@ -48,6 +58,11 @@ class TrainingRecord:
         Args:
             dice: mean Dice on the validation cases; None if not measured.
         """
+        if self.started_from:
+            yield (
+                f"The training started from the model {self.started_from}, which had learned from "
+                f"{self.started_cases} cases."
+            )
         if dice is not None and dice < USELESS_DICE:
             yield f"The model has learned nothing of use: its validation Dice is {dice:.2f}."
         if self.is_cut_short:
