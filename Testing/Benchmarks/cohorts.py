@@ -75,7 +75,7 @@ TASKS = {
         Task("hippocampus", COHORTS["hippocampus"], 10),
     )
 }
-_PRESETS = {"hippocampus": "hippocampus-mri"}  # the others are planned from the cases alone
+PRESETS = {"hippocampus": "hippocampus-mri"}  # the others are planned from the cases alone
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def _train_genseg(job: Job, split: Split, folder: Path) -> tuple[Path, float, fl
     write_cases(cases, job.task.cohort, split, job.task.label_values())
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed]
     command += ["--time-budget", f"{job.minutes * 60:g}s"]
-    if job.task.name in _PRESETS:
-        command += ["--preset", _PRESETS[job.task.name]]
+    if job.task.name in PRESETS:
+        command += ["--preset", PRESETS[job.task.name]]
     seconds, peak_gb = finish_training(run, command)
     images.mkdir(exist_ok=True)
     for case in split.test:

@@ -1,0 +1,305 @@
+"""The annotation loop with a simulated user, whose correction of each draft is the reference.
+
+    python Testing/Benchmarks/annotation.py --out runs/annotation                   # all tasks
+    python Testing/Benchmarks/annotation.py --out runs/annotation --tasks hippocampus --seeds 0
+    python Testing/Benchmarks/annotation.py --out runs/try --tasks hippocampus --seeds 0 \\
+        --strategies random --rounds 2 --minutes 0.33 --table runs/try/annotation.csv
+
+The user starts with two checked cases. In each round a model is trained, `genseg next` selects a
+case, `genseg predict` drafts it, and the user corrects the draft. Arms: ``loop-STRATEGY`` trains
+from the model of the round before (``genseg train --from``), ``retrained-STRATEGY`` from nothing,
+both in the same time. Pools have one case a patient, so that no draft is of a patient that the
+model has seen.
+
+Effort is the share of voxels that the user had to change (of those of the reference), and the added
+path length (of the reference's contours in slices, Vaassen et al., 2020,
+doi:10.1016/j.phro.2019.12.001); drawing a case by hand is 1. Finished rounds are skipped,
+interrupted trainings resume. Results are added to ``results/annotation.csv``, one row per draft and
+class; the summary gives Dice by case number, the effort until the target Dice, and the effort of 12
+cases relative to drawing all of them by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+from cohorts import PRESETS, TASKS, Task
+from cohorts_data import CohortCase, Split, dice, read_cohort, split_cohort, write_cases
+from measuring import RESULTS, ROOT, finish_training, genseg
+from numpy.typing import NDArray
+from results_table import ResultsTable
+from scipy import ndimage
+
+TABLE = RESULTS / "annotation.csv"
+TARGETS = {"hippocampus": 0.85, "cardiac": 0.85, "liver": 0.9, "atrium": 0.9}
+STRATEGIES = ("random", "order", "different", "unsure")
+FIRST, LAST = 2, 12  # checked cases
+
+_POOL = 24  # cases to select from, beside the first two
+_SMOOTHED = 3  # drafts over which the Dice must reach the target, since single ones scatter
+
+Labels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A simulated user: task, arm ("loop" or "retrained"), strategy, minutes a round and seed."""
+
+    task: Task
+    arm: str
+    strategy: str
+    minutes: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, and of the arm with its strategy."""
+        return f"{self.task.name}-{self.arm}-{self.strategy}-{self.minutes:g}min-{self.seed}"
+
+    def key(self, labeled: int) -> dict[str, object]:
+        """Return the columns that identify a round in the table."""
+        cohort, arm = self.task.cohort.name, f"{self.arm}-{self.strategy}"
+        key = {"train": cohort, "test": cohort, "arm": arm, "encoder": "scratch"}
+        size = {"labeled": labeled, "seed": self.seed}
+        return {**key, **size, "task": self.task.name, "minutes": f"{self.minutes:g}"}
+
+    def pool(self) -> list[CohortCase]:
+        """Return one case of each patient in random order, without those of test cases."""
+        cases = read_cohort(self.task.cohort)
+        split = split_cohort(self.task.cohort, self.task.labeled, self.seed)
+        test = {case.group for case in split.test} if self.task.cohort.test else set()
+        groups = sorted({case.group for case in cases})
+        order = [groups[k] for k in np.random.RandomState(self.seed).permutation(len(groups))]
+        first = {case.group: case for case in reversed(cases)}
+        return [first[group] for group in order if group not in test][: FIRST + _POOL]
+
+
+def run_loop(loop: Loop, out: Path, table: ResultsTable, last: int) -> None:
+    """Run the rounds that are not in the table yet, until `last` cases are checked."""
+    folder = out / loop.name
+    pool = {case.name: case for case in loop.pool()}
+    history = folder / "checked.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    checked: list[str] = [*pool][:FIRST]
+    if history.is_file():
+        checked = json.loads(history.read_text(encoding="utf-8"))
+    while len(checked) < min(last, len(pool)):
+        rows, name = run_round(loop, folder, pool, checked)
+        table.append(rows)
+        checked.append(name)
+        history.write_text(json.dumps(checked), encoding="utf-8")
+        print(f"{loop.name}: {len(checked)} cases, draft {mean_dice(rows):.3f}", flush=True)
+
+
+def run_round(
+    loop: Loop, folder: Path, pool: Mapping[str, CohortCase], checked: Sequence[str]
+) -> tuple[list[dict[str, object]], str]:
+    """Train on the checked cases, and draft the next one; return the rows and its name."""
+    run = folder / f"run-{len(checked):02d}"
+    cases, images = folder / f"cases-{len(checked):02d}.json", folder / f"images-{len(checked):02d}"
+    labeled = tuple(pool[name] for name in checked)
+    write_cases(cases, loop.task.cohort, Split(labeled, (), ()), loop.task.label_values())
+    seconds, _ = finish_training(run, training_command(loop, folder, cases, run, len(checked)))
+    link_images(images, [case for name, case in pool.items() if name not in checked])
+    name = select(loop, run, images, cases)
+    drafts = folder / f"draft-{len(checked):02d}"
+    image = images / pool[name].images[0].name
+    genseg("predict", run / "model", image, "--out", drafts, "--overwrite")
+    draft, (reference, spacing) = next(drafts.glob(f"{name}.*")), read_label(pool[name].label)
+    extra = {"strategy": loop.strategy, "train_seconds": round(seconds)}
+    rows = []
+    for row in score(loop.task.label_values(), read_label(draft)[0], reference, spacing):
+        rows.append({**loop.key(len(checked)), "case": name, **extra, **row})
+    return rows, name
+
+
+def training_command(
+    loop: Loop, folder: Path, cases: Path, run: Path, labeled: int
+) -> list[object]:
+    """Return the command of a round's training."""
+    command: list[object] = ["train", cases, "--out", run, "--seed", loop.seed]
+    command += ["--time-budget", f"{loop.minutes * 60:g}s"]
+    if loop.arm == "loop" and labeled > FIRST:
+        return [*command, "--from", folder / f"run-{labeled - 1:02d}"]
+    preset = PRESETS.get(loop.task.name)
+    return [*command, "--preset", preset] if preset else command
+
+
+def select(loop: Loop, run: Path, images: Path, cases: Path) -> str:
+    """Return the name of the case that `genseg next` selects."""
+    command = [sys.executable, "-m", "GenSegLib", "next", str(run), str(images), "--json"]
+    command += ["--strategy", loop.strategy, "--labeled", str(cases), "--seed", str(loop.seed)]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    return str(json.loads(done.stdout)["cases"][0]["name"])
+
+
+def link_images(folder: Path, cases: Iterable[CohortCase]) -> None:
+    """Link the images of cases into a folder, numbered in their order.
+
+    Links have the images' names: the strategy "order" goes by them.
+    """
+    folder.mkdir(exist_ok=True)
+    for case in cases:
+        link = folder / case.images[0].name
+        link.unlink(missing_ok=True)
+        link.symlink_to(case.images[0])
+
+
+def score(
+    labels: Mapping[str, int], draft: Labels, reference: Labels, spacing: Sequence[float]
+) -> list[dict[str, object]]:
+    """Return Dice and effort of each class that the draft or the reference has.
+
+    Args:
+        labels: values of the classes by name.
+        draft: label values (z, y, x).
+        reference: the same, corrected.
+        spacing: of the voxels (z, y, x); contours lie in the slices across the thickest axis.
+    """
+    axis = int(np.argmax(spacing))
+    rows: list[dict[str, object]] = []
+    for name, value in labels.items():
+        ours, theirs = draft == value, reference == value
+        if not (ours.any() or theirs.any()):
+            continue
+        changed, path = int((ours != theirs).sum()), added_path_length(ours, theirs, axis)
+        rows.append(
+            {
+                "label": name,
+                "dice": f"{dice(draft, reference, (value,)):.4f}",
+                "changed_voxels": changed,
+                "voxels": int(theirs.sum()),
+                "added_path": path,
+                "path": int(contour(theirs, axis).sum()),
+            }
+        )
+    return rows
+
+
+def contour(mask: Labels, axis: int) -> Labels:
+    """Return the voxels on the contours of a mask in the slices across an axis."""
+    structure = ndimage.generate_binary_structure(2, 1)
+    inner: Labels = ndimage.binary_erosion(mask, np.expand_dims(structure, axis))
+    return mask & ~inner
+
+
+def added_path_length(draft: Labels, reference: Labels, axis: int) -> int:
+    """Return the number of voxels of the reference's contours that the draft's lack."""
+    return int((contour(reference, axis) & ~contour(draft, axis)).sum())
+
+
+def read_label(path: Path | None) -> tuple[Labels, tuple[float, ...]]:
+    """Return the label values (z, y, x) of a file and the spacing in the same order."""
+    image = SimpleITK.ReadImage(str(path))
+    return SimpleITK.GetArrayFromImage(image), image.GetSpacing()[::-1]
+
+
+def mean_dice(rows: Iterable[Mapping[str, object]]) -> float:
+    """Return the mean Dice of the classes of one draft."""
+    return float(np.mean([float(str(row["dice"])) for row in rows]))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one simulated user did.
+
+    Attributes:
+        dice: of each draft, by the number of cases that its model had learned from.
+        until_target: cases' worth of work until the target Dice; NaN if it was not reached.
+        voxels, path: work of all cases relative to drawing them by hand.
+        worst: the largest work on a draft, in parts of drawing it by hand.
+    """
+
+    dice: dict[int, float]
+    until_target: float
+    voxels: float
+    path: float
+    worst: float
+
+
+def summarize_loop(drafts: Mapping[int, Sequence[Mapping[str, str]]], target: float) -> Effort:
+    """Summarize the drafts of one loop; the first cases were drawn by hand.
+
+    A user who sees a useless draft deletes it, so that no case takes more than drawing by hand.
+
+    Args:
+        drafts: rows of each draft by the number of checked cases.
+        target: Dice.
+    """
+    scores = {labeled: mean_dice(rows) for labeled, rows in sorted(drafts.items())}
+    shares = {k: _share(drafts[k], "changed_voxels", "voxels") for k in scores}
+    paths = [_share(drafts[k], "added_path", "path") for k in scores]
+    numbers = list(scores)
+    until = float("nan")
+    for place in range(_SMOOTHED, len(numbers) + 1):
+        recent = numbers[place - _SMOOTHED : place]
+        if np.mean([scores[k] for k in recent]) >= target:
+            until = FIRST + sum(min(1, shares[k]) for k in numbers[:place])
+            break
+    count = FIRST + len(numbers)
+    voxels = (FIRST + sum(min(1, share) for share in shares.values())) / count
+    path = (FIRST + sum(min(1, share) for share in paths)) / count
+    return Effort(scores, until, voxels, path, max(shares.values()))
+
+
+def _share(rows: Sequence[Mapping[str, str]], changed: str, of: str) -> float:
+    return sum(int(row[changed]) for row in rows) / max(1, sum(int(row[of]) for row in rows))
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return the summary of all loops in the table."""
+    loops: dict[tuple[str, ...], dict[int, list[Mapping[str, str]]]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("task", "arm", "minutes", "seed"))
+        loops.setdefault(key, {}).setdefault(int(row["labeled"]), []).append(row)
+    lines = [
+        "| task | arm | min | seed | cases | Dice of the drafts | cases' work to the target | "
+        "voxels changed | path added | worst draft |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for (task, arm, minutes, seed), drafts in sorted(loops.items()):
+        found = summarize_loop(drafts, TARGETS[task])
+        curve = " ".join(f"{value:.2f}" for value in found.dice.values())
+        lines.append(
+            f"| {task} | {arm} | {minutes} | {seed} | {FIRST + len(drafts)} | {curve} | "
+            f"{found.until_target:.1f} | {found.voxels:.0%} | {found.path:.0%} | "
+            f"{found.worst:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the rounds that are not finished, and print the summary."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and drafts")
+    parser.add_argument("--tasks", nargs="+", choices=TARGETS, default=list(TARGETS))
+    parser.add_argument("--arms", nargs="+", choices=("loop", "retrained"), default=["loop"])
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["random"])
+    parser.add_argument("--minutes", type=float, default=3.0, help="of each training")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--rounds", type=int, default=LAST - FIRST)
+    parser.add_argument("--table", type=Path, default=TABLE)
+    options = parser.parse_args(arguments)
+    table = ResultsTable(options.table)
+    for seed in options.seeds:
+        for task in options.tasks:
+            for arm in options.arms:
+                for strategy in options.strategies:
+                    loop = Loop(TASKS[task], arm, strategy, options.minutes, seed)
+                    run_loop(loop, options.out, table, FIRST + options.rounds)
+    print(markdown(table.rows()))
+
+
+if __name__ == "__main__":
+    main()
