@@ -26,7 +26,7 @@ _LOGITS = (
     *("fraction", "kept_mean", "inversion", "synthesis", "mixing", "curve", "convolution"),
     *("exchange", "air", "target"),
 )
-_LOGS = ("mean_spread", "gain_spread", "noise", "augmentation")
+_LOGS = ("mean_spread", "gain_spread", "noise", "growth", "augmentation")
 # Smaller steps, since weaker augmentation can look better over a few steps and be worse in the end.
 _FINENESS = {"augmentation": 3.0}
 _LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
@@ -56,6 +56,7 @@ class AppearanceDistribution:
         exchange: probability of the style of another case instead, an unlabeled one if there are.
         air: probability that the darkest region of the background stays the darkest.
         target: probability that means and textures are those of an unlabeled image.
+        growth: standard deviation of the growth of single classes in voxels, see `grow_classes`.
         augmentation: factor on the strengths of the standard augmentation.
     """
 
@@ -72,6 +73,7 @@ class AppearanceDistribution:
     exchange: float = 0.1
     air: float = 0.5
     target: float = 0.5
+    growth: float = 1.5
     augmentation: float = 1.0
 
     @classmethod

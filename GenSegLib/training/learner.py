@@ -70,7 +70,8 @@ class Learner:
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
-        partial_sets = self.sets if self._is_any_partial() else None
+        has_sets = self._is_any_partial() or config.self_training
+        partial_sets = self.sets if has_sets else None
         self.problem.sets = partial_sets
         if preset.class_weighting:  # else voxels need not be counted
             self.problem.class_weights = self._class_weights(preset.class_weighting)
@@ -95,7 +96,9 @@ class Learner:
             partial_sets,
         )
         self.search = self._build_search(has_targets=bool(unlabeled))
-        self.pseudo_labels = PseudoLabels(unlabeled, self.device) if config.self_training else None
+        self.pseudo_labels = (
+            PseudoLabels(unlabeled, classes, self.device) if config.self_training else None
+        )
         self.prefetcher = Prefetcher(self.rng, enabled=self._can_prefetch())
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)
@@ -146,7 +149,7 @@ class Learner:
         cases = self.pseudo_labels.cases
         self.sampler.set_unlabeled(cases)
         if cases and self.sampler.recoloring is not None:
-            self.sampler.recoloring.set_targets(cases, self.config.seed)
+            self.sampler.recoloring.set_targets(cases, self.config.seed, self.classes)
 
     @property
     def validation_cases(self) -> list[TrainingCase]:

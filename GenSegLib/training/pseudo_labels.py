@@ -1,8 +1,9 @@
 """Labels of unlabeled cases, predicted by the averaged segmenter while it trains.
 
 Self-training: the averaged segmenter (the teacher) labels whole unlabeled cases now and then, with
-the postprocessing of predictions, and the segmenter learns from them like from labeled ones. Cases
-on which the teacher is in doubt, such as those of another part of the body, are left out.
+the postprocessing of predictions, and the segmenter learns from them like from labeled ones. Voxels
+that the teacher is in doubt about are ignored; cases that it is in doubt about, such as those of
+another part of the body, are left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_paddi
 START = 0.25  # of the segmenter's training
 INTERVAL = 0.15  # of the training, between two rounds of labels
 MAX_DOUBT = 0.3
+LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
 
 Array = NDArray[Any]
 
@@ -32,7 +34,8 @@ class CasePrediction:
 
     Attributes:
         classes: (*shape) uint8.
-        confidence: probability (*shape) of the most probable class.
+        confidence: probability (*shape) of the most probable class; 0 where postprocessing has
+            changed it.
         coarse: classes at the preset's coarse spacing, if it has one.
     """
 
@@ -49,10 +52,18 @@ class CasePrediction:
 
 @dataclass(frozen=True)
 class RelabeledCase:
-    """A case with another label (*shape); see `TrainingCase` for the rest."""
+    """A case with another label; see `TrainingCase` for the rest.
+
+    Attributes:
+        case: the case.
+        label: (*shape) of classes; their number is the value of ignored voxels.
+        classes: number of classes, background included.
+        coarse: the same at the coarse spacing, if the case has one.
+    """
 
     case: TrainingCase
     label: torch.Tensor
+    classes: int
     coarse: RelabeledCase | None = None
 
     @property
@@ -64,7 +75,7 @@ class RelabeledCase:
         """See `PatchSource`."""
         margins = symmetric_padding(self.label.shape, size)
         label = F.pad(self.label, [edge for margin in reversed(margins) for edge in margin])
-        present = [value for value in label.unique().tolist() if value]
+        present = [value for value in label.unique().tolist() if 0 < value < self.classes]
         voxels = [torch.nonzero(label == value).cpu() for value in present]
         return _RelabeledPatches(self.case.patches(size), label, voxels)
 
@@ -90,11 +101,12 @@ class PseudoLabels:
 
     Args:
         cases: unlabeled cases, whose labels are not read.
+        classes: number of classes, background included.
         device: of the labels.
     """
 
-    def __init__(self, cases: Sequence[TrainingCase], device: torch.device) -> None:
-        self._cases, self._device = list(cases), device
+    def __init__(self, cases: Sequence[TrainingCase], classes: int, device: torch.device) -> None:
+        self._cases, self._classes, self._device = list(cases), classes, device
         self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
         self._doubts: dict[int, float] = {}
         self._next = 0  # case to label
@@ -123,7 +135,9 @@ class PseudoLabels:
         self._due = progress + INTERVAL
 
     def _update_case(self, index: int, prediction: CasePrediction) -> None:
-        found = [prediction.classes, *([] if prediction.coarse is None else [prediction.coarse])]
+        is_sure = prediction.confidence >= LEAST_CONFIDENCE
+        fine = np.where(is_sure, prediction.classes, np.uint8(self._classes))
+        found = [fine, *([] if prediction.coarse is None else [prediction.coarse])]
         labels = (torch.from_numpy(np.array(each)) for each in found)
         self._labels[index] = tuple(label.to(self._device) for label in labels)
         self._doubts[index] = prediction.doubt
@@ -152,8 +166,8 @@ class PseudoLabels:
         case, (label, *coarse) = self._cases[index], self._labels[index]
         small = None
         if case.coarse is not None and coarse:
-            small = RelabeledCase(case.coarse, coarse[0])
-        return RelabeledCase(case, label, small)
+            small = RelabeledCase(case.coarse, coarse[0], self._classes)
+        return RelabeledCase(case, label, self._classes, small)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state from which :meth:`load_state_dict` continues."""

@@ -49,9 +49,9 @@ class Recoloring:
         assert self.donors is not None
         return self.donors.sample(rng, count)[0]
 
-    def set_targets(self, cases: Sequence[DividedCase], seed: int) -> None:
-        """Take contrasts from the regions of labeled cases from now on."""
-        maps = [find_regions(case, seed) for case in cases]
+    def set_targets(self, cases: Sequence[DividedCase], seed: int, class_count: int) -> None:
+        """Take contrasts from the regions of these cases from now on; see `find_regions`."""
+        maps = [find_regions(case, seed, class_count=class_count) for case in cases]
         self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
 
     def cases_of(self, labels: torch.Tensor) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..augmentation.copy_paste import copy_paste
+from ..augmentation.growth import grow_classes
 from ..augmentation.pairs import PairBatch, PairSampler
 from ..augmentation.patches import (
     AnyPatchSampler,
@@ -110,8 +111,12 @@ class BatchSampler:
         images, labels = sampler.sample(self.rng, count - others)
         size, policy = self._preset.patch_size, self.policy
         if self.recoloring is not None:
+            distribution = self.recoloring.distribution
             images, labels = self.recoloring(images, labels, self.rng)
-            policy = policy.scaled(self.recoloring.distribution.augmentation)
+            images, labels = grow_classes(
+                images, labels, self.classes, self._values, distribution.growth, self.rng
+            )
+            policy = policy.scaled(distribution.augmentation)
         if others:
             unlabeled = self._unlabeled_patches.sample(self.rng, others)
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))

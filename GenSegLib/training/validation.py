@@ -84,10 +84,13 @@ class CaseSegmenter:
             for _, _, part in iterate_slabs(self._predictor, image[None], windows):
                 slabs.append(argmax_channel(part[None])[0, 0].byte().cpu().numpy())
                 certain.append(part.amax(0).half().cpu().numpy())
-        labels = self._values[np.concatenate(slabs, axis=windows.along)]
-        labels = postprocess(labels, self._preset, self._values[1:].tolist(), self._regions)
+        found = np.concatenate(slabs, axis=windows.along)
+        confidence = np.concatenate(certain, axis=windows.along)
+        values = self._values[1:].tolist()
+        labels = postprocess(self._values[found], self._preset, values, self._regions)
         classes = np.searchsorted(self._values, labels).astype(np.uint8)
-        return classes, np.concatenate(certain, axis=windows.along)
+        confidence[classes != found] = 0
+        return classes, confidence
 
 
 def class_dices(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:

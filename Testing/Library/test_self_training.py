@@ -83,7 +83,7 @@ def test_batches_of_different_sizes_can_be_mixed() -> None:
 
 
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
-    labels = PseudoLabels([unlabeled_case()], CPU)
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, 10.0)
     images, found = PatchSampler(labels.cases, (48, 32, 8)).sample(rng(), 1)
     assert images.shape == (1, 1, 48, 32, 8)
@@ -96,14 +96,25 @@ def test_cases_that_the_model_is_in_doubt_about_are_left_out_and_named() -> None
         "doubtful": predicted(certainty=0.55),
         "empty": predicted(anything=False),
     }
-    labels = PseudoLabels([unlabeled_case(name) for name in predictions], CPU)
+    labels = PseudoLabels([unlabeled_case(name) for name in predictions], 2, CPU)
     labels.update(lambda case: predictions[case.name], 0.3, 10.0)
     assert len(labels.cases) == 1
     assert labels.doubtful == ["doubtful", "empty"]
 
 
+def test_voxels_that_the_model_is_in_doubt_about_are_ignored() -> None:
+    prediction = predicted()
+    prediction.confidence[10:12, 10:20, 2:4] = 0.5
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
+    labels.update(lambda _: prediction, 0.3, 10.0)
+    patches = labels.cases[0].patches(SHAPE)
+    _, label = patches.cut(tuple(slice(0, size) for size in SHAPE))
+    assert (label[0, 10:12, 10:20, 2:4] == 2).all() and (label[0, 12:20, 10:20, 2:4] == 1).all()
+    assert len(patches.voxels) == 1  # patches are not centered on ignored voxels
+
+
 def test_labels_are_renewed_at_intervals() -> None:
-    labels = PseudoLabels([unlabeled_case()], CPU)
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
     assert not labels.is_due(pseudo_labels.START - 0.01)
     assert labels.is_due(pseudo_labels.START)
     labels.update(lambda _: predicted(), 0.3, 10.0)
@@ -112,7 +123,7 @@ def test_labels_are_renewed_at_intervals() -> None:
 
 
 def test_when_time_is_short_the_next_cases_follow_later() -> None:
-    labels = PseudoLabels([unlabeled_case(name) for name in "abc"], CPU)
+    labels = PseudoLabels([unlabeled_case(name) for name in "abc"], 2, CPU)
     seen: list[str] = []
 
     def predict(case: TrainingCase) -> CasePrediction:
@@ -125,7 +136,7 @@ def test_when_time_is_short_the_next_cases_follow_later() -> None:
 
 
 def test_contrasts_of_a_class_are_those_of_the_same_class_in_unlabeled_images() -> None:
-    labels = PseudoLabels([unlabeled_case()], CPU)
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, 10.0)
     assert set(find_regions(labels.cases[0], 0).classes) == {0, 1}
     means = torch.tensor([[[0.0], [1.0], [5.0]], [[0.0], [2.0], [7.0]]])
