@@ -100,5 +100,5 @@ def _cover(
 ) -> torch.Tensor:
     """Cover images by objects, whose inside has a depth (batch, object, voxel) above 0."""
     mask = (present * torch.sigmoid(depth / _EDGE)).amax(1).reshape(-1, 1, *images.shape[2:])
-    opacity = strength * (0.5 + 0.5 * rng.uniform(len(images), 1, 1, 1))
+    opacity = (strength * (0.5 + 0.5 * rng.uniform(len(images), 1, 1, 1))).clamp(max=1)
     return images + opacity * mask * (color - images)

@@ -32,6 +32,7 @@ INTENSITY_TRANSFORMS = {
     "bias_field": bias_field,
 }
 COLOR_TRANSFORMS = ("saturation", "hue", "white_balance")
+Transform = Callable[[torch.Tensor], torch.Tensor]
 _SENSOR = ("noise", "bias_field")  # after the blur of the optics
 _OPTIONAL = ("time_gain", "speckle", "hair", "highlights")
 
@@ -147,12 +148,15 @@ def augment_intensity(
     """Apply the policy's intensity transforms, each to a random subset of the batch."""
     sigma = float(rng.uniform(1, low=policy.blur[0], high=policy.blur[1]))
     factor = float(rng.uniform(1, low=policy.low_resolution[0], high=policy.low_resolution[1]))
-    named: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    named: dict[str, Transform] = {
         name: partial(apply_transform, name=name, policy=policy, rng=rng)
         for name in INTENSITY_TRANSFORMS
         if getattr(policy, name) > 0
     }
-    optics = [partial(gaussian_blur, sigma=sigma), partial(low_resolution, factor=factor)]
+    optics: list[Transform] = [
+        partial(gaussian_blur, sigma=sigma),
+        partial(low_resolution, factor=factor),
+    ]
     scene = [transform for name, transform in named.items() if name not in _SENSOR]
     sensor = [transform for name, transform in named.items() if name in _SENSOR]
     for transform in (*scene, *optics, *sensor):

@@ -1,9 +1,9 @@
 """Image-label pairs of photos: lesions of other cases, with their surroundings.
 
 Photos show no common anatomy that could be registered. A lesion of case j, turned and scaled, takes
-the place of the lesion of case i, with a margin of its surroundings, whose colors are matched to
-those around the place. The label follows. Compare copy-paste augmentation (Ghiasi et al., CVPR
-2021).
+the place of the lesion of case i, with surroundings that cover that lesion and a margin. Its colors
+are matched to those around the place, and the label follows. Compare copy-paste augmentation
+(Ghiasi et al., CVPR 2021).
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from .spatial import SpatialStrength
 _LIMIT = 24.0  # voxels to which distances from a lesion are known
 _MARGIN, _LEAST_MARGIN = 0.3, 2.0  # of surroundings: relative to the lesion's radius, in voxels
 _SOFTNESS = 0.3  # of the margin, over which the images are mixed
-_LARGEST_GAIN = 1.5  # of contrast when colors are matched
+_LEAST_MATCH, _LARGEST_GAIN = 0.7, 1.5  # of means, and of contrast, when colors are matched
 _FEW_VOXELS = 16
+_LARGEST_SCALE = 2.0  # of a lesion
+_SCATTER = 0.2  # of lesions in photos without one, relative to the patch
 
 
-class Donor(NamedTuple):
-    """A case's lesion in the place of another one.
+class View(NamedTuple):
+    """A case at the points of a patch.
 
     Attributes:
-        image: (1, channel, *shape).
-        label: (1, 1, *shape).
-        distance: from the lesion in voxels, negative within it (1, 1, *shape).
+        image: (1, channel, *shape), 0 outside the case's image.
+        label: (1, 1, *shape), 0 outside the case's image.
+        distance: from the lesion in voxels of the patch, negative within it (1, 1, *shape).
         inside: whether a voxel lies within the case's image (1, 1, *shape).
     """
 
@@ -71,8 +73,7 @@ class TransplantSampler(PairSampler):
         sets: LabelSets | None = None,
     ) -> None:
         self._rotation, self._mirror_axes = rotation, tuple(mirror_axes)
-        counts = [sum(case.voxel_counts().values()) for case in cases]
-        self._radii = [math.sqrt(count / math.pi) for count in counts]
+        self._radii = [_radius(case, classes) for case in cases]
         self._frames: list[tuple[torch.Tensor, torch.Tensor]] = []  # center and last voxel
         settings = PairSettings(limit_mm=_LIMIT * sum(cases[0].spacing) / len(cases[0].spacing))
         super().__init__(
@@ -100,49 +101,63 @@ class TransplantSampler(PairSampler):
         numbers = rng.normal(batch, 4)
         sources, images, labels = [], [], []
         for index, pair in enumerate(chosen):
-            at, (first, second) = points[index : index + 1], self.partners[pair]
-            features = self.features[first].at(self._to_patch(at))
-            image, label = self._divided(features)
-            radius = self._radii[first]
-            source = image
-            if radius > 0:
-                donor = self._donor(second, at, radius, numbers[index])
-                donor = donor._replace(distance=self._distance(features, 1.0))
-                source, _ = self._cover(image, donor, radius, numbers[index])
-            sources.append(source)
-            images.append(image)
-            labels.append(label)
-        parts = [torch.cat(each) for each in (sources, labels, images)]
-        return PairBatch(*parts, self._cases_of(chosen), self._coordinates(points))
+            first, second = self.partners[pair]
+            voxels = self._centered(first, points[index : index + 1])
+            own = self._view(first, voxels)
+            sources.append(own.image)
+            images.append(own.image)
+            labels.append(own.label)
+            if (radius := self._radii[first]) > 0:
+                other = self._placed(second, voxels, radius, numbers[index])
+                other = other._replace(distance=own.distance)
+                sources[-1], _ = self._cover(own, other, radius, numbers[index])
+        source, label, image = map(torch.cat, (sources, labels, images))
+        return PairBatch(source, label, image, self._cases_of(chosen), self._coordinates(points))
 
     def _blend(
         self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         first, second = self.partners[pair]
-        image, label = self._divided(self.features[first].at(self._to_patch(at)))
+        voxels = self._centered(first, at)
+        view = self._view(first, voxels)
         own, other = self._radii[first], self._radii[second]
         if other == 0:
-            return image, label
-        share = min(max(time, 0.0), 1.0)
-        radius = own ** (1 - share) * other**share if own > 0 else other
+            return view.image, view.label
         # the corners of the noise are independent normal numbers
         numbers = noise[0, 0, :: noise.shape[2] - 1, :: noise.shape[3] - 1].flatten()
         numbers = numbers / self.settings.mixing
-        donor = self._donor(second, at, radius, numbers)
-        image, weight = self._cover(image, donor, radius, numbers)
-        return image, torch.where(weight > 0.5, donor.label, label)
+        share = min(max(time, 0.0), 1.0)
+        radius = own ** (1 - share) * other**share if own > 0 else other
+        radius = min(max(radius, other / _LARGEST_SCALE), other * _LARGEST_SCALE)
+        if own == 0:
+            size = torch.tensor(self.patch_size, device=self.device)
+            voxels = voxels - _SCATTER * size * numbers[1:3].to(voxels)
+        donor = self._placed(second, voxels, radius, numbers)
+        distance = torch.minimum(donor.distance, view.distance) if own > 0 else donor.distance
+        image, weight = self._cover(view, donor._replace(distance=distance), radius, numbers)
+        return image, torch.where(weight > 0.5, donor.label, view.label)
 
-    def _donor(self, case: int, at: torch.Tensor, radius: float, numbers: torch.Tensor) -> Donor:
-        """Return a case at canonical points, its lesion scaled to a radius in voxels."""
+    def _centered(self, case: int, at: torch.Tensor) -> torch.Tensor:
+        """Return voxels relative to a case's lesion, of points relative to the image's center."""
+        center, last = self._frames[case]
+        return at.flip(-1) * self.half_size + (last / 2 - center).round()
+
+    def _placed(
+        self, case: int, voxels: torch.Tensor, radius: float, numbers: torch.Tensor
+    ) -> View:
+        """Return a case whose lesion is at the origin, turned and scaled to a radius in voxels."""
         scale = self._radii[case] / radius if self._radii[case] > 0 else 1.0
-        voxels = at.flip(-1) * self.half_size
-        voxels = voxels @ (scale * self._turn(numbers)).to(voxels).T
+        return self._view(case, voxels @ (scale * self._turn(numbers)).to(voxels).T, 1 / scale)
+
+    def _view(self, case: int, voxels: torch.Tensor, scale: float = 1.0) -> View:
+        """Return a case at voxels relative to its lesion (1, *coarse, dims), scaled by a factor."""
         features = self.features[case].at(self._to_patch((voxels / self.half_size).flip(-1)))
         image, label = self._divided(features)
         center, last = self._frames[case]
         places = self._to_patch(voxels) + center
-        inside = ((places >= 0) & (places <= last)).all(-1)[:, None]
-        return Donor(image, label, self._distance(features, 1 / scale), inside)
+        inside = ((places > -1) & (places < last + 1)).all(-1)[:, None]
+        distance = -features[:, :1] * _LIMIT * scale  # that from the background, negated
+        return View(image * inside, label * inside, distance, inside)
 
     def _turn(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return the matrix of a random rotation and mirroring."""
@@ -151,20 +166,23 @@ class TransplantSampler(PairSampler):
         signs = [-1.0 if k in self._mirror_axes and numbers[1 + k] < 0 else 1.0 for k in range(2)]
         return torch.tensor([[cosine, -sine], [sine, cosine]]) * torch.tensor(signs)
 
-    def _distance(self, features: torch.Tensor, scale: float) -> torch.Tensor:
-        """Return the distance from the foreground in voxels: minus that from the background."""
-        return -features[:, :1] * _LIMIT * scale
-
     def _cover(
-        self, image: torch.Tensor, donor: Donor, radius: float, numbers: torch.Tensor
+        self, view: View, donor: View, radius: float, numbers: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return an image with a donor's lesion, and the donor's weight."""
+        """Return the image of a view, covered near the donor's distance 0, and the weight."""
         margin = max(_LEAST_MARGIN, _MARGIN * radius)
-        weight = torch.sigmoid((margin - donor.distance) / (_SOFTNESS * margin)) * donor.inside
-        around = (donor.distance > 0) & (donor.distance < 2 * margin) & donor.inside
-        share = float(torch.sigmoid(2 * numbers[3] + 2))
-        matched = match_colors(donor.image, image, around, share)
-        return torch.lerp(image, matched, weight), weight
+        inside = view.inside & donor.inside
+        weight = torch.sigmoid((margin - donor.distance) / (_SOFTNESS * margin)) * inside
+        around = (donor.distance > 0) & (donor.distance < 2 * margin) & inside
+        share = _LEAST_MATCH + (1 - _LEAST_MATCH) * float(torch.sigmoid(numbers[3]))
+        matched = match_colors(donor.image, view.image, around, share)
+        return torch.lerp(view.image, matched, weight), weight
+
+
+def _radius(case: TrainingCase, classes: int) -> float:
+    """Return the radius of a circle with the area of a case's foreground, in voxels."""
+    counts = case.voxel_counts()
+    return math.sqrt(sum(counts.get(value, 0) for value in range(1, classes)) / math.pi)
 
 
 def match_colors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from .weights import load_segmenter
 
 _OWN = "GenSegLib.networks."
 _SCRIPTS = "scripts"
+_OWN_IMPORT = re.compile(r"^from \.(\w+) import", re.MULTILINE)
 
 _README = """\
 # {title}
@@ -78,13 +80,20 @@ def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
 
 
 def _without_genseg(target: str, folder: Path) -> str:
-    """Return the import path of a class in the bundle; the source of one of GenSeg is copied."""
+    """Return the import path of a class in the bundle; the source of one of GenSeg is copied.
+
+    So is that of the modules beside it that it imports.
+    """
     if not target.startswith(_OWN):
         return target
     module, _, name = target.removeprefix(_OWN).rpartition(".")
-    source = Path(__file__).parents[1] / "networks" / f"{module}.py"
     write_text(folder / _SCRIPTS / "__init__.py", '"""Networks that MONAI does not have."""\n')
-    write_text(folder / _SCRIPTS / f"{module}.py", source.read_text(encoding="utf-8"))
+    sources = Path(__file__).parents[1] / "networks"
+    text = (sources / f"{module}.py").read_text(encoding="utf-8")
+    write_text(folder / _SCRIPTS / f"{module}.py", text)
+    for other in _OWN_IMPORT.findall(text):
+        source = (sources / f"{other}.py").read_text(encoding="utf-8")
+        write_text(folder / _SCRIPTS / f"{other}.py", source)
     return f"{_SCRIPTS}.{module}.{name}"
 
 

@@ -82,7 +82,7 @@ def build_problem(
 def _build_segmenter(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:
     segmenter = build_segmenter(config.network, arguments)
     if config.encoder == "pretrained":
-        load_encoder(segmenter.encoder)
+        load_encoder(segmenter.get_submodule("encoder"))
     return segmenter
 
 

@@ -232,11 +232,11 @@ def pair_sampler(
     """
     if preset.spatial_dims == 2:
         cases = [flat_case(case) for case in cases]
-    settings = {"coordinates": preset.coordinates, "sets": sets}
+    size, coordinates = preset.patch_size, preset.coordinates
     if preset.blending == "transplantation":
         turns = preset.augmentation.rotation, preset.mirror_axes
-        return TransplantSampler(cases, classes, preset.patch_size, rng, *turns, **settings)
-    return PairSampler(cases, classes, preset.patch_size, rng, **settings)
+        return TransplantSampler(cases, classes, size, rng, *turns, coordinates, sets)
+    return PairSampler(cases, classes, size, rng, coordinates=coordinates, sets=sets)
 
 
 def patch_sampler(

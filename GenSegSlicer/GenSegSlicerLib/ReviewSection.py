@@ -204,6 +204,13 @@ def kindText(kind: str) -> str:
         "deformation": _("deformation"),
         "contrast": _("contrast"),
         "gamma": _("gamma"),
+        "saturation": _("saturation"),
+        "hue": _("hue"),
+        "white_balance": _("white balance"),
+        "time_gain": _("time gain"),
+        "speckle": _("speckle"),
+        "hair": _("hair"),
+        "highlights": _("highlights"),
         "noise": _("noise"),
         "bias_field": _("bias field"),
     }.get(kind, kind)

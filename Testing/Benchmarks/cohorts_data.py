@@ -217,9 +217,12 @@ def _keep_values(label: Path, copy: Path, values: Iterable[int]) -> Path:
 
 
 def cohort_labels(cohort: Cohort, folder: Path | None = None) -> dict[str, int]:
-    """Return class names and their values in the label files, without the background."""
+    """Return class names and their values in the label files, without the background.
+
+    Masks of 0 and 255 are read as 0 and 1.
+    """
     if cohort.spatial_dims == 2:
-        return {"foreground": 255}
+        return {"foreground": 1}
     known = _description((folder or data_folder()) / cohort.name)["labels"]
     # Decathlon: value -> name; nnU-Net: name -> value
     pairs = [(n, v) if isinstance(v, int) else (v, int(n)) for n, v in known.items()]

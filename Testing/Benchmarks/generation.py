@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,12 @@ from cohorts_data import (
     split_cohort,
     write_cases,
 )
-from measuring import RESULTS, finish_training, genseg
+from jobs import predict_cases, run_missing
+from measuring import RESULTS, finish_training
 from results_table import ResultsTable, markdown
 
 TABLE = RESULTS / "generation.csv"
+_MASK = 127  # masks of pictures have 0 and 255
 ARMS: dict[str, tuple[str, ...]] = {
     "plain": ("--generator", "none", "--set", "augmentation_transforms=geometric"),
     "augmented": ("--generator", "none"),
@@ -115,12 +118,17 @@ class Job:
         """Name of the job's folder."""
         return f"{self.task}-{self.arm}-{self.minutes:g}min-{self.seed}"
 
-    def key(self, test: str) -> dict[str, object]:
-        """Return the columns that identify a test of the job in the table."""
+    @property
+    def key(self) -> dict[str, object]:
+        """The columns that identify the job in the table, with its own test cases."""
+        return self.row(TASKS[self.task].cohort.name)
+
+    def row(self, test: str) -> dict[str, object]:
+        """Return the columns that identify a test of the job."""
         task = TASKS[self.task]
-        key: dict[str, object] = {"train": task.cohort.name, "test": test, "arm": self.arm}
-        key |= {"encoder": "scratch", "labeled": task.labeled, "seed": self.seed}
-        return {**key, "task": self.task, "minutes": f"{self.minutes:g}"}
+        row: dict[str, object] = {"train": task.cohort.name, "test": test, "arm": self.arm}
+        row |= {"encoder": "scratch", "labeled": task.labeled, "seed": self.seed}
+        return {**row, "task": self.task, "minutes": f"{self.minutes:g}"}
 
 
 def run_job(job: Job, out: Path) -> list[dict[str, object]]:
@@ -132,11 +140,11 @@ def run_job(job: Job, out: Path) -> list[dict[str, object]]:
     seconds, run = train(job, split, tests, folder)
     rows: list[dict[str, object]] = []
     for test, cases in tests.items():
-        predictions = predict(run, cases, folder / test)
+        predictions = predict_cases(run, cases, folder / test)
         for case in cases:
             for name, score in scores(task, test, case, predictions).items():
                 row = {"case": case.name, "label": name, "dice": f"{score:.4f}"}
-                rows.append({**job.key(test), **row, "train_seconds": round(seconds)})
+                rows.append({**job.row(test), **row, "train_seconds": round(seconds)})
     return rows
 
 
@@ -172,23 +180,13 @@ def own_cases(split: Split) -> tuple[CohortCase, ...]:
     return split.unlabeled or split.test
 
 
-def predict(run: Path, cases: Sequence[CohortCase], folder: Path) -> Path:
-    """Segment the images of these cases; return the folder of the predictions."""
-    images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    for case in cases:
-        link = images / case.images[0].name
-        link.unlink(missing_ok=True)
-        link.symlink_to(case.images[0])
-    genseg("predict", run / "model", images, "--out", folder / "predictions", "--overwrite")
-    return folder / "predictions"
-
-
 def scores(task: Task, test: str, case: CohortCase, predictions: Path) -> dict[str, float]:
     """Return the Dice of each class that the case or its prediction has."""
     assert case.label is not None
     predicted = read(next(predictions.glob(f"{case.name}.*")))
     reference = read(case.label)
+    if task.cohort.spatial_dims == 2:
+        reference = (reference > _MASK).astype(np.uint8)
     return {
         name: 2 * overlap / size
         for name, (ours, theirs) in task.values_in(test).items()
@@ -219,14 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
+    jobs = [
+        Job(task, arm, options.minutes, seed)
+        for seed in options.seeds
+        for task in options.tasks
+        for arm in options.arms
+    ]
     table = ResultsTable(options.table)
-    for seed in options.seeds:
-        for task in options.tasks:
-            for arm in options.arms:
-                job = Job(task, arm, options.minutes, seed)
-                if not table.has(**job.key(TASKS[task].cohort.name)):
-                    table.append(run_job(job, options.out))
-                    print(f"{job.folder_name} done", flush=True)
+    run_missing(jobs, table, partial(run_job, out=options.out))
     print(markdown(table.rows(), "augmented"))
 
 

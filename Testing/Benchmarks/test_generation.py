@@ -44,7 +44,7 @@ def test_the_scans_to_be_segmented_are_the_unlabeled_ones() -> None:
 
 
 def test_jobs_differ_by_their_minutes_and_tests() -> None:
-    keys = [Job("cardiac", "genseg", minutes, 0).key("cardiac") for minutes in (1, 15)]
+    keys = [Job("cardiac", "genseg", minutes, 0).key for minutes in (1, 15)]
     assert keys[0] != keys[1]
 
 

@@ -19,6 +19,7 @@ from grids import make_affine
 from tiny_models import PRESET, tiny_metadata, tiny_state
 
 from GenSegLib.cli import main
+from GenSegLib.config import PRETRAINABLE
 from GenSegLib.data.image_io import Volume, on_same_grid, read_label, write_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.models import export_bundle, export_onnx
@@ -35,6 +36,7 @@ SHORT = {
     "attention-unet": {"channels": [4, 8, 16, 32]},
     "unetr": {"feature_size": 4, "hidden_size": 24, "mlp_dim": 48, "num_heads": 2},
     "swin-unetr": {"feature_size": 12, "depths": [2, 1, 1, 1]},
+    "swin-unet": {"embedding": 12, "heads": [1, 2, 3]},
     "deeplab": {"widths": [8, 8, 16]},
 }
 CLEANED = replace(PRESET, largest_component=True, fill_holes=True)
@@ -44,7 +46,7 @@ SLICES = replace(PRESET, spatial_dims=2, patch_size=(16, 16), spacing=None, mirr
 def save_model_of(name: str, folder: Path, preset: Preset = CLEANED, **changes: Any) -> Path:
     """A narrow network of the registry with random weights."""
     dims, channels = preset.spatial_dims, preset.input_channels
-    args = {**segmenter_args(name, channels, 3, dims, preset.patch_size), **SHORT[name]}
+    args = {**segmenter_args(name, channels, 3, dims, preset.patch_size), **SHORT.get(name, {})}
     torch.manual_seed(0)
     metadata = tiny_metadata(
         preset, network=name, network_target=segmenter_target(name), network_args=args, **changes
@@ -69,7 +71,7 @@ def test_onnxruntime_computes_what_the_model_does(tmp_path: Path, name: str) -> 
         wanted = torch.softmax(network(image), dim=1)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert difference < 1e-4
-    assert any_size == (name not in ("unetr", "swin-unetr"))
+    assert any_size == (name not in ("unetr", "swin-unetr", "swin-unet"))
 
 
 @pytest.mark.parametrize("context", [0, 1])
@@ -119,8 +121,8 @@ def test_an_onnx_file_that_differs_is_discarded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = save_model_of("unet", tmp_path / "model")
-    run = export_onnx._Session.__call__
-    monkeypatch.setattr(export_onnx._Session, "__call__", lambda *args: run(*args) + 0.01)
+    run = export_onnx.OnnxSession.__call__
+    monkeypatch.setattr(export_onnx.OnnxSession, "__call__", lambda *args: run(*args) + 0.01)
     assert export(model, "--format", "onnx", "--out", tmp_path / "a.onnx") == 2
     assert "differs from the model by 0.01 and was discarded" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
@@ -144,7 +146,7 @@ def test_a_bundle_that_differs_is_discarded(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
-@pytest.mark.parametrize("name", ["unetr", "deeplab"])
+@pytest.mark.parametrize("name", ["unetr", "deeplab", "swin-unet"])
 def test_the_source_of_networks_outside_monai_is_included(tmp_path: Path, name: str) -> None:
     model = save_model_of(name, tmp_path / "model")
     (tmp_path / "bundle").mkdir()
@@ -153,6 +155,16 @@ def test_the_source_of_networks_outside_monai_is_included(tmp_path: Path, name: 
     assert config["network_def"]["_target_"].startswith("scripts.")
     assert "GenSegLib" not in json.dumps(config)
     assert "scripts" not in sys.modules
+
+
+@pytest.mark.parametrize("name", list(dict.fromkeys(PRETRAINABLE.values())))
+def test_a_network_with_a_pretrained_encoder_is_exported(tmp_path: Path, name: str) -> None:
+    preset = replace(SLICES, patch_size=(64, 64), multiple=32)
+    model = save_model_of(name, tmp_path / "model", preset)
+    (tmp_path / "bundle").mkdir()
+    assert export_bundle.export_bundle(model, tmp_path / "bundle") == 0
+    difference, any_size = export_onnx.export_onnx(model, tmp_path / "a.onnx")
+    assert difference < 1e-3 and any_size
 
 
 def test_code_in_the_network_target_is_not_run(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_optional_labels_are_those_of_the_cases(name: str) -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_names() -> None:
-    with pytest.raises(GenSegError, match=r"unknown preset 'kidney'; choose generic-2d, .*liver"):
+    with pytest.raises(GenSegError, match=r"unknown preset 'kidney'; choose .*generic-2d, .*liver"):
         load_preset("kidney")
 
 

