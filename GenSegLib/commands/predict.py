@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
 
     measured: list[Measurement] | None = [] if args.measure else None
     with open_event_log(args) as events:
-        predict_files(
+        files = predict_files(
             model,
             images,
             args.out,
@@ -122,4 +122,4 @@ def run(args: argparse.Namespace) -> None:
     if measured is not None:
         ct = ModelMetadata.load(model).preset.modality == "CT"
         print(format_measurements(measured, "HU" if ct else ""))
-    print(f"{len(images)} segmentations are in {args.out}")
+    print(f"{len(files)} segmentations are in {args.out}")

@@ -13,7 +13,9 @@ from ..errors import GenSegError
 from ..images.file_names import image_stem, is_raster_file
 from ..images.volume import MAX_CHANNELS, Volume, on_same_grid
 from .image_io import read_image
-from .pairing import group_channels
+from .pairing import group_channels, missing_channels
+
+_DIGITS = 4  # of the number of a channel
 
 
 def read_channels(
@@ -50,6 +52,20 @@ def read_channels(
             "are supported; leave some out"
         )
     return replace(first, array=array, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) -> None:
+    """Check that no file of an image's channels is missing.
+
+    Raises:
+        GenSegError: the image has fewer channels; the message names the missing file.
+    """
+    missing = missing_channels([image_stem(path) for path in paths], channels)
+    if missing and len(image.array) < channels:
+        number = int(missing[0][-_DIGITS:])
+        raise GenSegError(
+            f"{paths[0]}: channel {number}, the file {missing[0]}, is missing; add it to the folder"
+        )
 
 
 def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:

@@ -26,13 +26,14 @@ def split_clips(
         labels: label files by name.
 
     Returns:
-        Images, labels, and a note for each clip.
+        Images, labels, and a note of how many frames are labeled.
 
     Raises:
         GenSegError: a clip or its label cannot be read, or the label has another number of slices.
     """
     found_images: dict[str, Path] = {}
-    found_labels, notes = dict(labels), []
+    found_labels = dict(labels)
+    counts: dict[str, tuple[int, int]] = {}
     for name, path in images.items():
         frames = _count_frames(path)
         if frames == 1:
@@ -47,11 +48,18 @@ def split_clips(
                 image_stem(frame_path(path, number)): frame_path(label, number)
                 for number in numbers
             }
-        labeled = len(paths.keys() & found_labels.keys())
-        notes.append(
-            f"{path.name}: {labeled} of {frames} frames are labeled; the others count as unlabeled"
-        )
-    return found_images, found_labels, tuple(notes)
+        counts[path.name] = (len(paths.keys() & found_labels.keys()), frames)
+    return found_images, found_labels, _notes(counts)
+
+
+def _notes(counts: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
+    """Describe the labeled frames and all frames of clips."""
+    if not counts:
+        return ()
+    labeled, frames = (sum(numbers) for numbers in zip(*counts.values()))
+    name, (first, of) = next(iter(counts.items()))
+    example = f" (of {name} {first} of {of})" if len(counts) > 1 else f" of {name}"
+    return (f"{labeled} of {frames} frames{example} are labeled; the others count as unlabeled",)
 
 
 def _count_frames(path: Path) -> int:

@@ -50,6 +50,19 @@ def group_channels(images: Sequence[str], channels: int) -> dict[str, list[str]]
     return cases
 
 
+def missing_channels(images: Iterable[str], channels: int) -> list[str]:
+    """Return the names of the images that a case lacks of its channels 0 to `channels` - 1.
+
+    Args:
+        images: names without suffix; the result is empty if they have no channel numbers.
+        channels: of a case.
+    """
+    matches = [match for image in images if (match := _CHANNEL.fullmatch(image))]
+    found = {int(match[2]) for match in matches}
+    absent = (k for k in range(channels) if k not in found)
+    return [f"{matches[0][1]}_{k:04d}" for k in absent] if matches else []
+
+
 def require_equal_channels(
     cases: Mapping[str, Sequence[str]], channels: int = 0, names: Sequence[str] = ()
 ) -> None:

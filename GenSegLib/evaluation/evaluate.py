@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
 from ..data.image_io import Volume, read_label, read_segment_names
@@ -42,7 +44,7 @@ def evaluate_folders(
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
     they are. Cropped files and files in other axes are compared in physical space. Voxels and
     classes that nobody annotated in a reference do not count; a class that includes others is
-    scored with them.
+    scored with them. The frames of a clip (DICOM SEG) are scored one by one.
 
     Args:
         predictions: folder of label volumes.
@@ -68,20 +70,27 @@ def evaluate_folders(
             events.progress("evaluate", done, len(pairs))
         predicted, expected = _read_pair(case, prediction, reference, given)
         hidden = given.annotation(reference).names_with(ClassState.NOT_ANNOTATED, known.values())
-        scores = case_scores(
-            predicted.array[0],
-            expected.array[0],
-            known,
-            expected.spacing,
-            regions,
-            [value for value, name in known.items() if name in hidden],
-        )
-        results.append(CaseResult(case, tuple(scores)))
+        hidden_values = [value for value, name in known.items() if name in hidden]
+        for name, one, other in _images(case, predicted, expected):
+            scores = case_scores(one, other, known, expected.spacing, regions, hidden_values)
+            results.append(CaseResult(name, tuple(scores)))
         grids.add((expected.unit, expected.is_2d))
     if events:
         events.progress("evaluate", len(pairs), len(pairs))
     unit = "px" if any(unit == "px" for unit, _ in grids) else "mm"
     return Evaluation(known, tuple(results), unit, is_2d=all(flat for _, flat in grids))
+
+
+def _images(
+    case: str, predicted: Volume, expected: Volume
+) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """Yield names and label values (x, y, z) of what is compared; of a clip, its frames."""
+    if not expected.is_stack:
+        yield case, predicted.array[0], expected.array[0]
+        return
+    for k in range(expected.shape[2]):
+        one, other = (volume.array[0, ..., k : k + 1] for volume in (predicted, expected))
+        yield f"{case}_frame{k + 1:03d}", one, other
 
 
 def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
@@ -144,13 +153,16 @@ def _read_pair(
     try:
         if annotation.only_slices or annotation.scribbles:
             # a file may hold a part of the image; what is not annotated depends on the whole
-            return predicted, read(reference, predicted, annotation=annotation)
-        return place_together(predicted, expected)
+            placed = predicted, read(reference, predicted, annotation=annotation)
+        else:
+            placed = place_together(predicted, expected)
     except GenSegError as error:
         raise GenSegError(
             f"case {case}: prediction and reference have different grids "
             f"({_describe(predicted)}; {_describe(expected)}): {error}"
         ) from None
+    # files other than DICOM SEG do not say that their slices are frames
+    return placed[0], replace(placed[1], is_stack=predicted.is_stack or expected.is_stack)
 
 
 def _require_same_values(

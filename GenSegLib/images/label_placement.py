@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,7 @@ def place_together(label: Volume, reference: Volume) -> tuple[Volume, Volume]:
     Raises:
         GenSegError: as `place_label`; or less than half of the smaller grid is in the other.
     """
+    reference = _with_all_frames(reference, label)
     found = _on_grid(label, reference)
     if found is not None:
         return found.volume, reference
@@ -98,6 +99,7 @@ def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:
     Raises:
         GenSegError: the label has no position.
     """
+    label = _with_all_frames(label, image)
     for k, (own, grid) in enumerate(_forms(label, image)):
         if on_same_grid(Volume(label.array, own), Volume(image.array, grid)):
             return PlacedLabel(Volume(label.array, image.affine), (_OTHER_FORM,) if k else ())
@@ -106,6 +108,15 @@ def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:
         return PlacedLabel(Volume(label.array, image.affine))
     _require_position(label, image)
     return None
+
+
+def _with_all_frames(label: Volume, image: Volume) -> Volume:
+    """Return the label of a clip with all frames; a DICOM SEG ends with the last labeled one."""
+    missing = image.shape[2] - label.shape[2]
+    if missing <= 0 or label.unit != "px" or not (label.is_stack or image.is_stack):
+        return label
+    array = np.pad(label.array, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    return replace(label, array=array, is_stack=True)
 
 
 def _forms(label: Volume, image: Volume) -> list[tuple[Array, Array]]:

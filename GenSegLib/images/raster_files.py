@@ -108,7 +108,7 @@ def write_raster(path: Path, array: Array) -> None:
 def _save_png(path: Path, image: Image.Image) -> None:
     def write(temporary: Path) -> None:
         image.save(temporary, format="PNG")
-        with Image.open(temporary) as written:
+        with _without_warnings(), Image.open(temporary) as written:
             written.load()
 
     write_verified(path, write)
@@ -139,11 +139,9 @@ def write_raster_label(
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture of a supported kind; its pixels are decoded within the block."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of many pixels, and of unusual metadata
-            with Image.open(path) as image:
-                _require_supported(path, image)
-                yield image
+        with _without_warnings(), Image.open(path) as image:
+            _require_supported(path, image)
+            yield image
     except Image.DecompressionBombError:
         raise GenSegError(f"{path}: too many pixels for one picture; crop or shrink it") from None
     except FileNotFoundError:
@@ -154,6 +152,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             f"({str(error).splitlines()[0] if str(error) else 'unknown format'}); copy or export "
             "the file again"
         ) from None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Suppress warnings of many pixels and of unusual metadata."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _require_supported(path: Path, image: Image.Image) -> None:

@@ -13,6 +13,7 @@ Light: imports the standard library alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -156,6 +157,8 @@ def _preprocessing(preset: Preset) -> list[Config]:
         crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
     if preset.spacing is not None:
+        if is_for_pictures(preset) and max(preset.spacing) > 1:
+            steps.append(_on("image", "GaussianSmoothd", sigma=_antialiasing(preset.spacing)))
         steps.append(_on("image", "Spacingd", pixdim=_spacing(preset), mode="bilinear"))
     steps += _normalization(preset)
     steps.append(_on("image", "DivisiblePadd", k=_multiples(preset)))
@@ -173,6 +176,14 @@ def _reading(preset: Preset) -> list[Config]:
         _on("image", "LoadImaged", ensure_channel_first=True),
         _on("image", "Orientationd", axcodes=preset.orientation, labels=None),
     ]
+
+
+def _antialiasing(spacing: Sequence[float]) -> list[float]:
+    """Return standard deviations that make up for linear instead of averaging downsampling.
+
+    A triangle filter with the half-width s has the variance s**2 / 6; see `images.resampling`.
+    """
+    return [round(math.sqrt(max(0.0, step**2 - 1) / 6), 4) for step in spacing]
 
 
 def _spacing(preset: Preset) -> list[float]:

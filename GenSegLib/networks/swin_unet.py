@@ -82,7 +82,8 @@ class SwinUNet(nn.Module):
             x = stage(x)
             if level < len(self.merge):
                 skips.append(x)
-                x = self.merge[level](x.movedim(1, -1)).movedim(-1, 1)
+                last = x.ndim - 1  # the ONNX exporter knows no negative axis here
+                x = self.merge[level](x.movedim(1, last)).movedim(last, 1)
         for level in reversed(range(len(self.decoder))):
             x = self.join[level](torch.cat([skips[level], self.expand[level](x)], dim=1))
             x = self.decoder[level](x)

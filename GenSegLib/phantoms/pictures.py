@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..images.volume import LPS_TO_RAS, Volume
 from .rendering import smooth_field
-from .shapes import Array, ellipsoid, rotate
+from .shapes import Array, rotate
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Canvas:
     def outline(
         self, center: tuple[float, float], radii: tuple[float, float], roughness: float
     ) -> Array:
-        """Signed distance in pixels, negative inside, to a rotated ellipse with an uneven border.
+        """Distance in pixels, negative inside, to a rotated ellipse with an uneven border.
 
         Args:
             center: x and y.
@@ -55,17 +55,20 @@ class Canvas:
         """
         x, y = self.places
         turned = rotate(x - center[0], y - center[1], self.rng.uniform(0, np.pi))
-        distance = ellipsoid(turned, radii)
         size = min(radii)
+        distance = size * (np.hypot(turned[0] / radii[0], turned[1] / radii[1]) - 1)
         uneven = 0.5 * self.field(0.9 * size) + 0.2 * self.field(max(5.0, 0.3 * size))
         return distance + roughness * size * uneven
 
 
 def as_case(picture: Array, mask: Array) -> tuple[Volume, Volume]:
-    """Return a picture (x, y) or (x, y, color) of 0 to 255 and its mask as image and label."""
+    """Return a picture (x, y) or (x, y, color) of 0 to 255 and its mask as image and label.
+
+    Holes are a part of the lesion, as people draw it.
+    """
     colors = picture[..., np.newaxis] if picture.ndim == 2 else picture
     array = np.clip(np.rint(colors), 0, 255).astype(np.uint8).transpose(2, 0, 1)[..., np.newaxis]
-    label = mask.astype(np.int16)[np.newaxis, ..., np.newaxis]
+    label = ndimage.binary_fill_holes(mask).astype(np.int16)[np.newaxis, ..., np.newaxis]
     image, drawn = (
         Volume(values, LPS_TO_RAS.copy(), has_position=False, unit="px")
         for values in (array, label)

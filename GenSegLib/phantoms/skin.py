@@ -46,10 +46,10 @@ def _paint_skin(canvas: Canvas) -> Array:
     rng = canvas.rng
     tone = _between(_SKINS, float(rng.beta(1.2, 2.5)))
     redness = np.array([1.03, 0.92, 0.92], np.float32) ** rng.uniform(-0.5, 2.5)
-    shade = 0.05 * canvas.field(120) + 0.025 * canvas.field(30) + 0.012 * canvas.texture(0.8, 3)
+    shade = 0.12 * canvas.field(120) + 0.04 * canvas.field(30) + 0.012 * canvas.texture(0.8, 3)
     picture = tone * redness * (1 + shade[..., np.newaxis])
     spots = np.clip(canvas.field(25) + 0.4 * canvas.field(8) - rng.uniform(0.9, 1.6), 0, 0.5)
-    return _blend(picture, 0.4 * spots, picture * (0.85, 0.72, 0.65))
+    return _blend(picture, 0.7 * spots, picture * (0.85, 0.72, 0.65))
 
 
 def _lesion_outline(canvas: Canvas) -> Array:
@@ -74,7 +74,7 @@ def _paint_lesion(canvas: Canvas, picture: Array, distance: Array) -> Array:
     color = color * (1 + network[..., np.newaxis])
     softness = rng.uniform(1.0, 6.0)
     ragged = distance + 0.35 * softness * canvas.texture(1.2, 5)
-    density = rng.uniform(0.65, 0.97) * (0.9 + 0.15 * np.clip(-distance / 20, 0, 1))
+    density = rng.uniform(0.45, 0.97) * (0.9 + 0.15 * np.clip(-distance / 20, 0, 1))
     return _blend(picture, density / (1 + np.exp(2 * ragged / softness)), color)
 
 
@@ -98,7 +98,7 @@ def _photograph(canvas: Canvas, picture: Array) -> Array:
     rng, (width, height) = canvas.rng, canvas.size
     x, y = canvas.places
     radius = np.hypot(x - width / 2, y - height / 2) / np.hypot(width / 2, height / 2)
-    gain = rng.uniform(0.85, 1.08) * (1 - rng.uniform(0, 0.3) * radius**2)
+    gain = rng.uniform(0.85, 1.08) * (1 - rng.uniform(0, 0.45) * radius**2)
     if rng.random() < 0.25:
         gain = gain / (1 + np.exp(60 * (radius - rng.uniform(0.78, 0.95))))
     balance = 1 + rng.normal(0, 0.03, 3)

@@ -95,7 +95,8 @@ class Candidate:
     def describe(self) -> str:
         """Return such as "2-D slices of 128 x 112 at 2 mm"."""
         patch = " x ".join(map(str, self.preset.patch_size))
-        return f"{self.kind} of {patch} at {format_spacing(self.preset.spacing or (), self.unit)}"
+        kind = "2-D images" if self.unit == "px" else self.kind
+        return f"{kind} of {patch} at {format_spacing(self.preset.spacing or (), self.unit)}"
 
 
 @dataclass(frozen=True)

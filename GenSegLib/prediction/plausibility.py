@@ -43,8 +43,9 @@ def grid_warnings(
         low: smallest value of the image.
         high: largest value of the image.
         shape: voxels along each axis, in any order of the axes.
-        spacing: voxel size along each axis in mm, in the same order.
+        spacing: voxel size along each axis in mm or pixels, in the same order.
     """
+    shape, spacing = _in_plane(metadata, shape, spacing)
     if low == high:
         return [f"all voxels are {low:g}: there is nothing to segment"]
     grid = _spacing_warning(metadata, spacing) or _extent_warning(metadata, shape, spacing)
@@ -52,6 +53,20 @@ def grid_warnings(
     modality = "" if preset.intensity.kind == "robust" else preset.modality  # any is expected
     found = (_modality_warning(modality, low, high), grid)
     return [warning for warning in found if warning]
+
+
+def _in_plane(
+    metadata: ModelMetadata, shape: Sequence[int], spacing: Sequence[float]
+) -> tuple[Sequence[int], Sequence[float]]:
+    """Return the axes of a 2-D image, in pixels if the model's lengths are."""
+    if 1 in shape:
+        across = max(k for k, size in enumerate(shape) if size == 1)
+        shape, spacing = (
+            [value for k, value in enumerate(values) if k != across] for values in (shape, spacing)
+        )
+    if metadata.preset.unit == "px":
+        spacing = [step / min(spacing) for step in spacing]
+    return shape, spacing
 
 
 def volume_warnings(label: Volume, metadata: ModelMetadata) -> list[str]:
@@ -101,12 +116,13 @@ def _modality_warning(modality: str, low: float, high: float) -> str:
 
 def _spacing_warning(metadata: ModelMetadata, spacing: Sequence[float]) -> str:
     expected = metadata.spacing or metadata.preset.spacing
-    if expected is None:
+    if expected is None or metadata.preset.unit == "px":
         return ""
+    expected = tuple(sorted(expected)[: len(spacing)])
     ratio = np.sort(spacing)[: len(expected)] / np.sort(expected)
     if (ratio < _MAX_SPACING_RATIO).all() and (ratio > 1 / _MAX_SPACING_RATIO).all():
         return ""
-    own, model = _millimeters(spacing), _millimeters(expected)
+    own, model = _lengths(spacing), _lengths(expected)
     return f"the spacing is {own}, far from the model's {model}; check the image's spacing"
 
 
@@ -121,13 +137,14 @@ def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequ
     if len(step) > len(size):  # the typical spacing of the cases: slices are the coarsest
         step = tuple(sorted(step)[: len(size)])
     shown, patch = np.multiply(shape, spacing), np.multiply(size, step)
+    unit = metadata.preset.unit
     if (np.sort(shown)[-len(patch) :] >= _MIN_VIEW_FRACTION * np.sort(patch)).all():
         return ""
     return (
-        f"the image covers {_millimeters(shown)}, much less than the model's patch of "
-        f"{_millimeters(patch)}; check that it shows the whole structure"
+        f"the image covers {_lengths(shown, unit)}, much less than the model's patch of "
+        f"{_lengths(patch, unit)}; check that it shows the whole structure"
     )
 
 
-def _millimeters(lengths: Sequence[float] | np.ndarray) -> str:
-    return " x ".join(f"{length:.3g}" for length in lengths) + " mm"
+def _lengths(lengths: Sequence[float] | np.ndarray, unit: str = "mm") -> str:
+    return " x ".join(f"{length:.3g}" for length in lengths) + f" {unit}"

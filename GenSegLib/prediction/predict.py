@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..data.channels import group_files, read_channels
+from ..data.channels import group_files, read_channels, require_all_channels
 from ..data.image_io import write_image, write_label
 from ..dicom import seg_writer
 from ..dicom.files import is_dicom_file, is_planar_file
@@ -144,6 +144,7 @@ class _PredictionJob:
         self.progress.start_image(path.name)
         try:
             image = read_channels(paths, dtype=None)
+            require_all_channels(paths, image, self.predictor.metadata.preset.channels)
             prediction = self._segment(path, image)
             with self.results.result() as folder:
                 _write(prediction, folder / file_name, path, self.predictor.metadata)

@@ -20,7 +20,7 @@ PLANES = ("axial", "coronal", "sagittal")
 _AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 _IN_PLANE = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
 DEFAULT_COLOR: Color = (255, 210, 0)
-_COLORS = 3
+_COLORS, _WHITE = 3, 255
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,12 @@ def tile(
         _contour_paths(_to_screen(np.take(each.label, index, axis)), each.dashed, colors)
         for each in contours
     )
+    filled = (
+        f' style="aspect-ratio: {size[0]:g} / {size[1]:g}"' if image.shape[1 + axis] == 1 else ""
+    )
     return (
-        f'<svg class="tile" viewBox="0 0 {size[0]:g} {size[1]:g}" preserveAspectRatio="xMidYMid">'
+        f'<svg class="tile"{filled} viewBox="0 0 {size[0]:g} {size[1]:g}" '
+        'preserveAspectRatio="xMidYMid">'
         f'<image width="{size[0]:g}" height="{size[1]:g}" preserveAspectRatio="none" '
         f'href="{_png(picture, window)}"/>'
         f'<g class="contours" fill="none" transform="scale({across:g} {down:g})">{paths}</g></svg>'
@@ -98,9 +102,17 @@ def largest_section(label: Array, axis: int) -> int:
 
 
 def display_window(image: Array, fixed: tuple[float, float] | None = None) -> tuple[float, float]:
-    """Return the values for black and white: a fixed window for raw CT, else percentiles."""
+    """Return the values for black and white: fixed for raw CT and photos, else percentiles.
+
+    Args:
+        image: (x, y, z), or (channel, x, y, z) with three channels for a photo.
+        fixed: window of CT.
+    """
     if fixed is not None and image.min() < fixed[0] - 50:
         return fixed
+    is_photo = image.ndim == 4 and len(image) == _COLORS
+    if is_photo and image.min() >= 0 and 1 < image.max() <= _WHITE:
+        return (0.0, float(_WHITE))
     low, high = (float(value) for value in np.percentile(image, (0.5, 99.7)))
     return (low, high) if high > low else (low, low + 1.0)
 

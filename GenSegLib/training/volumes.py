@@ -11,7 +11,7 @@ from ..data.volume_ranges import Volumes, to_ml
 
 
 def case_volumes(cases: Sequence[TrainingCase], sets: LabelSets) -> dict[str, Volumes]:
-    """Return the volume of each label value in ml by case; 2-D cases are left out.
+    """Return the volume of each label value in ml by case; 2-D images are left out.
 
     The volume of a class includes those of classes within it. It is NaN where it is not known: in
     cases with ignored voxels, and for classes that nobody annotated.
@@ -22,7 +22,7 @@ def case_volumes(cases: Sequence[TrainingCase], sets: LabelSets) -> dict[str, Vo
     """
     volumes = {}
     for case in cases:
-        if len(case.spacing) == 3:
+        if 1 not in case.shape:
             counts = case.voxel_counts()
             voxels = {
                 value: _region_count(counts, k, sets) for k, value in enumerate(sets.names, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.data.channels import group_files, read_channels
+from GenSegLib.data.channels import group_files, read_channels, require_all_channels
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
@@ -56,6 +56,14 @@ def test_files_are_grouped_as_the_model_has_channels() -> None:
     paths = [Path(f"x/{name}.nii.gz") for name in ("a_0000", "a_0001", "b")]
     assert list(group_files(paths, 1).values()) == [[path] for path in paths]
     assert group_files(paths, 2) == {"x/a": paths[:2], "x/b.nii.gz": paths[2:]}
+
+
+def test_a_missing_channel_is_named() -> None:
+    one = Volume(np.zeros((1, 4, 4, 4)), np.eye(4))
+    with pytest.raises(GenSegError, match=r"b_0000.nii: channel 1, the file b_0001, is missing"):
+        require_all_channels([Path("x/b_0000.nii")], one, 2)
+    require_all_channels([Path("x/b_0000.nii")], one, 1)
+    require_all_channels([Path("x/four.nii")], one, 2)  # the model says how many it expects
 
 
 def test_a_case_with_other_channels_is_an_error(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from GenSegLib.cases import Role
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import read_image, read_label, write_label
 from GenSegLib.data.layouts import list_images, read_cases
+from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
+from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.images.file_names import frame_path
 from GenSegLib.images.volume import Volume
 from GenSegLib.prediction.predict import predict_files
@@ -139,7 +141,7 @@ def test_each_frame_of_a_clip_is_a_case_of_one_person(tmp_path: Path) -> None:
         "a_frame004": Role.UNLABELED,
     }
     assert {case.person for case in cases.cases} == {"a"}
-    assert "a.dcm: 2 of 4 frames are labeled; the others count as unlabeled" in cases.notes
+    assert "2 of 4 frames of a.dcm are labeled; the others count as unlabeled" in cases.notes
     checks = check_cases(replace(cases, labels={1: "square"}))
     assert [check.errors for check in checks] == [()] * 4
     assert [check.voxels.get(1) for check in checks] == [15 * 20, 17 * 18, None, None]
@@ -222,3 +224,22 @@ def test_predictions_of_a_radiograph_are_a_seg_or_a_palette_png(
         assert written.name == name
         found = read_label(written, image).array > 0
         assert (found == (image.array > 100)).mean() > 0.95
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".seg.nrrd"])
+def test_the_frames_of_a_clip_are_scored_one_by_one(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = clip(tmp_path / "a.dcm")
+    predict_files(model, [path], tmp_path / "out", device="cpu", suffix=".dcm")
+    reference, labels = tmp_path / "truth" / f"a{suffix}", {1: "Bright"}
+    if suffix == ".dcm":
+        write_segmentation(reference, squares(path, (0, 1)), path, SegmentDescriptions(labels))
+    else:
+        write_label(reference, squares(path, (0, 1)), labels)
+    found = evaluate_folders(tmp_path / "out", tmp_path / "truth", {1: "Bright"})
+    assert [case.case for case in found.cases] == [f"a_frame00{k}" for k in (1, 2, 3, 4)]
+    assert found.is_2d
+    dices = found.values(1, "dice")
+    assert min(dices[:2]) > 0.9
+    assert dices[2:] == [0, 0]

@@ -16,7 +16,9 @@ import onnxruntime
 import pytest
 import torch
 from grids import make_affine
-from tiny_models import PRESET, tiny_metadata, tiny_state
+from monai.bundle import ConfigParser
+from PIL import Image
+from tiny_models import PRESET, save_bright_model, tiny_metadata, tiny_state
 
 from GenSegLib.cli import main
 from GenSegLib.config import PRETRAINABLE
@@ -27,7 +29,7 @@ from GenSegLib.models.folder import ModelMetadata, write_model_files
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.slice_wise import SliceWise
-from GenSegLib.presets import Preset
+from GenSegLib.presets import Preset, load_preset
 
 SHORT = {
     "unet": {"channels": [4, 8, 16, 32], "num_res_units": 1},
@@ -235,3 +237,49 @@ def test_errors_are_raised_before_any_work(
     monkeypatch.setattr(export_onnx, "find_spec", lambda name: None)
     with pytest.raises(GenSegError, match="pip install onnx onnxruntime"):
         export_onnx.export_onnx(tmp_path, tmp_path / "a.onnx")
+
+
+def run_bundle(bundle: Path, images: Path, out: Path) -> None:
+    """What `python -m monai.bundle run` does, in this process."""
+    parser = ConfigParser()
+    parser.read_config(bundle / "configs" / "inference.json")
+    places = {"bundle_root": bundle, "dataset_dir": images, "output_dir": out}
+    for key, path in places.items():
+        parser[key] = str(path)
+    parser["device"] = "$torch.device('cpu')"
+    parser.get_parsed_content("initialize")
+    parser.get_parsed_content("run")
+
+
+def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path) -> None:
+    planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
+    preset = replace(load_preset("generic-2d-color"), **planned)
+    save_bright_model(tmp_path / "model", preset)
+    pixels = np.full((40, 56, 3), 60, np.uint8)
+    pixels[4:20, 30:50] = 220
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
+    run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
+    arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]
+    assert main(["predict", *map(str, arguments), "--device", "cpu", "--exact"]) == 0
+    ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
+    theirs = np.asarray(Image.open(tmp_path / "theirs" / "a_seg.png"))
+    assert (ours[10, 40], ours[30, 10]) == (1, 0)
+    np.testing.assert_array_equal(theirs, ours)
+
+
+def test_a_bundle_of_several_channels_reads_a_file_per_channel(tmp_path: Path) -> None:
+    preset = replace(PRESET, channels=2, largest_component=False)
+    model = save_model_of("dynunet", tmp_path / "model", preset)
+    rng, affine = np.random.default_rng(0), make_affine("LPS", (1, 1, 1))
+    for k in range(2):
+        image = rng.normal(100, 20, (1, 16, 24, 16)).astype(np.float32)
+        write_image(tmp_path / "images" / f"a_000{k}.nii.gz", Volume(image, affine))
+    assert export(model, "--out", tmp_path / "bundle") == 0
+    run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
+    arguments = [model, tmp_path / "images", "--out", tmp_path / "ours"]
+    assert main(["predict", *map(str, arguments), "--device", "cpu", "--exact"]) == 0
+    ours = read_label(tmp_path / "ours" / "a.nii.gz")
+    theirs = read_label(tmp_path / "theirs" / "a_0000_seg.nii.gz")
+    assert np.count_nonzero(ours.array != theirs.array) <= 5

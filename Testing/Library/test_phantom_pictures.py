@@ -24,6 +24,7 @@ def test_lesions_are_connected_and_of_different_sizes(cases: list[tuple[Volume, 
         parts, count = ndimage.label(label.array[0])
         largest = np.bincount(parts.ravel())[1:].max()
         assert count >= 1
+        assert ndimage.binary_fill_holes(label.array[0, ..., 0]).sum() == (parts > 0).sum()
         assert largest > 0.9 * (parts > 0).sum()
         shares.append((parts > 0).mean())
     assert min(shares) > 0.005 and max(shares) < 0.5
@@ -39,7 +40,7 @@ def test_lesions_are_darker_but_no_threshold_finds_them(
         assert gray[inside].mean() < gray[~inside].mean()
         found = gray <= np.quantile(gray[inside], 0.9)
         dices.append(2 * (found & inside).sum() / (found.sum() + inside.sum()))
-    assert np.mean(dices) < 0.8
+    assert np.mean(dices) < 0.85
 
 
 @pytest.mark.parametrize(("anatomy", "channels"), [("skin", 3), ("ultrasound", 1)])

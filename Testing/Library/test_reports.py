@@ -292,12 +292,14 @@ def test_a_photo_is_shown_once_upright_and_in_color(tmp_path):
     Image.fromarray(pixels).resize((12, 8), Image.Resampling.NEAREST).save(tmp_path / "a.png")
     photo = read_image(tmp_path / "a.png")
     assert planes_of(photo) == ("axial",)
+    assert display_window(photo.array) == (0, 255)
     array, spacing = to_ras(photo)
     label = np.zeros(photo.shape, np.int16)
     svg = tile(array, (Contours(label),), "axial", spacing, (0, 255), {})
     data = base64.b64decode(re.search(r"base64,([^\"]+)", svg)[1])  # type: ignore[index]
     shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert shown.shape == (8, 12, 3)
+    assert 'style="aspect-ratio: 12 / 8"' in svg  # without black bars
     assert shown[0, 0].tolist() == [255, 0, 0]
     assert shown[-1, -1].tolist() == [0, 255, 0]
 

@@ -8,16 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import make_affine
 from PIL import Image
 
 from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.cli import main
 from GenSegLib.commands.training_cases import prepare_cases
-from GenSegLib.data.image_io import read_image
+from GenSegLib.data.case_fingerprint import fingerprint_case
+from GenSegLib.data.checks import check_cases
+from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
+from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.planning.candidates import CPU, list_candidates
+from GenSegLib.planning.fingerprint import summarize_cases
+from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from GenSegLib.reports.scores import read_scores
@@ -139,3 +146,78 @@ def test_a_training_on_photos_predicts_and_is_scored(
     scores = ["--predictions", str(out), "--references", str(data / "masks")]
     assert main(["evaluate", *scores, "--report", str(run)]) == 0
     assert "HD95 (px)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("orientation", ["RSA", "ASR", "RAS", "SRP"])
+def test_a_slice_in_any_plane_is_segmented_in_that_plane(
+    gray_model: Path, tmp_path: Path, orientation: str
+) -> None:
+    array = np.full((1, 48, 40, 1), 50, np.int16)
+    array[0, 10:30, 8:20] = 200
+    image = Volume(array, make_affine(orientation, (0.7, 0.7, 4.0)))
+    write_image(tmp_path / "a.nrrd", image)
+    (written,) = predict_files(gray_model, [tmp_path / "a.nrrd"], tmp_path / "out", device="cpu")
+    assert written.name == "a.seg.nrrd"
+    found = read_label(written, image).array > 0
+    assert (found == (array > 100)).mean() > 0.95
+
+
+@pytest.fixture
+def gray_model(tmp_path: Path) -> Path:
+    planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32)}
+    save_bright_model(tmp_path / "gray-model", replace(load_preset("generic-2d"), **planned))
+    return tmp_path / "gray-model"
+
+
+def test_a_plan_in_pixels_takes_images_in_mm_pixel_by_pixel() -> None:
+    planned = {"unit": "px", "spacing": (2.0, 2.0), "patch_size": (32, 32)}
+    preprocessor = Preprocessor(replace(load_preset("generic-2d"), **planned))
+    array = np.random.default_rng(0).random((1, 64, 48, 1)).astype(np.float32)
+    image = Volume(array, np.diag([0.1, 0.1, 1.0, 1.0]))
+    assert preprocessor.apply(image).image.shape == (1, 32, 32, 1)
+    assert preprocessor.target_spacing(image)[:2] == (2, 2)
+
+
+def test_a_plan_in_mm_refuses_pictures_without_a_scale(tmp_path: Path) -> None:
+    planned = {"spacing": (0.5, 0.5), "patch_size": (32, 32)}
+    save_bright_model(tmp_path / "model", replace(load_preset("generic-2d-color"), **planned))
+    photo = write_photos(tmp_path / "data", 1) / "images" / "0.png"
+    with pytest.raises(GenSegError, match="lengths in px, but the plan's spacing is in mm"):
+        predict_files(tmp_path / "model", [photo], tmp_path / "out", device="cpu")
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_cases_with_and_without_a_scale_are_planned_in_pixels() -> None:
+    rng = np.random.default_rng(0)
+    cases = []
+    for unit, step in (("px", 1.0), ("mm", 0.1)):
+        array = rng.random((1, 60, 40, 1)).astype(np.float32)
+        image = Volume(array, np.diag([step, step, 1.0, 1.0]), unit=unit)
+        cases.append(fingerprint_case(image, replace(image, array=(array > 0.9).astype(np.int16))))
+    found = summarize_cases(cases)
+    assert (found.unit, found.spacing[:2], found.field_mm[:2]) == ("px", (1, 1), (60, 40))
+
+
+def test_a_model_of_volumes_refuses_pictures(tmp_path: Path) -> None:
+    volumes = replace(load_preset("generic-mri"), spacing=(1.0,) * 3, patch_size=(32, 32, 32))
+    save_bright_model(tmp_path / "model", volumes)
+    photo = write_photos(tmp_path / "data", 1, "L") / "images" / "0.png"
+    with pytest.raises(GenSegError, match="a 2-D image, but the model segments volumes"):
+        predict_files(tmp_path / "model", [photo], tmp_path / "out", device="cpu")
+
+
+def test_warnings_of_pictures_are_in_pixels(gray_model: Path) -> None:
+    metadata = ModelMetadata.load(gray_model)
+    assert grid_warnings(metadata, 0, 255, (64, 48, 1), (0.1, 0.1, 1)) == []
+    (warning,) = grid_warnings(metadata, 0, 255, (12, 10, 1), (1, 1, 1))
+    assert warning.startswith("the image covers 12 x 10 px, much less than the model's patch of 32")
+
+
+def test_areas_of_pictures_are_not_compared_between_cases(tmp_path: Path) -> None:
+    """They vary with the distance of the camera."""
+    data = write_photos(tmp_path, 6)
+    small = np.zeros((64, 80), np.uint8)
+    small[10:12, 45:47] = 255
+    Image.fromarray(small).save(data / "masks" / "0.png")
+    checks = check_cases(read_cases(data), {1: "square"})
+    assert [check.warnings for check in checks] == [()] * 6
