@@ -48,15 +48,16 @@ def parse_include(text: str) -> tuple[str, tuple[str, ...]]:
 
 def check_includes(includes: Includes) -> None:
     """Raise GenSegError if a class lies within two others, or within itself."""
-    outer_of: dict[str, str] = {}
+    first: dict[str, str] = {}
     for outer, inner in includes.items():
         for name in inner:
-            other = outer_of.setdefault(normalized(name), outer)
+            other = first.setdefault(normalized(name), outer)
             if normalized(other) != normalized(outer):
                 raise GenSegError(
                     f'"includes": {name} is within both {other} and {outer}; name the innermost '
                     "class around it only"
                 )
+    outer_of = _outer_of(includes)
     for name in outer_of:
         if name in _ancestors(name, outer_of):
             raise GenSegError(f'"includes": the class {name} is within itself')

@@ -130,8 +130,7 @@ def _body_size(array: Array) -> Array:
 def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
     if not (values > 0).any():
         return {}
-    box = tuple(slice(low, high) for low, high in zip(*_box(values > 0)))
-    near = np.pad(values[box], 1)
+    near = _with_margin(values, *_box(values > 0))
     ignored = near == IGNORE
     faces = np.array([_faces(near, axis) * spacing.prod() / spacing[axis] for axis in range(3)])
     found = {}
@@ -150,6 +149,14 @@ def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
             largest_component=_largest_fraction(mask[own_box], ignored[own_box]),
         )
     return found
+
+
+def _with_margin(values: Array, low: list[int], high: list[int]) -> Array:
+    """Return a box of a label and one voxel around it, which is background outside the image."""
+    start = [max(0, first - 1) for first in low]
+    stop = [min(size, last + 1) for size, last in zip(values.shape, high)]
+    missing = [(a - first + 1, last + 1 - b) for a, first, last, b in zip(start, low, high, stop)]
+    return np.pad(values[tuple(slice(a, b) for a, b in zip(start, stop))], missing)
 
 
 def _largest_fraction(mask: Array, ignored: Array) -> float:

@@ -14,14 +14,14 @@ _MAX_NAMES = 5
 
 def rare_class_warnings(
     labels: Mapping[int, str],
-    voxels: Mapping[str, Mapping[int, int]],
+    voxels: Mapping[str, Mapping[int, float]],
     validation: Collection[str] = (),
 ) -> list[str]:
     """Return a line for each class that no case or only one of several cases shows.
 
     Args:
         labels: names of the classes.
-        voxels: number of voxels of each class in each labeled case.
+        voxels: number of voxels, or volume, of each class in each labeled case.
         validation: names of the validation cases, as far as they are known.
     """
     found = {value for counts in voxels.values() for value in counts}

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
-from ..label_maps import IGNORE
+from ..label_maps import IGNORE, ignored_file_value
 from ..nesting import Includes, outer_values, region_values
 
 Classes = Sequence[int]
@@ -133,15 +133,18 @@ class LabelSets:
         result[label == IGNORE] = self.classes
         return result
 
-    def decode(self, label: torch.Tensor, ignore: int) -> torch.Tensor:
-        """Convert values of training labels to label values.
+    def decode(self, label: torch.Tensor, *, only_certain: bool = False) -> torch.Tensor:
+        """Convert values of training labels to label values, and to `ignored_file_value`.
 
         Args:
             label: (*shape).
-            ignore: label value of ignored voxels. Other sets become the class around those that
-                nobody annotated.
+            only_certain: voxels of which only a set of classes is known count as ignored; else they
+                become the class around those that nobody annotated.
         """
         values = [0, *self.names]
         table = [values[k] for k in self.first_class]
-        table[self.classes] = ignore
+        ignored = ignored_file_value(self.names)
+        table[self.classes] = ignored
+        if only_certain:
+            table[self.classes :] = [ignored] * len(self.sets)
         return torch.tensor(table, device=label.device)[label.long()]

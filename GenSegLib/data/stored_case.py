@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from .case_cache import CacheEntry
 from .distance_maps import signed_distances
-from .training_case import Box, CasePatches, InMemoryCase, symmetric_padding
+from .training_case import MAX_PLACES, Box, CasePatches, InMemoryCase, symmetric_padding
 
 Array = NDArray[Any]
 
 MARGIN_MM = 20.0
 DISTANCES_STEP = 2
-_MAX_PLACES = 20_000
 
 
 def case_arrays(
@@ -69,8 +68,8 @@ def case_arrays(
 
 
 def _thinned(places: Array) -> Array:
-    """Keep every n-th voxel index, so that at most `_MAX_PLACES` remain."""
-    step = -(-len(places) // _MAX_PLACES) or 1
+    """Keep every n-th voxel index, so that at most `MAX_PLACES` remain."""
+    step = -(-len(places) // MAX_PLACES) or 1
     return places[::step].astype(np.int32)
 
 

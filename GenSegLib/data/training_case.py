@@ -11,6 +11,8 @@ import torch.nn.functional as F
 
 Box = tuple[slice, ...]
 
+MAX_PLACES = 20_000  # annotated voxels of a case that patches may be placed around
+
 
 class CasePatches(Protocol):
     """One case, padded to at least the patch size; see :meth:`TrainingCase.patches`."""
@@ -25,7 +27,10 @@ class CasePatches(Protocol):
 
     @property
     def annotated(self) -> torch.Tensor | None:
-        """Indices (n, dims) of voxels that are not ignored; None if no voxel is ignored."""
+        """Indices (n, dims) of voxels that are not ignored, or evenly drawn ones of many.
+
+        None if no voxel is ignored.
+        """
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image (channel, *size) and label (1, *size) of a box.
@@ -133,7 +138,8 @@ class InMemoryCase:
         annotated = None
         if self.classes and (self.label == self.classes).any():
             before = [start for start, _ in symmetric_padding(self.shape, size)]
-            annotated = torch.nonzero(self.label != self.classes).cpu() + torch.tensor(before)
+            found = torch.nonzero(self.label != self.classes).cpu()
+            annotated = found[:: -(-len(found) // MAX_PLACES) or 1] + torch.tensor(before)
         return _PaddedCase(image, label, voxels, annotated)
 
     def _is_foreground(self, label: torch.Tensor) -> torch.Tensor:

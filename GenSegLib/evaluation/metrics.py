@@ -91,7 +91,8 @@ def _label_score(
     dice = float(compute_dice(*pair))
     steps = [float(step) for step in spacing]
     if known is not None:
-        parts = (array[box] for array in (prediction, reference, known))
+        around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        parts = (array[around] for array in (prediction, reference, known))
         distances = surface_scores(*parts, steps, TOLERANCE_MM)
         return LabelScore(label, dice, *distances, volume_error)
     with warnings.catch_warnings():

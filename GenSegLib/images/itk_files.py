@@ -105,13 +105,20 @@ def _decode(value: str) -> str:
 
 
 def save_image(image: sitk.Image, path: Path, header: Mapping[str, str] | None = None) -> None:
-    """Write a compressed file by SimpleITK; see `write_verified`."""
+    """Write a compressed file by SimpleITK; see `write_verified`.
+
+    Several values per voxel in a file with further header fields are layers of a segmentation,
+    which 3D Slicer expects as a list, not as the vectors that ITK writes.
+    """
     for key, value in (header or {}).items():
         image.SetMetaData(key, value)
 
     def write(temporary: Path) -> None:
         with suppress_stderr():
             sitk.WriteImage(image, str(temporary), useCompression=True)
+        if header and image.GetNumberOfComponentsPerPixel() > 1:
+            content = temporary.read_bytes()
+            temporary.write_bytes(content.replace(b"kinds: vector", b"kinds: list", 1))
         load_image(temporary)
 
     write_verified(path, write)

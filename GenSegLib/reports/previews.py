@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..case_annotation import Annotation
 from ..data.image_io import read_image, read_label
+from ..files import read_json
 from ..images.file_names import image_stem, is_image_file, is_raster_file
 from ..images.label_colors import class_colors
 from ..images.volume import Volume
+from ..label_maps import IGNORE, ignored_file_value
 from ..runs import RunFolder
 from .scores import ScoreTable
 from .slices import (
@@ -205,16 +208,26 @@ def _files_by_case(*folders: Path) -> dict[str, Path]:
 
 def _validated(run: RunFolder) -> Iterator[PredictedCase]:
     for _, folder in reversed(step_folders(run)):
+        dices = _validation_dices(folder)
         for prediction in sorted(folder.glob("validation_*_prediction.nii.gz")):
             stem = prediction.name.removesuffix("_prediction.nii.gz")
             image, label = folder / f"{stem}_image.nii.gz", folder / f"{stem}_label.nii.gz"
-            if image.exists() and label.exists():
+            name = stem.removeprefix("validation_")
+            if not (image.exists() and label.exists()):
+                continue
+            if dices is None:
                 dice = _mean_dice(read_label(prediction).array, read_label(label).array)
-                yield PredictedCase(
-                    stem.removeprefix("validation_"), dice, image, prediction, label
-                )
+                yield PredictedCase(name, dice, image, prediction, label)
+            elif name in dices:
+                yield PredictedCase(name, dices[name], image, prediction, label)
         if any(folder.glob("validation_*_prediction.nii.gz")):
             return
+
+
+def _validation_dices(folder: Path) -> dict[str, float] | None:
+    """Return the mean Dice of validation cases; None in previews of older versions."""
+    path = folder / "validation.json"
+    return dict(read_json(path)["dice"]) if path.exists() else None
 
 
 def _mean_dice(prediction: Array, reference: Array) -> float:
@@ -232,7 +245,8 @@ def _cells(tiles: Sequence[str]) -> str:
 
 
 def _read_classes(path: Path, image: Volume, style: LabelStyle) -> Volume:
-    return read_label(path, image, style.names, ignore_unknown=True)
+    ignored = Annotation(values={ignored_file_value(style.names): IGNORE})
+    return read_label(path, image, style.names, ignore_unknown=True, annotation=ignored)
 
 
 def _tiles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,18 +10,20 @@ import torch
 
 from ..data.image_io import write_label
 from ..feedback import write_preview_pairs
-from ..files import atomic_folder
+from ..files import atomic_folder, write_json
 from .session import Session
 from .synthesis import generate_pairs, label_volume, pair_kinds, write_pair
-from .validation import Classes
+from .validation import Classes, class_dices, mean_dice
 
+VALIDATION = "validation.json"
 _REAL_PAIRS = 3
 
 
 def write_previews(session: Session, folder: Path, predicted: Sequence[Classes], seed: int) -> None:
     """Write real pairs, a generated pair of each kind, and validation cases with predictions.
 
-    Large cases are shown around their foreground only.
+    Large cases are shown around their foreground only. `VALIDATION` has the mean Dice of the
+    validation cases.
 
     Args:
         session: of the training.
@@ -45,10 +48,15 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
         if learner.config.has_generator:
             origins = {f"generated_{k}": (p.cases, p.kind) for k, p in enumerate(generated)}
             write_preview_pairs(target, origins)
+        dices = {}
         for case, classes in zip(learner.validation_cases, predicted):
+            label = case.label.cpu().numpy()
+            dices[case.name] = mean_dice([class_dices(classes, label, learner.sets)])
             box = case.foreground_box()
             region = case.read_box(box)
             write(f"validation_{case.name}", region.image, region.label)
             path = target / f"validation_{case.name}_prediction.nii.gz"
-            label = session.to_label_values(torch.from_numpy(classes[box]))
-            write_label(path, label_volume(label, spacing), session.names)
+            shown = session.to_label_values(torch.from_numpy(classes[box]))
+            write_label(path, label_volume(shown, spacing), session.names)
+        known = {name: dice for name, dice in dices.items() if not math.isnan(dice)}
+        write_json(target / VALIDATION, {"dice": known})

@@ -16,7 +16,6 @@ from ..data.training_case import TrainingCase
 from ..data.volume_ranges import find_volume_outliers
 from ..errors import GenSegError
 from ..events import EventLog
-from ..label_maps import IGNORE
 from ..runs import RunFolder
 from .checkpoints import load_checkpoint
 from .learner import Learner
@@ -31,8 +30,8 @@ class Session:
     names: dict[int, str]
 
     def to_label_values(self, classes: torch.Tensor) -> torch.Tensor:
-        """Convert a map of classes to the label values of the cases, and `IGNORE`."""
-        return self.learner.sets.decode(classes, IGNORE)
+        """Convert a map of classes to the label values of the cases; see `LabelSets.decode`."""
+        return self.learner.sets.decode(classes)
 
 
 def load_session(run: RunFolder, events: EventLog | None = None) -> Session:

@@ -39,7 +39,8 @@ def test_a_class_that_nobody_annotated_may_be_in_the_background() -> None:
     label = np.array([0, 5, 7, 9, IGNORE])
     assert sets.encode(label, Annotation()).tolist() == [0, 1, 2, 3, 4]
     assert sets.encode(label, without("Spleen")).tolist() == [6, 1, 2, 6, 4], "drafts are unused"
-    assert sets.decode(torch.tensor([6, 1, 2, 4]), -9).tolist() == [0, 5, 7, -9]
+    assert sets.decode(torch.tensor([6, 1, 2, 4])).tolist() == [0, 5, 7, 10]
+    assert sets.decode(torch.tensor([6, 1]), only_certain=True).tolist() == [10, 5]
 
 
 def test_a_class_within_another_may_be_there_alone() -> None:
