@@ -13,10 +13,10 @@ skipped, interrupted trainings resume. Leave the machine idle otherwise. Results
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,8 @@ from cohorts_data import (
     write_cases,
     write_nnunet_dataset,
 )
-from measuring import RESULTS, finish_training, genseg
+from jobs import predict_cases, run_missing
+from measuring import RESULTS, finish_training, usable_cores
 from nnunet import DATASET, train_and_predict
 from results_table import ResultsTable, markdown
 
@@ -110,7 +111,7 @@ def run_job(job: Job, out: Path) -> list[dict[str, object]]:
     extra = {
         "peak_gb": f"{peak_gb:.2f}",
         "predict_seconds": f"{predict_s / len(split.test):.1f}",
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
     }
     rows = []
     for case in split.test:
@@ -123,21 +124,16 @@ def run_job(job: Job, out: Path) -> list[dict[str, object]]:
 
 def _train_genseg(job: Job, split: Split, folder: Path) -> tuple[Path, float, float, float]:
     """Return predictions, training seconds, peak memory (GB) and prediction seconds."""
-    cases, run, images = folder / "cases.json", folder / "run", folder / "images"
+    cases, run = folder / "cases.json", folder / "run"
     write_cases(cases, job.task.cohort, split, job.task.label_values())
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed]
     command += ["--time-budget", f"{job.minutes * 60:g}s"]
     if job.task.name in PRESETS:
         command += ["--preset", PRESETS[job.task.name]]
     seconds, peak_gb = finish_training(run, command)
-    images.mkdir(exist_ok=True)
-    for case in split.test:
-        link = images / case.images[0].name
-        link.unlink(missing_ok=True)
-        link.symlink_to(case.images[0])
     start = time.monotonic()
-    genseg("predict", run / "model", images, "--out", folder / "predictions", "--overwrite")
-    return folder / "predictions", seconds, peak_gb, time.monotonic() - start
+    predictions = predict_cases(run, split.test, folder)
+    return predictions, seconds, peak_gb, time.monotonic() - start
 
 
 def _train_nnunet(job: Job, split: Split, folder: Path) -> tuple[Path, float, float, float]:
@@ -182,13 +178,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arm", choices=("genseg", "nnunet"), default="genseg")
     options = parser.parse_args(arguments)
     table = ResultsTable(TABLE)
-    for minutes in options.minutes:
-        for seed in options.seeds:
-            for name in options.tasks:
-                job = Job(TASKS[name], options.arm, minutes, seed)
-                if not table.has(**job.key):
-                    table.append(run_job(job, options.out))
-                    print(f"{job.folder_name} done", flush=True)
+    jobs = [
+        Job(TASKS[name], options.arm, minutes, seed)
+        for minutes in options.minutes
+        for seed in options.seeds
+        for name in options.tasks
+    ]
+    run_missing(jobs, table, partial(run_job, out=options.out))
     print(markdown(table.rows()))
 
 

@@ -174,8 +174,15 @@ def commit() -> str:
 
 
 def machine() -> dict[str, object]:
-    """Return the processor and its number of cores."""
-    return {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    """Return the processor and the number of its cores that this process may use."""
+    return {"machine": platform.processor() or platform.machine(), "cores": usable_cores()}
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def write_result(name: str, result: Mapping[str, object]) -> str:
