@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK
 from cohorts_data import ABDOMEN, CohortCase, Split
-from generation import ARMS, TASKS, Job, any_modality_preset, scores, unlabeled_cases
+from generation import ARMS, TASKS, Job, own_cases, scores, shifted_cases
 
 from GenSegLib.commands.train import add_arguments
-from GenSegLib.presets import load_preset
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -28,19 +27,12 @@ def test_organs_of_ct_are_found_in_mr_by_their_names() -> None:
     assert values == {name: ((value,), (value,)) for name, value in ABDOMEN.items()}
 
 
-def test_models_of_both_modalities_normalize_each_image_by_itself(tmp_path: Path) -> None:
-    preset = load_preset(any_modality_preset(tmp_path / "preset.json"))
-    assert preset.intensity.kind == "zscore"
-    assert preset.modality == "" and preset.spacing is None
-
-
 def test_the_scans_to_be_segmented_are_the_unlabeled_ones() -> None:
     own, other = (CohortCase(name, name, (Path(f"{name}.nii.gz"),), None) for name in "ab")
-    split = Split((), (), (own,))
     tests = {"cardiac_bssfp_mscmr": (other,), "cardiac_lge_mscmr": (other,)}
-    names = [case.name for case in unlabeled_cases(TASKS["cardiac"], split, tests)]
+    names = [case.name for case in shifted_cases(TASKS["cardiac"], tests)]
     assert names == ["cardiac_bssfp_mscmr_b", "cardiac_lge_mscmr_b"]
-    assert unlabeled_cases(TASKS["lungs"], split, {}) == (own,)
+    assert own_cases(Split((), (), (own,))) == (own,)
 
 
 def test_jobs_differ_by_their_minutes_and_tests() -> None:
