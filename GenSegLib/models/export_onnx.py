@@ -71,7 +71,7 @@ def export_onnx(model: Path, file: Path) -> tuple[float, bool]:
         shapes.append((1, shape[0], *larger, *shape[1 + len(larger) :]))
     if preset.spatial_dims == 2:
         shapes.append((1, *shape[:-1], 1))
-    difference = largest_difference(network, _Session(data), shapes)
+    difference = largest_difference(network, OnnxSession(data), shapes)
     write_bytes(file, data)
     return difference, any_size
 
@@ -115,8 +115,8 @@ def _with_metadata(data: bytes, metadata: ModelMetadata) -> bytes:
     return model.SerializeToString()
 
 
-class _Session:
-    """The network in onnxruntime on the CPU."""
+class OnnxSession:
+    """A network in onnxruntime on the CPU, from images to probabilities as `export_onnx`."""
 
     def __init__(self, data: bytes) -> None:
         import onnxruntime
@@ -128,6 +128,7 @@ class _Session:
         self._session = onnxruntime.InferenceSession(data, options, providers=providers)
 
     def __call__(self, image: Tensor) -> Tensor:
+        """Return the probabilities of images (batch, channel, x, y, z)."""
         (result,) = self._session.run(["probabilities"], {"image": image.numpy()})
         return torch.from_numpy(result)
 

@@ -19,6 +19,7 @@ from ..events import EventLog
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
 from ..prediction.predictor import Prediction, Predictor
+from .fast_network import fastest_network
 from .protocol import PROTOCOL, FrameMessage, parse_request
 from .shared_memory import SharedMemory
 
@@ -62,7 +63,7 @@ class _Server:
 
     def load(self, model: Path) -> None:
         """Load a model and report it."""
-        self._predictor = Predictor(model, self._device, whole_slices=True)
+        self._predictor = Predictor(model, self._device, whole_slices=True, runtime=fastest_network)
         metadata: ModelMetadata = self._predictor.metadata
         self._events.ready(
             protocol=PROTOCOL,

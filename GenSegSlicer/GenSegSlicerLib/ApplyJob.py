@@ -12,14 +12,15 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation
+from GenSegSlicerLib.Channels import furtherChannels, imageTitle, totalChannels
 from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import (
     loadDerivedVolume,
     requireFiniteVoxels,
-    requireScalarVolume,
-    writeVolume,
+    requireUsableVolume,
+    writeChannels,
 )
 
 MODES = ("replace", "add")
@@ -60,7 +61,9 @@ class ApplyJob(ProcessJob):
         device: str = "auto",
     ) -> None:
         self._metadata = ModelMetadata.load(modelFolder)
-        self.volumeNodes = [requireFiniteVoxels(requireScalarVolume(node)) for node in volumeNodes]
+        self.volumeNodes = [requireFiniteVoxels(requireUsableVolume(node)) for node in volumeNodes]
+        for node in self.volumeNodes:
+            requireChannels(node, self._metadata)
         requireChoice(mode, MODES, "mode")
         if outputSegmentation is not None:
             requireSegmentation(outputSegmentation, labelMaps=False)
@@ -84,11 +87,11 @@ class ApplyJob(ProcessJob):
     def _writeInputs(self) -> Steps:
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            matrix = writeVolume(_requireInScene(node), self._image(index))
+            matrix = writeChannels(_requireInScene(node), self._images(index))
             self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:
-        images = [self._image(index) for index in range(len(self.volumeNodes))]
+        images = [path for index in range(len(self.volumeNodes)) for path in self._images(index)]
         out = ["--out", self.folder / "out", "--format", "nrrd"]
         return ["predict", self._model, *images, *out, *self._options]
 
@@ -130,15 +133,34 @@ class ApplyJob(ProcessJob):
 
     def _withNodeNames(self, text: str) -> str:
         for index, node in enumerate(self.volumeNodes):
-            path = self._image(index)
-            text = text.replace(str(path), node.GetName()).replace(path.name, node.GetName())
+            for path in self._images(index):
+                text = text.replace(str(path), node.GetName()).replace(path.name, node.GetName())
         return text
 
     def _result(self, index: int) -> Path:
         return self.folder / "out" / f"{_stem(index)}.nrrd"
 
-    def _image(self, index: int) -> Path:
-        return self.folder / "in" / f"{_stem(index)}.nrrd"
+    def _images(self, index: int) -> list[Path]:
+        """The file of a volume, or the files of its channels, named as nnU-Net's."""
+        folder, count = self.folder / "in", 1 + len(furtherChannels(self.volumeNodes[index]))
+        if count == 1:
+            return [folder / f"{_stem(index)}.nrrd"]
+        return [folder / f"{_stem(index)}_{channel:04d}.nrrd" for channel in range(count)]
+
+
+def requireChannels(node: slicer.vtkMRMLScalarVolumeNode, metadata: ModelMetadata) -> None:
+    """Check that a volume has the channels that a model expects.
+
+    Raises:
+        GenSegError: it has not.
+    """
+    count, expected = totalChannels(node), metadata.preset.channels
+    if count != expected:
+        text = _(
+            "{name}: the number of channels is {count}, but the model expects {expected}; select "
+            "further channels, or another model"
+        )
+        raise GenSegError(text.format(name=imageTitle(node), count=count, expected=expected))
 
 
 def _stem(index: int) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.ApplyJob import ApplyJob
+from GenSegSlicerLib.ApplyJob import ApplyJob, requireChannels
 from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding
+from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.CoarseSurfaces import isLarge
+from GenSegSlicerLib.Geometry import isFlat
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
@@ -19,6 +21,7 @@ from GenSegSlicerLib.SegmentNodes import hideEarlierResults
 from GenSegSlicerLib.SliceViews import showIn3D, showOverlay, showPair
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
+from GenSegSlicerLib.VolumeFiles import requireUsableVolume
 
 
 class ApplySection(Section[ApplyJob]):
@@ -41,6 +44,7 @@ class ApplySection(Section[ApplyJob]):
         )
         further = CheckedNodesBinding(ui.furtherVolumesSelector, "furtherVolumes")
         self._bindings = [*self.models.bindings, mode, further]
+        ui.inputChannelsSelector.connect("checkedNodesChanged()", self._onChannelsChecked)
         ui.volumesTable.setVisible(False)
         ui.applyProgressBar.setVisible(False)
         ui.applyButton.connect("clicked(bool)", lambda checked: self.apply())
@@ -63,6 +67,7 @@ class ApplySection(Section[ApplyJob]):
     def refresh(self) -> None:
         """Show the selected model and whether it suits the volume; enable widgets."""
         self.models.show(self.parameters.modelFolder)
+        self._showChannels()
         self._checkFit()
         self._updateOptions()
         problem = self._problem()
@@ -141,6 +146,30 @@ class ApplySection(Section[ApplyJob]):
     def _isActive(self) -> bool:
         return self.job is not None and self.job.isActive
 
+    def _onChannelsChecked(self) -> None:
+        """Make the checked volumes further channels of the volume."""
+        if self.parameters is not None and self.parameters.inputVolume is not None:
+            channels = self.ui.inputChannelsSelector.checkedNodes()
+            setFurtherChannels(self.parameters.inputVolume, channels)
+            self._checkedFit = None
+            self.refresh()
+
+    def _showChannels(self) -> None:
+        """Check the further channels of the volume; only models of several channels have any."""
+        box, volume = self.ui.inputChannelsSelector, self.parameters.inputVolume
+        metadata = self.models.metadata
+        hasChannels = metadata is not None and metadata.preset.channels > 1
+        for widget in (box, self.ui.inputChannelsLabel):
+            widget.setVisible(hasChannels)
+        channels = [] if volume is None else furtherChannels(volume)
+        wasBlocked = box.blockSignals(True)
+        for node in box.checkedNodes():
+            if node not in channels:
+                box.uncheck(node)
+        for node in channels:
+            box.check(node)
+        box.blockSignals(wasBlocked)
+
     def _checkFit(self) -> None:
         """Warn if the model is not suitable for the volume; checked once per selection."""
         p = self.parameters
@@ -151,6 +180,8 @@ class ApplySection(Section[ApplyJob]):
         self._unsuitable, warnings = "", []
         if p.inputVolume is not None and self.models.metadata is not None:
             try:
+                requireUsableVolume(p.inputVolume)
+                requireChannels(p.inputVolume, self.models.metadata)
                 warnings = fitWarnings(p.inputVolume, self.models.metadata)
             except GenSegError as error:
                 self._unsuitable = str(error)
@@ -177,11 +208,13 @@ class ApplySection(Section[ApplyJob]):
         self._setJob(None)
         if p is None or not nodes:
             return
-        coarse = [node.GetName() for node in nodes if p.show3D and isLarge(node)]
+        results = zip(nodes, job.segmentedNodes)
+        solid = [node for node, volume in results if p.show3D and not isFlat(volume)]
+        coarse = [node.GetName() for node in solid if isLarge(node)]
         for node in nodes:
             hideEarlierResults(node)
-            if p.show3D:
-                showIn3D(node)
+        for node in solid:
+            showIn3D(node)
         showPair(job.segmentedNodes[0], nodes[0])
         if job.uncertaintyNodes:
             showOverlay(job.uncertaintyNodes[0])

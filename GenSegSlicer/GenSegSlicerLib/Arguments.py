@@ -11,6 +11,9 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 
+VOLUME_CLASSES = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
+"""Volumes of one channel, and of several such as photos."""
+
 
 def requirePath(path: Any, name: str) -> Path:
     """Return a path as an absolute one.
@@ -28,7 +31,7 @@ def requirePath(path: Any, name: str) -> Path:
 
 
 def requireVolume(node: Any) -> Any:
-    """Return a node if it is a scalar volume.
+    """Return a node if it is a scalar or vector volume.
 
     Raises:
         GenSegError: it is not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,11 +22,12 @@ from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.PairChecks import OK, checkPair
-from GenSegSlicerLib.PairSetChecks import VolumeContents, checkSet
+from GenSegSlicerLib.PairSetChecks import checkSet
 from GenSegSlicerLib.Persons import casesOf, channelFiles
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames, usedPairs
+from GenSegSlicerLib.VolumeContents import VolumeContents
 from GenSegSlicerLib.VolumeFiles import writeChannels
 
 _INPUTS = "inputs"
@@ -39,6 +41,7 @@ class CaseWriter:
         preset: anatomy and modality.
         config: training configuration.
         classMap: class of each segment name, "" for none.
+        includes: names of the classes within a class.
 
     Raises:
         GenSegError: no pair can be used for training.
@@ -50,6 +53,7 @@ class CaseWriter:
         preset: Preset,
         config: TrainConfig,
         classMap: Mapping[str, str],
+        includes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._pairs = usedPairs(pairs)
         if not any(pair.role == "train" for pair in self._pairs):
@@ -59,6 +63,7 @@ class CaseWriter:
         self._names = caseNames(self._pairs)
         self._preset, self._config, self._classMap = preset, config, dict(classMap)
         self._labels = classLabels(classMap, preset)
+        self._includes = dict(includes or {})
         if not any(self._classMap.values()):
             raise GenSegError(
                 _("No segment is mapped to a class; choose a class for at least one segment")
@@ -95,7 +100,8 @@ class CaseWriter:
 
     def _writeLabel(self, pair: TrainingPair, path: Path) -> None:
         nodes = pair.segmentationNode, pair.volumeNode
-        writeLabel(*nodes, self._classMap, self._labels, path, allowEmpty=pair.isEmpty)
+        labels = self._classMap, self._labels
+        writeLabel(*nodes, *labels, path, pair.isEmpty, self._includes)
 
     def _prepare(self, folder: Path) -> tuple[CaseSet, Preset]:
         """Check the pairs against each other; return cases in a folder, and the fitting preset.
@@ -114,6 +120,7 @@ class CaseWriter:
         if preset.labels:
             preset = preset.with_label_values({value: value for value in self._labels})
         cases = CaseSet(tuple(casesOf(self._pairs, folder)), self._labels, preset.modality)
+        cases = replace(cases, includes=self._includes)
         cases = with_duplicates_as_one_person(cases, findings.duplicates)
         rare = cases_with_only_examples(cases, dict(zip(self._names, shown)))
         config = self._config

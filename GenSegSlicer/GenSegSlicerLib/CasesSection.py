@@ -12,9 +12,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegSlicerLib import FilePairs
 from GenSegSlicerLib.CaseImport import importFolder
+from GenSegSlicerLib.Channels import setFurtherChannels
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
+from GenSegSlicerLib.NestedClasses import Includes, includesOf, nestedText
 from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.PairChecks import pairSummary, trainingProblem
 from GenSegSlicerLib.PairTable import PairTable
@@ -107,6 +110,11 @@ class CasesSection(Section[Job]):
         """Return the pairs that are not ignored."""
         return usedPairs(self.pairs)
 
+    def includes(self) -> Includes:
+        """Return the classes within each class, if nested classes were found and are to be used."""
+        isUsed = self.parameters is not None and self.parameters.trainNested
+        return includesOf(self.pairs) if isUsed else {}
+
     def problem(self) -> str:
         """Return in one line why the pairs cannot be trained on, "" if they can."""
         return trainingProblem(self.pairs, self.segments.hasClasses())
@@ -131,6 +139,9 @@ class CasesSection(Section[Job]):
         if volume is None or segmentation is None:
             self._setNote("warning", _("Select a volume and its segmentation to add them"))
         else:
+            channels = self.ui.pairChannelsSelector.checkedNodes()
+            if channels:
+                setFurtherChannels(volume, channels)
             self._add([TrainingPair(volume, segmentation, "train")], "")
 
     def addPair(self, pair: TrainingPair) -> None:
@@ -164,7 +175,7 @@ class CasesSection(Section[Job]):
     def showSelected(self) -> None:
         """Show the first selected pair in the slice views."""
         for row in self._table.selectedRows()[:1]:
-            showPair(self.pairs[row].volumeNode, self.pairs[row].segmentationNode)
+            self._showErrors(partial(self._showPair, self.pairs[row]))
 
     def _connect(self) -> None:
         ui = self.ui
@@ -205,7 +216,14 @@ class CasesSection(Section[Job]):
         if notes:
             self._setNote("warning", "\n".join(notes))
         for pair in found[:1]:
-            showPair(pair.volumeNode, pair.segmentationNode)
+            self._showPair(pair)
+
+    def _showPair(self, pair: TrainingPair) -> None:
+        """Show a pair; pictures are read from their files then, and the last ones released."""
+        FilePairs.load(pair)
+        showPair(pair.volumeNode, pair.segmentationNode)
+        for other in self.pairs:
+            FilePairs.release(other)
 
     def _add(self, found: Sequence[TrainingPair], where: str) -> None:
         known = {nodeIDs(pair) for pair in self.pairs}
@@ -238,6 +256,9 @@ class CasesSection(Section[Job]):
         self._showSummary()
 
     def _showSummary(self) -> None:
+        nested = nestedText(includesOf(self.pairs))
+        self.ui.nestedCheckBox.text = nested
+        self.ui.nestedCheckBox.setVisible(bool(nested))
         kind, summary = pairSummary(self.pairs, self._checker.general)
         noteKind, note = self._note
         if noteKind == "error":

@@ -1,12 +1,62 @@
-"""Channels of volumes: components of vector images, without the transparency of photos."""
+"""Channels of volumes: components of vector images, and further volumes such as T2 beside T1.
+
+Further volumes are node references of the first one, so that they are saved with the scene. Where
+there are none, volumes named like files of nnU-Net (`a_0000`, `a_0001`) are channels of one image.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from GenSegSlicerLib.Segments import voxelsOf
+
+_ROLE = "GenSegChannel"
+_FIRST = "_0000"  # of nnU-Net's file names
+_MOST = 8
+
+
+def furtherChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
+    """Return the volumes that are further channels of a volume, without it."""
+    count = volumeNode.GetNumberOfNodeReferences(_ROLE)
+    referenced = [volumeNode.GetNthNodeReference(_ROLE, index) for index in range(count)]
+    return [node for node in referenced if node is not None] or _namedChannels(volumeNode)
+
+
+def setFurtherChannels(
+    volumeNode: slicer.vtkMRMLVolumeNode, channels: Sequence[slicer.vtkMRMLVolumeNode]
+) -> None:
+    """Make other volumes the further channels of a volume."""
+    volumeNode.RemoveNodeReferenceIDs(_ROLE)
+    for node in channels:
+        if node is not volumeNode:
+            volumeNode.AddNodeReferenceID(_ROLE, node.GetID())
+
+
+def imageTitle(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
+    """Return the names of a volume and its further channels."""
+    return " + ".join(node.GetName() for node in (volumeNode, *furtherChannels(volumeNode)))
+
+
+def _namedChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
+    name, scene = volumeNode.GetName() or "", volumeNode.GetScene()
+    if scene is None or not name.endswith(_FIRST):
+        return []
+    stem, found = name[: -len(_FIRST)], []
+    for number in range(1, _MOST):
+        node = scene.GetFirstNodeByName(f"{stem}_{number:04d}")
+        if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
+            break
+        found.append(node)
+    return found
+
+
+def totalChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
+    """Return the number of channels of a volume with its further channels."""
+    return sum(map(channelCount, (volumeNode, *furtherChannels(volumeNode))))
 
 
 def channelCount(volumeNode: slicer.vtkMRMLVolumeNode) -> int:

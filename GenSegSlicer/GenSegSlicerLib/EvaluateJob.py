@@ -15,6 +15,7 @@ from GenSegLib.files import read_json
 from GenSegSlicerLib.Arguments import requireSegmentation
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
+    isFlat,
     linearMatrix,
     matrixFromArray,
     transformBetween,
@@ -25,8 +26,10 @@ from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 from GenSegSlicerLib.Tables import scoresTable
+from GenSegSlicerLib.Units import areaOfMl, unitOf
 
 _METRICS = ("dice", "hd95_mm", "surface_dice", "volume_error_ml")
+_METRICS_2D = ("dice", "hd95_{unit}", "surface_dice_{unit}", "area_error_{unit}")
 
 
 class EvaluateJob(ProcessJob):
@@ -70,10 +73,11 @@ class EvaluateJob(ProcessJob):
         self.rows: list[dict[str, Any]] = []
         self.tableNode: slicer.vtkMRMLTableNode | None = None
         self.nodes = (predictionNode, referenceNode)
+        self._volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
 
     def _writeInputs(self) -> Steps:
         prediction, reference = self.nodes
-        volumeNode = commonReferenceVolume(reference, prediction)
+        volumeNode = self._volumeNode = commonReferenceVolume(reference, prediction)
         for index, (node, classMap) in enumerate(zip(self.nodes, self._maps)):
             yield index / 2
             self._requireInScene()
@@ -90,12 +94,24 @@ class EvaluateJob(ProcessJob):
         (case,) = read_json(self.folder / "scores.json")["cases"]
         for row in case["scores"]:
             scores = {metric: row.get(metric) for metric in _METRICS}
-            self.rows.append({"segment": self._labels[row["label"]], **scores})
+            self.rows.append({"segment": self._labels[row["label"]], **self._inUnits(scores)})
         prediction, reference = self.nodes
         text = _("Scores of {prediction} against {reference}")
         name = text.format(prediction=prediction.GetName(), reference=reference.GetName())
         self.tableNode = scoresTable(self.rows, slicer.mrmlScene.GenerateUniqueName(name))
         placeInSameFolder(self.tableNode, prediction)
+
+    def _inUnits(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """Convert the scores in a 2-D image: areas for volumes, and pixels if it has no spacing."""
+        volumeNode = self._volumeNode
+        if volumeNode is None or not isFlat(volumeNode):
+            return scores
+        error = scores["volume_error_ml"]
+        area = None if error is None else areaOfMl(error, volumeNode)
+        values = (scores["dice"], scores["hd95_mm"], scores["surface_dice"], area)
+        return {
+            name.format(unit=unitOf(volumeNode)): value for name, value in zip(_METRICS_2D, values)
+        }
 
     def _requireInScene(self) -> None:
         if any(node.GetScene() is None for node in self.nodes):

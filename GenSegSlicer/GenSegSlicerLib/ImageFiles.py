@@ -102,7 +102,7 @@ def setVolume(node: slicer.vtkMRMLVolumeNode, volume: Volume) -> None:
     node.SetIJKToRASMatrix(matrixFromArray(affine))
 
 
-class SeveralComponents(GenSegError):  # noqa: N818 - readers of volumes expect it
+class SeveralComponents(GenSegError):
     """A file has several values per voxel, and the node is a scalar volume."""
 
     def __init__(self, path: Path) -> None:
@@ -155,6 +155,7 @@ def _isReadAlike(path: Path) -> bool:
     return (
         header.is_common
         and len(header.shape) > 2
+        and all(size == 1 for size in header.shape[3:])  # further channels
         and not header.warnings
         and isCompressed == path.name.lower().endswith(".gz")
         and hasOrthogonalAxes(header.affine, _ITK_TOLERANCE)

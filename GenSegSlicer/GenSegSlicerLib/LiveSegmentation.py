@@ -80,6 +80,11 @@ class LiveSegmentation:
         return self.state in ("starting", "running", "still")
 
     @property
+    def lastShown(self) -> tuple[float, float] | None:
+        """When the last result was shown (`time.perf_counter`), and its latency in seconds."""
+        return self._shown[-1] if self._shown else None
+
+    @property
     def details(self) -> str:
         """Last lines of the process's standard error."""
         return self._server.details

@@ -27,11 +27,12 @@ from GenSegSlicerLib.EvaluateJob import EvaluateJob
 from GenSegSlicerLib.Job import waitIfRequested
 from GenSegSlicerLib.LiveSegmentation import LiveSegmentation
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
+from GenSegSlicerLib.PairSetChecks import checkTogether
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.RunHistory import modelFolder as findModel
 from GenSegSlicerLib.TrainingLogic import TrainingLogic
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs
+from GenSegSlicerLib.VolumeContents import VolumeContents
 
 
 class GenSegSlicerLogic(TrainingLogic, ScriptedLoadableModuleLogic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.RunHistory import modelFolder, runTitle
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
-from GenSegSlicerLib.VolumeFiles import requireScalarVolume
+from GenSegSlicerLib.VolumeFiles import requireUsableVolume
 
 
 class ModelSelector:
@@ -46,10 +47,7 @@ class ModelSelector:
 
     def updateList(self) -> None:
         """List the models of finished runs and recently used models."""
-        models = self._logic.models()
-        none = _("Select a model") if models else _("No models yet: train one or select a folder")
-        choices = [(str(path), modelTitle(path), str(path)) for path in models]
-        self._selector.setChoices([("", none, ""), *choices])
+        self._selector.setChoices(modelChoices(self._logic.models()))
 
     def show(self, folder: str) -> None:
         """Load the model of a folder and show its summary."""
@@ -72,6 +70,12 @@ class ModelSelector:
     def invalidate(self) -> None:
         """Load the model again at the next update, since a training may have written it."""
         self._shown = None
+
+
+def modelChoices(models: Sequence[Path]) -> list[tuple[str, str, str]]:
+    """Return the choices of a `ChoiceBinding` for a model: none, and these folders."""
+    none = _("Select a model") if models else _("No models yet: train one or select a folder")
+    return [("", none, ""), *((str(path), modelTitle(path), str(path)) for path in models)]
 
 
 def modelTitle(folder: Path) -> str:
@@ -108,7 +112,7 @@ def fitWarnings(volumeNode: slicer.vtkMRMLScalarVolumeNode, metadata: ModelMetad
     Raises:
         GenSegError: the volume is not scalar or has an invalid geometry.
     """
-    image = requireScalarVolume(volumeNode).GetImageData()
+    image = requireUsableVolume(volumeNode).GetImageData()
     low, high = image.GetScalarRange()
     spacing = tuple(float(step) for step in spacingFromMatrix(fileIJKToRAS(volumeNode)))
     return grid_warnings(metadata, low, high, image.GetDimensions(), spacing)

@@ -10,12 +10,17 @@ from slicer.i18n import tr as _
 from GenSegLib.data.volume_ranges import label_volumes
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.size_checks import spacing_problem
-from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
+from GenSegLib.images.volume import MAX_CHANNELS
+from GenSegSlicerLib.Channels import furtherChannels, hasTransparency, totalChannels
+from GenSegSlicerLib.FilePairs import loaded
+from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
+from GenSegSlicerLib.NestedClasses import nestedClasses
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
+from GenSegSlicerLib.VolumeContents import contentIfSmall
 from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume
 
 OK = "ok"
@@ -34,11 +39,12 @@ def checkPair(
             "ignore" are not considered.
     """
     try:
-        _checkDuplicates(pair, others)
         with loaded(pair):
             _checkVolume(pair.volumeNode)
-            _checkChannels(pair, others)
+            _checkDuplicates(pair, others)
+            _checkChannels(pair)
             _checkSegments(pair, classMap)
+            pair.content = contentIfSmall(pair.volumeNode)
     except GenSegError as error:
         return str(error)
     return OK
@@ -127,11 +133,12 @@ def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
         )
 
 
-def _checkChannels(pair: TrainingPair, others: Sequence[TrainingPair]) -> None:
-    """Further channels are volumes like the first one; images of all pairs have as many."""
+def _checkChannels(pair: TrainingPair) -> None:
+    """Further channels are volumes like the first one."""
     for node in furtherChannels(pair.volumeNode):
         _checkVolume(node)
     pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
+    pair.hasTransparency = hasTransparency(pair.volumeNode.GetImageData())
     if pair.channels > MAX_CHANNELS:
         text = _("{name} has {count} channels in all (at most {most}); leave some out")
         values = {"name": pair.volumeNode.GetName(), "count": pair.channels, "most": MAX_CHANNELS}
@@ -156,10 +163,12 @@ def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None
 
 def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
     node, labels = pair.segmentationNode, classLabels(classMap)
-    chosen, lost = chooseSegments(node, classMap, labels), []
+    chosen = chooseSegments(node, classMap, labels)
+    lost: list[str] = []
     voxels = rasterizeSegments(node, pair.volumeNode, chosen, lost.append)
     spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
     pair.volumes, pair.lost = dict(label_volumes(voxels, labels, spacing)), lost
+    pair.nested = nestedClasses(node, pair.volumeNode, chosen, labels) if lost else []
     if pair.isEmpty and any(hasVoxels(node, segment) for segment, _value in chosen):
         text = _("{segmentation} does not overlap {volume}; select the matching one")
         raise GenSegError(

@@ -9,13 +9,15 @@ from pathlib import Path
 import slicer
 
 from GenSegLib.images.file_names import image_stem
+from GenSegSlicerLib.Arguments import VOLUME_CLASSES
 from GenSegSlicerLib.CaseImport import importFolder
-from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
+from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.SegmentationStates import isDrawn
 from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.SubjectHierarchy import studyOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
-__all__ = ["findPairs", "importFolder"]
+__all__ = ["findPairs", "importFolder", "volumesIn"]
 
 # Words for the type of a node.
 _NODE_TYPE = re.compile(
@@ -34,13 +36,14 @@ def findPairs(scene: slicer.vtkMRMLScene, known: Sequence[TrainingPair] = ()) ->
     Pairs are matched by the segmentation's reference volume, then by studies in the subject
     hierarchy with one volume and one segmentation, then by names ("patient1_T1", "patient1_seg") of
     nodes and files. Ambiguous matches are ignored. Label map volumes are considered only for
-    volumes without a segmentation node. Predictions of GenSeg models and hidden nodes are skipped.
+    volumes without a segmentation node. Predictions of GenSeg models that were neither edited nor
+    accepted, and hidden nodes, are skipped.
 
     Args:
         scene: the scene to search.
         known: existing pairs, whose nodes are skipped.
     """
-    volumes = _volumesIn(scene)
+    volumes = volumesIn(scene)
     used = {id(node) for pair in known for node in (pair.volumeNode, pair.segmentationNode)}
     matches: list[_Match] = []
     for className in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"):
@@ -54,9 +57,12 @@ def findPairs(scene: slicer.vtkMRMLScene, known: Sequence[TrainingPair] = ()) ->
     return [TrainingPair(volume, segmentation) for volume, segmentation in matches]
 
 
-def _volumesIn(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+def volumesIn(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Return the volumes of a scene, without those that are further channels of others."""
     nodes = _nodesIn(scene, "vtkMRMLScalarVolumeNode")
-    return [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+    volumes = [node for node in nodes if node.GetClassName() in VOLUME_CLASSES]
+    channels = {id(node) for volume in volumes for node in furtherChannels(volume)}
+    return [node for node in volumes if id(node) not in channels]
 
 
 def _nodesIn(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLNode]:
@@ -66,12 +72,10 @@ def _nodesIn(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLN
 
 
 def _isCandidate(node: slicer.vtkMRMLNode) -> bool:
-    """Whether a node is not empty and not a prediction of a GenSeg model."""
+    """Whether a node is not empty, and no prediction that the user neither edited nor accepted."""
     if not isSegmentation(node):
         return node.GetImageData() is not None
-    return node.GetSegmentation().GetNumberOfSegments() > 0 and not node.GetAttribute(
-        MODEL_ATTRIBUTE
-    )
+    return node.GetSegmentation().GetNumberOfSegments() > 0 and isDrawn(node)
 
 
 def _byReference(
@@ -126,7 +130,7 @@ def _referenceOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLScalarVolumeNode | N
     if not isSegmentation(node):
         return None
     volume = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
-    isVolume = volume is not None and volume.GetClassName() == "vtkMRMLScalarVolumeNode"
+    isVolume = volume is not None and volume.GetClassName() in VOLUME_CLASSES
     return volume if isVolume else None
 
 

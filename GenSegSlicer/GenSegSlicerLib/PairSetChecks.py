@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import slicer
+from slicer.i18n import tr as _
 
 from GenSegLib.data.case_check import EMPTY_LABEL, NOTHING_LABELED
 from GenSegLib.data.class_counts import rare_class_warnings
-from GenSegLib.data.duplicates import ImageContent, describe_duplicate, image_content
+from GenSegLib.data.duplicates import describe_duplicate
 from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.data.volume_ranges import find_volume_outliers
-from GenSegLib.images.volume import Volume
-from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.PairChecks import OK, referenceWarning
 from GenSegSlicerLib.Persons import casesOf
 from GenSegSlicerLib.SegmentClasses import classLabels
-from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
-
-
-class VolumeContents:
-    """The contents of volumes, which are computed only if volumes may have the same voxels."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], ImageContent] = {}
-
-    def duplicates(
-        self, pairs: Iterable[TrainingPair]
-    ) -> list[tuple[TrainingPair, ImageContent, TrainingPair, ImageContent]]:
-        """Return each pair whose volume has the voxels of an earlier pair's, with that pair."""
-        alike: dict[object, list[TrainingPair]] = {}
-        for pair in pairs:
-            image = pair.volumeNode.GetImageData()
-            key = (*sorted(image.GetDimensions()), *image.GetScalarRange())
-            alike.setdefault(key, []).append(pair)
-        found = []
-        for group in (group for group in alike.values() if len(group) > 1):
-            first: dict[str, tuple[TrainingPair, ImageContent]] = {}
-            for pair in group:
-                content = self._contentOf(pair.volumeNode)
-                earlier = first.setdefault(content.digest, (pair, content))
-                if earlier[0] is not pair:
-                    found.append((pair, content, *earlier))
-        return found
-
-    def _contentOf(self, volumeNode: slicer.vtkMRMLVolumeNode) -> ImageContent:
-        key = (volumeNode.GetID(), volumeNode.GetImageData().GetMTime())
-        if key not in self._known:
-            voxels = voxelsOf(volumeNode.GetImageData())
-            voxels = voxels.reshape((*voxels.shape[:3], -1))  # components last
-            self._known[key] = image_content(Volume(voxels.T, localIJKToRAS(volumeNode)))
-        return self._known[key]
+from GenSegSlicerLib.VolumeContents import Duplicate, VolumeContents
 
 
 @dataclass
@@ -85,7 +49,8 @@ def checkTogether(
     position = {id(pair): index for index, pair in enumerate(valid)}
     for pair in pairs:
         index, name = position.get(id(pair), -1), pair.volumeNode.GetName()
-        lines = [*pair.notes, *pair.lost, *findings.warnings.get(index, ())]
+        alpha = [_("the transparency is not used")] if pair.hasTransparency else []
+        lines = [*pair.notes, *alpha, *pair.lost, *findings.warnings.get(index, ())]
         named = [referenceWarning(pair), *(f"{name}: {line}" for line in lines)]
         pair.warning = "\n".join(line for line in named if line)
         if index in findings.errors:
@@ -108,8 +73,10 @@ def checkSet(
     position = {id(pair): index for index, pair in enumerate(pairs)}
     _checkDuplicates(findings, contents.duplicates(pairs), position, [case.name for case in cases])
     _checkEmpty(findings, pairs)
+    _checkAlike(findings, pairs)
     volumes = {case.name: pair.volumes for case, pair in zip(cases, pairs)}
-    outliers = find_volume_outliers(volumes, labels)
+    areFlat = any(pair.isFlat for pair in pairs)  # sizes in photos depend on the distance
+    outliers = {} if areFlat else find_volume_outliers(volumes, labels)
     for index, case in enumerate(cases):
         findings.warnings.setdefault(index, []).extend(outliers.get(case.name, ()))
     if pairs:
@@ -121,7 +88,7 @@ def checkSet(
 
 def _checkDuplicates(
     findings: SetFindings,
-    duplicates: Sequence[tuple[TrainingPair, ImageContent, TrainingPair, ImageContent]],
+    duplicates: Sequence[Duplicate],
     position: Mapping[int, int],
     names: Sequence[str],
 ) -> None:
@@ -133,6 +100,20 @@ def _checkDuplicates(
             findings.errors[index] = text
         else:
             findings.warnings.setdefault(index, []).append(text)
+
+
+def _checkAlike(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:
+    """Images of one training are all flat or none, and have as many channels as the first one."""
+    for index, pair in enumerate(pairs[1:], start=1):
+        first = pairs[0].volumeNode.GetName()
+        if pair.isFlat != pairs[0].isFlat:
+            is2D = _("is a 2-D image, and {first} has several slices; train on one kind at a time")
+            is3D = _("has several slices, and {first} is a 2-D image; train on one kind at a time")
+            findings.errors.setdefault(index, (is2D if pair.isFlat else is3D).format(first=first))
+        elif pair.channels != pairs[0].channels:
+            text = _("the number of channels is {own}, but {expected} in {first}; make them alike")
+            values = {"own": pair.channels, "expected": pairs[0].channels, "first": first}
+            findings.errors.setdefault(index, text.format(**values))
 
 
 def _checkEmpty(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:

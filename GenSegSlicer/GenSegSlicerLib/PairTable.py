@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegSlicerLib.Arguments import VOLUME_CLASSES
+from GenSegSlicerLib.Channels import imageTitle
 from GenSegSlicerLib.Persons import assumedPersons
 from GenSegSlicerLib.TableWidgets import fitHeight
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -52,7 +53,7 @@ class PairTable:
             self._table.setCellWidget(row, PERSON, self._personBox(pair, person))
             self._table.removeCellWidget(row, VOLUME)
             self._table.removeCellWidget(row, SEGMENTATION)
-            self._setText(row, VOLUME, pair.volumeNode.GetName())
+            self._setText(row, VOLUME, imageTitle(pair.volumeNode))
             self._setText(row, SEGMENTATION, pair.segmentationNode.GetName())
             self._setText(row, ROLE, "")
             self._table.setCellWidget(row, ROLE, self._roleBox(pair))

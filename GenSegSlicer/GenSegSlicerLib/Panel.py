@@ -7,10 +7,12 @@ from typing import Any
 import slicer
 import vtk
 
+from GenSegSlicerLib.AnnotateSection import AnnotateSection
 from GenSegSlicerLib.ApplySection import ApplySection
 from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.EvaluateSection import EvaluateSection
 from GenSegSlicerLib.InstallSection import InstallSection
+from GenSegSlicerLib.LiveSection import LiveSection
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PanelSections import PanelSections
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
@@ -36,19 +38,21 @@ class Panel:
         self._observerTag: int | None = None
         self.cases = CasesSection(ui, logic)
         self.runs = RunSection(ui, logic)
+        self.annotate = AnnotateSection(ui, logic, self.cases, self.runs)
         self.training = TrainingSection(ui, logic, self.cases, self.runs)
         self.review = ReviewSection(ui, logic, self.runs)
         self.apply = ApplySection(ui, logic)
+        self.live = LiveSection(ui, logic)
         self.evaluate = EvaluateSection(ui, logic)
         self.install = InstallSection(ui, logic, self.enter)
         self._sections = [
-            *(self.cases, self.runs, self.training),
-            *(self.review, self.apply, self.evaluate),
+            *(self.cases, self.runs, self.annotate, self.training),
+            *(self.review, self.apply, self.live, self.evaluate),
         ]
         self._layout = PanelSections(
             [
-                *(ui.casesSection, ui.trainingSection, ui.reviewSection),
-                *(ui.applySection, ui.evaluateSection),
+                *(ui.casesSection, ui.annotateSection, ui.trainingSection, ui.reviewSection),
+                *(ui.applySection, ui.liveSection, ui.evaluateSection),
             ]
         )
         self._updateMissingPackages()
@@ -77,12 +81,14 @@ class Panel:
             self.install.show()
             self._updateMissingPackages()
         self.cases.reload()
-        for section in (self.runs, self.training, self.apply, self.review):
+        for section in (self.runs, self.annotate, self.training, self.apply, self.review):
             section.enter()
+        self.live.enter()
         self.refresh()
 
     def exit(self) -> None:
         """Restore the slice views."""
+        self.annotate.exit()
         self.review.exit()
 
     def refresh(self) -> None:
@@ -122,6 +128,12 @@ class Panel:
         """Remove pairs whose nodes were removed from the scene."""
         if self.parameters is not None:
             self.cases.dropRemoved()
+            self.annotate.onNodesChanged()
+
+    def onNodeAdded(self) -> None:
+        """List a volume that was added to the scene."""
+        if self.parameters is not None:
+            self.annotate.onNodesChanged()
 
     def cleanup(self) -> None:
         """Release jobs, timers and nodes."""
@@ -133,6 +145,7 @@ class Panel:
     def _offerTrainedModel(self) -> None:
         """List a model that was just trained in *Apply*, and select it if there is no other."""
         self.apply.enter()
+        self.live.enter()
         model = self.runs.trainedModel()
         if model is not None and not self.parameters.modelFolder:
             self.parameters.modelFolder = str(model)
@@ -155,6 +168,7 @@ class Panel:
             self.install.show()  # a package may be missing
             self._updateMissingPackages()
         self.training.update()
+        self.annotate.refresh()
         if self.parameters is not None:
             self.review.refresh()
             if not self.runs.isTraining():

@@ -36,6 +36,13 @@ class GenSegSlicerParameterNode:
     augmentation: Annotated[float, WithinRange(0.0, 2.0)] = 1.0
     seed: Annotated[int, WithinRange(0, 999999)] = 0
 
+    trainNested: bool = True
+    annotateFolder: str = ""
+    annotateStrategy: str = "order"
+    annotateWhen: str = "now"
+    annotateEvery: Annotated[int, WithinRange(1, 100)] = 3
+    annotateMinutes: Annotated[int, WithinRange(1, 600)] = 3
+
     reviewOutlines: bool = False
     layoutBeforeCurves: int = -1
 
@@ -48,6 +55,9 @@ class GenSegSlicerParameterNode:
     makeVolumesTable: bool = True
     mirror: bool = False
     uncertainty: bool = False
+
+    liveVolume: vtkMRMLScalarVolumeNode
+    liveOutlines: bool = True
 
     predictionNode: vtkMRMLNode
     referenceNode: vtkMRMLNode

@@ -9,6 +9,7 @@ from GenSegLib.cases import Case, Role
 from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.data.persons import assume_persons, pseudonyms
 from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SubjectHierarchy import patientIDOf
 from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
 
@@ -45,6 +46,7 @@ def casesOf(pairs: Sequence[TrainingPair], folder: Path = Path()) -> list[Case]:
             Role(pair.role),
             pair.person or assumed,
             tuple(channelFiles(folder / "images", name, pair)[1:]),
+            annotationOf(pair.segmentationNode),
         )
         for name, pair, assumed in zip(caseNames(pairs), pairs, assumedPersons(pairs))
     ]

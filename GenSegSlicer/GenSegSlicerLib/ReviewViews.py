@@ -5,18 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
+from GenSegSlicerLib.ColorTables import addHidden, setClasses
+from GenSegSlicerLib.ImageFiles import newVolumeNode, orientedImage
 from GenSegSlicerLib.ReviewFeedback import ReviewItem
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
+from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SliceViews import showOutlines, showSideBySide
+from GenSegSlicerLib.VolumeFiles import readVolume
 
-_IMAGE, _LABEL = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
 _COLORS = "colors"
+_RGB = 3
 _SIDES = ("left", "right")
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID", "LabelOpacity")
 
@@ -40,8 +45,8 @@ class ReviewViews:
         Raises:
             GenSegError: a file cannot be read.
         """
-        images = [_read(_IMAGE, path) for path in (item.otherImage, item.image)]
-        labels = [_read(_LABEL, path) for path in (item.otherLabel, item.label)]
+        images = [_readImage(path) for path in (item.otherImage, item.image)]
+        labels = [_readLabel(path) for path in (item.otherLabel, item.label)]
         with slicer.util.RenderBlocker():
             if self._savedViews is None:
                 self._savedViews = SavedViews()
@@ -71,10 +76,7 @@ class ReviewViews:
     def removeNodes(self) -> None:
         """Remove the nodes from the scene without restoring the views."""
         for node in self._nodes.values():
-            isVolume = node.IsA("vtkMRMLVolumeNode")
-            for each in (node, node.GetDisplayNode()) if isVolume else (node,):
-                if each is not None and slicer.mrmlScene.IsNodePresent(each):
-                    slicer.mrmlScene.RemoveNode(each)
+            _remove(node)
         self._nodes = {}
         self._colorsOf = self._savedViews = None
 
@@ -84,8 +86,10 @@ class ReviewViews:
         A node in the scene is never without voxels, for which the views' pipelines log errors.
         """
         node = self._nodes.get(key)
+        if node is not None and node.GetClassName() != volume.GetClassName():
+            _remove(node)  # another run has images in color
         if node is None or not slicer.mrmlScene.IsNodePresent(node):
-            node = self._nodes[key] = _addHidden(volume)
+            node = self._nodes[key] = addHidden(volume)
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetSaveWithScene(False)
         with slicer.util.NodeModify(node):
@@ -100,25 +104,38 @@ class ReviewViews:
         """Return a color table node with the classes of a run."""
         node = self._nodes.get(_COLORS)
         if node is None or not slicer.mrmlScene.IsNodePresent(node):
-            node = self._nodes[_COLORS] = _addHidden(slicer.vtkMRMLColorTableNode())
+            node = self._nodes[_COLORS] = addHidden(slicer.vtkMRMLColorTableNode())
         elif run == self._colorsOf:
             return node
         self._colorsOf = run
         folder = RunFolder(run)
-        names = folder.labels
-        style = SegmentStyle.ofPreset(names, folder.preset)
-        with slicer.util.NodeModify(node):
-            node.SetTypeToUser()
-            node.SetNumberOfColors(max(names, default=0) + 1)
-            node.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
-            for value, name in names.items():
-                node.SetColor(value, name, *style.colorOf(value), 1.0)
+        setClasses(node, SegmentStyle.ofPreset(folder.labels, folder.preset))
         return node
 
 
-def _read(className: str, path: Path) -> Any:
-    """Read a file into a node that is not in the scene."""
-    node = getattr(slicer, className)()
+def _readImage(path: Path) -> Any:
+    """Read an image into a node that is not in the scene, colors as the views show them.
+
+    Images are normalized, but views show colors in 8 bits. Of other channels, they show the first.
+    """
+    node, _storage = readVolume(path)
+    voxels = voxelsOf(node.GetImageData())
+    if voxels.ndim == 3:
+        return node
+    shown = newVolumeNode(voxels.shape[-1] if voxels.shape[-1] == _RGB else 1)
+    shown.CopyOrientation(node)
+    if voxels.shape[-1] == _RGB:
+        low, high = float(voxels.min()), float(voxels.max())
+        voxels = ((voxels - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    else:
+        voxels = voxels[..., 0]
+    shown.SetAndObserveImageData(orientedImage(voxels, np.eye(4)))
+    return shown
+
+
+def _readLabel(path: Path) -> Any:
+    """Read a label map into a node that is not in the scene."""
+    node = slicer.vtkMRMLLabelMapVolumeNode()
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetCenterImage(False)
@@ -128,10 +145,12 @@ def _read(className: str, path: Path) -> Any:
     return node
 
 
-def _addHidden(node: Any) -> Any:
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
-    return slicer.mrmlScene.AddNode(node)
+def _remove(node: Any) -> None:
+    """Remove a node from the scene, with its display if it is a volume."""
+    isVolume = node.IsA("vtkMRMLVolumeNode")
+    for each in (node, node.GetDisplayNode()) if isVolume else (node,):
+        if each is not None and slicer.mrmlScene.IsNodePresent(each):
+            slicer.mrmlScene.RemoveNode(each)
 
 
 class SavedViews:

@@ -71,7 +71,8 @@ class ServeProcess:
 
     def stop(self) -> None:
         """End the process, whatever it is doing; nothing is called afterwards."""
-        self.onReady = self.onEnded = lambda *reason: None
+        self.onReady = lambda: None
+        self.onEnded = lambda message: None
         self.onResult = lambda result: None
         self._process.closeInput()
         self.kill()

@@ -12,10 +12,11 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_counts import label_counts
-from GenSegSlicerLib.Geometry import linearMatrix, localIJKToRAS, transformBetween
+from GenSegSlicerLib.Geometry import isFlat, linearMatrix, localIJKToRAS, transformBetween
 from GenSegSlicerLib.LabelImages import binaryLabelmap, imageIJKToRAS, rasterizeSegments
 from GenSegSlicerLib.Segments import Segment, isSurface, segmentsOf, voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
+from GenSegSlicerLib.Units import areaOfMl, areaUnit, unitOf
 
 _MM3_IN_ML = 1000
 _DIGITS = 4
@@ -27,6 +28,7 @@ def volumesTable(
 ) -> slicer.vtkMRMLTableNode:
     """Create a table of segment volumes in ml and voxels, or update that of the same nodes.
 
+    Segments of 2-D images have areas in square millimeters, or pixels where there is no spacing.
     Volumes are measured in world coordinates, that is with the parent transform. Closed surfaces
     are measured in the voxels of their reference volume. Tables of several segmentations have a
     column for their names.
@@ -39,7 +41,13 @@ def volumesTable(
         for node in segmentationNodes
         for segment, (volume, count) in _measured(node)
     ]
-    titles = (_("Segmentation"), _("Segment"), _("Volume (ml)"), _("Voxels"))
+    flat = [_flatReference(node) for node in segmentationNodes]
+    if all(flat):
+        rows = [(*row[:2], areaOfMl(row[2], flat[0]), row[3]) for row in rows]
+        area = _("Area ({unit})").format(unit=areaUnit(unitOf(flat[0])))
+        titles = (_("Segmentation"), _("Segment"), area, _("Pixels"))
+    else:
+        titles = (_("Segmentation"), _("Segment"), _("Volume (ml)"), _("Voxels"))
     table = _volumesTableOf(segmentationNodes, name)
     for k in range(0 if len(segmentationNodes) > 1 else 1, len(titles)):
         table.AddColumn(_column(titles[k], [row[k] for row in rows]))
@@ -58,11 +66,22 @@ def scoresTable(scores: Sequence[Mapping[str, Any]], name: str) -> slicer.vtkMRM
         "hd95_mm": _("HD95 (mm)"),
         "surface_dice": _("Surface Dice (1 mm)"),
         "volume_error_ml": _("Volume difference (ml)"),
+        "hd95_px": _("HD95 (px)"),
+        "surface_dice_mm": _("Surface Dice (1 mm)"),
+        "surface_dice_px": _("Surface Dice (1 px)"),
+        "area_error_mm": _("Area difference (mm\N{SUPERSCRIPT TWO})"),
+        "area_error_px": _("Area difference (px)"),
     }
     table = _newTable(slicer.mrmlScene, name)
     for key in scores[0] if scores else ():
         table.AddColumn(_column(titles.get(key, key), [row.get(key) for row in scores]))
     return table
+
+
+def _flatReference(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLVolumeNode | None:
+    """The reference volume of a segmentation if it is a 2-D image."""
+    volumeNode = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    return volumeNode if volumeNode is not None and isFlat(volumeNode) else None
 
 
 def _newTable(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:

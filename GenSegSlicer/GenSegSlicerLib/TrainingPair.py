@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.data.duplicates import ImageContent
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume
@@ -29,9 +30,14 @@ class TrainingPair:
         role: one of `ROLES`.
         status: "" until the pair is checked, then "ok" or the reason why it cannot be used.
         volumes: volumes in ml by label value of the class, set by the check.
+        content: what identifies the voxels of a small volume, set by the check.
         lost: what segments have lost in the voxels of the volume, set by the check.
+        nested: outer and inner class where one lies within another, set by the check.
         notes: what was unclear when volume and segmentation were imported.
         warning: reasons to look at the pair, set when all pairs are checked.
+        channels: number of channels of the image, set by the check.
+        isFlat: whether the image is a 2-D image, set by the check.
+        hasTransparency: whether the image has a transparency, which is not used; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """
 
@@ -40,9 +46,14 @@ class TrainingPair:
     role: str = "train"
     status: str = ""
     volumes: dict[int, float] = field(default_factory=dict)
+    content: ImageContent | None = None
     lost: list[str] = field(default_factory=list)
+    nested: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warning: str = ""
+    channels: int = 1
+    isFlat: bool = False
+    hasTransparency: bool = False
     readTimes: tuple[int, ...] = ()
 
     @property
@@ -165,7 +176,8 @@ def modifiedTimes(pair: TrainingPair) -> tuple[object, ...]:
     transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
     if pair.isFromFiles and not pair.isEdited:
         return (node.GetAttribute(FILE_ATTRIBUTE), *transforms)
-    channels = (each.GetImageData() for each in (pair.volumeNode, *furtherChannels(pair.volumeNode)))
+    volumes = (pair.volumeNode, *furtherChannels(pair.volumeNode))
+    channels = (each.GetImageData() for each in volumes)
     times = (0 if image is None else image.GetMTime() for image in channels)
     return (*times, *segmentTimes(node), *transforms)
 

@@ -76,6 +76,7 @@ class TrainingSection(Section[Job]):
         """Enable the Start training button, or show why it is disabled."""
         if self.parameters is None:
             return
+        self._suggestPreset()
         problem = self.problem()
         self.ui.trainButton.enabled = not problem
         self.ui.trainButton.toolTip = problem or _("Train a model on the pairs above.")
@@ -83,6 +84,14 @@ class TrainingSection(Section[Job]):
             self.problemMessage.hint(_("To train: {problem}").format(problem=problem))
         else:
             self.problemMessage.clear()
+
+    def _suggestPreset(self) -> None:
+        """Choose a preset for 2-D images once the pairs are such, and one for volumes again."""
+        p = self.parameters
+        checked = [pair for pair in self.cases.usedPairs() if pair.status == "ok"]
+        preset = TrainingSettings.suggestedPreset(checked, p.preset)
+        if preset != p.preset:
+            p.preset = preset
 
     def problem(self) -> str:
         """Return in one line why training cannot start, "" if it can."""
@@ -103,6 +112,7 @@ class TrainingSection(Section[Job]):
                 classMap=self.cases.segments.classMap(),
                 settings=TrainingSettings.trainSettings(p),
                 effort=TrainingSettings.effort(p),
+                includes=self.cases.includes(),
             )
         except GenSegError as error:
             self.runs.message.error(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -10,9 +11,12 @@ from GenSegLib.config import GENERATORS, HYPERGRADIENTS, SEGMENTERS, TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.TrainingPair import TrainingPair
 
 BUDGET = "budget"
 Choices = list[tuple[str, str, str]]
+_GRAY_2D, _COLOR_2D, _VOLUMES = "generic-2d", "generic-2d-color", "generic-mri"
+_RGB = 3
 
 
 def presetChoices() -> Choices:
@@ -20,6 +24,27 @@ def presetChoices() -> Choices:
     presets = [load_preset(name) for name in list_presets()]
     presets.sort(key=lambda preset: not preset.labels)
     return [(p.name, _presetTitle(p), _presetToolTip(p)) for p in presets]
+
+
+def suggestedPreset(pairs: Sequence[TrainingPair], current: str) -> str:
+    """Return the preset for 2-D images or volumes, the current one if it is for the pairs.
+
+    Args:
+        pairs: checked pairs.
+        current: name of a preset, or path of a file.
+    """
+    try:
+        preset = load_preset(current)
+    except GenSegError:
+        return current
+    generic = (_GRAY_2D, _COLOR_2D)
+    if not pairs or (not pairs[0].isFlat and current not in generic):
+        return current
+    if not pairs[0].isFlat:
+        return _VOLUMES
+    if preset.spatial_dims == 2 and current not in generic:
+        return current
+    return _COLOR_2D if pairs[0].channels == _RGB else _GRAY_2D
 
 
 def presetText(nameOrPath: str) -> str:

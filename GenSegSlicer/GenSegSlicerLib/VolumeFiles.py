@@ -33,6 +33,10 @@ from GenSegSlicerLib.ImageFiles import (
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
+from GenSegSlicerLib.Units import UNIT_ATTRIBUTE
+
+DERIVED_ATTRIBUTE = "GenSeg.Derived"
+"""Node attribute of volumes that were computed from others: the ID of the other volume."""
 
 
 def writeVolume(
@@ -137,6 +141,8 @@ def readVolume(
     volume = readByLibrary(path)
     node = newVolumeNode(len(volume.array))
     setVolume(node, volume)
+    if volume.unit == "px":
+        node.SetAttribute(UNIT_ATTRIBUTE, "px")
     return node, None
 
 
@@ -178,6 +184,7 @@ def loadDerivedVolume(
     readImage(node, Path(path))
     toLocal = localIJKToRAS(volumeNode) @ np.linalg.inv(writtenIJKToRAS)
     node.SetIJKToRASMatrix(matrixFromArray(toLocal @ localIJKToRAS(node)))
+    node.SetAttribute(DERIVED_ATTRIBUTE, volumeNode.GetID())
     slicer.mrmlScene.AddNode(node)
     node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
     node.CreateDefaultDisplayNodes()

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import save_bright_model, save_tiny_model
+from torch import nn
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.images.volume import LPS_TO_RAS, Volume
 from GenSegLib.prediction.predictor import Predictor
-from GenSegLib.presets import load_preset
+from GenSegLib.presets import Preset, load_preset
+from GenSegLib.serving import fast_network
 from GenSegLib.serving.client import FrameClient, ServeProcess
 from GenSegLib.serving.protocol import load_line, to_line
 from GenSegLib.serving.server import serve
@@ -160,3 +162,21 @@ def test_no_shared_memory_remains_after_the_first_result(server: ServeProcess) -
 def test_a_missing_model_is_reported_before_anything_else(tmp_path: Path) -> None:
     with pytest.raises(GenSegError, match="missing"):
         ServeProcess(tmp_path / "missing")
+
+
+def test_onnx_runtime_is_used_where_it_is_faster_and_gives_the_same(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(fast_network, "_MIN_SPEEDUP", 0.0)
+    used: list[str] = []
+
+    def runtime(folder: Path, network: nn.Module, preset: Preset) -> nn.Module:
+        chosen = fast_network.fastest_network(folder, network, preset)
+        used.append(type(chosen).__name__)
+        return chosen
+
+    image = frame(64, 48)
+    fast = Predictor(model, whole_slices=True, runtime=runtime).predict(image).label.array
+    assert used == ["_OnnxNetwork"]
+    assert np.array_equal(fast, Predictor(model, whole_slices=True).predict(image).label.array)

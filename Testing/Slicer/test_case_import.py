@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 import slicer
 import vtk
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.PairFinder import importFolder
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.Segments import segmentsOf
@@ -212,14 +213,39 @@ def test_images_without_labels_are_skipped(scene: Any, write_tiny_cases: Any) ->
     assert [pair.name for pair in importFolder(folder)] == ["case_0"]
 
 
-def test_cases_of_several_channels_and_pictures_are_refused(scene: Any, tmp_path: Path) -> None:
-    """A scalar volume node would lose channels without a word."""
-    for name, images, label in (
-        ("channels", ("a_0000.nii.gz", "a_0001.nii.gz"), "a.nii.gz"),
-        ("pictures", ("a.png",), "a.png"),
-    ):
-        for path in (*(f"images/{image}" for image in images), f"labels/{label}"):
-            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name / path).touch()
-        with pytest.raises(GenSegError, match="case a: cases of several channels and 2-D pictures"):
-            importFolder(tmp_path / name)
+def test_channels_in_files_of_their_own_are_imported(scene: Any, tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    label = np.zeros((1, 8, 8, 8), np.int16)
+    label[0, 2:5, 2:5, 2:5] = 1
+    for name, values in (("a_0000", 1), ("a_0001", 2)):
+        array = np.full((1, 8, 8, 8), values, np.float32)
+        array[0, 0, 0, 0] = 0
+        write_image(tmp_path / "images" / f"{name}.nii.gz", Volume(array, affine))
+    write_label(tmp_path / "labels" / "a.nii.gz", Volume(label, affine))
+    (pair,) = importFolder(tmp_path)
+    (further,) = furtherChannels(pair.volumeNode)
+    assert slicer.util.arrayFromVolume(further).max() == 2
+
+
+def test_segments_are_those_of_their_names_whatever_their_order_and_values(
+    scene: Any, tmp_path: Path
+) -> None:
+    label = two_class_labels().T[None]
+    swapped = np.choose(label, (0, 7, 4)).astype(np.int16)
+    files = {"a": (label, {1: "Head", 2: "Tail"}), "b": (swapped, {4: "Tail", 7: "Head"})}
+    for name, (voxels, names) in files.items():
+        write_image(tmp_path / "images" / f"{name}.nrrd", Volume(label, GRIDS["RAS"]))
+        write_label(tmp_path / "labels" / f"{name}.seg.nrrd", Volume(voxels, GRIDS["RAS"]), names)
+    for pair in importFolder(tmp_path):
+        for value, name in ((1, "Head"), (2, "Tail")):
+            found = segment_array(pair.segmentationNode, name, pair.volumeNode)
+            np.testing.assert_array_equal(found, value == label[0].T)
+
+
+def test_an_nrrd_encoding_that_slicer_lacks_is_refused_with_the_remedy(
+    scene: Any, write_tiny_cases: Any
+) -> None:
+    path = write_tiny_cases(2, suffix=".nrrd") / "images" / "case_1.nrrd"
+    path.write_bytes(path.read_bytes().replace(b"encoding: gzip", b"encoding: bz2"))
+    with pytest.raises(GenSegError, match=r"case case_1: .*encoding bz.* save .* gzip"):
+        importFolder(path.parents[1])

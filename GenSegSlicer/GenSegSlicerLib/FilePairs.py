@@ -1,0 +1,81 @@
+"""Training pairs of pictures, whose voxels are read from their files when they are needed.
+
+A folder of photos may need more memory than there is. After the import, their nodes have no voxels
+but the paths of their files. Once a segmentation is edited, its voxels stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from GenSegSlicerLib.DicomFiles import readByLibrary
+from GenSegSlicerLib.ImageFiles import setVolume
+from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
+from GenSegSlicerLib.Segments import BINARY
+from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, segmentTimes
+
+
+def makeFilePair(pair: TrainingPair, image: Path, label: Path) -> None:
+    """Remember the files of a pair that was just read from them, and release its voxels."""
+    pair.volumeNode.SetAttribute(FILE_ATTRIBUTE, str(image))
+    pair.segmentationNode.SetAttribute(FILE_ATTRIBUTE, str(label))
+    pair.readTimes = segmentTimes(pair.segmentationNode)
+    release(pair)
+
+
+def load(pair: TrainingPair, warn: Callable[[str], None] = lambda text: None) -> None:
+    """Read the voxels of a pair from its files unless it has them.
+
+    Raises:
+        GenSegError: a file is missing or cannot be read.
+    """
+    if not pair.isReleased:
+        return
+    image = Path(pair.volumeNode.GetAttribute(FILE_ATTRIBUTE))
+    label = Path(pair.segmentationNode.GetAttribute(FILE_ATTRIBUTE))
+    setVolume(pair.volumeNode, readByLibrary(image))
+    grid = fileGrid(image, pair.volumeNode)
+    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn)
+    _setLabelmap(pair, labelmap)
+
+
+def release(pair: TrainingPair) -> None:
+    """Remove the voxels of a pair that can be read again, unless they are shown or edited."""
+    if pair.isReleased or not pair.isFromFiles or _isShown(pair):
+        return
+    if pair.isEdited:
+        pair.segmentationNode.RemoveAttribute(FILE_ATTRIBUTE)
+        pair.volumeNode.RemoveAttribute(FILE_ATTRIBUTE)
+        return
+    pair.volumeNode.SetAndObserveImageData(None)
+    _setLabelmap(pair, slicer.vtkOrientedImageData())
+
+
+@contextmanager
+def loaded(pair: TrainingPair) -> Iterator[None]:
+    """Give a pair its voxels for a while; raises as `load`."""
+    wasReleased = pair.isReleased
+    load(pair)
+    try:
+        yield
+    finally:
+        if wasReleased:
+            release(pair)
+
+
+def _setLabelmap(pair: TrainingPair, labelmap: Any) -> None:
+    """Give all segments one binary labelmap, which they share."""
+    segmentation = pair.segmentationNode.GetSegmentation()
+    for index in range(segmentation.GetNumberOfSegments()):
+        segmentation.GetNthSegment(index).AddRepresentation(BINARY, labelmap)
+    pair.readTimes = segmentTimes(pair.segmentationNode)
+
+
+def _isShown(pair: TrainingPair) -> bool:
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    return any(node.GetBackgroundVolumeID() == pair.volumeNode.GetID() for node in composites)

@@ -1,0 +1,341 @@
+"""2-D images, color and several channels in the panel: pairs, files, views, results, units."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from bright_model import COLOR_2D, GRAY_2D
+from GenSegSlicerLib import FilePairs, TrainingSettings
+from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairFinder import findPairs, importFolder
+from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.SliceViews import showPair, showVolume
+from GenSegSlicerLib.Tables import volumesTable
+from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.VolumeFiles import loadVolume, writeChannels, writeVolume
+from mrml_nodes import (
+    GRIDS,
+    add_segmentation,
+    add_transform,
+    add_volume,
+    grid_matrix,
+    noise,
+    oriented_image,
+    segment_array,
+)
+from panel_driver import PanelDriver
+from PIL import Image
+
+from GenSegLib.data.channels import read_channels
+from GenSegLib.data.image_io import read_image, read_label
+from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import LPS_TO_RAS
+from GenSegLib.presets import Steps, load_preset
+
+WIDTH, HEIGHT = 48, 32
+PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
+SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 1]])
+
+
+def square(top: int = 4, left: int = 8, size: int = 10) -> np.ndarray:
+    """Mask (1, HEIGHT, WIDTH) of a square."""
+    mask = np.zeros((1, HEIGHT, WIDTH), bool)
+    mask[0, top : top + size, left : left + size] = True
+    return mask
+
+
+def add_photo(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> Any:
+    """A color volume that is bright in a mask; its channels differ."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
+    gray = np.where(mask, 200, 20)
+    colors = np.stack([gray, gray // 2, gray // 4], axis=-1).astype(np.uint8)
+    slicer.util.updateVolumeFromArray(node, colors)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid))
+    return node
+
+
+def add_pair(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> TrainingPair:
+    volume = add_photo(mask, grid, name)
+    label = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
+    label.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return TrainingPair(volume, label)
+
+
+def photo_folder(folder: Path, count: int = 3) -> Path:
+    """Photos with masks; the first one was taken with the camera turned."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for k in range(count):
+        mask = square(left=4 + 6 * k)[0]
+        photo = np.stack([np.where(mask, 200, 20 + k)] * 3, axis=-1).astype(np.uint8)
+        exif = Image.Exif()
+        stored = photo
+        if k == 0:
+            exif[0x0112], stored = 6, np.rot90(photo)  # to be turned clockwise
+        Image.fromarray(stored).save(folder / "images" / f"p{k}.jpg", exif=exif, quality=95)
+        Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(
+            folder / "labels" / f"p{k}.png"
+        )
+    return folder
+
+
+@pytest.mark.parametrize("grid", [PICTURE, SAGITTAL, GRIDS["oblique and flipped"]])
+def test_color_images_are_written_as_the_views_show_them(
+    scene: Any, tmp_path: Path, grid: np.ndarray
+) -> None:
+    mask = square()
+    writeVolume(add_photo(mask, grid), tmp_path / "photo.nrrd")
+    image = read_image(tmp_path / "photo.nrrd")
+    assert image.shape == (WIDTH, HEIGHT, 1)
+    assert np.array_equal(image.array[0, :, :, 0].T > 100, mask[0])
+    assert np.array_equal(image.array[1], image.array[0] // 2)
+    spacing = np.linalg.norm(grid[:3, :3], axis=0)
+    assert np.allclose(image.affine, LPS_TO_RAS @ np.diag([*spacing, 1]))
+
+
+def test_transparency_is_dropped_and_said(scene: Any, tmp_path: Path) -> None:
+    pair = add_pair(square())
+    colors = slicer.util.arrayFromVolume(pair.volumeNode)
+    alpha = np.full((*colors.shape[:3], 1), 255, np.uint8)
+    slicer.util.updateVolumeFromArray(pair.volumeNode, np.concatenate([colors, alpha], axis=-1))
+    GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
+    assert pair.status == "ok"
+    assert "transparency is not used" in pair.warning
+    writeVolume(pair.volumeNode, tmp_path / "photo.nrrd")
+    assert len(read_image(tmp_path / "photo.nrrd").array) == 3
+
+
+def test_pairs_of_color_images_are_found_and_checked(scene: Any) -> None:
+    add_pair(square())
+    (pair,) = findPairs(scene)
+    assert checkPair(pair, {"Bright": "Bright"}) == "ok"
+    assert (pair.isFlat, pair.channels) == (True, 3)
+
+
+def test_images_of_one_training_are_alike(scene: Any) -> None:
+    pairs = [add_pair(square(left=left), name=f"photo {left}") for left in (4, 20)]
+    volume = add_volume(noise(), GRIDS["RAS"], "scan")
+    label = np.zeros(volume.GetImageData().GetDimensions()[::-1], np.uint8)
+    label[2:5, 2:5, 2:5] = 1
+    solid = add_segmentation([(oriented_image(label, GRIDS["RAS"]), {1: "Bright"})], "solid")
+    gray = add_volume(np.where(square(8), 200, 10).astype(np.uint8), PICTURE, "gray")
+    mask = add_segmentation([(oriented_image(square(8).astype(np.uint8), PICTURE), {1: "Bright"})])
+    pairs += [TrainingPair(volume, solid), TrainingPair(gray, mask)]
+    GenSegSlicerLogic().checkPairs(pairs, {"Bright": "Bright"})
+    assert [pair.status for pair in pairs[:2]] == ["ok", "ok"]
+    assert "has several slices, and photo 4 is a 2-D image" in pairs[2].status
+    assert "the number of channels is 1, but 3 in photo 4" in pairs[3].status
+
+
+def test_the_preset_follows_the_kind_of_images(scene: Any) -> None:
+    photo, scan = add_pair(square()), add_pair(square())
+    photo.isFlat, photo.channels = True, 3
+    suggested = TrainingSettings.suggestedPreset
+    assert suggested([photo], "hippocampus-mri") == "generic-2d-color"
+    assert suggested([photo], "skin-lesion") == "skin-lesion"
+    photo.channels = 1
+    assert suggested([photo], "generic-2d-color") == "generic-2d"
+    assert suggested([scan], "generic-2d") == "generic-mri"
+    assert suggested([scan], "liver-ct") == "liver-ct"
+    assert suggested([], "liver-ct") == "liver-ct"
+
+
+@pytest.mark.parametrize("grid", [PICTURE, SAGITTAL, GRIDS["oblique and flipped"]])
+def test_an_image_fills_one_view_right_way_up(scene: Any, grid: np.ndarray) -> None:
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
+    volume = add_photo(square(), grid)
+    showVolume(volume)
+    assert layout.GetViewArrangement() == layout.SlicerLayoutOneUpRedSliceView
+    view = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    to_slice = np.linalg.inv(slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS()))
+    right, down = (to_slice @ grid)[:3, 0], (to_slice @ grid)[:3, 1]
+    assert right[0] > 0
+    assert np.allclose(right[1:], 0, atol=1e-6)
+    assert down[1] < 0
+    assert np.allclose(down[[0, 2]], 0, atol=1e-6)
+
+
+def test_the_layout_of_volumes_returns_with_a_volume(scene: Any) -> None:
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
+    showVolume(add_photo(square()))
+    showVolume(add_volume(noise(), GRIDS["RAS"]))
+    assert layout.GetViewArrangement() == layout.SlicerLayoutFourUpView
+    view = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    assert view.GetOrientation() == "Axial"
+
+
+def test_photos_are_read_one_by_one_and_released(scene: Any, tmp_path: Path) -> None:
+    pairs = importFolder(photo_folder(tmp_path / "photos"))
+    assert all(pair.isReleased for pair in pairs)
+    assert all(checkPair(pair, {"Label 1": "Bright"}, pairs) == "ok" for pair in pairs)
+    assert all(pair.isReleased and pair.channels == 3 for pair in pairs)
+    assert pairs[0].volumes[1] == pytest.approx(100 / 1000)
+
+
+def test_a_photo_is_turned_as_its_camera_says(scene: Any, tmp_path: Path) -> None:
+    (pair, *_) = importFolder(photo_folder(tmp_path / "photos"))
+    FilePairs.load(pair)
+    assert pair.volumeNode.GetImageData().GetDimensions() == (WIDTH, HEIGHT, 1)
+    red = voxelsOf(pair.volumeNode.GetImageData())[..., 0]
+    mask = square(left=4)
+    assert (np.abs(red - np.where(mask, 200.0, 20.0)) < 60).all()
+    segment = pair.segmentationNode.GetSegmentation().GetNthSegment(0)
+    found = segment_array(pair.segmentationNode, segment.GetName(), pair.volumeNode)
+    assert np.array_equal(found, mask)
+
+
+def test_a_shown_photo_stays_and_an_edited_one_is_kept(scene: Any, tmp_path: Path) -> None:
+    first, second, _third = importFolder(photo_folder(tmp_path / "photos"))
+    for pair in (first, second):
+        FilePairs.load(pair)
+        showPair(pair.volumeNode, pair.segmentationNode)
+    FilePairs.release(second)
+    assert not second.isReleased
+    labelmap = (
+        first.segmentationNode.GetSegmentation()
+        .GetNthSegment(0)
+        .GetRepresentation("Binary labelmap")
+    )
+    voxelsOf(labelmap)[...] = 0
+    labelmap.Modified()
+    FilePairs.release(first)
+    assert not first.isReleased
+    assert not first.isFromFiles
+
+
+def test_further_channels_are_written_on_the_grid_of_the_first(scene: Any, tmp_path: Path) -> None:
+    grid = GRIDS["oblique"]
+    t1 = add_volume(noise(seed=1), grid, "T1")
+    t2 = add_volume(noise(seed=2), grid, "T2")
+    shift = np.eye(4)
+    shift[:3, 3] = 3, -2, 1
+    add_transform(shift, t2)
+    finer = add_volume(noise((20, 20, 20), 3), grid_matrix((0.5, 0.5, 2), angle=0.6), "FLAIR")
+    setFurtherChannels(t1, [t2, finer])
+    paths = [tmp_path / f"case_{k:04d}.nrrd" for k in range(3)]
+    writeChannels(t1, paths)
+    image = read_channels(paths)
+    assert image.array.shape[0] == 3
+    assert np.array_equal(image.array[0], slicer.util.arrayFromVolume(t1).T)
+    t2.SetAndObserveTransformNodeID(None)
+    writeChannels(t1, paths)
+    assert np.array_equal(read_channels(paths).array[1], slicer.util.arrayFromVolume(t2).T)
+
+
+def test_volumes_named_like_files_of_nnunet_are_channels(scene: Any) -> None:
+    first, second = (add_volume(noise(seed=k), GRIDS["RAS"], f"case_000{k}") for k in (0, 1))
+    assert furtherChannels(first) == [second]
+    assert furtherChannels(second) == []
+
+
+def test_a_color_image_is_segmented_and_measured_in_pixels(
+    scene: Any, host: Any, tmp_path: Path
+) -> None:
+    Image.fromarray(np.stack([np.where(square()[0], 200, 20)] * 3, axis=-1).astype(np.uint8)).save(
+        tmp_path / "photo.png"
+    )
+    volume = loadVolume(tmp_path / "photo.png", "photo")
+    job = GenSegSlicerLogic().apply(COLOR_2D, volume, wait=True)
+    assert job.state == "finished", job.message
+    (node,) = job.segmentationNodes
+    assert np.array_equal(segment_array(node, "Bright", volume), square())
+    assert job.warnings == []
+    table = volumesTable([node], "areas")
+    assert [table.GetColumnName(k) for k in range(3)] == ["Segment", "Area (px)", "Pixels"]
+    assert float(table.GetCellText(0, 1)) == 100
+
+
+def test_scores_of_images_with_a_spacing_are_in_millimeters(scene: Any, host: Any) -> None:
+    volume = add_volume(np.where(square(), 200, 20).astype(np.uint8), SAGITTAL, "scan")
+    nodes = []
+    for left in (8, 12):
+        image = oriented_image(square(left=left).astype(np.uint8), SAGITTAL)
+        node = add_segmentation([(image, {1: "Bright"})], f"segments {left}")
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        nodes.append(node)
+    job = GenSegSlicerLogic().evaluate(*nodes, wait=True)
+    assert job.state == "finished", job.message
+    (row,) = job.rows
+    assert row["dice"] == pytest.approx(0.6)
+    assert row["hd95_mm"] == pytest.approx(2.0, abs=0.3)
+    assert row["area_error_mm"] == pytest.approx(0)
+
+
+def test_a_model_of_colors_refuses_a_gray_image(scene: Any) -> None:
+    gray = add_volume(np.zeros((1, 32, 32), np.uint8), PICTURE, "gray")
+    with pytest.raises(GenSegError, match="gray: the number of channels is 1, but the model exp"):
+        GenSegSlicerLogic().apply(COLOR_2D, gray)
+
+
+def test_photos_are_trained_on_and_the_model_applied(scene: Any, host: Any, tmp_path: Path) -> None:
+    steps = Steps(warmup_steps=1, joint_steps=2, final_steps=40)
+    preset = replace(
+        load_preset("generic-2d-color"),
+        patch_size=(32, 32),
+        spacing=(1.0, 1.0),
+        segmenter="unet",
+        steps=dict.fromkeys(("quick", "standard", "thorough"), steps),
+    )
+    (tmp_path / "tiny.json").write_text(json.dumps(preset.to_json()))
+    pairs = importFolder(photo_folder(tmp_path / "photos", 4))
+    settings = {"threads": 1, "validation_interval": 2, "batch_size": 2}
+    job = GenSegSlicerLogic().train(
+        pairs, tmp_path / "tiny.json", tmp_path / "runs", settings=settings, wait=True
+    )
+    assert job.state == "finished", job.message + job.details
+    assert all(pair.isReleased for pair in pairs)
+    inputs = job.runFolder / "inputs"
+    assert len(read_image(inputs / "images" / "p0.nrrd").array) == 3
+    assert read_label(inputs / "labels" / "p0.nrrd").array.sum() == 100
+    FilePairs.load(pairs[0])
+    applied = GenSegSlicerLogic().apply(job.runFolder, pairs[0].volumeNode, wait=True)
+    assert applied.state == "finished", applied.message
+
+
+def test_gray_images_are_segmented(scene: Any, host: Any) -> None:
+    volume = add_volume(np.where(square(), 200, 20).astype(np.uint8), SAGITTAL, "scan")
+    job = GenSegSlicerLogic().apply(GRAY_2D, volume, wait=True)
+    assert job.state == "finished", job.message
+    assert np.array_equal(segment_array(job.segmentationNodes[0], "Bright", volume), square())
+
+
+def test_the_panel_imports_photos_and_chooses_a_preset_for_them(
+    scene: Any, host: Any, tmp_path: Path
+) -> None:
+    panel = PanelDriver(host)
+    panel.widget.panel.cases.importFolder(str(photo_folder(tmp_path / "photos")))
+    host.wait_until(lambda: panel.parameters.preset == "generic-2d-color", 30)
+    table = panel.ui.casesTable  # pairs are checked again with the classes of the preset
+    host.wait_until(lambda: [row[3] for row in panel.rows(table)] == ["OK"] * 3, 30)
+    pairs = panel.widget.panel.cases.pairs
+    assert [pair.isReleased for pair in pairs] == [False, True, True]
+    panel.select_rows(table, [2])
+    panel.press(panel.ui.showPairButton)
+    assert [pair.isReleased for pair in pairs] == [True, True, False]
+    host.close_module("GenSegSlicer")
+
+
+def test_the_panel_adds_a_pair_with_further_channels(scene: Any, host: Any) -> None:
+    panel = PanelDriver(host)
+    pair = add_pair(square())
+    second = add_photo(square(), name="infrared")
+    ui = panel.ui
+    ui.pairVolumeSelector.setCurrentNode(pair.volumeNode)
+    ui.pairSegmentationSelector.setCurrentNode(pair.segmentationNode)
+    ui.pairChannelsSelector.check(second)
+    panel.press(ui.addPairButton)
+    panel.wait_for_checks()
+    (row,) = panel.rows(ui.casesTable)
+    assert row[0] == "photo + infrared"
+    assert panel.widget.panel.cases.pairs[0].channels == 6
+    host.close_module("GenSegSlicer")
