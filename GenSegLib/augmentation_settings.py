@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .settings import at_least, setting, validate
+from .settings import at_least, between, setting, validate
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,8 @@ class Augmentation:
 
     Attributes:
         rotation: standard deviation about each axis, in radians.
+        turned: fraction of slices, or of volumes of thick slices, that are turned by any angle in
+            the plane.
         scale: standard deviation of the log zoom.
         elastic: standard deviation of elastic displacements, as a fraction of the field of view.
         contrast: standard deviation of log contrast and of brightness, common to all colors.
@@ -28,6 +30,7 @@ class Augmentation:
     """
 
     rotation: float = setting(at_least(0), 0.22)
+    turned: float = setting(between(0, 1), 0.0)
     scale: float = setting(at_least(0), 0.18)
     elastic: float = setting(at_least(0), 0.052)
     contrast: float = setting(at_least(0), 0.22)

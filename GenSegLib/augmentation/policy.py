@@ -76,6 +76,7 @@ class AugmentationPolicy:
         return cls(
             spatial=SpatialStrength(
                 rotation=strengths.rotation,
+                turned=strengths.turned,
                 scale=strengths.scale,
                 elastic=strengths.elastic,
                 mirror_axes=preset.mirror_axes,
@@ -92,7 +93,7 @@ class AugmentationPolicy:
 
     def geometric(self) -> AugmentationPolicy:
         """Return a policy of rotations, translations and flips alone."""
-        spatial = replace(self.spatial, scale=0.0, elastic=0.0)
+        spatial = replace(self.spatial, scale=0.0, elastic=0.0, turned=0.0)
         return replace(self, spatial=spatial, probability=0.0)
 
     def scaled(self, factor: float) -> AugmentationPolicy:

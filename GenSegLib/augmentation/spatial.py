@@ -6,6 +6,7 @@ resampled together, in about a tenth of the time of per-sample elastic transform
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -29,6 +30,7 @@ class SpatialStrength:
         control_points: control points of the displacement along each axis.
         mirror_axes: spatial axes along which half of the affinely transformed samples are mirrored.
         probability: fraction of samples with an affine transform; all are deformed elastically.
+        turned: fraction of them that are turned by any angle in the plane of slices.
         spacing: voxel size in mm; None if all axes have the same.
     """
 
@@ -39,6 +41,7 @@ class SpatialStrength:
     control_points: int = 6
     mirror_axes: tuple[int, ...] = ()
     probability: float = 0.9
+    turned: float = 0.0
     spacing: tuple[float, ...] | None = None
 
     def scaled(self, factor: float) -> SpatialStrength:
@@ -49,6 +52,7 @@ class SpatialStrength:
 
 # spacing along an axis relative to the finest; as in nnU-Net (Isensee et al., Nat Methods 2021)
 ANISOTROPY_THRESHOLD = 3.0
+_PLANE = 2  # axes
 NO_DEFORMATION = SpatialStrength(probability=0.0, elastic=0.0)
 
 
@@ -69,6 +73,8 @@ def random_affine(
     angles = torch.triu(rng.normal(batch, dims, dims), diagonal=1) * strength.rotation
     thick = _thick_axes(strength.spacing, dims, angles.device)
     angles = angles * (thick[:, None] == thick[None, :])
+    if strength.turned > 0 and int((~thick).sum()) == _PLANE:
+        angles = _turn(rng, angles, (~thick).nonzero().flatten().tolist(), strength.turned)
     rotation = torch.matrix_exp(angles - angles.transpose(1, 2))
     zoom = torch.exp(rng.normal(batch, 1) * strength.scale)
     zoom = zoom * torch.exp(rng.normal(batch, dims) * strength.scale / 2)
@@ -83,6 +89,19 @@ def random_affine(
     gate = rng.bernoulli(batch, strength.probability, 0).reshape(batch, 1, 1)
     eye = torch.eye(dims, device=linear.device)
     return torch.cat([eye + gate * (linear - eye), gate * shift], dim=2)
+
+
+def _turn(
+    rng: RandomGenerator, angles: torch.Tensor, plane: list[int], fraction: float
+) -> torch.Tensor:
+    """Replace angles (batch, dims, dims) in the plane of two axes by any angle in some samples."""
+    batch = len(angles)
+    is_turned = rng.bernoulli(batch, fraction, 0).flatten() > 0
+    any_angle = rng.uniform(batch, low=-math.pi, high=math.pi)
+    angles = angles.clone()
+    first, second = plane
+    angles[:, first, second] = torch.where(is_turned, any_angle, angles[:, first, second])
+    return angles
 
 
 def random_grid(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..augmentation_settings import Augmentation
 from ..images.geometry import world_axis
 from ..presets import SOFT_TISSUE_HU, Intensity, Preset
 from .fingerprint import Fingerprint
@@ -22,6 +23,7 @@ _SLICE_ORIENTATIONS = ("ASR", "RSA", "RAS")  # by the axis across which the slic
 _CLOSE_SLICES_MM = 4.0  # neighbors of slices show the same structures up to here
 _COARSEST_MM = 3.0  # where lengths are known in mm
 _SLICES_STEPS, _PRETRAINED_STEPS = 3000, 1000  # that complete a training
+_TURNED = 0.2  # of the slices, by any angle; as in nnU-Net
 _COARSENING = 1.6  # of the median spacing, for structures that remain three pixels thick
 _PIXELS_ACROSS, _PIXELS_ACROSS_LARGE = 3, 8
 _MANY_CLASSES, _CLASS_WEIGHTING = 5, 0.5  # short trainings do not find small ones otherwise
@@ -154,6 +156,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
         patch = tuple(max(32, min(edge, _rounded_up(size / spacing, multiple))) for size in field)
         planned = replace(
             preset,
+            augmentation=_augmentation(fingerprint, preset),
             spatial_dims=2,
             orientation=orientation,
             unit=fingerprint.unit,
@@ -171,6 +174,18 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             covered = _covered(patch, planned.spacing or (), field)
             sizes = scale.slices, rank, enough, covered
             yield Candidate(SLICES, final, width, *sizes, fingerprint.unit)
+
+
+def _augmentation(fingerprint: Fingerprint, preset: Preset) -> Augmentation:
+    """Turn slices of volumes by any angle, as nnU-Net does, except in CT, where patients lie.
+
+    Where slices are oblique, another axis of the body may be the nearest one in the next patient,
+    and many files have lost the direction of their axes. In 3 of 24 hearts the right ventricle
+    lies above the left one instead of beside it; a training on seven others did not find it there.
+    """
+    if fingerprint.slices <= 1 or preset.modality == "CT" or preset.augmentation.turned > 0:
+        return preset.augmentation
+    return replace(preset.augmentation, turned=_TURNED)
 
 
 def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,13 @@ from scipy.ndimage import gaussian_filter
 from GenSegLib.augmentation.intensity import gaussian_blur, low_resolution
 from GenSegLib.augmentation.policy import INTENSITY_TRANSFORMS, AugmentationPolicy, augment
 from GenSegLib.augmentation.random_generator import RandomGenerator
-from GenSegLib.augmentation.spatial import SpatialStrength, deform, one_hot, random_grid
+from GenSegLib.augmentation.spatial import (
+    SpatialStrength,
+    deform,
+    identity_grid,
+    one_hot,
+    random_grid,
+)
 from GenSegLib.presets import load_preset
 
 SHAPES = {2: (24, 32), 3: (16, 24, 20)}
@@ -56,6 +63,30 @@ def test_rotations_are_rigid_on_boxes_with_unequal_sides() -> None:
     strength = SpatialStrength(rotation=0.8, scale=0, translation=0, elastic=0, probability=1.0)
     _, warped = deform(labels.float(), labels, 2, random_grid(generator(), 64, shape, strength))
     assert warped.flatten(1).sum(1).float().sub(64).abs().max() <= 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((33, 33), None), ((33, 33, 4), (1.0, 1.0, 8.0))], ids=["2-D", "slices"]
+)
+def test_slices_are_turned_by_any_angle(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None
+) -> None:
+    labels = torch.zeros(64, 1, *shape, dtype=torch.long)
+    labels[:, :, 14:19, 26:31] = 1
+    strength = SpatialStrength(0, 0, 0, 0, probability=1.0, turned=0.75, spacing=spacing)
+    _, warped = deform(labels.float(), labels, 2, random_grid(generator(), 64, shape, strength))
+    centers = torch.stack([each.nonzero()[:, 1:3].float().mean(0) - 16 for each in warped])
+    angles = torch.atan2(centers[:, 0], centers[:, 1])
+    turned = angles[angles.abs() > 0.01]
+    assert 36 <= len(turned) <= 60
+    assert (turned.sort().values.diff() < math.pi / 4).all() and turned.abs().max() > 2.8
+
+
+def test_volumes_without_thick_slices_are_not_turned() -> None:
+    shape = (16, 16, 16)
+    strength = SpatialStrength(0, 0, 0, 0, probability=1.0, turned=1.0)
+    grid = random_grid(generator(), 2, shape, strength)
+    torch.testing.assert_close(grid, identity_grid(shape).expand(2, -1, -1, -1, -1))
 
 
 def test_half_of_the_samples_are_mirrored_along_a_mirror_axis() -> None:

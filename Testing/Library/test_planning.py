@@ -202,6 +202,13 @@ def test_a_machine_that_is_faster_than_measured_uses_the_whole_time() -> None:
     assert steps == pytest.approx(1.5 * plan.budget_s / plan.seconds_per_step, rel=0.01)
 
 
+def test_slices_are_turned_by_any_angle_except_in_ct() -> None:
+    chest = plan_for(CT_CHEST).preset
+    assert plan_for(CINE).preset.augmentation.turned == 0.2
+    assert chest.spatial_dims == 2
+    assert chest.augmentation.turned == 0
+
+
 def test_the_averaged_weights_remember_a_twentieth_of_the_training() -> None:
     short = make_plan(CINE, MR, Limits(100.0, 8 * GB), machine(0.25))
     long = make_plan(CINE, MR, Limits(3600.0, 8 * GB), machine(0.25))
