@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from ..case_annotation import Annotation, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
@@ -43,7 +44,8 @@ class CaseEntry:
     Attributes:
         case: name.
         state: one of `CaseState`.
-        image: file of the image.
+        image: file of the image, or of its first channel.
+        others: files of its further channels.
         label: file of the checked label or of the draft; "" while there is none.
         labels: class names by value of the label file, as JSON stores them.
         content: fingerprint of the image's voxels, which tells volumes of one name apart.
@@ -67,6 +69,7 @@ class CaseEntry:
     model: str = ""
     trained_cases: int = setting(at_least(0), 0)
     only_slices: str = setting(one_of(("", "axial", "coronal", "sagittal")), "")
+    others: list[str] = field(default_factory=list)
     time: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
@@ -193,16 +196,19 @@ class AnnotationFolder:
             GenSegError: the states cannot be read.
         """
         checked = [e for e in self.entries().values() if e.state == CaseState.CHECKED.value]
+        labels, special = split_special(self.class_names(()))
         cases = (
             Case(
                 entry.case,
                 self.resolve(entry.image),
                 self.resolve(entry.label),
                 person=entry.person,
+                others=tuple(self.resolve(path) for path in entry.others),
+                annotation=Annotation(only_slices=entry.only_slices, values=special),
             )
             for entry in checked
         )
-        return CaseSet(tuple(cases), self.class_names(()))
+        return CaseSet(tuple(cases), labels)
 
 
 def _parse(lines: Iterable[bytes]) -> dict[str, CaseEntry]:

@@ -28,6 +28,11 @@ from GenSegSlicerLib.CurvesView import CurvesView
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.PartialAnnotation import (
+    ONLY_SLICES_ATTRIBUTE,
+    onlySlicesOf,
+    planeChoices,
+)
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentEditorView import SegmentEditorView
@@ -70,6 +75,7 @@ class AnnotateSection(Section[Job]):
         ):
             button.connect("clicked(bool)", lambda checked, action=action: self._do(action))
         ui.draftChartButton.connect("clicked(bool)", self.showCurve)
+        self._listPlanes()
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Set the parameter node."""
@@ -111,11 +117,13 @@ class AnnotateSection(Section[Job]):
         if self.parameters is None or self._isRefreshing or self.ui.annotateSection.collapsed:
             return
         self._isRefreshing = True
+        self.loop.isOpen()  # reports nodes that were deleted
         try:
             self._showCases()
         except GenSegError as error:
             self.message.error(str(error))
-        self._isRefreshing = False
+        finally:
+            self._isRefreshing = False
         self._enableButtons()
 
     def open(self, case: AnnotationCase) -> None:
@@ -158,6 +166,7 @@ class AnnotateSection(Section[Job]):
             {**training, **lengthOfTraining(p)},
             dict(p.classMap),
             self.cases.usedPairs(),
+            self.cases.includes(),
         )
 
     def _choices(self) -> list[ChoiceBinding]:
@@ -203,7 +212,7 @@ class AnnotateSection(Section[Job]):
 
     def _enableButtons(self) -> None:
         ui, loop, problem = self.ui, self.loop, self._problem()
-        isOpen = loop.current is not None and loop.current.isInScene
+        isOpen = loop.current is not None
         waiting = _("The next case is being prepared.") if loop.isWaiting else ""
         for button, reason, toolTip in (
             (
@@ -230,6 +239,28 @@ class AnnotateSection(Section[Job]):
             button.enabled = not reason
             button.toolTip = reason or toolTip
         ui.draftChartButton.enabled = bool(self._records)
+        self._showPlane()
+
+    def _listPlanes(self) -> None:
+        box = self.ui.drawnSlicesSelector
+        for index, (plane, text, toolTip) in enumerate(planeChoices()):
+            box.addItem(text, plane)
+            box.setItemData(index, toolTip, qt.Qt.ToolTipRole)
+        box.connect("currentIndexChanged(int)", self._onPlaneChosen)
+
+    def _showPlane(self) -> None:
+        """Show of which plane only some slices of the open case are drawn."""
+        box, current = self.ui.drawnSlicesSelector, self.loop.current
+        box.setVisible(current is not None)
+        if current is not None:
+            wasBlocked = box.blockSignals(True)
+            box.setCurrentIndex(box.findData(onlySlicesOf(current.case.segmentationNode)))
+            box.blockSignals(wasBlocked)
+
+    def _onPlaneChosen(self, index: int) -> None:
+        if self.loop.current is not None:
+            node = self.loop.current.case.segmentationNode
+            node.SetAttribute(ONLY_SLICES_ATTRIBUTE, self.ui.drawnSlicesSelector.itemData(index))
 
     def _onLoopChanged(self, loop: AnnotationLogic) -> None:
         kind, text = loop.message

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.annotation.records import AnnotationRecord
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
+from GenSegSlicerLib.PartialAnnotation import onlySlicesOf
 from GenSegSlicerLib.TableWidgets import fitHeight
 
 VOLUME, STATE, STRUCTURES, DICE, MINUTES = range(5)
@@ -53,7 +54,7 @@ class AnnotateTable:
             record = records.get(case.name)
             self._setText(row, VOLUME, case.title)
             self._setText(row, STATE, stateText(case.state), _COLORS[case.state])
-            self._setText(row, STRUCTURES, ", ".join(case.structures))
+            self._setText(row, STRUCTURES, _structuresText(case))
             hasDice = record is not None and record.dice is not None
             self._setText(row, DICE, f"{record.dice:.3f}" if hasDice else "")
             self._setText(row, MINUTES, f"{record.seconds / 60:.1f}" if record else "")
@@ -88,3 +89,15 @@ def stateText(state: CaseState) -> str:
         CaseState.DRAFT: _("draft"),
         CaseState.CHECKED: _("checked"),
     }[state]
+
+
+def _structuresText(case: AnnotationCase) -> str:
+    """Names of the structures, and of which plane only some slices are drawn."""
+    text, plane = ", ".join(case.structures), ""
+    if case.segmentationNode is not None:
+        plane = onlySlicesOf(case.segmentationNode)
+    elif case.entry is not None:
+        plane = case.entry.only_slices
+    if not plane:
+        return text
+    return _("{structures} (some {plane} slices)").format(structures=text, plane=plane)

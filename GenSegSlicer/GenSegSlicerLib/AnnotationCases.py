@@ -12,17 +12,18 @@ import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
 from GenSegLib.images.file_names import distinct_stems, valid_file_name
-from GenSegSlicerLib.Arguments import VOLUME_CLASSES
 from GenSegSlicerLib.LabelImages import hasVoxels
+from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
 from GenSegSlicerLib.Segments import isSegmentation, isSurface, segmentsOf, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.VolumeFiles import DERIVED_ATTRIBUTE
 
 CASE_ATTRIBUTE = "GenSeg.Case"
 """Volume node attribute with the name of its case in the annotation folder."""
 
-DERIVED_ATTRIBUTE = "GenSeg.Derived"
-"""Volume node attribute of volumes that were computed from others, which are no cases."""
+CONTENT_ATTRIBUTE = "GenSeg.Content"
+"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
 
 # Structures of segmentations by node ID, with the modification time at which they were found.
 _structures: dict[str, tuple[tuple[int, ...], list[str]]] = {}
@@ -68,7 +69,7 @@ def collectCases(
     """
     segmentations = _segmentationsByVolume(pairs)
     cases: list[AnnotationCase] = []
-    for node in _volumes():
+    for node in filter(_isCase, volumesIn(slicer.mrmlScene)):
         case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, cases)
         path = _loadedFrom(node)
         case.image = path if path in images else None
@@ -81,15 +82,8 @@ def collectCases(
     return cases
 
 
-def _volumes() -> list[slicer.vtkMRMLScalarVolumeNode]:
-    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return [node for node in nodes if _isCase(node)]
-
-
 def _isCase(node: slicer.vtkMRMLNode) -> bool:
-    isVolume = node.GetClassName() in VOLUME_CLASSES
-    isShown = not node.GetHideFromEditors() and node.GetAttribute(DERIVED_ATTRIBUTE) is None
-    return isVolume and isShown and node.GetImageData() is not None
+    return node.GetAttribute(DERIVED_ATTRIBUTE) is None and node.GetImageData() is not None
 
 
 def _segmentationsByVolume(

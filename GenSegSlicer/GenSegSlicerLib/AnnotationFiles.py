@@ -15,13 +15,18 @@ from GenSegLib.files import remove, write_json
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
+    CONTENT_ATTRIBUTE,
     AnnotationCase,
     contentOf,
+    structuresOf,
 )
+from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.LabelImages import rasterizeSegments
+from GenSegSlicerLib.PartialAnnotation import annotatedVoxels, onlySlicesOf
+from GenSegSlicerLib.Persons import channelFiles
 from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.SegmentationStates import setState
 from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses
@@ -32,8 +37,8 @@ from GenSegSlicerLib.SegmentNodes import (
     resetToVolume,
 )
 from GenSegSlicerLib.Segments import segmentsOf, voxelsOf
-from GenSegSlicerLib.TrainingPair import PERSON_ATTRIBUTE
-from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume, writeVolume
+from GenSegSlicerLib.TrainingPair import PERSON_ATTRIBUTE, TrainingPair
+from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume, writeChannels
 
 
 def classMapOf(
@@ -63,7 +68,7 @@ def writeChecked(
     case: AnnotationCase,
     classMap: Mapping[str, str],
     preset: Preset,
-    onlySlices: str = "",
+    includes: Mapping[str, tuple[str, ...]],
 ) -> CaseEntry:
     """Write image and label of a case, and note that it is checked.
 
@@ -72,80 +77,71 @@ def writeChecked(
         case: with volume and segmentation in the scene.
         classMap: class of each segment name, "" for none.
         preset: whose classes keep their label values.
-        onlySlices: plane in which only some slices are annotated, "" if all are.
+        includes: names of the classes within a class.
 
     Raises:
         GenSegError: the volume cannot be used, or the folder cannot be written; the case keeps its
             former state.
     """
     folder.lock()
-    volumeNode = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
+    node = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
     labels = folder.class_names((name for name in classMap.values() if name), preset.labels)
-    content = contentOf(volumeNode)
-    image = _writeImage(folder, case, content)
-    path = folder.file("labels", case.name)
-    writeLabel(case.segmentationNode, volumeNode, classMap, labels, path, allowEmpty=True)
+    content, path = contentOf(node), folder.file("labels", case.name)
+    images = [folder.relative(image) for image in _writeImages(folder, case, content)]
+    writeLabel(case.segmentationNode, node, classMap, labels, path, True, includes)
+    present = {classMap[name] for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
         CaseState.CHECKED.value,
-        folder.relative(image),
+        images[0],
         folder.relative(path),
-        {str(value): name for value, name in labels.items()},
+        _toJson({value: name for value, name in labels.items() if name in present}),
         content,
-        volumeNode.GetAttribute(PERSON_ATTRIBUTE) or "",
-        only_slices=onlySlices,
+        node.GetAttribute(PERSON_ATTRIBUTE) or "",
+        only_slices=onlySlicesOf(case.segmentationNode),
+        others=images[1:],
     )
     folder.add(entry)
-    volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
+    node.SetAttribute(CASE_ATTRIBUTE, case.name)
     return entry
 
 
-def _writeImage(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Path:
-    """Write the volume of a case unless a file has its voxels and position already."""
+def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> list[Path]:
+    """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
-    if case.image is not None and not isMoved and not node.GetModifiedSinceRead():
-        return case.image
-    path = folder.file("images", case.name)
-    isWritten = case.entry is not None and case.entry.content == content and path.is_file()
-    if isMoved or not isWritten:
-        writeVolume(node, path)
-    return path
+    isOfFile = case.image is not None and not isMoved
+    isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
+    pair = TrainingPair(node, case.segmentationNode)
+    paths = channelFiles(folder.path / "images", case.name, pair)
+    if isOfFile and len(paths) == 1:
+        return [case.image]
+    isKnown = case.entry is not None and case.entry.content == content
+    if isMoved or not isKnown or not all(path.is_file() for path in paths):
+        writeChannels(node, paths)
+    return paths
 
 
-def writeDraft(
-    folder: AnnotationFolder,
-    name: str,
-    label: np.ndarray,
-    ijkToRAS: np.ndarray,
-    names: Mapping[int, str],
-    model: str,
-    trainedCases: int,
-) -> CaseEntry:
-    """Write the draft of a case, and note that it has one; raises as `writeChecked`.
-
-    Args:
-        folder: the annotation folder.
-        name: of the case.
-        label: label values (k, j, i).
-        ijkToRAS: of the segmented image.
-        names: classes by label value.
-        model: name of the model that predicted it.
-        trainedCases: labeled cases that the model had learned from.
-    """
+def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
+    """Write the draft of a case, and note that it has one; raises as `writeChecked`."""
     folder.lock()
-    path = folder.file("drafts", name)
-    writeImage(orientedImage(label, np.eye(4)), ijkToRAS, path, compress=True)
+    case, metadata = draft.request.case, draft.request.metadata
+    path = folder.file("drafts", case)
+    writeImage(orientedImage(draft.label, np.eye(4)), draft.ijkToRAS, path, compress=True)
     entry = CaseEntry(
-        name,
+        case,
         CaseState.DRAFT.value,
         label=folder.relative(path),
-        labels={str(value): each for value, each in names.items()},
-        model=model,
-        trained_cases=trainedCases,
+        labels=_toJson(metadata.labels),
+        model=metadata.name,
+        trained_cases=metadata.cases,
     )
     folder.add(entry)
     return entry
+
+
+def _toJson(labels: Mapping[int, str]) -> dict[str, str]:
+    return {str(value): name for value, name in labels.items()}
 
 
 def writeEdits(folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping[str, str]) -> None:
@@ -153,7 +149,7 @@ def writeEdits(folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping
     labels = folder.class_names(name for name in classMap.values() if name)
     path = folder.file("edits", case.name)
     writeLabel(case.segmentationNode, case.volumeNode, classMap, labels, path, allowEmpty=True)
-    write_json(path.with_suffix(".json"), {str(value): name for value, name in labels.items()})
+    write_json(path.with_suffix(".json"), _toJson(labels))
 
 
 def removeEdits(folder: AnnotationFolder, name: str) -> None:
@@ -186,20 +182,20 @@ def loadLabel(
 
 
 def draftDice(
-    folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry
+    folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry | None
 ) -> tuple[float | None, dict[str, float | None]]:
     """Return the Dice of a draft against the segmentation that the user made of it.
 
     Args:
         folder: the annotation folder.
         case: with volume and segmentation in the scene.
-        draft: entry of the draft.
+        draft: entry of the draft, None if there is none.
 
     Returns:
         The mean over the classes of the model, None without a draft; and the Dice by class.
     """
-    path = folder.resolve(draft.label)
-    if not draft.label or not path.is_file():
+    path = folder.resolve(draft.label) if draft is not None and draft.label else None
+    if path is None or not path.is_file():
         return None, {}
     volumeNode, values = case.volumeNode, {name: value for value, name in draft.names.items()}
     chosen = [
@@ -208,7 +204,9 @@ def draftDice(
         if segment.name in values
     ]
     corrected = rasterizeSegments(case.segmentationNode, volumeNode, chosen)
+    everything = list(enumerate(segmentsOf(case.segmentationNode), start=1))
+    drawn = annotatedVoxels(case.segmentationNode, volumeNode, [(s, k) for k, s in everything])
     predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
-    return draft_dice(predicted, corrected, draft.names)
+    return draft_dice(predicted[drawn], corrected[drawn], draft.names)

@@ -66,6 +66,7 @@ class AnnotationLogic:
     Args:
         logic: module logic, which trains.
         settings: returns the current settings.
+        drafts: predicts drafts; None for a process that starts with the first one.
 
     Attributes:
         observers: called with this object after each change.
@@ -75,7 +76,12 @@ class AnnotationLogic:
         onAccepted: called with each accepted pair that stays in the scene.
     """
 
-    def __init__(self, logic: Any, settings: Callable[[], AnnotationSettings]) -> None:
+    def __init__(
+        self,
+        logic: Any,
+        settings: Callable[[], AnnotationSettings],
+        drafts: DraftPredictor | None = None,
+    ) -> None:
         self.observers = Observers()
         self.current: OpenCase | None = None
         self.message = ("info", "")
@@ -87,8 +93,11 @@ class AnnotationLogic:
         self._opener = CaseOpener(self.workspace)
         self._order = AnnotationOrder()
         self._order.onRanked = self._onRanked
-        self._drafts: DraftPredictor | None = None
+        self._drafts = drafts or DraftPredictor()
+        self._drafts.onDraft = self._onDraft
+        self._drafts.onFailed = self._onDraftFailed
         self._awaited = ""  # name of the case that is opened when its draft is ready
+        self._note = ""  # shown with the next case
         self._confirmed = ""  # name of the case whose empty segmentation was accepted once
         self._autosave = qt.QTimer()
         self._autosave.setInterval(AUTOSAVE_MS)
@@ -107,7 +116,7 @@ class AnnotationLogic:
                 written, or a case is open.
         """
         self.workspace.folder.lock()
-        if self._isOpen():
+        if self.isOpen():
             text = _("Accept or skip {case} first")
             raise GenSegError(text.format(case=self.current.case.title))
         settings, model = self.workspace.settings, self.workspace.model()
@@ -157,10 +166,9 @@ class AnnotationLogic:
             return
         case, draft = current.case, current.draft
         classMap = self.workspace.classMap(case.segmentationNode)
-        dice, classes = None, {}
-        if draft is not None:
-            dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft)
-        AnnotationFiles.writeChecked(self.workspace.folder, case, classMap, self.workspace.preset)
+        dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft)
+        details = (classMap, self.workspace.preset, self.workspace.settings.includes)
+        AnnotationFiles.writeChecked(self.workspace.folder, case, *details)
         self._record(current, "accepted", dice, classes)
         setState(case.segmentationNode, CaseState.CHECKED)
         AnnotationFiles.removeEdits(self.workspace.folder, case.name)
@@ -210,16 +218,13 @@ class AnnotationLogic:
         """Save the open case and release its nodes, as before the scene is closed."""
         self._leave()
         self._order.cancel()
-        if self._drafts is not None:
-            self._drafts.cancel()
+        self._drafts.cancel()
 
     def stop(self) -> None:
         """Save the open case and end all processes except the training."""
         self.leave()
         self.trainer.release()
-        if self._drafts is not None:
-            self._drafts.stop()
-            self._drafts = None
+        self._drafts.stop()
         self.workspace.close()
 
     def _ordered(self) -> list[AnnotationCase]:
@@ -236,7 +241,7 @@ class AnnotationLogic:
 
     def _onRanked(self, error: str) -> None:
         """Open the first case; after an error that of the list."""
-        if self._isOpen():
+        if self.isOpen():
             return
         self._try(self.next)
         if error:
@@ -248,24 +253,18 @@ class AnnotationLogic:
         return ("", False) if metadata is None else classProblem(metadata, self.workspace.classes())
 
     def _predict(self, case: AnnotationCase, urgent: bool) -> None:
-        if self._drafts is None:
-            self._drafts = DraftPredictor(self.workspace.settings.device)
-            self._drafts.onDraft = self._onDraft
-            self._drafts.onFailed = self._onDraftFailed
         self._drafts.request(self._opener.request(case), urgent)
 
     def _onDraft(self, draft: Draft) -> None:
         """Store a draft, and open its case if the user waits for it."""
-        name, metadata = draft.request.case, draft.request.metadata
+        name = draft.request.case
         isAwaited = name == self._awaited
         case = self.workspace.case(name)
         if case is None or case.state is CaseState.CHECKED or self._isCurrent(name):
             self._awaited = "" if isAwaited else self._awaited
             return  # removed or checked meanwhile
         try:
-            folder = self.workspace.folder
-            details = (metadata.labels, metadata.name, metadata.cases)
-            AnnotationFiles.writeDraft(folder, name, draft.label, draft.ijkToRAS, *details)
+            AnnotationFiles.writeDraft(self.workspace.folder, draft)
             if isAwaited:
                 self._awaited = ""
                 self._show(self.workspace.case(name), True, self._fit()[0])
@@ -294,8 +293,9 @@ class AnnotationLogic:
         text = _("Correct the draft of {case}, then accept it")
         if draft is None:
             text = _("Segment {case}, then accept it")
-        kind = "warning" if fit else "info"
-        self._report(kind, "\n".join(part for part in (text.format(case=case.title), fit) if part))
+        notes = [part for part in (text.format(case=case.title), fit, self._note) if part]
+        self._note = ""
+        self._report("warning" if len(notes) > 1 else "info", "\n".join(notes))
         if hasModel:
             self._predictAhead()
 
@@ -331,7 +331,7 @@ class AnnotationLogic:
         try:
             self.trainer.add(case)
         except GenSegError as error:  # the case is checked nevertheless
-            self._report("warning", str(error))
+            self._note = str(error)
 
     def _handOver(self, case: AnnotationCase) -> None:
         """Add an accepted case to the training pairs, or unload it if its files suffice."""
@@ -340,6 +340,7 @@ class AnnotationLogic:
 
     def _onTrained(self, job: TrainingJob) -> None:
         """Draft the next case with the new model, and train on cases that came meanwhile."""
+        self.workspace.invalidate()
         self._try(self.trainer.trainIfDue)
         if job.state == "finished" and self.current is not None:
             self._try(self._predictAhead)
@@ -347,19 +348,17 @@ class AnnotationLogic:
 
     def _requireOpen(self) -> OpenCase:
         self.workspace.folder.lock()
-        current = self.current
-        if current is None:
+        if not self.isOpen():
             raise GenSegError(_("No case is open; press Next case"))
-        if not current.isInScene:
+        return self.current
+
+    def isOpen(self) -> bool:
+        """Return whether a case is open; one whose nodes were deleted is closed and reported."""
+        current = self.current
+        if current is not None and not current.isInScene:
             self._close()
             text = _("{case}: its volume or segmentation was deleted; press Next case to go on")
-            raise GenSegError(text.format(case=current.case.title))
-        return current
-
-    def _isOpen(self) -> bool:
-        """Whether a case is open; one whose nodes were deleted is not any longer."""
-        if self.current is not None and not self.current.isInScene:
-            self._close()
+            self._report("error", text.format(case=current.case.title))
         return self.current is not None
 
     def _isCurrent(self, name: str) -> bool:

@@ -69,7 +69,8 @@ class AnnotationTrainer:
         workspace, settings = self._workspace, self._workspace.settings
         workspace.folder.lock()
         preset = workspace.preset
-        writer = CheckedCasesWriter(workspace.folder, preset, settings.training, self._save)
+        details = (settings.training, settings.includes, self._save)
+        writer = CheckedCasesWriter(workspace.folder, preset, *details)
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
         )
@@ -101,7 +102,8 @@ class AnnotationTrainer:
             if case.segmentationNode is not None and not self._isSaved(case):
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
-                    writeChecked(folder, case, classMap, self._workspace.preset)
+                    includes = self._workspace.settings.includes
+                    writeChecked(folder, case, classMap, self._workspace.preset, includes)
                     self._saved[case.name] = modifiedTime(case.segmentationNode)
 
     def _isSaved(self, case: AnnotationCase) -> bool:

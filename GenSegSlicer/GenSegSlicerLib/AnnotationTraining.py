@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class CheckedCasesWriter:
         folder: annotation folder.
         preset: anatomy and modality.
         settings: overrides of the preset's training configuration.
+        includes: names of the classes within a class.
         save: writes checked cases of the scene that the folder lacks, one per step.
     """
 
@@ -38,10 +40,12 @@ class CheckedCasesWriter:
         folder: AnnotationFolder,
         preset: Preset,
         settings: Mapping[str, Any],
+        includes: Mapping[str, tuple[str, ...]],
         save: Callable[[], Iterable[float]],
     ) -> None:
         self._folder, self._preset = folder, preset
         self._settings, self._save = dict(settings), save
+        self._includes = dict(includes)
 
     def steps(self, folder: Path) -> Steps:
         """Write the run folder.
@@ -70,20 +74,34 @@ class CheckedCasesWriter:
         named = (
             replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
         )
-        return replace(cases, cases=tuple(named), modality=self._preset.modality)
+        modality, includes = self._preset.modality, self._includes
+        return replace(cases, cases=tuple(named), modality=modality, includes=includes)
 
 
-def newestModel(outputFolder: Path, others: Sequence[Path] = ()) -> Path | None:
+def newestModel(
+    outputFolder: Path, others: Sequence[Path] = ()
+) -> tuple[Path, ModelMetadata] | None:
     """Return the model that finished last in an output folder, else the first of the others.
+
+    Models that cannot be read are passed over.
 
     Args:
         outputFolder: parent of the runs.
         others: model folders to use while there is none.
     """
     finished = [path for path in _models(outputFolder) if _isFinished(path.parent)]
-    if finished:
-        return max(finished, key=lambda path: (path / METADATA).stat().st_mtime)
-    return next((path for path in others if (path / METADATA).is_file()), None)
+    finished.sort(key=_finishedAt, reverse=True)
+    for path in (*finished, *others):
+        with suppress(GenSegError):
+            return path, ModelMetadata.load(path)
+    return None
+
+
+def _finishedAt(model: Path) -> float:
+    try:
+        return (model / METADATA).stat().st_mtime
+    except OSError:  # removed meanwhile
+        return 0.0
 
 
 def _models(outputFolder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import AnnotationFolder, CaseState
 from GenSegLib.data.image_folders import list_images
 from GenSegLib.errors import GenSegError
+from GenSegLib.label_maps import special_value
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
@@ -21,6 +23,7 @@ from GenSegSlicerLib.AnnotationTraining import newestModel
 from GenSegSlicerLib.RunHistory import modelFolder
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
+_MODEL_S = 2.0
 TRAIN_NOW, TRAIN_EVERY, TRAIN_BUTTON = "now", "every", "button"
 
 
@@ -40,6 +43,7 @@ class AnnotationSettings:
         training: overrides of the training configuration.
         classMap: class of each segment name that the user has chosen.
         pairs: training pairs of the panel.
+        includes: names of the classes within a class.
     """
 
     outputFolder: str = ""
@@ -53,6 +57,7 @@ class AnnotationSettings:
     training: Mapping[str, Any] = field(default_factory=dict)
     classMap: Mapping[str, str] = field(default_factory=dict)
     pairs: Sequence[TrainingPair] = ()
+    includes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class AnnotationWorkspace:
@@ -66,7 +71,7 @@ class AnnotationWorkspace:
         self._settings = settings
         self._folder: AnnotationFolder | None = None
         self._images: tuple[str, list[Path]] = ("", [])
-        self._metadata: tuple[object, ModelMetadata | None] = (None, None)
+        self._newest: tuple[object, Any] = (None, None)
 
     @property
     def settings(self) -> AnnotationSettings:
@@ -114,22 +119,27 @@ class AnnotationWorkspace:
 
     def model(self) -> Path | None:
         """Return the model folder of the newest model; None if there is none."""
-        settings = self.settings
-        others = [modelFolder(Path(settings.model))] if settings.model else []
-        return newestModel(Path(settings.outputFolder), others) if settings.outputFolder else None
+        newest = self._findNewest()
+        return None if newest is None else newest[0]
 
     def metadata(self) -> ModelMetadata | None:
-        """Return the metadata of the newest model.
+        """Return the metadata of the newest model; None if there is none."""
+        newest = self._findNewest()
+        return None if newest is None else newest[1]
 
-        Raises:
-            GenSegError: they cannot be read.
-        """
-        model = self.model()
-        if model is None:
-            return None
-        if self._metadata[0] != model:
-            self._metadata = model, ModelMetadata.load(model)
-        return self._metadata[1]
+    def invalidate(self) -> None:
+        """Look for the newest model again."""
+        self._newest = (None, None)
+
+    def _findNewest(self) -> tuple[Path, ModelMetadata] | None:
+        """Find the newest model, at most once in `_MODEL_S` seconds."""
+        settings = self.settings
+        key = settings.outputFolder, settings.model, time.monotonic() // _MODEL_S
+        if key != self._newest[0]:
+            others = [modelFolder(Path(settings.model))] if settings.model else []
+            folder = settings.outputFolder
+            self._newest = key, newestModel(Path(folder), others) if folder else None
+        return self._newest[1]
 
     def classMap(self, node: slicer.vtkMRMLNode) -> dict[str, str]:
         """Return the class of each segment name of a segmentation."""
@@ -149,7 +159,7 @@ class AnnotationWorkspace:
             if case.segmentationNode is not None:
                 classMap = self.classMap(case.segmentationNode)
                 names = [classMap[name] for name in structuresOf(case.segmentationNode)]
-            found.update(dict.fromkeys(name for name in names if name))
+            found.update(dict.fromkeys(name for name in names if name and not special_value(name)))
         return list(found)
 
     def _listImages(self) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,11 +14,19 @@ from GenSegLib.files import read_json
 from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import parse_labels
 from GenSegLib.models.folder import ModelMetadata
-from GenSegSlicerLib.AnnotationCases import CASE_ATTRIBUTE, AnnotationCase
+from GenSegSlicerLib.AnnotationCases import (
+    CASE_ATTRIBUTE,
+    CONTENT_ATTRIBUTE,
+    AnnotationCase,
+    contentOf,
+)
 from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.Frames import frameOf
+from GenSegSlicerLib.PartialAnnotation import ONLY_SLICES_ATTRIBUTE
+from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import isEdited, rememberPrediction, setState
 from GenSegSlicerLib.SegmentNodes import (
     MODEL_ATTRIBUTE,
@@ -25,14 +34,13 @@ from GenSegSlicerLib.SegmentNodes import (
     newSegmentation,
     resetToVolume,
 )
+from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.VolumeFiles import (
     loadVolume,
     readVolume,
     requireFiniteVoxels,
     requireUsableVolume,
 )
-
-_LOADED_ATTRIBUTE = "GenSeg.LoadedFrom"  # of volumes that the loop has loaded
 
 
 class CaseOpener:
@@ -67,7 +75,11 @@ class CaseOpener:
         """Return what the newest model needs to predict a case."""
         workspace = self._workspace
         return DraftRequest(
-            case.name, workspace.model(), workspace.metadata(), lambda: _readImage(case)
+            case.name,
+            workspace.model(),
+            workspace.metadata(),
+            workspace.settings.device,
+            lambda: _readImage(case),
         )
 
     def load(self, case: AnnotationCase) -> None:
@@ -98,7 +110,7 @@ class CaseOpener:
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""
-        if case.volumeNode.GetAttribute(_LOADED_ATTRIBUTE) is None:
+        if case.volumeNode.GetAttribute(CONTENT_ATTRIBUTE) is None:
             return False
         for node in (case.segmentationNode, case.volumeNode):
             for other in (node.GetDisplayNode(), node.GetStorageNode(), node):
@@ -120,7 +132,7 @@ class CaseOpener:
             text = _("{case} is not in the scene; load its volume to open it")
             raise GenSegError(text.format(case=case.title))
         node = loadVolume(path, case.title)
-        node.SetAttribute(_LOADED_ATTRIBUTE, str(path))
+        node.SetAttribute(CONTENT_ATTRIBUTE, contentOf(node))
         return node
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
@@ -139,6 +151,8 @@ class CaseOpener:
             return self._emptySegmentation(case)
         if entry is not None and entry.model:
             node.SetAttribute(MODEL_ATTRIBUTE, entry.model)
+        if entry is not None and entry.only_slices:
+            node.SetAttribute(ONLY_SLICES_ATTRIBUTE, entry.only_slices)
         return node
 
     def _emptySegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
@@ -166,7 +180,12 @@ def _readImage(case: AnnotationCase) -> Volume:
     """The image of a case as the model gets it; one that is not loaded is read from its file."""
     if case.volumeNode is None:
         return _readFile(case)
-    return frameOf(requireFiniteVoxels(requireUsableVolume(case.volumeNode))).image
+    node = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
+    image = frameOf(node).image
+    further = [voxelsOf(imageOnGridOf(each, node)) for each in furtherChannels(node)]
+    if not further:
+        return image
+    return replace(image, array=np.concatenate([image.array, *(v.T[np.newaxis] for v in further)]))
 
 
 def _readFile(case: AnnotationCase) -> Volume:

@@ -24,12 +24,14 @@ class DraftRequest:
         case: its name.
         model: model folder.
         metadata: of the model.
+        device: "auto" or the name of a device.
         read: returns the image, called when it is the turn of the case.
     """
 
     case: str
     model: Path
     metadata: ModelMetadata
+    device: str
     read: Callable[[], Volume]
 
 
@@ -45,30 +47,33 @@ class Draft:
 class DraftPredictor:
     """Predicts one case at a time; the process starts at the first one and stays.
 
-    Args:
-        device: "auto" or the name of a device.
-
     Attributes:
         onDraft: called with each draft.
         onFailed: called with the name of a case and the reason in one line.
     """
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self) -> None:
         self.onDraft: Callable[[Draft], None] = lambda draft: None
         self.onFailed: Callable[[str, str], None] = lambda case, message: None
-        self._device = device
         self._server: ServeProcess | None = None
+        self._device = ""  # of the process
         self._model: Path | None = None  # that the process has loaded, or is loading
         self._waiting: list[DraftRequest] = []
         self._current: tuple[DraftRequest, np.ndarray] | None = None
 
     def request(self, request: DraftRequest, urgent: bool) -> None:
         """Predict a case: next if it is urgent, otherwise when nothing else is to do."""
-        if self._current is not None and self._current[0] == request:
+        current = self._current[0] if self._current is not None else None
+        if current is not None and (current.case, current.model) == (request.case, request.model):
             return
         self._waiting = [each for each in self._waiting if each.case != request.case and urgent]
         self._waiting.insert(0, request)
         self._sendNext()
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether a case is being predicted."""
+        return self._current is not None
 
     def isPredicting(self, case: str) -> bool:
         """Return whether a case is being predicted, or waits for that."""
@@ -90,7 +95,7 @@ class DraftPredictor:
         """Send the next request once the process has its model and is idle."""
         if not self._waiting or self._current is not None:
             return
-        if self._prepare(self._waiting[0].model):
+        if self._prepare(self._waiting[0]):
             request = self._waiting.pop(0)
             try:
                 image = request.read()
@@ -99,23 +104,26 @@ class DraftPredictor:
             except GenSegError as error:
                 self._fail(request, str(error))
 
-    def _prepare(self, model: Path) -> bool:
+    def _prepare(self, request: DraftRequest) -> bool:
         """Start the process or load the model; returns whether it is ready."""
+        if self._server is not None and self._device != request.device:
+            self._server.stop()
+            self._server = None
         if self._server is None:
-            self._start(model)
-        elif self._model != model:
-            self._model = model
-            self._server.load(model)
+            self._start(request)
+        elif self._model != request.model:
+            self._model = request.model
+            self._server.load(request.model)
         return self._server is not None and self._server.isIdle
 
-    def _start(self, model: Path) -> None:
+    def _start(self, request: DraftRequest) -> None:
         server = ServeProcess()
         server.onReady = self._sendNext
         server.onResult = self._onResult
         server.onEnded = self._onEnded
-        self._server, self._model = server, model
+        self._server, self._model, self._device = server, request.model, request.device
         try:
-            server.start(model, self._device)
+            server.start(request.model, request.device)
         except GenSegError as error:
             self._onEnded(str(error))
 

@@ -21,7 +21,8 @@ from panel_scenes import phantom_folder, tiny_preset
 from GenSegLib.annotation.records import read_records
 from GenSegLib.models.folder import ModelMetadata
 
-CASES, SEGMENTED = 7, 2
+CASES, SEGMENTED, ROUNDS = 8, 2, 5
+EVERY = 2  # cases a training starts
 STEPS = {"warmup_steps": 1, "joint_steps": 2, "final_steps": 30}
 
 
@@ -42,7 +43,7 @@ class Loop:
 
 @pytest.fixture(scope="module")
 def loop(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    """Two segmented volumes and five others, all but one annotated in five rounds."""
+    """Two segmented volumes and six others, of which five are annotated in as many rounds."""
     slicer.mrmlScene.Clear(0)
     qt.QSettings().remove("GenSegSlicer")
     folder = tmp_path_factory.mktemp("Schleife mit Leerzeichen")
@@ -51,17 +52,20 @@ def loop(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         PanelDriver(host)
         patch.setattr(AnnotateSection, "lengthOfTraining", lambda parameters: STEPS)
         user = AnnotationUser(host, phantoms, folder / "runs", tiny_preset(folder))
+        user.panel.choose(user.ui.trainWhenSelector, "After several cases")
+        user.ui.trainEverySpinBox.setValue(EVERY)
         done = Loop(user, folder / "runs")
         user.load(SEGMENTED, CASES)
         done.states.append(user.rows())
         user.next()
-        for _ in range(4):
+        for number in range(1, ROUNDS + 1):
             done.messages.append(user.ui.annotateMessage.text)
             draft = user.loop.current.draft
             done.drafts.append(draft.model if draft is not None else "")
             user.correct()
             user.accept()
-            user.wait_for_training()
+            if number % EVERY == 0:
+                user.wait_for_training()
             done.states.append(user.rows())
         yield done
     host.close_module("GenSegSlicer")
@@ -81,27 +85,27 @@ def test_without_a_model_the_first_case_is_drawn_in_empty_segments(loop: Loop) -
 
 
 def test_later_cases_are_drafted_by_the_newest_finished_model(loop: Loop) -> None:
-    finished = sorted(path.name for path in loop.folder.glob("tiny-*"))
-    assert len(finished) >= 4
-    assert loop.drafts[2] and loop.drafts[3] > loop.drafts[2]
+    first, second = sorted(path.name for path in loop.folder.glob("tiny-*"))
+    assert loop.drafts == ["", "", "", first, first]
+    assert loop.user.loop.current.draft.model == second
     assert "Correct the draft of" in loop.messages[3]
 
 
 def test_trainings_continue_from_the_last_model_with_all_checked_cases(loop: Loop) -> None:
     runs = sorted(loop.folder.glob("tiny-*"))
-    models = [ModelMetadata.load(run / "model") for run in runs]
-    assert [model.cases for model in models] == [3, 4, 5, 6][: len(models)]
-    assert [model.training.started_from for model in models[1:]] == [r.name for r in runs[:-1]]
+    assert [ModelMetadata.load(run / "model").cases for run in runs] == [4, 6]
+    log = (runs[1] / "process.log").read_text(encoding="utf-8")
+    assert runs[0].name in log, "the model that it starts from, or has tried"
 
 
 def test_dice_and_time_of_each_draft_are_recorded_and_shown(loop: Loop) -> None:
     records = loop.records
-    assert [record.number for record in records] == [3, 4, 5, 6]
-    assert records[0].dice is None
-    drafted = [record for record in records if record.model]
-    assert drafted and all(0 <= record.dice <= 1 for record in drafted)
-    assert all(set(record.classes) == {"Anterior", "Posterior"} for record in drafted)
-    assert all(record.trained_cases == record.number - 1 for record in drafted)
+    assert [record.number for record in records] == [3, 4, 5, 6, 7]
+    assert [record.trained_cases for record in records] == [0, 0, 0, 4, 4]
+    assert all(record.dice is None for record in records[:3])
+    for record in records[3:]:
+        assert 0 <= record.dice <= 1
+        assert set(record.classes) == {"Anterior", "Posterior"}
     last = records[-1]
     assert loop.states[-1][last.case][2:] == [f"{last.dice:.3f}", f"{last.seconds / 60:.1f}"]
 
