@@ -66,6 +66,7 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneReady)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneReady)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.panel.setParameterNode(self.logic.getParameterNode())
 
     def enter(self) -> None:
@@ -112,3 +113,7 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onNodeRemoved(self, caller: vtk.vtkObject, event: str) -> None:
         """Remove pairs whose nodes were removed."""
         self.panel.onNodeRemoved()
+
+    def onNodeAdded(self, caller: vtk.vtkObject, event: str) -> None:
+        """List volumes that were added."""
+        self.panel.onNodeAdded()

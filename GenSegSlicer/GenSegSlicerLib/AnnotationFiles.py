@@ -58,7 +58,7 @@ def classMapOf(
         for each in segmentsOf(node)
         if each.name not in chosen and each.name not in known
     ]
-    suggested = suggestClasses(new, preset)
+    suggested = suggestClasses(new, preset, {name: name for name in known})
     found = {name: name for name in names if name in known}
     return {name: found.get(name) or chosen.get(name) or suggested.get(name, "") for name in names}
 

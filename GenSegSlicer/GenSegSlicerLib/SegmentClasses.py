@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from GenSegLib.label_maps import normalized, special_value
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -52,15 +53,25 @@ def missingClasses(
     return {name: len(cases) for name, cases in missingIn.items() if cases}
 
 
-def suggestClasses(segments: Sequence[SegmentOccurrence], preset: Preset) -> dict[str, str]:
+def suggestClasses(
+    segments: Sequence[SegmentOccurrence], preset: Preset, known: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Suggest a class for each segment name, "" (ignored) if there is no unique match.
 
     Classes of a preset are matched by name ("Liver left" is Liver, "liver tumor" is not), by
     terminology, and finally by number ("Label 2", "Segment_2") if the preset has all numbers that
-    occur. Custom presets use the segment names as classes.
+    occur. Custom presets use the segment names as classes; "Tumor" and "tumor" are one class.
+
+    Args:
+        segments: to suggest classes for.
+        preset: with the classes.
+        known: classes of other segment names.
     """
     if not preset.labels:
-        return {segment.name: segment.name for segment in segments}
+        classes = {normalized(name): each for name, each in (known or {}).items() if each}
+        return {
+            each.name: classes.setdefault(normalized(each.name), each.name) for each in segments
+        }
     numbers = {_numberIn(segment.name) for segment in segments} - {0}
     isNumberedAlike = numbers <= set(preset.labels)  # "Label 45" is of another label scheme
     byNumber = preset.labels if isNumberedAlike else {}
@@ -76,6 +87,8 @@ def matchedByNumber(
 
 
 def _suggest(segment: SegmentOccurrence, preset: Preset, byNumber: Mapping[int, str]) -> str:
+    if special_value(segment.name):
+        return segment.name
     classes = preset.labels.values()
     code = _typeCode(segment.terminology)
     candidates = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,7 +14,7 @@ from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.Geometry import linearMatrix, matrixFromArray, transformBetween
 from GenSegSlicerLib.LabelImages import imageIJKToRAS
-from GenSegSlicerLib.Segments import BINARY
+from GenSegSlicerLib.Segments import BINARY, voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 
 MODEL_ATTRIBUTE = "GenSeg.Model"
@@ -91,14 +92,16 @@ def addSegments(
     image: slicer.vtkOrientedImageData,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     style: SegmentStyle,
+    regions: Mapping[int, tuple[int, ...]] | None = None,
 ) -> None:
-    """Add a segment for each name of a style; all share one binary labelmap.
+    """Add a segment for each name of a style; all share one binary labelmap, except regions.
 
     Args:
         node: segmentation node to add segments to.
         image: label values in the local coordinates of the volume, without parent transform.
         volumeNode: the volume.
         style: names, colors and terminology.
+        regions: all values of a class with other classes within it, by its value.
 
     Raises:
         GenSegError: the transform between node and volume is not linear, or the closed surfaces of
@@ -123,9 +126,24 @@ def addSegments(
         segment.SetColor(*style.colorOf(value))
         if value in style.terminology:
             segment.SetTag(segment.GetTerminologyEntryTagName(), style.terminology[value])
-        segment.AddRepresentation(BINARY, labelmap)
+        region = (regions or {}).get(value, (value,))
+        segment.AddRepresentation(BINARY, _regionOf(labelmap, value, region))
         segment.SetLabelValue(value)
         segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(segment.GetName()))
+
+
+def _regionOf(
+    labelmap: slicer.vtkOrientedImageData, value: int, region: tuple[int, ...]
+) -> slicer.vtkOrientedImageData:
+    """The labelmap for a segment: the common one, or its own if other classes lie within it."""
+    if len(region) == 1:
+        return labelmap
+    voxels = voxelsOf(labelmap)
+    mask = np.where(np.isin(voxels, region), voxels.dtype.type(value), voxels.dtype.type(0))
+    own = slicer.vtkOrientedImageData()
+    own.DeepCopy(labelmap)
+    voxelsOf(own)[:] = mask
+    return own
 
 
 def _convertToBinaryLabelmap(node: slicer.vtkMRMLSegmentationNode) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.nesting import drawing_layers
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
-from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
+from GenSegSlicerLib.LabelImages import hasVoxels
+from GenSegSlicerLib.PartialAnnotation import rasterizeLabel
 from GenSegSlicerLib.SegmentationStates import rememberPrediction
 from GenSegSlicerLib.SegmentNodes import (
     MODEL_ATTRIBUTE,
@@ -34,11 +36,13 @@ def writeLabel(
     labels: Mapping[int, str],
     path: Path,
     allowEmpty: bool = False,
+    includes: Mapping[str, Sequence[str]] | None = None,
 ) -> np.ndarray:
     """Write segments as a label volume with the geometry of the volume's file.
 
     Closed surfaces are converted to voxels and the parent transforms of both nodes are applied; no
-    node is changed. Where segments overlap, the last one in the list wins.
+    node is changed. Where segments overlap, the last one in the list wins; see
+    `PartialAnnotation.rasterizeLabel` for segments named Ignore.
 
     Args:
         segmentationNode: segmentation node or label map volume.
@@ -47,6 +51,7 @@ def writeLabel(
         labels: class names by label value.
         path: path of the file, whose extension determines the format.
         allowEmpty: write zeros if no segment overlaps the volume.
+        includes: names of the classes within a class, which lie above it.
 
     Returns:
         The IJK-to-RAS matrix (4, 4) of the file.
@@ -57,7 +62,8 @@ def writeLabel(
     """
     requireUsableVolume(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
-    voxels = rasterizeSegments(segmentationNode, volumeNode, chosen)
+    layers = drawing_layers(labels, {k: tuple(v) for k, v in (includes or {}).items()})
+    voxels = rasterizeLabel(segmentationNode, volumeNode, chosen, layers)
     if not allowEmpty and not voxels.any():
         raise GenSegError(
             _("{segmentation} does not overlap {volume}; select the matching volume").format(
@@ -125,7 +131,7 @@ def loadSegmentation(
     if isWhole:
         resetToVolume(node, volumeNode)
         node.SetAttribute(MODEL_ATTRIBUTE, metadata.name)
-    addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata))
+    addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata), metadata.regions)
     if isWhole:
         rememberPrediction(node)
     return node

@@ -50,6 +50,7 @@ class TrainingLogic:
         classMap: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
         effort: str = "standard",
+        includes: Mapping[str, tuple[str, ...]] | None = None,
         wait: bool = False,
     ) -> TrainingJob:
         """Train a model on pairs of the scene.
@@ -62,6 +63,7 @@ class TrainingLogic:
             classMap: class of each segment name, "" for none; None uses suggested classes.
             settings: overrides of the preset's `GenSegLib.config.TrainConfig`.
             effort: "quick", "standard" or "thorough".
+            includes: names of the classes within a class, such as a tumor within the liver.
             wait: return after the training has ended.
 
         Raises:
@@ -75,7 +77,7 @@ class TrainingLogic:
         config = TrainConfig.for_preset(loadedPreset, effort, labeled=count, **(settings or {}))
         if classMap is None:
             classMap = suggestClasses(collectSegments(pairs), loadedPreset)
-        writer = CaseWriter(pairs, loadedPreset, config, classMap)
+        writer = CaseWriter(pairs, loadedPreset, config, classMap, includes)
         return waitIfRequested(self.startTraining(writer, parent, loadedPreset.name), wait)
 
     def startTraining(

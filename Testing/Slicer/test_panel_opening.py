@@ -71,7 +71,7 @@ def test_the_panel_fits_into_390_pixels_whatever_the_nodes_are_called(
     for kind in ("ScalarVolume", "LabelMapVolume", "Segmentation"):
         scene.AddNewNodeByClass(f"vtkMRML{kind}Node", DICOM_NAME)
     panel = PanelDriver(host)
-    for section in ("cases", "training", "advanced", "review", "apply", "evaluate"):
+    for section in ("cases", "annotate", "training", "advanced", "review", "apply", "evaluate"):
         getattr(panel.ui, f"{section}Section").collapsed = False
     panel.widget.panel.runs.message.error("/no/blank/in/a/long/path" * 10)
     host.process_events()
