@@ -1,6 +1,8 @@
 """A U-Net whose encoder can start from ImageNet's weights.
 
-The decoder is that of MONAI's FlexibleUNet, which is modeled on segmentation-models-pytorch.
+The decoder is that of MONAI's FlexibleUNet, which is modeled on segmentation-models-pytorch. The
+image is a further skip: the encoder's finest features have half of its resolution, too little for
+thin vessels.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from monai.networks.nets.flexible_unet import SegmentationHead, UNetDecoder
+from monai.networks.blocks import Convolution
+from monai.networks.nets.flexible_unet import UNetDecoder
 from torch import nn
 
 from .efficientnet import EfficientNetLite0
 
 _COARSEST = 32  # of the encoder's features
+_NORM = ("instance", {"affine": True})
+_ACTIVATION = ("leakyrelu", {"negative_slope": 0.01, "inplace": True})
 
 
 class EncoderUNet(nn.Module):
@@ -38,8 +43,8 @@ class EncoderUNet(nn.Module):
             spatial_dims=2,
             encoder_channels=(in_channels, *self.encoder.channels),
             decoder_channels=decoder_channels,
-            act=("leakyrelu", {"negative_slope": 0.01, "inplace": True}),
-            norm=("instance", {"affine": True}),
+            act=_ACTIVATION,
+            norm=_NORM,
             dropout=0.0,
             bias=False,
             upsample="nontrainable",
@@ -48,13 +53,16 @@ class EncoderUNet(nn.Module):
             align_corners=False,
             is_pad=False,
         )
-        self.head = SegmentationHead(2, decoder_channels[-1], out_channels, kernel_size=3)
+        width = decoder_channels[-1]
+        self.refine = Convolution(2, width + in_channels, width, act=_ACTIVATION, norm=_NORM)
+        self.head = nn.Conv2d(width, out_channels, kernel_size=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (batch, channel, x, y) to logits (batch, class, x, y)."""
         padded = pad_to_multiple(images, _COARSEST)
         features = [padded, *self.encoder(padded)]
-        logits: torch.Tensor = self.head(self.decoder(features))
+        fine = torch.cat([self.decoder(features), padded], dim=1)
+        logits: torch.Tensor = self.head(self.refine(fine))
         return logits[..., : images.shape[2], : images.shape[3]]
 
 
