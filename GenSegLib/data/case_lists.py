@@ -171,7 +171,8 @@ def _case_set(cases: Iterable[Case], values: Mapping[str, Any], modality: str) -
     """Return cases with the labels of their list."""
     found = parse_label_list(values.get("labels", {}))
     meant = tuple(with_values(case, found.values) for case in cases)
-    return CaseSet(meant, found.labels, modality, includes=found.includes)
+    includes = found.includes | parse_includes(values.get("includes", {}))
+    return CaseSet(meant, found.labels, modality, includes=includes)
 
 
 def _paths(value: object) -> list[str]:

@@ -39,6 +39,7 @@ from ..models.weights import load_segmenter
 from ..networks import build_segmenter
 from ..runs import RunFolder
 from .learner import Learner
+from .losses import finest_level
 from .problem import Pair
 from .session import Session
 
@@ -98,11 +99,7 @@ def transfer_weights(
     Raises:
         GenSegError: the networks differ in more than the classes.
     """
-    labels = renamed_labels(metadata, start.renamed)
-    old = [normalized(labels[value]) for value in sorted(labels)]
-    new = [normalized(names[value]) for value in sorted(names)]
-    channels = [(0, 0)]  # (new, old); background first
-    channels += [(k, old.index(name) + 1) for k, name in enumerate(new, 1) if name in old]
+    channels, missing = _known_channels(renamed_labels(metadata, start.renamed), names)
     axes = _class_axes(learner.config.network, learner.arguments)
     own = model.state_dict()
     state = {}
@@ -114,8 +111,27 @@ def transfer_weights(
                 "train without --from"
             )
         state[name] = _transfer(source, value, axes[name], channels)
-    missing = [each for each, name in zip(names.values(), new) if name not in old]
     return state, missing
+
+
+def _known_channels(
+    labels: Mapping[int, str], names: Mapping[int, str]
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """Return new and old output channel of each known class, and the names of the others.
+
+    Args:
+        labels: classes of the model by label value.
+        names: classes of the training by label value.
+    """
+    old = [normalized(labels[value]) for value in sorted(labels)]
+    channels, missing = [(0, 0)], []  # background first
+    for channel, value in enumerate(sorted(names), 1):
+        name = normalized(names[value])
+        if name in old:
+            channels.append((channel, old.index(name) + 1))
+        else:
+            missing.append(names[value])
+    return channels, missing
 
 
 def _class_axes(network: str, arguments: Mapping[str, object]) -> dict[str, list[int]]:
@@ -233,9 +249,12 @@ def _patch_dice(learner: Learner, state: State, patches: Sequence[Pair]) -> floa
     counts = torch.zeros(3, learner.classes)
     for images, labels in patches:
         weights = learner.problem.middle_parameters()
-        predicted = learner.problem.segment(weights, images).argmax(1, keepdim=True)
+        logits = finest_level(learner.problem.segment(weights, images))
+        predicted = logits.argmax(1, keepdim=True)
         for k in range(1, learner.classes):
-            first, second = (predicted == k) & (labels >= 0), labels == k
+            maybe = learner.sets.members[:, k].index_fill(0, torch.tensor(k), False)
+            known = ~maybe.to(labels.device)[labels]
+            first, second = (predicted == k) & known, labels == k
             parts = (first & second, first, second)
             counts[:, k] += torch.tensor([float(part.sum()) for part in parts])
     segmenter.train()
