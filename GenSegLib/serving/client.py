@@ -11,6 +11,7 @@ from __future__ import annotations
 import subprocess  # nosec B404 - starts this package's own command
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -184,7 +185,8 @@ class ServeProcess:
     def close(self) -> None:
         """End the server."""
         if self.process.stdin is not None:
-            self.process.stdin.close()
+            with suppress(OSError):  # the process has ended and left something unread
+                self.process.stdin.close()
         try:
             self.process.wait(self._timeout)
         except subprocess.TimeoutExpired:

@@ -6,7 +6,6 @@ On an AMD EPYC it needs half of PyTorch's time for a DynUNet at 256 x 256 in bfl
 
 from __future__ import annotations
 
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from ..computing.thread_tuning import time_step
-from ..errors import GenSegError
 from ..models.export_onnx import OnnxSession, export_onnx
 from ..presets import Preset
 
@@ -45,15 +43,21 @@ def fastest_network(model_folder: Path, network: nn.Module, preset: Preset) -> n
     installed = all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
     if not installed or preset.context_slices or preset.spatial_dims != 2:
         return network
-    with TemporaryDirectory() as folder, suppress(GenSegError):
+    other = _onnx_network(model_folder)
+    if other is None or _seconds(other, preset) * _MIN_SPEEDUP >= _seconds(network, preset):
+        return network
+    return other
+
+
+def _onnx_network(model_folder: Path) -> nn.Module | None:
+    """Return a model's network in ONNX Runtime; None if it cannot run images of any size."""
+    with TemporaryDirectory() as folder:
         file = Path(folder, "network.onnx")
-        _, any_size = export_onnx(model_folder, file)
-        if not any_size:
-            return network
-        other = _OnnxNetwork(OnnxSession(file.read_bytes()))
-        if _seconds(other, preset) * _MIN_SPEEDUP < _seconds(network, preset):
-            return other
-    return network
+        try:
+            _, any_size = export_onnx(model_folder, file)
+        except Exception:  # whatever ONNX Runtime cannot do, PyTorch can
+            return None
+        return _OnnxNetwork(OnnxSession(file.read_bytes())) if any_size else None
 
 
 @torch.no_grad()

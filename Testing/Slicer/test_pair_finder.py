@@ -182,12 +182,10 @@ def test_predictions_of_a_model_are_skipped(scene: Any) -> None:
     assert found(scene) == []
 
 
-def test_hidden_nodes_color_volumes_and_empty_segmentations_are_skipped(scene: Any) -> None:
+def test_hidden_nodes_and_empty_segmentations_are_skipped(scene: Any) -> None:
     hidden = volume("hidden")
     hidden.HideFromEditorsOn()
     segmentation("hidden segmentation", of=hidden)
-    photo = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
-    segmentation("photo segmentation", of=photo)
     add_segmentation([], "empty segmentation")
     volume("empty")
     assert found(scene) == []
