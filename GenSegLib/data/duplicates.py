@@ -39,7 +39,7 @@ def image_content(volume: Volume) -> ImageContent:
     orientation = volume.orientation
     places = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
     array = np.transpose(volume.array, (0, *(1 + places.index(axis) for axis in range(3))))
-    flipped = [1 + axis for axis, code in zip(places, orientation) if code in "LPI"]
+    flipped = tuple(1 + axis for axis, code in zip(places, orientation) if code in "LPI")
     array = np.flip(array, flipped)
     digest = hashlib.sha256(repr(array.shape).encode())
     for k in range(array.shape[3]):  # slice by slice, since copies of large scans are large

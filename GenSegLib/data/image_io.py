@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the usual name
@@ -96,6 +97,7 @@ def read_label(
     ignore_unknown: bool = False,
     annotation: Annotation = COMPLETE,
     includes: Includes | None = None,
+    file_order: bool = False,
 ) -> Volume:
     """Read a label volume as int16 (1, x, y, z); floats close to whole numbers are accepted.
 
@@ -114,6 +116,7 @@ def read_label(
         ignore_unknown: read segments that are not among the classes as background if others are.
         annotation: which voxels were annotated.
         includes: names of the classes within a class.
+        file_order: keep the file's memory layout (x fastest), which is faster for large labels.
 
     Raises:
         GenSegError: as `read_image`; or a voxel is not a whole number in 0..32767, a segment is
@@ -130,7 +133,8 @@ def read_label(
     unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
     for warning in (*(f"label: {text}" for text in sorted(unlike_image)), *placed.warnings):
         warn(warning)
-    return settled(placed.volume, annotation)
+    volume = settled(placed.volume, annotation)
+    return volume if file_order else replace(volume, array=np.ascontiguousarray(volume.array))
 
 
 def read_segment_names(path: Path) -> dict[int, str]:
@@ -270,14 +274,14 @@ def _read_segments(
         return volume, _present(volume, names)
     if is_segmentation(path):
         volume = seg_reader.read_segmentation(path, warn, includes)
-        volume = replace(volume, array=_to_int16(path, volume.array))
+        volume = replace(volume, array=_to_int16(path, volume.array, "K"))
         return volume, _present(volume, seg_reader.read_segment_names(path))
     if is_raster_file(path):
         return read_raster_label(path), {}
     if is_nifti_file(path):
         volume = read_nifti(path)
         _require_scalar(path, len(volume.array))
-        return replace(volume, array=_to_int16(path, volume.array)), {}
+        return replace(volume, array=_to_int16(path, volume.array, "K")), {}
     image = _load(path)
     segments = parse_segments(itk_files.header_fields(image))
     if not segments:
@@ -287,7 +291,7 @@ def _read_segments(
     array = volume.array
     if segments:
         array = flatten_layers(array, segments, includes, warn)[None]
-    volume = replace(volume, array=_to_int16(path, array))
+    volume = replace(volume, array=_to_int16(path, array, "K"))
     return volume, _present(volume, {segment.value: segment.name for segment in segments})
 
 
@@ -380,7 +384,7 @@ def _to_itk(volume: Volume) -> sitk.Image:
     return image
 
 
-def _to_int16(path: Path, array: np.ndarray) -> np.ndarray:
+def _to_int16(path: Path, array: np.ndarray, order: Literal["C", "K"] = "C") -> np.ndarray:
     if array.dtype.kind == "f":
         whole = np.rint(array)
         if not np.isfinite(array).all() or (np.abs(array - whole) > _WHOLE_TOLERANCE).any():
@@ -390,4 +394,4 @@ def _to_int16(path: Path, array: np.ndarray) -> np.ndarray:
     if low < 0 or high > LARGEST_LABEL:
         value = low if low < 0 else high
         raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
-    return array.astype(np.int16, order="C", copy=False)
+    return array.astype(np.int16, order=order, copy=False)

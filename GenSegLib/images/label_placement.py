@@ -227,8 +227,8 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
 
 def _is_inside(places: Array, image: Volume) -> Array:
     """Return whether places (n, 3) in indices of an image lie within it, up to rounding."""
-    inside: Array = ((places > -0.55) & (places < np.array(image.shape) - 0.45)).all(axis=1)
-    return inside
+    inside = (places > -0.55) & (places < np.array(image.shape) - 0.45)
+    return np.asarray(inside.all(axis=1))
 
 
 def _corners(box: Array) -> Array:

@@ -76,7 +76,7 @@ def readPlacedLabel(
     # Imported when there is something to read: needs SimpleITK, which is a part of Slicer.
     from GenSegLib.data.image_io import read_label, read_segment_names
 
-    label = read_label(path, grid, warn=warn)
+    label = read_label(path, grid, warn=warn, file_order=True)
     return orientedImage(label.array[0].T, localIJKToRAS(volumeNode)), read_segment_names(path)
 
 

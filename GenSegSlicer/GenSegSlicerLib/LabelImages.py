@@ -82,7 +82,7 @@ def _lossOf(segment: Segment) -> str:
 
 def _tableOf(valueOf: Mapping[int, int], dtype: type) -> np.ndarray:
     """Return the new value of each stored one; the last entry is for all that are larger."""
-    table = np.zeros(max(valueOf, default=0) + 2, dtype)
+    table: np.ndarray = np.zeros(max(valueOf, default=0) + 2, dtype)
     table[list(valueOf)] = list(valueOf.values())
     return table
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import qt
 
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
+from GenSegSlicerLib.PairSetChecks import checkTogether
 from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
+from GenSegSlicerLib.VolumeContents import VolumeContents
 
 
 class PairChecker:

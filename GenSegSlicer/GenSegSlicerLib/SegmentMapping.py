@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from GenSegLib.data.class_counts import unnamed_note
+from GenSegLib.label_maps import normalized
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
@@ -81,7 +82,7 @@ class SegmentMapping:
             self._preset = self._parameters.preset
         new = [segment for segment in self._segments if segment.name not in known]
         if new:
-            suggested = suggestClasses(new, load_preset(self._parameters.preset))
+            suggested = suggestClasses(new, load_preset(self._parameters.preset), known)
             self._parameters.classMap = {**known, **suggested}
         elif set(known) - set(names):
             self._parameters.classMap = {name: known[name] for name in names}
@@ -117,6 +118,9 @@ class SegmentMapping:
     def _onClassChosen(self, segment: str, name: str) -> None:
         if self._parameters is None or self.classMap().get(segment) == name:
             return
+        others = (each for key, each in self.classMap().items() if key != segment)
+        # "tumor" is the class "Tumor" of another segment
+        name = next((each for each in others if normalized(each) == normalized(name)), name)
         self._parameters.classMap = {**dict(self._parameters.classMap), segment: name}
         self._showWarnings(load_preset(self._parameters.preset))
         self._onEdited()

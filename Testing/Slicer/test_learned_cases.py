@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from GenSegSlicerLib.LearnedCases import learnedWarning
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
+from GenSegSlicerLib.TrainingMonitor import diceText
 from mrml_nodes import GRIDS, add_segmentation, add_volume, noise
 from small_trainings import small_run
 
@@ -46,3 +48,17 @@ def test_other_volumes_and_models_are_not(scene: Any, run: RunFolder) -> None:
     known = add_volume(noise(), GRIDS["RAS"], run.cases.cases[0].name)
     for model in ("", "another run"):
         assert learnedWarning(segmentation_of(known, model), segmentation_of(known)) == ""
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "text"),
+    [
+        ("joint", "running", "Validation Dice: 0.812"),
+        ("final", "running", "Validation Dice before final training: 0.812"),
+        ("", "finished", "Validation Dice before final training: 0.812"),
+    ],
+)
+def test_the_bar_says_that_the_dice_dates_from_before_the_final_phase(
+    phase: str, state: str, text: str
+) -> None:
+    assert diceText(SimpleNamespace(phase=phase, state=state, lastDice=0.8123)) == text

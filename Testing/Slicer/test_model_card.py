@@ -44,6 +44,14 @@ def test_card_shows_volume_ranges() -> None:
     card = modelCard(metadata(volumes={1: (1.054, 2.31), 2: (0.9, 2.0)}))
     assert "Anterior 1.05 ml to 2.31 ml, Posterior 0.9 ml to 2 ml" in card
     assert "Volumes" not in modelCard(metadata())
+    absent = modelCard(metadata(volumes={1: (0.0, 0.0), 2: (0.9, 2.0)}))
+    assert "Posterior 0.9 ml to 2 ml" in absent
+    assert "0 ml to 0 ml" not in absent
+
+
+def test_card_says_that_the_dice_dates_from_before_the_final_phase() -> None:
+    card = modelCard(metadata(training=TrainingRecord(steps=9, steps_after_validation=4)))
+    assert "The validation Dice dates from before the final phase" in card
 
 
 def test_card_omits_unknown_properties() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+from GenSegSlicerLib import VolumeContents
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairSetChecks import VolumeContents, checkTogether
+from GenSegSlicerLib.PairSetChecks import checkTogether
 from GenSegSlicerLib.Persons import assumedPersons
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import (
@@ -36,7 +37,7 @@ def pair_of(name: str, seed: int, values: tuple[int, ...] = (1, 2)) -> TrainingP
 def check(*pairs: TrainingPair) -> list[str]:
     for pair in pairs:
         pair.status = checkPair(pair, SAME, pairs)
-    return checkTogether(pairs, SAME, VolumeContents())
+    return checkTogether(pairs, SAME, VolumeContents.VolumeContents())
 
 
 def test_a_patient_without_any_class_is_a_warning_if_others_have_one(scene: Any) -> None:
@@ -55,6 +56,14 @@ def test_segmentations_that_are_all_empty_are_an_error(scene: Any) -> None:
     assert pairs[1].status == "b: the label is empty; segment the case or leave it out"
 
 
+@pytest.fixture(params=["small", "large"])
+def of_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Volumes that count as small or large; the contents of large ones are computed when needed."""
+    if request.param == "large":
+        monkeypatch.setattr(VolumeContents, "_SMALL_VOXELS", 10)
+
+
+@pytest.mark.usefixtures("of_size")
 def test_a_volume_that_is_there_twice_is_an_error_until_one_is_ignored(scene: Any) -> None:
     pairs = pair_of("a", 0), pair_of("b", 0), pair_of("c", 1)
     slicer.util.updateVolumeFromArray(pairs[1].volumeNode, noise().astype(np.float32))
@@ -65,6 +74,7 @@ def test_a_volume_that_is_there_twice_is_an_error_until_one_is_ignored(scene: An
     assert [pair.status for pair in pairs[1:]] == ["ok", "ok"]
 
 
+@pytest.mark.usefixtures("of_size")
 def test_a_duplicate_in_other_axes_is_a_warning_with_the_voxels(scene: Any) -> None:
     pairs = pair_of("a", 0), pair_of("b", 1)
     flipped = np.ascontiguousarray(noise()[:, ::-1, ::-1])

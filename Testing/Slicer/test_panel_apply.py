@@ -166,6 +166,8 @@ def test_results_are_added_to_or_replace_segments_and_shown_with_their_volume(
     ready.choose(ui.outputModeSelector, "Keep")
     assert press_apply(ready).segmentationNodes == [nodes[0]]
     assert segments_of(nodes[0]) == ["Bright", "Bright_1"]
+    segmentation = nodes[0].GetSegmentation()
+    assert [segmentation.GetNthSegmentID(k) for k in range(2)] == ["Bright", "Bright_1"]
     ready.choose(ui.outputModeSelector, "Replace")
     second = slicer.util.getNode("second")
     press_apply(ready, meanwhile=lambda: slicer.util.setSliceViewerLayers(background=second))

@@ -87,6 +87,10 @@ def test_custom_anatomy_has_editable_classes(panel: PanelDriver, hippocampus: Pa
     box.lineEdit().setText("Hippocampus")
     box.lineEdit().editingFinished.emit()
     assert panel.parameters.classMap["Anterior"] == "Hippocampus"
+    other = panel.ui.segmentsTable.cellWidget(1, 2)
+    other.lineEdit().setText("hippocampus")
+    other.lineEdit().editingFinished.emit()
+    assert panel.parameters.classMap["Posterior"] == "Hippocampus"
 
 
 def test_segment_names_become_classes_of_a_custom_anatomy(

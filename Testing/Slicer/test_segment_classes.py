@@ -44,6 +44,13 @@ def suggested(name: str, preset: Any, terminology: str = "") -> str:
     return suggestClasses([SegmentOccurrence(name, terminology, 1)], preset)[name]
 
 
+def test_names_in_upper_and_lower_case_are_one_class() -> None:
+    segments = [SegmentOccurrence(name, "", 1) for name in ("Tumor", "tumor ", "Cyst")]
+    assert suggestClasses(segments, CUSTOM) == {"Tumor": "Tumor", "tumor ": "Tumor", "Cyst": "Cyst"}
+    known = {"TUMOR": "Lesion", "cyst": ""}
+    assert list(suggestClasses(segments, CUSTOM, known).values()) == ["Lesion", "Lesion", "Cyst"]
+
+
 def test_segments_are_collected_with_the_cases_that_lack_them(scene: Any) -> None:
     pairs = [
         pair_of("first", {1: "Liver", 2: "Tumor"}),
