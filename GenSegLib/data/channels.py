@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..images.file_names import image_stem, is_raster_file
 from ..images.volume import MAX_CHANNELS, Volume, on_same_grid
@@ -79,7 +80,7 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
         channels: of an image.
     """
     by_stem = {str(path.parent / image_stem(path)): path for path in paths}
-    are_colors = channels == 3 and any(map(is_raster_file, paths))
+    are_colors = channels == 3 and any(is_raster_file(p) or is_planar_file(p) for p in paths)
     if channels == 1 or are_colors or len(by_stem) < len(paths):
         return {str(path): [path] for path in paths}
     groups = group_channels(list(by_stem), channels)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the usual name
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import GenSegError
+from ..label_maps import LARGEST_LABEL
 from .itk_files import suppress_stderr, write_verified
 from .label_colors import class_colors
 from .volume import LPS_TO_RAS, Volume
@@ -28,8 +29,9 @@ Array = NDArray[Any]
 _GRAY, _COLOR = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F"), "RGB"
 _ALPHA = {"LA": "L", "La": "L", "PA": "P", "RGBA": "RGB", "RGBa": "RGB"}
 _CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
+_BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _SMALLEST = 8  # pixels along each axis
-_WHITE, _HALF = 255, 128
+_WHITE, _DEEP_WHITE, _HALF = 255, 65535, 128
 _NOISE = 32  # from black or white, or between colors, as JPEG and antialiasing produce
 _FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
 _NEARLY_ALL = 0.9
@@ -85,7 +87,10 @@ def read_raster_label(path: Path) -> Volume:
         array = array[..., 0]
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         raise GenSegError(f"{path}: not a mask (some values are not whole numbers)")
-    labels, note = _to_labels(path, array.astype(np.int32), is_jpeg=is_jpeg)
+    labels, note = _to_labels(path, array.astype(np.int64), is_jpeg=is_jpeg)
+    if labels.min() < 0 or labels.max() > LARGEST_LABEL:
+        value = labels.min() if labels.min() < 0 else labels.max()
+        raise GenSegError(f"{path}: label value {value} is outside 0..{LARGEST_LABEL}")
     return replace(_to_volume(labels.astype(np.int16)), warnings=(note,) if note else ())
 
 
@@ -146,6 +151,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise GenSegError(f"{path}: too many pixels for one picture; crop or shrink it") from None
     except FileNotFoundError:
         raise GenSegError(f"{path}: cannot be read (No such file); check the path") from None
+    except UnidentifiedImageError:
+        raise GenSegError(
+            f"{path}: not a picture, or of a kind that is not supported (TIFF with 64 bits or with "
+            "colors in floating point); save it in gray or RGB of 8 or 16 bits"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise GenSegError(
             f"{path}: not a readable picture, truncated or damaged "
@@ -175,6 +185,10 @@ def _require_supported(path: Path, image: Image.Image) -> None:
             f"{path}: pixels of type {image.mode} are not supported; save the picture in gray or "
             "RGB of 8 or 16 bits"
         )
+    if _has_deep_colors(image) and getattr(image, "tag_v2", {}).get(_PLANES) == _SEPARATE:
+        raise GenSegError(
+            f"{path}: colors of 16 bits in separate planes; save the TIFF with interleaved colors"
+        )
     if min(image.size) < _SMALLEST:
         raise GenSegError(
             f"{path}: a picture of {image.width} x {image.height} pixels; at least {_SMALLEST} "
@@ -184,11 +198,10 @@ def _require_supported(path: Path, image: Image.Image) -> None:
 
 def _has_deep_colors(image: Image.Image) -> bool:
     """Whether colors have 16 bits, of which Pillow would read 8."""
-    return image.mode.startswith("RGB") and any(";16" in str(tile[3]) for tile in _tiles(image))
-
-
-def _tiles(image: Image.Image) -> list[Any]:
-    return list(getattr(image, "tile", []))
+    tags = getattr(image, "tag_v2", {})  # of TIFF
+    deepest = max(tags.get(_BITS_PER_SAMPLE, (0,)))
+    is_deep = deepest > _BYTE or any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
+    return image.mode.startswith("RGB") and is_deep
 
 
 def _read_deep_colors(path: Path) -> Array:
@@ -211,7 +224,7 @@ def _to_volume(array: Array) -> Volume:
 def _to_labels(path: Path, values: Array, *, is_jpeg: bool) -> tuple[Array, str]:
     """Return label values, and what was done to get them."""
     found, counts = np.unique(values, return_counts=True)
-    if set(found.tolist()) <= {0, _WHITE}:
+    if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
         return (values > 0).astype(np.int32), ""
     if is_jpeg and found.max() < _HALF and found.max() > _NOISE // 4:
         raise GenSegError(f"{path}: a mask in JPEG must be black and white; save it as PNG")

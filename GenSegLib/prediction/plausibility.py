@@ -61,9 +61,8 @@ def _in_plane(
     """Return the axes of a 2-D image, in pixels if the model's lengths are."""
     if 1 in shape:
         across = max(k for k, size in enumerate(shape) if size == 1)
-        shape, spacing = (
-            [value for k, value in enumerate(values) if k != across] for values in (shape, spacing)
-        )
+        shape = [size for k, size in enumerate(shape) if k != across]
+        spacing = [step for k, step in enumerate(spacing) if k != across]
     if metadata.preset.unit == "px":
         spacing = [step / min(spacing) for step in spacing]
     return shape, spacing

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..data.image_io import write_label
+from ..data.training_case import TrainingCase
 from ..feedback import write_preview_pairs
 from ..files import atomic_folder, write_json
 from .session import Session
@@ -22,8 +23,8 @@ _REAL_PAIRS = 3
 def write_previews(session: Session, folder: Path, predicted: Sequence[Classes], seed: int) -> None:
     """Write real pairs, a generated pair of each kind, and validation cases with predictions.
 
-    Large cases are shown around their foreground only. `VALIDATION` has the mean Dice of the
-    validation cases.
+    Large cases are shown around their foreground only, and 2-D images without their padding.
+    `VALIDATION` has the mean Dice of the validation cases.
 
     Args:
         session: of the training.
@@ -40,7 +41,7 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
             write_pair(*files, image, session.to_label_values(label), spacing, session.names)
 
         for k, real in enumerate(learner.cases[:_REAL_PAIRS]):
-            region = real.read_box(real.foreground_box())
+            region = real.read_box(shown_box(real))
             write(f"real_{k}", region.image, region.label)
         generated = generate_pairs(learner, pair_kinds(learner), seed)
         for k, pair in enumerate(generated):
@@ -52,7 +53,7 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
         for case, classes in zip(learner.validation_cases, predicted):
             label = case.label.cpu().numpy()
             dices[case.name] = mean_dice([class_dices(classes, label, learner.sets)])
-            box = case.foreground_box()
+            box = shown_box(case)
             region = case.read_box(box)
             write(f"validation_{case.name}", region.image, region.label)
             path = target / f"validation_{case.name}_prediction.nii.gz"
@@ -60,3 +61,15 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
             write_label(path, label_volume(shown, spacing), session.names)
         known = {name: dice for name, dice in dices.items() if not math.isnan(dice)}
         write_json(target / VALIDATION, {"dice": known})
+
+
+def shown_box(case: TrainingCase) -> tuple[slice, ...]:
+    """Return the box of a case that is shown; a 2-D image is shown without its padding (0)."""
+    box = case.foreground_box()
+    if 1 not in case.shape:
+        return box
+    places = torch.nonzero((case.read_box(box).image != 0).any(dim=0))
+    if not len(places):
+        return box
+    ends = zip(box, places.amin(dim=0).tolist(), places.amax(dim=0).tolist())
+    return tuple(slice(part.start + low, part.start + high + 1) for part, low, high in ends)

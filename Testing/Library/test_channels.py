@@ -13,6 +13,7 @@ from GenSegLib.data.channels import group_files, read_channels, require_all_chan
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
+from Testing.dicom_pictures import write_dicom_picture
 from Testing.volume_files import numbered_volume, oblique_affine, write_array
 
 
@@ -56,6 +57,19 @@ def test_files_are_grouped_as_the_model_has_channels() -> None:
     paths = [Path(f"x/{name}.nii.gz") for name in ("a_0000", "a_0001", "b")]
     assert list(group_files(paths, 1).values()) == [[path] for path in paths]
     assert group_files(paths, 2) == {"x/a": paths[:2], "x/b.nii.gz": paths[2:]}
+
+
+def test_numbers_of_photos_are_not_channels(tmp_path: Path) -> None:
+    names = ("photo_0001.jpg", "photo_0002.jpg")
+    photos = [tmp_path / name for name in names]
+    scans = [
+        write_dicom_picture(
+            tmp_path / f"us_000{k}.dcm", "US", np.zeros((1, 9, 9, 3), np.uint8), "RGB"
+        )
+        for k in (1, 2)
+    ]
+    for paths in (photos, scans):
+        assert list(group_files(paths, 3).values()) == [[path] for path in paths]
 
 
 def test_a_missing_channel_is_named() -> None:

@@ -143,7 +143,7 @@ def truncated(path: Path) -> None:
         ("a.jpg", truncated, "truncated or damaged"),
         ("a.jpg", lambda path: save(path, gradient(), "CMYK"), "CMYK; convert .* to RGB"),
         ("a.png", lambda path: save(path, np.zeros((1, 1), np.uint8)), "1 x 1 pixels"),
-        ("a.png", lambda path: path.write_bytes(b"no picture"), "not a readable picture"),
+        ("a.png", lambda path: path.write_bytes(b"no picture"), "not a picture, or of a kind"),
         ("a.png", lambda path: None, "cannot be read"),
     ],
     ids=["animated", "truncated", "CMYK", "1 pixel", "no picture", "missing"],
@@ -238,3 +238,25 @@ def test_several_classes_get_different_colors(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         colors = {image.convert("RGB").getpixel((x, 0)) for x in (0, 4, 7)}
     assert len(colors) == 3 and (0, 0, 0) in colors
+
+
+def test_masks_of_16_bits(tmp_path: Path) -> None:
+    white = square(value=1).astype(np.uint16)
+    read = read_label(save(tmp_path / "white.png", white * 65535))
+    np.testing.assert_array_equal(read.array[0, ..., 0], white.T)
+    read = read_label(save(tmp_path / "values.png", white * 300))
+    assert set(np.unique(read.array)) == {0, 300}
+    with pytest.raises(GenSegError, match=r"label value 40000 is outside 0\.\.32767"):
+        read_label(save(tmp_path / "large.png", white * 40000))
+
+
+def test_tiff_colors_of_16_bits_are_kept(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    pixels = gradient(3, np.uint16) * 100
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    read = read_image(tmp_path / "a.tif", dtype=None)
+    np.testing.assert_array_equal(read.array[..., 0], pixels.transpose(2, 1, 0))
+    planes = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "b.tif", pixels.transpose(2, 0, 1), **planes)
+    with pytest.raises(GenSegError, match="16 bits in separate planes"):
+        read_image(tmp_path / "b.tif")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from grids import make_affine
 from PIL import Image
 
@@ -19,6 +20,7 @@ from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.models.folder import ModelMetadata
@@ -28,6 +30,7 @@ from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from GenSegLib.reports.scores import read_scores
+from GenSegLib.training.previews import shown_box
 from Testing.Library.tiny_models import save_bright_model
 
 
@@ -221,3 +224,12 @@ def test_areas_of_pictures_are_not_compared_between_cases(tmp_path: Path) -> Non
     Image.fromarray(small).save(data / "masks" / "0.png")
     checks = check_cases(read_cases(data), {1: "square"})
     assert [check.warnings for check in checks] == [()] * 6
+
+
+def test_previews_show_pictures_without_their_padding() -> None:
+    image = torch.zeros(3, 32, 32, 1)
+    image[:, :, 4:28] = torch.randn(3, 32, 24, 1)
+    photo = InMemoryCase("a", image, torch.zeros(32, 32, 1, dtype=torch.int64), (1.0, 1.0, 1.0))
+    assert shown_box(photo) == (slice(0, 32), slice(4, 28), slice(0, 1))
+    volume = InMemoryCase("b", image.repeat(1, 1, 1, 4), torch.zeros(32, 32, 4), (1.0, 1.0, 1.0))
+    assert shown_box(volume) == (slice(0, 32), slice(0, 32), slice(0, 4))
