@@ -20,7 +20,7 @@ SLOW = {
     *("test_deterministic", "test_recovery", "test_faults", "test_places", "test_fuzz"),
     *("test_locale", "test_private_and_offline", "test_self_test", "test_panel_journey"),
     *("test_panel_runs", "test_panel_apply", "test_training_job", "test_training_faults"),
-    *("test_panel_annotate", "test_annotation_loop"),
+    *("test_panel_annotate", "test_annotation_loop", "test_annotation_faults"),
     *("test_problem", "test_convolution", "test_prediction_memory", "test_feedback"),
     *("test_case_cache", "test_tuning", "test_memory_format", "test_prefetcher", "test_averages"),
 }

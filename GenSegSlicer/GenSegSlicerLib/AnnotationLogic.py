@@ -339,11 +339,15 @@ class AnnotationLogic:
             self.onAccepted(TrainingPair(case.volumeNode, case.segmentationNode, "train"))
 
     def _onTrained(self, job: TrainingJob) -> None:
-        """Draft the next case with the new model, and train on cases that came meanwhile."""
+        """Draft the next case with the new model, and train on cases that came meanwhile.
+
+        A training that was stopped or has failed is not repeated before the next case.
+        """
         self.workspace.invalidate()
-        self._try(self.trainer.trainIfDue)
-        if job.state == "finished" and self.current is not None:
-            self._try(self._predictAhead)
+        if job.state == "finished":
+            self._try(self.trainer.trainIfDue)
+            if self.current is not None:
+                self._try(self._predictAhead)
         self._notify()
 
     def _requireOpen(self) -> OpenCase:

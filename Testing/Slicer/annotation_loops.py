@@ -1,0 +1,93 @@
+"""Annotation loops without their panel, and volumes with a bright block that a model finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from bright_model import make_bright_model
+from GenSegSlicerLib.AnnotationLogic import AnnotationLogic
+from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings
+from GenSegSlicerLib.DraftPredictor import DraftPredictor
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from mrml_nodes import GRIDS
+
+from GenSegLib.annotation.records import read_records
+
+GRID = GRIDS["anisotropic"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that segments bright voxels."""
+    return make_bright_model(tmp_path_factory.mktemp("models") / "bright")
+
+
+@pytest.fixture(scope="module")
+def drafts(host: Any) -> Iterator[DraftPredictor]:
+    """The process that predicts drafts, shared by the tests."""
+    predictor = DraftPredictor()
+    yield predictor
+    predictor.stop()
+
+
+@pytest.fixture
+def new_loop(
+    host: Any, scene: Any, tmp_path: Path, model: Path, drafts: DraftPredictor
+) -> Iterator[Callable[..., AnnotationLogic]]:
+    """Returns loops on one output folder; each is ended after the test."""
+    loops: list[AnnotationLogic] = []
+
+    def create(**changes: Any) -> AnnotationLogic:
+        chosen = AnnotationSettings(
+            str(tmp_path / "out"), model=str(model), trainWhen="button", training={}
+        )
+        chosen = replace(chosen, **changes)
+        loop = AnnotationLogic(GenSegSlicerLogic(), lambda: chosen, drafts)
+        loops.append(loop)
+        return loop
+
+    yield create
+    for loop in loops:
+        loop.leave()
+    host.wait_until(lambda: not drafts.isBusy, 60)  # its result is not for the next test
+    for loop in loops:
+        loop.trainer.release()
+        loop.workspace.close()
+
+
+@pytest.fixture
+def wait(host: Any) -> Callable[[AnnotationLogic], None]:
+    """Wait until a loop has opened the next case, or failed."""
+    return lambda loop: host.wait_until(lambda: not loop.isWaiting, 60)
+
+
+def voxels_of(loop: AnnotationLogic) -> np.ndarray:
+    """Voxels of the first segment of the open case."""
+    case = loop.current.case
+    segment = case.segmentationNode.GetSegmentation().GetNthSegmentID(0)
+    return slicer.util.arrayFromSegmentBinaryLabelmap(
+        case.segmentationNode, segment, case.volumeNode
+    )
+
+
+def draw(loop: AnnotationLogic, mask: np.ndarray) -> None:
+    """Replace the voxels of the first segment of the open case."""
+    case = loop.current.case
+    segment = case.segmentationNode.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        mask.astype(np.uint8), case.segmentationNode, segment, case.volumeNode
+    )
+
+
+def states(loop: AnnotationLogic) -> dict[str, str]:
+    return {case.title: case.state.value for case in loop.workspace.cases()}
+
+
+def records(loop: AnnotationLogic) -> tuple[Any, ...]:
+    return read_records(loop.workspace.folder.records_file).records

@@ -1,0 +1,216 @@
+"""Nothing of an annotation loop is lost: killed processes, deleted nodes, folders in use."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from annotation_loops import GRID, draw, records, states, voxels_of
+from bright_model import bright_block
+from fake_library import fake_library
+from GenSegSlicerLib import TrainingProcess
+from GenSegSlicerLib.DraftPredictor import DraftPredictor
+from mrml_nodes import add_segmentation, oriented_image
+
+from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.errors import GenSegError
+from GenSegLib.runs import RunFolder
+
+pytest_plugins = ["annotation_loops"]
+
+
+def test_a_correction_in_progress_survives_the_scene_and_the_process(
+    new_loop: Any, wait: Any
+) -> None:
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    bright[2:4] = False
+    draw(loop, bright)
+    loop.save()  # as every 30 seconds
+    loop.workspace.close()
+    slicer.mrmlScene.Clear(0)
+    bright_block("b", GRID)
+    bright_block("a", GRID)
+    reopened = new_loop()
+    assert states(reopened) == {"b": "to do", "a": "draft"}
+    reopened.next()
+    assert reopened.current.case.title == "a", "what was begun comes first"
+    assert np.array_equal(voxels_of(reopened), bright)
+    reopened.accept()
+    assert records(reopened)[0].dice < 1
+
+
+def test_what_was_checked_is_known_without_the_scene(new_loop: Any, wait: Any) -> None:
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    loop.accept()
+    loop.workspace.close()
+    slicer.mrmlScene.Clear(0)
+    reopened = new_loop()
+    (case,) = reopened.workspace.cases()
+    assert (case.title, case.state.value, case.structures) == ("a", "checked", ["Bright"])
+    reopened.open(case)
+    assert np.array_equal(voxels_of(reopened), bright)
+
+
+def test_a_renamed_volume_stays_the_same_case(new_loop: Any, wait: Any) -> None:
+    volume, _ = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    volume.SetName("patient 7")
+    loop.accept()
+    assert states(loop) == {"patient 7": "checked"}
+    assert list(loop.workspace.folder.entries()) == ["a"]
+
+
+def test_another_volume_of_the_same_name_is_another_case(new_loop: Any, wait: Any) -> None:
+    bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    loop.accept()
+    slicer.mrmlScene.Clear(0)
+    volume, _ = bright_block("a", GRID)
+    slicer.util.arrayFromVolume(volume)[0, 0, 0] = 77
+    slicer.util.arrayFromVolumeModified(volume)
+    assert [(case.name, case.state.value) for case in loop.workspace.cases()] == [
+        ("a_2", "to do"),
+        ("a", "checked"),
+    ]
+
+
+def test_a_deleted_draft_is_reported_and_opened_again(new_loop: Any, wait: Any) -> None:
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    slicer.mrmlScene.RemoveNode(loop.current.case.segmentationNode)
+    with pytest.raises(GenSegError, match="No case is open"):
+        loop.accept()
+    assert loop.message[1].startswith("a: its volume or segmentation was deleted")
+    loop.next()
+    wait(loop)
+    assert np.array_equal(voxels_of(loop), bright)
+
+
+def test_a_model_of_other_classes_is_named_and_drafts_nothing(new_loop: Any, wait: Any) -> None:
+    volume, bright = bright_block("a", GRID)
+    node = add_segmentation([(oriented_image(bright.astype(np.uint8), GRID), {1: "Liver"})])
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    bright_block("b", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    kind, text = loop.message
+    assert kind == "warning"
+    assert "knows Bright, but the checked cases have Liver" in text
+    assert not voxels_of(loop).any()
+    segment = loop.current.case.segmentationNode.GetSegmentation().GetNthSegment(0)
+    assert segment.GetName() == "Liver"
+
+
+def test_a_second_panel_on_the_folder_is_refused(new_loop: Any, wait: Any) -> None:
+    bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    with pytest.raises(GenSegError, match=r"annotation is being annotated by process \d+ on"):
+        new_loop().next()
+    loop.accept()
+    assert states(loop) == {"a": "checked"}
+
+
+def test_an_unwritable_folder_is_one_line_and_the_draft_stays(
+    new_loop: Any, wait: Any, tmp_path: Path
+) -> None:
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    labels = loop.workspace.folder.path / "labels"
+    labels.write_text("a file where the labels belong")
+    with pytest.raises(GenSegError, match="cannot be written") as error:
+        loop.accept()
+    assert "\n" not in str(error.value)
+    assert np.array_equal(voxels_of(loop), bright)
+    assert states(loop) == {"a": "draft"}
+    labels.unlink()
+    loop.accept()
+    assert states(loop) == {"a": "checked"}
+
+
+def test_a_process_that_ends_between_label_and_state_leaves_the_draft(
+    new_loop: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+
+    def fail(self: AnnotationFolder, entry: Any) -> None:
+        raise GenSegError("killed here")
+
+    with monkeypatch.context() as patch, pytest.raises(GenSegError, match="killed here"):
+        patch.setattr(AnnotationFolder, "add", fail)
+        loop.accept()
+    assert loop.workspace.folder.file("labels", "a").is_file()
+    loop.workspace.close()
+    slicer.mrmlScene.Clear(0)
+    bright_block("a", GRID)
+    reopened = new_loop()
+    assert states(reopened) == {"a": "draft"}
+    reopened.next()
+    wait(reopened)
+    reopened.accept()
+    assert states(reopened) == {"a": "checked"}
+    assert len(records(reopened)) == 1
+
+
+def test_a_killed_training_is_repeated_with_the_next_case(
+    host: Any, new_loop: Any, wait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = fake_library(TrainingProcess, tmp_path, monkeypatch)
+    replaced("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    for name in "abc":
+        bright_block(name, GRID)
+    loop, jobs = new_loop(trainWhen="now"), []
+    loop.trainer.onStarted = jobs.append
+    loop.next()
+    wait(loop)
+    for count in (0, 1, 2):  # two cases are needed
+        loop.accept()
+        wait(loop)
+        host.wait_until(lambda: not loop.trainer.isTraining, 60)
+        assert [job.state for job in jobs] == ["failed"] * count
+    assert set(states(loop).values()) == {"checked"}
+    cases = RunFolder(jobs[1].runFolder).cases
+    assert [case.name for case in cases.labeled] == ["a", "b", "c"]
+
+
+def test_a_killed_prediction_is_one_line_and_can_be_repeated(
+    host: Any, new_loop: Any, wait: Any, drafts: DraftPredictor
+) -> None:
+    _, bright = bright_block("a", GRID)
+    drafts.stop()
+    loop = new_loop()
+    loop.next()
+    end = time.monotonic() + 1
+    host.wait_until(lambda: time.monotonic() > end, 10)
+    assert drafts.isPredicting("a")
+    drafts._server.kill()
+    wait(loop)
+    kind, text = loop.message
+    assert kind == "error" and text.startswith("a: ") and "\n" not in text
+    assert loop.current is None
+    loop.next()
+    wait(loop)
+    assert np.array_equal(voxels_of(loop), bright)
