@@ -118,11 +118,11 @@ def _parse_states(states: object) -> dict[str, ClassState]:
 
 
 def _parse_values(values: object) -> dict[int, int]:
-    marks = {name: mark for mark, name in _VALUE_NAMES.items()}
+    marks: dict[Any, int] = {name: mark for mark, name in _VALUE_NAMES.items()}
     try:
         if not isinstance(values, Mapping):
             raise TypeError
-        return {int(own): int(marks.get(new, new)) for own, new in values.items()}
+        return {int(own): marks[new] if new in marks else int(new) for own, new in values.items()}
     except (TypeError, ValueError):
         raise GenSegError(
             f'"values" must be an object such as {{"3": "ignore"}}, not {values!r}'

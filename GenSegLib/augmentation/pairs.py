@@ -296,8 +296,8 @@ class PairSampler:
         there = self.features[second].at(self._to_patch(counterpart))
         image, label = self._divided(torch.lerp(here, there, weight))
         if self._sets is not None:
-            labels = [self._divided(each)[1] for each in (here, there)]
-            label = combined_labels(label, *labels, weight, self._sets)
+            first_label, second_label = (self._divided(each)[1] for each in (here, there))
+            label = combined_labels(label, first_label, second_label, weight, self._sets)
         return image, label
 
     def _displacement(self, pair: int, points: torch.Tensor) -> torch.Tensor:

@@ -77,7 +77,7 @@ class PatchSampler:
         if classes and float(rng.uniform(1)) < self.foreground_fraction:
             voxels = classes[rng.integers(len(classes), 1)[0]]
             center = voxels[rng.integers(len(voxels), 1)[0]].tolist()
-        elif annotated is not None:
+        elif annotated is not None and len(annotated):
             inside = annotated[rng.integers(len(annotated), 1)[0]].tolist()
         box = []
         for axis, (have, want) in enumerate(zip(shape, self.patch_size)):

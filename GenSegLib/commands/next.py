@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotation.strategies import STRATEGIES, at_random
-from ..data.channels import group_files
 from ..data.image_folders import list_images
 from ..data.layouts import read_cases
 from ..errors import GenSegError
@@ -107,6 +106,8 @@ def _candidates(
     args: argparse.Namespace, channels: int, labeled: Sequence[Sequence[Path]]
 ) -> dict[str, list[Path]]:
     """Return the files of the images that are not labeled, by their names."""
+    from ..data.channels import group_files  # imports SimpleITK
+
     for name in ("count", "among"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise GenSegError(f"--{name} must be 1 or more")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..case_annotation import split_special
 from ..errors import GenSegError
@@ -76,7 +77,7 @@ def _nested(regions: Mapping[str, frozenset[int]], special: Mapping[int, int]) -
     return LabelList(labels, merged, includes)
 
 
-def _value_set(name: object, value: object) -> frozenset[int]:
+def _value_set(name: object, value: Any) -> frozenset[int]:
     values = value if isinstance(value, list) else [value]
     try:
         found = frozenset(int(each) for each in values)

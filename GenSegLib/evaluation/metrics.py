@@ -92,9 +92,9 @@ def _label_score(
     steps = [float(step) for step in spacing]
     if known is not None:
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-        parts = (array[around] for array in (prediction, reference, known))
-        distances = surface_scores(*parts, steps, TOLERANCE_MM)
-        return LabelScore(label, dice, *distances, volume_error)
+        masks = prediction[around], reference[around]
+        hd95_mm, surface_dice = surface_scores(*masks, known[around], steps, TOLERANCE_MM)
+        return LabelScore(label, dice, hd95_mm, surface_dice, volume_error)
     with warnings.catch_warnings():
         # MONAI warns about a deprecated argument that it passes itself
         warnings.filterwarnings("ignore", "(?s).*always_return_as_numpy")

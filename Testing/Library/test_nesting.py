@@ -175,9 +175,7 @@ def test_a_segmentation_file_shows_outer_classes_with_those_within_them(tmp_path
     assert np.array_equal(read_label(exclusive).array, label)
 
 
-def test_a_training_with_nested_classes_keeps_them_in_the_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_training_with_nested_classes_keeps_them_in_the_model(tmp_path: Path) -> None:
     nested = replace(phantom_cases(), includes={"Posterior": ("Anterior",)})
     steps = {"warmup_steps": 0, "joint_steps": 2, "final_steps": 1, "generator": "none"}
     run = small_run(tmp_path / "run", nested, **steps)
@@ -190,10 +188,12 @@ def test_a_training_with_nested_classes_keeps_them_in_the_model(
     case = nested.cases[0]
     assert case.label is not None
     assert volume_warnings(read_label(case.label), metadata) == []
-    out = tmp_path / "predictions"
-    command = ["predict", str(run.model), str(case.image), "--out", str(out)]
-    assert main([*command, "--format", "seg.nrrd"]) == 0
-    assert len(list(out.glob("*.seg.nrrd"))) == 1
-    folders = ["--predictions", str(out), "--references", str(case.label.parent)]
-    assert main(["evaluate", *folders, "--model", str(run.model)]) == 0
-    assert "Posterior" in capsys.readouterr().out
+    image = read_image(case.image)
+    part = Volume(image.array[:, 8:24, 8:32, 8:24], image.affine)
+    write_image(tmp_path / "part.nii.gz", part)
+    command = ["predict", str(run.model), str(tmp_path / "part.nii.gz"), "--format", "seg.nrrd"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    found = read_image(tmp_path / "out" / "part.seg.nrrd", dtype=None)
+    assert len(found.array) == 2, "the outer class and, on a layer of its own, the inner one"
+    inner, outer = found.array[1] == 1, found.array[0] == 2
+    assert outer[inner].all()

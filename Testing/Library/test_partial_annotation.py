@@ -374,7 +374,7 @@ def test_generated_pairs_come_from_annotated_voxels(tmp_path: Path) -> None:
     cases, sets = partly_annotated(tmp_path)
     loaded = load(cases, sets)
     sampler = PairSampler(loaded, sets.classes, (8, 8, 8), rng(), sets=sets)
-    pairs = sampler.blended_pairs(rng(1), 12, SpatialStrength(), 1.0)
+    pairs = sampler.blended_pairs(rng(1), 6, SpatialStrength(), 1.0)
     assert (pairs.labels != sets.classes).flatten(1).any(1).all()
     without = sampler.subset([1]).blended_pairs(rng(3), 4, SpatialStrength(), 1.0)
     assert set(without.labels.unique().tolist()) <= {1, 3, 4}, "nothing is certainly background"
@@ -447,7 +447,7 @@ def partly_labeled() -> CaseSet:
     return replace(phantom_cases(), cases=tuple(found))
 
 
-@pytest.mark.parametrize("generator", ["searchable", "warped", "regions"])
+@pytest.mark.parametrize("generator", ["searchable", "regions"])
 def test_partly_annotated_cases_are_trained_on_with_any_generator(
     partly_labeled: CaseSet, tmp_path: Path, generator: str
 ) -> None:
@@ -459,7 +459,7 @@ def test_partly_annotated_cases_are_trained_on_with_any_generator(
     dices = json.loads(previews[-1].read_text(encoding="utf-8"))["dice"]
     assert all(0 <= dice <= 1 for dice in dices.values())
     if generator == "searchable":
-        synthesize(run, tmp_path / "pairs", 2, seed=0)
+        synthesize(run, tmp_path / "pairs", 1, seed=0)
         pairs = read_cases(tmp_path / "pairs")
         assert pairs.cases[0].annotation.values == {3: IGNORE}
 
