@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import qt
@@ -189,7 +189,7 @@ class AnnotateSection(Section[Job]):
         self.ui.trainEverySpinBox.setVisible(p.annotateWhen == TRAIN_EVERY)
         records = read_records(workspace.folder.records_file).records if p.outputFolder else ()
         current = self.loop.current.case.name if self.loop.current is not None else ""
-        self._table.show(workspace.cases(), {r.case: r for r in records}, current)
+        self._table.show(workspace.cases(), _lastDrafts(records), current)
         if records != self._records:
             self._records = records
             self._showRecords()
@@ -268,6 +268,15 @@ class AnnotateSection(Section[Job]):
         if loop.current is None:
             self.view.hide()
         self.refresh()
+
+
+def _lastDrafts(records: Iterable[AnnotationRecord]) -> dict[str, AnnotationRecord]:
+    """Return the last record of each case, by name: of its draft if it had one."""
+    found: dict[str, AnnotationRecord] = {}
+    for record in records:
+        if record.dice is not None or record.case not in found:
+            found[record.case] = record
+    return found
 
 
 def lengthOfTraining(parameters: GenSegSlicerParameterNode) -> dict[str, float]:

@@ -35,7 +35,8 @@ class AnnotationOrder:
 
     def isRanked(self, strategy: str, model: Path | None) -> bool:
         """Return whether the order is known without a process."""
-        isSimple = not STRATEGIES[strategy].needs_model or model is None
+        known = STRATEGIES.get(strategy)  # None in a scene of another version
+        isSimple = known is None or not known.needs_model or model is None
         return isSimple or self._ranked[0] == (strategy, model)
 
     def order(

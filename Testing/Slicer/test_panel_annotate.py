@@ -125,6 +125,10 @@ def test_the_editor_edits_the_draft_on_its_volume(loop: Loop) -> None:
     assert case.title in names
 
 
+def test_cases_are_accepted_with_the_keyboard(loop: Loop) -> None:
+    assert loop.user.ui.acceptButton.shortcut.toString() == "Ctrl+Return"
+
+
 def test_the_curve_of_the_drafts_is_plotted(loop: Loop) -> None:
     user = loop.user
     user.panel.press(user.ui.draftChartButton)
