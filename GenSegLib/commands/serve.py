@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..events import EventLog
+from ..models.folder import ModelMetadata
 from ..progress import JsonLines
 from .options import add_device, add_events, find_model
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Answer requests until standard input ends."""
     model = find_model(args.model)
+    ModelMetadata.load(model)  # a wrong path is reported before PyTorch is imported
     from ..serving.server import serve
 
     events = EventLog(None, [JsonLines(args.stdout)])

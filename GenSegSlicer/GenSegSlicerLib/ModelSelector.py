@@ -130,7 +130,11 @@ def _colorLegend(metadata: ModelMetadata) -> str:
 
 def _spacing(metadata: ModelMetadata) -> str:
     spacing = metadata.spacing or metadata.preset.spacing
-    return " × ".join(f"{step:.3g}" for step in spacing) + " mm" if spacing else ""
+    if not spacing:
+        return ""
+    text = " × ".join(f"{step:.3g}" for step in spacing)
+    isPicture = metadata.preset.spatial_dims == 2 and not metadata.preset.modality
+    return text if isPicture else f"{text} mm"  # photos are in pixels, ultrasound may be in mm
 
 
 def _dice(metadata: ModelMetadata) -> str:

@@ -135,13 +135,6 @@ def test_invalid_lines_do_not_end_the_server(model: Path, line: bytes) -> None:
     assert len(conversation.of("result")) == 1
 
 
-def test_the_server_ends_with_its_client(server: ServeProcess, model: Path) -> None:
-    process = ServeProcess(model)
-    process.process.stdin.close()
-    assert process.process.wait(30) == 0
-    process.client.close()
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_server_is_reported_in_one_line(model: Path) -> None:
     process = ServeProcess(model)
@@ -183,3 +176,9 @@ def test_onnx_runtime_is_used_where_it_is_faster_and_gives_the_same(
     usual = Predictor(tmp_path / "tiny", **options).predict(image)
     assert used == ["_OnnxNetwork"]
     assert (fast.label.array == usual.label.array).mean() > 0.99
+
+
+def test_the_server_ends_with_its_client(server: ServeProcess) -> None:
+    assert server.process.stdin is not None
+    server.process.stdin.close()
+    assert server.process.wait(30) == 0
