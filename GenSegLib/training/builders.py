@@ -106,8 +106,9 @@ def require_compatible_patch_size(network: str, preset: Preset) -> None:
         GenSegError: it does not.
     """
     classes = 2  # any number gives the same answer
+    arguments = network_arguments(network, preset, classes)
     try:
-        segmenter = build_segmenter(network, network_arguments(network, preset, classes))
+        segmenter = build_segmenter(network, arguments)
         check_patch_size(segmenter, preset.input_channels, classes, preset.patch_size)
     except GenSegError as error:
         raise GenSegError(

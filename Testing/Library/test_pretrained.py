@@ -15,7 +15,11 @@ from GenSegLib.networks import build_segmenter, pretrained
 from GenSegLib.networks.efficientnet import EfficientNetLite0
 from GenSegLib.networks.pretrained import load_encoder
 from GenSegLib.presets import load_preset
-from GenSegLib.training.builders import network_arguments, segmenter_groups
+from GenSegLib.training.builders import (
+    network_arguments,
+    require_compatible_patch_size,
+    segmenter_groups,
+)
 
 
 def loaded(channels: int, coarsest: int = 32) -> EfficientNetLite0:
@@ -67,8 +71,8 @@ def test_a_network_without_pretrained_encoder_is_refused() -> None:
 
 def test_a_pretrained_encoder_for_volumes_is_refused() -> None:
     preset = load_preset("hippocampus-mri")
-    with pytest.raises(GenSegError, match="for 2-D images; train with --encoder scratch"):
-        network_arguments("efficientnet-unet", preset, 2)
+    with pytest.raises(GenSegError, match="^a pretrained encoder is for 2-D images; train with"):
+        require_compatible_patch_size("efficientnet-unet", preset)
 
 
 def test_missing_weights_are_reported_before_the_cases_are_read(
