@@ -71,7 +71,7 @@ def test_a_network_without_pretrained_encoder_is_refused() -> None:
 
 def test_a_pretrained_encoder_for_volumes_is_refused() -> None:
     preset = load_preset("hippocampus-mri")
-    with pytest.raises(GenSegError, match="^a pretrained encoder is for 2-D images; train with"):
+    with pytest.raises(GenSegError, match=r"^a pretrained encoder is for 2-D images; train with"):
         require_compatible_patch_size("efficientnet-unet", preset)
 
 
