@@ -17,7 +17,9 @@ import numpy as np
 from .. import __version__
 from ..errors import GenSegError
 from ..files import write_bytes
+from ..images.label_regions import mask_of
 from ..images.volume import LPS_TO_RAS, Volume
+from ..nesting import Includes, region_values
 from .files import is_dicom_file, is_dicom_folder, is_planar_file
 from .highdicom_tools import require_packages, suppress_warnings
 from .series import series_slices
@@ -47,12 +49,14 @@ class SegmentDescriptions:
         colors: RGB, 0 to 255.
         terminology: entries as serialized by 3D Slicer.
         source: what made the segmentation, for the series description.
+        includes: names of the classes within a class; its segment overlaps theirs.
     """
 
     names: Mapping[int, str]
     colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     terminology: Mapping[int, str] = field(default_factory=dict)
     source: str = "segmentation"
+    includes: Includes = field(default_factory=dict)
 
 
 def require_series(images: Sequence[Path]) -> None:
@@ -116,11 +120,18 @@ def _build(
     pixels = numbers[label.array[0].T]
     if is_planar_file(files[0]):
         return _build_planar(sources[0], pixels, segments)
+    channels = None
+    if segments.includes:  # a mask for each segment, since they overlap
+        regions = region_values(segments.includes, segments.names)
+        masks = [mask_of(label.array[0].T, regions[value]) for value in values]
+        pixels = np.stack(masks, axis=-1).astype(np.uint8)
+        channels = {"SegmentNumber": list(range(1, len(values) + 1))}
     volume = hd.Volume(
         pixels,
         (LPS_TO_RAS @ label.affine)[:, [2, 1, 0, 3]],
         coordinate_system="PATIENT",
         frame_of_reference_uid=sources[0].FrameOfReferenceUID,
+        channels=channels,
     )
     return _segmentation(sources, volume, segments)
 

@@ -254,7 +254,11 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
     preset = metadata.preset
     if target.suffix == seg_writer.SUFFIX:
         segments = seg_writer.SegmentDescriptions(
-            metadata.labels, preset.colors, preset.terminology, metadata.name
+            metadata.labels,
+            preset.colors,
+            preset.terminology,
+            metadata.name,
+            metadata.includes,
         )
         seg_writer.write_segmentation(target, prediction.label, image, segments)
     else:

@@ -18,6 +18,7 @@ from GenSegLib.data.classes import with_classes
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.data.label_lists import parse_label_list
 from GenSegLib.data.layouts import read_cases
+from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.metrics import case_scores
 from GenSegLib.events import EventLog
@@ -33,6 +34,7 @@ from GenSegLib.prediction.measurements import measure
 from GenSegLib.prediction.plausibility import volume_warnings
 from GenSegLib.prediction.postprocessing import largest_components
 from GenSegLib.training.train import train
+from Testing.dicom_files import write_ct
 
 LABELS = {1: "Liver", 2: "Tumor", 3: "Necrosis", 4: "Spleen"}
 NESTED = {"Liver": ("tumor",), "Tumor": ("Necrosis",)}
@@ -173,6 +175,24 @@ def test_a_segmentation_file_shows_outer_classes_with_those_within_them(tmp_path
     exclusive = tmp_path / "a.nii.gz"
     write_label(exclusive, volume, names, includes=NESTED)
     assert np.array_equal(read_label(exclusive).array, label)
+
+
+def test_a_dicom_seg_has_outer_classes_with_those_within_them(
+    tmp_path: Path, abdomen: Path
+) -> None:
+    series = write_ct(tmp_path / "a", abdomen / "dicom_ct3", [0, 2, 4])
+    image = read_image(series)
+    label = np.zeros(image.array.shape, np.int16)
+    label[0, 1:6, 1:6], label[0, 2:4, 2:4], label[0, 8:10] = 1, 2, 4
+    names = {1: "Liver", 2: "Tumor", 4: "Spleen"}
+    segments = SegmentDescriptions(names, includes={"Liver": ("Tumor",)})
+    write_segmentation(tmp_path / "a.dcm", Volume(label, image.affine), series, segments)
+    warnings: list[str] = []
+    liver = read_label(tmp_path / "a.dcm", image, warn=warnings.append)
+    assert "100% of segment Tumor lies within Liver" in warnings[1]
+    assert (liver.array == 2).sum() == 4 * image.shape[2]
+    found = read_label(tmp_path / "a.dcm", image, names, includes={"Liver": ("Tumor",)})
+    assert np.array_equal(found.array, label)
 
 
 def test_a_training_with_nested_classes_keeps_them_in_the_model(tmp_path: Path) -> None:
