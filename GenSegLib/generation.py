@@ -10,22 +10,21 @@ from .config import TrainConfig
 _PAIRS = "with generated pairs: new shapes between the labeled cases"
 _REGIONS = (
     "for scans of {scanners} scanners, too: tissues get other contrasts in {share:.0%} of the "
-    "training images at first{steered}"
+    "training images"
 )
 _UNLABELED = "{count} unlabeled scans are learned from under the model's own labels"
 _CONTRASTS = "the contrasts of {count} unlabeled scans are imitated"
 _NONE = "without generated images: for scans of the same scanner; else add --target-scanner similar"
 
 
-def describe_generation(config: TrainConfig, unlabeled: int, *, is_steered: bool) -> str:
+def describe_generation(config: TrainConfig, unlabeled: int) -> str:
     """Return what generated images and unlabeled cases do in a training.
 
     Args:
         config: settings.
         unlabeled: number of unlabeled cases.
-        is_steered: there are validation cases.
     """
-    parts = [_describe_generator(config, is_steered=is_steered)]
+    parts = [_describe_generator(config)]
     if unlabeled and config.self_training:
         parts.append(_UNLABELED.format(count=unlabeled))
     if unlabeled and config.generator == "regions":
@@ -33,11 +32,10 @@ def describe_generation(config: TrainConfig, unlabeled: int, *, is_steered: bool
     return "Training " + "; ".join(parts)
 
 
-def _describe_generator(config: TrainConfig, *, is_steered: bool) -> str:
+def _describe_generator(config: TrainConfig) -> str:
     if config.has_pairs:
         return _PAIRS
     if config.generator == "none":
         return _NONE
     scanners = "similar" if config.target_scanner < 1 else "any"
-    steered = ", then as the validation cases decide" if is_steered else ""
-    return _REGIONS.format(scanners=scanners, share=config.appearance_fraction, steered=steered)
+    return _REGIONS.format(scanners=scanners, share=config.appearance_fraction)

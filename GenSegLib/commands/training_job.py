@@ -63,7 +63,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
         events.log(_NO_VALIDATION, "warning")
     if unlabeled and not run.config.self_training and run.config.generator != "regions":
         events.log(_UNLABELED_UNUSED.format(unlabeled))
-    events.log(describe_generation(run.config, unlabeled, is_steered=validation > 0))
+    events.log(describe_generation(run.config, unlabeled))
 
 
 def _log_plan(run: RunFolder, events: EventLog) -> None:

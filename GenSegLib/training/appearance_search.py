@@ -2,8 +2,10 @@
 
 A comparison takes twice the horizon: the segmenter trains from one state with either of two
 distributions, on the same patches and random numbers, and the averaged segmenters' losses on
-validation patches are compared. Training continues from the mean of both, so that no step is lost.
-Validation cases count as they are and as another scanner would show them.
+validation patches are compared. Training continues from the mean of both, which has seen half of
+the patches that it could have seen; so the search takes a limited share of the training, and none
+where there are too few steps. Validation cases count as they are and as another scanner would show
+them.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from .losses import segmentation_loss
 if TYPE_CHECKING:
     from .learner import Learner
 
-FIRST_STEP = 50  # of the joint phase; before it, any distribution would do
-FEWEST_COMPARISONS = 5
+FIRST_STEP = 50  # of the joint phase, at which its pace is known
+START, SHARE = 0.3, 0.25  # of the joint phase; before its start, any distribution would do
+FEWEST_COMPARISONS = 16  # in as many orthogonal directions
 SHORTEST_HORIZON = 20
 NOT_STEERED = (
     "the appearance of recolored images follows its standard distributions: steering them takes "
-    f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON} joint steps "
-    "within the time budget"
+    f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON / SHARE:,.0f} "
+    "joint steps within the time budget"
 )
 _VALIDATION_PATCHES = 24
 
@@ -58,6 +61,7 @@ class AppearanceSearch:
         self._target_scanner, self._seed = target_scanner, seed
         self._search = PairedSearch(start.to_vector(self.names), seed)
         self.is_active = False
+        self._wait = self._left = 0  # steps before the search, and those for it
         self._position = 0  # steps of the current comparison
         self._proposal: list[list[float]] = []
         self._start: dict[str, Any] = {}  # the segmenter's state before a comparison
@@ -75,17 +79,18 @@ class AppearanceSearch:
         return self._position > 0
 
     def begin(self, steps: float) -> None:
-        """Start the search unless it is too long for this number of steps.
+        """Plan the search within this number of steps, unless they are too few.
 
         The horizon is shortened if that makes enough comparisons possible.
         """
-        longest = int(min(steps, 1e9) / (2 * FEWEST_COMPARISONS))
-        self.horizon = min(self.horizon, longest)
+        steps = min(steps, 1e9)
+        self._wait, self._left = int(START * steps), int(SHARE * steps)
+        self.horizon = min(self.horizon, self._left // (2 * FEWEST_COMPARISONS))
         self.is_active = self.horizon >= self._shortest
 
     def before_step(self, learner: Learner) -> None:
         """Set the distribution of the next step."""
-        if not self.is_active or self._position not in (0, self.horizon):
+        if not self.is_active or self._wait > 0 or self._position not in (0, self.horizon):
             return
         if self._position == 0:
             self._proposal = list(self._search.propose())
@@ -101,12 +106,17 @@ class AppearanceSearch:
         """Count a step, and end the comparison after its last one."""
         if not self.is_active:
             return
+        if self._wait > 0:
+            self._wait -= 1
+            return
         self._position += 1
         if self._position < 2 * self.horizon:
             return
         self._search.report(self._first_loss, self._validation_loss(learner))
         load_segmenter_state(learner, mean_state(self._first, segmenter_state(learner)))
         self._reset(learner)
+        self._left -= 2 * self.horizon
+        self.is_active = self._left >= 2 * self.horizon
 
     def end(self, learner: Learner) -> None:
         """End the search; an unfinished comparison is dropped, its first side kept."""
@@ -165,6 +175,8 @@ class AppearanceSearch:
             "vector": self.distribution.to_vector(self.names),
             "horizon": self.horizon,
             "is_active": self.is_active,
+            "wait": self._wait,
+            "left": self._left,
             "position": self._position,
             "proposal": self._proposal,
             "start": self._start,
@@ -176,6 +188,7 @@ class AppearanceSearch:
         """Continue from an earlier :meth:`state_dict`."""
         self._search.load_state_dict(state["search"])
         self.horizon, self.is_active = state["horizon"], state["is_active"]
+        self._wait, self._left = state["wait"], state["left"]
         self._position, self._proposal = state["position"], state["proposal"]
         self._start, self._first = state["start"], state["first"]
         self._first_loss = state["first_loss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -15,6 +16,10 @@ from ..augmentation.regions import CaseWithRegions, DividedCase, find_regions, i
 from ..config import TrainConfig
 from ..data.training_case import TrainingCase
 from ..presets import Preset
+
+AnyCase = TypeVar("AnyCase", bound=DividedCase)
+
+_MOST_TARGETS = 12  # unlabeled cases whose contrasts are taken, which is done several times
 
 
 @dataclass
@@ -51,13 +56,18 @@ class Recoloring:
 
     def set_targets(self, cases: Sequence[DividedCase], seed: int, class_count: int) -> None:
         """Take contrasts from the regions of these cases from now on; see `find_regions`."""
-        maps = [find_regions(case, seed, class_count=class_count) for case in cases]
+        maps = [find_regions(case, seed, class_count=class_count) for case in _some(cases)]
         self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
 
     def cases_of(self, labels: torch.Tensor) -> list[int]:
         """Return the index of each patch's case, coarse versions after all cases."""
         cases: list[int] = self.appearance.table.split(labels[:, 1:])[0].tolist()
         return cases
+
+
+def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
+    """Return at most `_MOST_TARGETS` cases, spread over all of them."""
+    return cases[:: -(-len(cases) // _MOST_TARGETS) or 1]
 
 
 def recoloring_of(
@@ -73,7 +83,7 @@ def recoloring_of(
     `class_count` is that of `find_regions`.
     """
     divided, table = divide_cases(cases, config.seed, device, class_count)
-    clusters = [image_clusters(case, config.seed) for case in unlabeled]
+    clusters = [image_clusters(case, config.seed) for case in _some(unlabeled)]
     targets = target_contrasts(clusters, device)
     is_bounded = preset.intensity.kind == "window"
     appearance = RegionAppearance(table, targets, bounded=is_bounded, color=preset.has_colors)

@@ -34,7 +34,6 @@ class Rounds:
         self._run, self._events = run, events
         self._spent_s = self._last_s = 0.0
         self._count: int | None = None  # of cases that are validated
-        self._has_labeled = False
 
     def read_feedback(self, learner: Learner) -> None:
         """Apply what the user has rejected since the last round."""
@@ -91,12 +90,10 @@ class Rounds:
         learner.label_unlabeled(segmenter.predict, max(_FREE_S, _LABELING_SHARE * total_s))
         labels = learner.pseudo_labels
         assert labels is not None
-        if not self._has_labeled:
-            self._events.log(
-                f"{len(labels.cases)} of {labels.count} unlabeled cases are learned from, under "
-                "the labels of the averaged model"
-            )
-        self._has_labeled = True
+        self._events.log(
+            f"{len(labels.cases)} of {labels.count} unlabeled cases are learned from, under the "
+            "labels of the averaged model"
+        )
 
     def report_unlabeled(self, learner: Learner) -> None:
         """Name the unlabeled cases that were left out."""

@@ -28,8 +28,10 @@ from GenSegLib.training.train import train
 
 @pytest.fixture(autouse=True)
 def early_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the search begin at once, for few comparisons."""
+    """Let the search begin at once, for few comparisons, and take all steps."""
     monkeypatch.setattr(appearance_search, "FEWEST_COMPARISONS", 2)
+    monkeypatch.setattr(appearance_search, "START", 0.0)
+    monkeypatch.setattr(appearance_search, "SHARE", 1.0)
     monkeypatch.setattr("GenSegLib.training.trainer.FIRST_STEP", 1)
 
 
@@ -59,6 +61,24 @@ def test_a_training_steers_the_appearance_and_reports_the_signal(tmp_path: Path)
 def test_too_few_steps_for_a_search_keep_the_standard_distributions(tmp_path: Path) -> None:
     events = trained(small_run(tmp_path / "run", generator="regions"))
     assert "follows its standard distributions" in messages(events)
+
+
+def test_the_search_takes_a_share_of_the_joint_phase_and_begins_after_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appearance_search, "START", 0.25)
+    monkeypatch.setattr(appearance_search, "SHARE", 0.5)
+    learner = regions_learner(tmp_path)
+    search = learner.search
+    assert search is not None
+    search.begin(20)
+    comparing = []
+    for _ in range(18):
+        search.before_step(learner)
+        search.after_step(learner)
+        comparing.append(search.is_comparing)
+    assert not any(comparing[:5]) and comparing[5] and not any(comparing[13:])
+    assert search.comparisons == 2 and not search.is_active
 
 
 def test_recolored_pairs_are_previewed_and_written(tmp_path: Path) -> None:

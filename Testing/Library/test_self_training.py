@@ -29,6 +29,7 @@ from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import pseudo_labels
 from GenSegLib.training.pseudo_labels import CasePrediction, PseudoLabels
+from GenSegLib.training.recoloring import _some
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
@@ -261,3 +262,9 @@ def test_unlabeled_scans_of_another_modality_make_the_model_one_for_other_scanne
     assert preset.intensity.kind == "robust"
     config, _, _ = plan_training(prepared, "quick", {})
     assert config.target_scanner == 0
+
+
+def test_contrasts_are_taken_from_a_few_cases_spread_over_all() -> None:
+    cases = [made_up_case(SHAPE)] * 30
+    assert len(_some(cases)) == 10
+    assert len(_some(cases[:5])) == 5 and not _some([])
