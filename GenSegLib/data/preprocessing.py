@@ -174,15 +174,23 @@ class Preprocessor:
         return transform
 
     def _in_unit(self, image: Volume) -> Volume:
-        """Return an image with lengths in the preset's unit."""
+        """Return an image with lengths in the preset's unit.
+
+        Raises:
+            GenSegError: the image has no scale, or is a volume, unlike the preset's images.
+        """
         if self._preset.unit == "px" and image.is_2d:
             return image.in_pixels()
-        if self._preset.unit != image.unit and self._preset.spacing is not None:
+        if self._preset.unit == image.unit or self._preset.spacing is None:
+            return image
+        if image.unit == "mm":
             raise GenSegError(
-                f"the image has lengths in {image.unit}, but the plan's spacing is in "
-                f"{self._preset.unit}; set the pixel spacing in the image's header"
+                "the image is a volume, but the plan is for 2-D images in pixels; use another model"
             )
-        return image
+        raise GenSegError(
+            "the image has lengths in px, but the plan's spacing is in mm; set the pixel spacing "
+            'in the image\'s header, or "unit": "px" in the preset of the training'
+        )
 
     def _orientation(self, image: Volume) -> str:
         """Return the orientation; a 2-D preset has the plane of a 2-D image first, whatever it is.

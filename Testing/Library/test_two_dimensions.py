@@ -179,6 +179,8 @@ def test_a_plan_in_pixels_takes_images_in_mm_pixel_by_pixel() -> None:
     image = Volume(array, np.diag([0.1, 0.1, 1.0, 1.0]))
     assert preprocessor.apply(image).image.shape == (1, 32, 32, 1)
     assert preprocessor.target_spacing(image)[:2] == (2, 2)
+    with pytest.raises(GenSegError, match="is a volume, but the plan is for 2-D images"):
+        preprocessor.apply(Volume(array.repeat(4, axis=3), image.affine))
 
 
 def test_a_plan_in_mm_refuses_pictures_without_a_scale(tmp_path: Path) -> None:
