@@ -71,7 +71,7 @@ def clip_limits(array: Array, intensity: Intensity) -> tuple[Array, Array] | Non
     steps = (slice(None, None, max(1, size // _SAMPLE)) for size in array.shape[1:])
     sample = np.asarray(array[(slice(None), *steps)], np.float32)
     if sample.min() <= CT_LOWEST:
-        return np.float64(intensity.low), np.float64(intensity.high)
+        return np.array(intensity.low), np.array(intensity.high)
     low, high = PERCENTILES
     mask = foreground_mask(sample, intensity)
     shape = (-1, 1, 1, 1)

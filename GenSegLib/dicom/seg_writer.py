@@ -120,7 +120,7 @@ def _build(
     pixels = numbers[label.array[0].T]
     if is_planar_file(files[0]):
         return _build_planar(sources[0], pixels, segments)
-    channels = None
+    channels: dict[Any, Any] | None = None
     if segments.includes:  # a mask for each segment, since they overlap
         regions = region_values(segments.includes, segments.names)
         masks = [mask_of(label.array[0].T, regions[value]) for value in values]

@@ -6,13 +6,9 @@ step with 14 classes; at their own resolution it takes half of that.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import torch
 from monai.networks.nets import DynUNet
 from torch import nn
-
-_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class _DynUNet(DynUNet):
@@ -23,7 +19,7 @@ class _DynUNet(DynUNet):
         return logits
 
 
-def keep_resolution_of_levels(network: _Network) -> _Network:
+def keep_resolution_of_levels(network: nn.Module) -> nn.Module:
     """Return a DynUNet that in training mode returns a tuple of logits, finest level first.
 
     Other networks are returned unchanged; parameters and their names stay.
