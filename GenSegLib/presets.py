@@ -282,6 +282,9 @@ class Preset:
             colors=moved(self.colors),
             terminology=moved(self.terminology),
             optional_labels=optional if len(optional) < len(labels) else (),
+            several_components=tuple(
+                values[old] for old in self.several_components if old in values
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:

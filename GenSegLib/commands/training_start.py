@@ -62,9 +62,9 @@ class StartModel:
         named, _ = with_classes(cases, None)
         labels = named.labels or self.labels
         split = config.validation_fraction, config.seed
-        named = replace(named, labels=labels)
+        named = replace(named, labels=labels, includes=named.includes or self._includes(labels))
         prepared = prepare_cases(named, self._preset(labels), *split, log, model=name)
-        reason = plan_misfit(prepared.fingerprint, prepared.preset)
+        reason = plan_misfit(prepared.fingerprint, prepared.preset, self._new_values(labels))
         if reason:
             log(self._refusal(reason))
         return None if reason else prepared
@@ -73,6 +73,24 @@ class StartModel:
     def labels(self) -> dict[int, str]:
         """The model's classes by the names that they have in the new cases."""
         return renamed_labels(self.metadata, self.renamed)
+
+    def _includes(self, labels: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+        """Return the model's classes within classes, as far as the cases have both."""
+        old = self.metadata.labels
+        name_of = {normalized(old[value]): name for value, name in self.labels.items()}
+        known = set(map(normalized, labels.values()))
+        found = {}
+        for names in self.metadata.includes.items():
+            outer, *inner = (name_of.get(normalized(name), name) for name in (names[0], *names[1]))
+            within = tuple(name for name in inner if normalized(name) in known)
+            if within and normalized(outer) in known:
+                found[outer] = within
+        return found
+
+    def _new_values(self, labels: Mapping[int, str]) -> set[int]:
+        """Return the values of the classes that the model lacks."""
+        known = set(map(normalized, self.labels.values()))
+        return {value for value, label in labels.items() if normalized(label) not in known}
 
     def _refusal(self, reason: str) -> str:
         return (

@@ -5,7 +5,7 @@ Light: numpy alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..images.geometry import world_axis
 from ..presets import Preset
@@ -16,7 +16,7 @@ _LEAST_INSIDE = 0.3  # of the foreground's range of intensities
 _MOST_PATCHES = 4.0  # of a structure's extent; a patch then shows nothing but its inside
 
 
-def plan_misfit(fingerprint: Fingerprint, preset: Preset) -> str:
+def plan_misfit(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> str:
     """Return why a model's plan would give a worse model than one made for these cases, else "".
 
     A network learns any intensities anew, but not what its spacing and patches cannot show: a
@@ -25,11 +25,12 @@ def plan_misfit(fingerprint: Fingerprint, preset: Preset) -> str:
     Args:
         fingerprint: of the cases.
         preset: of the model.
+        new: label values of classes that the model lacks; it was planned for the others.
     """
-    return next(_misfits(fingerprint, preset), "")
+    return next(_misfits(fingerprint, preset, new), "")
 
 
-def _misfits(fingerprint: Fingerprint, preset: Preset) -> Iterator[str]:
+def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> Iterator[str]:
     window = preset.intensity
     for channel in fingerprint.intensities if window.kind == "window" else ():
         inside = min(channel.high, window.high) - max(channel.low, window.low)
@@ -37,17 +38,18 @@ def _misfits(fingerprint: Fingerprint, preset: Preset) -> Iterator[str]:
             yield f"it expects intensities from {window.low:g} to {window.high:g}"
     if fingerprint.slices <= 1 and preset.spatial_dims == 3:
         yield "it is for volumes and the images have one slice"
+    classes = [each for value, each in fingerprint.classes.items() if value in new]
     axes = [world_axis(code) for code in preset.orientation][: preset.spatial_dims]
     spacing = preset.spacing or [fingerprint.spacing[axis] for axis in axes]
     for axis, size, patch in zip(axes, spacing, preset.patch_size):
         own, unit = fingerprint.spacing[axis], fingerprint.unit
         if own > _MOST_UPSAMPLING * size:
             yield f"it works at {size:g} {unit}, but the images have {own:g} {unit}"
-        largest = max((each.extent_mm[axis] for each in fingerprint.classes.values()), default=0)
+        largest = max((each.extent_mm[axis] for each in classes), default=0)
         if preset.coarse_spacing is None and largest > _MOST_PATCHES * patch * size:
             yield (
                 f"its patches of {patch * size:.0f} {unit} show little of structures of "
                 f"{largest:.0f} {unit}"
             )
-    if fingerprint.thinnest_mm < min(spacing):
-        yield f"it works at {min(spacing):g} mm, coarser than the thinnest structure"
+    if any(each.thickness_mm < min(spacing) for each in classes):
+        yield f"it works at {min(spacing):g} {fingerprint.unit}, coarser than a new structure"

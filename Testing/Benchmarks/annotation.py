@@ -259,6 +259,8 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """Return the summary of all loops in the table."""
     loops: dict[tuple[str, ...], dict[int, list[Mapping[str, str]]]] = {}
     for row in rows:
+        if row["task"] not in TARGETS:
+            continue
         key = tuple(row[name] for name in ("task", "arm", "minutes", "seed"))
         loops.setdefault(key, {}).setdefault(int(row["labeled"]), []).append(row)
     lines = [

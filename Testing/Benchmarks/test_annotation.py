@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from annotation import added_path_length, contour, score, summarize_loop
+from sparse import ANNOTATED, CASES
 
 SQUARE = np.zeros((3, 10, 10), int)
 SQUARE[:, 2:8, 2:8] = 1
@@ -48,3 +49,12 @@ def test_effort_counts_drawn_cases_and_corrections() -> None:
     assert found.voxels == pytest.approx((2 + 1 + 0.4 + 0.2 + 0.2) / 6)
     assert found.worst == 1.5
     assert np.isnan(summarize_loop(drafts, 0.95).until_target)
+
+
+@pytest.mark.parametrize(("arm", "cases"), list(CASES.items()))
+def test_sparse_arms_annotate_as_many_voxels_as_complete_cases(arm: str, cases: int) -> None:
+    label = np.zeros((36, 48, 36), int)
+    label[12:24, 12:36, 12:24] = 1
+    generator = np.random.default_rng(0)
+    counts = [ANNOTATED[arm](label, generator).sum() for _ in range(cases)]
+    assert sum(counts) == pytest.approx(10 * label.size, rel=0.1)

@@ -16,6 +16,7 @@ from tiny_models import save_tiny_model
 from GenSegLib import commands
 from GenSegLib.cases import CaseSet
 from GenSegLib.cli import build_parser, main
+from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.files import read_json, write_json
@@ -29,6 +30,8 @@ from GenSegLib.models.initial_model import (
     renamed_labels,
     store_initial_model,
 )
+from GenSegLib.models.provenance import inherited_settings, with_provenance
+from GenSegLib.models.training_record import TrainingRecord
 from GenSegLib.models.weights import load_segmenter, save_weights
 from GenSegLib.planning.continuation import plan_misfit
 from GenSegLib.runs import RunFolder
@@ -38,6 +41,7 @@ from GenSegLib.training.train import train
 from GenSegLib.training.warm_start import start_from_model, transfer_weights
 
 Capture = pytest.CaptureFixture[str]
+LABELS = {1: "Anterior", 2: "Posterior"}
 TINY = {"warmup_steps": 2, "joint_steps": 4, "final_steps": 4, "generator": "none"}
 
 
@@ -174,6 +178,8 @@ def test_a_model_that_knows_the_task_is_continued_gently_and_briefly(
     assert run.config.segmenter_lr < before.segmenter_lr
     assert run.config.final_steps == 2  # of 4
     assert session.learner.config == run.config
+    start_from_model(run, load_session(run), EventLog(None))  # after a crash: not once more
+    assert RunFolder.open(run.path).config == run.config
     state = session.learner.averaged_segmenter.state_dict()
     assert all(torch.equal(value, first_weights(first)[name]) for name, value in state.items())
 
@@ -230,19 +236,43 @@ def test_a_trial_sees_the_same_batches_from_either_start(first: RunFolder, tmp_p
 
 
 def test_a_plan_that_cannot_show_the_structures_does_not_suit() -> None:
-    from GenSegLib.commands.training_cases import prepare_cases
-
     fingerprint = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
     preset = small_preset()
-    assert plan_misfit(fingerprint, preset) == ""
+    assert plan_misfit(fingerprint, preset, {1, 2}) == ""
     fine = replace(preset, spacing=(0.2, 0.2, 0.2))
-    assert "works at 0.2 mm, but the images have 1 mm" in plan_misfit(fingerprint, fine)
+    assert "works at 0.2 mm, but the images have 1 mm" in plan_misfit(fingerprint, fine, ())
     coarse = replace(preset, spacing=(9.0, 9.0, 9.0))
-    assert "coarser than the thinnest structure" in plan_misfit(fingerprint, coarse)
+    assert "coarser than a new structure" in plan_misfit(fingerprint, coarse, {2})
     small = replace(preset, patch_size=(8, 8, 8), spacing=(0.5, 0.5, 0.5))
-    assert "its patches of 4 mm show little" in plan_misfit(fingerprint, small)
+    assert "its patches of 4 mm show little" in plan_misfit(fingerprint, small, {1})
     ct = replace(preset, intensity=replace(preset.intensity, kind="window", low=-5000, high=-4000))
-    assert "expects intensities from -5000" in plan_misfit(fingerprint, ct)
+    assert "expects intensities from -5000" in plan_misfit(fingerprint, ct, ())
+
+
+def test_a_plan_is_right_for_the_classes_that_it_was_made_for() -> None:
+    fingerprint = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
+    coarse = replace(small_preset(), spacing=(9.0, 9.0, 9.0))
+    assert plan_misfit(fingerprint, coarse, new=()) == ""
+
+
+def test_a_planned_model_gives_its_batch_and_steps_that_fit_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that segments slice by slice, planned with batches of 8."""
+    preset = replace(
+        *(small_preset(),), spatial_dims=2, patch_size=(16, 24), spacing=(1.0, 1.0), labels={}
+    )
+    record = TrainingRecord(planned=True, settings={"batch_size": 8, "generator": "none"})
+    metadata = save_tiny_model(tmp_path / "model", replace(preset, labels=LABELS), training=record)
+    monkeypatch.setattr("GenSegLib.planning.timing.measure_step", lambda *_: 0.1)
+    arguments = write_list(tmp_path), "--from", tmp_path / "model", "--out", tmp_path / "run"
+    run = prepared(*arguments, "--time-budget", "60s")
+    assert run.preset.patch_size == metadata.preset.patch_size
+    assert (run.config.batch_size, run.config.generator) == (8, "none")
+    assert 2 * run.config.joint_steps == 3 * run.config.final_steps > 600
+    assert inherited_settings(with_provenance(TrainingRecord(), run)) == record.settings
+    learner = load_session(run).learner
+    assert learner.arguments == {**metadata.network_args, "out_channels": 3}
 
 
 # ---- the command line
@@ -255,9 +285,12 @@ def genseg(*arguments: object) -> int:
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The list of the phantoms."""
-    path = tmp_path_factory.mktemp("cases") / "cases.json"
-    write_json(path, phantom_cases().to_json())
-    return path
+    return write_list(tmp_path_factory.mktemp("cases"))
+
+
+def write_list(folder: Path) -> Path:
+    write_json(folder / "cases.json", phantom_cases().to_json())
+    return folder / "cases.json"
 
 
 def options(**changes: object) -> list[str]:
@@ -314,6 +347,18 @@ def test_a_class_of_another_name_is_added_to_the_preset(
     assert set(new.preset.terminology) == {2}
     renamed = prepared(*arguments, tmp_path / "renamed", "--rename", "Anterior=Head", *options())
     assert set(renamed.preset.terminology) == {1, 2}
+
+
+def test_classes_within_others_are_inherited_by_their_new_names(
+    cases: Path, tmp_path: Path
+) -> None:
+    includes = {"Anterior": ("Posterior",)}
+    save_tiny_model(tmp_path / "model", small_preset(), includes=includes)
+    values = read_json(cases)
+    write_json(tmp_path / "cases.json", {**values, "labels": {"1": "Head", "2": "Posterior"}})
+    arguments = tmp_path / "cases.json", "--from", tmp_path / "model", "--rename", "Anterior=Head"
+    run = prepared(*arguments, "--out", tmp_path / "run", *options())
+    assert run.cases.includes == {"Head": ("Posterior",)}
 
 
 def test_a_model_of_another_modality_gives_a_plan_of_the_cases_own(
