@@ -70,9 +70,11 @@ class RankingJob(ProcessJob):
     def _readOutputs(self) -> Steps:
         yield 0.0
         names = {str(path): name for name, path in self._files.items()}
-        output = self._process.output
+        # With events on its standard output, the library prints everything else to the other one.
+        text = f"{self._process.output}\n{self._process.details}"
         try:
-            cases = json.loads(output[output.index("{") :])["cases"]
+            found, _end = json.JSONDecoder().raw_decode(text, text.index("{\n"))
+            cases = found["cases"]
             paths = [str(case["images"][0]) for case in cases]
         except (ValueError, KeyError, TypeError, IndexError):
             raise GenSegError(_("the cases could not be ranked; choose another strategy")) from None
