@@ -24,6 +24,7 @@ EXAMPLE = """\
   genseg forecast drafts.csv --target 0.85
   genseg forecast runs/cases-5 runs/cases-10 runs/cases-15 runs/cases-20"""
 
+_OF_A_DRAFT = ("case", "task", "arm", "seed")  # rows of its classes agree in these columns
 _CASE_COLUMNS = ("cases", "trained_cases", "labeled", "number")
 
 
@@ -78,8 +79,16 @@ def _of_table(file: Path) -> list[CurvePoint]:
     number = next((name for name in _CASE_COLUMNS if name in columns), None)
     if number is None or "dice" not in columns:
         raise GenSegError(f"{file} must have the columns cases and dice; rename its columns")
-    points = [_parse(row, number) for row in rows]
-    return [point for point in points if point is not None]
+    drafts: dict[tuple[str | None, ...], list[CurvePoint]] = {}
+    for index, row in enumerate(rows):
+        point = _parse(row, number)
+        if point is not None:
+            key = tuple(row.get(name) for name in _OF_A_DRAFT) if "case" in columns else ()
+            drafts.setdefault((row[number], *(key or (str(index),))), []).append(point)
+    return [
+        CurvePoint(points[0].cases, sum(point.dice for point in points) / len(points))
+        for points in drafts.values()
+    ]
 
 
 def _parse(row: Mapping[str, str | None], number: str) -> CurvePoint | None:

@@ -178,6 +178,14 @@ def test_the_command_reads_a_table(tmp_path: Path, capsys: Capture) -> None:
     assert "more cases to 0.93" in capsys.readouterr().out
 
 
+def test_classes_of_one_draft_are_one_point(tmp_path: Path, capsys: Capture) -> None:
+    rows = ["labeled,case,label,dice", "2,a,Liver,0.8", "2,a,Tumor,0.4", "3,b,Liver,0.9"]
+    (tmp_path / "drafts.csv").write_text("\n".join(rows))
+    assert genseg("forecast", tmp_path / "drafts.csv", "--json") == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert points == [[2, pytest.approx(0.6)], [3, 0.9]]
+
+
 def test_the_command_reads_models_of_different_numbers_of_cases(
     tmp_path: Path, capsys: Capture
 ) -> None:
