@@ -177,7 +177,7 @@ def write_cases(
         with_unlabeled: List the unlabeled cases, too, without the path of any label.
     """
     is_part = any(
-        set(labels) < set(cohort_labels(cohort, case.label.parents[2]))
+        set(labels) < set(cohort_labels(cohort, case.images[0].parents[2]))
         for case in split.labeled[:1]
         if case.label is not None
     )
