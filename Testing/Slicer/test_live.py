@@ -14,12 +14,9 @@ import numpy as np
 import pytest
 import slicer
 from bright_model import GRAY_2D
-from fake_library import fake_library
-from GenSegSlicerLib import LibraryProcess
 from GenSegSlicerLib.ImageFiles import orientedImage
 from GenSegSlicerLib.LiveSegmentation import LiveSegmentation
 from GenSegSlicerLib.Segments import voxelsOf
-from light_server import LIGHT_SERVER
 from panel_driver import PanelDriver
 
 from GenSegLib.errors import GenSegError
@@ -68,12 +65,6 @@ class Following:
 
     def process(self) -> Any:
         return self.live._server._process._process
-
-
-@pytest.fixture
-def light_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace `genseg serve` by a server that starts at once."""
-    fake_library(LibraryProcess, tmp_path, monkeypatch)(LIGHT_SERVER)
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +147,8 @@ def test_observers_are_told_of_each_result(following: Following) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP on Windows")
 def test_a_process_that_hangs_or_dies_is_restarted_once_and_then_reported(
-    host: Any, scene: Any, light_server: None, monkeypatch: pytest.MonkeyPatch
+    following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    following = Following(host, Video())
     monkeypatch.setattr(sys.modules[LiveSegmentation.__module__], "_HANGING_S", 1.0)
     following.wait_for(following.video.show(12))
     os.kill(int(following.process().processId()), signal.SIGSTOP)
@@ -172,7 +162,7 @@ def test_a_process_that_hangs_or_dies_is_restarted_once_and_then_reported(
     assert following.live.view.labelNode is None
 
 
-def test_a_removed_volume_ends_it(host: Any, scene: Any, light_server: None) -> None:
+def test_a_removed_volume_ends_it(host: Any, scene: Any) -> None:
     follower = Following(host, Video())
     scene.RemoveNode(follower.video.node)
     host.wait_until(lambda: follower.live.state == "stopped", 30)
@@ -184,7 +174,7 @@ def test_a_model_that_cannot_be_loaded_is_reported_at_once(scene: Any, tmp_path:
         LiveSegmentation(tmp_path, Video().node)
 
 
-def test_the_section_starts_and_stops(host: Any, scene: Any, light_server: None) -> None:
+def test_the_section_starts_and_stops(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     video, ui = Video(), panel.ui
     assert ui.liveStartButton.toolTip == "Select a model"
