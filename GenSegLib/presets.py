@@ -143,6 +143,8 @@ class Preset:
         largest_component: keep only the largest component of each label, but for optional ones
             and `several_components`.
         several_components: label values of which all components are kept.
+        single_foreground: all labels together are one component, such as a heart; before that of
+            each label, the largest one of the foreground is kept.
         fill_holes: fill holes of predictions.
         bias_field: augment with bias fields.
         augmentation: strengths of the other augmentation.
@@ -193,6 +195,7 @@ class Preset:
     multiple: int = setting(between(1, LARGEST_MULTIPLE), 8)
     largest_component: bool = False
     several_components: tuple[int, ...] = ()
+    single_foreground: bool = False
     fill_holes: bool = False
     bias_field: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -69,6 +69,7 @@ class CaseFingerprint:
         foreground: intensities (channel, n) of random foreground voxels.
         lowest: smallest intensity.
         unit: of lengths, see `Volume.unit`.
+        foreground_component: fraction of all structures in their largest connected component.
     """
 
     shape: tuple[int, int, int]
@@ -79,6 +80,7 @@ class CaseFingerprint:
     foreground: Array = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     lowest: float = 0.0
     unit: str = "mm"
+    foreground_component: float = 1.0
 
     def in_pixels(self) -> CaseFingerprint:
         """Return the fingerprint with the smallest step of the grid as the unit of length."""
@@ -111,6 +113,7 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
         channels=len(array),
         body_mm=_floats(_body_size(array) * spacing),
         structures={} if values is None else _structures(values, spacing),
+        foreground_component=1.0 if values is None else _foreground_component(values),
         foreground=_foreground_sample(array, values),
         lowest=float(np.nanmin(array)),
         unit=image.unit,
@@ -149,6 +152,13 @@ def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
             largest_component=_largest_fraction(mask[own_box], ignored[own_box]),
         )
     return found
+
+
+def _foreground_component(values: Array) -> float:
+    if not (values > 0).any():
+        return 1.0
+    near = _with_margin(values, *_box(values > 0))
+    return _largest_fraction(near > 0, near == IGNORE)
 
 
 def _with_margin(values: Array, low: list[int], high: list[int]) -> Array:

@@ -224,16 +224,23 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
         _on("pred", "AsDiscreted", argmax=True),
     ]
     classes = list(range(len(label_values)))
+    if preset.single_foreground:
+        steps.append(_largest_component(classes[1:], independent=False))
     if preset.largest_component:
-        optional = preset.optional_labels
-        single = [index for index in classes[1:] if label_values[index] not in optional]
-        steps.append(_on("pred", "KeepLargestConnectedComponentd", applied_labels=single))
+        values = preset.with_single_component(label_values[1:])
+        steps.append(_largest_component([label_values.index(value) for value in values]))
     if preset.fill_holes:
         steps += [_on("pred", "Lambdad", func=_filler(index)) for index in reversed(classes[1:])]
     if list(label_values) != classes:
         values = list(label_values)
         steps.append(_on("pred", "MapLabelValued", orig_labels=classes, target_labels=values))
     return steps
+
+
+def _largest_component(classes: Sequence[int], *, independent: bool = True) -> Config:
+    """Return the transform that keeps the largest component of each class, or of all together."""
+    settings = {"applied_labels": list(classes), "is_onehot": False, "independent": independent}
+    return _on("pred", "KeepLargestConnectedComponentd", **settings)
 
 
 def _saving(preset: Preset) -> Config:

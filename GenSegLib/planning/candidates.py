@@ -293,7 +293,7 @@ def _reoriented(preset: Preset, orientation: str, dims: int) -> tuple[int, ...]:
 
 
 def _with_components(preset: Preset, fingerprint: Fingerprint) -> Preset:
-    """Keep the largest component of those classes that are connected in every case.
+    """Keep the largest component of what is connected in every case: classes, and all together.
 
     Presets of an anatomy say themselves which classes are.
     """
@@ -303,7 +303,13 @@ def _with_components(preset: Preset, fingerprint: Fingerprint) -> Preset:
         value for value, each in fingerprint.classes.items() if each.largest_component < _CONNECTED
     ]
     is_any_single = len(several) < len(fingerprint.classes)
-    return replace(preset, largest_component=is_any_single, several_components=tuple(several))
+    is_one = len(fingerprint.classes) > 1 and fingerprint.foreground_component >= _CONNECTED
+    return replace(
+        preset,
+        largest_component=is_any_single,
+        several_components=tuple(several),
+        single_foreground=is_one,
+    )
 
 
 def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:

@@ -68,6 +68,7 @@ class Fingerprint:
         intensities: in the foreground, by channel.
         is_ct: whether the intensities look like Hounsfield units.
         voxels: of all cases together, after the crop to the body.
+        foreground_component: smallest fraction of a case's structures in their largest component.
         unit: "px" for pictures, whose lengths are in pixels.
     """
 
@@ -85,6 +86,7 @@ class Fingerprint:
     is_ct: bool
     voxels: float
     unit: str = "mm"
+    foreground_component: float = 1.0
 
     @property
     def in_plane(self) -> tuple[int, int]:
@@ -146,6 +148,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         intensities=_intensities(cases),
         is_ct=float(np.median([case.lowest for case in cases])) <= CT_LOWEST,
         voxels=float((bodies / spacings).prod(axis=1).sum()),
+        foreground_component=round(min(case.foreground_component for case in cases), 4),
         unit=unit,
     )
 

@@ -36,9 +36,29 @@ def postprocess(
     """
     if label.strides[0] < label.strides[-1]:  # x fastest, as in image files: as fast as z fastest
         return postprocess(label.T, preset, labels, regions).T
+    if preset.single_foreground:
+        label = largest_foreground(label)
     if preset.largest_component:
         label = largest_components(label, preset.with_single_component(labels), regions)
     return fill_holes(label, labels) if preset.fill_holes else label
+
+
+def largest_foreground(label: Array) -> Array:
+    """Keep the largest connected component of all labels together, see `largest_components`.
+
+    The largest component of a label alone may be one far from the structure that it is a part of.
+
+    Args:
+        label: (x, y, z) label values of the whole field of view; it is modified.
+    """
+    boxes = ndimage.find_objects(label)
+    box = joint_box(boxes, range(1, len(boxes) + 1))
+    if box is not None:
+        part = label[box]
+        mask = part > 0
+        faces = [(side.start == 0, side.stop == n) for side, n in zip(box, label.shape)]
+        part[mask] = np.where(_in_largest_component(mask, faces), part[mask], 0)
+    return label
 
 
 def largest_components(

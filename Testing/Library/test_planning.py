@@ -237,14 +237,25 @@ def test_connected_classes_keep_their_largest_component_and_others_all() -> None
     assert {each.preset.with_single_component((1, 2)) for each in found} == {(1,)}
 
 
+def test_classes_that_are_one_structure_in_every_case_keep_its_largest_component() -> None:
+    case = made_up((96, 96, 12), (2.0, 2.0, 8.0), {1: (130, 12), 2: (20, 7)})
+    apart = replace(case, foreground_component=0.9)
+
+    for last, is_one in ((case, True), (apart, False)):
+        found = list_candidates(summarize_cases([case, case, last]), MR, CPU)
+        assert {each.preset.single_foreground for each in found} == {is_one}
+
+
 def test_the_largest_component_of_a_structure_is_measured() -> None:
     values = np.zeros((1, 12, 12, 12), np.int16)
     values[0, 1:5, 1:5, 1:5], values[0, 8:10, 8:10, 8:10] = 1, 1
     image = Volume(values.astype(np.float32), np.eye(4))
 
-    structure = fingerprint_case(image, Volume(values, np.eye(4))).structures[1]
+    values[0, 5, 1:5, 1:5] = 2
+    found = fingerprint_case(image, Volume(values, np.eye(4)))
 
-    assert structure.largest_component == pytest.approx(64 / 72)
+    assert found.structures[1].largest_component == pytest.approx(64 / 72)
+    assert found.foreground_component == pytest.approx(80 / 88)
 
 
 def test_rare_classes_weigh_more_where_there_are_many() -> None:

@@ -47,6 +47,15 @@ def test_each_label_keeps_its_own_largest_component() -> None:
     assert np.bincount(cleaned.ravel()).tolist() == [12**3 - 64 - 32, 64, 0, 32]
 
 
+def test_a_label_far_from_the_structure_that_it_is_a_part_of_is_removed() -> None:
+    label = np.zeros((16, 8, 8), np.int16)
+    label[1:5, 1:5, 1:5], label[5:7, 1:5, 1:5] = 1, 2
+    label[10:14, 2:6, 2:6] = 2
+    preset = replace(PRESET, largest_component=True, single_foreground=True)
+    cleaned = postprocess(label, preset, [1, 2])
+    assert np.bincount(cleaned.ravel())[1:].tolist() == [64, 32]
+
+
 def test_other_labels_are_unchanged() -> None:
     label = np.zeros((6, 6, 6), np.int16)
     label[0, 0, 0] = label[5, 5, 5] = 2
