@@ -65,17 +65,23 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def adopt_children(self) -> None:
         """Track children that were added, as by a `.ui` file."""
-        for child in self._child_widgets():
+        self._adopt(self._child_widgets())
+
+    def _adopt(self, children: list[QWidget]) -> None:
+        for child in children:
             child.installEventFilter(self)
         if self.collapsed:
-            self._show_children(False)
+            self._show(children, False)
 
     def _child_widgets(self) -> list[QWidget]:
         return [e for e in self.children() if isinstance(e, QWidget) and not e.isWindow()]
 
     def _show_children(self, shown: bool) -> None:
+        self._show(self._child_widgets(), shown)
+
+    def _show(self, children: list[QWidget], shown: bool) -> None:
         self._is_toggling = True
-        for child in self._child_widgets():
+        for child in children:
             if shown:
                 if child.property(_HIDDEN_BY_COLLAPSE):
                     child.setVisible(True)
@@ -97,7 +103,9 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def childEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.ChildPolished:
-            self.adopt_children()
+            child = event.child()
+            if isinstance(child, QWidget) and not child.isWindow():
+                self._adopt([child])
         super().childEvent(event)
 
     def hitButton(self, position: object) -> bool:
