@@ -144,7 +144,7 @@ def test_a_duplicate_image_is_an_error(write_tiny_cases: Callable[..., Path]) ->
     assert checks[2].errors == ("the image is a duplicate of case case_0",)
 
 
-def test_a_duplicate_of_another_voxel_type_and_origin_is_an_error(tmp_path: Path, tiny_pair) -> None:
+def test_a_duplicate_of_another_voxel_type_is_an_error(tmp_path: Path, tiny_pair) -> None:
     voxels = tiny_pair[0].array.round()
     moved = tiny_pair[0].affine.copy()
     moved[:3, 3] += 4
