@@ -163,7 +163,9 @@ def test_volumes_are_known_where_everything_was_annotated() -> None:
         "ignored": torch.tensor([1, 2, 3, 0]),
         "without B": torch.tensor([1, 1, 1, 4]),
     }
-    volumes = case_volumes([case(x.repeat(2).reshape(2, 2, 2), name) for name, x in labels.items()], sets)
+    volumes = case_volumes(
+        [case(x.repeat(2).reshape(2, 2, 2), name) for name, x in labels.items()], sets
+    )
     assert volumes["complete"] == {1: 4.0, 2: 2.0}
     assert all(map(math.isnan, volumes["ignored"].values()))
     assert volumes["without B"][1] == 6.0 and math.isnan(volumes["without B"][2])

@@ -193,7 +193,9 @@ def test_phases_of_one_heart_are_on_one_side(write_tiny_cases: Callable[..., Pat
 
 def test_different_patient_ids_are_different_persons_whatever_the_names() -> None:
     ids = pseudonyms({"p1_visit1": "A", "p1_visit2": "B", "x": "C", "y": "C"})
-    names = dict.fromkeys(("p1_visit1", "p1_visit2"), "p1") | dict.fromkeys(("q_pre", "q_post"), "q")
+    names = dict.fromkeys(("p1_visit1", "p1_visit2"), "p1") | dict.fromkeys(
+        ("q_pre", "q_post"), "q"
+    )
     assert assume_persons(ids, names) == {
         **{"q_pre": "q", "q_post": "q"},
         **{"x": "patient 3", "y": "patient 3"},
