@@ -34,12 +34,11 @@ def points_of(chart: Any) -> dict[str, list[tuple[float, float]]]:
 def test_losses_and_dice_are_plotted_over_the_steps(scene: Any) -> None:
     charts = TrainingCharts()
     charts.add(metrics(10, segmenter_loss=0.9, generator_loss=1.5, gamma=0.3))
-    charts.add(metrics(20, segmenter_loss=0.7, consistency_loss=0.1))
+    charts.add(metrics(20, segmenter_loss=0.7))
     charts.add(metrics(20, validation_dice=0.6))
     assert points_of(charts.chartNode) == {
         "Segmenter loss": [(10, 0.9), (20, 0.7)],
         "Generator loss": [(10, 1.5)] * 2,  # VTK draws no line through a single point
-        "Consistency loss (unlabeled cases)": [(20, 0.1)] * 2,
         "Validation Dice": [(20, 0.6)] * 2,
     }
 
