@@ -227,8 +227,8 @@ def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]
     if preset.single_foreground:
         steps.append(_largest_component(classes[1:], independent=False))
     if preset.largest_component:
-        values = preset.with_single_component(label_values[1:])
-        steps.append(_largest_component([label_values.index(value) for value in values]))
+        single = preset.with_single_component(label_values[1:])
+        steps.append(_largest_component([label_values.index(value) for value in single]))
     if preset.fill_holes:
         steps += [_on("pred", "Lambdad", func=_filler(index)) for index in reversed(classes[1:])]
     if list(label_values) != classes:

@@ -173,7 +173,7 @@ def test_training_never_reads_labels_of_unselected_cases(
         for value in ("joint_steps=2", "final_steps=2", "validation_interval=2")
         for text in ("--set", value)
     ]
-    options = ("--labeled", 3, "--no-generator", "--unlabeled", "mean-teacher", *short)
+    options = ("--labeled", 3, "--no-generator", "--unlabeled", *short)
     assert genseg("train", data, "--preset", "hippocampus-mri", *options, "--out", out) == 0
     run = RunFolder.open(out)
     assert run.read_status()["state"] == State.FINISHED.value
@@ -184,7 +184,7 @@ def test_training_never_reads_labels_of_unselected_cases(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--unlabeled", "mean-teacher"), "there are no unlabeled images"),
+        (("--unlabeled",), "there are no unlabeled images"),
         (("--unlabeled-cases", 5), "--unlabeled-cases"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slicer
 from disks import mounted_disk
 from fake_library import fake_library
 from GenSegSlicerLib import RunOutcome, TrainingProcess
@@ -207,11 +208,11 @@ def test_full_disk_is_detected_without_a_status(
 def test_invalid_pair_is_reported(host: Any, scene: Any, tmp_path: Path) -> None:
     logic = GenSegSlicerLogic()
     pairs = logic.importFolder(phantom_folder(tmp_path, cases=3, test=0))
-    pairs[1].segmentationNode.GetSegmentation().RemoveAllSegments()
+    slicer.util.arrayFromVolume(pairs[1].volumeNode)[0, 0, 0] = np.nan
     job = logic.train(pairs, tiny_preset(tmp_path), tmp_path / "runs", settings=TINY)
     JobRecorder(host, job).wait_until_ended()
     assert job.state == "failed"
-    assert pairs[1].segmentationNode.GetName() in job.message
+    assert pairs[1].volumeNode.GetName() in job.message
     assert list((tmp_path / "runs").iterdir()) == []
 
 
