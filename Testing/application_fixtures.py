@@ -32,12 +32,22 @@ def host() -> Any:
     return _host
 
 
+def reset_application() -> None:
+    """Close the scene and show the four views that Slicer starts with."""
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    four = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    if slicer.app.layoutManager():
+        slicer.app.layoutManager().setLayout(four)
+
+
 @pytest.fixture
 def scene(host: Any) -> Iterator[Any]:
     """The application's scene, closed before and after the test."""
     import slicer
 
-    slicer.mrmlScene.Clear(0)
+    reset_application()
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
     host.process_events()

@@ -14,6 +14,7 @@ import pytest
 import qt
 import slicer
 from annotation_user import AnnotationUser
+from application_fixtures import reset_application
 from GenSegSlicerLib import AnnotateSection
 from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
@@ -44,7 +45,7 @@ class Loop:
 @pytest.fixture(scope="module")
 def loop(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Two segmented volumes and six others, of which five are annotated in as many rounds."""
-    slicer.mrmlScene.Clear(0)
+    reset_application()
     qt.QSettings().remove("GenSegSlicer")
     folder = tmp_path_factory.mktemp("Schleife mit Leerzeichen")
     phantoms = phantom_folder(folder, cases=CASES, test=0)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from application_fixtures import reset_application
 from GenSegSlicerLib.RunHistory import runTitle
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, tiny_preset
@@ -61,7 +62,7 @@ def journey(
     host: Any, hippocampus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Journey]:
     """The panel after a training on five real cases."""
-    slicer.mrmlScene.Clear(0)
+    reset_application()
     qt.QSettings().remove("GenSegSlicer")
     panel, ui = PanelDriver(host), None
     ui = panel.ui

