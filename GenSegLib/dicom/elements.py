@@ -62,7 +62,7 @@ def find_values(
     Args:
         path: of the file.
         tags: to find.
-        sequences: tags of sequences to enter where implicit syntax does not tell them.
+        sequences: tags of sequences to enter where implicit syntax does not show them.
 
     Returns:
         Tag, value and byte order ("<" or ">") of each.

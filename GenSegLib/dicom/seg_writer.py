@@ -165,7 +165,7 @@ def _build_planar(
     groups, masks = [], []
     for k, frame in enumerate(pixels, start=1):
         if not frame.any() and k < len(pixels):
-            continue  # the last frame is kept and tells how many there are
+            continue  # the last frame is kept, from which their number follows
         one = _segmentation([source], frame[np.newaxis], segments, omit_empty=bool(frame.any()))
         for group in one.PerFrameFunctionalGroupsSequence:
             if is_clip:

@@ -74,7 +74,7 @@ def read_scores(path: Path) -> ScoreTable:
 
 
 def _columns(names: Container[str]) -> dict[str, MetricColumn]:
-    """Return the columns of a table with these names, which tell the units."""
+    """Return the columns of a table with these names, which name the units."""
     kinds = [metric_columns(unit, is_2d) for unit in ("mm", "px") for is_2d in (False, True)]
     return max(kinds, key=lambda columns: sum(each.name in names for each in columns.values()))
 

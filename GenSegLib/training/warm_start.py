@@ -7,7 +7,7 @@ A model trained on other data must not make the result worse. Fine-tuning at the
 and with the full schedule does not end below a training from nothing (He et al., ICCV 2019,
 doi:10.1109/ICCV.2019.00502); a low learning rate or a short schedule may, if the network has much
 to learn. So both are used only where the model segments the validation cases already. Elsewhere a
-trial tells whether its weights are a better start at all: a few steps from either start on the
+trial shows whether its weights are a better start at all: a few steps from either start on the
 same batches at the same learning rates, compared by their losses on the same patches of validation
 cases. Common random numbers cancel the scatter between batches, and the trial takes some percent of
 the time. If it fails, the training is one from nothing. `planning.continuation` has looked for a

@@ -94,9 +94,9 @@ def test_the_interval_contains_the_truth_about_as_often_as_it_says() -> None:
     """80 % of the intervals of an unknown curve with a scatter of 0.02 between cases."""
     truth = 0.8 / (0.92 - 0.85) - 9  # more cases than the 9 of the last draft
     found = [forecast(drafts(8, 0.92, 0.02, seed, slope=0.8), 0.85) for seed in range(60)]
-    told = [each for each in found if each.kind == "cases"]
-    hits = [(each.low or 0) - 1 <= truth <= (each.high or math.inf) + 1 for each in told]
-    assert len(told) >= 20
+    counted = [each for each in found if each.kind == "cases"]
+    hits = [(each.low or 0) - 1 <= truth <= (each.high or math.inf) + 1 for each in counted]
+    assert len(counted) >= 20
     assert np.mean(hits) >= 0.75
 
 
