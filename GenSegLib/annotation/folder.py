@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ..case_annotation import Annotation, split_special
+from ..case_annotation import PLANES, Annotation, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
@@ -68,7 +68,7 @@ class CaseEntry:
     person: str = ""
     model: str = ""
     trained_cases: int = setting(at_least(0), 0)
-    only_slices: str = setting(one_of(("", "axial", "coronal", "sagittal")), "")
+    only_slices: str = setting(one_of(("", *PLANES)), "")
     others: list[str] = field(default_factory=list)
     time: float = field(default_factory=time.time)
 

@@ -107,13 +107,15 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
     spacing = np.array(image.spacing)[order]
     array = image.array.transpose(0, *(order + 1))
     values = None if label is None else label.array[0].transpose(order)
+    labeled = _labeled_box(values)
+    structures = _structures(labeled, spacing)
     return CaseFingerprint(
         shape=_ints(array.shape[1:]),
         spacing=_floats(spacing),
         channels=len(array),
         body_mm=_floats(_body_size(array) * spacing),
-        structures={} if values is None else _structures(values, spacing),
-        foreground_component=1.0 if values is None else _foreground_component(values),
+        structures=structures,
+        foreground_component=_foreground_component(labeled, structures),
         foreground=_foreground_sample(array, values),
         lowest=float(np.nanmin(array)),
         unit=image.unit,
@@ -130,10 +132,17 @@ def _body_size(array: Array) -> Array:
     return np.minimum((np.array(high) - low) * steps, array.shape[1:])
 
 
-def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
-    if not (values > 0).any():
+def _labeled_box(values: Array | None) -> Array:
+    """Return the box of a label around its structures, see `_with_margin`; empty without any."""
+    if values is None or not (values > 0).any():
+        return np.zeros((0, 0, 0), np.int16)
+    return _with_margin(values, *_box(values > 0))
+
+
+def _structures(near: Array, spacing: Array) -> dict[int, Structure]:
+    """Return the structures by label value of a `_labeled_box`."""
+    if not near.size:
         return {}
-    near = _with_margin(values, *_box(values > 0))
     ignored = near == IGNORE
     faces = np.array([_faces(near, axis) * spacing.prod() / spacing[axis] for axis in range(3)])
     found = {}
@@ -154,11 +163,11 @@ def _structures(values: Array, spacing: Array) -> dict[int, Structure]:
     return found
 
 
-def _foreground_component(values: Array) -> float:
-    if not (values > 0).any():
-        return 1.0
-    near = _with_margin(values, *_box(values > 0))
-    return _largest_fraction(near > 0, near == IGNORE)
+def _foreground_component(near: Array, structures: Mapping[int, Structure]) -> float:
+    """Return the fraction of all structures of a `_labeled_box` in their largest component."""
+    if len(structures) > 1:
+        return _largest_fraction(near > 0, near == IGNORE)
+    return min((each.largest_component for each in structures.values()), default=1.0)
 
 
 def _with_margin(values: Array, low: list[int], high: list[int]) -> Array:

@@ -56,8 +56,7 @@ def largest_foreground(label: Array) -> Array:
     if box is not None:
         part = label[box]
         mask = part > 0
-        faces = [(side.start == 0, side.stop == n) for side, n in zip(box, label.shape)]
-        part[mask] = np.where(_in_largest_component(mask, faces), part[mask], 0)
+        part[mask] = np.where(_in_largest_component(mask, box, label.shape), part[mask], 0)
     return label
 
 
@@ -82,8 +81,7 @@ def largest_components(
         if box is not None:
             part = label[box]
             mask = mask_of(part, values)
-            faces = [(side.start == 0, side.stop == n) for side, n in zip(box, label.shape)]
-            kept, own = _in_largest_component(mask, faces), part[mask]
+            kept, own = _in_largest_component(mask, box, label.shape), part[mask]
             part[mask] = np.where(kept | (own != value), own, 0)
     return label
 
@@ -108,12 +106,13 @@ def fill_holes(label: Array, labels: Iterable[int]) -> Array:
     return label
 
 
-def _in_largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Array:
+def _in_largest_component(mask: Array, box: Sequence[slice], shape: Sequence[int]) -> Array:
     """Return which voxels are in the largest component or one connected to it outside the image.
 
     Args:
-        mask: (x, y, z).
-        faces: for each axis, whether the mask's first and last slice are the image's.
+        mask: (x, y, z), of a box of the image.
+        box: start and stop along each axis.
+        shape: of the image.
 
     Returns:
         One value for each voxel of the mask, in the order of `array[mask]`.
@@ -124,8 +123,8 @@ def _in_largest_component(mask: Array, faces: Sequence[tuple[bool, bool]]) -> Ar
     largest = sizes.argmax()
     keep = np.zeros(count + 1, bool)
     keep[largest] = True
-    for axis, (is_first, is_last) in enumerate(faces):
-        for is_face, index in ((is_first, 0), (is_last, -1)):
+    for axis, (side, size) in enumerate(zip(box, shape)):
+        for is_face, index in ((side.start == 0, 0), (side.stop == size, -1)):
             touching = np.unique(components.take(index, axis)) if is_face else ()
             if largest in touching:
                 keep[touching] |= sizes[touching] >= _MIN_FRACTION * sizes[largest]

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..case_annotation import PLANES as _AXIS
 from ..images.geometry import plan_reorient, world_axis
 from ..images.volume import Volume
 
 Array = NDArray[Any]
 Color = tuple[int, int, int]
 PLANES = ("axial", "coronal", "sagittal")
-_AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 _IN_PLANE = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
 DEFAULT_COLOR: Color = (255, 210, 0)
 _COLORS, _WHITE = 3, 255

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from vtk.util.numpy_support import vtk_to_numpy
+from segment_strokes import begin_stroke
 
 
 @pytest.fixture
@@ -36,15 +36,8 @@ def test_a_segmentation_is_edited_on_its_reference_volume(editor: Any) -> None:
 
 
 def test_edits_can_be_undone(editor: Any) -> None:
-    logic = slicer.vtkSlicerSegmentEditorLogic()
-    logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-    logic.SetMRMLScene(slicer.mrmlScene)
-    logic.SetSegmentEditorNode(editor.mrmlSegmentEditorNode())
-    logic.UpdateReferenceGeometryImage()
-    logic.ResetModifierLabelmapToDefault()
-    stroke = logic.GetModifierLabelmap()
-    vtk_to_numpy(stroke.GetPointData().GetScalars())[:7] = 1
-    editor.saveStateForUndo()
+    logic, stroke, voxels = begin_stroke(editor)
+    voxels[:7] = 1
     node, volume = editor.segmentationNode(), editor.sourceVolumeNode()
     logic.ModifySegmentByLabelmap(node, "first", stroke, logic.ModificationModeAdd, False, False)
     drawn = slicer.util.arrayFromSegmentBinaryLabelmap(node, "first", volume)

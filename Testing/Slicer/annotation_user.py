@@ -12,7 +12,7 @@ from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.Segments import voxelsOf
 from panel_driver import PanelDriver
 from panel_scenes import load_pair
-from vtk.util.numpy_support import vtk_to_numpy
+from segment_strokes import begin_stroke
 
 CLASSES = ("Anterior", "Posterior")
 
@@ -93,16 +93,8 @@ class AnnotationUser:
         segment_id = node.GetSegmentation().GetSegmentIdBySegmentName(name)
         assert segment_id, f"{node.GetName()} has no segment {name}"
         editor.setCurrentSegmentID(segment_id)
-        logic = slicer.vtkSlicerSegmentEditorLogic()
-        logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-        logic.SetMRMLScene(slicer.mrmlScene)
-        logic.SetSegmentEditorNode(editor.mrmlSegmentEditorNode())
-        logic.UpdateReferenceGeometryImage()
-        logic.ResetModifierLabelmapToDefault()
-        stroke = logic.GetModifierLabelmap()
-        voxels = vtk_to_numpy(stroke.GetPointData().GetScalars())
+        logic, stroke, voxels = begin_stroke(editor)
         voxels[:] = mask.ravel()
-        editor.saveStateForUndo()
         arguments = (node, segment_id, stroke, logic.ModificationModeSet, False, False)
         logic.ModifySegmentByLabelmap(*arguments)
 
