@@ -54,8 +54,9 @@ def upper_section(history: History) -> Section:
 
 
 def _variable_chart(curve: Curve, history: History) -> str:
-    name = curve.name.removeprefix("upper/")
-    title = "Weight γ of the generated pairs" if name == "gamma" else name.replace("_", " ")
+    is_weight = curve.name == "gamma"  # "upper/gamma" is the strength of an intensity transform
+    name = curve.name.removeprefix("upper/").replace("_", " ")
+    title = "Weight γ of the generated pairs" if is_weight else name
     return line_chart(title, [curve], history.phases, size=(520, 190))
 
 

@@ -22,7 +22,15 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report
 from GenSegLib.reports.charts import fraction_chart, line_chart
-from GenSegLib.reports.curves import Curve, Phase, cells, moving_average, read_history
+from GenSegLib.reports.curves import (
+    Curve,
+    History,
+    Phase,
+    cells,
+    moving_average,
+    read_history,
+)
+from GenSegLib.reports.sections import upper_section
 from GenSegLib.reports.slices import (
     Contours,
     display_window,
@@ -104,6 +112,13 @@ def test_a_report_has_all_sections_in_order(report):
         "Upper level",
         "Operations of the generator\u2019s cells (\u03b1)",
     ]
+
+
+def test_the_weight_of_pairs_and_the_gamma_of_images_have_their_own_titles():
+    history = History({name: Curve(name, (1,), (1.0,)) for name in ("gamma", "upper/gamma")}, ())
+    body = upper_section(history).body
+    assert body.count("<figcaption>Weight \u03b3 of the generated pairs") == 1
+    assert "<figcaption>gamma<" in body
 
 
 def test_a_report_is_self_contained(report):
