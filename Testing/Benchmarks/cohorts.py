@@ -38,6 +38,8 @@ from measuring import RESULTS, finish_training, usable_cores
 from nnunet import DATASET, train_and_predict
 from results_table import ResultsTable, markdown
 
+from GenSegLib.config import ENCODERS
+
 TABLE = RESULTS / "cohorts.csv"
 
 
@@ -81,23 +83,25 @@ PRESETS = {"hippocampus": "hippocampus-mri"}  # the others are planned from the 
 
 @dataclass(frozen=True)
 class Job:
-    """One training and its test: task, arm, minutes and seed."""
+    """One training and its test: task, arm, minutes, seed and encoder."""
 
     task: Task
     arm: str
     minutes: float
     seed: int
+    encoder: str = "scratch"
 
     @property
     def folder_name(self) -> str:
         """Name of the job's folder."""
-        return f"{self.task.name}-{self.arm}-{self.minutes:g}min-{self.seed}"
+        name = f"{self.task.name}-{self.arm}-{self.minutes:g}min-{self.seed}"
+        return name if self.encoder == "scratch" else f"{name}-{self.encoder}"
 
     @property
     def key(self) -> dict[str, object]:
         """The columns that identify the job in the table."""
         name = self.task.cohort.name
-        key = {"train": name, "test": name, "arm": self.arm, "encoder": "scratch"}
+        key = {"train": name, "test": name, "arm": self.arm, "encoder": self.encoder}
         size = {"labeled": self.task.labeled, "seed": self.seed}
         return {**key, **size, "task": self.task.name, "minutes": f"{self.minutes:g}"}
 
@@ -127,7 +131,7 @@ def _train_genseg(job: Job, split: Split, folder: Path) -> tuple[Path, float, fl
     cases, run = folder / "cases.json", folder / "run"
     write_cases(cases, job.task.cohort, split, job.task.label_values())
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed]
-    command += ["--time-budget", f"{job.minutes * 60:g}s"]
+    command += ["--time-budget", f"{job.minutes * 60:g}s", "--encoder", job.encoder]
     if job.task.name in PRESETS:
         command += ["--preset", PRESETS[job.task.name]]
     seconds, peak_gb = finish_training(run, command)
@@ -176,10 +180,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[20.0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--arm", choices=("genseg", "nnunet"), default="genseg")
+    parser.add_argument("--encoder", choices=ENCODERS, default="scratch")
+    parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
-    table = ResultsTable(TABLE)
+    table = ResultsTable(options.table)
     jobs = [
-        Job(TASKS[name], options.arm, minutes, seed)
+        Job(TASKS[name], options.arm, minutes, seed, options.encoder)
         for minutes in options.minutes
         for seed in options.seeds
         for name in options.tasks

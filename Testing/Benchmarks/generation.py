@@ -36,6 +36,8 @@ from jobs import predict_cases, run_missing
 from measuring import RESULTS, finish_training
 from results_table import ResultsTable, markdown
 
+from GenSegLib.config import ENCODERS
+
 TABLE = RESULTS / "generation.csv"
 _MASK = 127  # masks of pictures have 0 and 255
 ARMS: dict[str, tuple[str, ...]] = {
@@ -106,17 +108,19 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Job:
-    """One training and its tests: names of task and arm, minutes and seed."""
+    """One training and its tests: names of task and arm, minutes, seed and encoder."""
 
     task: str
     arm: str
     minutes: float
     seed: int
+    encoder: str = "scratch"
 
     @property
     def folder_name(self) -> str:
         """Name of the job's folder."""
-        return f"{self.task}-{self.arm}-{self.minutes:g}min-{self.seed}"
+        name = f"{self.task}-{self.arm}-{self.minutes:g}min-{self.seed}"
+        return name if self.encoder == "scratch" else f"{name}-{self.encoder}"
 
     @property
     def key(self) -> dict[str, object]:
@@ -127,7 +131,7 @@ class Job:
         """Return the columns that identify a test of the job."""
         task = TASKS[self.task]
         row: dict[str, object] = {"train": task.cohort.name, "test": test, "arm": self.arm}
-        row |= {"encoder": "scratch", "labeled": task.labeled, "seed": self.seed}
+        row |= {"encoder": self.encoder, "labeled": task.labeled, "seed": self.seed}
         return {**row, "task": self.task, "minutes": f"{self.minutes:g}"}
 
 
@@ -161,7 +165,7 @@ def train(
     cases = folder / "cases.json"
     write_cases(cases, task.cohort, split, task.label_values(), with_unlabeled=has_unlabeled)
     command: list[object] = ["train", cases, "--out", run, "--seed", job.seed, *ARMS[job.arm]]
-    command += ["--time-budget", f"{job.minutes * 60:g}s"]
+    command += ["--time-budget", f"{job.minutes * 60:g}s", "--encoder", job.encoder]
     if task.any_modality:
         command += ["--target-scanner", "similar"]
     seconds, _ = finish_training(run, command)
@@ -215,10 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--encoder", choices=ENCODERS, default="scratch")
     parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     jobs = [
-        Job(task, arm, options.minutes, seed)
+        Job(task, arm, options.minutes, seed, options.encoder)
         for seed in options.seeds
         for task in options.tasks
         for arm in options.arms
