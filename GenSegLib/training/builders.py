@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..augmentation.policy import AugmentationPolicy
@@ -126,23 +126,28 @@ def build_engine(
     """
     lower, middle = problem.lower_parameters(), problem.middle_parameters()
     upper, discriminator = problem.upper_parameters(), list(problem.discriminator.parameters())
-    # one kernel for all weights; PyTorch 2.4 has none for MPS
-    fused = True if lower[0].device.type != "mps" else None
-    adam = partial(torch.optim.Adam, lr=config.generator_lr, betas=_BETAS, fused=fused)
-    groups = segmenter_groups(config, problem.segmenter)
-    segmenter_optimizer = torch.optim.AdamW(
-        groups, config.segmenter_lr, weight_decay=_WEIGHT_DECAY, fused=fused
-    )
+    adam = partial(torch.optim.Adam, lr=config.generator_lr, betas=_BETAS, fused=_fused(lower))
     is_steered = has_validation and bool(upper)
     engine = Engine(
         lower=Level(lower, adam(lower)),
-        middle=Level(middle, segmenter_optimizer, _MAX_NORM),
+        middle=Level(middle, segmenter_optimizer(config, problem.segmenter), _MAX_NORM),
         upper=Level(upper, adam([{"params": upper}], lr=config.upper_lr)),  # may be empty
         hypergradient=_hypergradient(config.hypergradient, problem) if is_steered else None,
         upper_interval=config.upper_interval,
         reuse_steps=config.reuse_last_steps and config.hypergradient == "finite-difference",
     )
     return engine, Level(discriminator, adam(discriminator))
+
+
+def segmenter_optimizer(config: TrainConfig, segmenter: nn.Module) -> torch.optim.AdamW:
+    """Return the optimizer of a segmenter, with the groups of `segmenter_groups`."""
+    groups, fused = segmenter_groups(config, segmenter), _fused(list(segmenter.parameters()))
+    return torch.optim.AdamW(groups, config.segmenter_lr, weight_decay=_WEIGHT_DECAY, fused=fused)
+
+
+def _fused(parameters: Sequence[Tensor]) -> bool | None:
+    """Use one kernel for all weights; PyTorch 2.4 has none for MPS."""
+    return True if parameters[0].device.type != "mps" else None
 
 
 def segmenter_groups(config: TrainConfig, segmenter: nn.Module) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ from ..models.initial_model import (
 from ..models.weights import load_segmenter
 from ..networks import build_segmenter
 from ..runs import RunFolder
+from .builders import segmenter_optimizer
 from .learner import Learner
 from .losses import finest_level
 from .problem import Pair
@@ -226,10 +227,10 @@ def _trial_loss(learner: Learner, state: State, patches: Sequence[Pair], steps: 
     random = learner.rng.generator.get_state()
     segmenter, config = learner.problem.segmenter, learner.config
     segmenter.load_state_dict(state)
-    optimizer = torch.optim.AdamW(segmenter.parameters(), config.segmenter_lr)
+    optimizer = segmenter_optimizer(config, segmenter)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = config.segmenter_lr * (step + 1) / steps
+            group["lr"] = group["lr_factor"] * config.segmenter_lr * (step + 1) / steps
         optimizer.zero_grad(set_to_none=True)
         learner.problem.real_loss(*learner.sampler.real(include_validation=False)).backward()
         optimizer.step()
