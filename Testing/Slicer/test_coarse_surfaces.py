@@ -18,8 +18,8 @@ def node(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Two boxes in one labelmap, the second in front of the first."""
     monkeypatch.setattr(CoarseSurfaces, "_COARSE_VOXELS", 800)
     label = np.zeros(SHAPE, np.uint8)
-    label[4:16, 8:40, 8:24] = 1
-    label[4:16, 8:40, 24:40] = 2
+    label[4:16, 10:40, 10:25] = 1  # three voxels along i and j are merged
+    label[4:16, 10:40, 25:40] = 2
     return add_segmentation([(oriented_image(label, GRID), {1: "Left", 2: "Right"})])
 
 
@@ -31,12 +31,13 @@ def surfaces_of(node: Any) -> list[Any]:
 def test_coarse_surfaces_have_the_place_and_size_of_the_segments(node: Any) -> None:
     CoarseSurfaces.addCoarseSurfaces(node)
     coarse = surfaces_of(node)
-    bounds = [np.array(surface.GetBounds()) for surface in coarse]
+    bounds, centers = [each.GetBounds() for each in coarse], [each.GetCenter() for each in coarse]
     counts = [surface.GetNumberOfPoints() for surface in coarse]
     node.GetSegmentation().RemoveRepresentation(SURFACE)
     node.CreateClosedSurfaceRepresentation()
-    for own, count, exact in zip(bounds, counts, surfaces_of(node)):
+    for own, center, count, exact in zip(bounds, centers, counts, surfaces_of(node)):
         np.testing.assert_allclose(own, exact.GetBounds(), atol=2.5)  # less than a coarse voxel
+        assert np.linalg.norm(np.subtract(center, exact.GetCenter())) < 2  # half a coarse voxel
         assert 0 < 4 * count < exact.GetNumberOfPoints()
 
 

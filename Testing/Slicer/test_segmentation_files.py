@@ -268,22 +268,26 @@ def test_segment_without_binary_labelmap_is_reported(scene: Any, tmp_path: Path)
 def test_64_bit_labels_are_resampled_without_crashing_slicer(
     scene: Any, tmp_path: Path, array: Any, as_segmentation: bool
 ) -> None:
-    label, grid = two_class_labels(), GRIDS["oblique"]
-    shifted = grid @ np.array([[1, 0, 0, 0.2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-    volume = add_volume(noise(), grid)
+    """Through a nonlinear transform, for which VTK resamples them."""
+    label, grid = two_class_labels((30, 30, 30)), GRIDS["RAS"].copy()
+    grid[:3, 3] = -15
+    volume = add_volume(noise(label.shape), grid)
     scalars = array()
     scalars.SetNumberOfTuples(label.size)
     vtk_to_numpy(scalars)[:] = label.ravel()
-    image = oriented_image(label, shifted)
-    image.GetPointData().SetScalars(scalars)
-    if as_segmentation:
-        node, names = add_segmentation([(image, NAMES)]), NAMES
-    else:
-        node, names = add_label_map(label, shifted), {1: "Label 1", 2: "Label 2"}
-        node.GetImageData().GetPointData().SetScalars(scalars)
+    nodes, names = [], NAMES if as_segmentation else {1: "Label 1", 2: "Label 2"}
+    for _ in range(2):
+        image = oriented_image(label, grid)
+        node = add_segmentation([(image, NAMES)]) if as_segmentation else add_label_map(label, grid)
+        nodes.append((node, image if as_segmentation else node.GetImageData()))
+    nodes[1][1].GetPointData().SetScalars(scalars)
+    add_warp(*(node for node, _image in nodes))
     same = {name: name for name in names.values()}
-    writeLabel(node, volume, same, names, tmp_path / "label.nrrd")
-    np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, label)
+    for k, (node, _image) in enumerate(nodes):
+        writeLabel(node, volume, same, names, tmp_path / f"{k}.nrrd")
+    of_8_bits, of_64_bits = (read_label(tmp_path / f"{k}.nrrd").array for k in range(2))
+    np.testing.assert_array_equal(of_64_bits, of_8_bits)
+    assert of_64_bits.max() == 2
 
 
 @pytest.mark.parametrize("grid", ["RAS", "oblique", "left-handed"])
