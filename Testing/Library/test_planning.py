@@ -196,10 +196,10 @@ def test_planned_slices_are_trained_without_generator_and_with_validation() -> N
     assert 4 <= 0.6 * plan.steps / changes["validation_interval"] <= 10
 
 
-def test_a_machine_that_is_faster_than_measured_uses_the_whole_time() -> None:
+def test_a_machine_that_is_seven_times_as_fast_as_measured_uses_the_whole_time() -> None:
     plan = plan_for(CINE)
     steps = plan.changes["joint_steps"] + plan.changes["final_steps"]
-    assert steps == pytest.approx(1.5 * plan.budget_s / plan.seconds_per_step, rel=0.01)
+    assert steps * plan.seconds_per_step / 7 > plan.budget_s
 
 
 def test_slices_are_turned_by_any_angle_except_in_ct() -> None:
