@@ -6,7 +6,7 @@ Light: the standard library alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -57,6 +57,12 @@ class Annotation:
         """Return the state of a class; upper and lower case and spaces do not matter."""
         states = {normalized(key): state for key, state in self.classes.items()}
         return states.get(normalized(name), ClassState.ANNOTATED)
+
+    def of_classes(self, names: Iterable[str]) -> Annotation:
+        """Return the annotation without what it says of other classes."""
+        known = {normalized(name) for name in names}
+        kept = {name: each for name, each in self.classes.items() if normalized(name) in known}
+        return replace(self, classes=kept)
 
     def names_with(self, state: ClassState, names: Iterable[str]) -> list[str]:
         """Return the names among these whose class has a state."""

@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from .config import TrainConfig
 
-_PAIRS = "with generated pairs: new shapes between the labeled cases"
+_PAIRS = (
+    "for scans like the labeled ones, with generated pairs: new shapes between the labeled cases"
+)
 _REGIONS = (
     "for scans of {scanners} scanners, too: tissues get other contrasts in {share:.0%} of the "
     "training images"
 )
 _UNLABELED = "{count} unlabeled scans are learned from under the model's own labels"
 _CONTRASTS = "the contrasts of {count} unlabeled scans are imitated"
-_NONE = "without generated images: for scans of the same scanner; else add --target-scanner similar"
+_NONE = (
+    "for scans like the labeled ones, without generated images; for others choose another target "
+    "scanner"
+)
+_PLANNED = "for scans like the labeled ones; the plan decides whether pairs are generated"
 
 
-def describe_generation(config: TrainConfig, unlabeled: int) -> str:
+def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = False) -> str:
     """Return what generated images and unlabeled cases do in a training.
 
     Args:
         config: settings.
         unlabeled: number of unlabeled cases.
+        planned: whether a plan will choose the generator.
     """
-    parts = [_describe_generator(config)]
+    parts = [_PLANNED if planned else _describe_generator(config)]
     if unlabeled and config.self_training:
         parts.append(_UNLABELED.format(count=unlabeled))
     if unlabeled and config.generator == "regions":

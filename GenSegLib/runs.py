@@ -156,15 +156,29 @@ class RunFolder:
         path = self.path / "plan.json"
         return read_json(path) if path.exists() else None
 
-    def set_plan(self, config: TrainConfig, preset: Preset, plan: Mapping[str, Any] | None) -> None:
+    def set_plan(
+        self,
+        config: TrainConfig,
+        preset: Preset,
+        plan: Mapping[str, Any] | None,
+        cases: CaseSet | None = None,
+    ) -> None:
         """Replace settings and preset by planned ones, before the training begins.
+
+        Args:
+            config: planned settings.
+            preset: with all values fixed.
+            plan: JSON values of the plan; None if there is none.
+            cases: checked cases; None if they stay as they are.
 
         Raises:
             GenSegError: the disk is full, or the run folder is gone.
         """
         self.require_present()
         self._write_settings(config, preset, plan)
-        for name in ("config", "preset", "_settings"):
+        if cases is not None:
+            write_json(self.path / "cases.json", cases.to_json(self.path))
+        for name in ("config", "preset", "cases", "_settings"):
             self.__dict__.pop(name, None)  # of cached_property
 
     def _write_settings(

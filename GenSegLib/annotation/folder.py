@@ -14,16 +14,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from ..case_annotation import PLANES, Annotation, split_special
+from ..case_annotation import PLANES, Annotation, ClassState, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
 from ..run_lock import RunLock
-from ..settings import at_least, one_of, setting, validate
+from ..settings import at_least, one_of, require, setting, validate
 from . import records
 
 FOLDER = "annotation"
@@ -53,6 +53,8 @@ class CaseEntry:
         model: name of the model that predicted the draft.
         trained_cases: labeled cases that this model had learned from.
         only_slices: plane in which only some slices are annotated, "" if all are.
+        scribbles: only voxels with a label are annotated.
+        classes: states of classes that were not annotated, by their names.
         time: seconds since 1970.
 
     Raises:
@@ -69,17 +71,28 @@ class CaseEntry:
     model: str = ""
     trained_cases: int = setting(at_least(0), 0)
     only_slices: str = setting(one_of(("", *PLANES)), "")
+    scribbles: bool = False
+    classes: dict[str, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     time: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         """Validate the entries."""
         validate(self)
+        known = [state.value for state in ClassState]
+        for state in self.classes.values():
+            require(state in known, "classes", f"one of {', '.join(known)}")
 
     @property
     def names(self) -> dict[int, str]:
         """Class names by label value."""
         return {int(value): name for value, name in self.labels.items()}
+
+    @property
+    def annotation(self) -> Annotation:
+        """What the label says beyond its voxels."""
+        states = {name: ClassState(state) for name, state in self.classes.items()}
+        return Annotation(states, self.only_slices, self.scribbles)
 
 
 class AnnotationFolder:
@@ -204,7 +217,7 @@ class AnnotationFolder:
                 self.resolve(entry.label),
                 person=entry.person,
                 others=tuple(self.resolve(path) for path in entry.others),
-                annotation=Annotation(only_slices=entry.only_slices, values=special),
+                annotation=replace(entry.annotation.of_classes(labels.values()), values=special),
             )
             for entry in checked
         )

@@ -190,20 +190,27 @@ def _existing_run(args: argparse.Namespace) -> RunFolder:
     start = None if run_folder.has_begun() else read_start(args)
     if start is not None and start.begin_run(run_folder, args.started, _print):
         return run_folder
-    if run_folder.preset.spacing is None and not run_folder.has_begun():
+    if not run_folder.has_begun() and _is_unplanned(run_folder):
         _plan_run(run_folder, args.started)
     return run_folder
 
 
+def _is_unplanned(run_folder: RunFolder) -> bool:
+    """Whether settings or preset of a run depend on its cases or its target scanner."""
+    config, preset = run_folder.config, run_folder.preset
+    return preset.spacing is None or config.self_training or config.target_scanner > 0
+
+
 def _plan_run(run_folder: RunFolder, started: float) -> None:
-    """Plan the training of a run that a program created with a preset without spacing."""
+    """Plan the training of a run that a program created."""
     from .training_plan import plan_training, settings_of
 
     config, preset = run_folder.config, run_folder.preset
-    prepared = prepare_cases(run_folder.cases, preset, config.validation_fraction, config.seed)
+    split = config.validation_fraction, config.seed
+    prepared = prepare_cases(run_folder.cases, preset, *split, _print)
     spent_s = time.monotonic() - started
     config, preset, plan = plan_training(prepared, *settings_of(config, preset), spent_s)
-    run_folder.set_plan(config, preset, plan.to_json() if plan else None)
+    run_folder.set_plan(config, preset, plan.to_json() if plan else None, prepared.cases)
 
 
 def _new_run(args: argparse.Namespace) -> RunFolder:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..cases import CaseSet
+from ..cases import CaseSet, Role
 from ..data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from ..data.persons import find_divided_persons
 from ..errors import GenSegError
 from ..presets import Preset, load_preset
 
 if TYPE_CHECKING:
+    from ..data.case_check import CaseCheck
     from ..planning.fingerprint import Fingerprint
 
 _GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
@@ -62,6 +63,7 @@ def prepare_cases(
         _require_modality(cases, preset)
     cases, preset = with_classes(cases, preset)
     checks = check_cases(cases, terminology=preset.terminology if preset else None)
+    cases, checks = _without_labeled_scans(cases, checks, log)
     require_no_errors(checks)
     duplicates = {check.case: check.duplicate_of for check in checks if check.duplicate_of}
     cases = with_duplicates_as_one_person(cases, duplicates)
@@ -83,6 +85,21 @@ def prepare_cases(
     unlabeled = [each for each in found if not each.structures]
     is_other = any(summarize_cases([each]).is_ct != fingerprint.is_ct for each in unlabeled)
     return PreparedCases(cases, preset, fingerprint, is_other)
+
+
+def _without_labeled_scans(
+    cases: CaseSet, checks: Sequence[CaseCheck], log: Callable[[str], None]
+) -> tuple[CaseSet, list[CaseCheck]]:
+    """Leave out unlabeled cases with the image of another case, as in a folder of all scans."""
+    kept = [
+        (case, check)
+        for case, check in zip(cases.cases, checks)
+        if case.role is not Role.UNLABELED or not check.duplicate_of
+    ]
+    count = len(checks) - len(kept)
+    if count:
+        log(f"{count} unlabeled scans are images of other cases and are left out")
+    return dataclasses.replace(cases, cases=tuple(k for k, _ in kept)), [c for _, c in kept]
 
 
 def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str], None]) -> Preset:

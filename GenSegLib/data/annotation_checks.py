@@ -36,7 +36,7 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
     for value, count in _voxels_of(annotation, ClassState.ABSENT, label, classes).items():
         errors.append(
             f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
-            'them, or its entry of "classes"'
+            "them, or say that it is annotated"
         )
     if (label.array == IGNORE).all():
         errors.append(NOTHING_ANNOTATED)
@@ -73,11 +73,17 @@ def without_drafts(
 def known_volumes(
     annotation: Annotation, check: CaseCheck, classes: Classes, includes: Includes
 ) -> dict[int, float]:
-    """Return the volume of each class in ml, inner classes included; NaN if it is not known."""
+    """Return the volume of each class in ml, inner classes included.
+
+    It is NaN if it is not known, or if the case says that the class is absent, so that healthy
+    patients are not compared with others.
+    """
     names = {value: f"Label {value}" for value in check.voxels} | dict(classes)
     regions = region_values(includes, names)
     counts = {value: sum(check.voxels.get(v, 0) for v in regions[value]) for value in names}
-    unknown = set(annotation.names_with(ClassState.NOT_ANNOTATED, names.values()))
+    unknown = {
+        name for name in names.values() if annotation.state(name) is not ClassState.ANNOTATED
+    }
     return {
         value: math.nan if check.ignored or names[value] in unknown else volume
         for value, volume in to_ml(counts, check.spacing).items()

@@ -18,9 +18,9 @@ def test_the_line_names_the_scanners_that_a_model_is_for() -> None:
 
 
 def test_without_generation_the_line_names_the_option() -> None:
-    assert "for scans of the same scanner; else add --target-scanner similar" in line(
-        generator="none"
-    )
+    text = line(generator="none")
+    assert "for scans like the labeled ones" in text
+    assert "choose another target scanner" in text
 
 
 def test_the_line_counts_unlabeled_scans_that_are_used() -> None:

@@ -232,6 +232,14 @@ def test_volumes_of_partly_annotated_cases_are_not_compared(tmp_path: Path) -> N
     assert check_cases(CaseSet(tuple(cases), LABELS))[5].warnings == ()
 
 
+def test_a_patient_who_is_said_to_be_healthy_is_not_compared(tmp_path: Path) -> None:
+    cases = [write_case(tmp_path, f"case_{k}", label_array()) for k in range(5)]
+    healthy = write_case(tmp_path, "healthy", np.zeros_like(label_array()))
+    absent = Annotation(dict.fromkeys(LABELS.values(), ClassState.ABSENT))
+    cases.append(replace(healthy, annotation=absent))
+    assert check_cases(CaseSet(tuple(cases), LABELS))[5].warnings == ()
+
+
 def test_the_fingerprint_of_single_slices_is_that_of_the_whole() -> None:
     image = np.random.default_rng(0).normal(size=(1, 20, 20, 20)).astype(np.float32)
     label = np.zeros((1, 20, 20, 20), np.int16)

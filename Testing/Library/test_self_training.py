@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import torch
 from made_up_case import made_up_case
 from small_runs import phantom_cases, small_run
 
+from GenSegLib import commands
 from GenSegLib.augmentation.copy_paste import copy_paste
 from GenSegLib.augmentation.patches import PatchSampler
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_table import TargetContrasts
 from GenSegLib.augmentation.regions import find_regions
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.commands.training_plan import plan_training
 from GenSegLib.data.image_io import Volume, write_image
@@ -262,6 +265,29 @@ def test_unlabeled_scans_of_another_modality_make_the_model_one_for_other_scanne
     assert preset.intensity.kind == "robust"
     config, _, _ = plan_training(prepared, "quick", {})
     assert config.target_scanner == 0
+
+
+def test_scans_of_labeled_cases_are_left_out(tmp_path: Path) -> None:
+    """As in a folder of all scans, of which some are segmented."""
+    everything = phantom_cases(5)
+    labeled = dataclasses.replace(everything, cases=everything.cases[:3])
+    cases = with_unlabeled(labeled, everything.cases[0].image.parent)
+    texts: list[str] = []
+    prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0, texts.append)
+    assert len(prepared.cases.of_role(Role.UNLABELED)) == 2
+    assert "3 unlabeled scans are images of other cases and are left out" in texts
+
+
+def test_a_run_of_a_program_gets_the_normalization_for_other_scanners(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", generator="regions", target_scanner=0.5)
+    assert run.preset.intensity.kind != "robust"
+    args = build_parser().parse_args(["train", str(run.path)])
+    args.started = time.monotonic()
+    planned = commands.train._find_run(args)
+    assert planned.preset.intensity.kind == "robust"
+    assert (
+        planned.config == run_of(tmp_path / "same", generator="regions", target_scanner=0.5).config
+    )
 
 
 def test_contrasts_are_taken_from_a_few_cases_spread_over_all() -> None:
