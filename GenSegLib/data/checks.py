@@ -90,7 +90,7 @@ def require_no_errors(checks: Sequence[CaseCheck]) -> None:
     if failed:
         raise GenSegError(
             f"{len(failed)} of {len(checks)} cases have errors, first case {failed[0].case}: "
-            f"{failed[0].errors[0]} (`genseg check DATA` lists all)"
+            f"{failed[0].errors[0]}; correct these cases or leave them out"
         )
 
 

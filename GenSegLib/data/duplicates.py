@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..images.volume import Volume
+from ..steps import Steps, finish
 
 _AXES = ("LR", "PA", "IS")
 
@@ -36,6 +37,11 @@ class ImageContent:
 
 def image_content(volume: Volume) -> ImageContent:
     """Return the content of an image (channel, x, y, z)."""
+    return finish(image_content_steps(volume))
+
+
+def image_content_steps(volume: Volume) -> Steps[ImageContent]:
+    """Return the content of an image (channel, x, y, z) after a step for each slice."""
     orientation = volume.orientation
     places = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
     array = np.transpose(volume.array, (0, *(1 + places.index(axis) for axis in range(3))))
@@ -44,6 +50,7 @@ def image_content(volume: Volume) -> ImageContent:
     digest = hashlib.sha256(repr(array.shape).encode())
     for k in range(array.shape[3]):  # slice by slice, since copies of large scans are large
         digest.update(np.ascontiguousarray(array[..., k], np.float32).data)
+        yield None
     return ImageContent(digest.hexdigest(), orientation, volume.array.size)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..steps import Steps, finish
+
 Array = NDArray[Any]
 
 _MAX_SAMPLES = 4  # along each axis of a voxel
@@ -29,17 +31,24 @@ def resample_label(label: Array, shape: tuple[int, ...], index: Array) -> Array:
         shape: of the grid.
         index: (4, 4) from the grid's indices to the label's.
     """
+    return finish(resample_label_steps(label, shape, index))
+
+
+def resample_label_steps(label: Array, shape: tuple[int, ...], index: Array) -> Steps[Array]:
+    """Return what `resample_label` returns, after steps for each slice."""
     result = np.zeros_like(label, shape=shape)
-    ends = labeled_box(label)
+    ends = yield from _labeled_box_steps(label)
     if ends is None:
         return result
     box = _target_box(ends, shape, index)
     part = result[box]
     to_source = index.copy()
     to_source[:3, 3] += index[:3, :3] @ [each.start for each in box] - ends[:, 0]
-    source = _Source(label[tuple(slice(*end) for end in ends)])
+    source = _Source(label.dtype, tuple(ends[:, 1] - ends[:, 0]))
+    yield from source.fill(label[tuple(slice(*end) for end in ends)])
     for k, samples in enumerate(_samples_of_slices(source, part.shape, to_source)):
         part[:, :, k] = _most_frequent(samples).T
+        yield None
     return result
 
 
@@ -49,7 +58,11 @@ def labeled_box(label: Array) -> Array | None:
     Args:
         label: with three axes in any memory layout.
     """
-    along = int(np.argmax(np.abs(label.strides)))
+    return finish(_labeled_box_steps(label))
+
+
+def _labeled_box_steps(label: Array) -> Steps[Array | None]:
+    along = _slowest_axis(label)
     across = [axis for axis in range(3) if axis != along]
     found = [np.zeros(size, bool) for size in label.shape]
     for k, part in enumerate(np.moveaxis(label, along, 0)):
@@ -58,21 +71,33 @@ def labeled_box(label: Array) -> Array | None:
             found[along][k] = True
             found[across[0]] |= rows
             found[across[1]] |= part.any(axis=0)
+        yield None
     if not found[along].any():
         return None
     places = [np.flatnonzero(each) for each in found]
     return np.array([(each[0], each[-1] + 1) for each in places])
 
 
+def _slowest_axis(label: Array) -> int:
+    return int(np.argmax(np.abs(label.strides)))
+
+
 class _Source:
     """A label with a border of background, x fastest in memory, read at clipped positions."""
 
-    def __init__(self, label: Array) -> None:
-        self.dtype, self._shape = label.dtype, label.shape
-        padded = np.zeros([size + 2 for size in label.shape[::-1]], label.dtype)
-        padded.T[1:-1, 1:-1, 1:-1] = label
-        self._flat = padded.ravel()
-        self._strides = np.array(padded.T.strides) // padded.itemsize
+    def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.dtype, self._shape = dtype, shape
+        self._padded = np.zeros([size + 2 for size in shape[::-1]], dtype)
+        self._flat = self._padded.ravel()
+        self._strides = np.array(self._padded.T.strides) // self._padded.itemsize
+
+    def fill(self, label: Array) -> Steps[None]:
+        """Copy the label slice by slice."""
+        along = _slowest_axis(label)
+        inner = self._padded.T[1:-1, 1:-1, 1:-1]
+        for part, target in zip(np.moveaxis(label, along, 0), np.moveaxis(inner, along, 0)):
+            np.copyto(target, part)
+            yield None
 
     def offsets(self, positions: Array, axis: int) -> Array:
         """Return the offsets in memory of the nearest voxels along one axis."""
