@@ -34,6 +34,7 @@ ENCODERS = ("scratch", "pretrained")
 BLENDINGS = ("registration", "transplantation")
 EFFORTS = ("quick", "standard", "thorough")
 SOFT_TISSUE_HU = (-160.0, 240.0)
+BODY_MEDIAN = 0.5  # about that of soft tissue in CT
 LARGEST_MULTIPLE = 128  # voxels; more than the strides of any segmenter
 _FOLDER = Path(__file__).parent / "resources" / "presets"
 _SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
@@ -79,12 +80,14 @@ class Intensity:
 
     `zscore` scales each image to mean 0 and standard deviation 1 (MR); `window` maps `low` to
     `high` (HU) onto 0 to 1 and clips the rest (CT). `robust` is for images of any scanner: those in
-    HU are clipped to `low` and `high`, others to their percentiles, then as `zscore`.
+    HU are clipped to `low` and `high`, others to their percentiles and given the gamma that brings
+    the body's median to `median` of that range, unless it is 0; then as `zscore`.
     """
 
     kind: str = setting(one_of(("zscore", "window", "robust")), "zscore")
     low: float = 0.0
     high: float = 0.0
+    median: float = setting(between(0.0, 0.9), 0.0)
 
     def __post_init__(self) -> None:
         """Validate the settings."""
@@ -255,7 +258,7 @@ class Preset:
             return self
         is_window = self.intensity.kind == "window"
         limits = (self.intensity.low, self.intensity.high) if is_window else SOFT_TISSUE_HU
-        return replace(self, intensity=Intensity("robust", *limits), bias_field=True)
+        return replace(self, intensity=Intensity("robust", *limits, BODY_MEDIAN), bias_field=True)
 
     def with_single_component(self, values: Iterable[int]) -> tuple[int, ...]:
         """Return the label values of which the largest component is kept."""

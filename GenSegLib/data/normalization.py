@@ -20,18 +20,37 @@ CT_LOWEST = -100.0  # HU; MR images have no intensities below
 
 PERCENTILES = (0.5, 99.5)
 _SAMPLE = 64  # voxels per axis, of which percentiles are computed
+MEDIANS = (0.06, 0.7)  # of the range, within which gamma corrects the body's median
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """What images are clipped to, and the gamma that they then get within the range of 0 to 1.
+
+    All are (channel, 1, 1, 1).
+    """
+
+    low: Array
+    high: Array
+    gamma: Array
+
+    def apply(self, array: Array) -> Array:
+        """Return intensities (channel, x, y, z) from 0 to 1; 0 where the range is empty."""
+        span = self.high - self.low
+        unit = np.clip((array - self.low) / np.where(span > 0, span, np.inf), 0, 1)
+        return np.asarray(unit if np.all(self.gamma == 1) else unit**self.gamma)
 
 
 @dataclass(frozen=True)
 class IntensityStatistics:
     """Mean and standard deviation of each channel, both (channel, 1, 1, 1) float64.
 
-    `limits` are the intensities (low, high) that images are clipped to before, if they are.
+    They are those after the scaling to `range`, if there is one.
     """
 
     mean: Array
     std: Array
-    limits: tuple[Array, Array] | None = None
+    range: IntensityRange | None = None
 
 
 def foreground_mask(array: Array, intensity: Intensity) -> Array:
@@ -60,36 +79,44 @@ def iterate_slabs(array: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
         yield index, np.array(array[index], np.float32, order="K")
 
 
-def clip_limits(array: Array, intensity: Intensity) -> tuple[Array, Array] | None:
-    """Return the intensities of a (channel, x, y, z) image to clip to; None unless `robust`.
+def intensity_range(array: Array, intensity: Intensity) -> IntensityRange | None:
+    """Return what a (channel, x, y, z) image is scaled to 0 to 1 from; None unless `robust`.
 
-    They are the window if the image is in HU, otherwise percentiles: the lower one of all voxels,
-    the upper one of what is not air.
+    It is the window if the image is in HU, otherwise percentiles: the lower one of all voxels,
+    the upper one of what is not air. In MR, fluid can be several times as bright as organs; without
+    the gamma these would all be dark.
     """
     if intensity.kind != "robust":
         return None
     steps = (slice(None, None, max(1, size // _SAMPLE)) for size in array.shape[1:])
     sample = np.asarray(array[(slice(None), *steps)], np.float32)
+    channels = (-1, 1, 1, 1)
     if sample.min() <= CT_LOWEST:
-        return np.array(intensity.low), np.array(intensity.high)
-    low, high = PERCENTILES
+        values = ([value] * len(sample) for value in (intensity.low, intensity.high, 1.0))
+        return IntensityRange(*(np.reshape(each, channels) for each in values))
     mask = foreground_mask(sample, intensity)
-    shape = (-1, 1, 1, 1)
-    bright = np.percentile(sample[:, mask], high, axis=1) if mask.any() else sample.max((1, 2, 3))
-    return np.percentile(sample, low, axis=(1, 2, 3)).reshape(shape), bright.reshape(shape)
+    body = sample[:, mask] if mask.any() else sample.reshape(len(sample), -1)
+    low = np.percentile(sample, PERCENTILES[0], axis=(1, 2, 3)).reshape(channels)
+    high = np.percentile(body, PERCENTILES[1], axis=1).reshape(channels)
+    linear = IntensityRange(low, high, np.ones_like(low))
+    if not intensity.median:
+        return linear
+    median = np.median(linear.apply(body[:, :, None, None]), axis=1, keepdims=True)
+    median = np.clip(median, *MEDIANS)
+    return IntensityRange(low, high, np.log(intensity.median) / np.log(median))
 
 
 def intensity_statistics(
-    slabs: Iterable[Array], limits: tuple[Array, Array] | None = None
+    slabs: Iterable[Array], scaling: IntensityRange | None = None
 ) -> IntensityStatistics:
-    """Return the statistics of an image given slab by slab, clipped to limits if there are any.
+    """Return the statistics of an image given slab by slab, scaled to a range if there is one.
 
     Means and variances are merged as in Chan, Golub and LeVeque (1979), "Updating formulae and a
     pairwise algorithm for computing sample variances". A standard deviation of 0 is replaced by 1.
     """
     count, mean, variance = 0, np.zeros(()), np.zeros(())
     for slab in slabs:
-        slab = slab if limits is None else np.clip(slab, *limits)
+        slab = slab if scaling is None else scaling.apply(slab)
         axes = tuple(range(1, slab.ndim))
         own_mean = slab.mean(axis=axes, keepdims=True, dtype=np.float64)
         own_variance = (slab - own_mean).var(axis=axes, keepdims=True, dtype=np.float64)
@@ -100,7 +127,7 @@ def intensity_statistics(
         variance = variance + share * (own_variance - variance) + share * (1 - share) * step**2
     std = np.sqrt(variance)
     std[std == 0] = 1
-    return IntensityStatistics(mean, std, limits)
+    return IntensityStatistics(mean, std, scaling)
 
 
 def normalize(
@@ -109,11 +136,11 @@ def normalize(
     """Normalize each channel of a (channel, x, y, z) slab.
 
     `window` maps the window to [0, 1] and clips; `zscore` subtracts the mean and divides by the
-    standard deviation in `statistics`; `robust` clips to its limits before.
+    standard deviation in `statistics`; `robust` scales to its range before.
     """
     if intensity.kind == "window":
         scaled = (slab - intensity.low) / (intensity.high - intensity.low)
         return np.clip(scaled, 0, 1).astype(np.float32)
     assert statistics is not None
-    slab = slab if statistics.limits is None else np.clip(slab, *statistics.limits)
+    slab = slab if statistics.range is None else statistics.range.apply(slab)
     return ((slab - statistics.mean) / statistics.std).astype(np.float32)

@@ -32,8 +32,8 @@ from ..presets import Preset
 from .normalization import (
     CROP_MARGIN,
     IntensityStatistics,
-    clip_limits,
     foreground_mask,
+    intensity_range,
     intensity_statistics,
     iterate_slabs,
     normalize,
@@ -104,8 +104,8 @@ class Preprocessor:
         padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
         if statistics is None and self._preset.intensity.kind != "window":
-            limits = clip_limits(image.array, self._preset.intensity)
-            statistics = intensity_statistics((slab for _, slab in iterate_slabs(array)), limits)
+            scaling = intensity_range(image.array, self._preset.intensity)
+            statistics = intensity_statistics((slab for _, slab in iterate_slabs(array)), scaling)
         return PreprocessedImage(
             self._normalize(array, padding, statistics),
             None if values is None else np.array(transform.forward_label(values), order="C"),
@@ -141,8 +141,8 @@ class Preprocessor:
             slabs = resampled_slabs(array, last.size, last.scale)
         else:
             slabs = iterate_slabs(transform.forward(image.array))
-        limits = clip_limits(image.array, self._preset.intensity)
-        return intensity_statistics((slab for _, slab in slabs), limits)
+        scaling = intensity_range(image.array, self._preset.intensity)
+        return intensity_statistics((slab for _, slab in slabs), scaling)
 
     def _normalize(
         self, array: Array, padding: CropPad, statistics: IntensityStatistics | None

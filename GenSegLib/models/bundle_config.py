@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.normalization import CROP_MARGIN, CT_LOWEST, DARK_FRACTION, PERCENTILES
+from ..data.normalization import CROP_MARGIN, CT_LOWEST, DARK_FRACTION, MEDIANS, PERCENTILES
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -198,11 +198,16 @@ def _multiples(preset: Preset) -> int | list[int]:
     return [preset.multiple, preset.multiple, 1]
 
 
+_FOREGROUND = (
+    f"lambda image: image > image.min() + {DARK_FRACTION}"
+    " * (np.percentile(image, 99) - float(image.min()))"
+)
+
+
 def _foreground(preset: Preset) -> str:
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
-    spread = "(np.percentile(image, 99) - float(image.min()))"
-    return f"$lambda image: image > image.min() + {DARK_FRACTION} * {spread}"
+    return f"${_FOREGROUND}"
 
 
 def _normalization(preset: Preset) -> list[Config]:
@@ -213,9 +218,20 @@ def _normalization(preset: Preset) -> list[Config]:
     scale = _on("image", "NormalizeIntensityd", channel_wise=True)
     if preset.intensity.kind == "zscore":
         return [scale]
-    percentiles = f"*np.percentile(image, {list(PERCENTILES)}).tolist()"
-    clip = f"image.clip({low}, {high}) if image.min() <= {CT_LOWEST} else image.clip({percentiles})"
-    return [_on("image", "Lambdad", func=f"$lambda image: {clip}"), scale]
+    others = _scaled_to_percentiles(preset.intensity.median)
+    scaled = f"image.clip({low}, {high}) if image.min() <= {CT_LOWEST} else ({others})(image)"
+    return [_on("image", "Lambdad", func=f"$lambda image: {scaled}"), scale]
+
+
+def _scaled_to_percentiles(median: float) -> str:
+    """Return a function of images that computes what `intensity_range` and its `apply` do."""
+    low = f"np.percentile(image, {PERCENTILES[0]})"
+    high = f"np.percentile(image[body], {PERCENTILES[1]})"
+    span = f"max(1e-9, float({high} - {low}))"
+    unit = f"((image - float({low})) / {span}).clip(0, 1)"
+    power = f"np.log({median}) / np.log(np.clip(float(unit[body].median()), *{MEDIANS}))"
+    bent = f"(lambda unit: unit ** ({power}))({unit})" if median else unit
+    return f"lambda image: (lambda body: {bent})(({_FOREGROUND})(image))"
 
 
 def _postprocessing(preset: Preset, label_values: Sequence[int]) -> list[Config]:

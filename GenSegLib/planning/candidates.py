@@ -13,7 +13,7 @@ import numpy as np
 
 from ..augmentation_settings import Augmentation
 from ..images.geometry import world_axis
-from ..presets import SOFT_TISSUE_HU, Intensity, Preset
+from ..presets import SOFT_TISSUE_HU, Preset
 from .fingerprint import Fingerprint
 from .networks import plan_network
 
@@ -325,7 +325,7 @@ def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     high = min(_HU_RANGE[1], max(low + _LEAST_WINDOW, 10.0 * round((high + margin) / 10)))
     if kind == "robust":  # the body's outline and its fat remain visible
         low, high = min(low, SOFT_TISSUE_HU[0]), max(high, SOFT_TISSUE_HU[1])
-    return replace(preset, intensity=Intensity(kind, low, high))
+    return replace(preset, intensity=replace(preset.intensity, low=low, high=high))
 
 
 def format_spacing(spacing: Sequence[float], unit: str = "mm") -> str:

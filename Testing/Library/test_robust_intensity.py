@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from GenSegLib.config import TrainConfig, with_target_scanner
-from GenSegLib.data.normalization import clip_limits
+from GenSegLib.data.normalization import intensity_range
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.images.volume import Volume
 from GenSegLib.presets import Preset, load_preset
@@ -37,6 +39,23 @@ def test_images_of_any_modality_keep_their_contrasts(
     assert 0.2 < contrast < 2  # although one voxel is very bright
 
 
+def test_organs_darker_than_fluid_are_as_bright_as_in_ct() -> None:
+    image = body(0, 100, 100)
+    image.array[:, 8:24, 8:24, 22:24] = 1000  # fluid
+    preset = replace(any_scanner("generic-mri"), crop_foreground=False)
+    result = Preprocessor(preset).apply(image).image[0]
+    organ, fluid, air = (float(result[place]) for place in ((8, 12, 12), (16, 12, 22), (0, 0, 0)))
+    assert (organ - air) / (fluid - air) == pytest.approx(preset.intensity.median, abs=0.1)
+
+
+def test_models_of_presets_without_a_median_keep_their_intensities() -> None:
+    preset = any_scanner("generic-mri")
+    old = replace(preset, intensity=replace(preset.intensity, median=0.0))
+    scaling = intensity_range(body(0, 100, 900).array, old.intensity)
+    assert scaling is not None
+    assert np.all(scaling.gamma == 1)
+
+
 def test_statistics_of_a_cropped_image_are_those_of_the_whole_one() -> None:
     preprocessor, image = Preprocessor(any_scanner("generic-ct")), body(-1000, 40, 3000)
     statistics = preprocessor.statistics(image)
@@ -52,7 +71,7 @@ def test_a_constant_image_becomes_zero() -> None:
 
 def test_presets_for_the_same_scanner_do_not_clip_to_percentiles() -> None:
     for name in ("generic-ct", "generic-mri"):
-        assert clip_limits(np.zeros((1, 4, 4, 4)), load_preset(name).intensity) is None
+        assert intensity_range(np.zeros((1, 4, 4, 4)), load_preset(name).intensity) is None
 
 
 def test_colors_stay_as_they_are() -> None:
