@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 import vtk
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.Panel import Panel
 from GenSegSlicerLib.SampleData import registerSampleData
 from GenSegSlicerLib.SelfTest import GenSegSlicerTest
 from slicer.i18n import tr as _
@@ -46,14 +47,12 @@ class GenSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: GenSegSlicerLogic | None = None
-        self.panel: Any = None
+        self.panel: Panel | None = None
         self._isReloading = False
 
     def setup(self) -> None:
         """Create the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from GenSegSlicerLib.Panel import Panel
-
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/GenSegSlicer.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)

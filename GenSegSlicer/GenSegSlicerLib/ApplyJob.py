@@ -11,9 +11,9 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation
 from GenSegSlicerLib.Channels import furtherChannels, imageTitle, totalChannels
-from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import (

@@ -132,7 +132,7 @@ class ApplySection(Section[ApplyJob]):
         if self.models.metadata is None:
             return self.models.problem
         if self.parameters.inputVolume is None:
-            return _("Select a volume to segment")
+            return _("Select a volume to segment.")
         return self._unsuitable
 
     def _furtherVolumes(self) -> list[Any]:

@@ -206,11 +206,17 @@ def _isImportable(name: str) -> bool:
 
 
 def _versionOf(name: str) -> str:
-    """The installed version, "" if unknown."""
+    """The installed version, "" if unknown.
+
+    `metadata.version` would parse the whole description, each time the panel is opened.
+    """
     try:
-        return metadata.version(name) or ""
+        found = metadata.distribution(name)
     except metadata.PackageNotFoundError:
         return ""
+    header = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    version = re.search(r"^Version:\s*(\S+)", header, re.MULTILINE)
+    return version.group(1) if version else ""
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -11,12 +11,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.steps import Steps
 
 ACTIVE = ("preparing", "running", "stopping")
 _POLL_S = 0.01
-
-Steps = Generator[float, None, None]
-"""Work in small steps; yields the completed fraction after each."""
 
 
 class Observers:
@@ -104,8 +102,8 @@ class IdleTask:
     The task is canceled when the application quits.
 
     Args:
-        steps: does a small part of the work per step and yields the completed fraction.
-        onStep: called with that fraction.
+        steps: does a small part of the work per step.
+        onStep: called with the completed fraction whenever it is known.
         onFinished: called once at the end, with "" or a one-line error message.
     """
 
@@ -133,12 +131,17 @@ class IdleTask:
             self._finish("")
         except GenSegError as error:
             self._finish(str(error))
+        except OSError as error:  # a drive that is away, for example
+            text = _("{path}: {reason}; check the drive and the permissions, then try again")
+            reason = error.strerror or str(error)
+            self._finish(text.format(path=error.filename or _("A file"), reason=reason))
         except Exception as error:
             text = _("This is a bug in GenSeg; please report it ({error})")
             self._finish(text.format(error=repr(error)))
             raise
         else:
-            self._onStep(fraction)
+            if fraction is not None:
+                self._onStep(fraction)
 
     def _finish(self, error: str) -> None:
         self._stopTimer()

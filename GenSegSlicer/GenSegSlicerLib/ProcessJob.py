@@ -12,7 +12,8 @@ from typing import Any
 import slicer
 
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib.Job import IdleTask, Job, Steps
+from GenSegLib.steps import Steps
+from GenSegSlicerLib.Job import IdleTask, Job
 from GenSegSlicerLib.LibraryProcess import LibraryProcess
 
 _INPUTS_WRITTEN, _COMPUTED = 0.1, 0.9  # fractions of the job after its first two parts

@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.errors import GenSegError
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
-from GenSegSlicerLib.Job import Steps
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.VolumeFiles import requireUsableVolume, writeVolume
 

@@ -13,6 +13,7 @@ from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ReviewFeedback import ReviewFeedback, ReviewItem
 from GenSegSlicerLib.ReviewViews import ReviewViews
+from GenSegSlicerLib.RunHistory import runTitle
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
 
@@ -163,10 +164,10 @@ class ReviewSection(Section[Job]):
             self.source.hint(_("Select a run in Training. Previews appear after each round."))
         elif not self._items:
             text = _("{run} has no previews yet. They appear after each round.")
-            self.source.hint(text.format(run=run.name))
+            self.source.hint(text.format(run=runTitle(run)))
         else:
             text = _("{run}: real on the left, generated or predicted on the right.")
-            self.source.hint(text.format(run=run.name))
+            self.source.hint(text.format(run=runTitle(run)))
 
     def _describe(self, item: ReviewItem | None) -> None:
         """Show the origin of the item, and enable the buttons that apply to it."""

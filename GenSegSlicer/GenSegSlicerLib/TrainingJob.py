@@ -13,8 +13,9 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder, State
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.EventReader import EventFile
-from GenSegSlicerLib.Job import IdleTask, Job, Observers, Steps
+from GenSegSlicerLib.Job import IdleTask, Job, Observers
 from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.RunOutcome import recordOutcome
 from GenSegSlicerLib.TrainingProcess import TrainingProcess

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import MAX_CHANNELS
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Arguments import requireVolume
 from GenSegSlicerLib.Channels import channelCount, furtherChannels, withoutTransparency
 from GenSegSlicerLib.DicomFiles import isReadByLibrary, readByLibrary
@@ -115,11 +116,18 @@ def requireFiniteVoxels(
     Raises:
         GenSegError: there are NaN or infinite voxels.
     """
-    voxels = voxelsOf(volumeNode.GetImageData())
-    if voxels.dtype.kind == "f" and not all(np.isfinite(part).all() for part in voxels):
-        text = _("{name} contains NaN or infinite voxels; correct or leave out the volume")
-        raise GenSegError(text.format(name=volumeNode.GetName()))
+    finish(finiteSteps(volumeNode))
     return volumeNode
+
+
+def finiteSteps(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Steps[None]:
+    """Check slice by slice what `requireFiniteVoxels` checks."""
+    voxels = voxelsOf(volumeNode.GetImageData())
+    for part in voxels if voxels.dtype.kind == "f" else ():
+        if not np.isfinite(part).all():
+            text = _("{name} contains NaN or infinite voxels; correct or leave out the volume")
+            raise GenSegError(text.format(name=volumeNode.GetName()))
+        yield None
 
 
 def readVolume(

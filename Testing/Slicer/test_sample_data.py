@@ -74,6 +74,11 @@ def source(logic: type[SampleDataLogic], name: str) -> SimpleNamespace:
     return found
 
 
+def volume_in_red_view(scene: Any) -> Any:
+    composite = scene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    return scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+
+
 def names_of(scene: Any, class_name: str) -> list[str]:
     nodes = scene.GetNodesByClass(class_name)
     return sorted(nodes.GetItemAsObject(k).GetName() for k in range(nodes.GetNumberOfItems()))
@@ -118,6 +123,7 @@ def test_phantoms_are_generated_in_another_process_and_loaded_as_pairs(
     assert status[1].startswith("Loaded 2 segmented volumes from ")
     assert len(names_of(scene, "vtkMRMLSegmentationNode")) == 2
     assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
+    assert volume_in_red_view(scene) is scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
     scene.Clear(0)
     dataset.customDownloader(dataset)
     assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
