@@ -3,83 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from grids import make_affine
-from tiny_models import save_threshold_model
+from made_up_plans import (
+    ATRIUM,
+    CINE,
+    CT_CHEST,
+    GB,
+    HIPPOCAMPUS,
+    MR,
+    TWENTY_MINUTES,
+    machine,
+    made_up,
+    plan_for,
+    same_cases,
+)
 
-from GenSegLib.cases import Case, CaseSet
-from GenSegLib.cli import main
-from GenSegLib.commands import training_plan
-from GenSegLib.commands.training_cases import PreparedCases
 from GenSegLib.config import SEGMENTERS, TrainConfig
-from GenSegLib.data.case_fingerprint import CaseFingerprint, Structure, fingerprint_case
-from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.data.case_fingerprint import fingerprint_case
+from GenSegLib.data.image_io import Volume
 from GenSegLib.networks import build_segmenter
 from GenSegLib.networks.segmenters import check_patch_size
-from GenSegLib.planning import timing
-from GenSegLib.planning.candidates import CPU, Candidate, list_candidates
+from GenSegLib.planning.candidates import CPU, list_candidates
 from GenSegLib.planning.fingerprint import Fingerprint, summarize_cases
-from GenSegLib.planning.plan import Limits, Plan, format_table, make_plan
-from GenSegLib.prediction.predict import predict_files
-from GenSegLib.presets import EFFORTS, load_preset
-from GenSegLib.runs import RunFolder
+from GenSegLib.planning.plan import Limits, format_table, make_plan
 from GenSegLib.training.builders import network_arguments, require_compatible_patch_size
-
-MR, CT = load_preset("generic-mri"), load_preset("generic-ct")
-GB = 2**30
-TWENTY_MINUTES = 1200.0
-COST_OF_128 = 8 * 128 * 128 * 16**1.3  # slices of 128 x 128, batches of 8, width 16
-
-
-def made_up(
-    shape: Sequence[int],
-    spacing: Sequence[float],
-    structures: dict[int, tuple[float, float]] | None = None,
-    lowest: float = 0.0,
-) -> CaseFingerprint:
-    """A case whose body fills the image.
-
-    Args:
-        structures: volume in ml and thickness in mm by label value; an organ of 100 ml by default.
-    """
-    found = {}
-    for value, (volume, thickness) in (structures or {1: (100.0, 30.0)}).items():
-        faces = 1000 * volume / thickness
-        found[value] = Structure(volume, (thickness,) * 3, (faces,) * 3, (5, 5, 5))
-    x, y, z = (round(n * s, 4) for n, s in zip(shape, spacing))
-    foreground = np.linspace(lowest, lowest + 200, 50, dtype=np.float32)[None]
-    a, b, c = shape
-    dx, dy, dz = spacing
-    return CaseFingerprint((a, b, c), (dx, dy, dz), 1, (x, y, z), found, foreground, lowest)
-
-
-def same_cases(*arguments: Any, **options: Any) -> Fingerprint:
-    return summarize_cases([made_up(*arguments, **options)] * 6)
-
-
-CINE = same_cases((216, 256, 10), (1.5, 1.5, 10.0), {1: (130, 12), 2: (110, 7), 3: (120, 20)})
-ATRIUM = same_cases((190, 143, 88), (0.625, 0.625, 0.625), {1: (60, 14)})
-CT_CHEST = same_cases((512, 512, 300), (0.8, 0.8, 1.0), {1: (1500, 40)}, lowest=-1000.0)
-HIPPOCAMPUS = same_cases((37, 50, 37), (1.0, 1.0, 1.0), {1: (1.5, 8), 2: (1.5, 8)})
-
-
-def machine(seconds_of_128: float) -> Callable[[Candidate], float]:
-    """A machine on which a step on slices of 128 x 128 takes this long."""
-    return lambda candidate: seconds_of_128 * candidate.cost / COST_OF_128
-
-
-def plan_for(fingerprint: Fingerprint, seconds: float = 0.2, **limits: Any) -> Plan:
-    settings: dict[str, Any] = {"budget_s": TWENTY_MINUTES, "memory": 8 * GB} | limits
-    preset = CT if fingerprint.is_ct else MR
-    return make_plan(fingerprint, preset, Limits(**settings), machine(seconds))
-
 
 # the fingerprint
 
@@ -339,163 +291,6 @@ def test_a_plan_fits_into_memory() -> None:
 def test_structures_of_a_few_voxels_are_mentioned() -> None:
     tiny = same_cases((512, 512, 600), (0.7, 0.7, 0.6), {1: (100, 20), 2: (0.0015, 1.0)})
     assert any(note.startswith("label 2 has about") for note in plan_for(tiny).notes)
-
-
-# settings of the user
-
-
-@pytest.fixture
-def fast_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which every step takes 0.1 s."""
-    monkeypatch.setattr(timing, "measure_step", lambda *_: 0.1)
-
-
-def prepared(preset: Any = MR) -> PreparedCases:
-    case = Case("a", Path("a.nii"), Path("b.nii"))
-    return PreparedCases(CaseSet((case,), {1: "Part"}, "MR"), preset, CINE)
-
-
-@pytest.mark.usefixtures("fast_machine")
-def test_settings_of_the_user_take_precedence() -> None:
-    changes = {"time_budget_s": 60.0, "segmenter": "unet", "batch_size": 3}
-    config, preset, plan = training_plan.plan_training(prepared(), None, changes)
-    assert plan is not None
-    assert plan.budget_s == config.time_budget_s == 60
-    assert (config.segmenter, preset.segmenter, config.batch_size) == ("unet", "unet", 3)
-    assert preset.network == {}
-
-
-@pytest.mark.usefixtures("fast_machine")
-def test_steps_of_the_user_are_taken_without_a_time_budget() -> None:
-    config, _, _ = training_plan.plan_training(prepared(), None, {"final_steps": 7})
-    assert (config.warmup_steps, config.joint_steps, config.final_steps) == (0, 0, 7)
-    assert config.time_budget_s is None
-
-
-@pytest.mark.usefixtures("fast_machine")
-@pytest.mark.parametrize(("effort", "minutes"), [("quick", 5), (None, 20), ("thorough", 60)])
-def test_the_effort_is_a_time(effort: str | None, minutes: int) -> None:
-    config, _, _ = training_plan.plan_training(prepared(), effort, {"device": "cpu"})
-    assert config.time_budget_s == 60 * minutes
-
-
-@pytest.mark.usefixtures("fast_machine")
-def test_the_steps_of_a_fixed_preset_follow_the_time() -> None:
-    fixed = load_preset("hippocampus-mri")
-    config, preset, plan = training_plan.plan_training(prepared(fixed), None, {"device": "cpu"})
-    assert (preset, plan) == (fixed, None)
-    assert config.time_budget_s == TWENTY_MINUTES
-    assert config.final_steps / config.joint_steps == pytest.approx(6, rel=0.01)
-    short, _, _ = training_plan.plan_training(prepared(fixed), None, {"time_budget_s": 30.0})
-    assert short.generator == "none", "too few steps for a generator to learn"
-
-
-def test_seconds_of_a_step_are_measured_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    preset = replace(MR, spacing=(1.0,) * 3, patch_size=(16, 16, 16))
-    seconds = timing.measure_step(preset, TrainConfig(device="cpu"), 2, 1)
-    assert seconds > 0
-    assert timing.measure_step(preset, TrainConfig(device="cpu"), 2, 1) == seconds
-    timing.cache_file().write_text("{damaged")
-    assert timing.measure_step(preset, TrainConfig(device="cpu"), 2, 1) > 0
-
-
-# in practice
-
-
-@pytest.mark.parametrize(
-    ("axes", "thick"), [("RAS", 2), ("SPL", 0), ("AIR", 1), ("LSP", 2), ("SAR", 2)]
-)
-def test_slices_across_any_axis_return_to_their_place(
-    tmp_path: Path, axes: str, thick: int
-) -> None:
-    """A model that segments slices across the thick axis: what is bright, wherever it is."""
-    spacing = [1.0, 1.0, 1.0]
-    spacing[thick] = 5.0
-    affine = make_affine(axes, tuple(spacing))
-    shape = [40, 36, 32]
-    shape[thick] = 6
-    label = np.zeros(shape, np.int16)
-    label[tuple(slice(1, size // 2) for size in shape)] = 1
-    image = Volume((200.0 * label - 100).astype(np.float32)[None], affine)
-    fingerprint = summarize_cases([fingerprint_case(image, Volume(label[None], affine))])
-    preset = plan_for(fingerprint).preset
-    assert preset.spatial_dims == 2
-    assert (
-        preset.orientation[-1] in {"RAS": "S", "SPL": "S", "AIR": "S", "LSP": "A", "SAR": "R"}[axes]
-    )
-    save_threshold_model(
-        tmp_path / "model", replace(preset, labels={1: "Bright"}, modality="CT", network={})
-    )
-    write_image(tmp_path / "image.nii.gz", image)
-    (file,) = predict_files(tmp_path / "model", [tmp_path / "image.nii.gz"], tmp_path / "out")
-    np.testing.assert_array_equal(read_label(file).array[0], label)
-
-
-@pytest.fixture
-def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three cases of thick slices with a bright box; measured seconds are cached beside them."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    random, affine = np.random.default_rng(0), make_affine("RAS", (1.0, 1.0, 6.0))
-    for name in ("a", "b", "c"):
-        label = np.zeros((1, 40, 40, 4), np.int16)
-        x, y = random.integers(4, 12, 2)
-        label[0, x : x + 20, y : y + 20, 1:3] = 1
-        image = (label + 1 + random.normal(0, 0.1, label.shape)).astype(np.float32)
-        write_image(tmp_path / "images" / f"{name}.nii.gz", Volume(image, affine))
-        write_label(tmp_path / "labels" / f"{name}.nii.gz", Volume(label, affine), {1: "Part"})
-    return tmp_path
-
-
-def test_a_training_without_preset_is_planned_and_keeps_its_time(
-    boxes: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = boxes / "run"
-    assert main(["train", str(boxes), "--out", str(run), "--time-budget", "8s"]) == 0
-    printed = capsys.readouterr().err
-    assert "the images look like MR" in printed
-    assert "Plan: 2-D slices of 48 x 48 at 1 mm" in printed
-    folder = RunFolder.open(run)
-    assert folder.plan is not None
-    assert folder.plan["summary"] in printed
-    assert folder.preset.spatial_dims == 2
-    assert main(["predict", str(run), str(boxes / "images"), "--out", str(boxes / "p")]) == 0
-
-
-def test_a_plan_is_shown_without_training(boxes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(boxes), "--time-budget", "5m"]) == 0
-    assert "Plan: 2-D slices of 48 x 48 at 1 mm" in capsys.readouterr().out
-    assert main(["plan", str(boxes), "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
-    assert plan["budget_s"] == TWENTY_MINUTES
-    assert sum(row["chosen"] for row in plan["rows"]) == 1
-    assert main(["plan", str(boxes), "--preset", "hippocampus-mri"]) == 0
-    assert "its author has fixed spacing and patch size" in capsys.readouterr().out
-
-
-def test_a_run_of_the_panel_is_planned_when_its_training_begins(boxes: Path) -> None:
-    """The panel creates runs without PyTorch, so that it cannot measure the machine."""
-    cases = replace(read_cases(boxes).with_validation(0.3, 0), labels={1: "Part"})
-    steps = {"warmup_steps": 0, "joint_steps": 1, "final_steps": 1}
-    config = TrainConfig.for_preset(MR, "quick", batch_size=3, **steps)
-    run = RunFolder.create(boxes / "run", config, MR, cases)
-    assert main(["train", str(run.path)]) == 0
-    trained = RunFolder.open(run.path)
-    assert trained.plan is not None
-    assert trained.preset.spacing is not None
-    assert trained.config == replace(config, generator="none", time_budget_s=None)
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-def test_effort_and_changes_of_a_panels_run_are_found(effort: str) -> None:
-    changes = {"seed": 3, "time_budget_s": 90.0, "generator": "none"}
-    config = TrainConfig.for_preset(MR, effort, **changes)
-    assert training_plan.settings_of(config, MR) == (effort, changes)
-    assert training_plan.settings_of(replace(config, joint_steps=7), MR)[0] is None
 
 
 def test_the_check_of_the_cases_counts_as_time() -> None:
