@@ -28,11 +28,7 @@ from GenSegSlicerLib.CurvesView import CurvesView
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
-from GenSegSlicerLib.PartialAnnotation import (
-    ONLY_SLICES_ATTRIBUTE,
-    onlySlicesOf,
-    planeChoices,
-)
+from GenSegSlicerLib.PartialAnnotationView import PartialAnnotationView
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentEditorView import SegmentEditorView
@@ -75,7 +71,12 @@ class AnnotateSection(Section[Job]):
         ):
             button.connect("clicked(bool)", lambda checked, action=action: self._do(action))
         ui.draftChartButton.connect("clicked(bool)", self.showCurve)
-        self._listPlanes()
+        self._partial = PartialAnnotationView(
+            ui.annotatePartialSection,
+            ui.annotateDrawnSelector,
+            ui.annotateClassesTable,
+            self.onNodesChanged,
+        )
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Set the parameter node."""
@@ -239,28 +240,15 @@ class AnnotateSection(Section[Job]):
             button.enabled = not reason
             button.toolTip = reason or toolTip
         ui.draftChartButton.enabled = bool(self._records)
-        self._showPlane()
+        self._showPartialAnnotation()
 
-    def _listPlanes(self) -> None:
-        box = self.ui.drawnSlicesSelector
-        for index, (plane, text, toolTip) in enumerate(planeChoices()):
-            box.addItem(text, plane)
-            box.setItemData(index, toolTip, qt.Qt.ToolTipRole)
-        box.connect("currentIndexChanged(int)", self._onPlaneChosen)
-
-    def _showPlane(self) -> None:
-        """Show of which plane only some slices of the open case are drawn."""
-        box, current = self.ui.drawnSlicesSelector, self.loop.current
-        box.setVisible(current is not None)
-        if current is not None:
-            wasBlocked = box.blockSignals(True)
-            box.setCurrentIndex(box.findData(onlySlicesOf(current.case.segmentationNode)))
-            box.blockSignals(wasBlocked)
-
-    def _onPlaneChosen(self, index: int) -> None:
-        if self.loop.current is not None:
-            node = self.loop.current.case.segmentationNode
-            node.SetAttribute(ONLY_SLICES_ATTRIBUTE, self.ui.drawnSlicesSelector.itemData(index))
+    def _showPartialAnnotation(self) -> None:
+        """Show which voxels and classes of the open case are annotated."""
+        if self.loop.current is None:
+            self._partial.show([], [])
+            return
+        node = self.loop.current.case.segmentationNode
+        self._partial.show([node], self.loop.workspace.knownClasses(node))
 
     def _onLoopChanged(self, loop: AnnotationLogic) -> None:
         kind, text = loop.message

@@ -9,8 +9,9 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.annotation.records import AnnotationRecord
+from GenSegLib.case_annotation import COMPLETE
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
-from GenSegSlicerLib.PartialAnnotation import onlySlicesOf
+from GenSegSlicerLib.PartialAnnotation import annotationOf, annotationText
 from GenSegSlicerLib.TableWidgets import fitHeight
 
 VOLUME, STATE, STRUCTURES, DICE, MINUTES = range(5)
@@ -92,12 +93,12 @@ def stateText(state: CaseState) -> str:
 
 
 def _structuresText(case: AnnotationCase) -> str:
-    """Names of the structures, and of which plane only some slices are drawn."""
-    text, plane = ", ".join(case.structures), ""
+    """Names of the structures, and what is not annotated or absent."""
+    text, annotation = ", ".join(case.structures), COMPLETE
     if case.segmentationNode is not None:
-        plane = onlySlicesOf(case.segmentationNode)
+        annotation = annotationOf(case.segmentationNode)
     elif case.entry is not None:
-        plane = case.entry.only_slices
-    if not plane:
+        annotation = case.entry.annotation
+    if annotation == COMPLETE:
         return text
-    return _("{structures} (some {plane} slices)").format(structures=text, plane=plane)
+    return f"{text} ({annotationText(annotation)})".lstrip()

@@ -14,9 +14,10 @@ from GenSegLib.annotation.folder import CaseEntry, CaseState
 from GenSegLib.images.file_names import distinct_stems, valid_file_name
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
+from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
 from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
 from GenSegSlicerLib.Segments import isSegmentation, isSurface, segmentsOf, voxelsOf
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, TrainingVolume
 from GenSegSlicerLib.VolumeFiles import DERIVED_ATTRIBUTE
 
 CASE_ATTRIBUTE = "GenSeg.Case"
@@ -83,7 +84,8 @@ def collectCases(
 
 
 def _isCase(node: slicer.vtkMRMLNode) -> bool:
-    return node.GetAttribute(DERIVED_ATTRIBUTE) is None and node.GetImageData() is not None
+    hasVoxels = node.GetImageData() is not None or TrainingVolume(node).file is not None
+    return node.GetAttribute(DERIVED_ATTRIBUTE) is None and hasVoxels
 
 
 def _segmentationsByVolume(
@@ -155,7 +157,9 @@ def caseName(
 
 
 def _isSame(volumeNode: slicer.vtkMRMLScalarVolumeNode, entry: CaseEntry | None) -> bool:
-    return entry is None or not entry.content or entry.content == contentOf(volumeNode)
+    if entry is None or not entry.content or volumeNode.GetImageData() is None:
+        return True
+    return entry.content == contentOf(volumeNode)
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
@@ -204,6 +208,13 @@ def structuresOf(node: slicer.vtkMRMLNode) -> list[str]:
     return list(_structures[key][1])
 
 
+def annotationVersion(node: slicer.vtkMRMLNode) -> tuple[object, ...]:
+    """Return a value that changes whenever a segmentation or what is said about it does."""
+    said = (node.GetAttribute(name) for name in (DRAWN_ATTRIBUTE, CLASSES_ATTRIBUTE))
+    times = (node.GetAttribute(FILE_ATTRIBUTE),) if _isReleased(node) else modifiedTime(node)
+    return (*times, *said)
+
+
 def modifiedTime(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
     """Return a value that changes whenever voxels or segments of a segmentation do."""
     if not isSegmentation(node):
@@ -217,6 +228,12 @@ def modifiedTime(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
 
 
 def _findStructures(node: slicer.vtkMRMLNode) -> list[str]:
-    if isSegmentation(node) and not isSurface(node):
+    if isSegmentation(node) and not isSurface(node) and not _isReleased(node):
         return [segment.name for segment in segmentsOf(node) if hasVoxels(node, segment)]
     return [segment.name for segment in segmentsOf(node)]
+
+
+def _isReleased(node: slicer.vtkMRMLNode) -> bool:
+    """Whether the voxels of a picture's segmentation are in its file alone, see `FilePairs`."""
+    isOfFile = isSegmentation(node) and node.GetAttribute(FILE_ATTRIBUTE) is not None
+    return isOfFile and not any(hasVoxels(node, segment) for segment in segmentsOf(node))

@@ -11,8 +11,11 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
 from GenSegLib.annotation.records import draft_dice
-from GenSegLib.files import remove, write_json
+from GenSegLib.case_annotation import Annotation, ClassState
+from GenSegLib.files import read_json, remove, write_json
+from GenSegLib.label_maps import IGNORE, parse_labels
 from GenSegLib.presets import Preset
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, requireConsistent
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
     CONTENT_ATTRIBUTE,
@@ -25,9 +28,9 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.LabelImages import rasterizeSegments
-from GenSegSlicerLib.PartialAnnotation import annotatedVoxels, onlySlicesOf
+from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.Persons import channelFiles
-from GenSegSlicerLib.SegmentationFiles import writeLabel
+from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabel
 from GenSegSlicerLib.SegmentationStates import setState
 from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses
 from GenSegSlicerLib.SegmentNodes import (
@@ -37,7 +40,7 @@ from GenSegSlicerLib.SegmentNodes import (
     resetToVolume,
 )
 from GenSegSlicerLib.Segments import segmentsOf, voxelsOf
-from GenSegSlicerLib.TrainingPair import PERSON_ATTRIBUTE, TrainingPair
+from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, PERSON_ATTRIBUTE, TrainingPair
 from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume, writeChannels
 
 
@@ -80,12 +83,15 @@ def writeChecked(
         includes: names of the classes within a class.
 
     Raises:
-        GenSegError: the volume cannot be used, or the folder cannot be written; the case keeps its
-            former state.
+        GenSegError: the volume cannot be used, a class is said to be absent and is drawn, or the
+            folder cannot be written; the case keeps its former state.
     """
     folder.lock()
     node = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
     labels = folder.class_names((name for name in classMap.values() if name), preset.labels)
+    annotation = annotationOf(case.segmentationNode)
+    chosen = chooseSegments(case.segmentationNode, classMap, labels)
+    requireConsistent(case.segmentationNode, node, chosen, labels)
     content, path = contentOf(node), folder.file("labels", case.name)
     images = [folder.relative(image) for image in _writeImages(folder, case, content)]
     writeLabel(case.segmentationNode, node, classMap, labels, path, True, includes)
@@ -98,7 +104,9 @@ def writeChecked(
         _toJson({value: name for value, name in labels.items() if name in present}),
         content,
         node.GetAttribute(PERSON_ATTRIBUTE) or "",
-        only_slices=onlySlicesOf(case.segmentationNode),
+        only_slices=annotation.only_slices,
+        scribbles=annotation.scribbles,
+        classes={name: state.value for name, state in annotation.classes.items()},
         others=images[1:],
     )
     folder.add(entry)
@@ -110,6 +118,9 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
+    picture = node.GetAttribute(FILE_ATTRIBUTE)
+    if picture and not isMoved:
+        return [Path(picture)]
     isOfFile = case.image is not None and not isMoved
     isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
     pair = TrainingPair(node, case.segmentationNode)
@@ -149,7 +160,22 @@ def writeEdits(folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping
     labels = folder.class_names(name for name in classMap.values() if name)
     path = folder.file("edits", case.name)
     writeLabel(case.segmentationNode, case.volumeNode, classMap, labels, path, allowEmpty=True)
-    write_json(path.with_suffix(".json"), _toJson(labels))
+    annotation = annotationOf(case.segmentationNode)
+    write_json(path.with_suffix(".json"), {"labels": _toJson(labels), **annotation.to_json()})
+
+
+def loadEdits(
+    folder: AnnotationFolder, case: AnnotationCase, style: SegmentStyle
+) -> slicer.vtkMRMLSegmentationNode | None:
+    """Load a correction in progress, if there is one; raises as `loadLabel`."""
+    path = folder.file("edits", case.name)
+    if not path.is_file():
+        return None
+    values = read_json(path.with_suffix(".json"))
+    names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
+    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
+    setAnnotation(node, annotation)
+    return node
 
 
 def removeEdits(folder: AnnotationFolder, name: str) -> None:
@@ -192,7 +218,8 @@ def draftDice(
         draft: entry of the draft, None if there is none.
 
     Returns:
-        The mean over the classes of the model, None without a draft; and the Dice by class.
+        The mean over the annotated classes of the model, None without a draft; and the Dice by
+        class.
     """
     path = folder.resolve(draft.label) if draft is not None and draft.label else None
     if path is None or not path.is_file():
@@ -205,8 +232,11 @@ def draftDice(
     ]
     corrected = rasterizeSegments(case.segmentationNode, volumeNode, chosen)
     everything = list(enumerate(segmentsOf(case.segmentationNode), start=1))
-    drawn = annotatedVoxels(case.segmentationNode, volumeNode, [(s, k) for k, s in everything])
+    label = annotatedLabel(case.segmentationNode, volumeNode, [(s, k) for k, s in everything])
+    drawn, annotation = label != IGNORE, annotationOf(case.segmentationNode)
+    unknown = annotation.names_with(ClassState.NOT_ANNOTATED, draft.names.values())
+    names = {value: name for value, name in draft.names.items() if name not in unknown}
     predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
-    return draft_dice(predicted[drawn], corrected[drawn], draft.names)
+    return draft_dice(predicted[drawn], corrected[drawn], names)

@@ -19,7 +19,7 @@ from GenSegLib.annotation.folder import CaseEntry, CaseState
 from GenSegLib.annotation.records import AnnotationRecord, append_record
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib import AnnotationFiles
-from GenSegSlicerLib.AnnotationCases import AnnotationCase, modifiedTime, structuresOf
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion, structuresOf
 from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
 from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
 from GenSegSlicerLib.AnnotationTraining import classProblem
@@ -51,7 +51,7 @@ class OpenCase:
     draft: CaseEntry | None
     number: int
     timer: EditTimer
-    saved: tuple[int, ...]
+    saved: tuple[object, ...]
 
     @property
     def isInScene(self) -> bool:
@@ -203,7 +203,7 @@ class AnnotationLogic:
         current = self.current
         if current is None or not current.isInScene:
             return
-        version = modifiedTime(current.case.segmentationNode)
+        version = annotationVersion(current.case.segmentationNode)
         if version == current.saved or current.case.state is CaseState.CHECKED:
             return
         try:
@@ -285,7 +285,7 @@ class AnnotationLogic:
         draft = case.entry if case.entry is not None and case.entry.model else None
         checked = [each for each in self.workspace.cases() if each.state is CaseState.CHECKED]
         node = case.segmentationNode
-        version = modifiedTime(node)
+        version = annotationVersion(node)
         self.current = OpenCase(case, draft, len(checked) + 1, EditTimer(node), version)
         self._confirmed = ""
         self._autosave.start()

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from GenSegLib.annotation.folder import CaseState
-from GenSegSlicerLib.AnnotationCases import AnnotationCase, modifiedTime
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationFiles import writeChecked
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
 from GenSegSlicerLib.AnnotationWorkspace import TRAIN_BUTTON, TRAIN_EVERY, AnnotationWorkspace
+from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.TrainingJob import TrainingJob
+from GenSegSlicerLib.TrainingPair import TrainingPair
 
 
 class AnnotationTrainer:
@@ -46,7 +48,7 @@ class AnnotationTrainer:
         Raises:
             GenSegError: the training cannot be started; it is tried again with the next case.
         """
-        self._saved[case.name] = modifiedTime(case.segmentationNode)
+        self._saved[case.name] = annotationVersion(case.segmentationNode)
         self.newCases += 1
         self.trainIfDue()
 
@@ -103,12 +105,13 @@ class AnnotationTrainer:
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
                     includes = self._workspace.settings.includes
-                    writeChecked(folder, case, classMap, self._workspace.preset, includes)
-                    self._saved[case.name] = modifiedTime(case.segmentationNode)
+                    with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
+                        writeChecked(folder, case, classMap, self._workspace.preset, includes)
+                    self._saved[case.name] = annotationVersion(case.segmentationNode)
 
     def _isSaved(self, case: AnnotationCase) -> bool:
         """Whether the folder has this version; after a restart the files are written again."""
-        return self._saved.get(case.name) == modifiedTime(case.segmentationNode)
+        return self._saved.get(case.name) == annotationVersion(case.segmentationNode)
 
     def _isOtherTraining(self) -> bool:
         job = self._logic.trainingJob

@@ -18,7 +18,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA, ModelMetadata
 from GenSegLib.presets import Preset
 from GenSegLib.runs import RunFolder, State
-from GenSegSlicerLib.Job import Steps
+from GenSegLib.steps import Steps
 
 MIN_CASES = 2
 _FEW_CASES = 5  # generated pairs cost a little accuracy up to this number of labeled cases
@@ -65,7 +65,10 @@ class CheckedCasesWriter:
         yield 1.0
 
     def _configured(self, count: int) -> dict[str, Any]:
-        return {**self._settings, **({"generator": "none"} if count <= _FEW_CASES else {})}
+        """The settings; few cases have no generated pairs, unless other scanners need images."""
+        isForOthers = self._settings.get("target_scanner", 0) > 0
+        hasNone = count <= _FEW_CASES and not isForOthers
+        return {**self._settings, **({"generator": "none"} if hasNone else {})}
 
     def _cases(self) -> CaseSet:
         """The checked cases with their persons, and the classes with the preset's values."""

@@ -20,6 +20,7 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import newestModel
+from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -148,6 +149,12 @@ class AnnotationWorkspace:
         if metadata is not None:
             known.update(dict.fromkeys(metadata.labels.values()))
         return classMapOf(node, self.settings.classMap, list(known), self.preset)
+
+    def knownClasses(self, node: slicer.vtkMRMLNode) -> list[str]:
+        """Return the classes of a segmentation, of the checked cases, of the model and preset."""
+        metadata = self.metadata()
+        names = [*self.classMap(node).values(), *self.classes(), *self.preset.labels.values()]
+        return classNames([*names, *(metadata.labels.values() if metadata is not None else ())])
 
     def classes(self) -> list[str]:
         """Return the classes of all checked cases, in the order of their first occurrence."""

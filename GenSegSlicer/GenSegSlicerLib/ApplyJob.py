@@ -20,7 +20,7 @@ from GenSegSlicerLib.VolumeFiles import (
     loadDerivedVolume,
     requireFiniteVoxels,
     requireUsableVolume,
-    writeChannels,
+    writeChannelsSteps,
 )
 
 MODES = ("replace", "add")
@@ -87,7 +87,7 @@ class ApplyJob(ProcessJob):
     def _writeInputs(self) -> Steps:
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            matrix = writeChannels(_requireInScene(node), self._images(index))
+            matrix = yield from writeChannelsSteps(_requireInScene(node), self._images(index))
             self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:

@@ -15,10 +15,11 @@ from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.CoarseSurfaces import isLarge
 from GenSegSlicerLib.Geometry import isFlat
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
+from GenSegSlicerLib.Job import IdleTask
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentNodes import hideEarlierResults
-from GenSegSlicerLib.SliceViews import showIn3D, showOverlay, showPair
+from GenSegSlicerLib.SliceViews import showIn3DSteps, showOverlay, showPair
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TableWidgets import showTableNode
 from GenSegSlicerLib.VolumeFiles import requireUsableVolume
@@ -35,6 +36,7 @@ class ApplySection(Section[ApplyJob]):
         self.models = ModelSelector(ui, logic)
         self._checkedFit: object = None
         self._unsuitable = ""  # why the volume cannot be segmented
+        self._surfaces: IdleTask | None = None  # of results that are being shown in 3D
         mode = ChoiceBinding(ui.outputModeSelector, "outputMode")
         mode.setChoices(
             [
@@ -58,6 +60,7 @@ class ApplySection(Section[ApplyJob]):
     def onSceneClosed(self) -> None:
         """Cancel the running job, whose volume is removed from the scene."""
         self.cancel()
+        self._cancelSurfaces()
         self._setJob(None)
         self._checkedFit = None
         self.message.clear()
@@ -118,6 +121,16 @@ class ApplySection(Section[ApplyJob]):
         self.ui.modelFolderEdit.addCurrentPathToHistory()
         self._setJob(job)
         self._onJobChanged(job)
+
+    def cleanup(self) -> None:
+        """Release the results that are being shown."""
+        super().cleanup()
+        self._cancelSurfaces()
+
+    def _cancelSurfaces(self) -> None:
+        if self._surfaces is not None:
+            self._surfaces.cancel()
+            self._surfaces = None
 
     def cancel(self) -> None:
         """Cancel the segmentation."""
@@ -213,8 +226,7 @@ class ApplySection(Section[ApplyJob]):
         coarse = [node.GetName() for node in solid if isLarge(node)]
         for node in nodes:
             hideEarlierResults(node)
-        for node in solid:
-            showIn3D(node)
+        self._showIn3D(solid)
         showPair(job.segmentedNodes[0], nodes[0])
         if job.uncertaintyNodes:
             showOverlay(job.uncertaintyNodes[0])
@@ -234,6 +246,20 @@ class ApplySection(Section[ApplyJob]):
             self._showTable(nodes)
         if p.predictionNode is None:
             p.predictionNode = nodes[0]
+
+    def _showIn3D(self, nodes: Sequence[Any]) -> None:
+        """Show results in 3D one after another, since their surfaces take time."""
+        if not nodes:
+            return
+
+        def showNext(error: str) -> None:
+            self._surfaces = None
+            if error:
+                self.message.error(error)
+            else:
+                self._showIn3D(nodes[1:])
+
+        self._surfaces = IdleTask(showIn3DSteps(nodes[0]), lambda fraction: None, showNext)
 
     def _showTable(self, nodes: Sequence[Any]) -> None:
         try:

@@ -14,10 +14,12 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.label_counts import label_counts
 from GenSegLib.label_maps import format_labels
+from GenSegLib.nesting import Includes, region_values
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.Channels import setFurtherChannels
 from GenSegSlicerLib.FilePairs import makeFilePair
 from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
+from GenSegSlicerLib.PartialAnnotation import setAnnotation, specialNames
 from GenSegSlicerLib.SegmentNodes import SegmentStyle, addSegments, newSegmentation, resetToVolume
 from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -53,7 +55,7 @@ def importFolder(
     pairs = []
     try:
         for case in cases.labeled:
-            pairs.append(_load(case, style, loaded))
+            pairs.append(_load(case, style, cases.includes, loaded))
             onLoaded(len(pairs), len(cases.labeled))
             if any(node.GetScene() is None for node in loaded):
                 raise GenSegError(_("the scene was closed during loading"))
@@ -64,7 +66,9 @@ def importFolder(
     return pairs
 
 
-def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> TrainingPair:
+def _load(
+    case: Case, style: SegmentStyle, includes: Includes, loaded: list[slicer.vtkMRMLNode]
+) -> TrainingPair:
     """Load a case; its nodes are appended to `loaded` as soon as they are in the scene."""
     volumeNode = loadVolume(case.image, case.name)
     loaded.append(volumeNode)
@@ -80,11 +84,16 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     else:
         image, own = readPlacedLabel(case.label, volumeNode, grid, notes.append)
         values = label_counts(voxelsOf(image))
-        names = own or {**{value: f"Label {value}" for value in values}, **style.names}
-        addSegments(node, image, volumeNode, SegmentStyle(own) if own else style.withNames(names))
+        special = specialNames(case.annotation)
+        names = own or {**{value: f"Label {value}" for value in values}, **style.names, **special}
+        ownStyle = SegmentStyle(own) if own else style.withNames(names)
+        isPicture = is_raster_file(case.label)  # whose segments share one labelmap
+        regions = None if isPicture else region_values(includes, names)
+        addSegments(node, image, volumeNode, ownStyle, regions)
     pair = TrainingPair(volumeNode, node, "validate" if case.role is Role.VALIDATE else "train")
     pair.notes = notes
     pair.person = case.person
+    setAnnotation(node, case.annotation)
     if is_raster_file(case.image) and is_raster_file(case.label):
         makeFilePair(pair, case.image, case.label)
     return pair

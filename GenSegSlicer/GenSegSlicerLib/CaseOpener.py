@@ -10,22 +10,21 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.errors import GenSegError
-from GenSegLib.files import read_json
 from GenSegLib.images.volume import Volume
-from GenSegLib.label_maps import parse_labels
 from GenSegLib.models.folder import ModelMetadata
+from GenSegSlicerLib import FilePairs
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
     CONTENT_ATTRIBUTE,
     AnnotationCase,
     contentOf,
 )
-from GenSegSlicerLib.AnnotationFiles import loadLabel
+from GenSegSlicerLib.AnnotationFiles import loadEdits, loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
 from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.Frames import frameOf
-from GenSegSlicerLib.PartialAnnotation import ONLY_SLICES_ATTRIBUTE
+from GenSegSlicerLib.PartialAnnotation import setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import isEdited, rememberPrediction, setState
 from GenSegSlicerLib.SegmentNodes import (
@@ -35,6 +34,7 @@ from GenSegSlicerLib.SegmentNodes import (
     resetToVolume,
 )
 from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.VolumeFiles import (
     loadVolume,
     readVolume,
@@ -90,6 +90,8 @@ class CaseOpener:
         """
         if case.volumeNode is None:
             case.volumeNode = self._loadVolume(case)
+        elif case.segmentationNode is not None:
+            FilePairs.load(TrainingPair(case.volumeNode, case.segmentationNode))
         requireUsableVolume(case.volumeNode)
         case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
 
@@ -138,21 +140,18 @@ class CaseOpener:
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""
         folder, entry, volumeNode = self._workspace.folder, case.entry, case.volumeNode
-        edits = folder.file("edits", case.name)
-        if edits.is_file() and case.state is not CaseState.CHECKED:
-            names = parse_labels(read_json(edits.with_suffix(".json")))
-            node = loadLabel(volumeNode, edits, names, self._style(), CaseState.DRAFT)
-        elif entry is not None and entry.label:
+        isChecked = case.state is CaseState.CHECKED
+        node = None if isChecked else loadEdits(folder, case, self._style())
+        if node is None and entry is not None and entry.label:
             path, state = folder.resolve(entry.label), CaseState(entry.state)
             node = loadLabel(volumeNode, path, entry.names, self._style(), state)
+            setAnnotation(node, entry.annotation)
             if state is CaseState.DRAFT:
                 rememberPrediction(node)
-        else:
+        if node is None:
             return self._emptySegmentation(case)
         if entry is not None and entry.model:
             node.SetAttribute(MODEL_ATTRIBUTE, entry.model)
-        if entry is not None and entry.only_slices:
-            node.SetAttribute(ONLY_SLICES_ATTRIBUTE, entry.only_slices)
         return node
 
     def _emptySegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
@@ -16,19 +17,21 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
+from GenSegLib.label_maps import special_value
 from GenSegLib.presets import Preset
 from GenSegLib.run_lock import process_start
 from GenSegLib.runs import RunFolder
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.FilePairs import loaded
-from GenSegSlicerLib.Job import Steps
-from GenSegSlicerLib.PairChecks import OK, checkPair
-from GenSegSlicerLib.PairSetChecks import checkSet
+from GenSegSlicerLib.PairChecks import OK, checkSteps
+from GenSegSlicerLib.PairSetChecks import checkSetSteps
 from GenSegSlicerLib.Persons import casesOf, channelFiles
-from GenSegSlicerLib.SegmentationFiles import writeLabel
+from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
 from GenSegSlicerLib.SegmentClasses import classLabels
-from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames, usedPairs
+from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume, caseNames, usedPairs
+from GenSegSlicerLib.UnlabeledScans import NO_SCANS, UnlabeledScans, requireScans
 from GenSegSlicerLib.VolumeContents import VolumeContents
-from GenSegSlicerLib.VolumeFiles import writeChannels
+from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume, writeChannelsSteps
 
 _INPUTS = "inputs"
 
@@ -42,6 +45,7 @@ class CaseWriter:
         config: training configuration.
         classMap: class of each segment name, "" for none.
         includes: names of the classes within a class.
+        scans: scans without labels to learn from, too.
 
     Raises:
         GenSegError: no pair can be used for training.
@@ -54,13 +58,15 @@ class CaseWriter:
         config: TrainConfig,
         classMap: Mapping[str, str],
         includes: Mapping[str, tuple[str, ...]] | None = None,
+        scans: UnlabeledScans = NO_SCANS,
     ) -> None:
         self._pairs = usedPairs(pairs)
+        self._scans, self._volumes = scans, scans.volumes(self._pairs)
         if not any(pair.role == "train" for pair in self._pairs):
             raise GenSegError(
                 _("No pair has the role Train; set the role of at least one pair to Train")
             )
-        self._names = caseNames(self._pairs)
+        self._names = caseNames([*self._pairs, *self._volumes])
         self._preset, self._config, self._classMap = preset, config, dict(classMap)
         self._labels = classLabels(classMap, preset)
         self._includes = dict(includes or {})
@@ -79,57 +85,92 @@ class CaseWriter:
         with atomic_folder(folder) as target:
             for index, pair in enumerate(self._pairs):
                 yield 0.5 * index / len(self._pairs)
-                self._check(pair)
-            cases, preset = self._prepare(target / _INPUTS)
+                yield from self._check(pair)
+            cases, preset = yield from self._prepare(target / _INPUTS)
             RunFolder.create(target, self._config, preset, cases)
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
                 yield 0.5 + 0.5 * index / len(self._pairs)
-                _requireInScene(pair)
-                with loaded(pair):
-                    images = channelFiles(target / _INPUTS / "images", name, pair)
-                    writeChannels(pair.volumeNode, images)
-                    yield 0.5 + 0.5 * (index + 0.5) / len(self._pairs)
-                    _requireInScene(pair)
-                    self._writeLabel(pair, target / _INPUTS / "labels" / f"{name}.nrrd")
+                if pair.isFromFiles:  # others may release its voxels between steps
+                    finish(self._writePair(name, pair, target / _INPUTS))
+                else:
+                    yield from self._writePair(name, pair, target / _INPUTS)
+            for name, volume in zip(self._names[len(self._pairs) :], self._volumes):
+                yield 1.0
+                yield from self._writeScan(name, volume, target / _INPUTS / "images")
 
-    def _check(self, pair: TrainingPair) -> None:
-        _requireInScene(pair)
-        status = checkPair(pair, self._classMap, self._pairs)
+    def _check(self, pair: TrainingPair) -> Steps[None]:
+        _requireInScene(pair.volumeNode, pair.segmentationNode)
+        status = yield from checkSteps(pair, self._classMap, self._pairs)
         if status != OK:
             raise GenSegError(status)
 
-    def _writeLabel(self, pair: TrainingPair, path: Path) -> None:
+    def _writePair(self, name: str, pair: TrainingPair, folder: Path) -> Steps[None]:
         nodes = pair.segmentationNode, pair.volumeNode
-        labels = self._classMap, self._labels
-        writeLabel(*nodes, *labels, path, pair.isEmpty, self._includes)
+        _requireInScene(*nodes)
+        with loaded(pair):
+            images = channelFiles(folder / "images", name, pair)
+            yield from writeChannelsSteps(pair.volumeNode, images)
+            _requireInScene(*nodes)
+            labels, path = (self._classMap, self._labels), folder / "labels" / f"{name}.nrrd"
+            yield from writeLabelSteps(*nodes, *labels, path, pair.isEmpty, self._includes)
 
-    def _prepare(self, folder: Path) -> tuple[CaseSet, Preset]:
+    def _writeScan(self, name: str, volume: TrainingVolume, folder: Path) -> Steps[None]:
+        """Write a scan without a label, unless the training reads its file."""
+        node = volume.volumeNode
+        _requireInScene(node)
+        if volume.file is None:
+            yield from finiteSteps(requireUsableVolume(node))
+            yield from writeChannelsSteps(node, channelFiles(folder, name, volume))
+
+    def _prepare(self, folder: Path) -> Steps[tuple[CaseSet, Preset]]:
         """Check the pairs against each other; return cases in a folder, and the fitting preset.
 
         Classes that no pair shows are left out, as on the command line.
         """
-        findings = checkSet(self._pairs, self._classMap, VolumeContents())
+        findings = yield from checkSetSteps(self._pairs, self._classMap, VolumeContents())
         for index, text in findings.errors.items():
             raise GenSegError(f"{self._pairs[index].volumeNode.GetName()}: {text}")
-        names = classLabels(self._classMap)
-        shown = [{value for value in pair.volumes if pair.volumes[value]} for pair in self._pairs]
-        found = {names[value] for values in shown for value in values}
-        self._labels = {value: name for value, name in self._labels.items() if name in found}
-        self._classMap = {k: name if name in found else "" for k, name in self._classMap.items()}
+        shown = self._leaveOutClasses()
         preset = self._preset
         if preset.labels:
             preset = preset.with_label_values({value: value for value in self._labels})
-        cases = CaseSet(tuple(casesOf(self._pairs, folder)), self._labels, preset.modality)
-        cases = replace(cases, includes=self._includes)
-        cases = with_duplicates_as_one_person(cases, findings.duplicates)
+        cases = with_duplicates_as_one_person(self._cases(folder), findings.duplicates)
         rare = cases_with_only_examples(cases, dict(zip(self._names, shown)))
         config = self._config
         fraction = config.validation_fraction
-        return cases.with_validation(fraction, config.seed, training_only=rare), preset
+        cases = cases.with_validation(fraction, config.seed, training_only=rare)
+        if config.self_training:
+            requireScans(cases)
+        return cases, preset
+
+    def _leaveOutClasses(self) -> list[set[int]]:
+        """Leave out classes that no pair shows; return the label values that each pair shows."""
+        names = classLabels(self._classMap)
+        shown = [self._shownIn(pair, names) for pair in self._pairs]
+        found = {names[value] for values in shown for value in values}
+        found |= {name for name in names.values() if special_value(name)}
+        self._labels = {value: name for value, name in self._labels.items() if name in found}
+        self._classMap = {k: name if name in found else "" for k, name in self._classMap.items()}
+        return shown
+
+    def _shownIn(self, pair: TrainingPair, names: Mapping[int, str]) -> set[int]:
+        """Return the label values that a pair shows; those of inner classes may be covered."""
+        inner = {each for outer, each in pair.nested if each in self._includes.get(outer, ())}
+        return {value for value, name in names.items() if pair.volumes.get(value) or name in inner}
+
+    def _cases(self, folder: Path) -> CaseSet:
+        """The pairs, which say something of the classes of the training alone, and the scans."""
+        known = self._labels.values()
+        cases = tuple(
+            replace(case, annotation=case.annotation.of_classes(known))
+            for case in casesOf(self._pairs, folder, self._volumes)
+        )
+        modality = self._preset.modality
+        return self._scans.addFolder(CaseSet(cases, self._labels, modality, (), self._includes))
 
 
-def _requireInScene(pair: TrainingPair) -> None:
-    if pair.volumeNode.GetScene() is None or pair.segmentationNode.GetScene() is None:
+def _requireInScene(*nodes: slicer.vtkMRMLNode) -> None:
+    if any(node.GetScene() is None for node in nodes):
         raise GenSegError(
             _("The scene was closed before all cases were written; reload it and train again")
         )

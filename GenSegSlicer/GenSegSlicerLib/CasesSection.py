@@ -22,6 +22,8 @@ from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.PairChecks import pairSummary, trainingProblem
 from GenSegSlicerLib.PairTable import PairTable
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.PartialAnnotation import classNames
+from GenSegSlicerLib.PartialAnnotationView import PartialAnnotationView
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentMapping import SegmentMapping
 from GenSegSlicerLib.SliceViews import showPair
@@ -65,6 +67,10 @@ class CasesSection(Section[Job]):
                 *(ui.showPairButton, ui.removePairsButton),
             )
         ]
+        self._partial = PartialAnnotationView(
+            *(ui.pairPartialSection, ui.pairDrawnSelector, ui.pairClassesTable),
+            self._onAnnotationEdited,
+        )
         self._connect()
         self._enableButtons()
 
@@ -105,6 +111,11 @@ class CasesSection(Section[Job]):
         """Remove pairs whose nodes were removed, once events have been processed."""
         if not all(isInScene(pair) for pair in self.pairs):
             self._reloadTimer.start(0)
+
+    @property
+    def isChecking(self) -> bool:
+        """Whether pairs are being checked."""
+        return self._checker.isChecking
 
     def usedPairs(self) -> list[TrainingPair]:
         """Return the pairs that are not ignored."""
@@ -195,6 +206,16 @@ class CasesSection(Section[Job]):
         for button, toolTip in self._toolTips:
             button.enabled = selected
             button.toolTip = toolTip if selected else _("Select one or more pairs first.")
+        nodes = [pair.segmentationNode for pair in self._selectedPairs()]
+        self._partial.show(nodes, classNames(self.segments.classMap().values()))
+
+    def _selectedPairs(self) -> list[TrainingPair]:
+        rows = self._table.selectedRows()
+        return [self.pairs[row] for row in rows if row < len(self.pairs)]
+
+    def _onAnnotationEdited(self) -> None:
+        for pair in self._selectedPairs():
+            self._onPairEdited(pair)
 
     def _showLoadingProgress(self, done: int, count: int) -> None:
         text = _("Loading {done} of {count} cases...") if count else _("Loading cases...")

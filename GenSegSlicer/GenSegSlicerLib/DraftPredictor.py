@@ -75,11 +75,6 @@ class DraftPredictor:
         """Whether a case is being predicted."""
         return self._current is not None
 
-    def isPredicting(self, case: str) -> bool:
-        """Return whether a case is being predicted, or waits for that."""
-        requests = [*self._waiting, *([self._current[0]] if self._current else [])]
-        return any(request.case == case for request in requests)
-
     def cancel(self) -> None:
         """Predict nothing that has not begun; what is being predicted is still reported."""
         self._waiting = []

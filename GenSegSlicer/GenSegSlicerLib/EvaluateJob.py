@@ -10,8 +10,12 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from GenSegLib.case_annotation import COMPLETE
+from GenSegLib.cases import Case, CaseSet
 from GenSegLib.errors import GenSegError
-from GenSegLib.files import read_json
+from GenSegLib.files import read_json, write_json
+from GenSegLib.label_maps import special_value
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.Arguments import requireSegmentation
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
@@ -20,9 +24,9 @@ from GenSegSlicerLib.Geometry import (
     matrixFromArray,
     transformBetween,
 )
-from GenSegSlicerLib.Job import Steps
+from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.ProcessJob import ProcessJob
-from GenSegSlicerLib.SegmentationFiles import writeLabel
+from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
 from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 from GenSegSlicerLib.Tables import scoresTable
@@ -36,7 +40,8 @@ class EvaluateJob(ProcessJob):
     """Compares segments with the same name (case-insensitive) in two nodes.
 
     A segment that is only in the reference gets Dice 0; one that is only in the prediction is
-    ignored.
+    ignored. What nobody annotated in the reference counts neither as right nor as wrong, see
+    `PartialAnnotation`.
 
     Args:
         predictionNode: segmentation node or label map volume.
@@ -82,7 +87,12 @@ class EvaluateJob(ProcessJob):
             yield index / 2
             self._requireInScene()
             path = self.folder / ("predictions", "references")[index] / "case.nrrd"
-            writeLabel(node, volumeNode, classMap, self._labels, path, allowEmpty=True)
+            yield from writeLabelSteps(node, volumeNode, classMap, self._labels, path, True)
+        annotation = annotationOf(reference).of_classes(self._labels.values())
+        if annotation != COMPLETE or any(map(special_value, self._labels.values())):
+            case = Case("case", path, path, annotation=annotation)
+            listed = CaseSet((case,), self._labels).to_json(self.folder)
+            write_json(self.folder / "cases.json", listed)
 
     def _arguments(self) -> list[object]:
         folders = [self.folder / "predictions", "--references", self.folder / "references"]

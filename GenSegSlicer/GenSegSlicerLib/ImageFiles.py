@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,9 +16,12 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_checks import require_valid_file
 from GenSegLib.images.nifti import read_header, read_nifti
 from GenSegLib.images.nifti_header import is_nifti_name
+from GenSegLib.images.nrrd_files import write_nrrd_steps
 from GenSegLib.images.volume import Volume
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Geometry import hasOrthogonalAxes, matrixFromArray
 from GenSegSlicerLib.ScalarTypes import supportedVoxels, withSupportedScalars
+from GenSegSlicerLib.Segments import voxelsOf
 
 _ITK_TOLERANCE = 3e-5
 
@@ -61,30 +64,50 @@ def writeImage(
     Raises:
         GenSegError: the folder cannot be written, or the disk is full.
     """
+    finish(writeImageSteps(image, ijkToRAS, path, compress))
+
+
+def writeImageSteps(
+    image: vtk.vtkImageData, ijkToRAS: np.ndarray, path: Path, compress: bool = False
+) -> Steps[None]:
+    """Do what `writeImage` does; a NRRD file slice by slice."""
     image = withSupportedScalars(image)
     path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
-    node = newVolumeNode(image.GetNumberOfScalarComponents())
-    node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(matrixFromArray(ijkToRAS))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # In a temporary folder, since ITK leaves folders behind when it fails.
         with TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
-            storage = _storageFor(temporary)
-            storage.SetUseCompression(compress)
-            storage.SetCompressionParameter("gzip_fastest")
-            if not storage.WriteData(node) or not _isComplete(temporary, image):
-                raise GenSegError(
-                    _("{path}: writing failed; check whether the disk is full").format(path=path)
-                )
+            if path.name.lower().endswith(".nrrd"):
+                yield from write_nrrd_steps(temporary, voxelsOf(image), ijkToRAS, compress)
+            elif not _writeByStorage(image, ijkToRAS, temporary, compress):
+                raise OSError(errno.ENOSPC, "")
             temporary.replace(path)
     except OSError as error:
-        raise GenSegError(
-            _("{path}: cannot be written ({reason}); choose another folder").format(
-                path=path, reason=error.strerror or error
-            )
-        ) from None
+        raise _writingError(path, error) from None
+
+
+def _writingError(path: Path, error: OSError) -> GenSegError:
+    full = [getattr(errno, name, 0) for name in ("ENOSPC", "EDQUOT", "EFBIG")]
+    if error.errno in full:
+        text = _("{path}: writing failed; check whether the disk is full")
+        return GenSegError(text.format(path=path))
+    text = _("{path}: cannot be written ({reason}); choose another folder")
+    return GenSegError(text.format(path=path, reason=error.strerror or error))
+
+
+def _writeByStorage(
+    image: vtk.vtkImageData, ijkToRAS: np.ndarray, path: Path, compress: bool
+) -> bool:
+    """Write an image by Slicer's own writer; return whether the file is complete."""
+    node = newVolumeNode(image.GetNumberOfScalarComponents())
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(matrixFromArray(ijkToRAS))
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetUseCompression(compress)
+    storage.SetCompressionParameter("gzip_fastest")
+    return bool(storage.WriteData(node)) and _isComplete(path, image)
 
 
 def setVolume(node: slicer.vtkMRMLVolumeNode, volume: Volume) -> None:
@@ -162,15 +185,6 @@ def _isReadAlike(path: Path) -> bool:
     )
 
 
-def _storageFor(path: Path) -> slicer.vtkMRMLStorageNode:
-    if _isNrrd(path):  # three times faster than ITK
-        storage = slicer.vtkMRMLNRRDStorageNode()
-    else:
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(path))
-    return storage
-
-
 def _isComplete(path: Path, image: vtk.vtkImageData) -> bool:
     """Whether a file contains all voxels, since some writers do not report a full disk."""
     expected = image.GetNumberOfPoints() * image.GetScalarSize()
@@ -179,16 +193,8 @@ def _isComplete(path: Path, image: vtk.vtkImageData) -> bool:
         return False
     if path.stat().st_size > expected:
         return True
-    if _isNrrd(path):  # gzip ends with the uncompressed size
-        with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            return int.from_bytes(file.read(), "little") == expected % 2**32
     try:
         readImage(newVolumeNode(image.GetNumberOfScalarComponents()), path)
     except GenSegError:
         return False
     return True
-
-
-def _isNrrd(path: Path) -> bool:
-    return path.name.lower().endswith(".nrrd")

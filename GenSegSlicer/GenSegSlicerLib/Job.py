@@ -15,6 +15,7 @@ from GenSegLib.steps import Steps
 
 ACTIVE = ("preparing", "running", "stopping")
 _POLL_S = 0.01
+_TURN_S = 0.02
 
 
 class Observers:
@@ -97,9 +98,9 @@ def waitIfRequested(job: Any, wait: bool) -> Any:
 
 
 class IdleTask:
-    """Runs a generator from a zero-interval timer, one step at a time, so the GUI stays responsive.
+    """Runs a generator from a zero-interval timer, a moment at a time, so the GUI stays responsive.
 
-    The task is canceled when the application quits.
+    A step with a known fraction ends a turn. The task is canceled when the application quits.
 
     Args:
         steps: does a small part of the work per step.
@@ -115,7 +116,7 @@ class IdleTask:
         self._onFinished = onFinished
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
-        self._timer.connect("timeout()", self._runStep)
+        self._timer.connect("timeout()", self._runTurn)
         slicer.app.connect("aboutToQuit()", self.cancel)
         self._timer.start()
 
@@ -124,9 +125,12 @@ class IdleTask:
         self._stopTimer()
         self._steps.close()
 
-    def _runStep(self) -> None:
+    def _runTurn(self) -> None:
+        end = time.monotonic() + _TURN_S
         try:
             fraction = next(self._steps)
+            while fraction is None and time.monotonic() < end:
+                fraction = next(self._steps)
         except StopIteration:
             self._finish("")
         except GenSegError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -10,7 +10,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.label_resampling import resample_label
+from GenSegLib.images.label_resampling import resample_label_steps
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Geometry import (
     arrayFromMatrix,
     linearMatrix,
@@ -41,7 +42,6 @@ def rasterizeSegments(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
-    warn: Callable[[str], None] = lambda text: None,
 ) -> np.ndarray:
     """Return a label array (k, j, i) of segments in the geometry of a volume.
 
@@ -52,32 +52,44 @@ def rasterizeSegments(
         node: segmentation node or label map volume.
         volumeNode: the volume.
         chosen: segments, and the label value of each.
-        warn: called with what segments that are not empty lose, with the numbers of voxels.
 
     Raises:
         GenSegError: a segment has neither a binary labelmap nor a closed surface.
     """
-    values = {segment.key: value for segment, value in chosen}
+    return finish(rasterizeSteps(node, volumeNode, SegmentLosses(chosen)))
+
+
+def rasterizeSteps(
+    node: slicer.vtkMRMLNode, volumeNode: slicer.vtkMRMLScalarVolumeNode, losses: SegmentLosses
+) -> Steps[np.ndarray]:
+    """Return what `rasterizeSegments` returns for the segments of `losses`, slice by slice."""
+    values = {segment.key: value for segment, value in losses.chosen}
     size = volumeNode.GetImageData().GetDimensions()
     dtype = np.uint8 if max(values.values(), default=0) <= 255 else np.int16
     labels = np.zeros(size[::-1], dtype)
-    losses = SegmentLosses(chosen)
-    for valueOf, (voxels, position) in _layers(node, volumeNode, values):
+    resampled: dict[slicer.vtkOrientedImageData, _Labelmap] = {}
+    for valueOf, source in _layers(node, values):
+        if isSegmentation(node) and isSurface(node):
+            voxels, position = _rasterizeSurface(source, node, volumeNode)
+        else:
+            if source not in resampled:
+                resampled[source] = yield from _resampleToVolume(source, node, volumeNode)
+            voxels, position = resampled[source]
         table = _tableOf(valueOf, dtype)
         for part, target in zip(voxels, labels[position]):  # slices, since copies are large
             drawn = table.take(_integers(part), mode="clip")
             mask = drawn > 0
             losses.add(target[mask], drawn[mask])
             np.copyto(target, drawn, where=mask)
-    missing = [segment for segment in losses.withoutVoxels() if hasVoxels(node, segment)]
-    for text in (*losses.warnings(), *map(_lossOf, missing)):
-        warn(text)
+            yield None
     return labels
 
 
-def _lossOf(segment: Segment) -> str:
+def lossWarnings(node: slicer.vtkMRMLNode, losses: SegmentLosses) -> list[str]:
+    """Return what segments that are not empty have lost, with the numbers of voxels."""
     text = _("segment {name} covers no half voxel of the volume and is lost")
-    return text.format(name=segment.name)
+    missing = [segment for segment in losses.withoutVoxels() if hasVoxels(node, segment)]
+    return [*losses.warnings(), *(text.format(name=segment.name) for segment in missing)]
 
 
 def _tableOf(valueOf: Mapping[int, int], dtype: type) -> np.ndarray:
@@ -95,33 +107,28 @@ def _integers(voxels: np.ndarray) -> np.ndarray:
 
 
 def _layers(
-    node: slicer.vtkMRMLNode,
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    values: Mapping[str | int, int],
-) -> Iterator[tuple[dict[int, int], _Labelmap]]:
-    """Yield resampled labelmaps with the new value of each stored one, in the order of segments."""
+    node: slicer.vtkMRMLNode, values: Mapping[str | int, int]
+) -> Iterator[tuple[dict[int, int], vtk.vtkDataSet]]:
+    """Yield what segments are drawn from, in their order, with the new value of each stored one."""
     if not isSegmentation(node):
-        labelmap = _resampleToVolume(_orientedCopy(node), node, volumeNode)
-        yield {int(key): value for key, value in values.items() if int(key) > 0}, labelmap
+        valueOf = {int(key): value for key, value in values.items() if int(key) > 0}
+        yield valueOf, _orientedCopy(node)
         return
-    resampled: dict[slicer.vtkOrientedImageData, _Labelmap] = {}
-    valueOf: dict[int, int] = {}
+    valueOf = {}
     current = None  # successive segments that share a labelmap are drawn together
     for key in (segment.key for segment in segmentsOf(node) if segment.key in values):
         segment = node.GetSegmentation().GetSegment(key)
         if isSurface(node):
-            yield {1: values[key]}, _rasterizeSurface(segment, node, volumeNode)
+            yield {1: values[key]}, segment.GetRepresentation(SURFACE)
             continue
         image = binaryLabelmap(segment, node)
         if image is not current and valueOf:
-            yield valueOf, resampled[current]
-        if image not in resampled:
-            resampled[image] = _resampleToVolume(image, node, volumeNode)
+            yield valueOf, current
         valueOf = valueOf if image is current else {}
         valueOf[segment.GetLabelValue()] = values[key]
         current = image
     if valueOf:
-        yield valueOf, resampled[current]
+        yield valueOf, current
 
 
 def binaryLabelmap(
@@ -151,7 +158,8 @@ def hasVoxels(node: slicer.vtkMRMLNode, segment: Segment) -> bool:
     if isSurface(node):
         surface = item.GetRepresentation(SURFACE)
         return surface is not None and surface.GetNumberOfCells() > 1
-    return bool((voxelsOf(binaryLabelmap(item, node)) == item.GetLabelValue()).any())
+    voxels, value = voxelsOf(binaryLabelmap(item, node)), item.GetLabelValue()
+    return any(bool((part == value).any()) for part in voxels)  # slices, since copies are large
 
 
 def _orientedCopy(node: slicer.vtkMRMLVolumeNode) -> slicer.vtkOrientedImageData:
@@ -167,7 +175,7 @@ def _resampleToVolume(
     image: slicer.vtkOrientedImageData,
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-) -> _Labelmap:
+) -> Steps[_Labelmap]:
     """Crop a labelmap to a volume if the voxel grids coincide, otherwise resample it.
 
     Each voxel gets the label that covers most of it, as in the library; through nonlinear
@@ -175,17 +183,21 @@ def _resampleToVolume(
     """
     if image.GetNumberOfPoints() == 0:
         return _EMPTY
-    image = withSupportedScalars(image)
     transform = transformBetween(node, volumeNode)
     offset = _offsetInVolume(image, transform, volumeNode)
     if offset is not None:
         return _crop(voxelsOf(image), offset, volumeNode)
     between = linearMatrix(transform)
     if between is not None:
-        return _resampleLinearly(image, between, volumeNode)
+        return (yield from _resampleLinearly(image, between, volumeNode))
     resampled = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        image, referenceGeometryImage(volumeNode), resampled, False, False, transform
+        withSupportedScalars(image),
+        referenceGeometryImage(volumeNode),
+        resampled,
+        False,
+        False,
+        transform,
     )
     return _crop(voxelsOf(resampled), np.zeros(3), volumeNode)
 
@@ -194,10 +206,10 @@ def _resampleLinearly(
     image: slicer.vtkOrientedImageData,
     between: np.ndarray,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
-) -> _Labelmap:
+) -> Steps[_Labelmap]:
     size = volumeNode.GetImageData().GetDimensions()
     toImage = np.linalg.inv(between @ imageIJKToRAS(image)) @ localIJKToRAS(volumeNode)
-    labels = resample_label(voxelsOf(image).T, size, toImage)
+    labels = yield from resample_label_steps(voxelsOf(image).T, size, toImage)
     return labels.T, (slice(None),) * 3
 
 
@@ -251,12 +263,11 @@ def _extentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> list[int]:
 
 
 def _rasterizeSurface(
-    segment: slicer.vtkSegment,
+    surface: vtk.vtkPolyData,
     node: slicer.vtkMRMLSegmentationNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
 ) -> _Labelmap:
     """Convert a closed surface to a labelmap in the voxel grid of the volume."""
-    surface = segment.GetRepresentation(SURFACE)
     if surface is None or surface.GetNumberOfCells() < 2:
         return _EMPTY
     toIJK = transformBetween(node, volumeNode)

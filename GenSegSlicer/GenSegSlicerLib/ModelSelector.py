@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.data.volume_ranges import format_ml
 from GenSegLib.errors import GenSegError
+from GenSegLib.generation import target_scans
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding
@@ -92,6 +93,7 @@ def modelCard(metadata: ModelMetadata) -> str:
         (_("Modality"), escape(preset.modality)),
         (_("Spacing"), _spacing(metadata)),
         (_("Training cases"), str(metadata.cases)),
+        (_("Trained for"), _targetScans(metadata)),
         (_("Validation Dice"), _dice(metadata)),
         (_("Volumes"), _volumes(metadata)),
         (_("Notes"), "<br>".join(map(escape, metadata.notes))),
@@ -135,6 +137,12 @@ def _spacing(metadata: ModelMetadata) -> str:
     text = " × ".join(f"{step:.3g}" for step in spacing)
     isPicture = metadata.preset.spatial_dims == 2 and not metadata.preset.modality
     return text if isPicture else f"{text} mm"  # photos are in pixels, ultrasound may be in mm
+
+
+def _targetScans(metadata: ModelMetadata) -> str:
+    """For which scans the model is, if they are not only those of the same scanner."""
+    scanner = float(metadata.training.settings.get("target_scanner", 0))
+    return target_scans(scanner) if scanner else ""
 
 
 def _dice(metadata: ModelMetadata) -> str:

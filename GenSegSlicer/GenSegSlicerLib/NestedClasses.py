@@ -10,7 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.label_maps import special_value
-from GenSegSlicerLib.LabelImages import rasterizeSegments
+from GenSegLib.steps import Steps
+from GenSegSlicerLib.LabelImages import rasterizeSteps
+from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import Segment
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -19,12 +21,12 @@ _WITHIN = 0.95  # fraction of a class's voxels, as on the command line
 Includes = dict[str, tuple[str, ...]]
 
 
-def nestedClasses(
+def nestedSteps(
     node: slicer.vtkMRMLSegmentationNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
     names: Mapping[int, str],
-) -> list[tuple[str, str]]:
+) -> Steps[list[tuple[str, str]]]:
     """Return which classes of a segmentation lie within a larger one: outer and inner class.
 
     Args:
@@ -37,14 +39,16 @@ def nestedClasses(
     masks = {}
     for each in classes:
         group = [(segment, value) for segment, value in chosen if value == each]
-        masks[each] = rasterizeSegments(node, volumeNode, group) > 0
+        label = yield from rasterizeSteps(node, volumeNode, SegmentLosses(group))
+        masks[each] = label > 0
     sizes = {value: int(np.count_nonzero(mask)) for value, mask in masks.items()}
-    return [
-        (names[outer], names[inner])
-        for outer, inner in permutations(sorted(masks), 2)
-        if 0 < sizes[inner] < sizes[outer]
-        and np.count_nonzero(masks[outer] & masks[inner]) >= _WITHIN * sizes[inner]
-    ]
+    found = []
+    for outer, inner in permutations(sorted(masks), 2):
+        if 0 < sizes[inner] < sizes[outer]:
+            yield None
+            common = np.count_nonzero(masks[outer] & masks[inner])
+            found += [(names[outer], names[inner])] if common >= _WITHIN * sizes[inner] else []
+    return found
 
 
 def includesOf(pairs: Iterable[TrainingPair]) -> Includes:

@@ -1,19 +1,19 @@
-"""Checks training pairs in the background."""
+"""Checks training pairs between the turns of the event loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import qt
-
-from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairSetChecks import checkTogether
+from GenSegLib.steps import Steps
+from GenSegSlicerLib.Job import IdleTask
+from GenSegSlicerLib.PairChecks import checkSteps
+from GenSegSlicerLib.PairSetChecks import checkTogetherSteps
 from GenSegSlicerLib.TrainingPair import TrainingPair, modifiedTimes, nodeIDs
 from GenSegSlicerLib.VolumeContents import VolumeContents
 
 
 class PairChecker:
-    """Checks one pair per timer event, and only those that changed since the last check.
+    """Checks pairs that changed since the last check, see `IdleTask`.
 
     Args:
         classMap: returns the class of each segment name.
@@ -37,18 +37,24 @@ class PairChecker:
         # State at the last check: modification times of nodes, and classes of segments.
         self._times: dict[tuple[str, str], tuple[object, ...]] = {}
         self._classes: dict[str, str] = {}
-        self._timer = qt.QTimer()
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", self._checkNext)
+        self._task: IdleTask | None = None
+
+    @property
+    def isChecking(self) -> bool:
+        """Whether a check has not ended yet."""
+        return self._task is not None
 
     def check(self, pairs: Sequence[TrainingPair]) -> None:
-        """Check all pairs without a status."""
+        """Check all pairs without a status, and all of them against each other."""
+        self.stop()
         self._pairs = pairs
-        self._timer.start()
+        self._task = IdleTask(self._checks(), lambda fraction: None, self._finish)
 
     def stop(self) -> None:
         """Stop checking."""
-        self._timer.stop()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     def resetEdited(self, pairs: Sequence[TrainingPair]) -> None:
         """Clear the status of pairs whose voxels or segments were modified."""
@@ -65,21 +71,18 @@ class PairChecker:
             pair.status = ""
         return changed
 
-    def _checkNext(self) -> None:
-        unchecked = [row for row, pair in enumerate(self._pairs) if pair.status == ""]
-        if not unchecked:
-            self.stop()
-            self._checkTogether()
-            self._onFinished()
-            return
-        pair = self._pairs[unchecked[0]]
-        self._times[nodeIDs(pair)] = modifiedTimes(pair)
-        pair.status = checkPair(pair, self._classMap(), self._pairs)
-        self._onChecked(unchecked[0])
+    def _finish(self, error: str) -> None:
+        self._task = None
+        self._onFinished()
 
-    def _checkTogether(self) -> None:
+    def _checks(self) -> Steps[None]:
+        for row, pair in enumerate(self._pairs):
+            if pair.status == "":
+                self._times[nodeIDs(pair)] = modifiedTimes(pair)
+                pair.status = yield from checkSteps(pair, self._classMap(), self._pairs)
+                self._onChecked(row)
         before = [(pair.status, pair.warning) for pair in self._pairs]
-        self.general = checkTogether(self._pairs, self._classMap(), self._contents)
+        self.general = yield from checkTogetherSteps(self._pairs, self._classMap(), self._contents)
         for row, (pair, known) in enumerate(zip(self._pairs, before)):
             if (pair.status, pair.warning) != known:
                 self._onChecked(row)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.data.volume_ranges import label_volumes
+from GenSegLib.case_annotation import COMPLETE, ClassState
+from GenSegLib.data.annotation_checks import without_drafts
+from GenSegLib.data.volume_ranges import to_ml
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.label_counts import label_counts
 from GenSegLib.images.size_checks import spacing_problem
-from GenSegLib.images.volume import MAX_CHANNELS
+from GenSegLib.images.volume import MAX_CHANNELS, Volume
+from GenSegLib.label_maps import IGNORE, special_value
+from GenSegLib.steps import Steps, finish
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, annotationProblem
 from GenSegSlicerLib.Channels import furtherChannels, hasTransparency, totalChannels
 from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
-from GenSegSlicerLib.LabelImages import hasVoxels, rasterizeSegments
-from GenSegSlicerLib.NestedClasses import nestedClasses
+from GenSegSlicerLib.LabelImages import hasVoxels, lossWarnings, rasterizeSteps
+from GenSegSlicerLib.NestedClasses import nestedSteps
+from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
-from GenSegSlicerLib.Segments import isSegmentation
+from GenSegSlicerLib.SegmentLosses import SegmentLosses
+from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 from GenSegSlicerLib.VolumeContents import contentIfSmall
-from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume
+from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume
 
 OK = "ok"
 _MAX_WARNINGS = 6
@@ -38,16 +47,32 @@ def checkPair(
         others: all pairs, which must not share a node; may include `pair`. Pairs with the role
             "ignore" are not considered.
     """
+    return finish(checkSteps(pair, classMap, others))
+
+
+def checkSteps(
+    pair: TrainingPair, classMap: Mapping[str, str], others: Sequence[TrainingPair] = ()
+) -> Steps[str]:
+    """Return what `checkPair` returns, after steps of about a slice."""
     try:
         with loaded(pair):
-            _checkVolume(pair.volumeNode)
-            _checkDuplicates(pair, others)
-            _checkChannels(pair)
-            _checkSegments(pair, classMap)
-            pair.content = contentIfSmall(pair.volumeNode)
+            if pair.isFromFiles:  # others may release its voxels between steps
+                finish(_allChecks(pair, classMap, others))
+            else:
+                yield from _allChecks(pair, classMap, others)
     except GenSegError as error:
         return str(error)
     return OK
+
+
+def _allChecks(
+    pair: TrainingPair, classMap: Mapping[str, str], others: Sequence[TrainingPair]
+) -> Steps[None]:
+    yield from _checkVolume(pair.volumeNode)
+    _checkDuplicates(pair, others)
+    yield from _checkChannels(pair)
+    yield from _checkSegments(pair, classMap)
+    pair.content = contentIfSmall(pair.volumeNode)
 
 
 def referenceWarning(pair: TrainingPair) -> str:
@@ -117,26 +142,25 @@ def _invalidPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
     return [pair for pair in usedPairs(pairs) if pair.status not in ("", OK)]
 
 
-def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Steps[None]:
     name = requireUsableVolume(volumeNode).GetName()
     spacing = [float(step) for step in spacingFromMatrix(fileIJKToRAS(volumeNode))]
     if problem := spacing_problem(spacing):
         raise GenSegError(f"{name}: {problem}")
-    requireFiniteVoxels(volumeNode)
-    image = volumeNode.GetImageData()
-    scalars = image.GetPointData().GetScalars()
-    ranges = [scalars.GetRange(k) for k in range(image.GetNumberOfScalarComponents())]
-    low, high = min(low for low, _high in ranges), max(high for _low, high in ranges)
-    if low == high:
-        raise GenSegError(
-            _("{name} is empty: all voxels are {value:g}").format(name=name, value=low)
-        )
+    yield from finiteSteps(volumeNode)
+    voxels = voxelsOf(volumeNode.GetImageData())
+    value = voxels.flat[0]
+    for part in voxels:
+        if (part != value).any():
+            return
+        yield None
+    raise GenSegError(_("{name} is empty: all voxels are {value:g}").format(name=name, value=value))
 
 
-def _checkChannels(pair: TrainingPair) -> None:
+def _checkChannels(pair: TrainingPair) -> Steps[None]:
     """Further channels are volumes like the first one."""
     for node in furtherChannels(pair.volumeNode):
-        _checkVolume(node)
+        yield from _checkVolume(node)
     pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
     pair.hasTransparency = hasTransparency(pair.volumeNode.GetImageData())
     if pair.channels > MAX_CHANNELS:
@@ -161,16 +185,45 @@ def _checkDuplicates(pair: TrainingPair, others: Sequence[TrainingPair]) -> None
             raise GenSegError(text.format(name=segmentation, other=other.volumeNode.GetName()))
 
 
-def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> None:
+def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> Steps[None]:
     node, labels = pair.segmentationNode, classLabels(classMap)
     chosen = chooseSegments(node, classMap, labels)
-    lost: list[str] = []
-    voxels = rasterizeSegments(node, pair.volumeNode, chosen, lost.append)
-    spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
-    pair.volumes, pair.lost = dict(label_volumes(voxels, labels, spacing)), lost
-    pair.nested = nestedClasses(node, pair.volumeNode, chosen, labels) if lost else []
-    if pair.isEmpty and any(hasVoxels(node, segment) for segment, _value in chosen):
+    drawn = [(segment, value) for segment, value in chosen if not special_value(labels[value])]
+    classes = {value: name for value, name in labels.items() if not special_value(name)}
+    losses = SegmentLosses(drawn)
+    yield from rasterizeSteps(node, pair.volumeNode, losses)
+    counts, pair.lost, pair.nested = losses.counts(), lossWarnings(node, losses), []
+    if not any(counts.values()) and any(hasVoxels(node, segment) for segment, _value in drawn):
         text = _("{segmentation} does not overlap {volume}; select the matching one")
         raise GenSegError(
             text.format(segmentation=node.GetName(), volume=pair.volumeNode.GetName())
         )
+    if pair.lost:
+        pair.nested = yield from nestedSteps(node, pair.volumeNode, drawn, labels)
+    annotation = annotationOf(node).of_classes(classes.values())
+    pair.unknown, pair.isStated = frozenset(), bool(annotation.classes)
+    if len(drawn) < len(chosen) or annotation != COMPLETE:
+        voxels = annotatedLabel(node, pair.volumeNode, chosen)
+        pair.lost += _checkAnnotation(pair, voxels, classes)
+        counts = label_counts(voxels)
+    spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))
+    pair.volumes = dict(to_ml({value: counts.get(value, 0) for value in classes}, spacing))
+
+
+def _checkAnnotation(
+    pair: TrainingPair, voxels: np.ndarray, classes: Mapping[int, str]
+) -> list[str]:
+    """Check what the segmentation says, remove unused voxels, and return a warning of them."""
+    node = pair.segmentationNode
+    if problem := annotationProblem(node, voxels, classes):
+        raise GenSegError(problem)
+    annotation, warnings = annotationOf(node), list[str]()
+    volume = Volume(voxels.T[np.newaxis], np.eye(4))
+    voxels[:] = without_drafts(annotation, volume, classes, warnings.append).array[0].T
+    isPartial = bool((voxels == IGNORE).any())
+    pair.unknown = frozenset(
+        value
+        for value, name in classes.items()
+        if isPartial or annotation.state(name) is not ClassState.ANNOTATED
+    )
+    return warnings

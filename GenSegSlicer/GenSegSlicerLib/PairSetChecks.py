@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from GenSegLib.data.class_counts import rare_class_warnings
 from GenSegLib.data.duplicates import describe_duplicate
 from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.data.volume_ranges import find_volume_outliers
+from GenSegLib.label_maps import special_value
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.PairChecks import OK, referenceWarning
 from GenSegSlicerLib.Persons import casesOf
 from GenSegSlicerLib.SegmentClasses import classLabels
@@ -39,13 +42,20 @@ class SetFindings:
 def checkTogether(
     pairs: Sequence[TrainingPair], classMap: Mapping[str, str], contents: VolumeContents
 ) -> list[str]:
-    """Set the warnings of pairs that were checked one by one, and errors by `checkSet`.
+    """Set the warnings of pairs that were checked one by one, and errors by `checkSetSteps`.
 
     Returns:
         Warnings about the classes and persons of all pairs.
     """
+    return finish(checkTogetherSteps(pairs, classMap, contents))
+
+
+def checkTogetherSteps(
+    pairs: Sequence[TrainingPair], classMap: Mapping[str, str], contents: VolumeContents
+) -> Steps[list[str]]:
+    """Do what `checkTogether` does, after steps in which volumes are compared."""
     valid = [pair for pair in pairs if pair.role != "ignore" and pair.status == OK]
-    findings = checkSet(valid, classMap, contents)
+    findings = yield from checkSetSteps(valid, classMap, contents)
     position = {id(pair): index for index, pair in enumerate(valid)}
     for pair in pairs:
         index, name = position.get(id(pair), -1), pair.volumeNode.GetName()
@@ -58,9 +68,9 @@ def checkTogether(
     return findings.general
 
 
-def checkSet(
+def checkSetSteps(
     pairs: Sequence[TrainingPair], classMap: Mapping[str, str], contents: VolumeContents
-) -> SetFindings:
+) -> Steps[SetFindings]:
     """Check pairs that are valid by themselves, as the command line checks its cases.
 
     Args:
@@ -68,15 +78,18 @@ def checkSet(
         classMap: class of each segment name.
         contents: contents of volumes, kept between checks.
     """
-    findings, labels = SetFindings(), classLabels(classMap)
+    findings, classes = SetFindings(), classLabels(classMap)
+    labels = {value: name for value, name in classes.items() if not special_value(name)}
     cases = casesOf(pairs)
     position = {id(pair): index for index, pair in enumerate(pairs)}
-    _checkDuplicates(findings, contents.duplicates(pairs), position, [case.name for case in cases])
+    duplicates = yield from contents.duplicatesSteps(pairs)
+    _checkDuplicates(findings, duplicates, position, [case.name for case in cases])
     _checkEmpty(findings, pairs)
     _checkAlike(findings, pairs)
     volumes = {case.name: pair.volumes for case, pair in zip(cases, pairs)}
+    known = {case.name: _knownVolumes(pair) for case, pair in zip(cases, pairs)}
     areFlat = any(pair.isFlat for pair in pairs)  # sizes in photos depend on the distance
-    outliers = {} if areFlat else find_volume_outliers(volumes, labels)
+    outliers = {} if areFlat else find_volume_outliers(known, labels)
     for index, case in enumerate(cases):
         findings.warnings.setdefault(index, []).extend(outliers.get(case.name, ()))
     if pairs:
@@ -84,6 +97,12 @@ def checkSet(
         findings.general += rare_class_warnings(labels, volumes, validation)
     findings.general += find_divided_persons(cases)
     return findings
+
+
+def _knownVolumes(pair: TrainingPair) -> dict[int, float]:
+    """Volumes of the classes, NaN for those that are partly annotated or not at all."""
+    unknown = dict.fromkeys(pair.unknown, math.nan)
+    return {**pair.volumes, **unknown}
 
 
 def _checkDuplicates(
@@ -122,5 +141,5 @@ def _checkEmpty(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:
     for index, pair in enumerate(pairs):
         if pair.isEmpty and areAllEmpty:
             findings.errors.setdefault(index, EMPTY_LABEL)
-        elif pair.isEmpty:
+        elif pair.isEmpty and not pair.isStated:
             findings.warnings.setdefault(index, []).append(NOTHING_LABELED)

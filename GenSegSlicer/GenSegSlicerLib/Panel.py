@@ -169,7 +169,8 @@ class Panel:
             self._updateMissingPackages()
         self.training.update()
         self.annotate.refresh()
-        if self.parameters is not None:
+        # A run may be attached to while the sections still get the parameters of a loaded scene.
+        if all(section.parameters is not None for section in self._sections):
             self.review.refresh()
             if not self.runs.isTraining():
                 self._offerTrainedModel()

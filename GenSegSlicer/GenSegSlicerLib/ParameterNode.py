@@ -14,8 +14,9 @@ class GenSegSlicerParameterNode:
 
     `pairVolumes`, `pairSegmentations` and `pairRoles` are parallel lists. `classMap` maps segment
     names to classes, "" for ignored segments. `layoutBeforeCurves` is the layout to restore when
-    curves are hidden, -1 while they are. A `rounds` of 0 and a `segmenter` of "" use the
-    defaults of effort and preset.
+    curves are hidden, -1 while they are. A `rounds` of 0, and a `segmenter` or `generator` of "",
+    use the defaults of effort, preset and target scanner. `adaptVolumes` and `adaptFolder` are
+    scans without labels.
     """
 
     pairVolumes: list[vtkMRMLScalarVolumeNode]
@@ -30,7 +31,10 @@ class GenSegSlicerParameterNode:
     device: str = "auto"
     effort: str = "standard"
     timeBudgetMin: Annotated[int, WithinRange(1, 10080)] = 20
-    generator: str = "searchable"
+    targetScanner: str = "same"
+    adaptVolumes: list[vtkMRMLScalarVolumeNode]
+    adaptFolder: str = ""
+    generator: str = ""
     hypergradient: str = "finite-difference"
     rounds: Annotated[int, WithinRange(0, 200)] = 0
     augmentation: Annotated[float, WithinRange(0.0, 2.0)] = 1.0

@@ -1,4 +1,4 @@
-"""Whom the volumes of training pairs show."""
+"""The volumes of a training as cases, and whom they show."""
 
 from __future__ import annotations
 
@@ -11,42 +11,54 @@ from GenSegLib.data.persons import assume_persons, pseudonyms
 from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SubjectHierarchy import patientIDOf
-from GenSegSlicerLib.TrainingPair import TrainingPair, caseNames
+from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume, caseNames
 
 
-def assumedPersons(pairs: Sequence[TrainingPair]) -> list[str]:
-    """Return the person of each pair by DICOM patient ID or name, "" if no other pair shows it.
+def assumedPersons(volumes: Sequence[TrainingVolume]) -> list[str]:
+    """Return the person of each volume by DICOM patient ID or name, "" if no other one shows it.
 
     Patient IDs are replaced by pseudonyms, since they would get into the files of a training.
     """
-    names = caseNames(pairs)
-    ids = pseudonyms({name: patientIDOf(pair.volumeNode) for name, pair in zip(names, pairs)})
+    names = caseNames(volumes)
+    ids = pseudonyms({name: patientIDOf(each.volumeNode) for name, each in zip(names, volumes)})
     assumed = assume_persons(ids, persons_from_names(names))
     return [assumed.get(name, "") for name in names]
 
 
-def channelFiles(folder: Path, name: str, pair: TrainingPair) -> list[Path]:
-    """Return the file of a pair's volume in a folder, and one for each of its further channels."""
-    further = range(2, 2 + len(furtherChannels(pair.volumeNode)))
+def channelFiles(folder: Path, name: str, volume: TrainingVolume) -> list[Path]:
+    """Return the file of a volume in a folder, and one for each of its further channels."""
+    further = range(2, 2 + len(furtherChannels(volume.volumeNode)))
     return [folder / f"{name}.nrrd", *(folder / f"{name}_channel{k}.nrrd" for k in further)]
 
 
-def casesOf(pairs: Sequence[TrainingPair], folder: Path = Path()) -> list[Case]:
+def casesOf(
+    pairs: Sequence[TrainingPair],
+    folder: Path = Path(),
+    scans: Sequence[TrainingVolume] = (),
+) -> list[Case]:
     """Return pairs as cases with their persons; "ignore" is no role of a case.
 
     Args:
         pairs: pairs that are used.
         folder: of the cases' files, in the folders `images` and `labels`.
+        scans: further volumes, which have no label.
     """
-    return [
-        Case(
-            name,
-            channelFiles(folder / "images", name, pair)[0],
-            folder / "labels" / f"{name}.nrrd",
-            Role(pair.role),
-            pair.person or assumed,
-            tuple(channelFiles(folder / "images", name, pair)[1:]),
-            annotationOf(pair.segmentationNode),
-        )
-        for name, pair, assumed in zip(caseNames(pairs), pairs, assumedPersons(pairs))
-    ]
+    volumes = [*pairs, *scans]
+    cases = zip(caseNames(volumes), volumes, assumedPersons(volumes))
+    return [_caseOf(name, each, each.person or person, folder) for name, each, person in cases]
+
+
+def _caseOf(name: str, volume: TrainingVolume, person: str, folder: Path) -> Case:
+    first, *others = channelFiles(folder / "images", name, volume)
+    if not isinstance(volume, TrainingPair):
+        images = volume.file or first, tuple(others)
+        return Case(name, images[0], None, Role.UNLABELED, person, images[1])
+    return Case(
+        name,
+        first,
+        folder / "labels" / f"{name}.nrrd",
+        Role(volume.role),
+        person,
+        tuple(others),
+        annotationOf(volume.segmentationNode),
+    )

@@ -14,7 +14,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.ProcessJob import ProcessJob
-from GenSegSlicerLib.VolumeFiles import requireUsableVolume, writeVolume
+from GenSegSlicerLib.VolumeFiles import writeVolumeSteps
 
 _MOST_CASES = 20  # a new model ranks them anew long before all of them are annotated
 
@@ -58,7 +58,7 @@ class RankingJob(ProcessJob):
     def _writeInputs(self) -> Steps:
         for index, (name, node) in enumerate(self._volumes.items()):
             yield index / len(self._volumes)
-            writeVolume(requireUsableVolume(node), self._files[name])
+            yield from writeVolumeSteps(node, self._files[name])
 
     def _arguments(self) -> list[object]:
         options: list[object] = ["--strategy", self.strategy, "--device", self._device]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from GenSegLib.case_annotation import ClassState
 from GenSegLib.label_maps import normalized, special_value
 from GenSegLib.presets import Preset
+from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -41,16 +43,33 @@ def collectSegments(pairs: Sequence[TrainingPair]) -> list[SegmentOccurrence]:
 
 
 def missingClasses(
-    segments: Sequence[SegmentOccurrence], classMap: Mapping[str, str]
+    segments: Sequence[SegmentOccurrence],
+    classMap: Mapping[str, str],
+    stated: Mapping[str, Collection[str]],
 ) -> dict[str, int]:
-    """Return the classes that some cases lack, with the number of these cases."""
+    """Return the classes that some cases lack, with the number of these cases.
+
+    Args:
+        segments: of all cases.
+        classMap: class of each segment name, "" for none.
+        stated: names of the cases that say so themselves, by class.
+    """
     missingIn: dict[str, set[str]] = {}
     for segment in segments:
         name = classMap.get(segment.name, "")
         if name:
-            cases = set(segment.missingIn)
+            cases = set(segment.missingIn) - set(stated.get(name, ()))
             missingIn[name] = missingIn.get(name, cases) & cases
     return {name: len(cases) for name, cases in missingIn.items() if cases}
+
+
+def statedClasses(pairs: Sequence[TrainingPair], classes: Collection[str]) -> dict[str, list[str]]:
+    """Return the names of the cases that say of a class that it is absent or not annotated."""
+    said = [(pair.name, annotationOf(pair.segmentationNode)) for pair in pairs]
+    return {
+        name: [case for case, each in said if each.state(name) is not ClassState.ANNOTATED]
+        for name in classes
+    }
 
 
 def suggestClasses(

@@ -1,4 +1,4 @@
-"""What segments lose where they are merged into one label volume."""
+"""What segments have and lose where they are merged into one label volume."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from GenSegSlicerLib.Segments import Segment
 
 
 class SegmentLosses:
-    """Counts the voxels that segments lose to later ones of other classes.
+    """Counts the voxels of segments, and those that they lose to later ones of other classes.
 
     Args:
         chosen: the segments with the label values of their classes.
     """
 
     def __init__(self, chosen: Sequence[tuple[Segment, int]]) -> None:
-        self._chosen = chosen
+        self.chosen = chosen
         self._names: dict[int, str] = {}
         for segment, value in chosen:
             known = self._names.get(value)
@@ -43,9 +43,15 @@ class SegmentLosses:
                 lost, name = self._lost[before], self._names[after]
                 lost[name] = lost.get(name, 0) + count
 
+    def counts(self) -> dict[int, int]:
+        """Return the number of voxels of each label that no later segment has covered."""
+        return {
+            value: self._totals[value] - sum(self._lost[value].values()) for value in self._lost
+        }
+
     def withoutVoxels(self) -> list[Segment]:
         """Return the segments of classes of which nothing was drawn."""
-        return [segment for segment, value in self._chosen if not self._totals[value]]
+        return [segment for segment, value in self.chosen if not self._totals[value]]
 
     def warnings(self) -> list[str]:
         """Return a line for each class that lost voxels to others."""

@@ -18,6 +18,7 @@ from GenSegSlicerLib.SegmentClasses import (
     collectSegments,
     matchedByNumber,
     missingClasses,
+    statedClasses,
     suggestClasses,
 )
 from GenSegSlicerLib.TableWidgets import fitHeight
@@ -42,6 +43,7 @@ class SegmentMapping:
         self._preset: str | None = None
         self._shown: object = None
         self._segments: list[SegmentOccurrence] = []
+        self._pairs: list[TrainingPair] = []
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Set the parameter node; its class map is kept if it is not empty."""
@@ -69,7 +71,7 @@ class SegmentMapping:
         if self._parameters is None or self._shown == (nodes, self._parameters.preset):
             return
         self._shown = (nodes, self._parameters.preset)
-        self._segments = collectSegments(used)
+        self._segments, self._pairs = collectSegments(used), used
         self._updateClassMap()
         self._fillTable()
 
@@ -107,8 +109,11 @@ class SegmentMapping:
             self._message.warning(_("No segment is mapped to {names}").format(names=names))
         else:
             text = _("{name} is missing in {count} of the cases")
-            missing = missingClasses(self._segments, self.classMap()).items()
+            stated = statedClasses(self._pairs, mapped)
+            missing = missingClasses(self._segments, self.classMap(), stated).items()
             lines = [text.format(name=n, count=c) for n, c in missing]
+            if lines:
+                lines.append(_("if nobody looked for it there, say so in Partial annotation"))
             unnamed = matchedByNumber(self._segments, self.classMap(), preset)
             if unnamed:
                 self._message.warning("; ".join([unnamed_note(preset.name, unnamed), *lines]))

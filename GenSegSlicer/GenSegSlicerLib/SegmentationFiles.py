@@ -12,11 +12,12 @@ from slicer.i18n import tr as _
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.nesting import drawing_layers
+from GenSegLib.steps import Steps, finish
+from GenSegSlicerLib.AnnotatedLabels import labelSteps
 from GenSegSlicerLib.Geometry import fileIJKToRAS
-from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
+from GenSegSlicerLib.ImageFiles import orientedImage, writeImageSteps
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.LabelImages import hasVoxels
-from GenSegSlicerLib.PartialAnnotation import rasterizeLabel
 from GenSegSlicerLib.SegmentationStates import rememberPrediction
 from GenSegSlicerLib.SegmentNodes import (
     MODEL_ATTRIBUTE,
@@ -42,7 +43,7 @@ def writeLabel(
 
     Closed surfaces are converted to voxels and the parent transforms of both nodes are applied; no
     node is changed. Where segments overlap, the last one in the list wins; see
-    `PartialAnnotation.rasterizeLabel` for segments named Ignore.
+    `AnnotatedLabels.rasterizeLabel` for segments named Ignore.
 
     Args:
         segmentationNode: segmentation node or label map volume.
@@ -60,10 +61,24 @@ def writeLabel(
         GenSegError: no segment is mapped, no segment overlaps the volume (unless `allowEmpty`), or
             the file cannot be written.
     """
+    nodes = segmentationNode, volumeNode
+    return finish(writeLabelSteps(*nodes, classMap, labels, path, allowEmpty, includes))
+
+
+def writeLabelSteps(
+    segmentationNode: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    classMap: Mapping[str, str],
+    labels: Mapping[int, str],
+    path: Path,
+    allowEmpty: bool = False,
+    includes: Mapping[str, Sequence[str]] | None = None,
+) -> Steps[np.ndarray]:
+    """Do what `writeLabel` does, in steps of about a slice."""
     requireUsableVolume(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
     layers = drawing_layers(labels, {k: tuple(v) for k, v in (includes or {}).items()})
-    voxels = rasterizeLabel(segmentationNode, volumeNode, chosen, layers)
+    voxels = yield from labelSteps(segmentationNode, volumeNode, chosen, layers)
     if not allowEmpty and not voxels.any():
         raise GenSegError(
             _("{segmentation} does not overlap {volume}; select the matching volume").format(
@@ -71,7 +86,7 @@ def writeLabel(
             )
         )
     ijkToRAS = fileIJKToRAS(volumeNode)
-    writeImage(orientedImage(voxels, np.eye(4)), ijkToRAS, Path(path), compress=True)
+    yield from writeImageSteps(orientedImage(voxels, np.eye(4)), ijkToRAS, Path(path), True)
     return ijkToRAS
 
 

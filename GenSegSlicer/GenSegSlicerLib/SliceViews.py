@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import slicer
 
-from GenSegSlicerLib.CoarseSurfaces import addCoarseSurfaces, isLarge
+from GenSegLib.steps import Steps
+from GenSegSlicerLib.CoarseSurfaces import surfaceSteps
 from GenSegSlicerLib.Geometry import (
     isFlat,
     linearMatrix,
@@ -166,16 +167,14 @@ def showOutlines(outlines: bool) -> None:
             sliceNode.SetUseLabelOutline(outlines)
 
 
-def showIn3D(segmentationNode: Any) -> None:
-    """Show the segments as closed surfaces, in a layout with a 3D view; coarse ones if large."""
-    if isLarge(segmentationNode):
-        addCoarseSurfaces(segmentationNode)
-    else:
-        segmentationNode.CreateClosedSurfaceRepresentation()
-    segmentationNode.CreateDefaultDisplayNodes()
-    segmentationNode.GetDisplayNode().SetVisibility3D(True)
-    _show3DView()
-    slicer.util.resetThreeDViews()
+def showIn3DSteps(segmentationNode: Any) -> Steps[None]:
+    """Show the segments as closed surfaces, in a layout with a 3D view, see `surfaceSteps`."""
+    yield from surfaceSteps(segmentationNode)
+    if segmentationNode.GetScene() is not None:  # it may have been removed meanwhile
+        segmentationNode.CreateDefaultDisplayNodes()
+        segmentationNode.GetDisplayNode().SetVisibility3D(True)
+        _show3DView()
+        slicer.util.resetThreeDViews()
 
 
 def showChart(chartNode: Any) -> None:

@@ -19,6 +19,7 @@ from GenSegSlicerLib.RunHistory import RunHistory
 from GenSegSlicerLib.SegmentClasses import collectSegments, suggestClasses
 from GenSegSlicerLib.TrainingJob import RunWriter, TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
+from GenSegSlicerLib.UnlabeledScans import NO_SCANS, UnlabeledScans
 
 # Trainings of all logics of this application; a run is not locked until its process has begun.
 _started: list[TrainingJob] = []
@@ -51,6 +52,7 @@ class TrainingLogic:
         settings: Mapping[str, Any] | None = None,
         effort: str = "standard",
         includes: Mapping[str, tuple[str, ...]] | None = None,
+        scans: UnlabeledScans = NO_SCANS,
         wait: bool = False,
     ) -> TrainingJob:
         """Train a model on pairs of the scene.
@@ -64,6 +66,7 @@ class TrainingLogic:
             settings: overrides of the preset's `GenSegLib.config.TrainConfig`.
             effort: "quick", "standard" or "thorough".
             includes: names of the classes within a class, such as a tumor within the liver.
+            scans: scans without labels to adapt to, such as those to be segmented.
             wait: return after the training has ended.
 
         Raises:
@@ -73,11 +76,12 @@ class TrainingLogic:
         requirePairs(pairs)
         loadedPreset = load_preset(preset)
         parent = requirePath(outputFolder, "outputFolder")
-        count = len(usedPairs(pairs))
-        config = TrainConfig.for_preset(loadedPreset, effort, labeled=count, **(settings or {}))
+        used = usedPairs(pairs)
+        changes = {**(settings or {}), **({"self_training": True} if scans.count(used) else {})}
+        config = TrainConfig.for_preset(loadedPreset, effort, labeled=len(used), **changes)
         if classMap is None:
             classMap = suggestClasses(collectSegments(pairs), loadedPreset)
-        writer = CaseWriter(pairs, loadedPreset, config, classMap, includes)
+        writer = CaseWriter(pairs, loadedPreset, config, classMap, includes, scans)
         return waitIfRequested(self.startTraining(writer, parent, loadedPreset.name), wait)
 
     def startTraining(

@@ -1,9 +1,10 @@
-"""A volume with its segmentation, and its storage in the parameter node."""
+"""Volumes of a training, those with a segmentation, and their storage in the parameter node."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -21,7 +22,38 @@ FILE_ATTRIBUTE = "GenSeg.File"  # of a picture or its mask, see `FilePairs`
 
 
 @dataclass
-class TrainingPair:
+class TrainingVolume:
+    """A volume that a training learns from.
+
+    Attributes:
+        volumeNode: the volume.
+    """
+
+    volumeNode: slicer.vtkMRMLScalarVolumeNode
+
+    @property
+    def name(self) -> str:
+        """The volume's name, made valid as part of a file name on all platforms."""
+        return valid_file_name(self.volumeNode.GetName() or "")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a picture whose voxels are not in memory, see `FilePairs`."""
+        path = self.volumeNode.GetAttribute(FILE_ATTRIBUTE)
+        return Path(path) if path and self.volumeNode.GetImageData() is None else None
+
+    @property
+    def person(self) -> str:
+        """Whom the volume shows, stored with the volume; "" if only its name says so."""
+        return self.volumeNode.GetAttribute(PERSON_ATTRIBUTE) or ""
+
+    @person.setter
+    def person(self, person: str) -> None:
+        self.volumeNode.SetAttribute(PERSON_ATTRIBUTE, person)
+
+
+@dataclass
+class TrainingPair(TrainingVolume):
     """A volume with its segmentation.
 
     Attributes:
@@ -29,7 +61,11 @@ class TrainingPair:
         segmentationNode: segmentation node or label map volume.
         role: one of `ROLES`.
         status: "" until the pair is checked, then "ok" or the reason why it cannot be used.
-        volumes: volumes in ml by label value of the class, set by the check.
+        volumes: volumes in ml by label value of the class, as far as drawn; set by the check.
+        unknown: label values of the classes whose volume says nothing, since they are absent or
+            were not drawn completely; set by the check.
+        isStated: whether the user has said which classes are absent or not annotated; set by the
+            check.
         content: what identifies the voxels of a small volume, set by the check.
         lost: what segments have lost in the voxels of the volume, set by the check.
         nested: outer and inner class where one lies within another, set by the check.
@@ -41,11 +77,12 @@ class TrainingPair:
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """
 
-    volumeNode: slicer.vtkMRMLScalarVolumeNode
     segmentationNode: slicer.vtkMRMLNode
     role: str = "train"
     status: str = ""
     volumes: dict[int, float] = field(default_factory=dict)
+    unknown: frozenset[int] = frozenset()
+    isStated: bool = False
     content: ImageContent | None = None
     lost: list[str] = field(default_factory=list)
     nested: list[tuple[str, str]] = field(default_factory=list)
@@ -55,11 +92,6 @@ class TrainingPair:
     isFlat: bool = False
     hasTransparency: bool = False
     readTimes: tuple[int, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The volume's name, made valid as part of a file name on all platforms."""
-        return valid_file_name(self.volumeNode.GetName() or "")
 
     @property
     def isFromFiles(self) -> bool:
@@ -82,15 +114,6 @@ class TrainingPair:
         """Whether the check has found no voxel of any class."""
         return not any(self.volumes.values())
 
-    @property
-    def person(self) -> str:
-        """Whom the volume shows, stored with the volume; "" if only its name says so."""
-        return self.volumeNode.GetAttribute(PERSON_ATTRIBUTE) or ""
-
-    @person.setter
-    def person(self, person: str) -> None:
-        self.volumeNode.SetAttribute(PERSON_ATTRIBUTE, person)
-
 
 def requirePairs(pairs: Sequence[TrainingPair]) -> None:
     """Check nodes and roles of pairs that a script passes.
@@ -112,12 +135,12 @@ def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
     return [pair for pair in pairs if pair.role != "ignore"]
 
 
-def caseNames(pairs: Sequence[TrainingPair]) -> list[str]:
-    """Return a unique (case-insensitive) file name for each pair."""
+def caseNames(volumes: Sequence[TrainingVolume]) -> list[str]:
+    """Return a unique (case-insensitive) file name for each volume."""
     names: list[str] = []
-    for pair in pairs:
+    for each in volumes:
         used = {name.casefold() for name in names}
-        candidates = (pair.name, *(f"{pair.name}_{k}" for k in range(2, len(pairs) + 2)))
+        candidates = (each.name, *(f"{each.name}_{k}" for k in range(2, len(volumes) + 2)))
         names.append(next(name for name in candidates if name.casefold() not in used))
     return names
 

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from GenSegLib.config import GENERATORLESS
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib import TrainingSettings
-from GenSegSlicerLib.Bindings import ChoiceBinding, PathBinding
+from GenSegSlicerLib.Bindings import CheckedNodesBinding, ChoiceBinding, PathBinding
 from GenSegSlicerLib.CasesSection import CasesSection
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
@@ -20,6 +20,7 @@ from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.Paths import isFile, isFolder
 from GenSegSlicerLib.RunSection import RunSection
 from GenSegSlicerLib.Section import Section
+from GenSegSlicerLib.UnlabeledScans import UnlabeledScans
 
 _FOLDER_KEY = "GenSegSlicer/outputFolder"
 
@@ -32,7 +33,13 @@ class TrainingSection(Section[Job]):
         self.cases, self.runs = cases, runs
         self.problemMessage = InlineMessage(ui.trainReason)
         self._device = ChoiceBinding(ui.deviceSelector, "device")
-        self._bindings = [self._device, PathBinding(ui.outputFolderEdit, "outputFolder")]
+        self._purpose = InlineMessage(ui.generationLabel)
+        self._bindings = [
+            self._device,
+            PathBinding(ui.outputFolderEdit, "outputFolder"),
+            PathBinding(ui.adaptFolderEdit, "adaptFolder"),
+            CheckedNodesBinding(ui.adaptVolumesSelector, "adaptVolumes"),
+        ]
         self._device.setChoices([("auto", _("Automatic (fastest device)"), "")])
         preset = ChoiceBinding(ui.presetSelector, "preset", TrainingSettings.presetText)
         preset.setChoices(TrainingSettings.presetChoices())
@@ -40,6 +47,11 @@ class TrainingSection(Section[Job]):
         for box, name, choices in (
             (ui.segmenterSelector, "segmenter", TrainingSettings.segmenterChoices()),
             (ui.effortSelector, "effort", TrainingSettings.effortChoices()),
+            (
+                ui.targetScannerSelector,
+                "targetScanner",
+                TrainingSettings.targetScannerChoices(),
+            ),
             (ui.generatorSelector, "generator", TrainingSettings.generatorChoices()),
             (ui.hypergradientSelector, "hypergradient", TrainingSettings.hypergradientChoices()),
         ):
@@ -84,6 +96,17 @@ class TrainingSection(Section[Job]):
             self.problemMessage.hint(_("To train: {problem}").format(problem=problem))
         else:
             self.problemMessage.clear()
+        scans = 0 if self._scansProblem() else self.scans().count(self.cases.usedPairs())
+        self._purpose.hint(TrainingSettings.purpose(self.parameters, scans))
+
+    def scans(self) -> UnlabeledScans:
+        """Return the scans without labels to adapt to."""
+        p = self.parameters
+        nodes = tuple(node for node in p.adaptVolumes if node is not None)
+        return UnlabeledScans(nodes, Path(p.adaptFolder) if p.adaptFolder else None)
+
+    def _scansProblem(self) -> str:
+        return self.scans().problem(self.cases.usedPairs())
 
     def _suggestPreset(self) -> None:
         """Choose a preset for 2-D images once the pairs are such, and one for volumes again."""
@@ -99,7 +122,8 @@ class TrainingSection(Section[Job]):
             return _("install the missing packages first (see above)")
         if self.runs.isTraining():
             return _("another training is running; stop it or wait until it ends")
-        return self.cases.problem() or _folderProblem(self.parameters.outputFolder)
+        problem = self.cases.problem() or self._scansProblem()
+        return problem or _folderProblem(self.parameters.outputFolder)
 
     def train(self) -> None:
         """Start a training on the pairs of the table."""
@@ -113,6 +137,7 @@ class TrainingSection(Section[Job]):
                 settings=TrainingSettings.trainSettings(p),
                 effort=TrainingSettings.effort(p),
                 includes=self.cases.includes(),
+                scans=self.scans(),
             )
         except GenSegError as error:
             self.runs.message.error(str(error))

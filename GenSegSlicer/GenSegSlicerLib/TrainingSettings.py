@@ -7,8 +7,15 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from GenSegLib.config import GENERATORS, HYPERGRADIENTS, SEGMENTERS, TrainConfig
+from GenSegLib.config import (
+    GENERATORS,
+    HYPERGRADIENTS,
+    SEGMENTERS,
+    TARGET_SCANNERS,
+    TrainConfig,
+)
 from GenSegLib.errors import GenSegError
+from GenSegLib.generation import describe_generation
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -89,8 +96,35 @@ def effortChoices() -> Choices:
     ]
 
 
+def targetScannerChoices() -> Choices:
+    """Return which scanners a model may be for, in the words of its users."""
+    texts = {
+        "same": (
+            _("Same scanner and protocol"),
+            _("The model is for images like the training cases. Most accurate on those."),
+        ),
+        "similar": (
+            _("Similar scanners, other protocols"),
+            _(
+                "The model is also for images of other vendors, field strengths and protocols: "
+                "it learns from images whose tissues have other contrasts."
+            ),
+        ),
+        "any": (
+            _("Any scanner and sequence"),
+            _(
+                "The model is for images of any contrast, such as other MR sequences, or CT where "
+                "the training cases are MR. On images like the training cases it may be a little "
+                "less accurate."
+            ),
+        ),
+    }
+    return [(name, *texts.get(name, (name, ""))) for name in TARGET_SCANNERS]
+
+
 def generatorChoices() -> Choices:
     """Return the methods to generate image-mask pairs."""
+    automatic = _("What suits anatomy, time and target scanner.")
     names = {
         "searchable": (
             _("Learned (architecture search)"),
@@ -110,7 +144,8 @@ def generatorChoices() -> Choices:
         ),
         "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }
-    return [(name, *names.get(name, (name, ""))) for name in GENERATORS]
+    others = [(name, *names.get(name, (name, ""))) for name in GENERATORS]
+    return [("", _("Automatic"), automatic), *others]
 
 
 def hypergradientChoices() -> Choices:
@@ -128,18 +163,36 @@ def trainSettings(parameters: GenSegSlicerParameterNode) -> dict[str, Any]:
     """Return the training settings that override those of the preset."""
     settings: dict[str, Any] = {
         "device": parameters.device,
-        "generator": parameters.generator,
+        "target_scanner": TARGET_SCANNERS.get(parameters.targetScanner, 0.0),
         "hypergradient": parameters.hypergradient,
         "augmentation_strength": parameters.augmentation,
         "seed": parameters.seed,
     }
-    if parameters.segmenter:
-        settings["segmenter"] = parameters.segmenter
+    for name in ("segmenter", "generator"):
+        if chosen := getattr(parameters, name):
+            settings[name] = chosen
     if parameters.rounds:
         settings["joint_steps"] = parameters.rounds * TrainConfig.validation_interval
     if parameters.effort == BUDGET:
         settings["time_budget_s"] = 60.0 * parameters.timeBudgetMin
     return settings
+
+
+def purpose(parameters: GenSegSlicerParameterNode, scans: int) -> str:
+    """Return in a line what generated images and scans without labels do, "" if unknown.
+
+    Args:
+        parameters: of the panel.
+        scans: number of scans without labels.
+    """
+    settings = {**trainSettings(parameters), "self_training": scans > 0}
+    try:
+        preset = load_preset(parameters.preset)
+        config = TrainConfig.for_preset(preset, effort(parameters), **settings)
+    except GenSegError:
+        return ""
+    isPlanned = preset.spacing is None and not parameters.generator
+    return describe_generation(config, scans, planned=isPlanned and not config.target_scanner)
 
 
 def effort(parameters: GenSegSlicerParameterNode) -> str:

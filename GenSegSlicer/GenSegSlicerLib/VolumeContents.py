@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import slicer
 
-from GenSegLib.data.duplicates import ImageContent, image_content
+from GenSegLib.data.duplicates import ImageContent, image_content, image_content_steps
 from GenSegLib.images.volume import Volume
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -33,44 +34,57 @@ class VolumeContents:
         self._contents: dict[tuple[str, int], ImageContent] = {}
 
     def duplicates(self, pairs: Iterable[TrainingPair]) -> list[Duplicate]:
-        """Return the pairs whose volume has the voxels of an earlier pair's.
+        """Return the pairs whose volume has the voxels of an earlier pair's."""
+        return finish(self.duplicatesSteps(pairs))
 
-        Of large volumes, sizes and ranges of values are compared first, then sums, then voxels.
+    def duplicatesSteps(self, pairs: Iterable[TrainingPair]) -> Steps[list[Duplicate]]:
+        """Return what `duplicates` returns, after steps of about a slice.
+
+        Of large volumes, sizes are compared first, then sums, then voxels.
         """
         pairs = list(pairs)
         found = _sameContents([(pair, pair.content) for pair in pairs if pair.content is not None])
         # a picture may be in its file alone, see `FilePairs`
         read = [pair for pair in pairs if pair.volumeNode.GetImageData() is not None]
-        large = [pair for pair in read if pair.content is None]
-        for alike in _alike(large, _sizeAndRange):
-            for group in _alike(alike, self._sumOf):
-                found += _sameContents([(pair, self._contentOf(pair)) for pair in group])
+        large = [(_size(pair), pair) for pair in read if pair.content is None]
+        for alike in _alike(large):
+            sums = []
+            for pair in alike:
+                sums.append(((yield from self._sumSteps(pair)), pair))
+            for group in _alike(sums):
+                contents = []
+                for pair in group:
+                    contents.append((pair, (yield from self._contentSteps(pair))))
+                found += _sameContents(contents)
         return found
 
-    def _sumOf(self, pair: TrainingPair) -> str:
+    def _sumSteps(self, pair: TrainingPair) -> Steps[str]:
         key = _versionOf(pair)
         if key not in self._sums:
-            voxels = voxelsOf(pair.volumeNode.GetImageData())
-            self._sums[key] = f"{voxels.sum(dtype=float):.9g}"
+            total = 0.0
+            for part in voxelsOf(pair.volumeNode.GetImageData()):
+                total += float(part.sum(dtype=float))
+                yield None
+            self._sums[key] = f"{total:.9g}"
         return self._sums[key]
 
-    def _contentOf(self, pair: TrainingPair) -> ImageContent:
+    def _contentSteps(self, pair: TrainingPair) -> Steps[ImageContent]:
         key = _versionOf(pair)
         if key not in self._contents:
-            self._contents[key] = _volumeContent(pair.volumeNode)
+            self._contents[key] = yield from image_content_steps(_imageOf(pair.volumeNode))
         return self._contents[key]
 
 
 def contentIfSmall(volumeNode: slicer.vtkMRMLVolumeNode) -> ImageContent | None:
     """Return the content of a volume, None if computing it would take too long in each check."""
     isSmall = volumeNode.GetImageData().GetNumberOfPoints() <= _SMALL_VOXELS
-    return _volumeContent(volumeNode) if isSmall else None
+    return image_content(_imageOf(volumeNode)) if isSmall else None
 
 
-def _volumeContent(volumeNode: slicer.vtkMRMLVolumeNode) -> ImageContent:
+def _imageOf(volumeNode: slicer.vtkMRMLVolumeNode) -> Volume:
     voxels = voxelsOf(volumeNode.GetImageData())
     voxels = voxels.reshape((*voxels.shape[:3], -1))  # components last
-    return image_content(Volume(voxels.T, localIJKToRAS(volumeNode)))
+    return Volume(voxels.T, localIJKToRAS(volumeNode))
 
 
 def _sameContents(pairs: Iterable[tuple[TrainingPair, ImageContent]]) -> list[Duplicate]:
@@ -83,20 +97,17 @@ def _sameContents(pairs: Iterable[tuple[TrainingPair, ImageContent]]) -> list[Du
     return found
 
 
-def _sizeAndRange(pair: TrainingPair) -> tuple[float, ...]:
-    image = pair.volumeNode.GetImageData()
-    return (*sorted(image.GetDimensions()), *image.GetScalarRange())
+def _size(pair: TrainingPair) -> tuple[int, ...]:
+    return tuple(sorted(pair.volumeNode.GetImageData().GetDimensions()))
 
 
 def _versionOf(pair: TrainingPair) -> tuple[str, int]:
     return pair.volumeNode.GetID(), pair.volumeNode.GetImageData().GetMTime()
 
 
-def _alike(
-    pairs: Iterable[TrainingPair], keyOf: Callable[[TrainingPair], object]
-) -> list[list[TrainingPair]]:
+def _alike(pairs: Iterable[tuple[object, TrainingPair]]) -> list[list[TrainingPair]]:
     """Return the groups of several pairs with the same key."""
     groups: dict[object, list[TrainingPair]] = {}
-    for pair in pairs:
-        groups.setdefault(keyOf(pair), []).append(pair)
+    for key, pair in pairs:
+        groups.setdefault(key, []).append(pair)
     return [group for group in groups.values() if len(group) > 1]

@@ -29,7 +29,7 @@ from GenSegSlicerLib.ImageFiles import (
     newVolumeNode,
     readImage,
     setVolume,
-    writeImage,
+    writeImageSteps,
 )
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.Segments import voxelsOf
@@ -51,9 +51,16 @@ def writeVolume(
     Raises:
         GenSegError: see `requireUsableVolume`; or the file cannot be written.
     """
+    return finish(writeVolumeSteps(volumeNode, path, compress))
+
+
+def writeVolumeSteps(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False
+) -> Steps[np.ndarray]:
+    """Do what `writeVolume` does, see `writeImageSteps`."""
     ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
     image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
-    writeImage(image, ijkToRAS, Path(path), compress)
+    yield from writeImageSteps(image, ijkToRAS, Path(path), compress)
     return ijkToRAS
 
 
@@ -70,10 +77,17 @@ def writeChannels(volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Pa
     Raises:
         GenSegError: see `writeVolume`.
     """
-    ijkToRAS = writeVolume(volumeNode, paths[0])
+    return finish(writeChannelsSteps(volumeNode, paths))
+
+
+def writeChannelsSteps(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Path]
+) -> Steps[np.ndarray]:
+    """Do what `writeChannels` does, see `writeImageSteps`."""
+    ijkToRAS = yield from writeVolumeSteps(volumeNode, paths[0])
     for node, path in zip(furtherChannels(volumeNode), paths[1:]):
         image = imageOnGridOf(requireUsableVolume(node), volumeNode)
-        writeImage(withoutTransparency(image), ijkToRAS, Path(path))
+        yield from writeImageSteps(withoutTransparency(image), ijkToRAS, Path(path))
     return ijkToRAS
 
 

@@ -12,7 +12,9 @@ import slicer
 from annotation_loops import GRID, draw, records, states, voxels_of
 from bright_model import bright_block
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from GenSegSlicerLib.PartialAnnotation import ONLY_SLICES_ATTRIBUTE
+from GenSegSlicerLib.PairFinder import importFolder
+from GenSegSlicerLib.PartialAnnotation import setDrawnPart
+from test_flat_images import photo_folder
 
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.data.image_io import read_label
@@ -149,12 +151,28 @@ def test_volumes_of_a_folder_are_loaded_one_by_one(
     assert case.image == images / "a.nrrd"
 
 
+def test_pictures_whose_voxels_were_released_are_checked_cases(
+    new_loop: Any, tmp_path: Path
+) -> None:
+    pairs = importFolder(photo_folder(tmp_path / "photos"))
+    loop = new_loop(pairs=pairs, preset="generic-2d-color", model="")
+    assert states(loop) == dict.fromkeys(("p0", "p1", "p2"), "checked")
+    for _ in loop.trainer._save():
+        pass
+    cases = loop.workspace.folder.checked_cases().cases
+    assert [case.image.name for case in cases] == ["p0.jpg", "p1.jpg", "p2.jpg"]
+    assert all(read_label(case.label).array.any() for case in cases)
+    assert all(pair.isReleased for pair in pairs), "again"
+    loop.open(loop.workspace.case("p1"))
+    assert voxels_of(loop).any()
+
+
 def test_slices_that_nobody_drew_are_ignored(new_loop: Any, wait: Any) -> None:
     _, bright = bright_block("a", GRID)
     loop = new_loop()
     loop.next()
     wait(loop)
-    loop.current.case.segmentationNode.SetAttribute(ONLY_SLICES_ATTRIBUTE, "axial")
+    setDrawnPart(loop.current.case.segmentationNode, "axial")
     bright[3:] = False
     draw(loop, bright)
     loop.accept()

@@ -10,10 +10,12 @@ import slicer
 from GenSegSlicerLib.EvaluateJob import commonReferenceVolume
 from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
+from GenSegSlicerLib.PartialAnnotation import setClassState
 from GenSegSlicerLib.Segments import segmentsOf
 from mrml_nodes import GRIDS, RIGID, SHAPE, add_label_map, add_transform, add_volume, oriented_image
 from small_trainings import JobRecorder
 
+from GenSegLib.case_annotation import ClassState
 from GenSegLib.errors import GenSegError
 
 
@@ -48,6 +50,19 @@ def test_segments_are_matched_by_name_and_scored(host: Any, scene: Any) -> None:
     assert tumor["hd95_mm"] == pytest.approx(2 * 0.7, rel=0.01)
     assert (cyst["segment"], cyst["dice"]) == ("Cyst", 0)
     assert "guess" in job.tableNode.GetName()
+
+
+def test_what_nobody_annotated_in_the_reference_does_not_count(host: Any, scene: Any) -> None:
+    volume = add_volume(block(2).astype(np.int16), GRIDS["oblique"])
+    reference = add_blocks("truth", {"Tumor": 3, "Cyst": 9, "Ignore": 7}, volume)
+    prediction = add_blocks("guess", {"Tumor": 5, "Cyst": 9}, volume)
+    setClassState(reference, "Cyst", ClassState.NOT_ANNOTATED)
+    job = GenSegSlicerLogic().evaluate(prediction, reference)
+    JobRecorder(host, job).wait_until_ended()
+    assert job.state == "finished", job.message
+    tumor, cyst = job.rows
+    assert (tumor["segment"], tumor["dice"]) == ("Tumor", pytest.approx(2 * 2 / (4 + 2)))
+    assert (cyst["segment"], cyst["dice"]) == ("Cyst", None)
 
 
 def test_without_reference_volume_the_reference_labelmap_is_used(scene: Any) -> None:

@@ -40,6 +40,12 @@ def test_card_says_that_a_training_was_cut_short() -> None:
     assert "Note" not in modelCard(metadata())
 
 
+def test_card_says_for_which_scanners_a_model_was_trained() -> None:
+    record = TrainingRecord(settings={"target_scanner": 0.5})
+    assert "scans of similar scanners, too" in modelCard(metadata(training=record))
+    assert "Trained for" not in modelCard(metadata())
+
+
 def test_card_shows_volume_ranges() -> None:
     card = modelCard(metadata(volumes={1: (1.054, 2.31), 2: (0.9, 2.0)}))
     assert "Anterior 1.05 ml to 2.31 ml, Posterior 0.9 ml to 2 ml" in card

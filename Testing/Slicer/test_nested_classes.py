@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import slicer
 from bright_model import MODEL
+from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.NestedClasses import includesOf, nestedText
 from GenSegSlicerLib.PairChecks import checkPair
+from GenSegSlicerLib.PairFinder import importFolder
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation, writeLabel
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import GRIDS, add_segmentation, add_volume, noise, oriented_image
 
+from GenSegLib.config import TrainConfig
 from GenSegLib.data.image_io import read_label
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.presets import load_preset
 
 GRID = GRIDS["RAS"]
 NAMES = {"Tumor": "Tumor", "Liver": "Liver", "Spleen": "Spleen"}
@@ -69,3 +73,15 @@ def test_predictions_of_nested_classes_overlap(scene: Any, tmp_path: Path) -> No
         for name in ("Liver", "Tumor")
     }
     assert sizes == {"Liver": 6**3, "Tumor": 8}
+
+
+def test_nested_classes_of_a_list_are_loaded_with_overlaps(scene: Any, tmp_path: Path) -> None:
+    pair, includes = liver_with_tumor(), {"Liver": ("Tumor",)}
+    checkPair(pair, NAMES)
+    config, preset = TrainConfig(validation_fraction=0), load_preset("generic-mri")
+    for _ in CaseWriter([pair], preset, config, NAMES, includes).steps(tmp_path / "run"):
+        pass
+    slicer.mrmlScene.Clear(0)
+    (loaded,) = importFolder(tmp_path / "run")
+    checkPair(loaded, NAMES)
+    assert includesOf([loaded]) == includes

@@ -53,5 +53,5 @@ def test_all_bound_parameters_exist_and_are_bound_once() -> None:
 def test_tables_have_a_fixed_height() -> None:
     tables = [widget for widget in widgets() if widget.get("class") == "QTableWidget"]
     policies = [table.find("property[@name='sizePolicy']/sizepolicy") for table in tables]
-    assert len(tables) == 6
+    assert len(tables) == 8
     assert all(policy.get("vsizetype") == "Fixed" for policy in policies)

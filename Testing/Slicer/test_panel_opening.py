@@ -90,7 +90,7 @@ def test_the_panel_fits_into_390_pixels_whatever_the_nodes_are_called(
 
 
 def open_sections(panel: PanelDriver) -> list[str]:
-    names = ("cases", "training", "review", "apply", "evaluate")
+    names = ("cases", "annotate", "training", "review", "apply", "live", "evaluate")
     return [name for name in names if not getattr(panel.ui, f"{name}Section").collapsed]
 
 
@@ -163,6 +163,7 @@ def test_combo_boxes_are_bound_to_the_parameter_node(host: Any, scene: Any) -> N
         (panel.ui.segmenterSelector, "segmenter"),
         (panel.ui.effortSelector, "effort"),
         (panel.ui.generatorSelector, "generator"),
+        (panel.ui.targetScannerSelector, "targetScanner"),
         (panel.ui.hypergradientSelector, "hypergradient"),
         (panel.ui.outputModeSelector, "outputMode"),
     ):

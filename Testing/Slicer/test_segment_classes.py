@@ -73,7 +73,9 @@ def test_classes_missing_in_some_cases_are_counted() -> None:
         SegmentOccurrence("Spleen", "", 1, ["first", "second"]),
     ]
     classes = {"Liver": "Liver", "Leber": "Liver", "Tumor": "Lesion", "Spleen": ""}
-    assert missingClasses(uses, classes) == {"Lesion": 2}
+    assert missingClasses(uses, classes, {}) == {"Lesion": 2}
+    said = {"Lesion": ["third"]}
+    assert missingClasses(uses, classes, said) == {"Lesion": 1}, "the third case says so itself"
 
 
 def test_terminology_is_read_from_the_segment(scene: Any) -> None:

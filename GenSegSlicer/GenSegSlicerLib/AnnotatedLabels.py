@@ -1,0 +1,135 @@
+"""Label arrays of segmentations that are annotated in part, and segments Ignore and Background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import slicer
+
+from GenSegLib.case_annotation import COMPLETE, PLANES
+from GenSegLib.data.annotation_checks import annotation_errors
+from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import Volume
+from GenSegLib.label_maps import BACKGROUND, IGNORE, special_value
+from GenSegLib.steps import Steps, finish
+from GenSegSlicerLib.Geometry import fileIJKToRAS
+from GenSegSlicerLib.LabelImages import rasterizeSegments, rasterizeSteps
+from GenSegSlicerLib.PartialAnnotation import annotationOf
+from GenSegSlicerLib.SegmentLosses import SegmentLosses
+from GenSegSlicerLib.Segments import Segment
+
+
+def rasterizeLabel(
+    node: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    chosen: Sequence[tuple[Segment, int]],
+    layers: Mapping[int, int] | None = None,
+) -> np.ndarray:
+    """Return a label array (k, j, i) of segments: Ignore lies above all, Background below.
+
+    Among the others, those of inner classes lie above those of outer ones, and else the last one in
+    the list wins; see `rasterizeSegments`.
+
+    Args:
+        node: the segmentation.
+        volumeNode: the volume.
+        chosen: segments with the label values of their classes.
+        layers: number of classes around a class, by its label value; 0 for others.
+    """
+    return finish(labelSteps(node, volumeNode, chosen, layers))
+
+
+def labelSteps(
+    node: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    chosen: Sequence[tuple[Segment, int]],
+    layers: Mapping[int, int] | None = None,
+) -> Steps[np.ndarray]:
+    """Return what `rasterizeLabel` returns, after steps of about a slice."""
+    heights = {value: _height(segment, (layers or {}).get(value, 0)) for segment, value in chosen}
+    label = None
+    for height in sorted(set(heights.values())):
+        group = [each for each in chosen if heights[each[1]] == height]
+        voxels = yield from rasterizeSteps(node, volumeNode, SegmentLosses(group))
+        for below, part in zip(() if label is None else label, voxels):
+            np.copyto(part, below, where=part == 0)
+            yield None
+        label = voxels
+    return rasterizeSegments(node, volumeNode, []) if label is None else label
+
+
+def _height(segment: Segment, layer: int) -> float:
+    """Height of a segment above the others: -1 for Background, infinity for Ignore."""
+    special = {BACKGROUND: -1.0, IGNORE: np.inf}
+    return special.get(special_value(segment.name), float(layer))
+
+
+def annotatedLabel(
+    node: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    chosen: Sequence[tuple[Segment, int]],
+) -> np.ndarray:
+    """Return a label array (k, j, i) with `IGNORE` where nobody annotated, and 0 in Background.
+
+    Args:
+        node: the segmentation.
+        volumeNode: the volume.
+        chosen: segments with the label values of their classes.
+    """
+    label = rasterizeLabel(node, volumeNode, chosen).astype(np.int16)
+    annotation = annotationOf(node)
+    ignored = np.isin(label, _valuesNamed(IGNORE, chosen))
+    if annotation.scribbles:
+        ignored |= label == 0
+    if annotation.only_slices:
+        axis = 2 - _voxelAxis(volumeNode, PLANES[annotation.only_slices])
+        others = tuple(other for other in range(3) if other != axis)
+        ignored |= ~(label != 0).any(axis=others, keepdims=True)
+    label[np.isin(label, _valuesNamed(BACKGROUND, chosen))] = 0
+    label[ignored] = IGNORE
+    return label
+
+
+def annotationProblem(
+    node: slicer.vtkMRMLNode, label: np.ndarray, classes: Mapping[int, str]
+) -> str:
+    """Return in one line what a segmentation says that cannot be, "" if it is consistent.
+
+    Args:
+        node: the segmentation.
+        label: see `annotatedLabel`.
+        classes: names by label value.
+    """
+    annotation = annotationOf(node).of_classes(classes.values())
+    volume = Volume(label.T[np.newaxis], np.eye(4))
+    errors = annotation_errors(annotation, volume, classes)
+    return f"{node.GetName()}: {errors[0]}" if errors else ""
+
+
+def requireConsistent(
+    node: slicer.vtkMRMLNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    chosen: Sequence[tuple[Segment, int]],
+    classes: Mapping[int, str],
+) -> None:
+    """Check what a segmentation says against its voxels.
+
+    Raises:
+        GenSegError: a class is said to be absent and is drawn, or nothing is annotated.
+    """
+    if annotationOf(node) != COMPLETE:
+        problem = annotationProblem(node, annotatedLabel(node, volumeNode, chosen), classes)
+        if problem:
+            raise GenSegError(problem)
+
+
+def _valuesNamed(special: int, chosen: Sequence[tuple[Segment, int]]) -> list[int]:
+    return [value for segment, value in chosen if special_value(segment.name) == special]
+
+
+def _voxelAxis(volumeNode: slicer.vtkMRMLScalarVolumeNode, anatomical: int) -> int:
+    """Axis i, j or k (0 to 2) that is closest to an anatomical one (right, anterior, superior)."""
+    axes = fileIJKToRAS(volumeNode)[:3, :3]
+    directions = np.abs(axes / np.linalg.norm(axes, axis=0))
+    return int(directions[anatomical].argmax())
