@@ -49,6 +49,7 @@ AUGMENTATIONS = ("all", "geometric")
 MASK_TRANSFORMS = ("deformable", "affine")
 RECONSTRUCTION_LOSSES = ("pooled-l1", "l1")
 ADVERSARIAL_LOSSES = ("hinge", "cross-entropy")
+ADVERSARIAL_PAIRS = ("generated", "reconstructed")
 UPPER_VARIABLES = ("architecture", "weight", "residual", "appearance")
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -83,6 +84,14 @@ class TrainConfig:
             are, or affine only.
         reconstruction_loss: compares reconstructions with real images, voxel by voxel or averaged
             over small blocks.
+        adversarial_pairs: what the discriminator judges: generated pairs as the segmenter receives
+            them, beside real ones (and images of unlabeled cases) resampled alike; or
+            reconstructions beside their real pairs, as published.
+        mode_seeking_weight: weight of the term that makes images from different noise differ; only
+            where generated pairs are judged.
+        hard_pair_weight: weight of the term that makes generated pairs raise the segmenter's loss
+            as far as its moving average still agrees with their masks; only where generated pairs
+            are judged.
         frozen: upper-level variables that are not updated, comma-separated.
         direct_path: the hypergradient includes the segmenter loss's direct dependence on the
             upper-level variables.
@@ -135,6 +144,9 @@ class TrainConfig:
     reconstruction_loss: str = setting(one_of(RECONSTRUCTION_LOSSES), "pooled-l1")
     adversarial_loss: str = setting(one_of(ADVERSARIAL_LOSSES), "hinge")
     adversarial_weight: float = setting(at_least(0), 0.05)
+    adversarial_pairs: str = setting(one_of(ADVERSARIAL_PAIRS), "generated")
+    mode_seeking_weight: float = setting(at_least(0), 0.1)
+    hard_pair_weight: float = setting(at_least(0), 0.0)
     frozen: str = setting(_FROZEN, "")
     direct_path: bool = True
     lower_path: bool = True
@@ -172,6 +184,16 @@ class TrainConfig:
     def has_generator(self) -> bool:
         """Whether a network generates the images of new pairs."""
         return self.generator not in GENERATORLESS
+
+    @property
+    def uses_unlabeled(self) -> bool:
+        """Whether training makes use of unlabeled cases."""
+        return self.self_training or self.generator == "regions" or self.judges_generated
+
+    @property
+    def judges_generated(self) -> bool:
+        """Whether a discriminator compares generated pairs with real images."""
+        return self.has_generator and self.adversarial_pairs == "generated"
 
     @property
     def has_pairs(self) -> bool:

@@ -1,4 +1,4 @@
-"""Features of a case for blending: signed distances to its classes, then its image channels."""
+"""Features of a case for blending: signed distances to its classes, image, means of its regions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..data.distance_maps import signed_distances
 from ..data.stored_case import StoredCase
 from ..data.training_case import Box, TrainingCase
 from .interpolation import REACH, MidpointVolume, sample_with_midpoints
+from .regions import RegionMap
 
 
 class Features(Protocol):
@@ -32,6 +33,7 @@ def features_of(
     center: torch.Tensor,
     half_size: torch.Tensor,
     small: int,
+    regions: RegionMap | None = None,
 ) -> Features:
     """Return the features of a case, computed in the way that suits its size.
 
@@ -42,12 +44,16 @@ def features_of(
         center: center of the canonical box in voxels, on the device that computes.
         half_size: voxels from the center to the sides of the box.
         small: number of values (of all features) up to which midpoints are precomputed.
+        regions: of the case; their mean intensities are further features.
     """
     if isinstance(case, StoredCase):
-        return StoredFeatures(case, classes, center, half_size)
+        return StoredFeatures(case, classes, center, half_size, regions)
     label = case.label.cpu().numpy()
     distances = signed_distances(label, classes, case.spacing, limit_mm) / limit_mm
-    volume = torch.cat([distances.to(center.device), case.image.to(center.device)])
+    parts = [distances, case.image]
+    if regions is not None:
+        parts.append(regions.rendered(tuple(slice(0, size) for size in case.shape)))
+    volume = torch.cat([part.to(center.device) for part in parts])
     kind = MidpointFeatures if volume.numel() <= small else InMemoryFeatures
     return kind(volume, center, half_size)
 
@@ -84,10 +90,15 @@ class StoredFeatures:
     """Features of a case on disk; only the region around the points is read. See `Features`."""
 
     def __init__(
-        self, case: StoredCase, classes: int, center: torch.Tensor, half_size: torch.Tensor
+        self,
+        case: StoredCase,
+        classes: int,
+        center: torch.Tensor,
+        half_size: torch.Tensor,
+        regions: RegionMap | None = None,
     ) -> None:
         self._case, self._center, self._half_size = case, center, half_size
-        self._classes = classes
+        self._classes, self._regions = classes, regions
         self._start = case.distances_start.to(center.device)
 
     def at(self, points: torch.Tensor) -> torch.Tensor:
@@ -99,7 +110,14 @@ class StoredFeatures:
         missing = self._classes - distances.shape[1]  # values that this case does not have
         if missing > 0:
             distances = F.pad(distances, [0, 0] * (distances.ndim - 2) + [0, missing], value=1.0)
-        return torch.cat([distances, self._sample("image", voxels)], dim=1)
+        parts = [distances, self._sample("image", voxels)]
+        if self._regions is not None:
+            parts.append(_sample_region(self._read_regions, case.size_of("image"), voxels))
+        return torch.cat(parts, dim=1)
+
+    def _read_regions(self, box: Box) -> torch.Tensor:
+        assert self._regions is not None
+        return self._regions.rendered(box).to(self._center.device)
 
     def _sample(self, name: str, voxels: torch.Tensor) -> torch.Tensor:
         return _sample_region(partial(self._case.read, name), self._case.size_of(name), voxels)

@@ -26,6 +26,7 @@ from ..data.training_case import TrainingCase
 from .features import Features, features_of
 from .interpolation import interpolate_control_points, sample, smooth_noise
 from .random_generator import RandomGenerator
+from .regions import RegionMap
 from .registration import RegistrationSettings, register
 from .spatial import SpatialStrength, argmax_channel, identity_grid, random_grid
 
@@ -41,6 +42,8 @@ class PairBatch:
     Attributes:
         source: images (b, c, *s) that the generator starts from.
         between: indices of the two cases of each sample.
+        regions: mean intensity of each voxel's region in the image (b, c, *s); without channels if
+            the sampler knows no regions.
         coordinates: position of each voxel in the canonical frame (b, dims, *s), if requested.
     """
 
@@ -48,7 +51,19 @@ class PairBatch:
     labels: torch.Tensor
     images: torch.Tensor
     between: tuple[tuple[int, int], ...]
+    regions: torch.Tensor
     coordinates: torch.Tensor | None = None
+
+    def first(self) -> PairBatch:
+        """Return a batch of the first sample alone."""
+        return PairBatch(
+            self.source[:1],
+            self.labels[:1],
+            self.images[:1],
+            self.between[:1],
+            self.regions[:1],
+            None if self.coordinates is None else self.coordinates[:1],
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,7 @@ class PairSampler:
         half_size: voxels from the center of the canonical box to its sides; None for a box that
             holds every case.
         sets: meaning of labels beyond the classes; None if there are none.
+        regions: of each case, if the pairs are to have them.
 
     Attributes:
         partners: the pairs of case indices that were registered.
@@ -99,17 +115,19 @@ class PairSampler:
         coordinates: bool = False,
         half_size: torch.Tensor | None = None,
         sets: LabelSets | None = None,
+        regions: Sequence[RegionMap] = (),
     ) -> None:
         self.settings = settings or PairSettings()
         self.classes = classes if sets is None else sets.values
-        self._sets = sets
+        self._sets, self._regions = sets, regions
+        self._region_channels = regions[0].means.shape[1] if regions else 0
         self.patch_size = tuple(patch_size)
         self.device = rng.device
         self.coordinates = coordinates
         if half_size is None:
             half_size = _half_size([case.extent() for case in cases], self.patch_size)
         self.half_size = half_size.to(rng.device)
-        self.features = [self._features_of(case, len(cases)) for case in cases]
+        self.features = [self._features_of(k, case, len(cases)) for k, case in enumerate(cases)]
         self.partners = self._choose_partners(len(cases), rng)
         self.displacements = self._register()
 
@@ -157,7 +175,7 @@ class PairSampler:
         real, other = torch.cat(here), torch.cat(there)
         image, labels = self._divided(real)
         source = other[:, self.classes :]
-        return PairBatch(source, labels, image, self._cases_of(chosen), self._coordinates(points))
+        return self._batch(source, labels, image, chosen, points)
 
     def blended_pairs(
         self, rng: RandomGenerator, batch: int, spatial: SpatialStrength, fraction: float = 1.0
@@ -183,12 +201,34 @@ class PairSampler:
             if blended[index]:
                 found = self._blend(pair, at, times[index], noise[index : index + 1])
             else:
-                found = self._divided(self.features[self.partners[pair][0]].at(self._to_patch(at)))
+                found = self._single(self.partners[pair][0], at)
             sources.append(found[0])
             labels.append(found[1])
         source = torch.cat(sources)
-        between = self._cases_of(chosen)
-        return PairBatch(source, torch.cat(labels), source, between, self._coordinates(points))
+        return self._batch(source, torch.cat(labels), source, chosen, points)
+
+    def _single(self, case: int, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image and label of one case."""
+        return self._divided(self.features[case].at(self._to_patch(at)))
+
+    def _batch(
+        self,
+        source: torch.Tensor,
+        labels: torch.Tensor,
+        images: torch.Tensor,
+        chosen: Sequence[int],
+        points: torch.Tensor,
+    ) -> PairBatch:
+        """Return a batch of images that the means of their regions follow as further channels."""
+        channels = images.shape[1] - self._region_channels
+        return PairBatch(
+            source[:, :channels],
+            labels,
+            images[:, :channels],
+            tuple(self.partners[pair] for pair in chosen),
+            images[:, channels:],
+            self._coordinates(points),
+        )
 
     def _annotated(self, draw: Callable[[], PairBatch]) -> PairBatch:
         """Draw again, a few times, while a pair has no annotated voxel."""
@@ -201,13 +241,14 @@ class PairSampler:
         return pairs
 
     def _divided(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the image channels of features, and the label of their signed distances."""
+        """Return the image channels of features, regions too, and the label of their distances."""
         return features[:, self.classes :], nearest_class(features[:, : self.classes])
 
-    def _features_of(self, case: TrainingCase, count: int) -> Features:
+    def _features_of(self, index: int, case: TrainingCase, count: int) -> Features:
         center = align_to_voxels(case.centroid(), self.patch_size).to(self.device)
         limit_mm, small = self.settings.limit_mm, MAX_MIDPOINTS // (8 * count)
-        return features_of(case, self.classes, limit_mm, center, self.half_size, small)
+        regions = self._regions[index] if self._regions else None
+        return features_of(case, self.classes, limit_mm, center, self.half_size, small, regions)
 
     def _choose_partners(self, count: int, rng: RandomGenerator) -> list[tuple[int, int]]:
         """Return pairs of cases: all ordered pairs, or a few random partners for each case."""
@@ -227,6 +268,7 @@ class PairSampler:
         )
         points = identity_grid(shape, self.device)
         coarse = torch.cat([features.at(points) for features in self.features])
+        coarse = coarse[:, : coarse.shape[1] - self._region_channels]
         # the gradient of `grid_sample` is not deterministic on GPUs
         coarse = coarse.to(deterministic_device(self.device))
         fixed = coarse[[first for first, _ in self.partners]]
@@ -278,9 +320,6 @@ class PairSampler:
         if not self.coordinates:
             return None
         return interpolate_control_points(points.movedim(-1, 1), self.patch_size)
-
-    def _cases_of(self, chosen: Sequence[int]) -> tuple[tuple[int, int], ...]:
-        return tuple(self.partners[pair] for pair in chosen)
 
     def _blend(
         self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor

@@ -72,6 +72,11 @@ class RegionMap:
             found = found * mask
         return found
 
+    def rendered(self, box: Box) -> torch.Tensor:
+        """Return the mean intensity (channel, *size) of each voxel's region in a box."""
+        means = torch.cat([torch.zeros_like(self.means[:1]), self.means])
+        return means[self.cut(box, [0] * len(box))].movedim(-1, 0)
+
 
 class DividedCase(PatchSource, Protocol):
     """What can be divided into regions."""

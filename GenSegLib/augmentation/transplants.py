@@ -20,6 +20,7 @@ from ..data.training_case import InMemoryCase, TrainingCase
 from ..errors import GenSegError
 from .pairs import PairBatch, PairSampler, PairSettings, align_to_voxels
 from .random_generator import RandomGenerator
+from .regions import RegionMap
 from .spatial import SpatialStrength
 
 _LIMIT = 24.0  # voxels to which distances from a lesion are known
@@ -59,6 +60,7 @@ class TransplantSampler(PairSampler):
         mirror_axes: axes along which lesions are mirrored.
         coordinates: whether pairs have coordinates.
         sets: meaning of labels beyond the classes; None if there are none.
+        regions: of each case, if the pairs are to have them.
     """
 
     def __init__(
@@ -71,13 +73,21 @@ class TransplantSampler(PairSampler):
         mirror_axes: Sequence[int] = (),
         coordinates: bool = False,
         sets: LabelSets | None = None,
+        regions: Sequence[RegionMap] = (),
     ) -> None:
         self._rotation, self._mirror_axes = rotation, tuple(mirror_axes)
         self._radii = [_radius(case, classes) for case in cases]
         self._frames: list[tuple[torch.Tensor, torch.Tensor]] = []  # center and last voxel
         settings = PairSettings(limit_mm=_LIMIT * sum(cases[0].spacing) / len(cases[0].spacing))
         super().__init__(
-            cases, classes, patch_size, rng, settings, coordinates=coordinates, sets=sets
+            cases,
+            classes,
+            patch_size,
+            rng,
+            settings,
+            coordinates=coordinates,
+            sets=sets,
+            regions=regions,
         )
         for case in cases:
             center = align_to_voxels(case.centroid(), self.patch_size).to(self.device)
@@ -112,7 +122,11 @@ class TransplantSampler(PairSampler):
                 other = other._replace(distance=own.distance)
                 sources[-1], _ = self._cover(own, other, radius, numbers[index])
         source, label, image = map(torch.cat, (sources, labels, images))
-        return PairBatch(source, label, image, self._cases_of(chosen), self._coordinates(points))
+        return self._batch(source, label, image, chosen, points)
+
+    def _single(self, case: int, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        view = self._view(case, self._centered(case, at))
+        return view.image, view.label
 
     def _blend(
         self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor

@@ -61,7 +61,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
-    if unlabeled and not run.config.self_training and run.config.generator != "regions":
+    if unlabeled and not run.config.uses_unlabeled:
         events.log(_UNLABELED_UNUSED.format(unlabeled))
     events.log(describe_generation(run.config, unlabeled))
 

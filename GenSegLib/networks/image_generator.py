@@ -1,7 +1,7 @@
 """The interface of all generators.
 
-Level 2 generates images for new masks. Level 1 reconstructs real images from their masks and
-source images of other cases; its loss compares both and adds an adversarial loss.
+Level 2 generates images for new masks. Level 1 reconstructs real images from their masks, regions
+and source images of other cases; its loss compares both and adds an adversarial loss.
 """
 
 from __future__ import annotations
@@ -57,22 +57,30 @@ class GeneratorInputs(NamedTuple):
     Attributes:
         masks: one-hot masks (batch, class, *shape); shape is a multiple of ``multiple``.
         source: real images warped onto the masks (batch, channel, *shape).
-        noise: standard normal (batch, 1, *shape).
+        noise: standard normal (batch, ``noise_channels``, *shape).
+        regions: mean intensity of each voxel's region in the image that belongs to the masks
+            (batch, channel, *shape), for a generator that ``sees_regions``; else without channels.
         coordinates: (batch, dims, *shape), for a generator that uses them.
     """
 
     masks: torch.Tensor
     source: torch.Tensor
     noise: torch.Tensor
+    regions: torch.Tensor
     coordinates: torch.Tensor | None = None
 
 
 class ImageGenerator(nn.Module, ABC):
-    """Maps masks, a source image and noise to an image.
+    """Maps masks, regions, a source image and noise to an image.
 
     Attributes:
         multiple: image sizes must be multiples of it.
+        sees_regions: whether it gets the mean intensity of each voxel's region.
+        noise_channels: channels of its noise.
     """
+
+    sees_regions = False
+    noise_channels = 1
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()

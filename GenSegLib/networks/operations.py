@@ -1,8 +1,8 @@
 """Candidate operations of searchable cells, and their weighted sum at the cost of one.
 
 Every candidate is linear, so that a weighted sum of several convolutions equals one convolution
-with the weighted sum of their kernels: no candidate is computed by itself, neither forward nor
-backward.
+with the weighted sum of their kernels: in published cells no candidate is computed by itself,
+neither forward nor backward.
 """
 
 from __future__ import annotations
@@ -77,6 +77,14 @@ class AveragePool(nn.Module):
         planes = features[:, :, : 2 * depth].transpose(1, 2)
         pooled = F.avg_pool2d(planes.flatten(0, 1), 2).unflatten(0, (-1, depth, 2))
         return pooled.mean(dim=2).transpose(1, 2)
+
+
+def apply_operation(operation: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """Return the output of one operation for features (batch, channel, *s)."""
+    if isinstance(operation, _ConvNd):
+        return convolve(operation, features, operation.weight, operation.bias)
+    output: torch.Tensor = operation(features)
+    return output
 
 
 def weighted_sum(

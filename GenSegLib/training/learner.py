@@ -21,10 +21,10 @@ from ..feedback import Feedback
 from ..multilevel import TrilevelProblem, effective_learning_rates
 from ..presets import Preset
 from .appearance_search import AppearanceSearch
+from .batches import Pair, TrilevelBatch
 from .builders import build_average, build_engine, build_problem, network_arguments
 from .losses import class_weights
 from .prefetcher import Prefetcher
-from .problem import Pair, TrilevelBatch
 from .pseudo_labels import CasePrediction, PseudoLabels
 from .sampling import BatchSampler
 
@@ -324,11 +324,14 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from an earlier :meth:`state_dict`."""
-        for name in _NETWORKS:
+        # an unused generator may be one of an earlier version
+        trained = _NETWORKS if self.config.has_generator else ("segmenter", "variables")
+        for name in trained:
             getattr(self.problem, name).load_state_dict(state[name])
         for level, saved in zip(self._levels(), state["optimizers"]):
-            level.optimizer.load_state_dict(saved)
-            level.match_state_strides()
+            if self.config.has_generator or level is self.engine.middle:
+                level.optimizer.load_state_dict(saved)
+                level.match_state_strides()
         self._load_averages(state["averages"])
         self.prefetcher.discard()
         self.rng.generator.set_state(state["random"].cpu())
@@ -342,14 +345,15 @@ class Learner:
 
     def _load_averages(self, states: Sequence[dict[str, Any]]) -> None:
         if "tensors" not in states[0]:
-            for average, saved in zip(self._averages(), states):
+            for average, saved in zip(self._trained_averages(), states):
                 average.load_state_dict(saved)
             return
         # older checkpoints hold lists of weights; buffers are those of the network
         weights: list[list[torch.Tensor]]
         weights = [list(self.averaged_segmenter.parameters()), self.averaged_generator_weights]
         networks = (self.problem.segmenter, self.problem.generator)
-        for average, network, own, saved in zip(self._averages(), networks, weights, states):
+        averages = self._trained_averages()
+        for average, network, own, saved in zip(averages, networks, weights, states):
             average.module.load_state_dict(network.state_dict())
             average.n_averaged.fill_(saved["steps"])
             for tensor, value in zip(own, saved["tensors"]):
@@ -360,3 +364,6 @@ class Learner:
 
     def _averages(self) -> tuple[AveragedModel, AveragedModel]:
         return self.segmenter_average, self.generator_average
+
+    def _trained_averages(self) -> tuple[AveragedModel, ...]:
+        return self._averages()[: 2 if self.config.has_generator else 1]

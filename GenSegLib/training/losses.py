@@ -18,6 +18,9 @@ _SMOOTH = 1e-3
 _SMALLEST = 1e-6  # voxels, by which sums are divided
 _MAX_WEIGHT_RATIO = 20.0
 _BLOCK = 4  # voxels per side
+_ENOUGH_DIVERSITY = 0.2  # mean distance of two images in units of the noise's
+_MOST_DOUBT = 0.1  # by which the teacher's loss may rise with hard pairs
+_DISAGREEMENT = 3.0  # weight of what it rises further; above 1, to outweigh the student's loss
 
 
 def class_weights(voxels: Sequence[int], exponent: float) -> torch.Tensor | None:
@@ -158,6 +161,43 @@ def pooled_l1_loss(reconstructions: torch.Tensor, images: torch.Tensor) -> torch
     registered exactly.
     """
     return F.l1_loss(block_means(reconstructions), block_means(images))
+
+
+def diversity(
+    images: torch.Tensor, others: torch.Tensor, noise: torch.Tensor, other_noise: torch.Tensor
+) -> torch.Tensor:
+    """Return how far images of the same masks lie apart, relative to the noise they come from.
+
+    Maximizing it is the mode-seeking term (Mao et al., CVPR 2019, doi:10.1109/CVPR.2019.00152).
+    Each sample's ratio is clipped, as in diversity-sensitive GANs (Yang et al., ICLR 2019), so that
+    no image has to leave the real ones behind.
+
+    Args:
+        images: (batch, channel, *shape).
+        others: the same.
+        noise: that the images were generated from (batch, any, *shape).
+        other_noise: that of the others.
+    """
+    apart = (images - others).abs().flatten(1).mean(1)
+    ratios = apart / (noise - other_noise).abs().flatten(1).mean(1)
+    return ratios.clamp_max(_ENOUGH_DIVERSITY).mean()
+
+
+def hard_pair_loss(
+    student: torch.Tensor, teacher: torch.Tensor, teacher_on_source: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss of a generator of hard pairs.
+
+    It is the negative loss of the segmenter (student), as long as that of its moving average
+    (teacher) stays near that on the source images, which show their masks for certain.
+
+    Args:
+        student: its segmentation loss on generated pairs.
+        teacher: its loss on them.
+        teacher_on_source: its loss on the source images of these pairs.
+    """
+    excess = F.relu(teacher - teacher_on_source - _MOST_DOUBT)
+    return _DISAGREEMENT * excess - student
 
 
 # by the values of TrainConfig.reconstruction_loss

@@ -24,40 +24,18 @@ from ..computing.micro_batches import MicroBatches, forward_with
 from ..data.label_sets import LabelSets
 from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import StepSizes, Tensors
-from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
+from ..networks.discriminator import Discriminator
 from ..networks.image_generator import ImageGenerator
-from .losses import RECONSTRUCTION_LOSSES, Logits, segmentation_loss
+from .adversary import Adversary, Judged
+from .batches import GeneratorBatch, Pair, TrilevelBatch
+from .losses import (
+    RECONSTRUCTION_LOSSES,
+    Logits,
+    diversity,
+    hard_pair_loss,
+    segmentation_loss,
+)
 from .upper_variables import FREEZABLE, UpperVariables, scaled_sigmoid
-
-Pair = tuple[torch.Tensor, torch.Tensor]  # images (b, c, *s), labels (b, 1, *s)
-
-
-@dataclass(frozen=True)
-class GeneratorBatch:
-    """Data of one step of the generator.
-
-    Attributes:
-        reconstructed: real pairs with the source images from which they are reconstructed.
-        seed: of noise and appearance, the same in every evaluation on this batch.
-    """
-
-    reconstructed: PairBatch
-    seed: int
-
-
-@dataclass(frozen=True)
-class TrilevelBatch(GeneratorBatch):
-    """Data of one step of all three levels.
-
-    Attributes:
-        real: augmented real pairs.
-        blended: new masks with their source images, to be completed by the generator.
-        validation: pairs of validation cases.
-    """
-
-    real: Pair
-    blended: PairBatch
-    validation: Pair
 
 
 @dataclass
@@ -65,6 +43,8 @@ class SegmentationProblem:
     """The networks of a training and the losses that connect them.
 
     Attributes:
+        adversarial_pairs: what the discriminator judges: "generated" pairs as the segmenter
+            receives them, or "reconstructed" real ones.
         frozen: fixed upper-level variables ("architecture" or a name of `FREEZABLE`).
         direct_path, lower_path: hypergradients include the path through the generated pairs
             themselves and the path through the generator's weights.
@@ -83,6 +63,9 @@ class SegmentationProblem:
     autocast: Precision
     reconstruction_loss: str = "pooled-l1"
     adversarial_loss: str = "hinge"
+    adversarial_pairs: str = "generated"
+    mode_seeking_weight: float = 0.0
+    hard_pair_weight: float = 0.0
     frozen: Collection[str] = ()
     direct_path: bool = True
     lower_path: bool = True
@@ -92,7 +75,8 @@ class SegmentationProblem:
     sets: LabelSets | None = None
 
     def __post_init__(self) -> None:
-        self.discriminator.eval()
+        settings = self.adversarial_loss, self.classes, self.autocast
+        self.adversary = Adversary(self.discriminator, *settings)
         # with batch normalization, real samples influence the output on generated ones
         self.has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
         architecture = () if "architecture" in self.frozen else self.generator.architecture()
@@ -101,7 +85,6 @@ class SegmentationProblem:
             "generator": tuple(self.generator.weights()),
             "architecture": tuple(architecture),
             "variables": tuple(name for key, name in FREEZABLE.items() if key not in self.frozen),
-            "discriminator": tuple(name for name, _ in self.discriminator.named_parameters()),
         }
 
     @contextmanager
@@ -143,6 +126,7 @@ class SegmentationProblem:
     ) -> TrilevelProblem:
         """Return the three levels on a batch; for `averaged` see :meth:`upper_loss`."""
         real, labels = batch.real, batch.blended.labels
+        segmenters = None if averaged is None else (_detach(self.middle_parameters()), averaged)
 
         def generate(w: Tensors, a: Tensors) -> list[torch.Tensor]:
             w = w if self.lower_path else _detach(w)
@@ -156,7 +140,7 @@ class SegmentationProblem:
             lower=self.lower_parameters(),
             middle=self.middle_parameters(),
             upper=self.upper_parameters(),
-            lower_loss=lambda w, a: self.lower_loss(batch, w, a),
+            lower_loss=lambda w, a: self.lower_loss(batch, w, a, segmenters),
             generate=generate,
             middle_loss=lambda s, generated: self.middle_loss(real, labels, s, generated),
             upper_loss=lambda s, a: self.upper_loss(batch.validation, s, averaged),
@@ -183,58 +167,121 @@ class SegmentationProblem:
 
     def _generator_inputs(self, pairs: PairBatch, seed: int) -> list[torch.Tensor]:
         """Return the tensors of `GeneratorInputs`."""
-        rng = RandomGenerator(torch.Generator().manual_seed(seed), pairs.source.device)
-        batch, _, *shape = pairs.source.shape
-        noise = rng.normal(batch, 1, *shape)
-        inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise]
+        noise = self._noise(pairs, seed)
+        inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise, pairs.regions]
         if pairs.coordinates is not None:
             inputs.append(pairs.coordinates)
         return [to_memory_format(tensor) for tensor in inputs]
 
-    def lower_loss(self, batch: GeneratorBatch, weights: Tensors, upper: Tensors) -> torch.Tensor:
-        """Return the generator's reconstruction loss and adversarial loss."""
+    def _noise(self, pairs: PairBatch, seed: int) -> torch.Tensor:
+        rng = RandomGenerator(torch.Generator().manual_seed(seed), pairs.source.device)
+        batch, _, *shape = pairs.source.shape
+        return rng.normal(batch, self.generator.noise_channels, *shape)
+
+    def lower_loss(
+        self,
+        batch: GeneratorBatch,
+        weights: Tensors,
+        upper: Tensors,
+        segmenters: tuple[Tensors, Tensors] | None = None,
+    ) -> torch.Tensor:
+        """Return the generator's loss.
+
+        It is the loss of reconstructions of real pairs; the adversarial loss, of pairs as the
+        segmenter receives them; and terms for different images and for hard pairs.
+
+        Args:
+            batch: data.
+            weights: W.
+            upper: a.
+            segmenters: weights of the segmenter and of its moving average, once they train.
+        """
         pairs = batch.reconstructed
         images = self.generate_images(pairs, weights, upper, batch.seed)
         loss = RECONSTRUCTION_LOSSES[self.reconstruction_loss](images, pairs.images)
-        if self.adversarial_weight > 0:
-            masks = one_hot(pairs.labels, self.classes)
-            with self.autocast():
-                scores = self.discriminator(masks, images)
-            adversarial = ADVERSARIAL_LOSSES[self.adversarial_loss].generator(scores.float())
-            loss = loss + self.adversarial_weight * adversarial
+        if self.adversarial_pairs == "reconstructed":
+            return loss + self._adversarial_loss([(images, pairs.labels)])
+        used = batch.blended
+        images = self.generate_images(used, weights, upper, batch.seed)
+        received = self._received(used.source, images, upper, batch.seed)
+        loss = loss + self._adversarial_loss(_judged(received, batch))
+        if self.mode_seeking_weight > 0:
+            first = used.first()  # one sample has a second image, since each takes time
+            others = self.generate_images(first, weights, upper, batch.seed + 2)
+            noises = (self._noise(used, batch.seed)[:1], self._noise(first, batch.seed + 2))
+            loss = loss - self.mode_seeking_weight * diversity(images[:1], others, *noises)
+        if self.hard_pair_weight > 0 and segmenters is not None:
+            hard = self._hard_pair_loss(batch, received, upper, *segmenters)
+            loss = loss + self.hard_pair_weight * hard
         return loss
 
-    def discriminator_loss(self, batch: GeneratorBatch) -> torch.Tensor:
-        """Return the discriminator's loss on real and reconstructed images of the same masks.
+    def _adversarial_loss(self, generated: Sequence[Judged]) -> torch.Tensor | float:
+        if self.adversarial_weight == 0:
+            return 0.0
+        return self.adversarial_weight * self.adversary.generator_loss(generated)
 
-        Only here is it in training mode, which updates the estimates of its spectral norms; the
-        other losses must be deterministic.
+    def _hard_pair_loss(
+        self,
+        batch: GeneratorBatch,
+        received: torch.Tensor,
+        upper: Tensors,
+        student: Tensors,
+        teacher: Tensors,
+    ) -> torch.Tensor:
+        used = batch.blended
+        source = self._received(used.source, used.source, upper, batch.seed).detach()
+        with self.fixed_statistics():
+            passes = ((student, received), (teacher, received), (teacher, source))
+            losses = [
+                self._segmentation_loss(self.segment(network, images), used.labels)
+                for network, images in passes
+            ]
+        return hard_pair_loss(*losses)
+
+    def discriminator_loss(self, batch: GeneratorBatch) -> torch.Tensor:
+        """Return the discriminator's loss on real pairs and on those that it is to judge.
+
+        Real pairs, and images of unlabeled cases, are deformed and augmented as generated ones are,
+        so that neither blur nor noise tells them apart.
         """
-        pairs = batch.reconstructed
         with torch.no_grad():
-            current = self.lower_parameters(), self.upper_parameters()
-            images = self.generate_images(pairs, *current, batch.seed)
-        masks = one_hot(pairs.labels, self.classes)
-        inputs = (masks.repeat(2, *[1] * (masks.ndim - 1)), torch.cat([pairs.images, images]))
-        names = self.names["discriminator"]
-        parameters = _by_name(names, list(self.discriminator.parameters()))
-        with self.autocast():
-            self.discriminator.train()
-            scores = forward_with(self.discriminator, parameters, inputs).float()
-            self.discriminator.eval()
-        return ADVERSARIAL_LOSSES[self.adversarial_loss].discriminator(*scores.chunk(2))
+            real, generated = self._real_and_generated(batch)
+        return self.adversary.discriminator_loss(real, generated)
+
+    def _real_and_generated(self, batch: GeneratorBatch) -> tuple[list[Judged], list[Judged]]:
+        weights, upper = self.lower_parameters(), self.upper_parameters()
+        if batch.resampled is None:
+            pairs = batch.reconstructed
+            images = self.generate_images(pairs, weights, upper, batch.seed)
+            return [(pairs.images, pairs.labels)], [(images, pairs.labels)]
+        received, _ = self.generate_batch(batch.blended, weights, upper, batch.seed)
+        real: list[Judged] = [(batch.resampled.images, batch.resampled.labels)]
+        if batch.unlabeled is not None:
+            real.append((batch.unlabeled, None))
+        augmented: list[Judged] = [
+            (self._received(images, images, upper, batch.seed), labels) for images, labels in real
+        ]
+        return augmented, _judged(received, batch)
 
     def generate_batch(
         self, pairs: PairBatch, weights: Tensors, upper: Tensors, seed: int
     ) -> list[torch.Tensor]:
         """Return the generated images, augmented in appearance, and their weight in the loss."""
         images = self.generate_images(pairs, weights, upper, seed)
-        rng = RandomGenerator(torch.Generator().manual_seed(seed + 1), pairs.source.device)
-        variables = upper[len(self.names["architecture"]) :]
-        parameters = _by_name(self.names["variables"], variables)
-        augmented = forward_with(self.variables, parameters, (pairs.source, images, rng))
-        logit = parameters.get("weight_logit", self.variables.weight_logit)
-        return [augmented, scaled_sigmoid(logit)]
+        logit = self._variables(upper).get("weight_logit", self.variables.weight_logit)
+        return [self._received(pairs.source, images, upper, seed), scaled_sigmoid(logit)]
+
+    def _received(
+        self, source: torch.Tensor, images: torch.Tensor, upper: Tensors, seed: int
+    ) -> torch.Tensor:
+        """Return generated images as the segmenter receives them: augmented in appearance."""
+        rng = RandomGenerator(torch.Generator().manual_seed(seed + 1), source.device)
+        augmented: torch.Tensor
+        augmented = forward_with(self.variables, self._variables(upper), (source, images, rng))
+        return augmented
+
+    def _variables(self, upper: Tensors) -> dict[str, torch.Tensor]:
+        return _by_name(self.names["variables"], upper[len(self.names["architecture"]) :])
 
     def middle_loss(
         self, real: Pair, generated_labels: torch.Tensor, segmenter: Tensors, generated: Tensors
@@ -301,6 +348,12 @@ def weighted_mean(
     generated pairs and not the length of a step.
     """
     return 2 * (real + weight * generated) / (1 + weight)
+
+
+def _judged(images: torch.Tensor, batch: GeneratorBatch) -> list[Judged]:
+    """Return generated images with their labels and, if there are unlabeled ones, alone."""
+    alone: list[Judged] = [] if batch.unlabeled is None else [(images, None)]
+    return [(images, batch.blended.labels), *alone]
 
 
 def _split(logits: Logits, count: int) -> tuple[Logits, Logits]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
 from ..augmentation.copy_paste import copy_paste
 from ..augmentation.growth import grow_classes
+from ..augmentation.interpolation import sample_with_midpoints
 from ..augmentation.pairs import PairBatch, PairSampler
 from ..augmentation.patches import (
     AnyPatchSampler,
@@ -19,24 +20,17 @@ from ..augmentation.patches import (
 )
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
-from ..augmentation.spatial import SpatialStrength
+from ..augmentation.regions import find_regions
+from ..augmentation.spatial import SpatialStrength, random_grid
 from ..augmentation.transplants import TransplantSampler, flat_case
 from ..config import TrainConfig
 from ..data.label_sets import LabelSets
 from ..data.training_case import PatchSource, TrainingCase
 from ..feedback import Feedback
+from ..networks.generators import GENERATORS
 from ..presets import Preset
-from .problem import GeneratorBatch, Pair, TrilevelBatch
+from .batches import FinalBatch, GeneratorBatch, Pair, TrilevelBatch
 from .recoloring import Recoloring, recoloring_of
-
-
-@dataclass(frozen=True)
-class FinalBatch:
-    """Data of one step of the final phase: real pairs, new masks, and the seed of their images."""
-
-    real: Pair
-    blended: PairBatch
-    seed: int
 
 
 class BatchSampler:
@@ -84,10 +78,17 @@ class BatchSampler:
         validation = sources[training_count:]
         self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
         self._unlabeled: Sequence[PatchSource] = ()  # under predicted labels
+        self._unlabeled_images: AnyPatchSampler | None = None  # for the discriminator
+        if config.judges_generated and unlabeled:
+            fine = replace(preset, coarse_fraction=0.0)
+            self._unlabeled_images = patch_sampler(unlabeled, fine, with_margin=True)
         if config.has_pairs:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
-            self._registered = pair_sampler(cases, classes, preset, own, sets)
+            sees_regions = config.has_generator and GENERATORS[config.generator].sees_regions
+            self._registered = pair_sampler(
+                cases, classes, preset, own, sets, with_regions=sees_regions
+            )
             self.apply_feedback(Feedback())
 
     def apply_feedback(self, feedback: Feedback) -> None:
@@ -187,18 +188,19 @@ class BatchSampler:
     @torch.no_grad()
     def generator_batch(self) -> GeneratorBatch:
         """Sample the data of a step of the generator alone."""
-        return GeneratorBatch(self._reconstructed(), self._seed())
+        return GeneratorBatch(
+            reconstructed=self._reconstructed(),
+            blended=self.blended(include_validation=False),
+            resampled=self._resampled() if self.config.judges_generated else None,
+            unlabeled=self._resampled_unlabeled(),
+            seed=self._seed(),
+        )
 
     @torch.no_grad()
     def trilevel_batch(self) -> TrilevelBatch:
         """Sample the data of a step of all three levels."""
-        return TrilevelBatch(
-            reconstructed=self._reconstructed(),
-            real=self.real(include_validation=False),
-            blended=self.blended(include_validation=False),
-            validation=self.validation(),
-            seed=self._seed(),
-        )
+        real, validation = self.real(include_validation=False), self.validation()
+        return TrilevelBatch(**vars(self.generator_batch()), real=real, validation=validation)
 
     @torch.no_grad()
     def final_batch(self) -> FinalBatch:
@@ -210,6 +212,21 @@ class BatchSampler:
         """Sample real pairs with source images of other cases."""
         return self.training_pairs.real_pairs(self.rng, self.config.generated_batch_size)
 
+    def _resampled(self) -> PairBatch:
+        """Sample real pairs, deformed like the blended ones."""
+        count = self.config.generated_batch_size
+        return self.training_pairs.blended_pairs(self.rng, count, self.spatial, fraction=0.0)
+
+    def _resampled_unlabeled(self) -> torch.Tensor | None:
+        """Sample patches of unlabeled images, deformed alike, if there are any."""
+        if self._unlabeled_images is None:
+            return None
+        images, _ = self._unlabeled_images.sample(self.rng, self.config.generated_batch_size)
+        size = tuple(self._preset.patch_size)
+        source = tuple(images.shape[2:])
+        grid = random_grid(self.rng, len(images), size, self.spatial, source)
+        return sample_with_midpoints(images, grid)
+
     def _seed(self) -> int:
         return self.rng.integers(2**31 - 2, 1)[0]
 
@@ -220,6 +237,8 @@ def pair_sampler(
     preset: Preset,
     rng: RandomGenerator,
     sets: LabelSets | None = None,
+    *,
+    with_regions: bool = False,
 ) -> PairSampler:
     """Return the sampler of generated pairs that suits the preset's images.
 
@@ -229,14 +248,19 @@ def pair_sampler(
         preset: the task's preset.
         rng: random generator.
         sets: meaning of labels beyond the classes; None if there are none.
+        with_regions: pairs have the mean intensities of regions.
     """
     if preset.spatial_dims == 2:
         cases = [flat_case(case) for case in cases]
+    seed = rng.generator.initial_seed()
+    regions = [find_regions(case, seed, class_count=classes) for case in cases if with_regions]
     size, coordinates = preset.patch_size, preset.coordinates
     if preset.blending == "transplantation":
         turns = preset.augmentation.rotation, preset.mirror_axes
-        return TransplantSampler(cases, classes, size, rng, *turns, coordinates, sets)
-    return PairSampler(cases, classes, size, rng, coordinates=coordinates, sets=sets)
+        return TransplantSampler(cases, classes, size, rng, *turns, coordinates, sets, regions)
+    return PairSampler(
+        cases, classes, size, rng, coordinates=coordinates, sets=sets, regions=regions
+    )
 
 
 def patch_sampler(

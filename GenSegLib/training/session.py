@@ -90,4 +90,4 @@ def _unlabeled_cases(run: RunFolder) -> tuple[Case, ...]:
             "self_training is on but no case has the role unlabeled; assign it to some cases, or "
             "turn it off"
         )
-    return unlabeled if run.config.self_training or run.config.generator == "regions" else ()
+    return unlabeled if run.config.uses_unlabeled else ()

@@ -38,10 +38,10 @@ from ..models.initial_model import (
 from ..models.weights import load_segmenter
 from ..networks import build_segmenter
 from ..runs import RunFolder
+from .batches import Pair
 from .builders import segmenter_optimizer
 from .learner import Learner
 from .losses import finest_level
-from .problem import Pair
 from .session import Session
 
 _KNOWN_DICE = 0.5  # from here on, the model knows the task

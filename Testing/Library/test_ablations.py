@@ -16,7 +16,7 @@ from GenSegLib.config import UPPER_VARIABLES
 from GenSegLib.multilevel import TrilevelProblem, finite_difference
 from GenSegLib.recipes import load_recipe
 from GenSegLib.training.learner import Learner
-from GenSegLib.training.problem import TrilevelBatch
+from GenSegLib.training.batches import TrilevelBatch
 from GenSegLib.training.upper_variables import UpperVariables
 
 pytestmark = pytest.mark.usefixtures("few_channels")
@@ -80,7 +80,7 @@ def test_strengths_have_a_gradient_even_if_no_transform_was_sampled() -> None:
 def test_the_published_recipe_has_affine_masks_and_learns_only_the_architecture(
     tmp_path: Path,
 ) -> None:
-    learner = small_learner(tmp_path / "run", **load_recipe("paper-3d"))
+    learner = small_learner(tmp_path / "run", **load_recipe("paper"))
     assert learner.sampler.spatial.elastic == 0
     assert learner.sampler.spatial.rotation > 0
     before = learner.upper_values()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from small_learners import small_learner
 
+from GenSegLib.errors import GenSegError
 from GenSegLib.training.builders import build_average
+from GenSegLib.training.checkpoints import Checkpoint, TrainingState
 from GenSegLib.training.learner import Learner
 
 pytestmark = pytest.mark.usefixtures("few_channels")
@@ -66,3 +69,31 @@ def test_averages_of_older_checkpoints_are_read(tmp_path: Path) -> None:
     other.load_state_dict(state)
     assert all(map(torch.equal, weights_and_average(learner), weights_and_average(other)))
     assert int(other.segmenter_average.n_averaged) == 7
+
+
+def with_another_generator(learner: Learner) -> dict[str, Any]:
+    """The state of a training whose generator is that of an earlier version."""
+    state = learner.state_dict()
+    state["generator"] = {"stem.0.weight": torch.zeros(4, 5, 3, 3, 3)}
+    lower = state["optimizers"][0]
+    lower["param_groups"] = [{**group, "params": [0]} for group in lower["param_groups"]]
+    state["averages"][1] = {"n_averaged": torch.tensor(3)}
+    return state
+
+
+def test_checkpoints_with_another_generator_are_refused_unless_it_does_not_train(
+    tmp_path: Path,
+) -> None:
+    for generator in ("none", "regions", "searchable"):
+        learner, other = (
+            small_learner(tmp_path / f"{generator}-{k}", generator=generator) for k in range(2)
+        )
+        learner.joint_step(0)
+        checkpoint = Checkpoint(tmp_path, TrainingState(), with_another_generator(learner))
+        if generator == "searchable":
+            with pytest.raises(GenSegError, match="does not belong to this training; train again"):
+                checkpoint.restore(other)
+            continue
+        checkpoint.restore(other)
+        segmenters = learner.problem.segmenter, other.problem.segmenter
+        assert all(map(torch.equal, *(network.parameters() for network in segmenters)))

@@ -11,6 +11,7 @@ from GenSegLib.networks.cells import SEARCH_SPACES
 from GenSegLib.networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
 from GenSegLib.networks.generators import GENERATORS, build_generator
 from GenSegLib.networks.image_generator import GeneratorConfig, GeneratorInputs, ImageGenerator
+from GenSegLib.networks.searchable import noise_levels
 
 SHAPES = {2: (16, 24), 3: (8, 16, 12)}
 FROM_SOURCE = [name for name in GENERATORS if name != "mask-only"]
@@ -33,8 +34,9 @@ def inputs(generator: ImageGenerator, dims: int = 3, batch: int = 2) -> Generato
     shape = SHAPES[dims]
     masks = torch.nn.functional.one_hot(torch.randint(0, CLASSES, (batch, *shape)), CLASSES)
     source = torch.rand(batch, CHANNELS, *shape)
-    noise = torch.randn(batch, 1, *shape)
-    return GeneratorInputs(masks.movedim(-1, 1).float(), source, noise)
+    noise = torch.randn(batch, generator.noise_channels, *shape)
+    regions = torch.rand(batch, CHANNELS if generator.sees_regions else 0, *shape)
+    return GeneratorInputs(masks.movedim(-1, 1).float(), source, noise, regions)
 
 
 def test_the_registry_holds_the_choices_of_the_setting() -> None:
@@ -51,22 +53,36 @@ def test_an_untrained_generator_returns_the_source_image(name: str, dims: int) -
 
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("name", GENERATORS)
-def test_images_depend_on_noise_and_masks_alone(name: str, dims: int) -> None:
+def test_images_depend_on_noise_masks_and_what_surrounds_them_alone(name: str, dims: int) -> None:
     generator = built(name, dims)
-    masks, source, noise, _ = inputs(generator, dims)
-    image = generator(masks, source, noise)
+    masks, source, noise, regions, _ = inputs(generator, dims)
+    image = generator(masks, source, noise, regions)
     assert image.shape == source.shape
     assert torch.isfinite(image).all()
-    assert torch.equal(image, generator(masks, source, noise))
-    assert not torch.allclose(image, generator(masks, source, -noise))
-    assert not torch.allclose(image, generator(masks.flip(1), source, noise))
-    assert torch.equal(image, generator(masks, -source, noise)) == (name == "mask-only")
+    assert torch.equal(image, generator(masks, source, noise, regions))
+    assert not torch.allclose(image, generator(masks, source, -noise, regions))
+    assert not torch.allclose(image, generator(masks.flip(1), source, noise, regions))
+    is_published = name == "mask-only"
+    assert torch.equal(image, generator(masks, -source, noise, regions)) == is_published
+    assert torch.equal(image, generator(masks, source, noise, -regions)) == is_published
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_noise_of_every_level_has_unit_variance_and_partly_that_of_the_whole_image(
+    dims: int,
+) -> None:
+    noise = torch.randn(200, 4, *[8] * dims)
+    for level in noise_levels(noise, 3):
+        assert level.std() == pytest.approx(1, abs=0.1)
+        common, local = level.chunk(2, dim=1)
+        assert common.flatten(2).std(2).max() < 1e-5
+        assert local.flatten(2).std(2).mean() > 0.7
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_bounded_images_stay_between_0_and_1(name: str) -> None:
     generator = built(name, bounded=True)
-    image = generator(*inputs(generator))
+    image = generator(*inputs(generator)[:4])
     assert image.min() >= 0
     assert image.max() <= 1
     assert image.std() > 0.01
@@ -75,9 +91,9 @@ def test_bounded_images_stay_between_0_and_1(name: str) -> None:
 @pytest.mark.parametrize("name", GENERATORS)
 def test_images_depend_on_coordinates_if_configured(name: str) -> None:
     generator = built(name, coordinates=True)
-    masks, source, noise, _ = inputs(generator)
+    seen = inputs(generator)[:4]
     coordinates = torch.randn(2, 3, *SHAPES[3])
-    here, there = (generator(masks, source, noise, each) for each in (coordinates, -coordinates))
+    here, there = (generator(*seen, each) for each in (coordinates, -coordinates))
     assert not torch.allclose(here, there)
 
 
@@ -103,7 +119,7 @@ def test_architecture_weights_are_those_of_the_cells(name: str) -> None:
 @pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 def test_the_discriminator_learns_to_separate_real_from_generated(name: str) -> None:
     loss = ADVERSARIAL_LOSSES[name]
-    masks, real, _, _ = inputs(built("searchable"))
+    masks, real, *_ = inputs(built("searchable"))
     generated = real + 2.0
     discriminator = Discriminator(CLASSES, CHANNELS)
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)

@@ -9,6 +9,7 @@ from scipy.ndimage import label as components
 
 from GenSegLib.augmentation.pairs import PairSampler, nearest_class
 from GenSegLib.augmentation.random_generator import RandomGenerator
+from GenSegLib.augmentation.regions import find_regions
 from GenSegLib.augmentation.spatial import SpatialStrength, argmax_channel
 from GenSegLib.data.distance_maps import signed_distances
 from GenSegLib.data.training_case import InMemoryCase
@@ -72,6 +73,21 @@ def test_blended_masks_lie_between_the_cases(sampler: PairSampler) -> None:
     found = volumes(sampler.blended_pairs(generator(), 24, STILL).labels)
     small, large = volume(ball(5)), volume(ball(9))
     assert sum(1.3 * small < v < 0.8 * large for v in found) >= 6
+
+
+def test_means_of_regions_are_deformed_and_blended_with_the_image() -> None:
+    cases = [ball(5, -4), ball(9, 3)]  # each class and the background have one intensity
+    regions = [find_regions(case, seed=0) for case in cases]
+    found = PairSampler(cases, 3, SHAPE, generator(), regions=regions)
+    plain = PairSampler(cases, 3, SHAPE, generator())
+    torch.testing.assert_close(found.displacements, plain.displacements)
+    assert plain.real_pairs(generator(), 2).regions.shape[1] == 0
+    for fraction in (0.0, 1.0):
+        pairs = found.blended_pairs(generator(), 4, SpatialStrength(), fraction)
+        assert pairs.regions.shape == pairs.images.shape
+        torch.testing.assert_close(pairs.regions, pairs.images, atol=1e-3, rtol=0)
+    pairs = found.real_pairs(generator(), 4)
+    torch.testing.assert_close(pairs.regions, pairs.images, atol=1e-3, rtol=0)  # not the source's
 
 
 def test_pairs_that_are_not_blended_have_the_mask_of_one_case(sampler: PairSampler) -> None:

@@ -125,12 +125,12 @@ def test_a_recipe_holds_settings_of_a_training(name: str) -> None:
 
 
 def test_the_published_recipe_uses_masks_only_and_learns_only_its_architecture() -> None:
-    config = TrainConfig.for_preset(load_preset("hippocampus-mri"), **load_recipe("paper-3d"))
+    config = TrainConfig.for_preset(load_preset("hippocampus-mri"), **load_recipe("paper"))
     assert (config.generator, config.search_space) == ("mask-only", "paper")
     assert config.frozen_variables == {"weight", "residual", "appearance"}
     assert config.lower_path and not config.direct_path
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_names() -> None:
-    with pytest.raises(GenSegError, match="unknown recipe 'secret'; choose paper-3d"):
+    with pytest.raises(GenSegError, match="unknown recipe 'secret'; choose paper"):
         load_recipe("secret")

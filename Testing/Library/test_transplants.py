@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from GenSegLib.augmentation.random_generator import RandomGenerator
-from GenSegLib.augmentation.spatial import NO_DEFORMATION
+from GenSegLib.augmentation.regions import find_regions
+from GenSegLib.augmentation.spatial import NO_DEFORMATION, SpatialStrength
 from GenSegLib.augmentation.transplants import TransplantSampler, flat_case, match_colors
 from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.errors import GenSegError
@@ -47,6 +48,17 @@ def test_surroundings_have_the_colors_of_the_place() -> None:
     corner = pairs.images[:, :, :4, :4].mean((1, 2, 3))
     around = pairs.images[:, :, 20:24, 30:34].mean((1, 2, 3))  # beside the lesion
     assert (around - corner).abs().max() < 1.2  # not the 3 between the photos
+
+
+def test_means_of_regions_are_transplanted_with_the_lesion() -> None:
+    cases = [photo(8, 0.0, 1.0), photo(14, 0.0, 1.0)]
+    regions = [find_regions(case, seed=0) for case in cases]
+    found = TransplantSampler(cases, 2, (SIZE, SIZE), generator(), regions=regions)
+    for fraction in (0.0, 1.0):
+        pairs = found.blended_pairs(generator(), 4, SpatialStrength(), fraction)
+        difference = (pairs.regions - pairs.images).abs()
+        assert pairs.regions.shape == pairs.images.shape
+        assert difference.mean() < 0.06  # the noise of the photos
 
 
 def test_photos_without_lesions_receive_them_but_give_none() -> None:
