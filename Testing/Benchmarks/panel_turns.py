@@ -3,15 +3,18 @@
     python Testing/Benchmarks/panel_turns.py [--data DIR] [--rounds 3]
     Slicer --testing --additional-module-paths GenSegSlicer --python-script <this file> [options]
 
-Actions of a user on ten pairs are measured first. Then the panel is open, in the desktop host or
-in Slicer, while a small training, a segmentation and an evaluation run in their own processes on
-real hippocampus volumes. The time of one event-loop iteration is CPU time of the main thread.
+Everything is done in the panel, in the desktop host or in Slicer: it is opened for the first time
+(the module itself is imported when Slicer starts), ten pairs of real hippocampus volumes are added,
+a small model is trained, its previews are reviewed, and it is applied and evaluated, with jobs in
+their own processes. At last, two scans of 512 x 512 x 300 voxels are checked and written, one with
+a segmentation of half the voxel size. Time that the main thread waits for a CPU does not count.
 Writes results/panel_turns.json. No iteration should take more than 0.1 s, except for loading data.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,17 +31,31 @@ HOST, _ = start_application()
 
 import numpy as np  # noqa: E402
 import slicer  # noqa: E402
-from GenSegSlicerLib.Logic import GenSegSlicerLogic  # noqa: E402
 from measuring import write_result  # noqa: E402
-from panel_driver import PanelDriver  # noqa: E402
+from mrml_nodes import add_segmentation, add_volume, grid_matrix, oriented_image  # noqa: E402
+from panel_driver import MODULE, PanelDriver  # noqa: E402
 from panel_scenes import load_hippocampi, tiny_preset  # noqa: E402
-from small_trainings import TINY, JobRecorder, unpreempted_time_s  # noqa: E402
+from small_trainings import JobRecorder, unpreempted_time_s  # noqa: E402
+
+Turns = dict[str, list[float]]
+"""Seconds of the iterations of the event loop, by what the user did."""
+
+LARGE = (300, 512, 512)
+
+
+def load_module() -> None:
+    """Import the module as Slicer does when it starts; the bytecode is cached, as in Slicer."""
+    for package in ("GenSegLib", "GenSegSlicer"):
+        compileall.compile_dir(ROOT / package, quiet=1)
+    manager = slicer.app.moduleManager()
+    if manager.module("GenSegSlicer") is None:
+        manager.load(MODULE)
 
 
 def followed(job: Any) -> list[float]:
     """Run the event loop until the job has ended; return the seconds of its iterations."""
     watch = JobRecorder(HOST, job)
-    watch.wait_until_ended()
+    watch.wait_until_ended(timeout_s=3600)
     if job.state != "finished":
         raise SystemExit(f"{job.state}: {job.message}")
     return watch.turns_s
@@ -54,35 +71,115 @@ def turns_of(action: Callable[[], object], iterations: int = 60) -> list[float]:
     return turns
 
 
-def actions_in_turn(data: Path, folder: Path) -> dict[str, list[float]]:
-    """Open the panel, add pairs, change a class and load a scene; return the iterations of each."""
-    slicer.mrmlScene.Clear(0)
-    turns = {"opening": turns_of(lambda: PanelDriver(HOST))}
-    panel = PanelDriver(HOST)
-    load_hippocampi(data, 10)
-    ui, scene_file = panel.ui, str(folder / "scene.mrb")
-    turns["adding_pairs"] = turns_of(lambda: panel.press(ui.addFromSceneButton))
-    box = ui.segmentsTable.cellWidget(1, 2)
-    turns["changing_a_class"] = turns_of(lambda: panel.choose(box, "Ignore"))
-    slicer.util.saveScene(scene_file)
-    slicer.mrmlScene.Clear(0)
-    turns["loading_a_scene"] = turns_of(lambda: slicer.util.loadScene(scene_file))
-    HOST.close_module("GenSegSlicer")
+def checked(panel: PanelDriver) -> list[float]:
+    """Run the event loop until all pairs are checked; return the seconds of its iterations."""
+    turns: list[float] = []
+    while not turns or panel.widget.panel.cases.isChecking:
+        turns += turns_of(HOST.process_events, 0)
     return turns
 
 
-def jobs_in_turn(data: Path, folder: Path) -> dict[str, list[float]]:
-    """Train, apply and evaluate once with the panel open; return the iterations of each job."""
+def prepared(data: Path, folder: Path, turns: Turns) -> PanelDriver:
+    """Open the panel, add pairs, change a class, and load the scene without and with the panel."""
     slicer.mrmlScene.Clear(0)
-    PanelDriver(HOST)
-    *_, (volume, reference) = load_hippocampi(data, 6)
-    logic = GenSegSlicerLogic()
-    pairs = [pair for pair in logic.findPairs() if pair.volumeNode is not volume]
-    training = logic.train(pairs, tiny_preset(folder), folder / "runs", settings=TINY)
-    turns = {"training": followed(training)}
-    applying = logic.apply(training.runFolder, volume, uncertainty=True)
-    turns["applying"] = followed(applying)
-    turns["evaluating"] = followed(logic.evaluate(applying.segmentationNodes[0], reference))
+    load_hippocampi(data, 10)
+    scene_file = str(folder / "scene.mrb")
+    slicer.util.saveScene(scene_file)
+    slicer.mrmlScene.Clear(0)
+    load = turns_of(lambda: slicer.util.loadScene(scene_file), 5)
+    turns["loading_a_scene_before_the_panel_is_opened"] = load
+    turns["opening"] = turns_of(lambda: PanelDriver(HOST))
+    panel = PanelDriver(HOST)
+    add = panel.ui.addFromSceneButton
+    turns["adding_pairs"] = [*turns_of(lambda: panel.press(add)), *checked(panel)]
+    box = panel.ui.segmentsTable.cellWidget(1, 2)
+    for choice in ("Ignore", "Posterior"):
+        change = turns_of(lambda box=box, choice=choice: panel.choose(box, choice))
+        turns["changing_a_class"] = [*change, *checked(panel)]
+        box = panel.ui.segmentsTable.cellWidget(1, 2)
+    slicer.util.saveScene(scene_file)
+    slicer.mrmlScene.Clear(0)
+    turns["loading_a_scene"] = [
+        *turns_of(lambda: slicer.util.loadScene(scene_file)),
+        *checked(panel),
+    ]
+    return panel
+
+
+def trained_and_reviewed(panel: PanelDriver, folder: Path, turns: Turns) -> None:
+    """Train on the pairs of the panel, show the curves, and step through the previews."""
+    ui = panel.ui
+    panel.parameters.preset = str(tiny_preset(folder, final_steps=30))
+    panel.parameters.outputFolder = str(folder / "runs")
+    HOST.wait_until(lambda: ui.trainButton.enabled, 60)
+    start = turns_of(lambda: panel.press(ui.trainButton), 0)
+    turns["training"] = [*start, *followed(panel.widget.panel.runs.job)]
+    turns["showing_curves"] = turns_of(lambda: panel.press(ui.chartButton))
+    panel.press(ui.chartButton)
+    ui.reviewSection.collapsed = False
+    HOST.process_events()
+    turns["reviewing"] = []
+    for _ in range(6):
+        turns["reviewing"] += turns_of(lambda: panel.press(ui.reviewNextButton), 5)
+    ui.reviewSection.collapsed = True
+
+
+def applied_and_evaluated(panel: PanelDriver, turns: Turns) -> None:
+    """Segment the first volume and compare the result with its reference."""
+    ui = panel.ui
+    ui.applySection.collapsed = ui.evaluateSection.collapsed = False
+    pair = panel.widget.panel.cases.pairs[0]
+    ui.inputVolumeSelector.setCurrentNode(pair.volumeNode)
+    HOST.process_events()
+    start = turns_of(lambda: panel.press(ui.applyButton), 0)
+    turns["applying"] = [*start, *followed(panel.widget.panel.apply.job)]
+    ui.referenceSelector.setCurrentNode(pair.segmentationNode)
+    HOST.process_events()
+    start = turns_of(lambda: panel.press(ui.evaluateButton), 0)
+    turns["evaluating"] = [*start, *followed(panel.widget.panel.evaluate.job)]
+
+
+def large_scans(panel: PanelDriver, folder: Path, turns: Turns) -> None:
+    """Check two large scans of the same size and sum, and write them for a training."""
+    slicer.mrmlScene.Clear(0)
+    rng, grid = np.random.default_rng(0), grid_matrix((0.8, 0.8, 1.5))
+    voxels = np.resize(rng.integers(-1000, 1500, 1 << 20, np.int16), LARGE)
+    for fine in (1, 2):
+        swapped = voxels.copy()
+        swapped[0, 0, :2] = voxels[0, 0, 1::-1] if fine == 2 else voxels[0, 0, :2]
+        volume = add_volume(swapped, grid, f"CT {fine}")
+        own = grid @ np.diag([1 / fine, 1 / fine, 1 / fine, 1.0])
+        own[:3, 3] += grid[:3, :3].sum(axis=1) * (1 / fine - 1) / 2
+        label = np.zeros([fine * size for size in LARGE], np.uint8)
+        label[tuple(slice(fine * size // 4, 3 * fine * size // 4) for size in LARGE)] = 1
+        node = add_segmentation([(oriented_image(label, own), {1: "Liver"})], f"CT {fine} segments")
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    panel.parameters.preset = "liver-ct"
+    HOST.process_events()
+    added = turns_of(lambda: panel.press(panel.ui.addFromSceneButton), 0)
+    turns["checking_large_scans"] = [*added, *checked(panel)]
+    found = [(pair.status, pair.warning) for pair in panel.widget.panel.cases.pairs]
+    if [status for status, _warning in found] != ["ok", "ok"]:
+        raise SystemExit(f"the scans were not checked: {found}")
+    panel.parameters.outputFolder = str(folder / "large")
+    HOST.process_events()
+    writing = turns_of(lambda: panel.press(panel.ui.trainButton), 0)
+    job = panel.widget.panel.runs.job
+    while job.state == "preparing":
+        writing += turns_of(HOST.process_events, 0)
+    turns["writing_large_scans"] = writing
+    job.kill()
+    HOST.wait_until(lambda: not job.isActive, 600)
+    slicer.mrmlScene.Clear(0)
+
+
+def everything(data: Path, folder: Path) -> Turns:
+    """Do everything once; return the iterations by what was done."""
+    turns: Turns = {}
+    panel = prepared(data, folder, turns)
+    trained_and_reviewed(panel, folder, turns)
+    applied_and_evaluated(panel, turns)
+    large_scans(panel, folder, turns)
     HOST.close_module("GenSegSlicer")
     return turns
 
@@ -93,14 +190,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     found: dict[str, Any] = {"rounds": args.rounds}
+    load_module()
     for number in range(args.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            parts = (actions_in_turn, jobs_in_turn)
-            measured = [part(args.data, Path(folder)) for part in parts]
-            for job, turns in (item for found_turns in measured for item in found_turns.items()):
+            for action, turns in everything(args.data, Path(folder)).items():
                 longest, usual = max(turns), float(np.quantile(turns, 0.99))
-                found.setdefault(f"{job}_longest_turn_s", []).append(round(longest, 3))
-                found.setdefault(f"{job}_99_percent_below_s", []).append(round(usual, 4))
+                found.setdefault(f"{action}_longest_turn_s", []).append(round(longest, 3))
+                found.setdefault(f"{action}_99_percent_below_s", []).append(round(usual, 4))
         print(f"round {number + 1} of {args.rounds} done", flush=True)
     print(write_result("panel_turns", found))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 MODULE = Path(__file__).resolve().parents[2] / "GenSegSlicer" / "GenSegSlicer.py"
 
@@ -51,9 +54,9 @@ class PanelDriver:
         ]
 
     def wait_for_checks(self) -> None:
-        """Wait until all pairs in use have been checked."""
-        pairs = self.widget.panel.cases
-        self.host.wait_until(lambda: all(p.status for p in pairs.usedPairs()), 60)
+        """Wait until all pairs have been checked."""
+        self.host.process_events()
+        self.host.wait_until(lambda: not self.widget.panel.cases.isChecking, 60)
         self.host.process_events()
 
     def _cell(self, table: Any, row: int, column: int) -> str:
@@ -61,3 +64,11 @@ class PanelDriver:
         if box is not None:
             return str(box.currentText if hasattr(box, "currentText") else box.text)
         return str(table.item(row, column).text())
+
+
+@pytest.fixture
+def panel(host: Any, scene: Any) -> Iterator[PanelDriver]:
+    """The panel, opened on an empty scene."""
+    driver = PanelDriver(host)
+    yield driver
+    host.close_module("GenSegSlicer")

@@ -11,8 +11,10 @@ import slicer
 from GenSegSlicerLib.Charts import TrainingCharts
 from GenSegSlicerLib.CurvesView import CurvesView
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
-from GenSegSlicerLib.SliceViews import showIn3D
+from GenSegSlicerLib.SliceViews import showIn3DSteps
 from mrml_nodes import add_ball, nodes_in
+
+from GenSegLib.steps import finish
 
 
 def metrics(step: int, **values: Any) -> dict[str, Any]:
@@ -178,5 +180,5 @@ def test_a_loaded_scene_has_no_empty_plot_view(
 
 
 def test_a_3d_result_gets_a_layout_with_a_3d_view(curves: CurvesView) -> None:
-    showIn3D(add_ball((0, 0, 0), 5.0))
+    finish(showIn3DSteps(add_ball((0, 0, 0), 5.0)))
     assert layout() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView

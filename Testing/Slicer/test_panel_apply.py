@@ -182,17 +182,23 @@ def test_results_are_added_to_or_replace_segments_and_shown_with_their_volume(
     assert slicer.mrmlScene.GetNodeByID(shown).GetName() == "first"
 
 
+def wait_for_surfaces(panel: PanelDriver, node: Any) -> None:
+    segmentation = node.GetSegmentation()
+    panel.host.wait_until(lambda: segmentation.ContainsRepresentation("Closed surface"))
+
+
 def test_a_new_result_hides_the_earlier_one_and_a_large_one_is_shown_with_less_detail(
     ready: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready.press(ready.ui.show3DCheckBox)
     (first,) = press_apply(ready).segmentationNodes
-    assert first.GetSegmentation().ContainsRepresentation("Closed surface")
+    wait_for_surfaces(ready, first)
     ready.ui.outputSegmentationSelector.setCurrentNode(None)
     ready.host.process_events()
     monkeypatch.setattr(CoarseSurfaces, "_LARGE_VOXELS", 10)
     monkeypatch.setattr(CoarseSurfaces, "_COARSE_VOXELS", 20)
     (second,) = press_apply(ready).segmentationNodes
+    wait_for_surfaces(ready, second)
     surfaces = [
         node.GetSegmentation().GetNthSegment(0).GetRepresentation("Closed surface")
         for node in (first, second)

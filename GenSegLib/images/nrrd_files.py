@@ -1,0 +1,69 @@
+"""Write images as NRRD files (format: https://teem.sourceforge.net/nrrd/format.html).
+
+Light: numpy and the standard library.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..steps import Steps
+
+Array = NDArray[Any]
+
+_TYPES = {"float32": "float", "float64": "double"}  # other types have NumPy's names
+_GZIP = 31  # `wbits` of zlib for a stream with the header of gzip
+
+
+def write_nrrd_steps(
+    path: Path, voxels: Array, affine: Array, compress: bool = False
+) -> Steps[None]:
+    """Write an image; a step for each slice.
+
+    Args:
+        path: of the file.
+        voxels: numbers (k, j, i), or (k, j, i, component).
+        affine: matrix (4, 4) from indices (i, j, k) to RAS mm.
+        compress: with gzip at its fastest level.
+
+    Raises:
+        OSError: the file cannot be written, or the disk is full.
+    """
+    packer = zlib.compressobj(1, wbits=_GZIP) if compress else None
+    little = voxels.dtype.newbyteorder("<")
+    with path.open("wb") as file:
+        file.write(_header(voxels, affine, compress).encode("ascii"))
+        for part in voxels:
+            data = np.ascontiguousarray(part, little).tobytes()
+            file.write(data if packer is None else packer.compress(data))
+            yield None
+        if packer is not None:
+            file.write(packer.flush())
+
+
+def _header(voxels: Array, affine: Array, compress: bool) -> str:
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    directions, kinds = [_vector(to_lps[:3, axis]) for axis in range(3)], ["domain"] * 3
+    if voxels.ndim == 4:
+        directions, kinds = ["none", *directions], ["vector", *kinds]
+    fields = {
+        "type": _TYPES.get(voxels.dtype.name, voxels.dtype.name),
+        "dimension": voxels.ndim,
+        "space": "left-posterior-superior",
+        "sizes": " ".join(map(str, (*voxels.shape[3:], *voxels.shape[2::-1]))),
+        "space directions": " ".join(directions),
+        "kinds": " ".join(kinds),
+        "endian": "little",
+        "encoding": "gzip" if compress else "raw",
+        "space origin": _vector(to_lps[:3, 3]),
+    }
+    return "".join(["NRRD0004\n", *(f"{name}: {value}\n" for name, value in fields.items()), "\n"])
+
+
+def _vector(values: Array) -> str:
+    return f"({','.join(repr(float(value)) for value in values)})"
