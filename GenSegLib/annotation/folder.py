@@ -112,11 +112,6 @@ class AnnotationFolder:
         """File of the records, see `records`."""
         return self.path / records.FILE
 
-    @property
-    def is_locked(self) -> bool:
-        """Whether this object holds the lock of the folder."""
-        return self._lock is not None
-
     def lock(self) -> None:
         """Create the folder and lock it against other programs, until `unlock`.
 

@@ -8,6 +8,7 @@ all levels, finest first, each at its own resolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .convolution import fix_small_grid_gradients
 from .deep_supervision import keep_resolution_of_levels
 
 Arguments = dict[str, Any]
+
+_COMPUTED_VOXELS = 2**17  # in a quarter of a second on one core
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ def check_patch_size(
 ) -> None:
     """Check that a segmenter maps patches of a size to logits of that size.
 
-    A copy of it runs on PyTorch's "meta" device, which computes shapes without values.
+    A copy of it segments a small patch. For a large one it runs on PyTorch's "meta" device, which
+    computes shapes without values, but takes a second to be loaded.
 
     Args:
         segmenter: a network of the registry.
@@ -193,10 +197,11 @@ def check_patch_size(
         GenSegError: the network fails on such patches, or its output has another shape.
     """
     shown = f"{' x '.join(map(str, size))} voxels (channels: {channels})"
-    trial = deepcopy(segmenter).to("meta").eval()
+    device = "cpu" if math.prod(size) <= _COMPUTED_VOXELS else "meta"
+    trial = deepcopy(segmenter).to(device).eval()
     try:
         with torch.no_grad():
-            logits = trial(torch.empty(1, channels, *size, device="meta"))
+            logits = trial(torch.zeros(1, channels, *size, device=device))
     except Exception as error:  # each network fails in its own way
         if isinstance(error, NotImplementedError) or " meta " in str(error):
             return  # this PyTorch lacks the operation on "meta": that says nothing of the network

@@ -17,20 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..augmentation.patches import patch_margin
 from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
-from ..computing.devices import choose_device, choose_precision, cpu_capabilities, to_device
+from ..computing.devices import choose_device, cpu_capabilities
 from ..computing.memory import default_memory_limit, resident_bytes
-from ..computing.memory_format import to_memory_format
 from ..config import TrainConfig
 from ..errors import GenSegError
 from ..files import read_json, write_json
-from ..networks import build_segmenter
 from ..presets import Preset
-from ..training.builders import network_arguments
-from ..training.losses import segmentation_loss
+from ..training.trial_step import trial_step
 
 _VALID_S = 3600.0
 _ENOUGH_S = 2.0
@@ -54,8 +52,8 @@ def measure_step(preset: Preset, config: TrainConfig, classes: int, batch_size: 
     known = _cached(key)
     if known is not None:
         return known
-    with torch.random.fork_rng(devices=()):
-        step = _trial_step(preset, config, classes, batch_size, device)
+    batches = _batches(preset, classes, batch_size, device)
+    step = trial_step(preset, config, classes, batches, device)
     seconds = _fastest_threads(step, device, config)
     _store(key, seconds)
     return seconds
@@ -68,30 +66,21 @@ def free_memory(device: torch.device) -> int:
     return default_memory_limit() - resident_bytes()
 
 
-def _trial_step(
-    preset: Preset, config: TrainConfig, classes: int, batch_size: int, device: torch.device
-) -> Callable[[], None]:
-    arguments = network_arguments(config.network, preset, classes)
-    segmenter = build_segmenter(config.network, arguments)
-    to_device(segmenter, device)
-    optimizer = torch.optim.AdamW(segmenter.parameters(), config.segmenter_lr)
+def _batches(
+    preset: Preset, classes: int, batch_size: int, device: torch.device
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Return a function that augments random images and their labels."""
     rng = RandomGenerator(torch.Generator().manual_seed(0), device)
     policy, size = AugmentationPolicy.for_preset(preset), preset.patch_size
     source = [edge + 2 * margin for edge, margin in zip(size, patch_margin(size))]
-    images = torch.rand(batch_size, preset.input_channels, *source, device=device)
+    images = rng.uniform(batch_size, preset.input_channels, *source)
     labels = (images[:, :1] * classes).to(torch.int64).clamp(max=classes - 1)
-    autocast = choose_precision(device, config.precision)
 
-    def step() -> None:
+    def batch() -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            patches, masks = augment(images, labels, classes, policy, rng, size)
-        with autocast():
-            logits = segmenter(to_memory_format(patches))
-        segmentation_loss(logits, masks).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+            return augment(images, labels, classes, policy, rng, size)
 
-    return step
+    return batch
 
 
 def _fastest_threads(step: Callable[[], None], device: torch.device, config: TrainConfig) -> float:

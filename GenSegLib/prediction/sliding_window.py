@@ -20,11 +20,10 @@ from itertools import product
 import torch
 import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..presets import Preset
 from .ensemble import EnsemblePredictor
-from .tta import flips
 
 Slab = tuple[int, int, Tensor]
 _OVERLAP = 0.5
@@ -141,29 +140,6 @@ class SlidingWindows:
         is_slices = self.slice_wise and axis == len(self.size) - 1
         step = edge if is_slices else max(1, edge - round(edge * _OVERLAP))
         return [*range(0, size - edge, step), size - edge]
-
-
-def predict_probabilities(
-    network: nn.Module | Callable[[Tensor], Tensor],
-    windows: SlidingWindows,
-    image: Tensor,
-    mirror_axes: Sequence[int] = (),
-) -> Tensor:
-    """Return the class probabilities of a preprocessed image, without gradients.
-
-    Args:
-        network: from (batch, channel, *patch_size) to logits (batch, class, *patch_size); a
-            module must be in evaluation mode.
-        windows: the windows over the image.
-        image: (1, channel, *spatial), 2-D or 3-D, on the network's device.
-        mirror_axes: spatial axes to flip along; results are averaged.
-
-    Returns:
-        Probabilities (1, class, *spatial) on the image's device.
-    """
-    predictor = EnsemblePredictor([network], image.device, flips(mirror_axes))
-    slabs = [slab for _, _, slab in iterate_slabs(predictor, image, windows)]
-    return torch.cat(slabs, dim=1 + windows.along)[None]
 
 
 def iterate_slabs(

@@ -15,6 +15,8 @@ COLORS = ("#1f6fb2", "#d9662b", "#2f8f5b", "#8457b3", "#c23b5a", "#8a6d3b", "#3a
 _INK, _GRAY, _GRID = "#1c2733", "#5b6875", "#e2e7ec"
 _PHASE_COLORS = ("#eef3f8", "#f8fafb")
 _SMOOTH_FROM, _MAX_POINTS = 60, 400
+_DPI = 72
+_MARGINS = 46, 30, 16, 20  # pixels left, right, above and below the axes, for their labels
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text, in the font of the page
     "svg.hashsalt": "genseg",  # ids depend on the content alone
@@ -106,11 +108,16 @@ def number(value: float) -> str:
 def _render(title: str, size: tuple[int, int], draw: Callable[[Any], None]) -> str:
     """Draw on axes of the report's style and return an HTML figure without its end tag."""
     import matplotlib as mpl  # slow to import, and only reports need it
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    width, height = size
+    left, right, top, bottom = _MARGINS
+    box = left, bottom, width - left - right, height - bottom - top
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(size[0] / 72, size[1] / 72), layout="constrained")
-        axes = figure.add_subplot()
+        figure = Figure(figsize=(width / _DPI, height / _DPI), facecolor="none")
+        # a layout engine would draw everything several times
+        axes = figure.add_axes([part / size[k % 2] for k, part in enumerate(box)], facecolor="none")
         axes.spines[:].set_visible(False)
         axes.set_axisbelow(True)
         axes.grid(axis="y", color=_GRID, linewidth=0.8)
@@ -118,7 +125,7 @@ def _render(title: str, size: tuple[int, int], draw: Callable[[Any], None]) -> s
         axes.locator_params(axis="y", nbins=5)
         draw(axes)
         stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True)
+        FigureCanvasSVG(figure).print_svg(stream)
     label = f'<svg role="img" aria-label="{escape(title)}" '
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'

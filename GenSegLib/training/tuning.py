@@ -12,13 +12,11 @@ from functools import cache, partial
 
 import torch
 
-from ..computing.devices import choose_device, choose_precision, to_device
-from ..computing.memory_format import CHANNELS_LAST, to_memory_format
+from ..computing.devices import choose_device
+from ..computing.memory_format import CHANNELS_LAST
 from ..computing.thread_tuning import ThreadTuner, fastest_format, time_step
-from ..networks import build_segmenter
 from ..runs import RunFolder
-from .builders import network_arguments
-from .losses import segmentation_loss
+from .trial_step import trial_step
 
 _BATCH_SIZE = 2
 _MAX_SIDE = 48  # voxels, so that a laptop computes a step in less than a second
@@ -105,26 +103,10 @@ class SlowdownDetector:
 def step_seconds(run: RunFolder, memory_format: str, threads: int) -> float:
     """Return the seconds of a step of the run's segmenter; sets the number of threads."""
     torch.set_num_threads(threads)
-    return time_step(trial_step(run, memory_format))
-
-
-def trial_step(run: RunFolder, memory_format: str) -> Callable[[], None]:
-    """Return a function that computes a gradient of the run's segmenter on constant images."""
-    preset, device = run.preset, torch.device("cpu")
-    shape = [min(side, _MAX_SIDE) for side in preset.patch_size]
-    classes, name = len(run.labels) + 1, run.config.network
-    arguments = network_arguments(name, replace(preset, patch_size=tuple(shape)), classes)
-    with torch.random.fork_rng(devices=()):
-        segmenter = build_segmenter(name, arguments)
-    to_device(segmenter, device, memory_format)
-    images = to_memory_format(torch.ones(_BATCH_SIZE, preset.input_channels, *shape), memory_format)
-    labels = torch.zeros(_BATCH_SIZE, 1, *shape)
-    autocast = choose_precision(device, run.config.precision)
-
-    def step() -> None:
-        with autocast():
-            logits = segmenter(images)
-        segmentation_loss(logits, labels).backward()
-        segmenter.zero_grad()
-
-    return step
+    classes, shape = len(run.labels) + 1, [min(side, _MAX_SIDE) for side in run.preset.patch_size]
+    preset = replace(run.preset, patch_size=tuple(shape))
+    images = torch.ones(_BATCH_SIZE, preset.input_channels, *shape)
+    batch = images, torch.zeros(_BATCH_SIZE, 1, *shape)
+    device = torch.device("cpu")
+    step = trial_step(preset, run.config, classes, lambda: batch, device, memory_format)
+    return time_step(step)

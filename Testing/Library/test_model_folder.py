@@ -17,6 +17,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.data.meta_tensor import MetaTensor
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
+from whole_images import predict_probabilities
 
 from GenSegLib.data.image_io import Volume
 from GenSegLib.data.preprocessing import Preprocessor
@@ -34,7 +35,7 @@ from GenSegLib.models.manifest import MANIFEST
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter
 from GenSegLib.prediction.predict import Predictor
-from GenSegLib.prediction.sliding_window import SlidingWindows, predict_probabilities
+from GenSegLib.prediction.sliding_window import SlidingWindows
 from GenSegLib.presets import load_preset
 
 MODELS = Path(__file__).parents[1] / "Models"

@@ -11,6 +11,7 @@ import torch
 from grids import ball, make_affine
 from tiny_models import PRESET, save_threshold_model, save_tiny_model
 from torch import Tensor, nn
+from whole_images import predict_probabilities
 
 from GenSegLib.data.image_io import Volume, on_same_grid
 from GenSegLib.errors import GenSegError
@@ -20,7 +21,6 @@ from GenSegLib.prediction.predict import Predictor
 from GenSegLib.prediction.sliding_window import (
     SlidingWindows,
     iterate_slabs,
-    predict_probabilities,
 )
 from GenSegLib.prediction.tta import affine_augmentations
 from GenSegLib.presets import Intensity

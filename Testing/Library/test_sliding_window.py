@@ -6,13 +6,13 @@ import pytest
 import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor, nn
+from whole_images import predict_probabilities
 
 from GenSegLib.networks import build_segmenter, segmenter_args
 from GenSegLib.prediction.ensemble import EnsemblePredictor
 from GenSegLib.prediction.sliding_window import (
     SlidingWindows,
     iterate_slabs,
-    predict_probabilities,
 )
 
 PATCH = (16, 24, 16)
