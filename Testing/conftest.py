@@ -23,6 +23,8 @@ SLOW = {
     *("test_panel_annotate", "test_annotation_loop", "test_annotation_faults"),
     *("test_problem", "test_convolution", "test_prediction_memory", "test_feedback"),
     *("test_case_cache", "test_tuning", "test_memory_format", "test_prefetcher", "test_averages"),
+    *("test_warm_start", "test_warm_start_command", "test_partial_training", "test_serving"),
+    *("test_planned_trainings", "test_appearance_search", "test_live", "test_apply_job"),
 }
 
 DATA = Path(

@@ -26,7 +26,7 @@ def address_space() -> int:
 def main() -> None:
     torch.set_num_threads(1)
     model, image, out, extra = sys.argv[1:5]
-    predict_files(Path(model), [Path(image).with_name("small.nii.gz")], Path(out) / "first")
+    predict_files(Path(model), [Path(image).with_name("small.nii")], Path(out) / "first")
     limit = address_space() + int(extra)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     predict_files(Path(model), [Path(image)], Path(out) / "limited", device="cpu")

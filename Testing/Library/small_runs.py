@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from GenSegLib.cases import CaseSet
@@ -19,9 +19,15 @@ STEPS = {"warmup_steps": 5, "joint_steps": 10, "final_steps": 10, "upper_interva
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    """A folder of this test session, removed at its end."""
+    return TemporaryDirectory(prefix="genseg-phantoms-")
+
+
+@cache
 def phantom_cases(count: int = 4) -> CaseSet:
     """Labeled hippocampus phantoms, made once per test session."""
-    folder = Path(mkdtemp(prefix="genseg-phantoms-")) / "cases"
+    folder = Path(mkdtemp(dir=_folder().name)) / "cases"
     make_cases(folder, "hippocampus", count, seed=3)
     return read_cases(folder)
 

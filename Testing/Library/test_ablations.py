@@ -15,8 +15,8 @@ from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.config import UPPER_VARIABLES
 from GenSegLib.multilevel import TrilevelProblem, finite_difference
 from GenSegLib.recipes import load_recipe
-from GenSegLib.training.learner import Learner
 from GenSegLib.training.batches import TrilevelBatch
+from GenSegLib.training.learner import Learner
 from GenSegLib.training.upper_variables import UpperVariables
 
 pytestmark = pytest.mark.usefixtures("few_channels")

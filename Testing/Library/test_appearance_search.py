@@ -25,6 +25,8 @@ from GenSegLib.training.session import load_session
 from GenSegLib.training.synthesis import synthesize
 from GenSegLib.training.train import train
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 
 @pytest.fixture(autouse=True)
 def early_search(monkeypatch: pytest.MonkeyPatch) -> None:

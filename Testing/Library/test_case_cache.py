@@ -38,6 +38,8 @@ from GenSegLib.runs import RunFolder, State
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
+pytestmark = pytest.mark.usefixtures("few_channels")
+
 CPU = torch.device("cpu")
 SHAPE = (36, 40, 32)
 PATCH = (16, 16, 16)
@@ -127,7 +129,7 @@ def test_windowed_images_stay_in_their_window() -> None:
     masks, coordinates = torch.zeros(4, 2, *PATCH), torch.zeros(4, 3, *PATCH)
     policy = replace(AugmentationPolicy.for_preset(load_preset("liver-ct")), probability=1.0)
     with torch.no_grad():
-        generated = network(masks, images, images, coordinates)
+        generated = network(masks, images, images, images, coordinates)
     for result in (generated, augment_intensity(images, policy, generator())):
         assert 0 <= float(result.min()) <= float(result.max()) <= 1
         assert not torch.equal(result, images)

@@ -55,7 +55,9 @@ def preset(phantoms: Path) -> Path:
     """The hippocampus preset with small patches and a small network."""
     values = load_preset("hippocampus-mri").to_json()
     path = phantoms.parent / "small.json"
-    write_json(path, values | {"patch_size": [16, 24, 16], "segmenter": "unet"})
+    network = {"channels": [4, 8], "strides": [2], "num_res_units": 1}
+    changes = {"patch_size": [16, 24, 16], "segmenter": "unet", "network": network}
+    write_json(path, values | changes)
     return path
 
 
@@ -187,13 +189,18 @@ def test_patches_that_are_too_small_for_the_segmenter_are_rejected(
     assert not out.exists()
 
 
-def test_a_program_trains_a_run_folder_and_reads_json_lines(
-    phantoms: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    config = TrainConfig(**TINY, generator="none")
+def run_of_program(folder: Path, phantoms: Path, preset: Path, **changes: int) -> RunFolder:
+    """A run folder as the panel creates it."""
+    loaded = load_preset(preset)
+    config = TrainConfig(**TINY | changes, generator="none", segmenter=loaded.segmenter)
     cases = read_cases(phantoms).with_validation(config.validation_fraction, config.seed)
-    preset = load_preset("hippocampus-mri")
-    run = RunFolder.create(tmp_path / "run", config, preset, cases)
+    return RunFolder.create(folder, config, loaded, cases)
+
+
+def test_a_program_trains_a_run_folder_and_reads_json_lines(
+    phantoms: Path, preset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = run_of_program(tmp_path / "run", phantoms, preset)
     assert genseg("train", run.path, "--events", "jsonl") == 0
     events = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
     assert None not in events
@@ -230,12 +237,9 @@ def test_an_interrupted_training_stops_after_its_step_and_can_be_resumed(
 
 
 def test_an_interrupt_during_the_imports_of_resume_stops_the_training(
-    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phantoms: Path, preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = TrainConfig(**TINY | {"joint_steps": 100_000}, generator="none")
-    cases = read_cases(phantoms).with_validation(config.validation_fraction, config.seed)
-    preset = load_preset("hippocampus-mri")
-    run = RunFolder.create(tmp_path / "run", config, preset, cases)
+    run = run_of_program(tmp_path / "run", phantoms, preset, joint_steps=100_000)
     monkeypatch.setattr(
         training_job, "_log_cases", lambda run, events: signal.raise_signal(signal.SIGINT)
     )

@@ -168,6 +168,7 @@ def test_a_plan_is_shown_without_training(boxes: Path, capsys: pytest.CaptureFix
     assert "its author has fixed spacing and patch size" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("fast_machine")
 def test_a_run_of_the_panel_is_planned_when_its_training_begins(boxes: Path) -> None:
     """The panel creates runs without PyTorch, so that it cannot measure the machine."""
     cases = replace(read_cases(boxes).with_validation(0.3, 0), labels={1: "Part"})

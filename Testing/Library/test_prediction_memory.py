@@ -40,15 +40,15 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
     random = np.random.default_rng(0)
     large = random.integers(-300, 300, SHAPE).astype(np.int16)
-    write_image(folder / "large.nii.gz", Volume(large[np.newaxis], np.eye(4)))
-    write_image(folder / "small.nii.gz", Volume(large[np.newaxis, ..., :96], np.eye(4)))
+    write_image(folder / "large.nii", Volume(large[np.newaxis], np.eye(4)))
+    write_image(folder / "small.nii", Volume(large[np.newaxis, ..., :96], np.eye(4)))
     save_tiny_model(folder / "model", MANY)
     return folder
 
 
 def predict_limited(work: Path, out: Path) -> subprocess.CompletedProcess[str]:
     program = Path(__file__).with_name("limited_prediction.py")
-    arguments = [work / "model", work / "large.nii.gz", out, EXTRA_BYTES]
+    arguments = [work / "model", work / "large.nii", out, EXTRA_BYTES]
     return subprocess.run(
         [sys.executable, str(program), *map(str, arguments)],
         capture_output=True,
@@ -78,7 +78,7 @@ def test_a_large_volume_needs_less_memory_than_its_probabilities(
 def test_a_too_small_limit_is_an_error_with_the_memory_needed_before_any_work(
     work: Path, tmp_path: Path, probabilities: bool, limit_mb: int, purpose: str
 ) -> None:
-    image, limit = work / "large.nii.gz", resident_bytes() + (limit_mb << 20)
+    image, limit = work / "large.nii", resident_bytes() + (limit_mb << 20)
     options = {"max_memory": limit, "probabilities": probabilities, "device": "cpu"}
     needed = rf"^{image}: predicting the {purpose} of an image of 128 x 128 x 640 voxels needs "
     with pytest.raises(GenSegError, match=rf"{needed}\d.*are left; raise --max-memory"):

@@ -5,4 +5,5 @@ MONAI imports those that it finds, which takes a second.
 
 import sys
 
-sys.modules.update(dict.fromkeys(("ignite", "skimage", "nibabel", "onnx", "onnxruntime", "fire")))
+DEVELOPERS = ("ignite", "skimage", "nibabel", "onnx", "onnxruntime", "fire", "jsonschema")
+sys.modules.update(dict.fromkeys((*DEVELOPERS, "tensorboard")))
