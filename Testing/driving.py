@@ -32,4 +32,4 @@ class Driver:
             if time.monotonic() > end:
                 raise AssertionError(f"The condition does not hold after {timeout_s:g} s")
             self.process_events()
-            time.sleep(0.002)
+            time.sleep(0.01)

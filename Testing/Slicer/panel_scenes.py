@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import slicer
@@ -39,16 +42,28 @@ def load_hippocampi(data: Path, count: int) -> list[tuple[Any, Any]]:
     ]
 
 
+@cache
+def _phantoms(cases: int, test: int) -> TemporaryDirectory[str]:
+    """Phantoms that are made once per test session, and removed at its end."""
+    folder = TemporaryDirectory(prefix="genseg-phantoms-")
+    make_cases(Path(folder.name, "phantoms"), "hippocampus", cases, seed=3, test=test)
+    return folder
+
+
 def phantom_folder(folder: Path, cases: int = 4, test: int = 1) -> Path:
-    """Generate hippocampus phantoms in the Decathlon's layout."""
-    make_cases(folder / "phantoms", "hippocampus", cases, seed=3, test=test)
-    return folder / "phantoms"
+    """Write hippocampus phantoms in the Decathlon's layout."""
+    made = Path(_phantoms(cases, test).name, "phantoms")
+    return Path(shutil.copytree(made, folder / "phantoms"))
+
+
+TINY_NETWORK = {"channels": [4, 8], "strides": [2], "num_res_units": 1}
 
 
 def tiny_preset(
     folder: Path,
     name: str = "tiny",
     patch_size: tuple[int, int, int] = (16, 24, 16),
+    network: dict[str, Any] = TINY_NETWORK,
     **steps: int,
 ) -> Path:
     """Write a preset whose quick training takes seconds on one core."""
@@ -58,6 +73,7 @@ def tiny_preset(
         name=name,
         patch_size=patch_size,
         segmenter="unet",
+        network=network,
         steps={name: Steps(**counts) for name in ("quick", "standard", "thorough")},
     )
     path = folder / "tiny.json"

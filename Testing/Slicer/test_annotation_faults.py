@@ -205,7 +205,7 @@ def test_a_killed_prediction_is_one_line_and_can_be_repeated(
     loop.next()
     end = time.monotonic() + 1
     host.wait_until(lambda: time.monotonic() > end, 10)
-    assert drafts.isPredicting("a")
+    assert loop.isWaiting
     drafts._server.kill()
     wait(loop)
     kind, text = loop.message

@@ -32,6 +32,7 @@ from mrml_nodes import (
     segment_array,
 )
 from panel_driver import PanelDriver
+from panel_scenes import TINY_NETWORK
 from PIL import Image
 
 from GenSegLib.data.channels import read_channels
@@ -292,6 +293,7 @@ def test_photos_are_trained_on(scene: Any, host: Any, tmp_path: Path) -> None:
         patch_size=(32, 32),
         spacing=(1.0, 1.0),
         segmenter="unet",
+        network=TINY_NETWORK,
         steps=dict.fromkeys(("quick", "standard", "thorough"), steps),
     )
     (tmp_path / "tiny.json").write_text(json.dumps(preset.to_json()))

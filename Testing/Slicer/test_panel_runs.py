@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import qt
 import slicer
@@ -17,7 +18,7 @@ from panel_scenes import phantom_folder, tiny_preset
 from small_trainings import small_run
 
 from GenSegLib.files import write_json
-from GenSegLib.runs import State
+from GenSegLib.runs import RunFolder, State
 
 
 def ready_panel(host: Any, folder: Path) -> PanelDriver:
@@ -72,6 +73,15 @@ def going(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 
 @pytest.fixture
+def suspended(going: Path) -> Iterator[None]:
+    """Suspend the process of that training, which otherwise competes with the tests that watch."""
+    process = psutil.Process(int(RunFolder.open(going).read_status()["process"]))
+    process.suspend()
+    yield
+    process.resume()
+
+
+@pytest.fixture
 def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
     """The panel, opened in an empty scene during that training."""
     panel = PanelDriver(host)
@@ -79,6 +89,7 @@ def reopened(going: Path, host: Any, scene: Any) -> Iterator[PanelDriver]:
     host.close_module("GenSegSlicer")
 
 
+@pytest.mark.usefixtures("suspended")
 def test_running_training_is_reconnected(reopened: PanelDriver, going: Path) -> None:
     found = reopened.widget.panel.runs.job
     assert found.runFolder == going and found.isActive
@@ -88,6 +99,7 @@ def test_running_training_is_reconnected(reopened: PanelDriver, going: Path) -> 
     assert "another training is running" in reopened.ui.trainButton.toolTip
 
 
+@pytest.mark.usefixtures("suspended")
 def test_reloaded_module_reconnects_to_its_training(reopened: PanelDriver, going: Path) -> None:
     reopened.widget.onReload()
     reopened.host.process_events()
@@ -97,6 +109,7 @@ def test_reloaded_module_reconnects_to_its_training(reopened: PanelDriver, going
     assert panel.ui.stopButton.enabled
 
 
+@pytest.mark.usefixtures("suspended")
 def test_training_continues_after_scene_close(reopened: PanelDriver, going: Path) -> None:
     slicer.mrmlScene.Clear(0)
     reopened.host.process_events()
@@ -107,6 +120,7 @@ def test_training_continues_after_scene_close(reopened: PanelDriver, going: Path
     assert reopened.ui.stopButton.enabled
 
 
+@pytest.mark.usefixtures("suspended")
 def test_another_selected_run_is_kept_and_the_bar_names_its_own(
     reopened: PanelDriver, going: Path, tmp_path: Path
 ) -> None:
@@ -124,6 +138,7 @@ def test_another_selected_run_is_kept_and_the_bar_names_its_own(
     assert reopened.widget.panel.runs.job.isActive
 
 
+@pytest.mark.usefixtures("suspended")
 def test_action_on_closing_is_asked_once(reopened: PanelDriver) -> None:
     assert not reopened.ui.closingFrame.isHidden()
     reopened.press(reopened.ui.closingContinueButton)
