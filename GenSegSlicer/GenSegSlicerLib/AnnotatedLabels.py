@@ -14,7 +14,7 @@ from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import BACKGROUND, IGNORE, special_value
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Geometry import fileIJKToRAS
-from GenSegSlicerLib.LabelImages import rasterizeSegments, rasterizeSteps
+from GenSegSlicerLib.LabelImages import rasterizeSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import Segment
@@ -48,15 +48,16 @@ def labelSteps(
 ) -> Steps[np.ndarray]:
     """Return what `rasterizeLabel` returns, after steps of about a slice."""
     heights = {value: _height(segment, (layers or {}).get(value, 0)) for segment, value in chosen}
-    label = None
+    label = yield from rasterizeSteps(node, volumeNode, SegmentLosses([]))
     for height in sorted(set(heights.values())):
         group = [each for each in chosen if heights[each[1]] == height]
         voxels = yield from rasterizeSteps(node, volumeNode, SegmentLosses(group))
-        for below, part in zip(() if label is None else label, voxels):
+        voxels = voxels.astype(np.result_type(label, voxels), copy=False)
+        for below, part in zip(label, voxels):
             np.copyto(part, below, where=part == 0)
             yield None
         label = voxels
-    return rasterizeSegments(node, volumeNode, []) if label is None else label
+    return label
 
 
 def _height(segment: Segment, layer: int) -> float:

@@ -53,12 +53,12 @@ def load_module() -> None:
 
 
 def followed(job: Any) -> list[float]:
-    """Run the event loop until the job has ended; return the seconds of its iterations."""
+    """Run the event loop until the job has ended and is shown; return seconds of its iterations."""
     watch = JobRecorder(HOST, job)
     watch.wait_until_ended(timeout_s=3600)
     if job.state != "finished":
         raise SystemExit(f"{job.state}: {job.message}")
-    return watch.turns_s
+    return [*watch.turns_s, *turns_of(HOST.process_events, 30)]
 
 
 def turns_of(action: Callable[[], object], iterations: int = 60) -> list[float]:

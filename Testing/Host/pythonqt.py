@@ -84,8 +84,11 @@ def _get(self: QObject, name: str) -> Any:
         return tuple(value) if isinstance(value, list) else value
     if name in _METHODS:
         return MethodType(_METHODS[name], self)
-    with pyside_sets_attributes():
+    pyside_sets_attributes.depth += 1  # faster than the context
+    try:
         value = _pyside_get(self, name)
+    finally:
+        pyside_sets_attributes.depth -= 1
     if isinstance(value, SignalInstance):
         if not signals.is_known(type(self), name):
             raise AttributeError(f"{_class_name(self)} has no signal '{name}' in Qt 5")
@@ -94,14 +97,19 @@ def _get(self: QObject, name: str) -> Any:
 
 
 def _read(self: QObject, name: str) -> Any:
+    getter = _getter(type(self), name)
+    if getter is None:
+        return QObject.property(self, name)
+    value = _pyside_get(self, getter)
+    return value() if isinstance(value, (BuiltinMethodType, MethodType)) else value
+
+
+@cache
+def _getter(kind: type, name: str) -> str | None:
+    """Return the method or property of PySide that returns a property's value."""
     capitalized = name[0].upper() + name[1:]
-    for getter in (f"is{capitalized}", name, f"has{capitalized}"):
-        try:
-            value = _pyside_get(self, getter)
-        except AttributeError:
-            continue
-        return value() if isinstance(value, (BuiltinMethodType, MethodType)) else value
-    return QObject.property(self, name)
+    names = (f"is{capitalized}", name, f"has{capitalized}")
+    return next((each for each in names if hasattr(kind, each)), None)
 
 
 def _set(self: QObject, name: str, value: Any) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import slicer
 from GenSegSlicerLib import Job, VolumeContents
+from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import GRIDS, add_segmentation, add_volume, oriented_image
 
+from GenSegLib.config import TrainConfig
+from GenSegLib.presets import load_preset
 from GenSegLib.steps import Steps
 
 SHAPE = (40, 12, 10)
@@ -92,3 +96,12 @@ def test_pairs_that_are_listed_again_during_a_check_are_checked(host: Any, check
     checks.checker.check(checks.pairs[::-1])
     host.wait_until(lambda: checks.isFinished)
     assert [pair.status for pair in checks.pairs] == ["ok", "ok"]
+
+
+def test_the_cases_of_a_training_are_written_slice_by_slice(checks: Checks, tmp_path: Path) -> None:
+    config, preset = TrainConfig(validation_fraction=0), load_preset("generic-ct")
+    writer = CaseWriter(checks.pairs, preset, config, {"Liver": "Liver"})
+    steps = list(writer.steps(tmp_path / "run"))
+    writing = steps[steps.index(0.5) :]
+    assert writing.count(None) > 2 * 5 * SHAPE[0]  # images; labels: find, resample, merge, write
+    assert len(list((tmp_path / "run" / "inputs" / "labels").iterdir())) == 2
