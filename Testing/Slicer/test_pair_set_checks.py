@@ -12,26 +12,10 @@ from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairSetChecks import checkTogether
 from GenSegSlicerLib.Persons import assumedPersons
 from GenSegSlicerLib.TrainingPair import TrainingPair
-from mrml_nodes import (
-    GRIDS,
-    add_segmentation,
-    add_volume,
-    noise,
-    oriented_image,
-    two_class_labels,
-)
+from mrml_nodes import GRIDS, noise
+from training_pairs import SAME, pair_of
 
-NAMES = {1: "Organ", 2: "Lesion"}
-SAME = {name: name for name in NAMES.values()}
 DUPLICATE = "b: the image is a duplicate of case a"
-
-
-def pair_of(name: str, seed: int, values: tuple[int, ...] = (1, 2)) -> TrainingPair:
-    """A pair whose segmentation has these label values alone."""
-    label = two_class_labels()
-    label[~np.isin(label, values)] = 0
-    volume = add_volume(noise(seed=seed), GRIDS["RAS"], name)
-    return TrainingPair(volume, add_segmentation([(oriented_image(label, GRIDS["RAS"]), NAMES)]))
 
 
 def check(*pairs: TrainingPair) -> list[str]:

@@ -30,13 +30,12 @@ from GenSegSlicerLib.VolumeContents import VolumeContents
 from mrml_nodes import (
     GRIDS,
     SHAPE,
-    add_segmentation,
     add_volume,
     noise,
-    oriented_image,
     two_class_labels,
 )
 from panel_driver import PanelDriver
+from training_pairs import NAMES, SAME, pair_of
 
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.case_annotation import Annotation, ClassState
@@ -50,21 +49,9 @@ from GenSegLib.runs import RunFolder
 
 pytest_plugins = ["annotation_loops"]
 
-NAMES = {1: "Organ", 2: "Lesion"}
-SAME = {name: name for name in NAMES.values()}
 ABSENT, UNKNOWN = ClassState.ABSENT, ClassState.NOT_ANNOTATED
 SAID = Annotation({"Organ": UNKNOWN, "Lesion": ABSENT}, scribbles=True)
 GENERIC = load_preset("generic-mri")
-
-
-def pair_of(name: str, seed: int = 0, values: tuple[int, ...] = (1, 2)) -> TrainingPair:
-    """A volume with an organ and a lesion, or one of them."""
-    label = two_class_labels()
-    label[~np.isin(label, values)] = 0
-    volume = add_volume(noise(seed=seed), GRIDS["RAS"], name)
-    node = add_segmentation([(oriented_image(label, GRIDS["RAS"]), NAMES)], f"{name} segmentation")
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    return TrainingPair(volume, node)
 
 
 def written(pairs: list[TrainingPair], folder: Path, **classes: str) -> CaseSet:

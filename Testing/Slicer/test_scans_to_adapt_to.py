@@ -21,9 +21,11 @@ from mrml_nodes import GRIDS, add_volume, noise
 from panel_driver import PanelDriver
 from panel_scenes import load_pair, phantom_folder, tiny_preset
 from test_flat_images import photo_folder
+from training_pairs import SAME, pair_of
 
 from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
+from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 
@@ -176,3 +178,16 @@ def test_pictures_whose_voxels_were_released_are_read_from_their_files(
     listed = json.loads((tmp_path / "run" / "cases.json").read_text())["cases"]
     (scan,) = [case for case in listed if case["role"] == "unlabeled"]
     assert Path(scan["image"]).name == "p2.jpg" and scan["label"] is None
+
+
+def test_scans_of_validation_persons_are_not_learned_from(scene: Any, tmp_path: Path) -> None:
+    validated, trained = pair_of("patient1_visit1", 0), pair_of("patient2", 1)
+    validated.role = "validate"
+    scan = add_volume(noise(seed=2), GRIDS["RAS"], "patient1_visit2")
+    preset = load_preset("generic-mri")
+    config = TrainConfig.for_preset(preset, self_training=True)
+    writer = CaseWriter([validated, trained], preset, config, SAME, None, UnlabeledScans((scan,)))
+    with pytest.raises(GenSegError, match="All scans to adapt to show persons of validation"):
+        for _ in writer.steps(tmp_path / "run"):
+            pass
+    assert not (tmp_path / "run").exists()
