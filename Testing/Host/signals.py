@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from inspect import CO_VARARGS
 from types import FunctionType, MethodType
 from typing import Any
@@ -46,6 +47,7 @@ class Signal:
     __call__ = emit
 
 
+@cache
 def is_known(kind: type, name: str) -> bool:
     """Whether a class has the signal in Qt 5 too; true for classes that were not recorded."""
     facts = facts_of(kind)
@@ -117,7 +119,12 @@ def _known_signature(sender: QObject, signature: str) -> str | None:
 
 def _longest_signature(sender: QObject, name: str) -> str:
     """The signature with the most arguments: `clicked` is `clicked(bool)`."""
-    meta = sender.metaObject()
+    return _longest_of_class(type(sender), name)
+
+
+@cache
+def _longest_of_class(kind: type, name: str) -> str:
+    meta = kind.staticMetaObject
     methods = (meta.method(index) for index in range(meta.methodCount()))
     found = [bytes(each.methodSignature()).decode() for each in methods if each.name() == name]
     return max(found, key=lambda each: (each.count(","), not each.endswith("()")))

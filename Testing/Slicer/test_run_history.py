@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import qt
 from GenSegSlicerLib.RunHistory import RunHistory, modelFolder, runTitle
+from panel_driver import PanelDriver
 from small_trainings import small_run
 
 from GenSegLib.files import write_json
@@ -81,6 +82,16 @@ def test_a_run_is_running_only_while_it_is_locked(tmp_path: Path) -> None:
 )
 def test_the_title_of_a_run_begins_with_its_time(name: str, title: str) -> None:
     assert runTitle(Path("runs", name)) == title
+
+
+def test_review_names_a_run_by_its_time(host: Any, scene: Any, tmp_path: Path) -> None:
+    run = small_run(tmp_path).path.rename(tmp_path / "hippocampus-mri-2026-11-29-160458")
+    panel = PanelDriver(host)
+    panel.ui.openRunButton.directorySelected.emit(str(run))
+    panel.ui.reviewSection.collapsed = False
+    host.process_events()
+    assert panel.ui.reviewSource.text.startswith("2026-11-29 16:04 hippocampus-mri has no previews")
+    host.close_module("GenSegSlicer")
 
 
 def test_a_model_that_cannot_be_examined_is_not_listed(tmp_path: Path) -> None:
