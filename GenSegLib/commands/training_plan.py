@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import TARGET_SCANNERS, TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
-from ..planning.plan import BUDGETS_S, Limits, Plan, fit_steps, make_plan, plan_settings
+from ..planning.plan import BUDGETS_S, Limits, Plan, make_plan, plan_settings
 from ..presets import EFFORTS, Preset
 from .training_cases import PreparedCases
 
@@ -48,7 +48,7 @@ def plan_training(
     labeled = len(prepared.cases.labeled)
     config = TrainConfig.for_preset(preset, effort or _EFFORT, labeled, **changes)
     if not (has_steps or effort) and _is_limited(config):
-        config = _fit_to_time(config, preset, len(prepared.cases.labels) + 1)
+        config = _fit_to_time(prepared, config, effort, changes, spent_s)
     return config, preset, None
 
 
@@ -103,16 +103,10 @@ def plan_continuation(
         changes: settings that the model's training and the user specified.
         spent_s: see `plan_training`.
     """
-    from ..planning.timing import measure_step
-
     if not planned or any(name in changes for name in _STEPS):
         return plan_training(prepared, effort, changes, spent_s)[0]
-    preset, classes = prepared.preset, len(prepared.cases.labels) + 1
-    config = TrainConfig.for_preset(preset, effort or _EFFORT, **changes)
-    seconds = measure_step(preset, config, classes, config.batch_size)
-    limits = _limits(config, effort, changes, spent_s)
-    settings = plan_settings(preset, config.batch_size, limits, seconds)
-    return replace(config, **{**settings, **changes})
+    config = TrainConfig.for_preset(prepared.preset, effort or _EFFORT, **changes)
+    return _fit_to_time(prepared, config, effort, changes, spent_s)
 
 
 def settings_of(config: TrainConfig, preset: Preset) -> tuple[str | None, dict[str, Any]]:
@@ -131,9 +125,20 @@ def _is_limited(config: TrainConfig) -> bool:
     return config.time_budget_s is not None or choose_device(config.device).type == "cpu"
 
 
-def _fit_to_time(config: TrainConfig, preset: Preset, classes: int) -> TrainConfig:
+def _fit_to_time(
+    prepared: PreparedCases,
+    config: TrainConfig,
+    effort: str | None,
+    changes: Mapping[str, Any],
+    spent_s: float,
+) -> TrainConfig:
+    """Return the settings of a training whose preset is fixed, with steps that follow the time."""
     from ..planning.timing import measure_step
 
-    generated = config.generated_batch_size if config.has_pairs else 0
-    seconds = measure_step(preset, config, classes, config.batch_size + generated)
-    return fit_steps(config, seconds, config.time_budget_s or BUDGETS_S[_EFFORT])
+    preset, classes = prepared.preset, len(prepared.cases.labels) + 1
+    seconds = measure_step(preset, config, classes, config.batch_size)
+    limits = _limits(config, effort, changes, spent_s)
+    if not config.has_pairs:  # such as with few labeled cases
+        limits = replace(limits, generator=config.generator)
+    settings = plan_settings(preset, config.batch_size, limits, seconds)
+    return replace(config, **{**settings, **changes})

@@ -303,24 +303,6 @@ def _default_generator(preset: Preset, limits: Limits) -> str:
     return TrainConfig.generator if is_3d and is_fast else "none"
 
 
-def fit_steps(config: TrainConfig, seconds: float, budget_s: float) -> TrainConfig:
-    """Return settings whose phases take a time budget together.
-
-    Where that leaves too few steps for a generator to learn, the training has none.
-
-    Args:
-        config: settings with steps in the right proportions.
-        seconds: of a step of the final phase.
-        budget_s: seconds of the training.
-    """
-    steps = scaled_steps(config, seconds, budget_s)
-    if config.has_generator and steps["final_steps"] < _FEW_STEPS:
-        config = replace(config, generator="none")
-        real = config.batch_size / (config.batch_size + config.generated_batch_size)
-        steps = scaled_steps(config, seconds * real, budget_s)
-    return replace(config, **steps, time_budget_s=budget_s)
-
-
 def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str, Any]:
     """Return the steps of the three phases in the proportions of the settings.
 

@@ -76,9 +76,19 @@ def test_the_steps_of_a_fixed_preset_follow_the_time() -> None:
     config, preset, plan = training_plan.plan_training(prepared(fixed), None, {"device": "cpu"})
     assert (preset, plan) == (fixed, None)
     assert config.time_budget_s == TWENTY_MINUTES
-    assert config.final_steps / config.joint_steps == pytest.approx(6, rel=0.01)
-    short, _, _ = training_plan.plan_training(prepared(fixed), None, {"time_budget_s": 30.0})
-    assert short.generator == "none", "too few steps for a generator to learn"
+    assert config.generator == "none", "generated pairs do not earn their time in 20 minutes"
+    hour, _, _ = training_plan.plan_training(prepared(fixed), None, {"time_budget_s": 3600.0})
+    assert hour.generator == TrainConfig.generator
+    assert hour.final_steps / hour.joint_steps == pytest.approx(6, rel=0.01)
+
+
+@pytest.mark.usefixtures("fast_machine")
+def test_a_generator_that_the_user_chose_is_trained_whatever_the_time() -> None:
+    prepared_cases = prepared(load_preset("hippocampus-mri"))
+    chosen = {"time_budget_s": 30.0, "generator": "searchable"}
+    config, _, _ = training_plan.plan_training(prepared_cases, None, chosen)
+    assert config.generator == "searchable"
+    assert config.warmup_steps > 0
 
 
 def test_seconds_of_a_step_are_measured_once(
