@@ -1,9 +1,11 @@
-"""Draw slices of benchmark cohorts as they are and recolored by region, for the documentation.
+"""Draw 12 slices of benchmark cohorts as they are and recolored, for the documentation.
 
     python Testing/Benchmarks/appearance_picture.py abdomen_ct_btcv:3 cardiac_cine_acdc:2
+    python Testing/Benchmarks/appearance_picture.py polyp_kvasir:3 breast_busi:3 \\
+        --out Docs/images/recolored_pictures.jpg
 
-Cohorts are given with the spacing of their slices in mm. Every second row shows the slices above
-it, recolored. The labels' outlines are drawn on the latter.
+Cohorts are given with the spacing in mm or pixels. Every second row shows the slices above it,
+recolored. The labels' outlines are drawn on the latter.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from cohorts_data import COHORTS, cohort_labels, split_cohort
+from cohorts_data import COHORTS, Cohort, cohort_labels, read_cohort, split_cohort
 from measuring import ROOT
 from PIL import Image
 
@@ -26,6 +28,7 @@ from GenSegLib.augmentation.region_appearance import (
     RegionAppearance,
 )
 from GenSegLib.augmentation.region_table import divide_cases, target_contrasts
+from GenSegLib.augmentation.regions import image_clusters
 from GenSegLib.cases import Case
 from GenSegLib.data.case_loading import load_training_cases
 from GenSegLib.presets import Preset, load_preset
@@ -37,19 +40,25 @@ CPU = torch.device("cpu")
 Slices = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def slices_preset(spacing: float, size: int) -> Preset:
-    """Return a preset of axial slices."""
+def slices_preset(cohort: Cohort, spacing: float, size: int) -> Preset:
+    """Return a preset for other scanners, of axial slices of volumes."""
+    if cohort.spatial_dims == 2:
+        with Image.open(read_cohort(cohort)[0].images[0]) as picture:
+            name = "generic-2d-color" if picture.mode == "RGB" else "generic-2d"
+    else:
+        name = "generic-mri"
     return replace(
-        load_preset("generic-mri"),
+        load_preset(name).for_any_scanner(),
         spatial_dims=2,
+        unit="px" if cohort.spatial_dims == 2 else "mm",
         spacing=(spacing, spacing),
         patch_size=(size, size),
         foreground_fraction=1.0,
     )
 
 
-def load(cohort: str, count: int, preset: Preset, labels: dict[str, int]) -> list:
-    split = split_cohort(COHORTS[cohort], count, 0)
+def load(cohort: Cohort, count: int, preset: Preset, labels: dict[str, int]) -> list:
+    split = split_cohort(cohort, count, 0)
     cases = [Case(each.name, each.images[0], each.label) for each in split.labeled]
     return load_training_cases(
         cases, preset, {value: name for name, value in labels.items()}, torch.device("cpu")
@@ -57,19 +66,20 @@ def load(cohort: str, count: int, preset: Preset, labels: dict[str, int]) -> lis
 
 
 def slices_of(
-    cohort: str, spacing: float, targets: str | None, size: int, count: int, seed: int
+    cohort: Cohort, spacing: float, targets: str | None, size: int, count: int, seed: int
 ) -> Slices:
-    """Return images, the same recolored, and labels, all (slice, x, y)."""
-    preset = slices_preset(spacing, size)
-    cases = load(cohort, count, preset, cohort_labels(COHORTS[cohort]))
+    """Return images (slice, x, y, gray or RGB), the same recolored, and labels (slice, x, y)."""
+    preset = slices_preset(cohort, spacing, size)
+    cases = load(cohort, count, preset, cohort_labels(cohort))
     divided, table = divide_cases(cases, seed, CPU)
-    contrasts = target_contrasts(load(targets, count, preset, {}), seed, CPU) if targets else None
+    unlabeled = load(COHORTS[targets], count, preset, {}) if targets else []
+    contrasts = target_contrasts([image_clusters(case, seed) for case in unlabeled], CPU)
     rng = RandomGenerator(torch.Generator().manual_seed(seed))
     images, labels = patch_sampler(divided, preset).sample(rng, 2 * COLUMNS)
     appearance = RegionAppearance(table, contrasts, color=preset.has_colors)
-    distribution = AppearanceDistribution(fraction=1.0, target=1.0)
+    distribution = replace(AppearanceDistribution.for_preset(preset, fraction=1.0), target=1.0)
     recolored = appearance.recolor(images, labels[:, 1:], distribution, rng)
-    return images[:, 0], recolored[:, 0], labels[:, 0]
+    return images.movedim(1, -1), recolored.movedim(1, -1), labels[:, 0]
 
 
 def draw(groups: Sequence[Slices], out: Path) -> None:
@@ -81,7 +91,8 @@ def draw(groups: Sequence[Slices], out: Path) -> None:
             row, column = 4 * group + 2 * (k // COLUMNS), k % COLUMNS
             for axis, shown in ((axes[row][column], image), (axes[row + 1][column], new)):
                 low, high = shown.quantile(torch.tensor([0.01, 0.99])).tolist()
-                axis.imshow(shown.T.flip(0), cmap="gray", vmin=low, vmax=high)
+                unit = ((shown - low) / max(high - low, 1e-6)).clamp(0, 1)
+                axis.imshow(unit.transpose(0, 1).flip(0), cmap="gray", vmin=0, vmax=1)
             levels = [value + 0.5 for value in range(int(label.max()))]
             axes[row + 1][column].contour(label.T.flip(0), levels=levels, linewidths=0.4)
     for axis in axes.flat:
@@ -89,7 +100,11 @@ def draw(groups: Sequence[Slices], out: Path) -> None:
     plt.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
     buffer = io.BytesIO()
     plt.savefig(buffer)
-    Image.open(buffer).convert("RGB").quantize(GRAYS).save(out, optimize=True)
+    picture = Image.open(buffer).convert("RGB")
+    if out.suffix == ".jpg":
+        picture.save(out, quality=80)
+    else:
+        picture.quantize(GRAYS).save(out, optimize=True)
 
 
 def main() -> None:
@@ -107,7 +122,7 @@ def main() -> None:
     for text in args.cohorts:
         cohort, spacing = text.split(":")
         options = args.targets, args.size, args.cases, args.seed
-        groups.append(slices_of(cohort, float(spacing), *options))
+        groups.append(slices_of(COHORTS[cohort], float(spacing), *options))
     draw(groups, args.out)
 
 
