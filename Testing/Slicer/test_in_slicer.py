@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from GenSegSlicerLib import Dependencies
 from imports import ROOT, imports_of
+from InSlicer import run_tests
 from InSlicer.run_tests import NOT_HERE, SUITE
 
 # An application with a module PythonQt, which exits with the code of the runner
@@ -48,3 +51,19 @@ def test_the_runner_runs_the_tests_and_exits_with_their_code(tmp_path: Path) -> 
     assert "1 failed" in done.stdout, done.stdout + done.stderr
     assert " passed" in done.stdout, done.stdout
     assert done.returncode == 1
+
+
+def test_packages_that_the_tests_lack_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_tests, "find_spec", lambda name: None if name == "hypothesis" else name)
+    assert run_tests.run(["--version"]) == 2
+    assert "no test was run: PythonSlicer -m pip install hypothesis" in capsys.readouterr().out
+
+
+def test_packages_that_the_panel_lacks_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Dependencies, "missingPackages", lambda: ["torch", "monai"])
+    assert run_tests.run(["--version"]) == 0
+    assert "missing (see Install... in the panel): torch, monai" in capsys.readouterr().out

@@ -14,7 +14,7 @@ DEFINITIONS = (
 )
 PURE_CALLS = {
     *("Path", "resolve", "frozenset", "dict", "set", "tuple", "slice", "range", "zeros", "compile"),
-    *("TypeVar", "iinfo"),
+    *("TypeVar", "iinfo", "UnlabeledScans"),
 }
 SLICER_CONSTANTS = "RepresentationName"
 ADDS_THE_LIBRARY_TO_SYS_PATH = "ensureImportable()"
