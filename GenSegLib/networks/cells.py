@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import nn
 
@@ -128,6 +127,7 @@ class ModulatedCell(SearchableCell):
         super().__init__(kind, spatial_dims, inputs, outputs, space)
         self.norms = nn.ModuleList(_normalization(outputs) for _ in self.operations)
         self.modulation = Conv[CONVOLUTION, spatial_dims](noise_channels, 2 * outputs, 1)
+        self.activation = nn.LeakyReLU(_SLOPE)
 
     def forward(self, features: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """See `SearchableCell`."""
@@ -136,7 +136,7 @@ class ModulatedCell(SearchableCell):
         outputs = (
             norm(apply_operation(each, features)) for norm, each in zip(self.norms, self.operations)
         )
-        modulated = (F.leaky_relu(each * (1 + scale) + shift, _SLOPE) for each in outputs)
+        modulated = (self.activation(each * (1 + scale) + shift) for each in outputs)
         terms = [weight * each for weight, each in zip(weights, modulated)]
         return sum(terms[1:], terms[0])
 
