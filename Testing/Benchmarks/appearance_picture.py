@@ -11,7 +11,6 @@ recolored. The labels' outlines are drawn on the latter.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,6 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegLib.training.sampling import patch_sampler
 
 COLUMNS = 6
-GRAYS = 32  # colors of the file, which noise would make large
 CPU = torch.device("cpu")
 Slices = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -98,13 +96,7 @@ def draw(groups: Sequence[Slices], out: Path) -> None:
     for axis in axes.flat:
         axis.axis("off")
     plt.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
-    buffer = io.BytesIO()
-    plt.savefig(buffer)
-    picture = Image.open(buffer).convert("RGB")
-    if out.suffix == ".jpg":
-        picture.save(out, quality=80)
-    else:
-        picture.quantize(GRAYS).save(out, optimize=True)
+    plt.savefig(out, pil_kwargs={"quality": 80})
 
 
 def main() -> None:
@@ -112,7 +104,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("cohorts", nargs="+", metavar="COHORT:MM")
-    parser.add_argument("--out", type=Path, default=ROOT / "Docs/images/recolored_regions.png")
+    parser.add_argument("--out", type=Path, default=ROOT / "Docs/images/recolored_volumes.jpg")
     parser.add_argument("--size", type=int, default=128, help="voxels")
     parser.add_argument("--cases", type=int, default=4)
     parser.add_argument("--targets", help="cohort of unlabeled images whose contrasts are drawn")
