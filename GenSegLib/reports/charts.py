@@ -113,11 +113,14 @@ def _render(title: str, size: tuple[int, int], draw: Callable[[Any], None]) -> s
 
     width, height = size
     left, right, top, bottom = _MARGINS
-    box = left, bottom, width - left - right, height - bottom - top
+    box = (
+        *(left / width, bottom / height),
+        *(1 - (left + right) / width, 1 - (bottom + top) / height),
+    )
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width / _DPI, height / _DPI), facecolor="none")
         # a layout engine would draw everything several times
-        axes = figure.add_axes([part / size[k % 2] for k, part in enumerate(box)], facecolor="none")
+        axes = figure.add_axes(box, facecolor="none")
         axes.spines[:].set_visible(False)
         axes.set_axisbelow(True)
         axes.grid(axis="y", color=_GRID, linewidth=0.8)
