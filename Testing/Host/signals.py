@@ -23,6 +23,9 @@ slot_errors: list[BaseException] = []
 
 _stopped = False
 
+# (class of the sender, name of a signal) -> its signature
+_longest: dict[tuple[type, str], str] = {}
+
 # (address of the sender, signature) -> [(slot, connected function, connection)]
 _connections: dict[tuple[int, str], list[tuple[Any, Callable, Any]]] = {}
 
@@ -119,15 +122,13 @@ def _known_signature(sender: QObject, signature: str) -> str | None:
 
 def _longest_signature(sender: QObject, name: str) -> str:
     """The signature with the most arguments: `clicked` is `clicked(bool)`."""
-    return _longest_of_class(type(sender), name)
-
-
-@cache
-def _longest_of_class(kind: type, name: str) -> str:
-    meta = kind.staticMetaObject
-    methods = (meta.method(index) for index in range(meta.methodCount()))
-    found = [bytes(each.methodSignature()).decode() for each in methods if each.name() == name]
-    return max(found, key=lambda each: (each.count(","), not each.endswith("()")))
+    key = type(sender), name
+    if key not in _longest:
+        meta = sender.metaObject()
+        methods = (meta.method(index) for index in range(meta.methodCount()))
+        found = [bytes(each.methodSignature()).decode() for each in methods if each.name() == name]
+        _longest[key] = max(found, key=lambda each: (each.count(","), not each.endswith("()")))
+    return _longest[key]
 
 
 def stop() -> None:
