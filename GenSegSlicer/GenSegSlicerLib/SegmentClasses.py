@@ -57,7 +57,7 @@ def missingClasses(
     missingIn: dict[str, set[str]] = {}
     for segment in segments:
         name = classMap.get(segment.name, "")
-        if name:
+        if name and not special_value(name):
             cases = set(segment.missingIn) - set(stated.get(name, ()))
             missingIn[name] = missingIn.get(name, cases) & cases
     return {name: len(cases) for name, cases in missingIn.items() if cases}

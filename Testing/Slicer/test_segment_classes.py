@@ -71,8 +71,10 @@ def test_classes_missing_in_some_cases_are_counted() -> None:
         SegmentOccurrence("Leber", "", 1, ["first", "second"]),
         SegmentOccurrence("Tumor", "", 1, ["second", "third"]),
         SegmentOccurrence("Spleen", "", 1, ["first", "second"]),
+        SegmentOccurrence("Ignore", "", 1, ["first", "second"]),
     ]
     classes = {"Liver": "Liver", "Leber": "Liver", "Tumor": "Lesion", "Spleen": ""}
+    classes["Ignore"] = "Ignore"
     assert missingClasses(uses, classes, {}) == {"Lesion": 2}
     said = {"Lesion": ["third"]}
     assert missingClasses(uses, classes, said) == {"Lesion": 1}, "the third case says so itself"
