@@ -127,9 +127,10 @@ def test_windowed_images_stay_in_their_window() -> None:
     network = SearchableGenerator(GeneratorConfig(2, coordinates=True, bounded=True))
     torch.nn.init.normal_(network.head.weight)
     masks, coordinates = torch.zeros(4, 2, *PATCH), torch.zeros(4, 3, *PATCH)
+    noise = torch.randn(4, network.noise_channels, *PATCH)
     policy = replace(AugmentationPolicy.for_preset(load_preset("liver-ct")), probability=1.0)
     with torch.no_grad():
-        generated = network(masks, images, images, images, coordinates)
+        generated = network(masks, images, noise, images, coordinates)
     for result in (generated, augment_intensity(images, policy, generator())):
         assert 0 <= float(result.min()) <= float(result.max()) <= 1
         assert not torch.equal(result, images)
