@@ -17,7 +17,7 @@ QUICK_SETTINGS = {  # all phases, and enough steps to locate the structure
     "segmenter": "unet",
     "warmup_steps": 2,
     "joint_steps": 4,
-    "final_steps": 150,
+    "final_steps": 300,
     "segmenter_lr": 6e-3,
     "ema_decay": 0.7,
 }
