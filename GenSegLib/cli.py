@@ -103,8 +103,9 @@ def _skip_unused_imports() -> None:
 
     Each takes a quarter of a second of the start of every command.
     """
+    hidden: Any = None
     for name in ("matplotlib.pyplot", "scipy.signal"):
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+        sys.modules.setdefault(name, hidden)
 
 
 def _escape_unencodable(*streams: TextIO) -> None:
