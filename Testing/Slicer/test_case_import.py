@@ -149,21 +149,21 @@ def test_unnamed_labels_are_numbered(scene: Any, tmp_path: Path, grid: str) -> N
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int8])
-@pytest.mark.parametrize("offset", [0.0, 0.3])
+@pytest.mark.parametrize(("suffix", "offset"), [(".nii.gz", 0.0), (".nii.gz", 0.3), (".nrrd", 0.0)])
 def test_labels_and_images_of_any_integer_type_get_a_type_that_vtk_supports(
-    scene: Any, tmp_path: Path, kind: type, offset: float
+    scene: Any, tmp_path: Path, kind: type, suffix: str, offset: float
 ) -> None:
     voxels = two_class_labels()
     for folder, origin in (("images", 0.0), ("labels", offset)):
         (tmp_path / folder).mkdir()
         image = sitk.GetImageFromArray(voxels.astype(kind))
         image.SetOrigin((7 + origin, 8, 9))
-        sitk.WriteImage(image, str(tmp_path / folder / "a.nii.gz"))
+        sitk.WriteImage(image, str(tmp_path / folder / f"a{suffix}"))
     (pair,) = importFolder(tmp_path)
     segment = pair.segmentationNode.GetSegmentation().GetNthSegment(0)
     images = pair.volumeNode.GetImageData(), segment.GetRepresentation("Binary labelmap")
     for each in images:
-        assert each.GetScalarTypeAsString() in ("unsigned char", "short", "int")
+        assert each.GetScalarTypeAsString() in ("unsigned char", "short", "int", "float")
     found = [segment_array(pair.segmentationNode, f"Label {k}", pair.volumeNode) for k in (1, 2)]
     np.testing.assert_array_equal(found[0] + 2 * found[1], voxels)
 
