@@ -70,8 +70,8 @@ def journey(
     folder = tmp_path_factory.mktemp("Läufe mit Leerzeichen")
     way = Journey(panel, folder, volume, reference)
     panel.press(ui.addFromSceneButton)
-    network = {"channels": [16, 32], "strides": [2]}  # with 100 steps: Dice 0.65
-    panel.parameters.preset = str(tiny_preset(folder, network=network, final_steps=100))
+    network = {"channels": [16, 32], "strides": [2]}  # Dice 0.65 after 100 steps
+    panel.parameters.preset = str(tiny_preset(folder, network=network, final_steps=150))
     panel.select_rows(ui.casesTable, [CASES])
     panel.press(ui.removePairsButton)
     panel.select_rows(ui.casesTable, [CASES - 1])
