@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from .config import TrainConfig
 
-_PAIRS = (
-    "for scans like the labeled ones, with generated pairs: new shapes between the labeled cases"
-)
-_REGIONS = (
-    "for scans of {scanners} scanners, too: tissues get other contrasts in {share:.0%} of the "
-    "training images"
-)
+_PAIRS = "for {scans}, with generated pairs: new shapes between the labeled cases"
+_REGIONS = "for {scans}: tissues get other contrasts in {share:.0%} of the training images"
 _UNLABELED = "{count} unlabeled scans are learned from under the model's own labels"
 _CONTRASTS = "the contrasts of {count} unlabeled scans are imitated"
-_NONE = (
-    "for scans like the labeled ones, without generated images; for others choose another target "
-    "scanner"
-)
-_PLANNED = "for scans like the labeled ones; the plan decides whether pairs are generated"
+_COMPARED = "generated images are compared with {count} unlabeled scans"
+_NONE = "for {scans}, without generated images"
+_OTHERS = "; for others choose another target scanner"
+_PLANNED = "for {scans}; the plan decides whether pairs are generated"
 
 
 def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = False) -> str:
@@ -31,18 +25,28 @@ def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = Fal
         unlabeled: number of unlabeled cases.
         planned: whether a plan will choose the generator.
     """
-    parts = [_PLANNED if planned else _describe_generator(config)]
+    template = _PLANNED if planned else _template(config)
+    scans, share = target_scans(config.target_scanner), config.appearance_fraction
+    parts = [template.format(scans=scans, share=share)]
     if unlabeled and config.self_training:
         parts.append(_UNLABELED.format(count=unlabeled))
     if unlabeled and config.generator == "regions":
         parts.append(_CONTRASTS.format(count=unlabeled))
+    if unlabeled and config.judges_generated and not planned:
+        parts.append(_COMPARED.format(count=unlabeled))
     return "Training " + "; ".join(parts)
 
 
-def _describe_generator(config: TrainConfig) -> str:
+def target_scans(target_scanner: float) -> str:
+    """Return in a few words for which scans a model is, see `TrainConfig.target_scanner`."""
+    if target_scanner == 0:
+        return "scans like the labeled ones"
+    return f"scans of {'similar' if target_scanner < 1 else 'any'} scanners, too"
+
+
+def _template(config: TrainConfig) -> str:
     if config.has_pairs:
         return _PAIRS
     if config.generator == "none":
-        return _NONE
-    scanners = "similar" if config.target_scanner < 1 else "any"
-    return _REGIONS.format(scanners=scanners, share=config.appearance_fraction)
+        return _NONE if config.target_scanner else _NONE + _OTHERS
+    return _REGIONS
