@@ -26,6 +26,7 @@ def test_without_generation_the_line_names_the_option() -> None:
 def test_the_line_counts_unlabeled_scans_that_are_used() -> None:
     assert "5 unlabeled scans are learned from" in line(5, generator="none", self_training=True)
     assert "the contrasts of 5 unlabeled scans" in line(5, generator="regions")
+    assert "images are compared with 5 unlabeled scans" in line(5)
     assert "unlabeled" not in line(5, generator="none")
 
 
