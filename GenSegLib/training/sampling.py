@@ -123,7 +123,9 @@ class BatchSampler:
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
         images, labels = augment(images, labels, self._values, policy, self.rng, size)
         first = count - others if others else count // 2
-        if not self.config.self_training or not 0 < first < count:
+        # Half a patient of another modality in the image is more than is learned in short trainings.
+        has_boxes = self.config.self_training and not self.config.target_scanner
+        if not has_boxes or not 0 < first < count:
             return images, labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
         return copy_paste(*halves, self.rng)

@@ -16,6 +16,7 @@ from small_runs import phantom_cases, small_run
 from GenSegLib import commands
 from GenSegLib.augmentation.copy_paste import copy_paste
 from GenSegLib.augmentation.patches import PatchSampler
+from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_table import TargetContrasts
 from GenSegLib.augmentation.regions import find_regions
@@ -23,6 +24,7 @@ from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.commands.training_plan import plan_training
+from GenSegLib.config import TrainConfig
 from GenSegLib.data.image_io import Volume, write_image
 from GenSegLib.data.layouts import with_unlabeled
 from GenSegLib.data.training_case import TrainingCase
@@ -33,6 +35,7 @@ from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import pseudo_labels
 from GenSegLib.training.pseudo_labels import CasePrediction, PseudoLabels
 from GenSegLib.training.recoloring import _some
+from GenSegLib.training.sampling import BatchSampler
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
@@ -84,6 +87,27 @@ def test_batches_of_different_sizes_can_be_mixed() -> None:
     pairs = ((images, images[:, :1].long()) for images in (first, second))
     images, labels = copy_paste(*pairs, rng())
     assert images.shape == (5, 2, 9, 9, 6) and labels.shape == (5, 1, 9, 9, 6)
+
+
+@pytest.mark.parametrize(("target_scanner", "is_mixed"), [(0.0, True), (0.5, False)])
+def test_boxes_are_exchanged_within_a_scanner_only(target_scanner: float, is_mixed: bool) -> None:
+    config = TrainConfig(
+        generator="none",
+        self_training=True,
+        target_scanner=target_scanner,
+        batch_size=16,
+    )
+    preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(16, 16, 8), mirror_axes=())
+    policy = AugmentationPolicy.for_preset(preset).scaled(0)
+    dark, bright = (
+        dataclasses.replace(made_up_case((40, 32, 16)), image=torch.full((1, 40, 32, 16), value))
+        for value in (0.0, 1.0)
+    )
+    sampler = BatchSampler(config, policy, [dark], 1, 2, preset, rng())
+    sampler.set_unlabeled([bright])
+    images, _ = sampler.real(include_validation=False)
+    contents = [image.round().unique().numel() for image in images]
+    assert (max(contents) > 1) == is_mixed
 
 
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
