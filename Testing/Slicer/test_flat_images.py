@@ -293,6 +293,7 @@ def test_photos_are_trained_on(scene: Any, host: Any, tmp_path: Path) -> None:
         patch_size=(32, 32),
         spacing=(1.0, 1.0),
         segmenter="unet",
+        encoder="scratch",
         network=TINY_NETWORK,
         steps=dict.fromkeys(("quick", "standard", "thorough"), steps),
     )
