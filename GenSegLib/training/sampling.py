@@ -123,7 +123,7 @@ class BatchSampler:
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
         images, labels = augment(images, labels, self._values, policy, self.rng, size)
         first = count - others if others else count // 2
-        # Half a patient of another modality in the image is more than is learned in short trainings.
+        # half a patient of another modality within an image: too much for short trainings
         has_boxes = self.config.self_training and not self.config.target_scanner
         if not has_boxes or not 0 < first < count:
             return images, labels
