@@ -195,3 +195,41 @@ def test_real_hippocampus_labels_round_trip_through_a_finer_grid(
         restored = inverted_label(image, prepared)
         same = ((restored == label.array[0]) & (restored > 0)).sum()
         assert 2 * same / ((restored > 0).sum() + (label.array > 0).sum()) > 0.99
+
+
+def across_the_heart() -> Volume:
+    """Thick slices whose normal is the long axis of a heart."""
+    x, y, z = (-0.6, -0.8, 0.0), (-0.12, 0.09, 0.99), (0.79, -0.59, 0.15)
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([x, y, z], axis=1) * (1.25, 1.25, 8.0)
+    ramp = np.arange(24.0)[:, None, None] + 100 * np.arange(20)[:, None] + 10000 * np.arange(6)
+    return Volume(ramp.astype(np.float32)[None], affine)
+
+
+def slices_preset(orientation: str) -> Preset:
+    preset = load_preset("generic-mri")
+    return replace(
+        preset,
+        spatial_dims=2,
+        patch_size=(16, 16),
+        spacing=(1.25, 1.25),
+        orientation=orientation,
+        crop_foreground=False,
+        multiple=1,
+        mirror_axes=(),
+    )
+
+
+def test_thick_oblique_slices_are_segmented_in_their_own_plane() -> None:
+    image = across_the_heart()
+    result = Preprocessor(slices_preset("RAS")).apply(image).image
+    assert result.shape == (1, 24, 20, 6)
+    middle = result[0, :, :, 3] - result[0, 0, 0, 3]
+    assert middle[-1, 0] < 0 < middle[0, -1], "toward anterior, then superior, as in axial slices"
+    assert result[0, 0, 0].std() > middle.std(), "the last axis is that across the slices"
+
+
+def test_slices_along_an_axis_of_the_patient_keep_the_planned_plane() -> None:
+    coronal = Volume(np.zeros((1, 24, 6, 20), np.float32), make_affine("RAS", (1.25, 8.0, 1.25)))
+    result = Preprocessor(slices_preset("RAS")).apply(coronal).image
+    assert result.shape[1:] == (24, 38, 20)
