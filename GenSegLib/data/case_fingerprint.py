@@ -101,9 +101,12 @@ class CaseFingerprint:
 def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
     """Return the fingerprint of an image (channel, x, y, z) and its label (1, x, y, z), if any.
 
-    The label is read in full, the image in samples.
+    The label is read in full, the image in samples. Thick oblique slices count as axial, since the
+    nearest axis of the patient differs between cases.
     """
-    order = np.argsort([world_axis(code) for code in image.orientation])
+    across = image.oblique_slice_axis
+    axes = [3 if k == across else world_axis(code) for k, code in enumerate(image.orientation)]
+    order = np.argsort(axes)
     spacing = np.array(image.spacing)[order]
     array = image.array.transpose(0, *(order + 1))
     values = None if label is None else label.array[0].transpose(order)

@@ -27,7 +27,7 @@ from ..images.geometry import (
     world_axis,
 )
 from ..images.resampling import resampled_slabs
-from ..images.volume import Volume, on_same_grid
+from ..images.volume import THICK, Volume, on_same_grid
 from ..presets import Preset
 from .normalization import (
     CROP_MARGIN,
@@ -40,9 +40,6 @@ from .normalization import (
 )
 
 Array = NDArray[Any]
-
-_THICK = 2.0  # slices, relative to the voxels within them
-_OBLIQUE = 0.9  # cosine with the nearest axis of the patient, below which slices are oblique
 
 _MAX_VOXELS = 2**31
 _MANY_VOXELS, _MAX_GROWTH = 2**26, 64
@@ -196,17 +193,25 @@ class Preprocessor:
         )
 
     def _orientation(self, image: Volume) -> str:
-        """Return the orientation; a 2-D preset has the image's own slices last if it must.
+        """Return the orientation, with the image's own slices last if the preset is for slices.
 
         The plane of a long-axis view or of a coronal radiograph lies across another axis than the
         preset's slices. So may oblique slices: those across the heart lie about halfway between
         sagittal and coronal, and files that have lost their directions call them axial.
         """
-        codes, own = self._preset.orientation, _own_slice_axis(image)
-        if self._preset.spatial_dims == 3 or own is None:
+        codes = self._preset.orientation
+        own = image.slice_axis if image.is_2d else image.oblique_slice_axis
+        if own is None or not self._has_slices(image):
             return codes
         across = world_axis(image.orientation[own])
         return "".join(sorted(codes, key=lambda code: world_axis(code) == across))
+
+    def _has_slices(self, image: Volume) -> bool:
+        """Return whether the preset is 2-D, or resamples volumes to thick slices."""
+        spacing = self._preset.spacing
+        if self._preset.spatial_dims == 2 or spacing is None:
+            return self._preset.spatial_dims == 2
+        return not image.is_2d and spacing[2] >= THICK * max(spacing[:2])
 
     def _target_spacing(self, affine: Array, spacing: Sequence[float]) -> Sequence[float]:
         """Return the spacing of all axes; a 2-D preset leaves that between slices as it is."""
@@ -217,17 +222,6 @@ class Preprocessor:
         """Return the multiple of the size of each axis; slices are not added."""
         dims, multiple = self._preset.spatial_dims, self._preset.multiple
         return tuple(multiple if axis < dims else 1 for axis in range(3))
-
-
-def _own_slice_axis(image: Volume) -> int | None:
-    """Return the axis across a 2-D image or across thick oblique slices; None for others."""
-    if image.is_2d:
-        return image.slice_axis
-    spacing = np.array(image.spacing)
-    axis = int(spacing.argmax())
-    is_thick = spacing[axis] >= _THICK * np.sort(spacing)[1]
-    is_oblique = np.abs(image.affine[:3, axis]).max() < _OBLIQUE * spacing[axis]
-    return axis if is_thick and is_oblique else None
 
 
 def _require_finite(array: Array) -> None:

@@ -14,6 +14,8 @@ from ..errors import GenSegError
 
 MAX_CHANNELS = 8
 GRID_TOLERANCE = 0.05  # in voxels
+THICK = 2.0  # slices, relative to the voxels within them
+_OBLIQUE = 0.9  # cosine with the nearest axis of the patient, below which slices are oblique
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
 
@@ -53,6 +55,17 @@ class Volume:
     def slice_axis(self) -> int:
         """The axis across a 2-D image: of the frames of a stack, else of one voxel."""
         return 2 if self.is_stack or self.shape[2] == 1 else self.shape.index(1)
+
+    @property
+    def oblique_slice_axis(self) -> int | None:
+        """The axis across thick slices that lie off the axes of the patient; None for others."""
+        if self.is_2d:
+            return None
+        spacing = np.array(self.spacing)
+        axis = int(spacing.argmax())
+        is_thick = spacing[axis] >= THICK * np.sort(spacing)[1]
+        is_oblique = np.abs(self.affine[:3, axis]).max() < _OBLIQUE * spacing[axis]
+        return axis if is_thick and is_oblique else None
 
     def in_pixels(self) -> Volume:
         """Return a 2-D image with a pixel as the unit of length."""

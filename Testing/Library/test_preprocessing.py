@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inverted import inverted_label
 from scipy import ndimage
 
+from GenSegLib.data.case_fingerprint import fingerprint_case
 from GenSegLib.data.image_io import Volume, read_image, read_label
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.errors import GenSegError
@@ -206,6 +207,12 @@ def across_the_heart() -> Volume:
     return Volume(ramp.astype(np.float32)[None], affine)
 
 
+def test_thick_oblique_slices_are_planned_like_axial_ones() -> None:
+    found = fingerprint_case(across_the_heart(), None)
+    assert found.spacing == pytest.approx((1.25, 1.25, 8.0), abs=0.05)
+    assert found.shape == (24, 20, 6)
+
+
 def slices_preset(orientation: str) -> Preset:
     preset = load_preset("generic-mri")
     return replace(
@@ -233,3 +240,9 @@ def test_slices_along_an_axis_of_the_patient_keep_the_planned_plane() -> None:
     coronal = Volume(np.zeros((1, 24, 6, 20), np.float32), make_affine("RAS", (1.25, 8.0, 1.25)))
     result = Preprocessor(slices_preset("RAS")).apply(coronal).image
     assert result.shape[1:] == (24, 38, 20)
+
+
+def test_volumes_that_are_planned_with_thick_slices_have_those_of_the_image() -> None:
+    planned = replace(slices_preset("RAS"), spatial_dims=3, patch_size=(16, 16, 8))
+    thick = replace(planned, spacing=(1.25, 1.25, 8.0), multiple=1)
+    assert Preprocessor(thick).apply(across_the_heart()).image.shape == (1, 24, 20, 6)
