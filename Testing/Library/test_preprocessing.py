@@ -243,6 +243,6 @@ def test_slices_along_an_axis_of_the_patient_keep_the_planned_plane() -> None:
 
 
 def test_volumes_that_are_planned_with_thick_slices_have_those_of_the_image() -> None:
-    planned = replace(slices_preset("RAS"), spatial_dims=3, patch_size=(16, 16, 8))
-    thick = replace(planned, spacing=(1.25, 1.25, 8.0), multiple=1)
-    assert Preprocessor(thick).apply(across_the_heart()).image.shape == (1, 24, 20, 6)
+    sizes = {"spatial_dims": 3, "patch_size": (16, 16, 8), "spacing": (1.25, 1.25, 8.0)}
+    preset = replace(slices_preset("RAS"), **sizes)
+    assert Preprocessor(preset).apply(across_the_heart()).image.shape == (1, 24, 20, 6)
