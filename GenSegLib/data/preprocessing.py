@@ -208,10 +208,10 @@ class Preprocessor:
 
     def _has_slices(self, image: Volume) -> bool:
         """Return whether the preset is 2-D, or resamples volumes to thick slices."""
+        if self._preset.spatial_dims == 2:
+            return True
         spacing = self._preset.spacing
-        if self._preset.spatial_dims == 2 or spacing is None:
-            return self._preset.spatial_dims == 2
-        return not image.is_2d and spacing[2] >= THICK * max(spacing[:2])
+        return not image.is_2d and spacing is not None and spacing[2] >= THICK * max(spacing[:2])
 
     def _target_spacing(self, affine: Array, spacing: Sequence[float]) -> Sequence[float]:
         """Return the spacing of all axes; a 2-D preset leaves that between slices as it is."""

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from ..errors import GenSegError
 from .label_counts import label_counts
 from .label_resampling import labeled_box, resample_label
-from .volume import Volume, index_transform, on_same_grid, place_on_grid, union_grid
+from .volume import LPS_TO_RAS, Volume, index_transform, on_same_grid, place_on_grid, union_grid
 
 Array = NDArray[Any]
 
 _MAX_OUTSIDE = 0.1  # of the labeled voxels
-_IDENTITIES = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # in RAS, and in ITK's LPS
+_IDENTITIES = (np.eye(4), LPS_TO_RAS)  # in RAS, and in ITK's LPS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..steps import Steps
+from .volume import LPS_TO_RAS
 
 Array = NDArray[Any]
 
@@ -47,7 +48,7 @@ def write_nrrd_steps(
 
 
 def _header(voxels: Array, affine: Array, compress: bool) -> str:
-    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    to_lps = LPS_TO_RAS @ affine  # its own inverse
     directions, kinds = [_vector(to_lps[:3, axis]) for axis in range(3)], ["domain"] * 3
     if voxels.ndim == 4:
         directions, kinds = ["none", *directions], ["vector", *kinds]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,15 +45,15 @@ class Journey:
             "remaining": lambda: ui.remainingLabel.text,
             "dice": lambda: ui.diceLabel.text,
         }
-        end = time.monotonic() + timeout_s
-        while job.isActive and time.monotonic() < end:
-            self.panel.host.process_events()
+
+        def has_ended() -> bool:
             for name, read in watched.items():
                 texts = self.seen.setdefault(name, [])
                 if not texts or texts[-1] != read():
                     texts.append(read())
-            time.sleep(0.01)
-        assert not job.isActive
+            return not job.isActive
+
+        self.panel.host.wait_until(has_ended, timeout_s)
 
 
 @pytest.fixture(scope="module")
