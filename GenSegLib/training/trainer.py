@@ -84,8 +84,10 @@ class Trainer:
 
     @property
     def done(self) -> int:
-        """Steps of all phases so far."""
-        return self.schedule.steps_before(self.state.phase) + self.state.step
+        """Steps of all phases so far, without those for which there was no time."""
+        earlier = PHASES[: PHASES.index(self.state.phase)]
+        missing = sum(self.state.missing_steps.get(phase, 0) for phase in earlier)
+        return self.schedule.steps_before(self.state.phase) - missing + self.state.step
 
     def run(self) -> None:
         """Run all remaining phases, with recovery from interruptions, and write the model."""
