@@ -36,7 +36,8 @@ class TrainingState:
         phase, step: the current phase and its steps so far.
         elapsed_s: seconds of training, including preparation and those before a resume.
         preparation_s: seconds before the first step; None until then.
-        missing_steps: steps for which there was no time, by phase of the segmenter.
+        missing_steps: planned steps that were not done, by phase that has ended.
+        needless_steps: those of them that the validation Dice, which no longer improved, spared.
         best_dice, last_dice: of validation.
         is_empty: whether no prediction of the last validation had any foreground.
         rounds_without_improvement: validations since the best one.
@@ -52,6 +53,7 @@ class TrainingState:
     elapsed_s: float = 0.0
     preparation_s: float | None = None
     missing_steps: dict[str, int] = field(default_factory=dict)
+    needless_steps: int = 0
     best_dice: float = -1.0
     last_dice: float | None = None
     is_empty: bool = False

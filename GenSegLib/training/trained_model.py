@@ -30,10 +30,12 @@ def training_record(
         state: at its end.
         plan: the run's plan, whose schedule has more steps than are expected to fit into the time.
     """
-    most = schedule.steps["joint"] + schedule.steps["final"]
+    phases = ("joint", "final")  # those of the segmenter
+    most = sum(schedule.steps[phase] for phase in phases)
+    needed = most - state.needless_steps
     return TrainingRecord(
-        steps=most - sum(state.missing_steps.values()),
-        planned_steps=min(most, plan["steps"]) if plan else most,
+        steps=most - sum(state.missing_steps.get(phase, 0) for phase in phases),
+        planned_steps=min(needed, plan["steps"]) if plan else needed,
         seconds=round(state.elapsed_s, 1),
         steps_after_validation=0 if state.last_dice is None else state.step,
     )

@@ -84,7 +84,7 @@ class Trainer:
 
     @property
     def done(self) -> int:
-        """Steps of all phases so far, without those for which there was no time."""
+        """Steps of all phases so far."""
         earlier = PHASES[: PHASES.index(self.state.phase)]
         missing = sum(self.state.missing_steps.get(phase, 0) for phase in earlier)
         return self.schedule.steps_before(self.state.phase) - missing + self.state.step
@@ -135,15 +135,15 @@ class Trainer:
             if self._is_logged(phase):
                 self._log_step(phase, losses)
             if state.step % self.config.validation_interval == 0 and self._end_round(phase):
+                state.needless_steps = schedule.steps[phase] - state.step
                 break
             self._save_regularly()
         else:  # all steps are done, or the time is over
             if losses and not self._is_logged(phase):
                 self._log_step(phase, losses)
-            if phase != "warm-up":
-                state.missing_steps[phase] = schedule.steps[phase] - state.step
             if phase == "joint" and state.step:
                 self._validate()
+        state.missing_steps[phase] = schedule.steps[phase] - state.step
 
     def _step(self, phase: str, step: int) -> dict[str, float]:
         if phase == "warm-up":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,12 @@ from GenSegLib.events import EventLog, read_events
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
+from GenSegLib.reports import write_report
+from GenSegLib.reports.curves import read_history
 from GenSegLib.runs import RunFolder, State
+from GenSegLib.training import trainer
 from GenSegLib.training.scalars import tensorboard_sinks
+from GenSegLib.training.schedule import PHASES
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
 
@@ -39,6 +45,10 @@ def trained(run: RunFolder) -> RunFolder:
 
 def metrics(run: RunFolder, name: str) -> list[float]:
     return [event[name] for event in read_events(run.events_file) if name in event]
+
+
+def events_of(run: RunFolder, kind: str) -> list[dict[str, Any]]:
+    return [event for event in read_events(run.events_file) if event["kind"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +126,36 @@ def test_previews_show_generated_pairs_and_validation_cases(whole: RunFolder) ->
     assert f"validation_{validation}_prediction.nii.gz" in names
 
 
-def test_a_time_budget_ends_the_training(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A training that its time budget ends in every phase; its clock adds 1 s at every look."""
     many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
-    run = trained(small_run(tmp_path / "run", time_budget_s=6.0, **many))
-    assert run.read_status()["state"] == State.FINISHED.value
-    progress = [event for event in read_events(run.events_file) if event["kind"] == "progress"]
+    run = small_run(tmp_path_factory.mktemp("timed") / "run", time_budget_s=300.0, **many)
+    clock = SimpleNamespace(monotonic=count().__next__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "time", clock)
+        train(run, EventLog(run.events_file), started=clock.monotonic())
+    return run
+
+
+def test_a_time_budget_ends_the_training(timed: RunFolder) -> None:
+    assert timed.read_status()["state"] == State.FINISHED.value
+    progress = events_of(timed, "progress")
     assert 0 < max(event["step"] for event in progress) < 1000
-    assert progress[-1]["fraction"] > 0.8 and progress[-1]["remaining_s"] < 1.5
-    assert ModelMetadata.load(run.model).training.is_cut_short
+    assert progress[-1]["fraction"] == 1.0 and progress[-1]["remaining_s"] == 0.0
+    assert ModelMetadata.load(timed.model).training.is_cut_short
+
+
+def test_status_curves_report_and_model_count_the_steps_that_were_done(timed: RunFolder) -> None:
+    last = {event["phase"]: event["step"] for event in events_of(timed, "progress")}
+    warmup, joint, final = (last[phase] for phase in PHASES)
+    done = warmup + joint + final
+    assert timed.read_status()["step"] == done
+    history = read_history(read_events(timed.events_file))
+    ends = [(phase.name, phase.last) for phase in history.phases]
+    assert ends == [("warm-up", warmup), ("joint", warmup + joint), ("final", done)]
+    assert f"{done:,} steps" in write_report(timed).read_text(encoding="utf-8")
+    assert ModelMetadata.load(timed.model).training.steps == joint + final
 
 
 def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:
@@ -135,7 +167,11 @@ def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:
 def test_patience_ends_the_joint_phase_early(tmp_path: Path) -> None:
     rates = {"segmenter_lr": 1e-9, "joint_steps": 60, "validation_interval": 2, "patience": 2}
     run = trained(small_run(tmp_path / "run", **rates))
-    assert len(metrics(run, "validation_dice")) <= 6
+    validations = [e["step"] for e in events_of(run, "metrics") if "validation_dice" in e]
+    assert len(validations) <= 6
+    record, config = ModelMetadata.load(run.model).training, run.config
+    done = validations[-1] - config.warmup_steps + config.final_steps
+    assert record.steps == record.planned_steps == done
 
 
 def test_a_run_without_training_cases_is_refused(tmp_path: Path) -> None:
