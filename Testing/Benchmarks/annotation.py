@@ -21,23 +21,23 @@ cases relative to drawing all of them by hand.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK
-from cohorts import PRESETS, TASKS, Task
-from cohorts_data import CohortCase, Split, dice, read_cohort, split_cohort, write_cases
+from cohorts_data import CohortCase, Split, dice, read_cohort, write_cases
+from jobs import Job, benchmark_options, link_images
 from measuring import RESULTS, ROOT, finish_training, genseg
 from numpy.typing import NDArray
 from results_table import ResultsTable
 from scipy import ndimage
+from tasks import VOLUMES, Task
 
 TABLE = RESULTS / "annotation.csv"
 TARGETS = {"hippocampus": 0.85, "cardiac": 0.85, "liver": 0.9, "atrium": 0.9}
@@ -62,20 +62,18 @@ class Loop:
 
     @property
     def name(self) -> str:
-        """Name of the folder, and of the arm with its strategy."""
-        return f"{self.task.name}-{self.arm}-{self.strategy}-{self.minutes:g}min-{self.seed}"
+        """Name of the folder."""
+        return self.job(FIRST).folder_name
 
-    def key(self, labeled: int) -> dict[str, object]:
-        """Return the columns that identify a round in the table."""
-        cohort, arm = self.task.cohort.name, f"{self.arm}-{self.strategy}"
-        key = {"train": cohort, "test": cohort, "arm": arm, "encoder": "scratch"}
-        size = {"labeled": labeled, "seed": self.seed}
-        return {**key, **size, "task": self.task.name, "minutes": f"{self.minutes:g}"}
+    def job(self, labeled: int) -> Job:
+        """Return the round that trains on some checked cases."""
+        task = replace(self.task, labeled=labeled)
+        return Job(task, f"{self.arm}-{self.strategy}", self.minutes, self.seed)
 
     def pool(self) -> list[CohortCase]:
         """Return one case of each patient in random order, without those of test cases."""
         cases = read_cohort(self.task.cohort)
-        split = split_cohort(self.task.cohort, self.task.labeled, self.seed)
+        split = self.task.split(self.seed)
         test = {case.group for case in split.test} if self.task.cohort.test else set()
         groups = sorted({case.group for case in cases})
         order = [groups[k] for k in np.random.RandomState(self.seed).permutation(len(groups))]
@@ -109,6 +107,7 @@ def run_round(
     labeled = tuple(pool[name] for name in checked)
     write_cases(cases, loop.task.cohort, Split(labeled, (), ()), loop.task.label_values())
     seconds, _ = finish_training(run, training_command(loop, folder, cases, run, len(checked)))
+    # the strategy "order" goes by the names of the images, whose links have them, too
     link_images(images, [case for name, case in pool.items() if name not in checked])
     name = select(loop, run, images, cases)
     drafts = folder / f"draft-{len(checked):02d}"
@@ -118,7 +117,7 @@ def run_round(
     extra = {"strategy": loop.strategy, "train_seconds": round(seconds)}
     rows = []
     for row in score(loop.task.label_values(), read_label(draft)[0], reference, spacing):
-        rows.append({**loop.key(len(checked)), "case": name, **extra, **row})
+        rows.append({**loop.job(len(checked)).key, "case": name, **extra, **row})
     return rows, name
 
 
@@ -126,11 +125,10 @@ def training_command(
     loop: Loop, folder: Path, cases: Path, run: Path, labeled: int
 ) -> list[object]:
     """Return the command of a round's training."""
-    command: list[object] = ["train", cases, "--out", run, "--seed", loop.seed]
-    command += ["--time-budget", f"{loop.minutes * 60:g}s"]
+    command = loop.job(labeled).command(cases, run)
     if loop.arm == "loop" and labeled > FIRST:
         return [*command, "--from", folder / f"run-{labeled - 1:02d}"]
-    preset = PRESETS.get(loop.task.name)
+    preset = loop.task.preset
     return [*command, "--preset", preset] if preset else command
 
 
@@ -140,18 +138,6 @@ def select(loop: Loop, run: Path, images: Path, cases: Path) -> str:
     command += ["--strategy", loop.strategy, "--labeled", str(cases), "--seed", str(loop.seed)]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     return str(json.loads(done.stdout)["cases"][0]["name"])
-
-
-def link_images(folder: Path, cases: Iterable[CohortCase]) -> None:
-    """Link the images of cases into a folder, numbered in their order.
-
-    Links have the images' names: the strategy "order" goes by them.
-    """
-    folder.mkdir(exist_ok=True)
-    for case in cases:
-        link = folder / case.images[0].name
-        link.unlink(missing_ok=True)
-        link.symlink_to(case.images[0])
 
 
 def score(
@@ -281,24 +267,19 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the rounds that are not finished, and print the summary."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of runs and drafts")
+    parser = benchmark_options(__doc__, TABLE)
     parser.add_argument("--tasks", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--arms", nargs="+", choices=("loop", "retrained"), default=["loop"])
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["random"])
     parser.add_argument("--minutes", type=float, default=3.0, help="of each training")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=LAST - FIRST)
-    parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     table = ResultsTable(options.table)
     for seed in options.seeds:
         for task in options.tasks:
             for arm in options.arms:
                 for strategy in options.strategies:
-                    loop = Loop(TASKS[task], arm, strategy, options.minutes, seed)
+                    loop = Loop(VOLUMES[task], arm, strategy, options.minutes, seed)
                     run_loop(loop, options.out, table, FIRST + options.rounds)
     print(markdown(table.rows()))
 

@@ -11,23 +11,24 @@ annotated voxels.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from annotation import TABLE, Labels, link_images, read_label, score
-from cohorts import PRESETS, TASKS
-from cohorts_data import CohortCase, Split, split_cohort, write_cases
-from measuring import finish_training, genseg
+from annotation import TABLE, Labels, read_label, score
+from cohorts_data import CohortCase, Split, write_cases
+from jobs import Job, Rows, benchmark_options, predict_cases, run_missing
+from measuring import finish_training
 from results_table import ResultsTable, markdown
+from tasks import VOLUMES
 
-TASK = TASKS["hippocampus"]
 CASES = {"complete": 10, "slices": 30, "cubes": 40}
 IGNORE = 255
 
+_PREFIX = "sparse-"  # of the column ``arm``
 _STRIDE = CASES["slices"] // CASES["complete"]
 _SLICE_AXIS = 1  # posterior to anterior in the files (z, y, x): across the hippocampus
 
@@ -82,54 +83,58 @@ def write_sparse(case: CohortCase, arm: str, seed: int, folder: Path) -> tuple[C
     return replace(case, label=file), int(annotated.sum())
 
 
-def run_arm(arm: str, seed: int, minutes: float, out: Path) -> list[dict[str, object]]:
+class SparseJob(Job):
+    """A training on the cases of an arm."""
+
+    @classmethod
+    def of(cls, arm: str, minutes: float, seed: int) -> SparseJob:
+        """Return the job of an arm, which is in the table beside those of annotation.py."""
+        task = replace(VOLUMES["hippocampus"], name="sparse", labeled=CASES[arm])
+        return cls(task, f"{_PREFIX}{arm}", minutes, seed)
+
+    @property
+    def annotation(self) -> str:
+        """Name of the arm in `CASES` and `ANNOTATED`."""
+        return self.arm.removeprefix(_PREFIX)
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the job's folder."""
+        return f"{self.annotation}-{self.minutes:g}min-{self.seed}"
+
+
+def run_job(job: SparseJob, out: Path) -> Rows:
     """Train on the arm's cases, predict the test cases, and return the rows of the table."""
-    split = split_cohort(TASK.cohort, CASES[arm], seed)
-    folder = out / f"{arm}-{minutes:g}min-{seed}"
-    written = [write_sparse(case, arm, seed, folder / "labels") for case in split.labeled]
+    task, folder = job.task, out / job.folder_name
+    split, values = task.split(job.seed), task.label_values()
+    written = [
+        write_sparse(case, job.annotation, job.seed, folder / "labels") for case in split.labeled
+    ]
     labeled, counts = zip(*written)
-    cases, run, images = folder / "cases.json", folder / "run", folder / "images"
-    values = {**TASK.label_values(), "Ignore": IGNORE}
-    write_cases(cases, TASK.cohort, Split(labeled, (), ()), values)
-    command: list[object] = ["train", cases, "--out", run, "--seed", seed]
-    command += ["--time-budget", f"{minutes * 60:g}s", "--preset", PRESETS[TASK.name]]
-    seconds, _ = finish_training(run, command)
-    link_images(images, split.test)
-    genseg("predict", run / "model", images, "--out", folder / "predictions", "--overwrite")
-    rows = []
+    cases, run = folder / "cases.json", folder / "run"
+    write_cases(cases, task.cohort, Split(labeled, (), ()), {**values, "Ignore": IGNORE})
+    seconds, _ = finish_training(run, [*job.command(cases, run), "--preset", task.preset])
+    predictions = predict_cases(run, split.test, folder)
+    rows: Rows = []
     for case in split.test:
-        predicted, _ = read_label(next((folder / "predictions").glob(f"{case.name}.*")))
-        for row in score(TASK.label_values(), predicted, *read_label(case.label)):
+        predicted, _ = read_label(next(predictions.glob(f"{case.name}.*")))
+        for row in score(values, predicted, *read_label(case.label)):
             extra = {"case": case.name, "train_seconds": round(seconds), "annotated": sum(counts)}
-            rows.append({**job_key(arm, seed, minutes), **extra, **row})
+            rows.append({**job.key, **extra, **row})
     return rows
-
-
-def job_key(arm: str, seed: int, minutes: float) -> dict[str, object]:
-    """Return the columns that identify a training in the table."""
-    name = TASK.cohort.name
-    key = {"train": name, "test": name, "arm": f"sparse-{arm}", "encoder": "scratch"}
-    size = {"labeled": CASES[arm], "seed": seed}
-    return {**key, **size, "task": "sparse", "minutes": f"{minutes:g}"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainings that are not in the table yet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of runs and predictions")
+    parser = benchmark_options(__doc__, TABLE)
     parser.add_argument("--arms", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     table = ResultsTable(options.table)
-    for seed in options.seeds:
-        for arm in options.arms:
-            if not table.has(**job_key(arm, seed, options.minutes)):
-                table.append(run_arm(arm, seed, options.minutes, options.out))
-                print(f"{arm}, seed {seed} done", flush=True)
+    jobs = [
+        SparseJob.of(arm, options.minutes, seed) for seed in options.seeds for arm in options.arms
+    ]
+    run_missing(jobs, table, partial(run_job, out=options.out))
     print(markdown(row for row in table.rows() if row["task"] == "sparse"))
 
 

@@ -14,132 +14,47 @@ the tasks.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from cohorts_data import (
-    COHORTS,
-    SHIFTED,
-    Cohort,
-    CohortCase,
-    read_cohort,
-    split_cohort,
-    write_cases,
-)
-from jobs import predict_cases, run_missing
+from cohorts_data import write_cases
+from jobs import Job, Rows, benchmark_options, run_missing, run_tests
 from measuring import RESULTS, finish_training
-from PIL import Image
 from results_table import ResultsTable, markdown
+from tasks import ARMS, IMAGES
 
 from GenSegLib.config import ENCODERS
-from GenSegLib.presets import load_preset
 
 TABLE = RESULTS / "two_d.csv"
-ARMS: dict[str, tuple[str, ...]] = {
-    "plain": ("--generator", "none", "--set", "augmentation_transforms=geometric"),
-    "augmented": ("--generator", "none"),
-    "genseg": ("--generator", "regions"),
-}
-_MASK = 127  # pixels above are foreground
 
 
-@dataclass(frozen=True)
-class Task:
-    """Images to train with, the number of labeled ones, and the preset."""
-
-    cohort: Cohort
-    labeled: int
-    preset: str
-
-    @property
-    def label(self) -> str:
-        """Name of the class."""
-        return load_preset(self.preset).labels[1]
-
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """Names of the test sets: its own, and shifted ones."""
-        return (self.cohort.name, *SHIFTED.get(self.cohort.name, ()))
-
-
-TASKS = {
-    "polyps": Task(COHORTS["polyp_kvasir"], 40, "polyp"),
-    "skin": Task(COHORTS["skin_isic"], 40, "skin-lesion"),
-    "breast": Task(COHORTS["breast_busi"], 40, "breast-ultrasound"),
-    "ulcers": Task(COHORTS["wound_fuseg"], 40, "foot-ulcer"),
-    "lungs": Task(COHORTS["lung_jsrt"], 9, "chest-xray-lungs"),
-    "vessels": Task(COHORTS["vessel_drive"], 10, "placental-vessels"),
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training and its tests: names of task, arm and encoder, minutes and seed."""
-
-    task: str
-    arm: str
-    encoder: str
-    minutes: float
-    seed: int
+class ImageJob(Job):
+    """A job whose folder has the encoder before the minutes."""
 
     @property
     def folder_name(self) -> str:
         """Name of the job's folder."""
-        return f"{self.task}-{self.arm}-{self.encoder}-{self.minutes:g}min-{self.seed}"
-
-    @property
-    def key(self) -> dict[str, object]:
-        """The columns that identify the job in the table, with its own test set."""
-        return self.row(TASKS[self.task].cohort.name)
-
-    def row(self, test: str) -> dict[str, object]:
-        """Return the columns that identify a test of the job."""
-        task = TASKS[self.task]
-        columns = {"train": task.cohort.name, "test": test, "arm": self.arm}
-        columns |= {"encoder": self.encoder, "labeled": task.labeled, "seed": self.seed}
-        return {**columns, "task": self.task, "minutes": f"{self.minutes:g}"}
+        task, arm = self.task.name, self.arm
+        return f"{task}-{arm}-{self.encoder}-{self.minutes:g}min-{self.seed}"
 
 
-def run_job(job: Job, out: Path) -> list[dict[str, object]]:
+def run_job(job: Job, out: Path) -> Rows:
     """Train, predict all test images, and return the rows of the results table."""
-    task, folder = TASKS[job.task], out / job.folder_name
-    split = split_cohort(task.cohort, task.labeled, job.seed)
+    task, folder = job.task, out / job.folder_name
+    split = task.split(job.seed)
     cases, run = folder / "cases.json", folder / "run"
-    write_cases(cases, task.cohort, split, {task.label: 1})
+    write_cases(cases, task.cohort, split, task.label_values())
     seconds, _ = finish_training(run, training_command(job, cases, run))
-    rows: list[dict[str, object]] = []
-    for test in task.tests:
-        is_own = test == task.cohort.name
-        images = split.test if is_own else read_cohort(COHORTS[test])
-        predictions = predict_cases(run, images, folder / test)
-        for case in images:
-            row = {"case": case.name, "label": task.label}
-            score = f"{image_dice(case, predictions):.4f}"
-            rows.append({**job.row(test), **row, "dice": score, "train_seconds": round(seconds)})
-    return rows
+    return run_tests(job, task.tests(split), run, folder, seconds)
 
 
 def training_command(job: Job, cases: Path, run: Path) -> list[object]:
     """Return the arguments of `genseg` for a job."""
-    command: list[object] = ["train", cases, "--preset", TASKS[job.task].preset, "--out", run]
-    command += ["--seed", job.seed, "--threads", 1, "--encoder", job.encoder]
-    return [*command, "--time-budget", f"{job.minutes * 60:g}s", *ARMS[job.arm]]
-
-
-def image_dice(case: CohortCase, predictions: Path) -> float:
-    """Return the Dice of the prediction of an image; 1 where neither has foreground."""
-    assert case.label is not None
-    with Image.open(next(predictions.glob(f"{case.name}.*"))) as found:
-        ours = np.asarray(found) > 0
-    with Image.open(case.label) as mask:
-        theirs = np.asarray(mask.convert("L")) > _MASK
-    size = int(ours.sum()) + int(theirs.sum())
-    return 2 * int((ours & theirs).sum()) / size if size else 1.0
+    command = [*job.command(cases, run), "--preset", job.task.preset]
+    return [*command, "--threads", 1, *ARMS[job.arm]]
 
 
 def means_over_tasks(rows: Iterable[Mapping[str, str]]) -> str:
@@ -165,19 +80,14 @@ def means_over_tasks(rows: Iterable[Mapping[str, str]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the jobs that are not in the table yet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of runs and predictions")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser = benchmark_options(__doc__, TABLE)
+    parser.add_argument("--tasks", nargs="+", choices=IMAGES, default=list(IMAGES))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--encoders", nargs="+", choices=ENCODERS, default=list(ENCODERS))
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args(arguments)
     jobs = [
-        Job(task, arm, encoder, options.minutes, seed)
+        ImageJob(IMAGES[task], arm, options.minutes, seed, encoder)
         for seed in options.seeds
         for encoder in options.encoders
         for task in options.tasks
