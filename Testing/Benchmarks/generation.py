@@ -5,10 +5,11 @@
     python Testing/Benchmarks/generation.py --out runs/generation --minutes 0.5 --seeds 0
 
 Every training is `genseg train --time-budget` with the settings of an arm; its model segments the
-test cases of its own cohort and of the shifted ones with `genseg predict`. Classes are matched by
-name, and Dice is computed on each case's own grid. Unlabeled scans are those that the model is to
-segment: their images alone. Finished jobs are skipped, interrupted trainings resume. Results are
-added to ``results/generation.csv``; ``results_table.py`` prints means and comparisons.
+test cases of its own cohort and of the shifted ones with `genseg predict`; those of hippocampi are
+`simulated_scanners`, too. Classes are matched by name, and Dice is computed on each case's own grid.
+Unlabeled scans are those that the model is to segment: their images alone. Finished jobs are
+skipped, interrupted trainings resume. Results are added to ``results/generation.csv``;
+``results_table.py`` prints means and comparisons.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cohorts_data import CohortCase, Split, write_cases
 from jobs import Job, Rows, benchmark_options, run_missing, run_tests
 from measuring import RESULTS, finish_training
 from results_table import ResultsTable, markdown
+from simulated_scanners import simulate_scanners
 from tasks import SHIFTS, Task
 
 from GenSegLib.config import ENCODERS
@@ -40,6 +42,8 @@ def run_job(job: Job, out: Path) -> Rows:
     """Train, predict all test cases, and return the rows of the results table."""
     split, folder = job.task.split(job.seed), out / job.folder_name
     tests = job.task.tests(split)
+    if job.task.simulated:
+        tests |= simulate_scanners(split.test, folder / "scanners")
     seconds, run = train(job, split, tests, folder)
     return run_tests(job, tests, run, folder, seconds)
 

@@ -41,6 +41,7 @@ class Task:
         any_modality: models are applied to another modality, so that even those without
             generation must normalize intensities accordingly.
         merged: the classes count as one in the shifted cohorts.
+        simulated: models are also tested on their own cohort under `simulated_scanners`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Task:
     preset: str = ""
     any_modality: bool = False
     merged: bool = False
+    simulated: bool = False
 
     def label_values(self) -> dict[str, int]:
         """Return names and values of the classes in the label files."""
@@ -62,7 +64,7 @@ class Task:
     def values_in(self, test: str) -> Values:
         """Return the values of each class in predictions and in the labels of a test cohort."""
         labels = self.label_values()
-        if self.merged and test != self.cohort.name:
+        if self.merged and test in self.shifted:
             return {"whole": (tuple(labels.values()), tuple(cohort_labels(COHORTS[test]).values()))}
         return {name: ((value,), (value,)) for name, value in labels.items()}
 
@@ -113,7 +115,12 @@ def _by_name(*tasks: Task) -> dict[str, Task]:
 _CARDIAC = Task("cardiac", COHORTS["cardiac_cine_acdc"], 7)
 _CT, _MR, _ORGANS = COHORTS["abdomen_ct_btcv"], COHORTS["abdomen_mr_t2_chaos"], tuple(ABDOMEN)
 _HIPPOCAMPUS = Task(
-    "hippocampus", COHORTS["hippocampus"], 10, preset="hippocampus-mri", merged=True
+    "hippocampus",
+    COHORTS["hippocampus"],
+    10,
+    preset="hippocampus-mri",
+    merged=True,
+    simulated=True,
 )
 VOLUMES = _by_name(
     _CARDIAC,
