@@ -71,6 +71,7 @@ class RunFolder:
         overwrite: bool = False,
         plan: Mapping[str, Any] | None = None,
         add_files: Callable[[Path], object] = lambda folder: None,
+        requested: tuple[str, Mapping[str, Any]] | None = None,
     ) -> RunFolder:
         """Create the run folder of a training.
 
@@ -82,6 +83,7 @@ class RunFolder:
             overwrite: replace an earlier run at `path`, provided it contains nothing else.
             plan: how the preset was planned, see `planning.plan.Plan.to_json`.
             add_files: called with the folder before it appears at `path`, to add further files.
+            requested: effort and settings that the user chose, for a plan that is made later.
 
         Raises:
             GenSegError: `path` exists, is in use, or cannot be written.
@@ -89,7 +91,7 @@ class RunFolder:
         path = Path(path)
         cls.require_free(path, overwrite)
         with atomic_folder(path, lambda: cls.require_free(path, overwrite)) as folder:
-            cls(folder)._write_settings(config, preset, plan)
+            cls(folder)._write_settings(config, preset, plan, requested)
             write_json(folder / "cases.json", cases.to_json(path))
             cls(folder).write_status(State.QUEUED, 0)
             add_files(folder)
@@ -140,6 +142,15 @@ class RunFolder:
         """The preset at the time the run was created."""
         return Preset.from_json(self._settings["preset"])
 
+    @property
+    def requested(self) -> tuple[str, dict[str, Any]] | None:
+        """Effort and settings that the user chose, until the run is planned; None if unknown.
+
+        They hold whatever the plan, even where they equal the defaults, which a plan changes.
+        """
+        requested = self._settings.get("requested")
+        return (requested["effort"], requested["settings"]) if requested else None
+
     @cached_property
     def cases(self) -> CaseSet:
         """Cases with their roles."""
@@ -182,9 +193,15 @@ class RunFolder:
             self.__dict__.pop(name, None)  # of cached_property
 
     def _write_settings(
-        self, config: TrainConfig, preset: Preset, plan: Mapping[str, Any] | None
+        self,
+        config: TrainConfig,
+        preset: Preset,
+        plan: Mapping[str, Any] | None,
+        requested: tuple[str, Mapping[str, Any]] | None = None,
     ) -> None:
         settings = {"format_version": FORMAT_VERSION, "train": config.to_json()}
+        if requested is not None:
+            settings["requested"] = dict(zip(("effort", "settings"), requested))
         if plan is not None:
             write_json(self.path / "plan.json", plan)
         write_json(self.path / "config.json", settings | {"preset": preset.to_json()})

@@ -209,7 +209,7 @@ def _plan_run(run_folder: RunFolder, started: float) -> None:
     split = config.validation_fraction, config.seed
     prepared = prepare_cases(run_folder.cases, preset, *split, _print)
     spent_s = time.monotonic() - started
-    config, preset, plan = plan_training(prepared, *settings_of(config, preset), spent_s)
+    config, preset, plan = plan_training(prepared, *settings_of(run_folder), spent_s)
     run_folder.set_plan(config, preset, plan.to_json() if plan else None, prepared.cases)
 
 

@@ -10,6 +10,7 @@ from ..config import TARGET_SCANNERS, TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
 from ..planning.plan import BUDGETS_S, Limits, Plan, make_plan, plan_settings
 from ..presets import EFFORTS, Preset
+from ..runs import RunFolder
 from .training_cases import PreparedCases
 
 _STEPS = ("warmup_steps", "joint_steps", "final_steps")
@@ -42,7 +43,8 @@ def plan_training(
     if preset.spacing is None:
         plan = plan_cases(prepared, effort, changes, spent_s)
         planned = {k: v for k, v in plan.changes.items() if not (has_steps and k in _OF_STEPS)}
-        defaults = {"warmup_steps": 0, "joint_steps": 0, "final_steps": 1} if has_steps else {}
+        is_all = has_steps and not effort  # other steps are those of the effort, or none
+        defaults = {"warmup_steps": 0, "joint_steps": 0, "final_steps": 1} if is_all else {}
         settings = {**planned, **defaults, **changes}
         return TrainConfig.for_preset(plan.preset, effort or _EFFORT, **settings), plan.preset, plan
     labeled = len(prepared.cases.labeled)
@@ -109,8 +111,14 @@ def plan_continuation(
     return _fit_to_time(prepared, config, effort, changes, spent_s)
 
 
-def settings_of(config: TrainConfig, preset: Preset) -> tuple[str | None, dict[str, Any]]:
-    """Return the effort and changes from which a program made the settings of its run."""
+def settings_of(run: RunFolder) -> tuple[str | None, dict[str, Any]]:
+    """Return the effort and settings that the user chose for a run that a program created.
+
+    Earlier versions did not store them: there, they are the settings that differ from the defaults.
+    """
+    if run.requested is not None:
+        return run.requested
+    config, preset = run.config, run.preset
     for effort in EFFORTS:
         defaults = TrainConfig.for_preset(preset, effort).to_json()
         changes = {k: v for k, v in config.to_json().items() if v != defaults[k]}

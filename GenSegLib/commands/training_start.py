@@ -170,7 +170,7 @@ class StartModel:
         prepared = self.prepare(run.cases, run.config, log)
         if prepared is None:
             return False
-        effort, changes = settings_of(run.config, run.preset)
+        effort, changes = settings_of(run)
         effort = None if "time_budget_s" in changes else effort  # the steps follow the time
         config = self._plan(prepared, effort, changes, time.monotonic() - started)
         start = self._warm_start(not _LENGTH & changes.keys())

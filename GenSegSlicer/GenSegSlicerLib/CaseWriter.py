@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -46,6 +47,7 @@ class CaseWriter:
         classMap: class of each segment name, "" for none.
         includes: names of the classes within a class.
         scans: scans without labels to learn from, too.
+        requested: effort and settings that the user chose, which the training's plan keeps.
 
     Raises:
         GenSegError: no pair can be used for training.
@@ -59,6 +61,7 @@ class CaseWriter:
         classMap: Mapping[str, str],
         includes: Mapping[str, tuple[str, ...]] | None = None,
         scans: UnlabeledScans = NO_SCANS,
+        requested: tuple[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._pairs = usedPairs(pairs)
         self._scans, self._volumes = scans, scans.volumes(self._pairs)
@@ -69,7 +72,7 @@ class CaseWriter:
         self._names = caseNames([*self._pairs, *self._volumes])
         self._preset, self._config, self._classMap = preset, config, dict(classMap)
         self._labels = classLabels(classMap, preset)
-        self._includes = dict(includes or {})
+        self._includes, self._requested = dict(includes or {}), requested
         if not any(self._classMap.values()):
             raise GenSegError(
                 _("No segment is mapped to a class; choose a class for at least one segment")
@@ -87,7 +90,7 @@ class CaseWriter:
                 yield 0.5 * index / len(self._pairs)
                 yield from self._check(pair)
             cases, preset = yield from self._prepare(target / _INPUTS)
-            RunFolder.create(target, self._config, preset, cases)
+            RunFolder.create(target, self._config, preset, cases, requested=self._requested)
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
                 yield 0.5 + 0.5 * index / len(self._pairs)
                 if pair.isFromFiles:  # others may release its voxels between steps

@@ -81,7 +81,8 @@ class TrainingLogic:
         config = TrainConfig.for_preset(loadedPreset, effort, labeled=len(used), **changes)
         if classMap is None:
             classMap = suggestClasses(collectSegments(pairs), loadedPreset)
-        writer = CaseWriter(pairs, loadedPreset, config, classMap, includes, scans)
+        requested = effort, changes
+        writer = CaseWriter(pairs, loadedPreset, config, classMap, includes, scans, requested)
         return waitIfRequested(self.startTraining(writer, parent, loadedPreset.name), wait)
 
     def startTraining(

@@ -160,14 +160,15 @@ def hypergradientChoices() -> Choices:
 
 
 def trainSettings(parameters: GenSegSlicerParameterNode) -> dict[str, Any]:
-    """Return the training settings that override those of the preset."""
-    settings: dict[str, Any] = {
+    """Return the training settings that the user chose; others are left to preset and plan."""
+    values: dict[str, Any] = {
         "device": parameters.device,
         "target_scanner": TARGET_SCANNERS.get(parameters.targetScanner, 0.0),
         "hypergradient": parameters.hypergradient,
         "augmentation_strength": parameters.augmentation,
         "seed": parameters.seed,
     }
+    settings = {name: x for name, x in values.items() if x != getattr(TrainConfig, name)}
     for name in ("segmenter", "generator"):
         if chosen := getattr(parameters, name):
             settings[name] = chosen

@@ -64,6 +64,13 @@ def test_steps_of_the_user_are_taken_without_a_time_budget() -> None:
 
 
 @pytest.mark.usefixtures("fast_machine")
+def test_with_an_effort_the_other_steps_are_those_of_the_effort() -> None:
+    config, _, _ = training_plan.plan_training(prepared(), "quick", {"joint_steps": 7})
+    quick = MR.steps["quick"]
+    assert (config.joint_steps, config.final_steps) == (7, quick.final_steps)
+
+
+@pytest.mark.usefixtures("fast_machine")
 @pytest.mark.parametrize(("effort", "minutes"), [("quick", 5), (None, 20), ("thorough", 60)])
 def test_the_effort_is_a_time(effort: str | None, minutes: int) -> None:
     config, _, _ = training_plan.plan_training(prepared(), effort, {"device": "cpu"})
@@ -192,9 +199,28 @@ def test_a_run_of_the_panel_is_planned_when_its_training_begins(boxes: Path) -> 
     assert trained.config == replace(config, generator="none", time_budget_s=None)
 
 
+@pytest.mark.usefixtures("fast_machine")
+def test_the_generator_that_the_user_chose_in_the_panel_is_trained(tmp_path: Path) -> None:
+    """Also if it is the one that a preset without a plan has."""
+    chosen = {"generator": TrainConfig.generator, "device": "cpu"}
+    config = TrainConfig.for_preset(MR, **chosen)
+    run = RunFolder.create(
+        tmp_path / "run", config, MR, prepared().cases, requested=("standard", chosen)
+    )
+    planned, *_ = training_plan.plan_training(prepared(), *training_plan.settings_of(run))
+    assert planned.generator == TrainConfig.generator and planned.warmup_steps > 0
+    run.set_plan(planned, MR, None)
+    assert run.requested is None, "a plan replaces what it was made from"
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
-def test_effort_and_changes_of_a_panels_run_are_found(effort: str) -> None:
+def test_effort_and_changes_of_a_run_of_an_earlier_panel_are_found(
+    tmp_path: Path, effort: str
+) -> None:
     changes = {"seed": 3, "time_budget_s": 90.0, "generator": "none"}
     config = TrainConfig.for_preset(MR, effort, **changes)
-    assert training_plan.settings_of(config, MR) == (effort, changes)
-    assert training_plan.settings_of(replace(config, joint_steps=7), MR)[0] is None
+    cases = prepared().cases
+    run = RunFolder.create(tmp_path / "run", config, MR, cases)
+    assert training_plan.settings_of(run) == (effort, changes)
+    run = RunFolder.create(tmp_path / "steps", replace(config, joint_steps=7), MR, cases)
+    assert training_plan.settings_of(run)[0] is None
