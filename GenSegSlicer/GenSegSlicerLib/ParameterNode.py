@@ -13,9 +13,9 @@ class GenSegSlicerParameterNode:
     """Parameters of the module; paths are strings, empty if not set.
 
     `pairVolumes`, `pairSegmentations` and `pairRoles` are parallel lists. `classMap` maps segment
-    names to classes, "" for ignored segments. `layoutBeforeCurves` is the layout to restore when
-    curves are hidden, -1 while they are. A `rounds` of 0, and a `segmenter` or `generator` of "",
-    use the defaults of effort, preset and target scanner. `adaptVolumes` and `adaptFolder` are
+    names to classes, "" for those that are not used. `layoutBeforeCurves` is the layout to restore
+    when curves are hidden, -1 while they are. A `rounds` of 0, and a `segmenter` or `generator` of
+    "", use the defaults of effort, preset and target scanner. `adaptVolumes` and `adaptFolder` are
     scans without labels.
     """
 

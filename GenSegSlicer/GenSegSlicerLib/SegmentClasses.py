@@ -75,7 +75,7 @@ def statedClasses(pairs: Sequence[TrainingPair], classes: Collection[str]) -> di
 def suggestClasses(
     segments: Sequence[SegmentOccurrence], preset: Preset, known: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Suggest a class for each segment name, "" (ignored) if there is no unique match.
+    """Suggest a class for each segment name, "" (not used) if there is no unique match.
 
     Classes of a preset are matched by name ("Liver left" is Liver, "liver tumor" is not), by
     terminology, and finally by number ("Label 2", "Segment_2") if the preset has all numbers that

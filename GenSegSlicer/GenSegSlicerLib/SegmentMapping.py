@@ -56,7 +56,7 @@ class SegmentMapping:
         self._shown = None
 
     def classMap(self) -> dict[str, str]:
-        """Return the class of each segment, "" for ignored ones."""
+        """Return the class of each segment, "" for those that are not used."""
         chosen = dict(self._parameters.classMap) if self._parameters else {}
         return {segment.name: chosen.get(segment.name) or "" for segment in self._segments}
 
@@ -176,7 +176,7 @@ class SegmentTable:
 
     def _classBox(self, segment: str, chosen: str, classes: Sequence[str]) -> qt.QComboBox:
         box = qt.QComboBox()
-        box.addItem(_("Ignore"), "")
+        box.addItem(_("Not used"), "")
         offered = list(classes) or [segment]
         if chosen and chosen not in offered:
             offered.append(chosen)

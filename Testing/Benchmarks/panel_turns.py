@@ -93,7 +93,7 @@ def prepared(data: Path, folder: Path, turns: Turns) -> PanelDriver:
     add = panel.ui.addFromSceneButton
     turns["adding_pairs"] = [*turns_of(lambda: panel.press(add)), *checked(panel)]
     box = panel.ui.segmentsTable.cellWidget(1, 2)
-    for choice in ("Ignore", "Posterior"):
+    for choice in ("Not used", "Posterior"):
         change = turns_of(lambda box=box, choice=choice: panel.choose(box, choice))
         turns["changing_a_class"] = [*change, *checked(panel)]
         box = panel.ui.segmentsTable.cellWidget(1, 2)

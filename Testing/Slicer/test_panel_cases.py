@@ -261,7 +261,7 @@ def test_saved_scene_restores_the_panel(
     panel.press(panel.ui.addFromSceneButton)
     panel.select_rows(panel.ui.casesTable, [2])
     panel.press(panel.ui.roleValidateButton)
-    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Ignore")
+    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Not used")
     panel.choose(panel.ui.effortSelector, "Time budget")
     panel.ui.timeBudgetSpinBox.setValue(7)
     panel.ui.seedSpinBox.setValue(5)

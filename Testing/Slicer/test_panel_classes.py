@@ -6,6 +6,7 @@ from pathlib import Path
 
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi
+from training_pairs import pair_of
 
 pytest_plugins = ["panel_driver"]
 
@@ -28,10 +29,10 @@ def test_segment_missing_in_a_case_is_shown(panel: PanelDriver, hippocampus: Pat
     assert "Posterior is missing in 1 of the cases" in panel.ui.segmentsMessage.text
 
 
-def test_segment_can_be_ignored(panel: PanelDriver, hippocampus: Path) -> None:
+def test_segment_can_be_left_out(panel: PanelDriver, hippocampus: Path) -> None:
     load_hippocampi(hippocampus, 2)
     panel.press(panel.ui.addFromSceneButton)
-    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Ignore")
+    panel.choose(panel.ui.segmentsTable.cellWidget(1, 2), "Not used")
     assert dict(panel.parameters.classMap) == {"Anterior": "Anterior", "Posterior": ""}
     assert "No segment is mapped to Posterior" in panel.ui.segmentsMessage.text
 
@@ -50,6 +51,20 @@ def test_custom_anatomy_has_editable_classes(panel: PanelDriver, hippocampus: Pa
     other.lineEdit().setText("hippocampus")
     other.lineEdit().editingFinished.emit()
     assert panel.parameters.classMap["Posterior"] == "Hippocampus"
+
+
+def test_a_segment_named_ignore_marks_ignored_voxels_unless_it_is_not_used(
+    panel: PanelDriver,
+) -> None:
+    segmentation = pair_of("case").segmentationNode.GetSegmentation()
+    segmentation.GetNthSegment(1).SetName("Ignore")
+    panel.press(panel.ui.addFromSceneButton)
+    panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
+    for choice, chosen in (("Not used", ""), ("Ignore", "Ignore")):
+        box = panel.ui.segmentsTable.cellWidget(1, 2)
+        panel.choose(box, choice)
+        box.activated.emit(box.currentIndex)
+        assert dict(panel.parameters.classMap) == {"Organ": "Organ", "Ignore": chosen}
 
 
 def test_segment_names_become_classes_of_a_custom_anatomy(
