@@ -14,8 +14,10 @@ from GenSegLib.annotation.records import draft_dice
 from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.files import read_json, remove, write_json
 from GenSegLib.label_maps import IGNORE, parse_labels
+from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
-from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, requireConsistent
+from GenSegLib.steps import finish
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, rasterizeLabel, requireConsistent
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
     CONTENT_ATTRIBUTE,
@@ -27,10 +29,9 @@ from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
-from GenSegSlicerLib.LabelImages import rasterizeSegments
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.Persons import channelFiles
-from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabel
+from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
 from GenSegSlicerLib.SegmentationStates import setState
 from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses
 from GenSegSlicerLib.SegmentNodes import (
@@ -71,7 +72,7 @@ def writeChecked(
     case: AnnotationCase,
     classMap: Mapping[str, str],
     preset: Preset,
-    includes: Mapping[str, tuple[str, ...]],
+    includes: Includes,
 ) -> CaseEntry:
     """Write image and label of a case, and note that it is checked.
 
@@ -94,7 +95,8 @@ def writeChecked(
     requireConsistent(case.segmentationNode, node, chosen, labels)
     content, path = contentOf(node), folder.file("labels", case.name)
     images = [folder.relative(image) for image in _writeImages(folder, case, content)]
-    writeLabel(case.segmentationNode, node, classMap, labels, path, True, includes)
+    details = (classMap, labels, path, True, includes)
+    finish(writeLabelSteps(case.segmentationNode, node, *details))
     present = {classMap[name] for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
@@ -155,11 +157,14 @@ def _toJson(labels: Mapping[int, str]) -> dict[str, str]:
     return {str(value): name for value, name in labels.items()}
 
 
-def writeEdits(folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping[str, str]) -> None:
+def writeEdits(
+    folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping[str, str], includes: Includes
+) -> None:
     """Write a correction in progress, so that it survives the process; raises as `writeChecked`."""
     labels = folder.class_names(name for name in classMap.values() if name)
     path = folder.file("edits", case.name)
-    writeLabel(case.segmentationNode, case.volumeNode, classMap, labels, path, allowEmpty=True)
+    nodes = case.segmentationNode, case.volumeNode
+    finish(writeLabelSteps(*nodes, classMap, labels, path, True, includes))
     annotation = annotationOf(case.segmentationNode)
     write_json(path.with_suffix(".json"), {"labels": _toJson(labels), **annotation.to_json()})
 
@@ -208,7 +213,7 @@ def loadLabel(
 
 
 def draftDice(
-    folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry | None
+    folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry | None, includes: Includes
 ) -> tuple[float | None, dict[str, float | None]]:
     """Return the Dice of a draft against the segmentation that the user made of it.
 
@@ -216,6 +221,7 @@ def draftDice(
         folder: the annotation folder.
         case: with volume and segmentation in the scene.
         draft: entry of the draft, None if there is none.
+        includes: names of the classes within a class.
 
     Returns:
         The mean over the annotated classes of the model, None without a draft; and the Dice by
@@ -230,7 +236,8 @@ def draftDice(
         for segment in segmentsOf(case.segmentationNode)
         if segment.name in values
     ]
-    corrected = rasterizeSegments(case.segmentationNode, volumeNode, chosen)
+    layers = drawing_layers(draft.names, includes)
+    corrected = rasterizeLabel(case.segmentationNode, volumeNode, chosen, layers)
     everything = list(enumerate(segmentsOf(case.segmentationNode), start=1))
     label = annotatedLabel(case.segmentationNode, volumeNode, [(s, k) for k, s in everything])
     drawn, annotation = label != IGNORE, annotationOf(case.segmentationNode)

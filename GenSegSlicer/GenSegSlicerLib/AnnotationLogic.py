@@ -166,8 +166,9 @@ class AnnotationLogic:
             return
         case, draft = current.case, current.draft
         classMap = self.workspace.classMap(case.segmentationNode)
-        dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft)
-        details = (classMap, self.workspace.preset, self.workspace.settings.includes)
+        includes = self.workspace.includes()
+        dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft, includes)
+        details = (classMap, self.workspace.preset, includes)
         AnnotationFiles.writeChecked(self.workspace.folder, case, *details)
         self._record(current, "accepted", dice, classes)
         setState(case.segmentationNode, CaseState.CHECKED)
@@ -209,7 +210,8 @@ class AnnotationLogic:
         try:
             classMap = self.workspace.classMap(current.case.segmentationNode)
             if any(classMap.values()):
-                AnnotationFiles.writeEdits(self.workspace.folder, current.case, classMap)
+                details = (classMap, self.workspace.includes())
+                AnnotationFiles.writeEdits(self.workspace.folder, current.case, *details)
             current.saved = version
         except GenSegError as error:
             self._report("error", str(error))

@@ -71,7 +71,7 @@ class AnnotationTrainer:
         workspace, settings = self._workspace, self._workspace.settings
         workspace.folder.lock()
         preset = workspace.preset
-        details = (settings.training, settings.includes, self._save)
+        details = (settings.training, workspace.includes(), self._save)
         writer = CheckedCasesWriter(workspace.folder, preset, *details)
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
@@ -104,7 +104,7 @@ class AnnotationTrainer:
             if case.segmentationNode is not None and not self._isSaved(case):
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
-                    includes = self._workspace.settings.includes
+                    includes = self._workspace.includes()
                     with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
                         writeChecked(folder, case, classMap, self._workspace.preset, includes)
                     self._saved[case.name] = annotationVersion(case.segmentationNode)

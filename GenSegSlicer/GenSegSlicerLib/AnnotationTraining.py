@@ -16,11 +16,13 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA, ModelMetadata
+from GenSegLib.nesting import Includes
 from GenSegLib.presets import Preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.steps import Steps
 
 MIN_CASES = 2
+_EFFORT = "standard"  # its time is the one that the user set
 _FEW_CASES = 5  # generated pairs cost a little accuracy up to this number of labeled cases
 
 
@@ -40,7 +42,7 @@ class CheckedCasesWriter:
         folder: AnnotationFolder,
         preset: Preset,
         settings: Mapping[str, Any],
-        includes: Mapping[str, tuple[str, ...]],
+        includes: Includes,
         save: Callable[[], Iterable[float]],
     ) -> None:
         self._folder, self._preset = folder, preset
@@ -59,16 +61,17 @@ class CheckedCasesWriter:
         if count < MIN_CASES:
             text = _("Check at least {count} cases; training needs one to validate")
             raise GenSegError(text.format(count=MIN_CASES))
-        config = TrainConfig.for_preset(self._preset, labeled=count, **self._configured(count))
+        settings = self._configured(count)
+        config = TrainConfig.for_preset(self._preset, _EFFORT, count, **settings)
         split = cases.with_validation(config.validation_fraction, config.seed)
-        RunFolder.create(folder, config, self._preset, split)
+        RunFolder.create(folder, config, self._preset, split, requested=(_EFFORT, settings))
         yield 1.0
 
     def _configured(self, count: int) -> dict[str, Any]:
-        """The settings; few cases have no generated pairs, unless other scanners need images."""
+        """The settings; pairs are not generated from few cases, unless the user chose so."""
         isForOthers = self._settings.get("target_scanner", 0) > 0
         hasNone = count <= _FEW_CASES and not isForOthers
-        return {**self._settings, **({"generator": "none"} if hasNone else {})}
+        return {**({"generator": "none"} if hasNone else {}), **self._settings}
 
     def _cases(self) -> CaseSet:
         """The checked cases with their persons, and the classes with the preset's values."""
@@ -77,8 +80,17 @@ class CheckedCasesWriter:
         named = (
             replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
         )
-        modality, includes = self._preset.modality, self._includes
-        return replace(cases, cases=tuple(named), modality=modality, includes=includes)
+        modality = self._preset.modality
+        return replace(cases, cases=tuple(named), modality=modality, includes=self._shownIn(cases))
+
+    def _shownIn(self, cases: CaseSet) -> dict[str, tuple[str, ...]]:
+        """The classes within a class, of those that the cases have."""
+        known = set(cases.labels.values())
+        return {
+            outer: tuple(name for name in inner if name in known)
+            for outer, inner in self._includes.items()
+            if outer in known and known.intersection(inner)
+        }
 
 
 def newestModel(

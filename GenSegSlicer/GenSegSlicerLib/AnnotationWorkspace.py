@@ -16,6 +16,7 @@ from GenSegLib.data.image_folders import list_images
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import special_value
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.nesting import Includes
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
 from GenSegSlicerLib.AnnotationFiles import classMapOf
@@ -58,7 +59,7 @@ class AnnotationSettings:
     training: Mapping[str, Any] = field(default_factory=dict)
     classMap: Mapping[str, str] = field(default_factory=dict)
     pairs: Sequence[TrainingPair] = ()
-    includes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    includes: Includes = field(default_factory=dict)
 
 
 class AnnotationWorkspace:
@@ -127,6 +128,11 @@ class AnnotationWorkspace:
         """Return the metadata of the newest model; None if there is none."""
         newest = self._findNewest()
         return None if newest is None else newest[1]
+
+    def includes(self) -> Includes:
+        """Return the names of the classes within a class: of the user, and of the newest model."""
+        metadata = self.metadata()
+        return {**(metadata.includes if metadata else {}), **self.settings.includes}
 
     def invalidate(self) -> None:
         """Look for the newest model again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import slicer
@@ -14,7 +15,6 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.label_counts import label_counts
 from GenSegLib.label_maps import format_labels
-from GenSegLib.nesting import Includes, region_values
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.Channels import setFurtherChannels
 from GenSegSlicerLib.FilePairs import makeFilePair
@@ -55,7 +55,7 @@ def importFolder(
     pairs = []
     try:
         for case in cases.labeled:
-            pairs.append(_load(case, style, cases.includes, loaded))
+            pairs.append(_load(case, style, loaded))
             onLoaded(len(pairs), len(cases.labeled))
             if any(node.GetScene() is None for node in loaded):
                 raise GenSegError(_("the scene was closed during loading"))
@@ -66,9 +66,7 @@ def importFolder(
     return pairs
 
 
-def _load(
-    case: Case, style: SegmentStyle, includes: Includes, loaded: list[slicer.vtkMRMLNode]
-) -> TrainingPair:
+def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> TrainingPair:
     """Load a case; its nodes are appended to `loaded` as soon as they are in the scene."""
     volumeNode = loadVolume(case.image, case.name)
     loaded.append(volumeNode)
@@ -86,10 +84,10 @@ def _load(
         values = label_counts(voxelsOf(image))
         special = specialNames(case.annotation)
         names = own or {**{value: f"Label {value}" for value in values}, **style.names, **special}
-        ownStyle = SegmentStyle(own) if own else style.withNames(names)
-        isPicture = is_raster_file(case.label)  # whose segments share one labelmap
-        regions = None if isPicture else region_values(includes, names)
-        addSegments(node, image, volumeNode, ownStyle, regions)
+        ownStyle = replace(style, colors={}, terminology={}) if own else style
+        if is_raster_file(case.label):  # whose segments share one labelmap
+            ownStyle = replace(ownStyle, includes={})
+        addSegments(node, image, volumeNode, ownStyle.withNames(names))
     pair = TrainingPair(volumeNode, node, "validate" if case.role is Role.VALIDATE else "train")
     pair.notes = notes
     pair.person = case.person
@@ -121,12 +119,12 @@ def _readSegments(node: slicer.vtkMRMLSegmentationNode, path: Path) -> None:
 
 
 def _segmentStyle(cases: CaseSet) -> SegmentStyle:
-    """Names of the cases; colors and terminology of the preset with the same labels, if any."""
+    """Classes of the cases; colors and terminology of the preset with the same labels, if any."""
     for preset in map(load_preset, list_presets()):
         same = format_labels(preset.labels).casefold() == format_labels(cases.labels).casefold()
         if cases.labels and same and cases.modality in ("", preset.modality):
-            return SegmentStyle.ofPreset(cases.labels, preset)
-    return SegmentStyle(cases.labels)
+            return SegmentStyle.ofPreset(cases.labels, preset, cases.includes)
+    return SegmentStyle(cases.labels, includes=cases.includes)
 
 
 def _remove(node: slicer.vtkMRMLStorableNode) -> None:

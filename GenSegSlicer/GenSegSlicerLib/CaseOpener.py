@@ -170,9 +170,8 @@ class CaseOpener:
 
     def _style(self) -> SegmentStyle:
         metadata = self._workspace.metadata()
-        if metadata is not None:
-            return SegmentStyle.ofModel(metadata)
-        return SegmentStyle.ofPreset({}, self._workspace.preset)
+        preset = metadata.preset if metadata is not None else self._workspace.preset
+        return SegmentStyle.ofPreset({}, preset, self._workspace.includes())
 
 
 def _readImage(case: AnnotationCase) -> Volume:

@@ -12,12 +12,13 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.nesting import Includes
 from GenSegSlicerLib import FilePairs
 from GenSegSlicerLib.CaseImport import importFolder
 from GenSegSlicerLib.Channels import setFurtherChannels
 from GenSegSlicerLib.InlineMessage import InlineMessage
 from GenSegSlicerLib.Job import Job
-from GenSegSlicerLib.NestedClasses import Includes, includesOf, nestedText
+from GenSegSlicerLib.NestedClasses import includesOf, nestedText
 from GenSegSlicerLib.PairChecker import PairChecker
 from GenSegSlicerLib.PairChecks import pairSummary, trainingProblem
 from GenSegSlicerLib.PairTable import PairTable

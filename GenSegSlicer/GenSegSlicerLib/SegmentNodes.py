@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import slicer
@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.nesting import Includes, region_values
 from GenSegLib.presets import Preset
 from GenSegSlicerLib.Geometry import linearMatrix, matrixFromArray, transformBetween
 from GenSegSlicerLib.LabelImages import imageIJKToRAS
@@ -28,25 +29,33 @@ _PALETTE = (
 
 @dataclass(frozen=True)
 class SegmentStyle:
-    """Names, colors (0 to 255) and terminology entries of segments by label value."""
+    """What segments are made of a label map.
+
+    Attributes:
+        names, colors (0 to 255), terminology: of the segments, by label value.
+        includes: names of the classes within a class, which are part of its segment, too.
+    """
 
     names: Mapping[int, str]
     colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     terminology: Mapping[int, str] = field(default_factory=dict)
+    includes: Includes = field(default_factory=dict)
 
     @classmethod
     def ofModel(cls, metadata: ModelMetadata) -> SegmentStyle:
         """Return the style of a model's classes."""
-        return cls.ofPreset(metadata.labels, metadata.preset)
+        return cls.ofPreset(metadata.labels, metadata.preset, metadata.includes)
 
     @classmethod
-    def ofPreset(cls, names: Mapping[int, str], preset: Preset) -> SegmentStyle:
+    def ofPreset(
+        cls, names: Mapping[int, str], preset: Preset, includes: Includes | None = None
+    ) -> SegmentStyle:
         """Return a preset's colors and terminology with the given names."""
-        return cls(names, preset.colors, preset.terminology)
+        return cls(names, preset.colors, preset.terminology, includes or {})
 
     def withNames(self, names: Mapping[int, str]) -> SegmentStyle:
         """Return a copy with other names."""
-        return SegmentStyle(names, self.colors, self.terminology)
+        return replace(self, names=names)
 
     def colorOf(self, value: int) -> tuple[float, ...]:
         """Return red, green and blue from 0 to 1."""
@@ -92,16 +101,14 @@ def addSegments(
     image: slicer.vtkOrientedImageData,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     style: SegmentStyle,
-    regions: Mapping[int, tuple[int, ...]] | None = None,
 ) -> None:
-    """Add a segment for each name of a style; all share one binary labelmap, except regions.
+    """Add a segment for each name of a style; all share one labelmap, but those around others.
 
     Args:
         node: segmentation node to add segments to.
         image: label values in the local coordinates of the volume, without parent transform.
         volumeNode: the volume.
-        style: names, colors and terminology.
-        regions: all values of a class with other classes within it, by its value.
+        style: names, colors and terminology, and which classes lie within others.
 
     Raises:
         GenSegError: the transform between node and volume is not linear, or the closed surfaces of
@@ -118,7 +125,7 @@ def addSegments(
     labelmap = slicer.vtkOrientedImageData()
     labelmap.ShallowCopy(image)
     labelmap.SetGeometryFromImageToWorldMatrix(matrixFromArray(between @ imageIJKToRAS(image)))
-    segmentation = node.GetSegmentation()
+    segmentation, regions = node.GetSegmentation(), region_values(style.includes, style.names)
     _convertToBinaryLabelmap(node)
     for value, name in sorted(style.names.items()):
         segment = slicer.vtkSegment()
@@ -126,8 +133,7 @@ def addSegments(
         segment.SetColor(*style.colorOf(value))
         if value in style.terminology:
             segment.SetTag(segment.GetTerminologyEntryTagName(), style.terminology[value])
-        region = (regions or {}).get(value, (value,))
-        segment.AddRepresentation(BINARY, _regionOf(labelmap, value, region))
+        segment.AddRepresentation(BINARY, _regionOf(labelmap, value, regions[value]))
         segment.SetLabelValue(value)
         segmentation.AddSegment(segment, segmentation.GenerateUniqueSegmentID(segment.GetName()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
-from GenSegLib.nesting import drawing_layers
-from GenSegLib.steps import Steps, finish
+from GenSegLib.nesting import Includes, drawing_layers
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotatedLabels import labelSteps
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImageSteps
@@ -30,16 +30,16 @@ from GenSegSlicerLib.Segments import Segment, segmentsOf
 from GenSegSlicerLib.VolumeFiles import requireUsableVolume
 
 
-def writeLabel(
+def writeLabelSteps(
     segmentationNode: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     classMap: Mapping[str, str],
     labels: Mapping[int, str],
     path: Path,
     allowEmpty: bool = False,
-    includes: Mapping[str, Sequence[str]] | None = None,
-) -> np.ndarray:
-    """Write segments as a label volume with the geometry of the volume's file.
+    includes: Includes | None = None,
+) -> Steps[np.ndarray]:
+    """Write segments as a label volume with the geometry of the volume's file, slice by slice.
 
     Closed surfaces are converted to voxels and the parent transforms of both nodes are applied; no
     node is changed. Where segments overlap, the last one in the list wins; see
@@ -61,23 +61,9 @@ def writeLabel(
         GenSegError: no segment is mapped, no segment overlaps the volume (unless `allowEmpty`), or
             the file cannot be written.
     """
-    nodes = segmentationNode, volumeNode
-    return finish(writeLabelSteps(*nodes, classMap, labels, path, allowEmpty, includes))
-
-
-def writeLabelSteps(
-    segmentationNode: slicer.vtkMRMLNode,
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    classMap: Mapping[str, str],
-    labels: Mapping[int, str],
-    path: Path,
-    allowEmpty: bool = False,
-    includes: Mapping[str, Sequence[str]] | None = None,
-) -> Steps[np.ndarray]:
-    """Do what `writeLabel` does, in steps of about a slice."""
     requireUsableVolume(volumeNode)
     chosen = chooseSegments(segmentationNode, classMap, labels)
-    layers = drawing_layers(labels, {k: tuple(v) for k, v in (includes or {}).items()})
+    layers = drawing_layers(labels, includes or {})
     voxels = yield from labelSteps(segmentationNode, volumeNode, chosen, layers)
     if not allowEmpty and not voxels.any():
         raise GenSegError(
@@ -146,7 +132,7 @@ def loadSegmentation(
     if isWhole:
         resetToVolume(node, volumeNode)
         node.SetAttribute(MODEL_ATTRIBUTE, metadata.name)
-    addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata), metadata.regions)
+    addSegments(node, image, volumeNode, SegmentStyle.ofModel(metadata))
     if isWhole:
         rememberPrediction(node)
     return node

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
 from vtk.util.numpy_support import numpy_to_vtk
 
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.presets import Preset, load_preset
+from GenSegLib.steps import finish
 
 SHAPE = (14, 12, 10)
 BINARY = "Binary labelmap"
@@ -166,6 +168,12 @@ def segment_array(node: Any, name: str, volume: Any) -> np.ndarray:
     """Voxels (k, j, i) of a segment in the grid of a volume, by Slicer's own function."""
     segment = node.GetSegmentation().GetSegmentIdBySegmentName(name)
     return slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, volume) > 0
+
+
+def write_segments(*arguments: Any, **options: Any) -> np.ndarray:
+    """Write segments as a label file at once; see `writeLabelSteps`."""
+    matrix: np.ndarray = finish(writeLabelSteps(*arguments, **options))
+    return matrix
 
 
 def metadata(preset: Preset | None = None, **changes: Any) -> ModelMetadata:

@@ -14,7 +14,6 @@ import slicer
 import vtk
 from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.PairFinder import importFolder
-from GenSegSlicerLib.SegmentationFiles import writeLabel
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.VolumeFiles import writeVolume
 from mrml_nodes import (
@@ -24,6 +23,7 @@ from mrml_nodes import (
     oriented_image,
     segment_array,
     two_class_labels,
+    write_segments,
 )
 
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
@@ -86,7 +86,9 @@ def test_imported_cases_are_exported_to_identical_files(
     for pair in importFolder(few_of(hippocampus, tmp_path)):
         writeVolume(pair.volumeNode, tmp_path / "image.nrrd")
         mapped = {name: name for name in NAMES.values()}
-        writeLabel(pair.segmentationNode, pair.volumeNode, mapped, NAMES, tmp_path / "label.nrrd")
+        write_segments(
+            pair.segmentationNode, pair.volumeNode, mapped, NAMES, tmp_path / "label.nrrd"
+        )
         for kind, read in (("image", read_image), ("label", read_label)):
             was = read(hippocampus / f"{kind}sTr" / f"{pair.name}.nii.gz")
             now = read(tmp_path / f"{kind}.nrrd")
@@ -140,7 +142,7 @@ def test_unnamed_labels_are_numbered(scene: Any, tmp_path: Path, grid: str) -> N
     write_label(tmp_path / "labels" / "a ä.nii.gz", Volume(label.T[None], GRIDS[grid]))
     (pair,) = importFolder(tmp_path)
     assert [segment.name for segment in segmentsOf(pair.segmentationNode)] == ["Label 1", "Label 2"]
-    writeLabel(
+    write_segments(
         pair.segmentationNode, pair.volumeNode, {"Label 2": "B"}, {2: "B"}, tmp_path / "l.nrrd"
     )
     writeVolume(pair.volumeNode, tmp_path / "i.nrrd")

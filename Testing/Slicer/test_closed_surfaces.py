@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from GenSegSlicerLib.SegmentationFiles import writeLabel
 from mrml_nodes import (
     BINARY,
     GRIDS,
@@ -23,6 +22,7 @@ from mrml_nodes import (
     nodes_in,
     oriented_image,
     two_class_labels,
+    write_segments,
 )
 
 from GenSegLib.data.image_io import read_label
@@ -58,7 +58,7 @@ def test_voxels_with_centers_inside_are_set(
     to_center = to_center @ np.block([[np.eye(3), center[:3, None]], [np.zeros((1, 3)), 1]])
     add_transform(of_volume, volume)
     add_transform(of_ball @ to_center, ball)
-    writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
+    write_segments(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
     filled = read_label(tmp_path / "label.nrrd").array[0].T == 1
     distance = distances(in_world, center)
     np.testing.assert_array_equal(filled[distance < 5.99], True)
@@ -69,7 +69,7 @@ def test_surface_beyond_the_volume_is_cropped(scene: Any, tmp_path: Path) -> Non
     volume = add_volume(np.zeros(SHAPE, np.int16), GRIDS["oblique"])
     center = GRIDS["oblique"] @ (0, 0, 0, 1)
     ball = add_ball(center[:3], 9.0)
-    writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
+    write_segments(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
     filled = read_label(tmp_path / "label.nrrd").array[0].T == 1
     distance = distances(GRIDS["oblique"], center)
     np.testing.assert_array_equal(filled[distance < 8.98], True)
@@ -80,7 +80,7 @@ def test_surface_outside_the_volume_is_reported(scene: Any, tmp_path: Path) -> N
     volume = add_volume(np.zeros(SHAPE, np.int16), GRIDS["RAS"])
     ball = add_ball((900, 900, 900), 9.0)
     with pytest.raises(GenSegError, match="does not overlap volume"):
-        writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
+        write_segments(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
 
 
 def test_source_representation_is_written(scene: Any, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_source_representation_is_written(scene: Any, tmp_path: Path) -> None:
     coarse = add_volume(np.zeros((4, 4, 4), np.int16), GRIDS["RAS"] @ np.diag([9, 9, 9, 1]))
     ball.SetReferenceImageGeometryParameterFromVolumeNode(coarse)
     ball.CreateBinaryLabelmapRepresentation()
-    writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
+    write_segments(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
     filled = read_label(tmp_path / "label.nrrd").array[0].T == 1
     np.testing.assert_array_equal(filled[distances(GRIDS["RAS"], center) < 5.99], True)
 
@@ -103,7 +103,7 @@ def test_last_of_overlapping_surfaces_wins(scene: Any, tmp_path: Path) -> None:
     ids = small.GetSegmentation().GetNthSegmentID(0)
     large.GetSegmentation().CopySegmentFromSegmentation(small.GetSegmentation(), ids)
     mapped = {"Liver": "Liver", "Tumor": "Tumor"}
-    writeLabel(large, volume, mapped, {1: "Liver", 2: "Tumor"}, tmp_path / "label.nrrd")
+    write_segments(large, volume, mapped, {1: "Liver", 2: "Tumor"}, tmp_path / "label.nrrd")
     written = read_label(tmp_path / "label.nrrd").array[0].T
     assert written[MIDDLE[2::-1]] == 2
     assert written[MIDDLE[2], MIDDLE[1], MIDDLE[0] + 6] == 1
@@ -117,7 +117,7 @@ def test_surface_of_a_labelmap_is_converted_back(scene: Any, tmp_path: Path) -> 
     node.CreateClosedSurfaceRepresentation()
     node.SetSourceRepresentationToClosedSurface()
     node.RemoveBinaryLabelmapRepresentation()
-    writeLabel(node, volume, {"A": "A", "B": "B"}, {1: "A", 2: "B"}, tmp_path / "label.nrrd")
+    write_segments(node, volume, {"A": "A", "B": "B"}, {1: "A", 2: "B"}, tmp_path / "label.nrrd")
     again = read_label(tmp_path / "label.nrrd").array[0].T
     for value in (1, 2):
         overlap = 2 * ((again == value) & (label == value)).sum()
@@ -129,7 +129,7 @@ def test_writing_does_not_modify_node_or_scene(scene: Any, tmp_path: Path) -> No
     ball = add_ball((GRIDS["RAS"] @ MIDDLE)[:3], 6.0)
     add_transform(RIGID, volume, ball)
     before, nodes = modification_state(volume, ball), nodes_in(scene)
-    writeLabel(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
+    write_segments(ball, volume, {"Ball": "Ball"}, {1: "Ball"}, tmp_path / "label.nrrd")
     segment = ball.GetSegmentation().GetNthSegment(0)
     assert modification_state(volume, ball) == before
     assert nodes_in(scene) == nodes

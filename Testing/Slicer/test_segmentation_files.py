@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from GenSegSlicerLib.SegmentationFiles import loadSegmentation, writeLabel
+from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import writeVolume
 from mrml_nodes import (
     GRIDS,
@@ -29,6 +29,7 @@ from mrml_nodes import (
     oriented_image,
     segment_array,
     two_class_labels,
+    write_segments,
 )
 from result_files import NAMES, save_prediction
 from vtk.util.numpy_support import vtk_to_numpy
@@ -73,7 +74,7 @@ def test_label_is_aligned_with_the_volume_after_export_and_import(
     label = two_class_labels()
     volume, segments = add_pair(GRIDS[grid], PARENTS[parents], label)
     writeVolume(volume, tmp_path / "image.nrrd")
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     read = read_label(tmp_path / "label.nrrd")
     np.testing.assert_array_equal(read.array[0].T, label)
     assert on_same_grid(read, read_image(tmp_path / "image.nrrd"))
@@ -114,7 +115,7 @@ def test_segments_of_another_geometry_are_resampled_as_by_the_command_line(
     volume = add_volume(noise(), grid)
     segments = add_segmentation([(oriented_image(label, np.linalg.inv(parent) @ finer), NAMES)])
     add_transform(parent, segments)
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     image = Volume(noise().T[None], grid)
     expected = place_label(Volume(label.T[None], finer), image).volume.array[0].T
     assert expected.max() == 2
@@ -127,7 +128,7 @@ def test_nonlinear_transform_is_applied_to_segments(scene: Any, tmp_path: Path) 
     volume = add_volume(noise(label.shape), grid)
     segments = add_segmentation([(oriented_image(label, grid), NAMES)])
     warp = add_warp(segments)
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     written = read_label(tmp_path / "label.nrrd").array[0].T
     back = warp.GetTransformFromParent()
     for k, j, i in np.random.default_rng(0).integers(5, 25, (200, 3)):
@@ -144,7 +145,7 @@ def test_common_nonlinear_transform_is_ignored(scene: Any, tmp_path: Path) -> No
     volume, segments = add_pair(GRIDS["oblique"], (None, None), label)
     add_warp(volume, segments)
     writeVolume(volume, tmp_path / "image.nrrd")
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     read = read_label(tmp_path / "label.nrrd")
     np.testing.assert_array_equal(read.array[0].T, label)
     assert on_same_grid(read, read_image(tmp_path / "image.nrrd"))
@@ -156,7 +157,7 @@ def test_segments_are_cropped_to_the_volume(scene: Any, tmp_path: Path) -> None:
     inside = oriented_image(np.ones((2, 3, 4), np.uint8), GRIDS["oblique"], start=(5, 6, 7))
     outside = oriented_image(np.ones((6, 6, 6), np.uint8), GRIDS["oblique"], start=(-3, 9, 12))
     segments = add_segmentation([(inside, {1: "Anterior"}), (outside, {1: "Posterior"})])
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     expected = np.zeros(noise().shape, int)
     expected[7:9, 6:9, 5:9] = 1
     expected[12:, 9:, :3] = 2
@@ -171,7 +172,7 @@ def test_last_of_overlapping_segments_wins(
     whole = oriented_image(np.ones(noise().shape, np.uint8), GRIDS["RAS"])
     part = oriented_image(np.ones((4, 4, 4), np.uint8), GRIDS["RAS"], start=(1, 1, 1))
     segments = add_segmentation([(whole, {1: order[0]}), (part, {1: order[1]})])
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     written = read_label(tmp_path / "label.nrrd").array[0].T
     first, second = (1, 2) if order[0] == "Anterior" else (2, 1)
     assert (written[1:5, 1:5, 1:5] == second).all()
@@ -186,7 +187,7 @@ def test_mapped_segments_are_written_and_may_share_a_class(scene: Any, tmp_path:
     names = {1: "Liver left", 2: "Liver right", 3: "Couch"}
     segments = add_segmentation([(oriented_image(label, GRIDS["RAS"]), names)])
     mapped = {"Liver left": "Liver", "Liver right": "Liver", "Couch": ""}
-    writeLabel(segments, volume, mapped, {7: "Liver"}, tmp_path / "label.nrrd")
+    write_segments(segments, volume, mapped, {7: "Liver"}, tmp_path / "label.nrrd")
     written = read_label(tmp_path / "label.nrrd").array[0].T
     np.testing.assert_array_equal(written, np.isin(label, (1, 2)) * 7)
 
@@ -197,7 +198,7 @@ def test_label_map_volume_is_written(scene: Any, tmp_path: Path) -> None:
     label_map = add_label_map(label, np.linalg.inv(RIGID) @ GRIDS["oblique"])
     add_transform(RIGID, label_map)
     mapped = {"Label 1": "Posterior", "Label 2": "Anterior"}
-    writeLabel(label_map, volume, mapped, NAMES, tmp_path / "label.nrrd")
+    write_segments(label_map, volume, mapped, NAMES, tmp_path / "label.nrrd")
     swapped = np.array([0, 2, 1])[label]
     np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, swapped)
 
@@ -206,7 +207,7 @@ def test_label_map_volume_is_written(scene: Any, tmp_path: Path) -> None:
 def test_quoted_path_is_supported(scene: Any, tmp_path: Path, name: str) -> None:
     volume, segments = add_pair(GRIDS["oblique"], (None, None), two_class_labels())
     path = tmp_path / name / f"{name}.seg.nrrd"
-    writeLabel(segments, volume, SAME, NAMES, path)
+    write_segments(segments, volume, SAME, NAMES, path)
     node = loadSegmentation(path, metadata(), volume)
     np.testing.assert_array_equal(segment_array(node, "Anterior", volume), two_class_labels() == 1)
 
@@ -215,7 +216,7 @@ def test_quoted_path_is_supported(scene: Any, tmp_path: Path, name: str) -> None
 def test_writing_does_not_modify_nodes_or_scene(scene: Any, tmp_path: Path, parents: str) -> None:
     volume, segments = add_pair(GRIDS["oblique"], PARENTS[parents], two_class_labels())
     before, nodes = modification_state(volume, segments), nodes_in(scene)
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     assert modification_state(volume, segments) == before
     assert nodes_in(scene) == nodes
 
@@ -233,7 +234,7 @@ def test_invalid_class_map_is_reported(
     volume, segments = add_pair(GRIDS["RAS"], (None, None), two_class_labels())
     nodes = nodes_in(scene)
     with pytest.raises(GenSegError, match=message):
-        writeLabel(segments, volume, mapped, labels, tmp_path / "label.nrrd")
+        write_segments(segments, volume, mapped, labels, tmp_path / "label.nrrd")
     assert nodes_in(scene) == nodes
     assert not list(tmp_path.iterdir())
 
@@ -244,13 +245,13 @@ def test_segments_outside_the_volume_are_reported(scene: Any, tmp_path: Path) ->
     far[:3, 3] = 500
     add_transform(far, segments)
     with pytest.raises(GenSegError, match="does not overlap volume"):
-        writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+        write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
 
 
 def test_empty_label_is_allowed_on_request(scene: Any, tmp_path: Path) -> None:
     # an empty prediction is also evaluated
     volume, segments = add_pair(GRIDS["RAS"], (None, None), np.zeros_like(two_class_labels()))
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd", allowEmpty=True)
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd", allowEmpty=True)
     assert not read_label(tmp_path / "label.nrrd").array.any()
 
 
@@ -260,7 +261,7 @@ def test_segment_without_binary_labelmap_is_reported(scene: Any, tmp_path: Path)
     add_segment(segments, "Anterior", oriented_image(two_class_labels(), GRIDS["RAS"]))
     segments.GetSegmentation().GetNthSegment(0).RemoveRepresentation("Binary labelmap")
     with pytest.raises(GenSegError, match="segment Anterior has no binary labelmap"):
-        writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+        write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
 
 
 @pytest.mark.parametrize("array", [vtk.vtkLongLongArray, vtk.vtkUnsignedLongLongArray])
@@ -284,7 +285,7 @@ def test_64_bit_labels_are_resampled_without_crashing_slicer(
     add_warp(*(node for node, _image in nodes))
     same = {name: name for name in names.values()}
     for k, (node, _image) in enumerate(nodes):
-        writeLabel(node, volume, same, names, tmp_path / f"{k}.nrrd")
+        write_segments(node, volume, same, names, tmp_path / f"{k}.nrrd")
     of_8_bits, of_64_bits = (read_label(tmp_path / f"{k}.nrrd").array for k in range(2))
     np.testing.assert_array_equal(of_64_bits, of_8_bits)
     assert of_64_bits.max() == 2
@@ -302,5 +303,5 @@ def test_oversampled_segments_keep_their_place_and_their_volume(
     voxels[::2, ::2, ::2] = voxels[1::2, 1::2, 1::2] = 0  # six of eight remain
     segments = add_segmentation([(oriented_image(voxels, finer), NAMES)])
     volume = add_volume(noise(), GRIDS[grid])
-    writeLabel(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
+    write_segments(segments, volume, SAME, NAMES, tmp_path / "label.nrrd")
     np.testing.assert_array_equal(read_label(tmp_path / "label.nrrd").array[0].T, label)
