@@ -24,9 +24,12 @@ from GenSegSlicerLib.Geometry import (
     matrixFromArray,
     transformBetween,
 )
+from GenSegSlicerLib.LabelImages import rasterizeSteps
+from GenSegSlicerLib.NestedClasses import directIncludes, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.ProcessJob import ProcessJob
-from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
+from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
+from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 from GenSegSlicerLib.Tables import scoresTable
@@ -41,7 +44,7 @@ class EvaluateJob(ProcessJob):
 
     A segment that is only in the reference gets Dice 0; one that is only in the prediction is
     ignored. What nobody annotated in the reference counts neither as right nor as wrong, see
-    `PartialAnnotation`.
+    `PartialAnnotation`. A segment with others within it in one of the nodes includes these in both.
 
     Args:
         predictionNode: segmentation node or label map volume.
@@ -83,16 +86,31 @@ class EvaluateJob(ProcessJob):
     def _writeInputs(self) -> Steps:
         prediction, reference = self.nodes
         volumeNode = self._volumeNode = commonReferenceVolume(reference, prediction)
+        includes = yield from self._nestedSteps(volumeNode)
         for index, (node, classMap) in enumerate(zip(self.nodes, self._maps)):
             yield index / 2
             self._requireInScene()
             path = self.folder / ("predictions", "references")[index] / "case.nrrd"
-            yield from writeLabelSteps(node, volumeNode, classMap, self._labels, path, True)
+            details = (classMap, self._labels, path, True, includes)
+            yield from writeLabelSteps(node, volumeNode, *details)
         annotation = annotationOf(reference).of_classes(self._labels.values())
-        if annotation != COMPLETE or any(map(special_value, self._labels.values())):
+        if annotation != COMPLETE or includes or any(map(special_value, self._labels.values())):
             case = Case("case", path, path, annotation=annotation)
-            listed = CaseSet((case,), self._labels).to_json(self.folder)
+            listed = CaseSet((case,), self._labels, includes=includes).to_json(self.folder)
             write_json(self.folder / "cases.json", listed)
+
+    def _nestedSteps(
+        self, volumeNode: slicer.vtkMRMLScalarVolumeNode
+    ) -> Steps[dict[str, tuple[str, ...]]]:
+        """Find the classes within others, which are compared as regions, in whichever order."""
+        found: list[tuple[str, str]] = []
+        for node, classMap in zip(self.nodes, self._maps):
+            chosen = chooseSegments(node, classMap, self._labels)
+            losses = SegmentLosses(chosen)
+            yield from rasterizeSteps(node, volumeNode, losses)
+            if losses.warnings():  # segments overlap
+                found += yield from nestedSteps(node, volumeNode, chosen, self._labels)
+        return directIncludes(found)
 
     def _arguments(self) -> list[object]:
         folders = [self.folder / "predictions", "--references", self.folder / "references"]

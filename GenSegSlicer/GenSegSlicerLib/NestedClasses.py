@@ -10,15 +10,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.label_maps import special_value
+from GenSegLib.nesting import Includes
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.LabelImages import rasterizeSteps
 from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import Segment
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 _WITHIN = 0.95  # fraction of a class's voxels, as on the command line
-
-Includes = dict[str, tuple[str, ...]]
 
 
 def nestedSteps(
@@ -51,9 +50,14 @@ def nestedSteps(
     return found
 
 
-def includesOf(pairs: Iterable[TrainingPair]) -> Includes:
-    """Return the classes within each class, of all pairs; the innermost outer class counts."""
-    found = {nested for pair in pairs if pair.role != "ignore" for nested in pair.nested}
+def includesOf(pairs: Sequence[TrainingPair]) -> dict[str, tuple[str, ...]]:
+    """Return the classes within each class, of all pairs that are used."""
+    return directIncludes(nested for pair in usedPairs(pairs) for nested in pair.nested)
+
+
+def directIncludes(nested: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return the classes directly within each class, of outer and inner ones in `nested`."""
+    found = set(nested)
     direct = {
         (outer, inner)
         for outer, inner in found

@@ -65,6 +65,23 @@ def test_what_nobody_annotated_in_the_reference_does_not_count(host: Any, scene:
     assert (cyst["segment"], cyst["dice"]) == ("Cyst", None)
 
 
+def test_nested_segments_are_compared_as_regions_in_whichever_order(host: Any, scene: Any) -> None:
+    liver = block(3)
+    tumor = liver.copy()
+    tumor[4:] = 0
+    voxels = {"Tumor": tumor, "Liver": liver}
+    volume = add_volume(liver.astype(np.int16), GRIDS["oblique"])
+    reference, prediction = (add_blocks(name, {}, volume) for name in ("truth", "guess"))
+    for node, names in ((reference, list(voxels)), (prediction, reversed(voxels))):
+        for name in names:
+            image = oriented_image(voxels[name], GRIDS["oblique"])
+            node.AddSegmentFromBinaryLabelmapRepresentation(image, name)
+    job = GenSegSlicerLogic().evaluate(prediction, reference)
+    JobRecorder(host, job).wait_until_ended()
+    assert job.state == "finished", job.message
+    assert [(row["segment"], row["dice"]) for row in job.rows] == [("Tumor", 1), ("Liver", 1)]
+
+
 def test_without_reference_volume_the_reference_labelmap_is_used(scene: Any) -> None:
     reference = add_blocks("truth", {"Tumor": 3})
     prediction = add_blocks("guess", {"Tumor": 8})
