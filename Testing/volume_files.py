@@ -63,3 +63,12 @@ def write_dicom_series(folder: Path, heights: list[float], series: str = "1.2.3"
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(str(folder / f"{series}_{k}.dcm"))
         writer.Execute(image)
+
+
+def write_patient_series(folder: Path, patient_id: str) -> None:
+    """Write a DICOM series of one slice."""
+    folder.mkdir(parents=True)
+    image = sitk.GetImageFromArray(np.zeros((1, 6, 7), np.int16))
+    for key, value in {"0010|0020": patient_id, "0008|0060": "MR"}.items():
+        image.SetMetaData(key, value)
+    sitk.WriteImage(image, str(folder / "1.dcm"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..cases import CaseSet
@@ -50,15 +51,22 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     return with_persons(pair_folders(images, labels), images)
 
 
-def with_unlabeled(cases: CaseSet, folder: Path) -> CaseSet:
+def with_unlabeled(
+    cases: CaseSet, folder: Path, patient_ids: Mapping[str, str] | None = None
+) -> CaseSet:
     """Return the cases with the images of a folder as further, unlabeled ones.
+
+    Args:
+        cases: with their persons.
+        folder: of images.
+        patient_ids: DICOM patient IDs of cases whose files are not DICOM, by case name.
 
     Raises:
         GenSegError: see `image_folders.unlabeled_cases`.
     """
     channels = max((len(case.images) for case in cases.cases), default=1)
     found = unlabeled_cases(folder, channels, [case.name for case in cases.cases])
-    added = with_persons(CaseSet(tuple(found)), folder).cases
+    added = with_persons(CaseSet(tuple(found)), folder, cases.cases, patient_ids).cases
     return dataclasses.replace(cases, cases=(*cases.cases, *added))
 
 

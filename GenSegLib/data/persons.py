@@ -14,8 +14,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path, PureWindowsPath
 
 from ..cases import Case, CaseSet, Role
@@ -36,19 +37,31 @@ _SET_COLUMNS = ("set", "dataset")
 _PLACEHOLDERS = {"anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "patient"}
 
 
-def with_persons(cases: CaseSet, folder: Path) -> CaseSet:
+def with_persons(
+    cases: CaseSet,
+    folder: Path,
+    known: Sequence[Case] = (),
+    patient_ids: Mapping[str, str] | None = None,
+) -> CaseSet:
     """Return the cases with their persons, and with notes of how they were found.
 
     Args:
         cases: as listed.
         folder: of the data; `groups.csv` is looked for in it and next to it.
+        known: other cases with their persons, whom some of `cases` may show, too.
+        patient_ids: DICOM patient IDs of `known` by name, if their files are not DICOM.
 
     Raises:
         GenSegError: `groups.csv` has no columns for case and person.
     """
     table = _read_groups(cases.cases, folder)
-    dicom, names = _from_dicom(cases.cases), _from_names(cases.cases, folder)
+    everything = (*known, *cases.cases)
+    taken = {case.person for case in known}
+    dicom = _from_dicom(everything, patient_ids or {}, taken)
+    names = _from_names(everything, folder)
     assumed = assume_persons(dicom, names)
+    same = {assumed[case.name]: case.person_or_name for case in known if case.name in assumed}
+    assumed = {name: same.get(person, person) for name, person in assumed.items()}
     result = []
     for case in cases.cases:
         found = case.person or table.get(case.name) or assumed.get(case.name, "")
@@ -112,21 +125,24 @@ def assume_persons(by_id: Mapping[str, str], by_name: Mapping[str, str]) -> dict
     return _shared(others) | _shared(by_id)
 
 
-def pseudonyms(patient_ids: Mapping[str, str]) -> dict[str, str]:
+def pseudonyms(patient_ids: Mapping[str, str], taken: Collection[str] = ()) -> dict[str, str]:
     """Replace DICOM patient IDs, which must not be copied to runs, by "patient 1", "patient 2".
 
     Args:
         patient_ids: patient ID by case name.
+        taken: pseudonyms of others.
 
     Returns:
         Persons by case name; none for IDs that are empty or stand for any patient.
     """
-    numbers: dict[str, int] = {}
+    free = (name for k in count(1) if (name := f"patient {k}") not in taken)
+    known: dict[str, str] = {}
     persons = {}
     for case, patient_id in patient_ids.items():
         key = patient_id.strip().casefold()
         if key.strip("0") and key not in _PLACEHOLDERS:
-            persons[case] = f"patient {numbers.setdefault(key, len(numbers) + 1)}"
+            known[key] = known.get(key) or next(free)
+            persons[case] = known[key]
     return persons
 
 
@@ -146,7 +162,9 @@ def _shared(persons: Mapping[str, str]) -> dict[str, str]:
     return {name: person for name, person in persons.items() if person and counts[person] > 1}
 
 
-def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
+def _from_dicom(
+    cases: Iterable[Case], patient_ids: Mapping[str, str], taken: Collection[str]
+) -> dict[str, str]:
     """Return the pseudonyms of cases from DICOM; without a patient ID, a clip shows one person."""
     images = {case.name: split_frame(case.image) for case in cases}
     headers = {path: "" for path, _ in images.values() if path.is_dir() or is_planar_file(path)}
@@ -159,7 +177,8 @@ def _from_dicom(cases: Iterable[Case]) -> dict[str, str]:
             first = read_first_slice(path)
             if first is not None:
                 headers[path] = first.patient[1]
-    ids = pseudonyms({name: headers.get(path, "") for name, (path, _) in images.items()})
+    of_files = {name: headers.get(path, "") for name, (path, _) in images.items()}
+    ids = pseudonyms({**of_files, **patient_ids}, taken)
     clips = {name: image_stem(path) for name, (path, frame) in images.items() if frame is not None}
     return clips | ids
 

@@ -26,7 +26,7 @@ from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.PairChecks import OK, checkSteps
 from GenSegSlicerLib.PairSetChecks import checkSetSteps
-from GenSegSlicerLib.Persons import casesOf, channelFiles
+from GenSegSlicerLib.Persons import casesOf, channelFiles, patientIDs
 from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume, caseNames, usedPairs
@@ -169,7 +169,8 @@ class CaseWriter:
             for case in casesOf(self._pairs, folder, self._volumes)
         )
         modality = self._preset.modality
-        return self._scans.addFolder(CaseSet(cases, self._labels, modality, (), self._includes))
+        found = CaseSet(cases, self._labels, modality, (), self._includes)
+        return self._scans.addFolder(found, patientIDs([*self._pairs, *self._volumes]))
 
 
 def _requireInScene(*nodes: slicer.vtkMRMLNode) -> None:

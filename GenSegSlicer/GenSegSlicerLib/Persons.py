@@ -20,9 +20,14 @@ def assumedPersons(volumes: Sequence[TrainingVolume]) -> list[str]:
     Patient IDs are replaced by pseudonyms, since they would get into the files of a training.
     """
     names = caseNames(volumes)
-    ids = pseudonyms({name: patientIDOf(each.volumeNode) for name, each in zip(names, volumes)})
+    ids = pseudonyms(patientIDs(volumes))
     assumed = assume_persons(ids, persons_from_names(names))
     return [assumed.get(name, "") for name in names]
+
+
+def patientIDs(volumes: Sequence[TrainingVolume]) -> dict[str, str]:
+    """Return the DICOM patient ID of each volume by case name, "" if unknown."""
+    return {name: patientIDOf(each.volumeNode) for name, each in zip(caseNames(volumes), volumes)}
 
 
 def channelFiles(folder: Path, name: str, volume: TrainingVolume) -> list[Path]:

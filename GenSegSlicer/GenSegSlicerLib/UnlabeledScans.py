@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,9 +54,18 @@ class UnlabeledScans:
             return str(error)
         return ""
 
-    def addFolder(self, cases: CaseSet) -> CaseSet:
-        """Return cases with the images of the folder; raises GenSegError if there are none."""
-        return cases if self.folder is None else with_unlabeled(cases, self.folder)
+    def addFolder(self, cases: CaseSet, patientIDs: Mapping[str, str]) -> CaseSet:
+        """Return cases with the images of the folder.
+
+        Args:
+            cases: of the scene.
+            patientIDs: of the cases, by name, "" if unknown; those of the folder's DICOM files are
+                compared with them.
+
+        Raises:
+            GenSegError: there are no images.
+        """
+        return cases if self.folder is None else with_unlabeled(cases, self.folder, patientIDs)
 
 
 NO_SCANS = UnlabeledScans()

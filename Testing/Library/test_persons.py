@@ -6,15 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813 - the usual name
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.data.layouts import read_cases, read_pair_folders
+from GenSegLib.data.layouts import read_cases, read_pair_folders, with_unlabeled
 from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.data.persons import assume_persons, find_divided_persons, pseudonyms
 from GenSegLib.errors import GenSegError
+from Testing.volume_files import write_patient_series
 
 
 @pytest.mark.parametrize(
@@ -144,24 +143,44 @@ def test_a_list_of_cases_takes_precedence(tmp_path: Path) -> None:
     assert list(persons(read_cases(tmp_path)).values()) == ["x", "y", "x"]
 
 
-def write_series(folder: Path, patient_id: str) -> None:
-    folder.mkdir(parents=True)
-    image = sitk.GetImageFromArray(np.zeros((1, 6, 7), np.int16))
-    for key, value in {"0010|0020": patient_id, "0008|0060": "MR"}.items():
-        image.SetMetaData(key, value)
-    sitk.WriteImage(image, str(folder / "1.dcm"))
-
-
 def test_series_with_one_patient_id_show_one_person_under_a_pseudonym(tmp_path: Path) -> None:
     """The ID itself must not get into runs and reports."""
     for name, patient_id in (("a", "X-4711"), ("b", "X-4711"), ("c", "Y-1"), ("d", "ANONYMOUS")):
-        write_series(tmp_path / "images" / name, patient_id)
+        write_patient_series(tmp_path / "images" / name, patient_id)
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.nii.gz").touch()
     cases = read_cases(tmp_path)
     assert persons(cases) == {"a": "patient 1", "b": "patient 1", "c": "", "d": ""}
     assert "DICOM patient ID" in cases.notes[0]
     assert "4711" not in json.dumps(cases.to_json())
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["in files", "of the scene"])
+def test_unlabeled_scans_of_a_labeled_patient_show_this_person(tmp_path: Path, given: bool) -> None:
+    """Whatever their names are; other patients get pseudonyms of their own."""
+    for name, patient_id in (("scans/s", "X-4711"), ("scans/t", "Z"), ("scans/u", "Z")):
+        write_patient_series(tmp_path / name, patient_id)
+    images = {"a": Path("a.nrrd"), "b": Path("b.nrrd"), "c": Path("c.nrrd")}
+    if not given:
+        write_patient_series(tmp_path / "a", "X-4711")
+        images["a"] = tmp_path / "a"
+    listed = ("", "patient 1", "patient 1")
+    labeled = CaseSet(
+        tuple(Case(n, images[n], Path("l.nii"), Role.VALIDATE, p) for n, p in zip("abc", listed))
+    )
+    ids = {"a": "x-4711", "b": "", "c": ""} if given else None
+    found = persons(with_unlabeled(labeled, tmp_path / "scans", ids))
+    assert found["s"] == "a"
+    assert found["t"] == found["u"] == "patient 3"
+
+
+def test_unlabeled_scans_named_like_a_labeled_case_show_its_person(tmp_path: Path) -> None:
+    for name in ("patient7_visit2", "patient8_visit1"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    labeled = CaseSet((Case("patient7_visit1", Path("i.nii"), Path("l.nii"), Role.VALIDATE),))
+    found = persons(with_unlabeled(labeled, tmp_path))
+    assert found["patient7_visit2"] == "patient7_visit1"
+    assert found["patient8_visit1"] == ""
 
 
 def test_empty_and_placeholder_ids_are_no_persons() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from panel_driver import PanelDriver
 from panel_scenes import load_pair, phantom_folder, tiny_preset
 from test_flat_images import photo_folder
 from training_pairs import SAME, pair_of
+from volume_files import write_patient_series
 
-from GenSegLib.cases import Role
+from GenSegLib.cases import CaseSet, Role
 from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
+from GenSegLib.steps import finish
 
 SIMILAR = "Similar scanners, other protocols"
 
@@ -180,14 +183,32 @@ def test_pictures_whose_voxels_were_released_are_read_from_their_files(
     assert Path(scan["image"]).name == "p2.jpg" and scan["label"] is None
 
 
-def test_scans_of_validation_persons_are_not_learned_from(scene: Any, tmp_path: Path) -> None:
+def written(scans: UnlabeledScans, run: Path) -> CaseSet:
+    """The cases of a run with a validation case of patient 1, a training case and scans."""
     validated, trained = pair_of("patient1_visit1", 0), pair_of("patient2", 1)
     validated.role = "validate"
-    scan = add_volume(noise(seed=2), GRIDS["RAS"], "patient1_visit2")
+    validated.volumeNode.SetAttribute("DICOM.instanceUIDs", "1.2")
     preset = load_preset("generic-mri")
     config = TrainConfig.for_preset(preset, self_training=True)
-    writer = CaseWriter([validated, trained], preset, config, SAME, None, UnlabeledScans((scan,)))
+    finish(CaseWriter([validated, trained], preset, config, SAME, None, scans).steps(run))
+    return RunFolder.open(run).cases
+
+
+def test_scans_of_validation_persons_are_not_learned_from(scene: Any, tmp_path: Path) -> None:
+    scan = add_volume(noise(seed=2), GRIDS["RAS"], "patient1_visit2")
     with pytest.raises(GenSegError, match="All scans to adapt to show persons of validation"):
-        for _ in writer.steps(tmp_path / "run"):
-            pass
+        written(UnlabeledScans((scan,)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_files_of_validation_patients_are_not_learned_from(
+    scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the names of files and volumes are."""
+    database = SimpleNamespace(isOpen=True, instanceValue=lambda uid, tag: "X-4711")
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    for name, patient_id in (("follow-up", "X-4711"), ("other", "Y")):
+        write_patient_series(tmp_path / "scans" / name, patient_id)
+    cases = written(UnlabeledScans(folder=tmp_path / "scans"), tmp_path / "run")
+    assert [case.name for case in cases.of_role(Role.UNLABELED)] == ["other"]
+    assert "4711" not in (tmp_path / "run" / "cases.json").read_text()
