@@ -11,7 +11,7 @@ from GenSegSlicerLib.AnnotationFiles import writeChecked
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from GenSegSlicerLib.TrainingSettings import effort, trainSettings
+from GenSegSlicerLib.TrainingSettings import effort, purpose, trainSettings
 from panel_driver import PanelDriver
 from training_pairs import SAME, pair_of
 
@@ -44,6 +44,18 @@ def test_a_run_says_which_settings_were_chosen(
     finish(writers[0].steps(tmp_path / "run"))
     run = RunFolder.open(tmp_path / "run")
     assert run.requested == ("standard", {"generator": "searchable"})
+
+
+def test_the_line_below_the_settings_says_what_the_choice_does(panel: PanelDriver) -> None:
+    panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
+    expected = {
+        "Automatic": "the plan decides whether pairs are generated",
+        LEARNED: "for scans like the labeled ones, with generated pairs",
+        "Recolored regions": "for scans of similar scanners, too: tissues get other contrasts",
+    }
+    for generator, text in expected.items():
+        panel.choose(panel.ui.generatorSelector, generator)
+        assert text in purpose(panel.parameters, scans=0)
 
 
 def test_generated_pairs_that_were_chosen_are_used_with_few_cases_in_the_annotation_loop(
