@@ -58,9 +58,13 @@ def read_channels(
 def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) -> None:
     """Check that no file of an image's channels is missing.
 
+    The number at the end of a photo's name, such as `IMG_0005`, is not that of a channel.
+
     Raises:
         GenSegError: the image has fewer channels; the message names the missing file.
     """
+    if _are_pictures(paths, channels):
+        return
     missing = missing_channels([image_stem(path) for path in paths], channels)
     if missing and len(image.array) < channels:
         number = int(missing[0][-_DIGITS:])
@@ -80,11 +84,15 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
         channels: of an image.
     """
     by_stem = {str(path.parent / image_stem(path)): path for path in paths}
-    are_colors = channels == 3 and any(is_raster_file(p) or is_planar_file(p) for p in paths)
-    if channels == 1 or are_colors or len(by_stem) < len(paths):
+    if channels == 1 or _are_pictures(paths, channels) or len(by_stem) < len(paths):
         return {str(path): [path] for path in paths}
     groups = group_channels(list(by_stem), channels)
     return {
         str(by_stem[stems[0]]) if len(stems) == 1 else name: [by_stem[stem] for stem in stems]
         for name, stems in groups.items()
     }
+
+
+def _are_pictures(paths: Sequence[Path], channels: int) -> bool:
+    """Whether the channels are the colors of photos, which are in one file."""
+    return channels == 3 and any(is_raster_file(path) or is_planar_file(path) for path in paths)

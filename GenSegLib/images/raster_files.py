@@ -29,6 +29,7 @@ Array = NDArray[Any]
 _GRAY, _COLOR = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F"), "RGB"
 _ALPHA = {"LA": "L", "La": "L", "PA": "P", "RGBA": "RGB", "RGBa": "RGB"}
 _CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
+_PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _SMALLEST = 8  # pixels along each axis
 _WHITE, _DEEP_WHITE, _HALF = 255, 65535, 128
@@ -40,8 +41,8 @@ _NEARLY_ALL = 0.9
 def read_raster(path: Path) -> Volume:
     """Read a picture (channel, x, y, 1) with the file's type; gray has one channel, color three.
 
-    Orientation of EXIF is applied, palettes are expanded, and transparency is dropped with a
-    warning.
+    Orientation of EXIF is applied, palettes are expanded (one of grays to gray), and transparency
+    is dropped with a warning. Of a phone's JPEG with further images (MPO) the photo is read.
 
     Raises:
         GenSegError: the file is unreadable or truncated, has several pages or frames, is CMYK, or
@@ -49,14 +50,17 @@ def read_raster(path: Path) -> Volume:
     """
     with _opened(path) as image:
         has_alpha = image.mode in _ALPHA or "transparency" in image.info
+        is_indexed = image.mode in ("P", "PA")
         if _has_deep_colors(image):
             array = _read_deep_colors(path)
         else:
             image = ImageOps.exif_transpose(image)
-            if image.mode in ("P", "PA") or image.mode in _ALPHA:
+            if is_indexed or image.mode in _ALPHA:
                 opaque = _ALPHA.get(image.mode, "RGB")
                 image = image.convert("RGB" if opaque == "P" else opaque)
             array = np.asarray(image)
+            if is_indexed and (np.ptp(array, axis=2) == 0).all():
+                array = array[..., 0]
     if array.dtype == bool:
         array = array.astype(np.uint8)
     lost = ("the transparency of the picture was dropped",) if has_alpha else ()
@@ -173,7 +177,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _require_supported(path: Path, image: Image.Image) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != _PHONE:
         raise GenSegError(
             f"{path}: {getattr(image, 'n_frames', 1)} frames or pages; save each as a picture of "
             "its own"
@@ -226,7 +230,7 @@ def _to_labels(path: Path, values: Array, *, is_jpeg: bool) -> tuple[Array, str]
     found, counts = np.unique(values, return_counts=True)
     if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
         return (values > 0).astype(np.int32), ""
-    if is_jpeg and found.max() < _HALF and found.max() > _NOISE // 4:
+    if is_jpeg and found.max() < _HALF:
         raise GenSegError(f"{path}: a mask in JPEG must be black and white; save it as PNG")
     is_extreme = (found <= _NOISE) | ((found >= _WHITE - _NOISE) & (found <= _WHITE))
     share = counts[is_extreme].sum() / counts.sum()

@@ -70,6 +70,8 @@ def test_numbers_of_photos_are_not_channels(tmp_path: Path) -> None:
     ]
     for paths in (photos, scans):
         assert list(group_files(paths, 3).values()) == [[path] for path in paths]
+    gray = Volume(np.zeros((1, 9, 9, 1)), np.eye(4))
+    require_all_channels(photos[:1], gray, 3)  # the model says that it is for color
 
 
 def test_a_missing_channel_is_named() -> None:

@@ -126,6 +126,22 @@ def test_a_mask_with_noise_is_thresholded_and_said(tmp_path: Path, name: str) ->
     assert len(said) == 1 and "it was thresholded at 128" in said[0]
 
 
+def test_a_palette_of_grays_is_gray(tmp_path: Path) -> None:
+    image = Image.fromarray(gradient(1)[..., 0]).convert("P")
+    image.putpalette([value for value in range(256) for _ in range(3)])
+    image.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.png").array[..., 0], gradient(1).transpose(2, 1, 0)
+    )
+
+
+def test_of_a_phones_file_the_photo_is_read(tmp_path: Path) -> None:
+    """Phones put previews and depth maps behind the photo, into a file named like a JPEG."""
+    photo, preview = (Image.fromarray(gradient()[::step, ::step]) for step in (1, 2))
+    photo.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
+    assert read_image(tmp_path / "a.jpg").array.shape == (3, WIDTH, HEIGHT, 1)
+
+
 def animated(path: Path) -> None:
     frames = [Image.fromarray(square(value=value)) for value in (50, 90)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
@@ -156,6 +172,12 @@ def test_bad_pictures_are_refused_in_one_line(
         with pytest.raises(GenSegError, match=rf"{name}: .*{message}") as caught:
             read(tmp_path / name)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_label_values_in_a_jpeg_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", np.kron(square(value=1), np.ones((16, 16), np.uint8)))
+    with pytest.raises(GenSegError, match="a mask in JPEG must be black and white; save it as PNG"):
+        read_label(path)
 
 
 def test_a_mask_in_color_is_refused(tmp_path: Path) -> None:
