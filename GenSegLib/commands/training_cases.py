@@ -11,6 +11,7 @@ from ..cases import CaseSet, Role
 from ..data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from ..data.persons import find_divided_persons
 from ..errors import GenSegError
+from ..images.volume import format_channels
 from ..presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
 def _require_channels(fingerprint: Fingerprint, preset: Preset, model: str) -> None:
     if fingerprint.channels == preset.channels:
         return
-    found = f"the images have {fingerprint.channels} channels, but"
+    found = f"the images have {format_channels(fingerprint.channels)}, but"
     if model:
         raise GenSegError(
             f"{found} the model {model} is for {preset.channels}, so that its weights do not fit; "

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..images.file_names import image_stem, is_raster_file
-from ..images.volume import MAX_CHANNELS, Volume, on_same_grid
+from ..images.volume import MAX_CHANNELS, Volume, format_channels, on_same_grid
 from .image_io import read_image
 from .pairing import group_channels, missing_channels
 
@@ -70,6 +70,21 @@ def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) ->
         number = int(missing[0][-_DIGITS:])
         raise GenSegError(
             f"{paths[0]}: channel {number}, the file {missing[0]}, is missing; add it to the folder"
+        )
+
+
+def require_channels(image: Volume, channels: int) -> None:
+    """Check that an image has the channels that a model expects.
+
+    Raises:
+        GenSegError: it has others.
+    """
+    own = len(image.array)
+    if own != channels:
+        colors = {1: " (gray)", 3: " (color)"} if {own, channels} == {1, 3} else {}
+        raise GenSegError(
+            f"the image has {format_channels(own)}{colors.get(own, '')}, but the model expects "
+            f"{channels}{colors.get(channels, '')}; convert the image, or use another model"
         )
 
 

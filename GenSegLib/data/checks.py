@@ -15,7 +15,7 @@ from ..errors import GenSegError
 from ..images.file_names import split_frame
 from ..images.label_counts import label_counts
 from ..images.size_checks import spacing_problem
-from ..images.volume import Volume
+from ..images.volume import Volume, format_channels
 from ..label_maps import IGNORE, format_labels
 from ..nesting import Includes
 from .annotation_checks import annotation_errors, known_volumes, without_drafts
@@ -156,9 +156,9 @@ class _Checker:
         first, expected = self._channels = self._channels or (case.name, count)
         if count == expected:
             return []
-        mixed = " (mixed gray and color images?)" if {count, expected} == {1, 3} else ""
-        channels = "1 channel" if count == 1 else f"{count} channels"
-        return [f"the image has {channels}, but case {first} has {expected}{mixed}"]
+        mixed = "; save all in gray or all in color" if {count, expected} == {1, 3} else ""
+        own = format_channels(count)
+        return [f"the image has {own}, but case {first} has {expected}{mixed}"]
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = label_counts(label.array[0])

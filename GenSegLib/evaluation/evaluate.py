@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ..case_annotation import Annotation, ClassState
 from ..data.image_io import Volume, read_label, read_segment_names
 from ..data.layouts import list_labels
+from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import image_stem
+from ..images.file_names import image_stem, is_raster_file
 from ..images.label_placement import place_together
 from ..label_maps import IGNORE, collect_classes, format_labels
 from ..nesting import region_values
@@ -109,7 +110,7 @@ def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in list_labels(folder):
+    for path in _label_files(folder):
         case = image_stem(path)
         if case in found:
             raise GenSegError(
@@ -117,6 +118,14 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             )
         found[case] = path
     return found
+
+
+def _label_files(folder: Path) -> list[Path]:
+    """Return the labels in a folder, also beside uncertainty maps, where pictures do not count."""
+    found = list_labels(folder)
+    if not all(image_stem(path).endswith(FILE_SUFFIX) for path in found):
+        return found
+    return [*found, *(path for path in list_folder(folder) if is_raster_file(path))]
 
 
 def _labels_in(references: Sequence[Path], given: ReferenceList) -> dict[int, str]:

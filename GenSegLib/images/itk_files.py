@@ -38,7 +38,9 @@ def open_image(path: Path) -> sitk.ImageFileReader:
         with suppress_stderr():
             reader.ReadImageInformation()
     except RuntimeError as error:
-        raise GenSegError(f"{path}: not a readable image ({_reason(error)})") from None
+        raise GenSegError(
+            f"{path}: not a readable image ({_reason(error)}); export it again"
+        ) from None
     return reader
 
 

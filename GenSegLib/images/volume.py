@@ -171,3 +171,8 @@ def index_transform(label: Volume, grid: Volume) -> tuple[np.ndarray, np.ndarray
 def _corners(shape: tuple[int, ...]) -> np.ndarray:
     """Return the indices of the corner voxels (8, 3); first and last are opposite."""
     return np.array(list(itertools.product(*((0, size - 1) for size in shape))))
+
+
+def format_channels(count: int) -> str:
+    """Return "1 channel" or "3 channels"."""
+    return "1 channel" if count == 1 else f"{count} channels"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..annotation.strategies import at_random, most_different
-from ..data.channels import read_channels
+from ..data.channels import read_channels, require_channels
 from ..errors import GenSegError
 from ..images.volume import Volume
 from .case_features import FeatureExtractor
@@ -165,8 +165,9 @@ def _for_each(
         progress(index, len(images))
         try:
             image = read_channels(paths)
-            if len(image.array) != channels:
-                raise GenSegError(f"{len(image.array)} channels, but the model expects {channels}")
+            require_channels(image, channels)
+            if image.array.min() == image.array.max():
+                raise GenSegError("all voxels have the same value: there is nothing to segment")
             results[index] = work(image)
         except GenSegError as error:
             text = str(error)

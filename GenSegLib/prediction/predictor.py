@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..computing.devices import choose_device, choose_precision, to_device
+from ..data.channels import require_channels
 from ..data.normalization import IntensityStatistics
 from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..errors import GenSegError
@@ -177,14 +178,7 @@ class Predictor:
 
     def _require_fit(self, image: Volume) -> None:
         """Check that the image is of the kind of the model's training cases."""
-        own, expected = len(image.array), self._preset.channels
-        if own != expected:
-            colors = {1: " (gray)", 3: " (color)"} if {own, expected} == {1, 3} else {}
-            raise GenSegError(
-                f"the image has {own} channel{'s' * (own > 1)}{colors.get(own, '')}, but the model "
-                f"expects {expected}{colors.get(expected, '')}; convert the image, or use another "
-                "model"
-            )
+        require_channels(image, self._preset.channels)
         if self._preset.spatial_dims == 3 and (image.unit == "px" or image.is_stack):
             raise GenSegError("this is a 2-D image, but the model segments volumes")
 

@@ -1,7 +1,8 @@
 """Channels of volumes: components of vector images, and further volumes such as T2 beside T1.
 
 Further volumes are node references of the first one, so that they are saved with the scene. Where
-there are none, volumes named like files of nnU-Net (`a_0000`, `a_0001`) are channels of one image.
+there are none, volumes named like files of nnU-Net (`a_0000`, `a_0001`) are channels of one image,
+unless they are in color or segmented on their own, as the photos of a camera (`IMG_0000`) are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from GenSegSlicerLib.Segments import voxelsOf
 _ROLE = "GenSegChannel"
 _FIRST = "_0000"  # of nnU-Net's file names
 _MOST = 8
+_SCALAR = "vtkMRMLScalarVolumeNode"  # no color image or label map, whose classes derive from it
 
 
 def furtherChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
@@ -43,15 +45,22 @@ def imageTitle(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
 
 def _namedChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
     name, scene = volumeNode.GetName() or "", volumeNode.GetScene()
-    if scene is None or not name.endswith(_FIRST):
+    if scene is None or not name.endswith(_FIRST) or volumeNode.GetClassName() != _SCALAR:
         return []
     stem, found = name[: -len(_FIRST)], []
     for number in range(1, _MOST):
         node = scene.GetFirstNodeByName(f"{stem}_{number:04d}")
-        if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
+        if node is None or node.GetClassName() != _SCALAR:
             break
         found.append(node)
-    return found
+    return [] if any(map(_isSegmented, found)) else found
+
+
+def _isSegmented(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Whether a segmentation refers to a volume."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", volumeNode.GetScene())
+    role, own = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole(), volumeNode
+    return any(node.GetNodeReferenceID(role) == own.GetID() for node in nodes)
 
 
 def totalChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> int:

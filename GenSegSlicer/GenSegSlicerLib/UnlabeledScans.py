@@ -14,6 +14,7 @@ from GenSegLib.cases import CaseSet, Role
 from GenSegLib.data.image_folders import unlabeled_cases
 from GenSegLib.data.layouts import with_unlabeled
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import format_channels
 from GenSegSlicerLib.Channels import furtherChannels, totalChannels
 from GenSegSlicerLib.Geometry import isFlat
 from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume
@@ -102,10 +103,9 @@ def _requireAlike(volume: TrainingVolume, pairs: Sequence[TrainingPair]) -> None
             raise GenSegError((is2D if isFlat(node) else is3D).format(**values))
         if totalChannels(node) != pair.channels:
             text = _(
-                "{name} has {own} channels, but {first} has {expected}; leave it out of Scans to "
-                "adapt to"
+                "{name} has {own}, but {first} has {expected}; leave it out of Scans to adapt to"
             )
-            counts = {"own": totalChannels(node), "expected": pair.channels}
+            counts = {"own": format_channels(totalChannels(node)), "expected": pair.channels}
             raise GenSegError(text.format(**values, **counts))
 
 

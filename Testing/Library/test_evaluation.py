@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_uncertainty_maps_are_not_scored(folders: tuple[Path, Path]) -> None:
     predictions, _ = folders
     write_image(predictions / "a_uncertainty.nii.gz", label_volume())
     assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
+
+
+def test_uncertainty_maps_do_not_hide_pictures(tmp_path: Path) -> None:
+    label = label_volume()
+    picture = replace(label, array=label.array[..., :1])
+    for part in ("predictions", "references"):
+        write_label(tmp_path / part / "a.png", picture)
+    write_image(tmp_path / "predictions" / "a_uncertainty.nii.gz", picture)
+    evaluation = evaluate_folders(tmp_path / "predictions", tmp_path / "references", LABELS)
+    assert [case.case for case in evaluation.cases] == ["a"]
 
 
 def test_two_predictions_of_one_case_are_an_error(folders: tuple[Path, Path]) -> None:

@@ -164,6 +164,18 @@ def test_errors_say_what_to_do(
     assert message in capsys.readouterr().err
 
 
+def test_an_image_without_contrast_is_not_worth_annotating(
+    folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """A model is in doubt everywhere in it."""
+    flat = np.full((1, *SIZE), 7, np.float32)
+    write_image(tmp_path / "flat.nii.gz", Volume(flat, np.eye(4)))
+    images = folder / "images" / "scan_3.nii.gz", tmp_path / "flat.nii.gz"
+    found = selected(capsys, folder / "bright", *images, "--strategy", "unsure")
+    assert [Path(each["images"][0]).name for each in found["cases"]] == ["scan_3.nii.gz"]
+    assert "flat.nii.gz: all voxels have the same value" in found["skipped"][0]
+
+
 def test_a_model_of_other_channels_skips_the_image_with_the_reason(
     folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -171,4 +183,4 @@ def test_a_model_of_other_channels_skips_the_image_with_the_reason(
     save_tiny_model(tmp_path / "model", preset)
     arguments = tmp_path / "model", folder / "images", "--labeled", folder / "cases.json"
     assert genseg("next", *arguments, "--strategy", "different") == 2
-    assert "1 channels, but the model expects 2" in capsys.readouterr().err
+    assert "has 1 channel, but the model expects 2" in capsys.readouterr().err

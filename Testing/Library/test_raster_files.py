@@ -211,7 +211,7 @@ def test_another_size_and_mixed_colors_are_errors_of_the_check(tmp_path: Path) -
     good, gray, smaller = check_cases(CaseSet(tuple(cases), {1: "lesion"}))
     assert good.ok and good.unit == "px"
     assert gray.errors == (
-        "the image has 1 channel, but case 0 has 3 (mixed gray and color images?)",
+        "the image has 1 channel, but case 0 has 3; save all in gray or all in color",
     )
     assert "the mask has 12 x 9 pixels, but the image has 12 x 10" in smaller.errors[0]
 

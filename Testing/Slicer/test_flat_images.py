@@ -239,6 +239,22 @@ def test_volumes_named_like_files_of_nnunet_are_channels(scene: Any) -> None:
     assert furtherChannels(second) == []
 
 
+def test_photos_with_the_numbers_of_a_camera_are_images_of_their_own(
+    scene: Any, tmp_path: Path
+) -> None:
+    assert furtherChannels(next(add_photo(square(), name=f"IMG_000{k}") for k in (0, 1))) == []
+    folder = photo_folder(tmp_path / "photos")
+    for part in ("images", "labels"):
+        turned, *others = sorted((folder / part).iterdir())
+        turned.unlink()
+        for k, path in enumerate(others):
+            with Image.open(path) as image:
+                image.convert("L").save(path.with_name(f"DSC_000{k}.png"))
+            path.unlink()
+    pairs = importFolder(folder)
+    assert [furtherChannels(pair.volumeNode) for pair in pairs] == [[], []]
+
+
 def test_a_color_image_is_segmented_wherever_it_is_in_space(scene: Any, host: Any) -> None:
     volume = add_photo(square(), SAGITTAL)
     job = GenSegSlicerLogic().apply(COLOR_2D, volume, wait=True)
