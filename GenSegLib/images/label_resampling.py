@@ -6,7 +6,7 @@ Light: numpy alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,10 @@ def resample_label(label: Array, shape: tuple[int, ...], index: Array) -> Array:
 
 def resample_label_steps(label: Array, shape: tuple[int, ...], index: Array) -> Steps[Array]:
     """Return what `resample_label` returns, after steps for each slice."""
-    result = np.zeros_like(label, shape=shape)
-    ends = yield from _labeled_box_steps(label)
+    # The system provides its memory slice by slice, that of `zeros_like` at once.
+    order: Literal["C", "F"] = "F" if _slowest_axis(label) == 2 else "C"
+    result: Array = np.zeros(shape, label.dtype, order)
+    ends = yield from labeled_box_steps(label)
     if ends is None:
         return result
     box = _target_box(ends, shape, index)
@@ -58,10 +60,11 @@ def labeled_box(label: Array) -> Array | None:
     Args:
         label: with three axes in any memory layout.
     """
-    return finish(_labeled_box_steps(label))
+    return finish(labeled_box_steps(label))
 
 
-def _labeled_box_steps(label: Array) -> Steps[Array | None]:
+def labeled_box_steps(label: Array) -> Steps[Array | None]:
+    """Return what `labeled_box` returns, after steps for each slice."""
     along = _slowest_axis(label)
     across = [axis for axis in range(3) if axis != along]
     found = [np.zeros(size, bool) for size in label.shape]

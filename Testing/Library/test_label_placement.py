@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,9 +13,12 @@ from grids import ball, make_affine
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_placement import place_label, place_together
+from GenSegLib.images.label_resampling import resample_label_steps
+from GenSegLib.steps import finish
 from Testing.nifti_files import UNSET, forms, write_with_forms
 from Testing.volume_files import oblique_affine
 
+STATM = Path("/proc/self/statm")
 SHAPE = (24, 20, 16)
 GRID = make_affine("LPS", (2.0, 2.0, 3.0), (15, -10, 20), (12, -34, 56))
 IMAGE = Volume(np.zeros((1, *SHAPE), np.float32), GRID)
@@ -159,3 +164,20 @@ def test_a_label_too_thin_for_the_images_voxels_is_counted() -> None:
     np.testing.assert_array_equal(placed.volume.array, BALL)
     lost = "label value 6 covers no half voxel of the image and is lost (2 of its voxels)"
     assert placed.warnings[-1] == lost
+
+
+@pytest.mark.skipif(not STATM.is_file(), reason="needs the memory of the process from Linux")
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_memory_of_a_resampled_label_is_taken_slice_by_slice(order: Literal["C", "F"]) -> None:
+    label, large = np.ones((8, 8, 8), np.int16, order), (512, 512, 128)  # 64 MiB
+    before = resident_mib()
+    steps = resample_label_steps(label, large, np.eye(4))
+    next(steps)
+    assert resident_mib() - before < 16
+    result = finish(steps)
+    assert result.flags.f_contiguous == (order == "F")
+    assert result.sum() == result[:8, :8, :8].sum() == 8**3
+
+
+def resident_mib() -> float:
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
