@@ -207,7 +207,8 @@ def _plan_run(run_folder: RunFolder, started: float) -> None:
 
     config, preset = run_folder.config, run_folder.preset
     split = config.validation_fraction, config.seed
-    prepared = prepare_cases(run_folder.cases, preset, *split, _print)
+    needed = config.self_training
+    prepared = prepare_cases(run_folder.cases, preset, *split, _print, needs_unlabeled=needed)
     spent_s = time.monotonic() - started
     config, preset, plan = plan_training(prepared, *settings_of(run_folder), spent_s)
     run_folder.set_plan(config, preset, plan.to_json() if plan else None, prepared.cases)
@@ -234,7 +235,8 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
     start = read_start(args)
     if start is not None and (prepared := start.prepare(cases, config, _print)) is not None:
         return start.create_run(args, prepared, changes)
-    prepared = prepare_cases(cases, preset, config.validation_fraction, config.seed, _print)
+    split, needed = (config.validation_fraction, config.seed), config.self_training
+    prepared = prepare_cases(cases, preset, *split, _print, needs_unlabeled=needed)
     spent_s = time.monotonic() - args.started
     config, preset, plan = plan_training(prepared, args.effort, changes, spent_s)
     details = plan.to_json() if plan else None

@@ -42,6 +42,8 @@ def prepare_cases(
     seed: int,
     log: Callable[[str], None] = lambda _: None,
     model: str = "",
+    *,
+    needs_unlabeled: bool = False,
 ) -> PreparedCases:
     """Split off validation cases and check all of them.
 
@@ -52,9 +54,11 @@ def prepare_cases(
         seed: of the split.
         log: called with warnings of the checks, and if the modality had to be guessed.
         model: name of the model that the preset is of, for messages.
+        needs_unlabeled: whether unlabeled cases are to be learned from, if there are any.
 
     Raises:
-        GenSegError: the cases do not match the preset, or a case has an error.
+        GenSegError: the cases do not match the preset, a labeled case has an error, or all of the
+            unlabeled ones that are needed.
     """
     from ..data.checks import check_cases, require_no_errors
     from ..data.classes import case_warnings, keep_classes, with_classes
@@ -64,7 +68,7 @@ def prepare_cases(
         _require_modality(cases, preset)
     cases, preset = with_classes(cases, preset)
     checks = check_cases(cases, terminology=preset.terminology if preset else None)
-    cases, checks = _without_labeled_scans(cases, checks, log)
+    cases, checks = _with_usable_unlabeled(cases, checks, log, needs_unlabeled)
     require_no_errors(checks)
     duplicates = {check.case: check.duplicate_of for check in checks if check.duplicate_of}
     cases = with_duplicates_as_one_person(cases, duplicates)
@@ -88,18 +92,36 @@ def prepare_cases(
     return PreparedCases(cases, preset, fingerprint, is_other)
 
 
-def _without_labeled_scans(
-    cases: CaseSet, checks: Sequence[CaseCheck], log: Callable[[str], None]
+def _with_usable_unlabeled(
+    cases: CaseSet,
+    checks: Sequence[CaseCheck],
+    log: Callable[[str], None],
+    needs_unlabeled: bool,
 ) -> tuple[CaseSet, list[CaseCheck]]:
-    """Leave out unlabeled cases with the image of another case, as in a folder of all scans."""
-    kept = [
-        (case, check)
-        for case, check in zip(cases.cases, checks)
-        if case.role is not Role.UNLABELED or not check.duplicate_of
-    ]
-    count = len(checks) - len(kept)
-    if count:
-        log(f"{count} unlabeled scans are images of other cases and are left out")
+    """Leave out unlabeled cases with the image of another case or with errors.
+
+    A folder of all images has those of the labeled cases, and often some that cannot be read.
+    """
+    pairs = list(zip(cases.cases, checks))
+    unlabeled = [check for case, check in pairs if case.role is Role.UNLABELED]
+    repeated = [check for check in unlabeled if check.duplicate_of]
+    failed = [check for check in unlabeled if not check.ok and not check.duplicate_of]
+    if unlabeled and needs_unlabeled and len(repeated) + len(failed) == len(unlabeled):
+        reason = f"{failed[0].case}: {failed[0].errors[0]}" if failed else "they are labeled cases"
+        raise GenSegError(
+            f"none of the {len(unlabeled)} unlabeled images can be used ({reason}); choose others, "
+            "or train without them"
+        )
+    if repeated:
+        log(f"{len(repeated)} unlabeled images are those of other cases and are left out")
+    if failed:
+        names = ", ".join(check.case for check in failed)
+        log(
+            f"warning: {len(failed)} of {len(unlabeled)} unlabeled images are left out ({names}), "
+            f"the first since {failed[0].errors[0]}"
+        )
+    out = {id(check) for check in (*repeated, *failed)}
+    kept = [(case, check) for case, check in pairs if id(check) not in out]
     return dataclasses.replace(cases, cases=tuple(k for k, _ in kept)), [c for _, c in kept]
 
 

@@ -63,7 +63,14 @@ class StartModel:
         labels = named.labels or self.labels
         split = config.validation_fraction, config.seed
         named = replace(named, labels=labels, includes=named.includes or self._includes(labels))
-        prepared = prepare_cases(named, self._preset(labels), *split, log, model=name)
+        prepared = prepare_cases(
+            named,
+            self._preset(labels),
+            *split,
+            log,
+            model=name,
+            needs_unlabeled=config.self_training,
+        )
         reason = plan_misfit(prepared.fingerprint, prepared.preset, self._new_values(labels))
         if reason:
             log(self._refusal(reason))

@@ -46,11 +46,12 @@ def check_cases(
     """
     labels = dict(expected_labels or cases.labels)
     checker = _Checker(labels, terminology or {}, cases.includes)
-    checks = []
-    for case in cases.cases:
-        checks.append(checker.check(case))
+    found: dict[str, CaseCheck] = {}
+    for case in sorted(cases.cases, key=lambda case: not case.is_labeled):  # the others follow them
+        found[case.name] = checker.check(case)
         if progress:
-            progress(len(checks), len(cases.cases))
+            progress(len(found), len(cases.cases))
+    checks = [found[case.name] for case in cases.cases]
     volumes = {
         check.case: known_volumes(case.annotation, check, labels, cases.includes)
         for case, check in zip(cases.cases, checks)
@@ -103,7 +104,7 @@ class _Checker:
         self._classes, self._terminology = dict(classes), terminology
         self._includes = includes
         self._first_with: dict[str, tuple[str, ImageContent]] = {}
-        self._channels: tuple[str, int] | None = None
+        self._first: tuple[str, bool, int] | None = None  # name, whether 2-D, channels
 
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
@@ -116,7 +117,7 @@ class _Checker:
         if image is not None:
             warnings += image.warnings
             errors += _image_errors(image) + _privacy_errors(case)
-            errors += self._channel_errors(case, image)
+            errors += self._likeness_errors(case, image)
             duplicate_of = self._find_duplicate(case, image, errors, warnings)
         if label is not None:
             found = annotation_errors(case.annotation, label, self._classes)
@@ -151,9 +152,15 @@ class _Checker:
             includes=self._includes,
         )
 
-    def _channel_errors(self, case: Case, image: Volume) -> list[str]:
+    def _likeness_errors(self, case: Case, image: Volume) -> list[str]:
+        """Compare the kind of an image with that of the first one."""
         count = len(image.array)
-        first, expected = self._channels = self._channels or (case.name, count)
+        first, is_2d, expected = self._first = self._first or (case.name, image.is_2d, count)
+        if image.is_2d != is_2d:
+            kinds = "the image is 2-D, but case {} has several slices"
+            if is_2d:
+                kinds = "the image has several slices, but case {} is 2-D"
+            return [f"{kinds.format(first)}; train on one kind at a time"]
         if count == expected:
             return []
         mixed = "; save all in gray or all in color" if {count, expected} == {1, 3} else ""

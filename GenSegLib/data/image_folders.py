@@ -182,7 +182,8 @@ def _series_images(folder: Path) -> list[Path]:
 
 def _by_stem(folder: Path, list_entries: Callable[[Path], list[Path]]) -> dict[str, Path]:
     if not folder.is_dir():
-        raise GenSegError(f"{folder}: no such folder")
+        what = "a file" if folder.exists() else "no such folder"
+        raise GenSegError(f"{folder}: {what}; choose a folder of images")
     paths: dict[str, Path] = {}
     for entry in list_entries(folder):
         stem = normalize("NFC", image_stem(entry))  # macOS decomposes letters such as ä

@@ -299,7 +299,36 @@ def test_scans_of_labeled_cases_are_left_out(tmp_path: Path) -> None:
     texts: list[str] = []
     prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0, texts.append)
     assert len(prepared.cases.of_role(Role.UNLABELED)) == 2
-    assert "3 unlabeled scans are images of other cases and are left out" in texts
+    assert "3 unlabeled images are those of other cases and are left out" in texts
+
+
+def test_images_that_cannot_be_learned_from_are_left_out_and_named(tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    array = np.random.default_rng(0).uniform(0, 300, (2, 24, 24, 24)).astype(np.float32)
+    for name, voxels in (("good", array[:1]), ("flat", 0 * array[:1]), ("two", array)):
+        write_image(scans / f"{name}.nii.gz", Volume(voxels, np.eye(4)))
+    (scans / "broken.nii.gz").write_bytes(b"no image")
+    texts: list[str] = []
+    preset = load_preset("hippocampus-mri")
+    prepared = prepare_cases(
+        with_unlabeled(phantom_cases(3), scans), preset, 0.3, 0, texts.append, needs_unlabeled=True
+    )
+    assert [case.name for case in prepared.cases.of_role(Role.UNLABELED)] == ["good"]
+    assert any("3 of 4 unlabeled images are left out (broken, flat, two)" in text for text in texts)
+
+
+def test_without_any_usable_image_nothing_begins(tmp_path: Path) -> None:
+    """Also in a folder with the images of the labeled cases alone."""
+    scans = tmp_path / "scans"
+    write_image(scans / "flat.nii.gz", Volume(np.zeros((1, 8, 8, 8), np.float32), np.eye(4)))
+    write_image(
+        scans / "slice.nii.gz", Volume(np.eye(8, dtype=np.float32)[None, ..., None], np.eye(4))
+    )
+    preset, cases = load_preset("hippocampus-mri"), phantom_cases(3)
+    images = cases.cases[0].image.parent
+    for folder, reason in ((scans, "flat: all voxels .* the same"), (images, "labeled cases")):
+        with pytest.raises(GenSegError, match=f"none of the .* unlabeled images .*{reason}"):
+            prepare_cases(with_unlabeled(cases, folder), preset, 0.3, 0, needs_unlabeled=True)
 
 
 def test_a_run_of_a_program_gets_the_normalization_for_other_scanners(tmp_path: Path) -> None:

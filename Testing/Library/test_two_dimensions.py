@@ -13,6 +13,7 @@ from grids import make_affine
 from PIL import Image
 
 from GenSegLib.augmentation.policy import AugmentationPolicy
+from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.cli import main
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.data.case_fingerprint import fingerprint_case
@@ -170,6 +171,23 @@ def gray_model(tmp_path: Path) -> Path:
     planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32)}
     save_bright_model(tmp_path / "gray-model", replace(load_preset("generic-2d"), **planned))
     return tmp_path / "gray-model"
+
+
+def test_slices_and_volumes_are_not_trained_on_together(tmp_path: Path) -> None:
+    """Whatever their order, the labeled cases decide which kind is expected."""
+    data = write_photos(tmp_path, 2, "L")
+    shape = (1, 20, 20, 9)
+    array = np.random.default_rng(0).random(shape).astype(np.float32)
+    write_image(tmp_path / "images" / "v.nii", Volume(array, np.eye(4)))
+    photos = [
+        Case(str(k), data / "images" / f"{k}.png", data / "masks" / f"{k}.png") for k in (0, 1)
+    ]
+    scan = Case("v", tmp_path / "images" / "v.nii", None, Role.UNLABELED)
+    checks = check_cases(CaseSet((scan, *photos), {1: "square"}))
+    assert checks[0].errors == (
+        "the image has several slices, but case 0 is 2-D; train on one kind at a time",
+    )
+    assert all(check.ok for check in checks[1:])
 
 
 def test_a_plan_in_pixels_takes_images_in_mm_pixel_by_pixel() -> None:
