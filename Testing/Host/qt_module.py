@@ -36,10 +36,9 @@ class UiLoader(QUiLoader):
         Raises:
             RuntimeError: if the host lacks a widget, signal or slot of the file.
         """
-        tree = ElementTree.fromstring(bytes(device.readAll().data()))
-        connections = _remove_connections(tree)
+        content, connections = _without_connections(bytes(device.readAll().data()))
         buffer = QBuffer()
-        buffer.setData(ElementTree.tostring(tree, encoding="utf-8"))
+        buffer.setData(content)
         buffer.open(QFile.ReadOnly)
         with pyside_sets_attributes():
             widget = super().load(buffer, parent)
@@ -63,13 +62,18 @@ class UiLoader(QUiLoader):
         return widget
 
 
-def _remove_connections(tree: ElementTree.Element) -> list[dict[str, str]]:
-    """Take the connections out: Qt would look for their C++ signatures in Python classes."""
-    section = tree.find("connections")
-    if section is None:
-        return []
-    tree.remove(section)
-    return [{part.tag: part.text or "" for part in each} for each in section]
+def _without_connections(content: bytes) -> tuple[bytes, list[dict[str, str]]]:
+    """Take the connections out: Qt would look for their C++ signatures in Python classes.
+
+    The rest is not parsed here, since that takes as long as Qt's own parsing.
+    """
+    start, opening, rest = content.partition(b"<connections>")
+    section, closing, end = rest.partition(b"</connections>")
+    if not closing:
+        return content, []
+    connections = ElementTree.fromstring(opening + section + closing)
+    found = [{part.tag: part.text or "" for part in each} for each in connections]
+    return start + end, found
 
 
 def _connect(widget: QWidget, connection: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -76,8 +77,12 @@ def translate(context: str, text: str) -> str:
     return QCoreApplication.translate(context, text)
 
 
+@cache
 def getContext(sourceFile: str) -> str:
-    """The translation context of a source file: its stem, after its package if it has one."""
+    """The translation context of a source file: its stem, after its package if it has one.
+
+    Slicer remembers them, too.
+    """
     path = Path(sourceFile)
     is_in_package = (path.parent / "__init__.py").is_file()
     return f"{path.parent.name}.{path.stem}" if is_in_package else path.stem
