@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ _RENAMED = {  # old -> new
 }
 
 
+@cache
 def list_presets() -> tuple[str, ...]:
     """Return the names of all presets that come with GenSeg, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -63,15 +65,18 @@ def load_preset(name_or_path: str | Path) -> Preset:
     """
     names = list_presets()
     if str(name_or_path) in names:
-        path = _FOLDER / f"{name_or_path}.json"
-    else:
-        path = Path(str(name_or_path))
-        if path.suffix != ".json":
-            known = ", ".join(names)
-            raise GenSegError(
-                f"unknown preset {str(name_or_path)!r}; choose {known} or a .json file"
-            )
+        return _own_preset(str(name_or_path))
+    path = Path(str(name_or_path))
+    if path.suffix != ".json":
+        known = ", ".join(names)
+        raise GenSegError(f"unknown preset {str(name_or_path)!r}; choose {known} or a .json file")
     return Preset.from_json(read_json(path))
+
+
+@cache
+def _own_preset(name: str) -> Preset:
+    """Read a preset that comes with GenSeg once, since the panel asks for it at each update."""
+    return Preset.from_json(read_json(_FOLDER / f"{name}.json"))
 
 
 @dataclass(frozen=True)

@@ -134,3 +134,7 @@ def test_the_published_recipe_uses_masks_only_and_learns_only_its_architecture()
 def test_an_unknown_recipe_is_refused_with_the_known_names() -> None:
     with pytest.raises(GenSegError, match="unknown recipe 'secret'; choose paper"):
         load_recipe("secret")
+
+
+def test_presets_of_genseg_are_read_once() -> None:
+    assert load_preset("liver-ct") is load_preset("liver-ct")
