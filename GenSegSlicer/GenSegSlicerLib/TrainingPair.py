@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import slicer
@@ -137,12 +138,12 @@ def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
 
 def caseNames(volumes: Sequence[TrainingVolume]) -> list[str]:
     """Return a unique (case-insensitive) file name for each volume."""
-    names: list[str] = []
-    for each in volumes:
-        used = {name.casefold() for name in names}
-        candidates = (each.name, *(f"{each.name}_{k}" for k in range(2, len(volumes) + 2)))
-        names.append(next(name for name in candidates if name.casefold() not in used))
-    return names
+    names: dict[str, str] = {}
+    for name in (each.name for each in volumes):
+        candidates = chain([name], (f"{name}_{k}" for k in range(2, len(volumes) + 2)))
+        unique = next(each for each in candidates if each.casefold() not in names)
+        names[unique.casefold()] = unique
+    return list(names.values())
 
 
 def loadPairs(

@@ -154,6 +154,18 @@ def test_case_names_are_unique_on_case_insensitive_file_systems(scene: Any) -> N
     assert caseNames(pairs) == ["A", "a_2", "b", "A_3", "a_2_2"]
 
 
+def test_each_name_is_read_once_however_many_cases_there_are() -> None:
+    reads: list[int] = []
+
+    class Named:
+        @property
+        def name(self) -> str:
+            reads.append(1)
+            return f"case {len(reads)}"
+
+    assert len(caseNames([Named() for _ in range(50)])) == len(reads) == 50
+
+
 def test_segments_that_are_lost_in_the_voxels_of_the_volume_are_named(scene: Any) -> None:
     grid = GRIDS["RAS"]
     finer = grid @ np.diag([0.25, 0.25, 0.25, 1.0])
