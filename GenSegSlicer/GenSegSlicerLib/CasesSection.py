@@ -78,10 +78,10 @@ class CasesSection(Section[Job]):
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
         """Set the parameter node; None removes all pairs."""
         self.segments.setParameters(parameters)
-        self.pairs, self._note = [], ("", "")
         super().setParameters(parameters)
-        if parameters is None or not self.pairs:
-            self._showPairs()
+        self.pairs = [] if parameters is None else loadPairs(parameters, [])
+        self._note = ("", "")
+        self._showPairs()
 
     def cleanup(self) -> None:
         """Stop checking."""

@@ -71,7 +71,7 @@ class Panel:
         for section in self._sections:
             section.setParameters(self.parameters)
         if self.parameters is not None:
-            # Observe only now: a section that sets a parameter must not refresh one without node.
+            # Observe only now: a section that sets a parameter must not refresh one without it.
             self._observerTag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onModified)
             self.refresh()
 
@@ -169,8 +169,7 @@ class Panel:
             self._updateMissingPackages()
         self.training.update()
         self.annotate.refresh()
-        # A run may be attached to while the sections still get the parameters of a loaded scene.
-        if all(section.parameters is not None for section in self._sections):
+        if self.parameters is not None:
             self.review.refresh()
             if not self.runs.isTraining():
                 self._offerTrainedModel()

@@ -33,12 +33,10 @@ class Section(Generic[JobT]):
         self._bindings: list[Binding] = []
 
     def setParameters(self, parameters: GenSegSlicerParameterNode | None) -> None:
-        """Set the parameter node; None while there is no scene."""
+        """Set the parameter node, which `onParametersChanged` shows; None while there is none."""
         self.parameters = parameters
         for binding in self._bindings:
             binding.parameters = parameters
-        if parameters is not None:
-            self.onParametersChanged()
 
     def onParametersChanged(self) -> None:
         """Update the widgets from the parameter node."""

@@ -157,6 +157,20 @@ def test_the_module_can_be_reloaded(host: Any, scene: Any) -> None:
     host.close_module("GenSegSlicer")
 
 
+def test_each_section_is_shown_once_for_a_new_scene(
+    host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = PanelDriver(host)
+    shown: list[str] = []
+    names = ("cases", "runs", "annotate", "training", "review", "apply", "live", "evaluate")
+    for name in names:
+        section = getattr(panel.widget.panel, name)
+        monkeypatch.setattr(section, "refresh", lambda name=name: shown.append(name))
+    scene.Clear(0)
+    assert shown == list(names)
+    host.close_module("GenSegSlicer")
+
+
 def test_combo_boxes_are_bound_to_the_parameter_node(host: Any, scene: Any) -> None:
     panel = PanelDriver(host)
     for box, name in (
