@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import vtk
 from GenSegSlicerLib import CoarseSurfaces
 from mrml_nodes import SURFACE, add_segmentation, grid_matrix, oriented_image
 
@@ -24,6 +25,13 @@ def node(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     label[4:16, 10:40, 10:25] = 1  # three voxels along i and j are merged
     label[4:16, 10:40, 25:40] = 2
     return add_segmentation([(oriented_image(label, GRID), {1: "Left", 2: "Right"})])
+
+
+def volume_of(surface: Any) -> float:
+    triangles, mass = vtk.vtkTriangleFilter(), vtk.vtkMassProperties()
+    triangles.SetInputData(surface)
+    mass.SetInputConnection(triangles.GetOutputPort())
+    return float(mass.GetVolume())
 
 
 def surfaces_of(node: Any) -> list[Any]:
@@ -60,12 +68,38 @@ def test_segmentations_of_many_voxels_are_large(node: Any, monkeypatch: pytest.M
     assert not CoarseSurfaces.isLarge(node)
 
 
-def test_each_surface_is_made_in_a_step_of_its_own_as_slicer_makes_it(
+def test_the_surface_of_each_segment_is_made_in_turns_of_its_own(
     node: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CoarseSurfaces, "_LARGE_VOXELS", 20_000)
-    assert len(list(CoarseSurfaces.surfaceSteps(node))) == 2
-    points = [surface.GetNumberOfPoints() for surface in surfaces_of(node)]
+    steps = list(CoarseSurfaces.surfaceSteps(node))
+    assert len(steps) == 2 * (2 * SHAPE[0] + 2)  # its slices twice, its surface, its normals
+
+
+def test_surfaces_lie_where_slicers_are_and_have_the_same_detail(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CoarseSurfaces, "_LARGE_VOXELS", 20_000)
+    finish(CoarseSurfaces.surfaceSteps(node))
+    found = surfaces_of(node)
     node.GetSegmentation().RemoveRepresentation(SURFACE)
     node.CreateClosedSurfaceRepresentation()
-    assert points == [surface.GetNumberOfPoints() for surface in surfaces_of(node)]
+    for surface, slicers in zip(found, surfaces_of(node)):
+        assert surface.GetPointData().GetNormals() is not None  # displayed as smoothly
+        assert surface.GetNumberOfPoints() > 0.95 * slicers.GetNumberOfPoints()
+        np.testing.assert_allclose(surface.GetBounds(), slicers.GetBounds(), atol=1.0)
+        # triangles that were turned around would count as another volume
+        assert volume_of(surface) == pytest.approx(volume_of(slicers), rel=0.05)
+
+
+def test_many_small_parts_remain(scene: Any) -> None:
+    parts = np.zeros((16, 16, 16), np.uint8)
+    parts[1::4, 1::4, 1::4] = 1
+    node = add_segmentation([(oriented_image(parts, GRID), {1: "Spots"})])
+    finish(CoarseSurfaces.surfaceSteps(node))
+    surface = node.GetSegmentation().GetNthSegment(0).GetRepresentation(SURFACE)
+    regions = vtk.vtkPolyDataConnectivityFilter()
+    regions.SetInputData(surface)
+    regions.SetExtractionModeToAllRegions()
+    regions.Update()
+    assert regions.GetNumberOfExtractedRegions() == parts.sum()
