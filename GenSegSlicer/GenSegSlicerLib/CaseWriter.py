@@ -90,6 +90,7 @@ class CaseWriter:
                 yield 0.5 * index / len(self._pairs)
                 yield from self._check(pair)
             cases, preset = yield from self._prepare(target / _INPUTS)
+            yield 0.5  # each file is flushed to the disk, which may take a while
             RunFolder.create(target, self._config, preset, cases, requested=self._requested)
             for index, (name, pair) in enumerate(zip(self._names, self._pairs)):
                 yield 0.5 + 0.5 * index / len(self._pairs)

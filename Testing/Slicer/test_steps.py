@@ -105,3 +105,17 @@ def test_the_cases_of_a_training_are_written_slice_by_slice(checks: Checks, tmp_
     writing = steps[steps.index(0.5) :]
     assert writing.count(None) > 2 * 5 * SHAPE[0]  # images; labels: find, resample, merge, write
     assert len(list((tmp_path / "run" / "inputs" / "labels").iterdir())) == 2
+
+
+def test_the_settings_of_a_run_are_flushed_to_the_disk_in_a_turn_of_their_own(
+    checks: Checks, tmp_path: Path
+) -> None:
+    config, preset = TrainConfig(validation_fraction=0), load_preset("generic-ct")
+    writer = CaseWriter(checks.pairs, preset, config, {"Liver": "Liver"})
+    before = None
+    for step in writer.steps(tmp_path / "run"):
+        if list(tmp_path.glob(".*/status.json")):
+            assert None not in (before, step)  # a known fraction ends a turn
+            return
+        before = step
+    raise AssertionError("the run was not created")
