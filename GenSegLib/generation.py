@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from .config import TrainConfig
 
-_PAIRS = "for {scans}, with generated pairs: new shapes between the labeled cases"
-_REGIONS = "for {scans}: tissues get other contrasts in {share:.0%} of the training images"
-_UNLABELED = "{count} unlabeled scans are learned from under the model's own labels"
-_CONTRASTS = "the contrasts of {count} unlabeled scans are imitated"
-_COMPARED = "generated images are compared with {count} unlabeled scans"
-_NONE = "for {scans}, without generated images"
+_PAIRS = "for {images}, with generated pairs: new shapes between the labeled cases"
+_REGIONS = "for {images}: regions get other contrasts in {share:.0%} of the training images"
+_UNLABELED = "also learning from {unlabeled} under the model's own labels"
+_CONTRASTS = "imitating the contrasts of {unlabeled}"
+_COMPARED = "comparing generated images with {unlabeled}"
+_NONE = "for {images}, without generated images"
 _OTHERS = "; for others choose another target scanner"
-_PLANNED = "for {scans}; the plan decides whether pairs are generated"
+_PLANNED = "for {images}; the plan decides whether pairs are generated"
 
 
 def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = False) -> str:
@@ -26,22 +26,25 @@ def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = Fal
         planned: whether a plan will choose the generator.
     """
     template = _PLANNED if planned else _template(config)
-    scans, share = target_scans(config.target_scanner), config.appearance_fraction
-    parts = [template.format(scans=scans, share=share)]
+    images, share = target_images(config.target_scanner), config.appearance_fraction
+    parts = [template.format(images=images, share=share)]
+    found = "1 unlabeled image" if unlabeled == 1 else f"{unlabeled} unlabeled images"
     if unlabeled and config.self_training:
-        parts.append(_UNLABELED.format(count=unlabeled))
+        parts.append(_UNLABELED.format(unlabeled=found))
     if unlabeled and config.generator == "regions":
-        parts.append(_CONTRASTS.format(count=unlabeled))
+        parts.append(_CONTRASTS.format(unlabeled=found))
     if unlabeled and config.judges_generated and not planned:
-        parts.append(_COMPARED.format(count=unlabeled))
+        parts.append(_COMPARED.format(unlabeled=found))
     return "Training " + "; ".join(parts)
 
 
-def target_scans(target_scanner: float) -> str:
-    """Return in a few words for which scans a model is, see `TrainConfig.target_scanner`."""
+def target_images(target_scanner: float) -> str:
+    """Return in a few words for which images a model is, see `TrainConfig.target_scanner`."""
     if target_scanner == 0:
-        return "scans like the labeled ones"
-    return f"scans of {'similar' if target_scanner < 1 else 'any'} scanners, too"
+        return "images like the labeled ones"
+    if target_scanner < 1:
+        return "images of similar scanners or cameras, too"
+    return "images of any scanner or camera"
 
 
 def _template(config: TrainConfig) -> str:

@@ -124,7 +124,7 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         choices=GENERATORS,
         help="generator of new image-mask pairs: with searchable cells (default), the same from "
         "masks only; without a network: warped, real images warped onto new masks; regions, real "
-        "images whose tissues get other contrasts, for scans of other scanners; none: no "
+        "images whose regions get other contrasts, for other scanners or cameras; none: no "
         "generated pairs",
     )
     group.add_argument(
@@ -143,9 +143,9 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         "--target-scanner",
         metavar="SCANNER",
         type=argument_type(_parse_scanner),
-        help=f"scanner that the model is for: {', '.join(TARGET_SCANNERS)}, or a number from 0 "
-        "(same) to 1 (any); other than the same, tissues get other contrasts in a part of the "
-        "training images (default: same)",
+        help=f"scanner or camera that the model is for: {', '.join(TARGET_SCANNERS)}, or a number "
+        "from 0 (same) to 1 (any); other than the same, regions get other contrasts in a part of "
+        "the training images (default: same)",
     )
     group.add_argument(
         "--unlabeled",

@@ -109,16 +109,16 @@ def _with_usable_unlabeled(
     if unlabeled and needs_unlabeled and len(repeated) + len(failed) == len(unlabeled):
         reason = f"{failed[0].case}: {failed[0].errors[0]}" if failed else "they are labeled cases"
         raise GenSegError(
-            f"none of the {len(unlabeled)} unlabeled images can be used ({reason}); choose others, "
-            "or train without them"
+            f"none of the unlabeled images can be used ({reason}); choose others, or train without "
+            "them"
         )
     if repeated:
-        log(f"{len(repeated)} unlabeled images are those of other cases and are left out")
+        log(f"unlabeled images left out since they are those of other cases: {len(repeated)}")
     if failed:
         names = ", ".join(check.case for check in failed)
         log(
-            f"warning: {len(failed)} of {len(unlabeled)} unlabeled images are left out ({names}), "
-            f"the first since {failed[0].errors[0]}"
+            f"warning: unlabeled images left out: {len(failed)} of {len(unlabeled)} ({names}), the "
+            f"first one since: {failed[0].errors[0]}"
         )
     out = {id(check) for check in (*repeated, *failed)}
     kept = [(case, check) for case, check in pairs if id(check) not in out]

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.data.volume_ranges import format_ml
 from GenSegLib.errors import GenSegError
-from GenSegLib.generation import target_scans
+from GenSegLib.generation import target_images
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding
@@ -140,9 +140,9 @@ def _spacing(metadata: ModelMetadata) -> str:
 
 
 def _targetScans(metadata: ModelMetadata) -> str:
-    """For which scans the model is, if they are not only those of the same scanner."""
+    """For which images the model is, if they are not only those of the same scanner."""
     scanner = float(metadata.training.settings.get("target_scanner", 0))
-    return target_scans(scanner) if scanner else ""
+    return target_images(scanner) if scanner else ""
 
 
 def _dice(metadata: ModelMetadata) -> str:

@@ -100,18 +100,18 @@ def targetScannerChoices() -> Choices:
     """Return which scanners a model may be for, in the words of its users."""
     texts = {
         "same": (
-            _("Same scanner and protocol"),
+            _("Same scanner or camera"),
             _("The model is for images like the training cases. Most accurate on those."),
         ),
         "similar": (
-            _("Similar scanners, other protocols"),
+            _("Similar scanners or cameras"),
             _(
-                "The model is also for images of other vendors, field strengths and protocols: "
-                "it learns from images whose tissues have other contrasts."
+                "The model is also for images of other vendors, cameras, field strengths and "
+                "protocols: it learns from images whose regions have other contrasts."
             ),
         ),
         "any": (
-            _("Any scanner and sequence"),
+            _("Any scanner, sequence or camera"),
             _(
                 "The model is for images of any contrast, such as other MR sequences, or CT where "
                 "the training cases are MR. On images like the training cases it may be a little "
@@ -140,7 +140,7 @@ def generatorChoices() -> Choices:
         ),
         "regions": (
             _("Recolored regions"),
-            _("Gives tissues other contrasts, for scans of other scanners and modalities."),
+            _("Gives regions other contrasts, for other scanners, modalities and cameras."),
         ),
         "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }

@@ -1,4 +1,4 @@
-"""The line that says what generated images and unlabeled scans do for the user."""
+"""The line that says what generated images and unlabeled images do for the user."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ def line(unlabeled: int = 0, **changes: object) -> str:
 
 def test_the_line_names_the_scanners_that_a_model_is_for() -> None:
     similar = line(generator="regions", target_scanner=0.5)
-    assert similar.startswith("Training for scans of similar scanners, too: tissues get other")
-    assert "any scanners" in line(generator="regions", target_scanner=1.0)
+    assert similar.startswith("Training for images of similar scanners or cameras, too: regions")
+    others = line(generator="regions", target_scanner=1.0)
+    assert "for images of any scanner or camera: regions get other contrasts" in others
 
 
 def test_without_generation_the_line_names_the_option() -> None:
     text = line(generator="none")
-    assert "for scans like the labeled ones" in text
+    assert "for images like the labeled ones" in text
     assert "choose another target scanner" in text
 
 
-def test_the_line_counts_unlabeled_scans_that_are_used() -> None:
-    assert "5 unlabeled scans are learned from" in line(5, generator="none", self_training=True)
-    assert "the contrasts of 5 unlabeled scans" in line(5, generator="regions")
-    assert "images are compared with 5 unlabeled scans" in line(5)
+def test_the_line_counts_unlabeled_images_that_are_used() -> None:
+    text = line(5, generator="none", self_training=True)
+    assert "also learning from 5 unlabeled images under the model's own labels" in text
+    assert "imitating the contrasts of 1 unlabeled image" in line(1, generator="regions")
+    assert "comparing generated images with 5 unlabeled images" in line(5)
     assert "unlabeled" not in line(5, generator="none")
 
 

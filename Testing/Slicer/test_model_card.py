@@ -42,7 +42,7 @@ def test_card_says_that_a_training_was_cut_short() -> None:
 
 def test_card_says_for_which_scanners_a_model_was_trained() -> None:
     record = TrainingRecord(settings={"target_scanner": 0.5})
-    assert "scans of similar scanners, too" in modelCard(metadata(training=record))
+    assert "images of similar scanners or cameras, too" in modelCard(metadata(training=record))
     assert "Trained for" not in modelCard(metadata())
 
 

@@ -32,7 +32,7 @@ from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.steps import finish
 
-SIMILAR = "Similar scanners, other protocols"
+SIMILAR = "Similar scanners or cameras"
 
 
 @dataclass
@@ -79,8 +79,8 @@ def adapted(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ada
 
 
 def test_a_line_says_what_the_model_is_for(adapted: Adapted) -> None:
-    assert "for scans of similar scanners, too: tissues get other contrasts" in adapted.line
-    assert "6 unlabeled scans are learned from" in adapted.line
+    assert "for images of similar scanners or cameras, too: regions get other" in adapted.line
+    assert "also learning from 6 unlabeled images" in adapted.line
 
 
 def test_scans_of_scene_and_folder_are_learned_from_without_training_cases(
@@ -159,7 +159,7 @@ def test_a_removed_scan_is_no_longer_used(panel: PanelDriver) -> None:
     scan = add_volume(noise(seed=9), GRIDS["anisotropic"], "scan")
     panel.ui.adaptVolumesSelector.check(scan)
     panel.host.process_events()
-    assert "1 unlabeled scans are learned from" in panel.ui.generationLabel.text
+    assert "also learning from 1 unlabeled image under" in panel.ui.generationLabel.text
     slicer.mrmlScene.RemoveNode(scan)
     panel.host.process_events()
     panel.widget.panel.refresh()

@@ -50,8 +50,8 @@ def test_the_line_below_the_settings_says_what_the_choice_does(panel: PanelDrive
     panel.choose(panel.ui.presetSelector, "Custom: Any structure, MRI")
     expected = {
         "Automatic": "the plan decides whether pairs are generated",
-        LEARNED: "for scans like the labeled ones, with generated pairs",
-        "Recolored regions": "for scans of similar scanners, too: tissues get other contrasts",
+        LEARNED: "for images like the labeled ones, with generated pairs",
+        "Recolored regions": "for images of similar scanners or cameras, too: regions get",
     }
     for generator, text in expected.items():
         panel.choose(panel.ui.generatorSelector, generator)
