@@ -17,7 +17,7 @@ from ..images.geometry import world_axis
 from ..images.volume import Volume
 from ..label_maps import IGNORE
 from ..presets import Intensity
-from .normalization import foreground_mask
+from .normalization import foreground_mask, is_in_hu
 
 Array = NDArray[Any]
 Triple = tuple[float, float, float]
@@ -67,7 +67,7 @@ class CaseFingerprint:
         body_mm: size of the box around everything that is not air.
         structures: by label value; empty without a label.
         foreground: intensities (channel, n) of random foreground voxels.
-        lowest: smallest intensity.
+        in_hu: whether the intensities look like HU.
         unit: of lengths, see `Volume.unit`.
         foreground_component: fraction of all structures in their largest connected component.
     """
@@ -78,7 +78,7 @@ class CaseFingerprint:
     body_mm: Triple
     structures: Mapping[int, Structure] = field(default_factory=dict)
     foreground: Array = field(default_factory=lambda: np.zeros((1, 0), np.float32))
-    lowest: float = 0.0
+    in_hu: bool = False
     unit: str = "mm"
     foreground_component: float = 1.0
 
@@ -120,7 +120,7 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
         structures=structures,
         foreground_component=_foreground_component(labeled, structures),
         foreground=_foreground_sample(array, values),
-        lowest=float(np.nanmin(array)),
+        in_hu=is_in_hu(array),
         unit=image.unit,
     )
 

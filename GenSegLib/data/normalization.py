@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 CROP_MARGIN = 4  # voxels around the foreground
 DARK_FRACTION = 0.1
-CT_LOWEST = -100.0  # HU; MR images have no intensities below
+CT_LOWEST, CT_MEDIAN = -100.0, 200.0  # HU; in a CT some are below, and the median of others is, too
 
 PERCENTILES = (0.5, 99.5)
 _SAMPLE = 64  # voxels per axis, of which percentiles are computed
@@ -66,6 +66,19 @@ def foreground_mask(array: Array, intensity: Intensity) -> Array:
     return np.asarray((array > dark + DARK_FRACTION * (bright - dark)).any(axis=0))
 
 
+def is_in_hu(array: Array) -> bool:
+    """Return whether intensities (channel, x, y, z) look like HU, from a sample of the voxels.
+
+    In HU, some are those of air or fat, and most others are those of soft tissue. Noise and
+    interpolation leave negative intensities in MR images, too.
+    """
+    sample = _sample(array)
+    if np.nanmin(sample) > CT_LOWEST:
+        return False
+    others = sample[sample > CT_LOWEST]
+    return not others.size or float(np.median(others)) < CT_MEDIAN
+
+
 def iterate_slabs(array: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
     """Yield slabs of a (channel, x, y, z) array across its longest axis.
 
@@ -88,10 +101,9 @@ def intensity_range(array: Array, intensity: Intensity) -> IntensityRange | None
     """
     if intensity.kind != "robust":
         return None
-    steps = (slice(None, None, max(1, size // _SAMPLE)) for size in array.shape[1:])
-    sample = np.asarray(array[(slice(None), *steps)], np.float32)
+    sample = _sample(array)
     channels = (-1, 1, 1, 1)
-    if sample.min() <= CT_LOWEST:
+    if is_in_hu(array):
         values = ([value] * len(sample) for value in (intensity.low, intensity.high, 1.0))
         return IntensityRange(*(np.reshape(each, channels) for each in values))
     mask = foreground_mask(sample, intensity)
@@ -104,6 +116,12 @@ def intensity_range(array: Array, intensity: Intensity) -> IntensityRange | None
     median = np.median(linear.apply(body[:, :, None, None]), axis=1, keepdims=True)
     median = np.clip(median, *MEDIANS)
     return IntensityRange(low, high, np.log(intensity.median) / np.log(median))
+
+
+def _sample(array: Array) -> Array:
+    """Return every n-th voxel of a (channel, x, y, z) array."""
+    steps = (slice(None, None, max(1, size // _SAMPLE)) for size in array.shape[1:])
+    return np.asarray(array[(slice(None), *steps)], np.float32)
 
 
 def intensity_statistics(

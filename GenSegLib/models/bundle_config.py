@@ -17,7 +17,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.normalization import CROP_MARGIN, CT_LOWEST, DARK_FRACTION, MEDIANS, PERCENTILES
+from ..data.normalization import (
+    CROP_MARGIN,
+    CT_LOWEST,
+    CT_MEDIAN,
+    DARK_FRACTION,
+    MEDIANS,
+    PERCENTILES,
+)
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -219,8 +226,15 @@ def _normalization(preset: Preset) -> list[Config]:
     if preset.intensity.kind == "zscore":
         return [scale]
     others = _scaled_to_percentiles(preset.intensity.median)
-    scaled = f"image.clip({low}, {high}) if image.min() <= {CT_LOWEST} else ({others})(image)"
+    scaled = f"image.clip({low}, {high}) if {_IS_IN_HU} else ({others})(image)"
     return [_on("image", "Lambdad", func=f"$lambda image: {scaled}"), scale]
+
+
+# as `is_in_hu`
+_IS_IN_HU = (
+    f"(image.min() <= {CT_LOWEST} and"
+    f" not np.median(image[image > {CT_LOWEST}]) >= {CT_MEDIAN})"  # NaN where there are none
+)
 
 
 def _scaled_to_percentiles(median: float) -> str:

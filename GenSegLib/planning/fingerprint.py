@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
-from ..data.normalization import CT_LOWEST
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
@@ -146,7 +145,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         anisotropy=round(anisotropy, 3),
         classes=_classes(cases, slice_axis),
         intensities=_intensities(cases),
-        is_ct=float(np.median([case.lowest for case in cases])) <= CT_LOWEST,
+        is_ct=float(np.median([case.in_hu for case in cases])) >= 0.5,
         voxels=float((bodies / spacings).prod(axis=1).sum()),
         foreground_component=round(min(case.foreground_component for case in cases), 4),
         unit=unit,

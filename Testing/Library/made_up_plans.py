@@ -38,7 +38,8 @@ def made_up(
     foreground = np.linspace(lowest, lowest + 200, 50, dtype=np.float32)[None]
     a, b, c = shape
     dx, dy, dz = spacing
-    return CaseFingerprint((a, b, c), (dx, dy, dz), 1, (x, y, z), found, foreground, lowest)
+    in_hu = lowest < 0
+    return CaseFingerprint((a, b, c), (dx, dy, dz), 1, (x, y, z), found, foreground, in_hu)
 
 
 def same_cases(*arguments: Any, **options: Any) -> Fingerprint:

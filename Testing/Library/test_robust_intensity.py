@@ -48,6 +48,15 @@ def test_organs_darker_than_fluid_are_as_bright_as_in_ct() -> None:
     assert (organ - air) / (fluid - air) == pytest.approx(preset.intensity.median, abs=0.1)
 
 
+def test_negative_intensities_alone_make_no_ct() -> None:
+    image = body(0, 600, 600)
+    image.array[...] += np.random.default_rng(0).normal(0, 100, image.array.shape)  # to below -100
+    preset = replace(any_scanner("generic-mri"), crop_foreground=False)
+    result = Preprocessor(preset).apply(image).image[0]
+    organ, air = float(result[8:24, 8:24, 8:24].mean()), float(result[:6].mean())
+    assert organ - air > 2  # standard deviations; clipped to a window of HU, less than 0.5
+
+
 def test_models_of_presets_without_a_median_keep_their_intensities() -> None:
     preset = any_scanner("generic-mri")
     old = replace(preset, intensity=replace(preset.intensity, median=0.0))
