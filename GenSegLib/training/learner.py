@@ -25,7 +25,7 @@ from .batches import Pair, TrilevelBatch
 from .builders import build_average, build_engine, build_problem, network_arguments
 from .losses import class_weights
 from .prefetcher import Prefetcher
-from .pseudo_labels import CasePrediction, PseudoLabels
+from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, CasePrediction, PseudoLabels
 from .sampling import BatchSampler
 
 _NETWORKS = ("segmenter", "generator", "discriminator", "variables")
@@ -96,9 +96,10 @@ class Learner:
             partial_sets,
         )
         self.search = self._build_search(has_targets=bool(unlabeled))
-        self.pseudo_labels = (
-            PseudoLabels(unlabeled, classes, self.device) if config.self_training else None
-        )
+        self.pseudo_labels: PseudoLabels | None = None
+        if config.self_training:
+            schedule = OTHER_SCANNER if config.target_scanner else SAME_SCANNER
+            self.pseudo_labels = PseudoLabels(unlabeled, classes, self.device, schedule)
         self.prefetcher = Prefetcher(self.rng, enabled=self._can_prefetch())
         self._real_batches = [
             partial(self.sampler.real, include_validation=included) for included in (False, True)

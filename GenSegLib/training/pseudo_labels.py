@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_padding
 
-START = 0.25  # of the segmenter's training
-INTERVAL = 0.15  # of the training, between two rounds of labels
+# Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
+# labels are worth learning from on another scanner's images, but not on those of the same one.
+SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
 MAX_DOUBT = 0.3
 LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
 
@@ -103,14 +104,21 @@ class PseudoLabels:
         cases: unlabeled cases, whose labels are not read.
         classes: number of classes, background included.
         device: of the labels.
+        schedule: `SAME_SCANNER` or `OTHER_SCANNER`, whatever the cases are from.
     """
 
-    def __init__(self, cases: Sequence[TrainingCase], classes: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        classes: int,
+        device: torch.device,
+        schedule: tuple[float, float] = OTHER_SCANNER,
+    ) -> None:
         self._cases, self._classes, self._device = list(cases), classes, device
         self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
         self._doubts: dict[int, float] = {}
         self._next = 0  # case to label
-        self._due = START
+        self._due, self._interval = schedule
 
     def is_due(self, progress: float) -> bool:
         """Return whether labels are to be renewed at this fraction of the training."""
@@ -132,7 +140,7 @@ class PseudoLabels:
             self._next = (self._next + 1) % len(self._cases)
             if time.monotonic() - start > limit_s:
                 break
-        self._due = progress + INTERVAL
+        self._due = progress + self._interval
 
     def _update_case(self, index: int, prediction: CasePrediction) -> None:
         is_sure = prediction.confidence >= LEAST_CONFIDENCE

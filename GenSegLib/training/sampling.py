@@ -122,10 +122,9 @@ class BatchSampler:
             unlabeled = self._unlabeled_patches.sample(self.rng, others)
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
         images, labels = augment(images, labels, self._values, policy, self.rng, size)
-        first = count - others if others else count // 2
+        first = count - others
         # half a patient of another modality within an image: too much for short trainings
-        has_boxes = self.config.self_training and not self.config.target_scanner
-        if not has_boxes or not 0 < first < count:
+        if self.config.target_scanner or not 0 < first < count:
             return images, labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
         return copy_paste(*halves, self.rng)

@@ -90,7 +90,9 @@ def test_batches_of_different_sizes_can_be_mixed() -> None:
 
 
 @pytest.mark.parametrize(("target_scanner", "is_mixed"), [(0.0, True), (0.5, False)])
-def test_boxes_are_exchanged_within_a_scanner_only(target_scanner: float, is_mixed: bool) -> None:
+def test_boxes_are_exchanged_with_images_of_the_same_scanner_only(
+    target_scanner: float, is_mixed: bool
+) -> None:
     config = TrainConfig(
         generator="none",
         self_training=True,
@@ -103,11 +105,15 @@ def test_boxes_are_exchanged_within_a_scanner_only(target_scanner: float, is_mix
         dataclasses.replace(made_up_case((40, 32, 16)), image=torch.full((1, 40, 32, 16), value))
         for value in (0.0, 1.0)
     )
-    sampler = BatchSampler(config, policy, [dark], 1, 2, preset, rng())
+    sampler = BatchSampler(config, policy, [dark, bright], 2, 2, preset, rng())
+
+    def are_mixed() -> bool:
+        images, _ = sampler.real(include_validation=False)
+        return any(image.round().unique().numel() > 1 for image in images)
+
+    assert not are_mixed()  # labeled images alone
     sampler.set_unlabeled([bright])
-    images, _ = sampler.real(include_validation=False)
-    contents = [image.round().unique().numel() for image in images]
-    assert (max(contents) > 1) == is_mixed
+    assert are_mixed() == is_mixed
 
 
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
@@ -142,12 +148,12 @@ def test_voxels_that_the_model_is_in_doubt_about_are_ignored() -> None:
 
 
 def test_labels_are_renewed_at_intervals() -> None:
-    labels = PseudoLabels([unlabeled_case()], 2, CPU)
-    assert not labels.is_due(pseudo_labels.START - 0.01)
-    assert labels.is_due(pseudo_labels.START)
+    labels = PseudoLabels([unlabeled_case()], 2, CPU, (0.25, 0.15))
+    assert not labels.is_due(0.24)
+    assert labels.is_due(0.25)
     labels.update(lambda _: predicted(), 0.3, 10.0)
     assert not labels.is_due(0.31)
-    assert labels.is_due(0.3 + pseudo_labels.INTERVAL)
+    assert labels.is_due(0.45)
 
 
 def test_when_time_is_short_the_next_cases_follow_later() -> None:
