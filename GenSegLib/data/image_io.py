@@ -6,7 +6,7 @@ SimpleITK's LPS (z, y, x) is converted to RAS (channel, x, y, z) here and nowher
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +123,8 @@ def read_label(
             not among the classes, or the label does not belong to the image.
     """
     with _naming(path):
-        label, names = _read_segments(path, warn, includes or {})
+        known = {*(classes or {}), *annotation.values}
+        label, names = _read_segments(path, warn, includes or {}, known)
         new = special_segments(names) if names else dict(annotation.values)
         if classes and (own := {value: names[value] for value in names if value not in new}):
             concepts = find_concepts(path, terminology or {})
@@ -264,12 +265,12 @@ def _read(path: Path) -> Volume:
 
 
 def _read_segments(
-    path: Path, warn: Callable[[str], None], includes: Includes
+    path: Path, warn: Callable[[str], None], includes: Includes, known: Collection[int]
 ) -> tuple[Volume, dict[int, str]]:
     """Read a label with the values of its own segments, and the names of those with voxels."""
     file, frame = split_frame(path)
     if frame is not None:
-        stack, names = _read_segments(file, warn, includes)
+        stack, names = _read_segments(file, warn, includes, known)
         volume = select_frame(stack, frame)
         return volume, _present(volume, names)
     if is_segmentation(path):
@@ -277,7 +278,7 @@ def _read_segments(
         volume = replace(volume, array=_to_int16(path, volume.array, "K"))
         return volume, _present(volume, seg_reader.read_segment_names(path))
     if is_raster_file(path):
-        return read_raster_label(path), {}
+        return read_raster_label(path, known), {}
     if is_nifti_file(path):
         volume = read_nifti(path)
         _require_scalar(path, len(volume.array))

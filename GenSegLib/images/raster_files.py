@@ -7,7 +7,7 @@ ITK and 3D Slicer place it. Masks become label values by `_to_labels`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -67,11 +67,16 @@ def read_raster(path: Path) -> Volume:
     return replace(_to_volume(array), warnings=lost)
 
 
-def read_raster_label(path: Path) -> Volume:
+def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
     """Read a mask as int16 (1, x, y, 1): indices of a palette or gray values, or 0 and 255 as 0/1.
 
     Masks with intermediate values (antialiased, or compressed as JPEG) are thresholded with a
     warning.
+
+    Args:
+        path: of the file.
+        known: values that have a meaning of their own. With 255 among them, such as for pixels to
+            ignore, white is not 1.
 
     Raises:
         GenSegError: as `read_raster`; or the mask has colors.
@@ -91,7 +96,7 @@ def read_raster_label(path: Path) -> Volume:
         array = array[..., 0]
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         raise GenSegError(f"{path}: not a mask (some values are not whole numbers)")
-    labels, note = _to_labels(path, array.astype(np.int64), is_jpeg=is_jpeg)
+    labels, note = _to_labels(path, array.astype(np.int64), set(known), is_jpeg=is_jpeg)
     if labels.min() < 0 or labels.max() > LARGEST_LABEL:
         value = labels.min() if labels.min() < 0 else labels.max()
         raise GenSegError(f"{path}: label value {value} is outside 0..{LARGEST_LABEL}")
@@ -225,9 +230,11 @@ def _to_volume(array: Array) -> Volume:
     )
 
 
-def _to_labels(path: Path, values: Array, *, is_jpeg: bool) -> tuple[Array, str]:
+def _to_labels(path: Path, values: Array, known: set[int], *, is_jpeg: bool) -> tuple[Array, str]:
     """Return label values, and what was done to get them."""
     found, counts = np.unique(values, return_counts=True)
+    if set(found.tolist()) <= {0, *known}:
+        return values, ""
     if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
         return (values > 0).astype(np.int32), ""
     if is_jpeg and found.max() < _HALF:
@@ -239,4 +246,5 @@ def _to_labels(path: Path, values: Array, *, is_jpeg: bool) -> tuple[Array, str]
         return values, ""
     between = int(counts[(found > 0) & (found < _WHITE)].sum())
     note = f"the mask has {between} pixels between black and white; it was thresholded at {_HALF}"
-    return (values >= _HALF).astype(np.int32), note
+    white = _WHITE if _WHITE in known else 1
+    return white * (values >= _HALF).astype(np.int32), note

@@ -80,9 +80,10 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     if case.label.name.lower().endswith(".seg.nrrd"):
         _readSegments(node, case.label)
     else:
-        image, own = readPlacedLabel(case.label, volumeNode, grid, notes.append)
-        values = label_counts(voxelsOf(image))
         special = specialNames(case.annotation)
+        known = {**style.names, **special}
+        image, own = readPlacedLabel(case.label, volumeNode, grid, notes.append, known)
+        values = label_counts(voxelsOf(image))
         names = own or {**{value: f"Label {value}" for value in values}, **style.names, **special}
         ownStyle = replace(style, colors={}, terminology={}) if own else style
         if is_raster_file(case.label):  # whose segments share one labelmap

@@ -40,7 +40,7 @@ def load(pair: TrainingPair, warn: Callable[[str], None] = lambda text: None) ->
     label = Path(pair.segmentationNode.GetAttribute(FILE_ATTRIBUTE))
     setVolume(pair.volumeNode, readByLibrary(image))
     grid = fileGrid(image, pair.volumeNode)
-    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn)
+    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn, _namesOf(pair))
     _setLabelmap(pair, labelmap)
 
 
@@ -66,6 +66,14 @@ def loaded(pair: TrainingPair) -> Iterator[None]:
     finally:
         if wasReleased:
             release(pair)
+
+
+def _namesOf(pair: TrainingPair) -> dict[int, str]:
+    """Return the names of the segments by label value."""
+    segmentation = pair.segmentationNode.GetSegmentation()
+    count = segmentation.GetNumberOfSegments()
+    segments = [segmentation.GetNthSegment(index) for index in range(count)]
+    return {segment.GetLabelValue(): segment.GetName() for segment in segments}
 
 
 def _setLabelmap(pair: TrainingPair, labelmap: Any) -> None:

@@ -6,7 +6,7 @@ Files that the module wrote are read by `readLabelImage`, those of other program
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.nifti import is_nifti_file, read_header
 from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import LARGEST_LABEL
@@ -57,6 +58,7 @@ def readPlacedLabel(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     grid: Volume,
     warn: Callable[[str], None] = lambda text: None,
+    known: Mapping[int, str] | None = None,
 ) -> tuple[slicer.vtkOrientedImageData, dict[int, str]]:
     """Read a label of others' programs as the command line does, see `place_label`.
 
@@ -65,6 +67,7 @@ def readPlacedLabel(
         volumeNode: the segmented volume.
         grid: grid of the volume with what its file says of it, see `fileGrid`.
         warn: called with what was lost or is unclear.
+        known: names of the values of a picture; white is 1 unless 255 is among them.
 
     Returns:
         The label in the voxel grid of the volume, without parent transform, and the names of
@@ -76,7 +79,8 @@ def readPlacedLabel(
     # Imported when there is something to read: needs SimpleITK, which is a part of Slicer.
     from GenSegLib.data.image_io import read_label, read_segment_names
 
-    label = read_label(path, grid, warn=warn, file_order=True)
+    classes = known if is_raster_file(path) else None
+    label = read_label(path, grid, classes, warn, file_order=True)
     return orientedImage(label.array[0].T, localIJKToRAS(volumeNode)), read_segment_names(path)
 
 

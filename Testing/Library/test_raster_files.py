@@ -9,11 +9,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 from PIL import Image
 
+from GenSegLib.case_annotation import Annotation
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
+from GenSegLib.label_maps import IGNORE
 
 WIDTH, HEIGHT = 12, 10
 
@@ -172,6 +174,25 @@ def test_bad_pictures_are_refused_in_one_line(
         with pytest.raises(GenSegError, match=rf"{name}: .*{message}") as caught:
             read(tmp_path / name)
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("pixels", [(0, 255), (0, 1, 255), (*range(12), 255)])
+def test_white_pixels_are_ignored_where_the_list_says_so(
+    tmp_path: Path, pixels: tuple[int, ...]
+) -> None:
+    """The usual value to ignore in 2-D data sets, also in a mask with nothing else."""
+    mask = np.resize(np.array(pixels, np.uint8), (HEIGHT, WIDTH))
+    path = save(tmp_path / "a.png", mask)
+    classes = {value: f"class {value}" for value in range(1, 12)}
+    label = read_label(path, classes=classes, annotation=Annotation(values={255: IGNORE}))
+    assert np.array_equal(label.array[0, ..., 0].T == IGNORE, mask == 255)
+    assert set(np.unique(label.array)) == {*pixels[:-1], IGNORE}
+
+
+def test_a_class_may_have_the_value_of_white(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", square())
+    assert read_label(path, classes={1: "one", 255: "other"}).array.max() == 255
+    assert read_label(path, classes={1: "one"}).array.max() == 1
 
 
 def test_label_values_in_a_jpeg_are_refused(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from PIL import Image
 from GenSegLib.data.channels import read_channels
 from GenSegLib.data.image_io import read_image, read_label
 from GenSegLib.errors import GenSegError
+from GenSegLib.files import write_json
 from GenSegLib.images.volume import LPS_TO_RAS
 from GenSegLib.presets import Steps, load_preset
 
@@ -193,6 +194,18 @@ def test_a_photo_is_turned_as_its_camera_says(scene: Any, tmp_path: Path) -> Non
     segment = pair.segmentationNode.GetSegmentation().GetNthSegment(0)
     found = segment_array(pair.segmentationNode, segment.GetName(), pair.volumeNode)
     assert np.array_equal(found, mask)
+
+
+def test_white_pixels_are_ignored_where_the_list_says_so(scene: Any, tmp_path: Path) -> None:
+    """Also when the mask is read again."""
+    folder = photo_folder(tmp_path / "photos", 2)
+    names = [{"name": f"p{k}", "image": f"images/p{k}.jpg"} for k in (0, 1)]
+    values = {"values": {"255": "ignore"}}
+    cases = [{**entry, **values, "label": f"labels/{entry['name']}.png"} for entry in names]
+    write_json(folder / "cases.json", {"labels": {"1": "Bright"}, "cases": cases})
+    _first, second = importFolder(folder)
+    FilePairs.load(second)
+    assert segment_array(second.segmentationNode, "Ignore", second.volumeNode).sum() == 100
 
 
 def test_a_shown_photo_stays_and_an_edited_one_is_kept(scene: Any, tmp_path: Path) -> None:
