@@ -220,7 +220,7 @@ def read_start(args: argparse.Namespace) -> StartModel | None:
         if args.rename:
             raise GenSegError("--rename belongs to --from MODEL; add that or omit --rename")
         return None
-    for name in ("preset", "recipe", "segmenter"):
+    for name in ("preset", "recipe", "segmenter", "encoder"):
         if getattr(args, name) is not None:
             raise GenSegError(f"--{name} comes from the model of --from; omit one of the two")
     folder = find_model(args.start)

@@ -38,6 +38,9 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
             yield f"it expects intensities from {window.low:g} to {window.high:g}"
     if fingerprint.slices <= 1 and preset.spatial_dims == 3:
         yield "it is for volumes and the images have one slice"
+    is_any_unit = preset.unit == "px" and fingerprint.slices <= 1
+    if fingerprint.unit != preset.unit and not is_any_unit:
+        yield f"its lengths are in {preset.unit}, those of the images in {fingerprint.unit}"
     classes = [each for value, each in fingerprint.classes.items() if value in new]
     axes = [world_axis(code) for code in preset.orientation][: preset.spatial_dims]
     spacing = preset.spacing or [fingerprint.spacing[axis] for axis in axes]

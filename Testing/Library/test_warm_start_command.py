@@ -51,6 +51,19 @@ def test_a_plan_that_cannot_show_the_structures_does_not_suit() -> None:
     assert "expects intensities from -5000" in plan_misfit(fingerprint, ct, ())
 
 
+def test_a_plan_in_pixels_suits_2d_images_alone() -> None:
+    volumes = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
+    slices = {"spatial_dims": 2, "spacing": (1.0, 1.0), "patch_size": (32, 32)}
+    in_mm = replace(small_preset(), **slices)
+    in_px = replace(in_mm, unit="px")
+    x_rays = replace(volumes, shape=(64.0, 64.0, 1.0), slice_axis=2)
+    photos = replace(x_rays, unit="px")
+    assert "in px, those of the images in mm" in plan_misfit(volumes, in_px, ())
+    assert "in mm, those of the images in px" in plan_misfit(photos, in_mm, ())
+    for fingerprint, preset in ((volumes, in_mm), (photos, in_px), (x_rays, in_px)):
+        assert plan_misfit(fingerprint, preset, ()) == ""
+
+
 def test_a_plan_is_right_for_the_classes_that_it_was_made_for() -> None:
     fingerprint = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
     coarse = replace(small_preset(), spacing=(9.0, 9.0, 9.0))
@@ -179,6 +192,7 @@ def test_a_model_of_another_modality_gives_a_plan_of_the_cases_own(
     [
         (("--from", "FIRST", "--preset", "liver-ct"), "--preset comes from the model of --from"),
         (("--from", "FIRST", "--segmenter", "unet"), "--segmenter comes from the model"),
+        (("--from", "FIRST", "--encoder", "scratch"), "--encoder comes from the model"),
         (("--rename", "a=b"), "--rename belongs to --from"),
         (("--from", "FIRST", "--rename", "Liver=b"), "no class 'Liver'"),
         (("--from", "FIRST", "--rename", "Liver"), "written OLD=NEW"),
@@ -205,5 +219,5 @@ def test_another_number_of_channels_is_refused_with_the_reason(
     save_tiny_model(tmp_path / "tiny", replace(small_preset(), channels=2))
     arguments = "--from", tmp_path / "tiny", "--out", tmp_path / "run"
     assert genseg("train", cases, *arguments) == 2
-    assert "1 channels, but the model tiny is for 2, so that its weights" in capsys.readouterr().err
+    assert "1 channel, but the model tiny is for 2, so that its weights" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
