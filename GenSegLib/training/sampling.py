@@ -144,7 +144,8 @@ class BatchSampler:
 
     def validation(self) -> Pair:
         """Sample pairs of validation cases, or of training cases if there are none."""
-        return self._validation_patches.sample(self.rng, self.config.batch_size)
+        images, labels = self._validation_patches.sample(self.rng, self.config.batch_size)
+        return images, labels[:, :1]  # without the regions of the generator "regions"
 
     def validation_views(
         self, rng: RandomGenerator, other_scanner: float

@@ -214,3 +214,16 @@ def test_a_trial_sees_the_same_batches_from_either_start(first: RunFolder, tmp_p
     patches = [learner.sampler.validation()]
     losses = {warm_start._trial_loss(learner, state, patches, 2) for _ in range(2)}
     assert len(losses) == 1
+
+
+def test_a_model_is_judged_by_classes_also_where_regions_are_recolored(
+    first: RunFolder, tmp_path: Path
+) -> None:
+    run = run_from(first, tmp_path / "run")
+    run.set_plan(replace(run.config, generator="regions"), run.preset, None)
+    session = load_session(run)
+    _, labels = session.learner.sampler.validation()
+    assert labels.shape[1] == 1 and labels.max() <= 2
+    start_from_model(run, session, EventLog(None))
+    start = WarmStart.load(run.path)
+    assert start is not None and start.outcome
