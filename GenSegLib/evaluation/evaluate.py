@@ -198,4 +198,4 @@ def _describe(volume: Volume) -> str:
     size = "x".join(map(str, volume.shape))
     spacing = "x".join(f"{length:.3g}" for length in volume.spacing)
     origin = ", ".join(f"{position:.1f}" for position in volume.affine[:3, 3])
-    return f"{size} voxels of {spacing} mm, {volume.orientation}, origin {origin}"
+    return f"{size} voxels of {spacing} {volume.unit}, {volume.orientation}, origin {origin}"
