@@ -68,7 +68,8 @@ def importFolder(
 
 def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> TrainingPair:
     """Load a case; its nodes are appended to `loaded` as soon as they are in the scene."""
-    volumeNode = loadVolume(case.image, case.name)
+    notes: list[str] = []
+    volumeNode = loadVolume(case.image, case.name, notes.append)
     loaded.append(volumeNode)
     loaded += _loadChannels(case, volumeNode)
     name = _("{name} segmentation").format(name=case.name)
@@ -76,7 +77,7 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     loaded.append(node)
     resetToVolume(node, volumeNode)
     grid = fileGrid(case.image, volumeNode)
-    notes = list(grid.warnings)
+    notes += (text for text in grid.warnings if text not in notes)
     if case.label.name.lower().endswith(".seg.nrrd"):
         _readSegments(node, case.label)
     else:

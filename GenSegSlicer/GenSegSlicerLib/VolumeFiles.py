@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -145,9 +145,13 @@ def finiteSteps(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Steps[None]:
 
 
 def readVolume(
-    path: Path,
+    path: Path, warn: Callable[[str], None] = lambda text: None
 ) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLStorageNode | None]:
     """Read a file or a folder of a DICOM series into a new node, which is not in a scene.
+
+    Args:
+        path: of the file or folder.
+        warn: called with what was changed or is unclear, such as transparency that was dropped.
 
     Returns:
         A scalar volume, or a vector volume for several channels, and its storage node if Slicer's
@@ -161,6 +165,8 @@ def readVolume(
         with suppress(SeveralComponents):
             return node, readImage(node, path)
     volume = readByLibrary(path)
+    for warning in volume.warnings:
+        warn(warning)
     node = newVolumeNode(len(volume.array))
     setVolume(node, volume)
     if volume.unit == "px":
@@ -168,13 +174,15 @@ def readVolume(
     return node, None
 
 
-def loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Load a file or a folder of a DICOM series into the scene; raises as their readers do.
+def loadVolume(
+    path: Path, name: str, warn: Callable[[str], None] = lambda text: None
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Load a file or a folder of a DICOM series into the scene, see `readVolume`.
 
     Volumes from DICOM, and from files that Slicer would read in another way, have no storage node:
     they are saved with the scene.
     """
-    node, storage = readVolume(Path(path))
+    node, storage = readVolume(Path(path), warn)
     node.SetName(name)
     slicer.mrmlScene.AddNode(node)
     if storage is not None:

@@ -196,6 +196,15 @@ def test_a_photo_is_turned_as_its_camera_says(scene: Any, tmp_path: Path) -> Non
     assert np.array_equal(found, mask)
 
 
+def test_transparency_of_imported_photos_is_said(scene: Any, tmp_path: Path) -> None:
+    folder = photo_folder(tmp_path / "photos", 2)
+    with Image.open(folder / "images" / "p1.jpg") as image:
+        image.convert("RGBA").save(folder / "images" / "p1.png")
+    (folder / "images" / "p1.jpg").unlink()
+    first, second = importFolder(folder)
+    assert (first.notes, second.notes) == ([], ["the transparency of the picture was dropped"])
+
+
 def test_white_pixels_are_ignored_where_the_list_says_so(scene: Any, tmp_path: Path) -> None:
     """Also when the mask is read again."""
     folder = photo_folder(tmp_path / "photos", 2)
