@@ -166,6 +166,9 @@ class Preset:
             equally likely.
         class_weighting: weights of the classes in the cross-entropy are their fraction of the
             voxels to the power of minus this; 0 weights all voxels alike. See `class_weights`.
+        batch_dice: the Dice loss is that of all samples of a batch together, as for patches without
+            some of the classes; otherwise the mean over the samples, as for images whose structures
+            are of very different sizes.
         coarse_spacing: with it the network also learns at this spacing, and prediction localizes
             the organ at it before it segments at `spacing`.
         coarse_fraction: fraction of patches at `coarse_spacing`.
@@ -216,6 +219,7 @@ class Preset:
     terminology: dict[int, str] = field(default_factory=dict)
     foreground_fraction: float = setting(between(0, 1), 0.5)
     class_weighting: float = setting(between(0, 1), 0.0)
+    batch_dice: bool = True
     coarse_spacing: tuple[float, ...] | None = None
     coarse_fraction: float = setting(between(0, 1), 0.25)
     coarse_margin_mm: float = setting(at_least(0), 20.0)

@@ -167,6 +167,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             coarse_spacing=None,
             coordinates=False,
             mirror_axes=_reoriented(preset, orientation, 2),
+            batch_dice=fingerprint.slices > 1,
             network={},
         )
         rank = 0 if edge == scale.edges[0] else 1

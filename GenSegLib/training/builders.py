@@ -72,6 +72,7 @@ def build_problem(
         adversarial_pairs=config.adversarial_pairs,
         mode_seeking_weight=config.mode_seeking_weight,
         hard_pair_weight=config.hard_pair_weight,
+        batch_dice=preset.batch_dice,
         frozen=config.frozen_variables,
         direct_path=config.direct_path,
         lower_path=config.lower_path,

@@ -14,7 +14,7 @@ from ..data.label_sets import LabelSets
 Logits = Union[torch.Tensor, tuple[torch.Tensor, ...]]
 """Logits (batch, class, *shape), or those of all levels of deep supervision, finest first."""
 
-_SMOOTH = 1e-3
+_SMOOTH, _SMOOTH_IMAGE = 1e-3, 1.0  # voxels; the latter for images that may lack the class
 _SMALLEST = 1e-6  # voxels, by which sums are divided
 _MAX_WEIGHT_RATIO = 20.0
 _BLOCK = 4  # voxels per side
@@ -48,12 +48,14 @@ def segmentation_loss(
     labels: torch.Tensor,
     weights: torch.Tensor | None = None,
     sets: LabelSets | None = None,
+    *,
+    batch_dice: bool = True,
 ) -> torch.Tensor:
-    """Return the sum of batch Dice loss and cross-entropy.
+    """Return the sum of Dice loss and cross-entropy.
 
     Without weights it equals MONAI's
-    ``DiceCELoss(softmax=True, include_background=False, batch=True)``. With deep supervision each
-    level is compared with the fractions of the classes in its voxels, which gives the loss of
+    ``DiceCELoss(softmax=True, include_background=False, batch=batch_dice)``. With deep supervision
+    each level is compared with the fractions of the classes in its voxels, which gives the loss of
     logits upsampled to full size at a fraction of its cost; levels are weighted by 1, 1/2, 1/4, ...
     (Isensee et al., Nat Methods 2021).
 
@@ -68,11 +70,15 @@ def segmentation_loss(
         weights: of the classes in the cross-entropy, whose weighted mean is taken; that of a set is
             that of its first class.
         sets: meaning of labels beyond the classes; None if there are none.
+        batch_dice: whether the Dice loss is that of the batch, or the mean over its samples.
     """
     levels = logits if isinstance(logits, tuple) else (logits,)
     masks = one_hot(labels, levels[0].shape[1] if sets is None else sets.values)
     terms = [
-        0.5**depth * _level_loss(level, _mean_over_blocks(masks, level.shape[2:]), weights, sets)
+        0.5**depth
+        * _level_loss(
+            level, _mean_over_blocks(masks, level.shape[2:]), weights, sets, batch_dice=batch_dice
+        )
         for depth, level in enumerate(levels)
     ]
     return torch.stack(terms).sum() / sum(0.5**depth for depth in range(len(levels)))
@@ -96,6 +102,8 @@ def _level_loss(
     fractions: torch.Tensor,
     weights: torch.Tensor | None,
     sets: LabelSets | None,
+    *,
+    batch_dice: bool,
 ) -> torch.Tensor:
     """Return the loss of logits for fractions of the classes, both (batch, class, *shape).
 
@@ -105,11 +113,11 @@ def _level_loss(
     log_probabilities = torch.log_softmax(logits.float().contiguous(), 1)
     if sets is None:
         entropy = _mean_entropy(log_probabilities, fractions, weights)
-        return dice_loss(log_probabilities.exp(), fractions) + entropy
+        return dice_loss(log_probabilities.exp(), fractions, batch=batch_dice) + entropy
     certain = (~sets.members).index_fill(0, torch.arange(sets.classes), True)
     known = torch.tensordot(fractions, certain.to(fractions), dims=([1], [0])).movedim(-1, 1)
     of_classes = fractions[:, : sets.classes]
-    dice = dice_loss(known * log_probabilities.exp(), of_classes)
+    dice = dice_loss(known * log_probabilities.exp(), of_classes, batch=batch_dice)
     marginals = [log_probabilities[:, list(each)].logsumexp(1) for each in sets.sets[1:]]
     log_probabilities = torch.cat([log_probabilities, *(each[:, None] for each in marginals)], 1)
     fractions = torch.cat([of_classes, fractions[:, sets.classes + 1 :]], 1)
@@ -129,18 +137,22 @@ def _mean_entropy(
     return -likelihoods.sum() / sizes.sum().clamp_min(_SMALLEST)
 
 
-def dice_loss(probabilities: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
-    """Return the batch Dice loss, averaged over the foreground classes.
+def dice_loss(
+    probabilities: torch.Tensor, fractions: torch.Tensor, *, batch: bool = True
+) -> torch.Tensor:
+    """Return the Dice loss, averaged over the foreground classes.
 
     Args:
         probabilities: (batch, class, *shape); 0 where the class is not known.
         fractions: of the classes in each voxel (batch, class, *shape).
+        batch: of all samples together, instead of the mean over the samples.
     """
     predicted, target = probabilities[:, 1:], fractions[:, 1:]
-    axes = [0, *range(2, target.ndim)]
+    axes = [*([0] if batch else []), *range(2, target.ndim)]
+    smooth = _SMOOTH if batch else _SMOOTH_IMAGE
     overlap = (predicted * target).sum(axes)
     sizes = predicted.sum(axes) + target.sum(axes)
-    return (1 - (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)).mean()
+    return (1 - (2 * overlap + smooth) / (sizes + smooth)).mean()
 
 
 def block_means(images: torch.Tensor) -> torch.Tensor:

@@ -50,6 +50,7 @@ class SegmentationProblem:
             themselves and the path through the generator's weights.
         memory_format: of the segmenter; the generator always uses channels last.
         micro_batches: splits batches if memory is short.
+        batch_dice: see `Preset`.
         class_weights: of the classes in the segmenter's cross-entropy; None if all weigh the same.
         sets: meaning of labels beyond the classes; None if there are none.
     """
@@ -66,6 +67,7 @@ class SegmentationProblem:
     adversarial_pairs: str = "generated"
     mode_seeking_weight: float = 0.0
     hard_pair_weight: float = 0.0
+    batch_dice: bool = True
     frozen: Collection[str] = ()
     direct_path: bool = True
     lower_path: bool = True
@@ -327,7 +329,9 @@ class SegmentationProblem:
         return self._segmentation_loss(self.segment(segmenter, images), labels)
 
     def _segmentation_loss(self, logits: Logits, labels: torch.Tensor) -> torch.Tensor:
-        return segmentation_loss(logits, labels, self.class_weights, self.sets)
+        return segmentation_loss(
+            logits, labels, self.class_weights, self.sets, batch_dice=self.batch_dice
+        )
 
     def segment(
         self, weights: Tensors, images: torch.Tensor, segmenter: nn.Module | None = None

@@ -13,15 +13,23 @@ from GenSegLib.augmentation.spatial import one_hot
 from GenSegLib.training.losses import block_means, class_weights, segmentation_loss
 
 
+@pytest.mark.parametrize(("batch_dice", "smooth"), [(True, 1e-3), (False, 1.0)])
 @pytest.mark.parametrize("shape", [(16, 24), (16, 24, 16)], ids=["2-D", "3-D"])
-def test_loss_and_gradient_equal_those_of_monai(shape: tuple[int, ...]) -> None:
+def test_loss_and_gradient_equal_those_of_monai(
+    shape: tuple[int, ...], batch_dice: bool, smooth: float
+) -> None:
     torch.manual_seed(0)
     logits = (5 * torch.randn(3, 4, *shape)).requires_grad_()
     labels = torch.randint(4, (3, 1, *shape))
     monai = DiceCELoss(
-        softmax=True, include_background=False, batch=True, smooth_nr=1e-3, smooth_dr=1e-3
+        softmax=True,
+        include_background=False,
+        batch=batch_dice,
+        smooth_nr=smooth,
+        smooth_dr=smooth,
     )
-    found = segmentation_loss(logits, labels), monai(logits, one_hot(labels, 4))
+    ours = segmentation_loss(logits, labels, batch_dice=batch_dice)
+    found = ours, monai(logits, one_hot(labels, 4))
     gradients = [torch.autograd.grad(loss, logits)[0] for loss in found]
     torch.testing.assert_close(*found)
     torch.testing.assert_close(*gradients)

@@ -161,6 +161,12 @@ def test_slices_are_turned_by_any_angle_except_in_ct() -> None:
     assert chest.augmentation.turned == 0
 
 
+def test_the_dice_loss_is_that_of_each_image_but_of_a_batch_of_slices() -> None:
+    photos = same_cases((384, 330, 1), (1.0, 1.0, 1.0), {1: (5, 40)})
+    assert not plan_for(photos).preset.batch_dice
+    assert plan_for(CINE).preset.batch_dice
+
+
 def test_the_averaged_weights_remember_a_twentieth_of_the_training() -> None:
     short = make_plan(CINE, MR, Limits(100.0, 8 * GB), machine(0.25))
     long = make_plan(CINE, MR, Limits(3600.0, 8 * GB), machine(0.25))
