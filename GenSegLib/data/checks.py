@@ -118,7 +118,7 @@ class _Checker:
             warnings += image.warnings
             errors += _image_errors(image) + _privacy_errors(case)
             errors += self._likeness_errors(case, image)
-            duplicate_of = self._find_duplicate(case, image, errors, warnings)
+            duplicate_of = self._find_duplicate(case, image, warnings)
         if label is not None:
             found = annotation_errors(case.annotation, label, self._classes)
             label = without_drafts(case.annotation, label, self._classes, warnings.append)
@@ -179,16 +179,13 @@ class _Checker:
             return [f"label values {values} are not in the label map ({expected})"]
         return []
 
-    def _find_duplicate(
-        self, case: Case, image: Volume, errors: list[str], warnings: list[str]
-    ) -> str:
+    def _find_duplicate(self, case: Case, image: Volume, warnings: list[str]) -> str:
         """Return an earlier case whose image has the same voxels, perhaps in other axes."""
         content = image_content(image)
         first, found = self._first_with.setdefault(content.digest, (case.name, content))
         if first == case.name:
             return ""
-        problems = errors if content.is_in_same_axes(found) else warnings
-        problems.append(describe_duplicate(content, found, first))
+        warnings.append(describe_duplicate(content, found, first))
         return first
 
 

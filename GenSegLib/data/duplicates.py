@@ -55,7 +55,7 @@ def image_content_steps(volume: Volume) -> Steps[ImageContent]:
 
 
 def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str:
-    """Return the message about a duplicate: an error in the same axes, else a warning.
+    """Return the warning about a duplicate; it counts as an image of the same person.
 
     Args:
         own: content of the later image.
@@ -63,7 +63,7 @@ def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str
         case: name of the earlier one.
     """
     if own.is_in_same_axes(first):
-        return f"the image is a duplicate of case {case}"
+        return f"the image is a duplicate of case {case}; remove one of the two"
     return (
         f"the image has the same {own.voxels} voxels as case {case}, in other axes "
         f"({own.orientation}, there {first.orientation}); remove one of the two"

@@ -115,10 +115,7 @@ def _checkDuplicates(
         index, name = position[id(pair)], names[position[id(earlier)]]
         text = describe_duplicate(content, earlierContent, name)
         findings.duplicates[names[index]] = name
-        if content.is_in_same_axes(earlierContent):
-            findings.errors[index] = text
-        else:
-            findings.warnings.setdefault(index, []).append(text)
+        findings.warnings.setdefault(index, []).append(text)
 
 
 def _checkAlike(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:

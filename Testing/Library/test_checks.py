@@ -135,23 +135,24 @@ def test_an_unreadable_image_leaves_the_label_checked(
     assert check.shape == ()
 
 
-def test_a_duplicate_image_is_an_error(write_tiny_cases: Callable[..., Path]) -> None:
+def test_a_duplicate_image_is_a_warning(write_tiny_cases: Callable[..., Path]) -> None:
     root = write_tiny_cases(3)
     for part in ("images", "labels"):
         shutil.copy(root / part / "case_0.nii.gz", root / part / "case_2.nii.gz")
     checks = check_cases(read_cases(root))
-    assert [check.ok for check in checks] == [True, True, False]
-    assert checks[2].errors == ("the image is a duplicate of case case_0",)
+    assert [check.ok for check in checks] == [True, True, True]
+    assert checks[2].duplicate_of == "case_0"
+    assert checks[2].warnings == ("the image is a duplicate of case case_0; remove one of the two",)
 
 
-def test_a_duplicate_of_another_voxel_type_is_an_error(tmp_path: Path, tiny_pair) -> None:
+def test_a_duplicate_of_another_voxel_type_is_a_warning(tmp_path: Path, tiny_pair) -> None:
     voxels = tiny_pair[0].array.round()
     moved = tiny_pair[0].affine.copy()
     moved[:3, 3] += 4
     write_image(tmp_path / "a.nii", Volume(voxels, tiny_pair[0].affine))
     write_image(tmp_path / "b.nii", Volume(voxels.astype(np.int16), moved))
     cases = (Case(name, tmp_path / f"{name}.nii", role=Role.UNLABELED) for name in "ab")
-    assert [check.ok for check in check_cases(CaseSet(tuple(cases)))] == [True, False]
+    assert [check.duplicate_of for check in check_cases(CaseSet(tuple(cases)))] == ["", "a"]
 
 
 def test_a_duplicate_in_other_axes_is_a_warning(tmp_path: Path, tiny_pair) -> None:

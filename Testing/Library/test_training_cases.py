@@ -52,7 +52,7 @@ def test_the_only_case_with_a_class_is_trained(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_duplicates_are_on_one_side(write_tiny_cases: Callable[..., Path], seed: int) -> None:
-    """In other axes they are a warning alone."""
+    """In other axes, too."""
     root = write_tiny_cases(4)
     flip = np.diag([-1.0, -1.0, 1.0, 1.0])
     for part, read, write in (("images", read_image, write_image), ("labels", read_label, None)):

@@ -202,12 +202,11 @@ def test_classes_that_no_pair_shows_are_left_out(scene: Any, tmp_path: Path) -> 
     assert run.cases.labels == run.preset.labels == {2: "Posterior"}
 
 
-def test_a_volume_that_is_there_twice_is_refused_before_anything_is_written(
-    scene: Any, tmp_path: Path
-) -> None:
-    with pytest.raises(GenSegError, match="b: the image is a duplicate of case a"):
-        write_run([pair_of("a", 0), pair_of("b", 0)], tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+def test_volumes_with_the_same_voxels_are_on_one_side(scene: Any, tmp_path: Path) -> None:
+    pairs = [pair_of(name, seed) for name, seed in (("a", 0), ("b", 1), ("c", 2), ("d", 0))]
+    cases = write_run(pairs, tmp_path / "run").cases.cases
+    assert cases[0].person_or_name == cases[3].person_or_name
+    assert cases[0].role is cases[3].role
 
 
 def test_volumes_with_the_same_voxels_in_other_axes_are_on_one_side(
