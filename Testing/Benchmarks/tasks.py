@@ -20,6 +20,7 @@ from cohorts_data import (
     read_cohort,
     split_cohort,
 )
+from PIL import Image
 
 from GenSegLib.presets import load_preset
 
@@ -103,7 +104,10 @@ class Task:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Return the values of an image file, without axes of length 1."""
+    """Return the values of an image file, without axes of length 1; those of a palette's indices."""
+    if path.suffix == ".png":  # SimpleITK returns the colors of a palette
+        with Image.open(path) as image:
+            return np.asarray(image if image.mode == "P" else image.convert("L"))
     array: np.ndarray = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
     return array.squeeze()
 

@@ -37,14 +37,17 @@ def test_every_task_has_a_preset_and_its_class(task: Task) -> None:
     assert preset.spatial_dims == 2 and task.label_values() == {preset.labels[1]: 1}
 
 
-def save(path: Path, rows: list[list[int]]) -> Path:
-    Image.fromarray(np.array(rows, np.uint8)).save(path)
+def save(path: Path, rows: list[list[int]], colors: tuple[int, ...] = ()) -> Path:
+    image = Image.fromarray(np.array(rows, np.uint8))
+    if colors:
+        image.putpalette(colors)
+    image.save(path)
     return path
 
 
 def test_dice_compares_label_values_of_predictions_with_masks_of_255(tmp_path: Path) -> None:
     mask = save(tmp_path / "mask.png", [[255, 255, 0, 0]])
-    save(tmp_path / "a.png", [[1, 0, 0, 0]])
+    save(tmp_path / "a.png", [[1, 0, 0, 0]], colors=(0, 0, 0, 90, 200, 120))  # as they are written
     case, task = CohortCase("a", "a", (), mask), IMAGES["skin"]
     found = task.scores("skin_ham10000", case, tmp_path)
     assert found == {"Lesion": pytest.approx(2 / 3)}
