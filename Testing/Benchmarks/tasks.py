@@ -104,7 +104,7 @@ class Task:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Return the values of an image file, without axes of length 1; those of a palette's indices."""
+    """Return the values of an image file (indices of a palette) without axes of length 1."""
     if path.suffix == ".png":  # SimpleITK returns the colors of a palette
         with Image.open(path) as image:
             return np.asarray(image if image.mode == "P" else image.convert("L"))
