@@ -16,7 +16,8 @@ Array = NDArray[Any]
 
 CROP_MARGIN = 4  # voxels around the foreground
 DARK_FRACTION = 0.1
-CT_LOWEST, CT_MEDIAN = -100.0, 200.0  # HU; in a CT some are below, and the median of others is, too
+# HU: in a CT, air or fat is below the first, and the median of all other voxels below the second
+CT_LOWEST, CT_MEDIAN = -100.0, 200.0
 
 PERCENTILES = (0.5, 99.5)
 _SAMPLE = 64  # voxels per axis, of which percentiles are computed
@@ -103,7 +104,7 @@ def intensity_range(array: Array, intensity: Intensity) -> IntensityRange | None
         return None
     sample = _sample(array)
     channels = (-1, 1, 1, 1)
-    if is_in_hu(array):
+    if is_in_hu(sample):  # whose own sample is all of it
         values = ([value] * len(sample) for value in (intensity.low, intensity.high, 1.0))
         return IntensityRange(*(np.reshape(each, channels) for each in values))
     mask = foreground_mask(sample, intensity)

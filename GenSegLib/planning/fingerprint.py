@@ -145,7 +145,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         anisotropy=round(anisotropy, 3),
         classes=_classes(cases, slice_axis),
         intensities=_intensities(cases),
-        is_ct=float(np.median([case.in_hu for case in cases])) >= 0.5,
+        is_ct=2 * sum(case.in_hu for case in cases) >= len(cases),
         voxels=float((bodies / spacings).prod(axis=1).sum()),
         foreground_component=round(min(case.foreground_component for case in cases), 4),
         unit=unit,
