@@ -125,10 +125,10 @@ def training_command(
     loop: Loop, folder: Path, cases: Path, run: Path, labeled: int
 ) -> list[object]:
     """Return the command of a round's training."""
-    command = loop.job(labeled).command(cases, run)
+    job, preset = loop.job(labeled), loop.task.preset
     if loop.arm == "loop" and labeled > FIRST:
-        return [*command, "--from", folder / f"run-{labeled - 1:02d}"]
-    preset = loop.task.preset
+        return job.command(cases, run, folder / f"run-{labeled - 1:02d}")
+    command = job.command(cases, run)
     return [*command, "--preset", preset] if preset else command
 
 

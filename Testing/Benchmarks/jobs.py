@@ -51,10 +51,18 @@ class Job:
         size = {"encoder": self.encoder, "labeled": self.task.labeled, "seed": self.seed}
         return {**names, **size, "task": self.task.name, "minutes": f"{self.minutes:g}"}
 
-    def command(self, cases: Path, run: Path) -> list[object]:
-        """Return the arguments of `genseg` that train on cases within the job's time."""
+    def command(self, cases: Path, run: Path, start_from: Path | None = None) -> list[object]:
+        """Return the arguments of `genseg` that train on cases within the job's time.
+
+        Args:
+            cases: file of the labeled cases.
+            run: new folder.
+            start_from: run whose model the training starts from, with its encoder.
+        """
         command: list[object] = ["train", cases, "--out", run, "--seed", self.seed]
-        return [*command, "--time-budget", f"{self.minutes * 60:g}s", "--encoder", self.encoder]
+        command += ["--time-budget", f"{self.minutes * 60:g}s"]
+        source = ("--from", start_from) if start_from else ("--encoder", self.encoder)
+        return [*command, *source]
 
 
 J = TypeVar("J", bound=Job)

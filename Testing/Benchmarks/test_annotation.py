@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
 import numpy as np
 import pytest
-from annotation import added_path_length, contour, score, summarize_loop
+from annotation import Loop, added_path_length, contour, score, summarize_loop, training_command
 from sparse import ANNOTATED, CASES
+from tasks import VOLUMES
+
+from GenSegLib.commands.train import add_arguments
 
 SQUARE = np.zeros((3, 10, 10), int)
 SQUARE[:, 2:8, 2:8] = 1
@@ -49,6 +55,18 @@ def test_effort_counts_drawn_cases_and_corrections() -> None:
     assert found.voxels == pytest.approx((2 + 1 + 0.4 + 0.2 + 0.2) / 6)
     assert found.worst == 1.5
     assert np.isnan(summarize_loop(drafts, 0.95).until_target)
+
+
+@pytest.mark.parametrize(("labeled", "source"), [(2, "--encoder"), (3, "--from")])
+def test_a_round_trains_from_the_model_of_the_last(labeled: int, source: str) -> None:
+    loop = Loop(VOLUMES["cardiac"], "loop", "random", 2, 0)
+    found = training_command(loop, Path("loop"), Path("cases.json"), Path("run"), labeled)
+    verb, *arguments = map(str, found)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    parser.parse_args(arguments)
+    assert verb == "train"
+    assert {"--encoder", "--from"}.intersection(arguments) == {source}  # train refuses both
 
 
 @pytest.mark.parametrize(("arm", "cases"), list(CASES.items()))
