@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="output folder")
     parser.add_argument(
         "--anatomy",
-        choices=("hippocampus", "liver", "skin", "ultrasound"),
+        choices=("hippocampus", "skin", "ultrasound"),
         default="hippocampus",
-        help="crops of brain MRI, abdominal CT, photos of skin lesions, or ultrasound of the "
-        "breast (default: hippocampus)",
+        help="crops of brain MRI, photos of skin lesions, or ultrasound of the breast "
+        "(default: hippocampus)",
     )
     parser.add_argument(
         "--cases", metavar="NUMBER", type=int, default=12, help="labeled cases (default: 12)"

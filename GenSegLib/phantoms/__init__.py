@@ -13,14 +13,9 @@ from ..data.image_io import Volume, write_image, write_label
 from ..data.layouts import read_cases
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
-from . import hippocampus, liver, skin, ultrasound
+from . import hippocampus, skin, ultrasound
 
-ANATOMIES = {
-    "hippocampus": hippocampus,
-    "liver": liver,
-    "skin": skin,
-    "ultrasound": ultrasound,
-}
+ANATOMIES = {"hippocampus": hippocampus, "skin": skin, "ultrasound": ultrasound}
 _TRAINING, _TEST = 0, 1
 
 
@@ -29,8 +24,8 @@ def make_cases(out: Path, anatomy: str, cases: int, seed: int, test: int = 0) ->
 
     Args:
         out: folder for dataset.json, imagesTr and labelsTr; it must not exist, or be empty.
-        anatomy: "hippocampus" (MR crops of 1 mm), "liver" (abdominal CT of 3 mm), "skin" (photos of
-            lesions, in color) or "ultrasound" (of lesions of the breast).
+        anatomy: "hippocampus" (MR crops of 1 mm), "skin" (photos of lesions, in color) or
+            "ultrasound" (of lesions of the breast).
         cases: number of labeled cases. Case k of a seed does not depend on the number.
         seed: 0 or more; determines all voxels.
         test: number of test cases, written to imagesTs and labelsTs.

@@ -44,11 +44,6 @@ def union(first: Array, second: Array, rounding: float) -> Array:
     return second + (first - second) * blend - rounding * blend * (1 - blend)
 
 
-def intersection(first: Array, second: Array, rounding: float) -> Array:
-    """Smooth intersection of two shapes, rounded over about `rounding` mm."""
-    return -union(-first, -second, rounding)
-
-
 def rotate(first: Array, second: Array, angle: Radius) -> tuple[Array, Array]:
     """Rotate two coordinates about the origin by `angle` in radians."""
     cosine, sine = np.cos(angle), np.sin(angle)

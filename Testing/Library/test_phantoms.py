@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from GenSegLib.data.image_io import Volume, on_same_grid, read_image
 from GenSegLib.errors import GenSegError
-from GenSegLib.phantoms import hippocampus, liver, make_cases
+from GenSegLib.phantoms import hippocampus, make_cases
 
 CASES = 8
 
@@ -20,11 +20,6 @@ CASES = 8
 @pytest.fixture(scope="module")
 def cases() -> list[tuple[Volume, Volume]]:
     return [hippocampus.generate(np.random.default_rng(seed)) for seed in range(CASES)]
-
-
-@pytest.fixture(scope="module")
-def scan() -> tuple[Volume, Volume]:
-    return liver.generate(np.random.default_rng(3))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -101,53 +96,6 @@ def quantiles(array: np.ndarray) -> np.ndarray:
     return np.quantile(array, (0.1, 0.25, 0.5, 0.75, 0.9)) / array.mean()
 
 
-# ---- liver
-
-
-def test_abdomen_has_the_hounsfield_units_of_its_tissues(scan):
-    image, label = scan
-    assert on_same_grid(image, label)
-    assert image.shape == (96, 96, 64)
-    assert image.array.min() >= -1024
-    assert np.mean(image.array < -900) > 0.2, "air"
-    assert np.mean((image.array > -140) & (image.array < -60)) > 0.05, "fat"
-    assert np.mean(image.array > 250) > 0.005, "bone"
-    assert 40 < image.array[label.array == 1].mean() < 130
-
-
-def test_livers_have_human_volumes_and_at_least_one_lesion():
-    for seed in range(3):
-        _, label = liver.generate(np.random.default_rng(seed), (60, 60, 40), (4.8, 4.8, 4.8))
-        milliliters = (label.array > 0).sum() * 4.8**3 / 1000
-        assert 600 < milliliters < 2200
-        assert (label.array == 2).sum() >= 4
-
-
-def test_lesions_lie_in_the_liver(scan):
-    _, label = scan
-    around = ndimage.binary_dilation(label.array[0] == 2, iterations=2)
-    assert np.mean(label.array[0][around] > 0) > 0.6
-
-
-def test_the_liver_is_on_the_right_side_of_the_patient(scan):
-    _, label = scan
-    assert label.orientation == "RAS"
-    index = np.argwhere(label.array[0] > 0).mean(axis=0)
-    assert (label.affine @ [*index, 1])[0] > 20
-
-
-def test_size_and_spacing_of_a_liver_phantom_can_be_chosen():
-    image, _ = liver.generate(np.random.default_rng(0), (72, 64, 30), (4.0, 4.5, 6.0))
-    assert image.shape == (72, 64, 30)
-    assert image.spacing == pytest.approx((4.0, 4.5, 6.0))
-    assert (image.affine @ [35.5, 31.5, 14.5, 1])[:3] == pytest.approx((0, 0, 0))
-
-
-def test_a_field_of_view_that_is_too_small_for_a_liver_is_refused():
-    with pytest.raises(GenSegError, match=r"too small for a liver.*120 mm"):
-        liver.generate(np.random.default_rng(0), (16, 16, 16), (3, 3, 3))
-
-
 # ---- folders
 
 
@@ -191,10 +139,10 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("anatomy", "cases", "seed", "test", "words"),
     [
-        ("brain", 1, 0, 0, "unknown phantom 'brain'.*hippocampus, liver"),
-        ("liver", 0, 0, 0, "at least 1 and 0"),
-        ("liver", 1, 0, -1, "at least 1 and 0"),
-        ("liver", 1, -3, 0, "seed -3 is negative"),
+        ("brain", 1, 0, 0, "unknown phantom 'brain'.*hippocampus, skin"),
+        ("skin", 0, 0, 0, "at least 1 and 0"),
+        ("skin", 1, 0, -1, "at least 1 and 0"),
+        ("skin", 1, -3, 0, "seed -3 is negative"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path, anatomy, cases, seed, test, words):
