@@ -19,7 +19,7 @@ KINDS = (
     *("progress", "metrics", "preview", "log", "state", "error"),
     *("ready", "result", "refused"),  # of `genseg serve`
 )
-PHASES = ("warm-up", "joint", "final", "predict", "evaluate", "download")
+PHASES = ("warm-up", "joint", "final", "predict", "evaluate")
 
 Event = dict[str, Any]
 Sink = Callable[[Event], None]

@@ -28,7 +28,7 @@ ENTRIES = (
     *("config.json", "cases.json", "status.json", "lock", "stop", "events.jsonl", "feedback.json"),
     "plan.json",
     *("warm_start.json", "initial_model"),  # see models.initial_model
-    *("checkpoints", "tensorboard"),
+    *("checkpoints", "tensorboard"),  # the latter of earlier versions
     *("report.html", "scores.csv", "scores.json"),
     *("inputs", "process.log"),  # of runs created in 3D Slicer
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..cases import CaseSet
 from ..config import TrainConfig, parse_duration
 from ..data.layouts import read_cases, read_pair_folders
 from ..errors import GenSegError
-from ..events import EventLog, Sink
+from ..events import EventLog
 from ..nesting import parse_include
 from ..presets import EFFORTS
 from ..progress import JsonLines, TerminalProgress
@@ -110,16 +110,14 @@ def add_events(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def open_event_log(
-    args: argparse.Namespace, file: Path | None = None, sinks: Sequence[Sink] = ()
-) -> Iterator[EventLog]:
-    """Open the event log that `--events` selects; it also writes to `file` and `sinks`."""
+def open_event_log(args: argparse.Namespace, file: Path | None = None) -> Iterator[EventLog]:
+    """Open the event log that `--events` selects; it also writes to `file`."""
     if args.events == "jsonl":
-        yield EventLog(file, [JsonLines(args.stdout), *sinks])
+        yield EventLog(file, [JsonLines(args.stdout)])
         return
     progress = TerminalProgress(sys.stderr)
     try:
-        yield EventLog(file, [progress, *sinks])
+        yield EventLog(file, [progress])
     finally:
         progress.close()
 

@@ -33,10 +33,7 @@ def run_training(run: RunFolder, args: argparse.Namespace, *, resume: bool) -> S
         return State.FINISHED
     if resume and not run.is_running():
         run.clear_stop()  # of an earlier training; a request during the imports below counts
-    from ..training.scalars import tensorboard_sinks
-
-    sinks = tensorboard_sinks(run.path / "tensorboard")
-    log = open_event_log(args, run.events_file, sinks)
+    log = open_event_log(args, run.events_file)
     with log as events, _errors_logged(run), _stop_on_signals(run):
         _log_cases(run, events)
         _log_plan(run, events)

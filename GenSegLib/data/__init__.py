@@ -1,1 +1,1 @@
-"""Cases of a training: discovery, download, checks, preprocessing and caching."""
+"""Cases of a training: discovery, checks, preprocessing and caching."""

@@ -16,7 +16,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
-from GenSegLib.data.downloads import extract_tar
+from GenSegLib.data.archives import extract_tar
 from GenSegLib.data.layouts import list_images, read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder, write_json

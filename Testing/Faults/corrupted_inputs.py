@@ -15,7 +15,7 @@ import numpy as np
 from mutations import mutate_bytes, mutate_values
 from tiny_training import tiny_cases, tiny_run
 
-from GenSegLib.data.downloads import extract_tar
+from GenSegLib.data.archives import extract_tar
 from GenSegLib.data.image_io import (
     Volume,
     read_image,

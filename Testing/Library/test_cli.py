@@ -266,13 +266,6 @@ def test_scores_do_not_replace_another_json_file(
     assert (tmp_path / "study.json").read_text(encoding="utf-8") == '{"patients": 3}'
 
 
-def test_a_failed_download_leaves_nothing(tmp_path: Path, capsys: Capture) -> None:
-    source = "http://127.0.0.1:9/Task04_Hippocampus.tar"
-    assert genseg("download", "hippocampus", tmp_path / "out", "--source", source) == 2
-    assert capsys.readouterr().err.startswith("genseg: error: ")
-    assert not (tmp_path / "out").exists()
-
-
 def test_at_least_one_pair_is_synthesized(tmp_path: Path, capsys: Capture) -> None:
     error = error_of(capsys, "synthesize", "run", "--count", "0", "--out", tmp_path / "out")
     assert "--count 0 must be 1 or more" in error

@@ -6,4 +6,4 @@ MONAI imports those that it finds, which takes a second.
 import sys
 
 DEVELOPERS = ("ignite", "skimage", "nibabel", "onnx", "onnxruntime", "fire", "jsonschema")
-sys.modules.update(dict.fromkeys((*DEVELOPERS, "tensorboard")))
+sys.modules.update(dict.fromkeys(DEVELOPERS))
