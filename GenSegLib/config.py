@@ -37,11 +37,9 @@ PRETRAINABLE = {
     "dynunet": "efficientnet-unet",
     "deeplab": "efficientnet-deeplab",
 }
-# without a network: "warped" warps real images onto the blended masks, "regions" gives the regions
-# of real images an appearance of their own
-GENERATORS = ("searchable", "mask-only", "warped", "regions", "none")
-GENERATORLESS = ("warped", "regions", "none")
-PAIRLESS = ("regions", "none")
+GENERATORS = ("searchable", "mask-only", "regions", "none")
+# without a network; "regions" gives the regions of real images an appearance of their own
+GENERATORLESS = ("regions", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 TARGET_SCANNERS = {"same": 0.0, "similar": 0.5, "any": 1.0}
 SEARCH_SPACES = ("light", "paper")
@@ -95,7 +93,6 @@ class TrainConfig:
         frozen: upper-level variables that are not updated, comma-separated.
         direct_path: the hypergradient includes the segmenter loss's direct dependence on the
             upper-level variables.
-        lower_path: the hypergradient includes their effect by way of the generator's weights.
         appearance_fraction: fraction of each batch that is recolored by region, initially; for the
             generator "regions".
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
@@ -119,7 +116,6 @@ class TrainConfig:
     seed: int = setting(_SEED, 0)
     device: str = setting(_DEVICE, "auto")
     precision: str = setting(one_of(PRECISIONS), "auto")
-    deterministic: bool = False
     threads: int = setting(at_least(0), 0)
     warmup_steps: int = setting(at_least(0), 100)
     joint_steps: int = setting(at_least(0), 300)
@@ -149,7 +145,6 @@ class TrainConfig:
     hard_pair_weight: float = setting(at_least(0), 0.0)
     frozen: str = setting(_FROZEN, "")
     direct_path: bool = True
-    lower_path: bool = True
     appearance_fraction: float = setting(between(0, 1), 0.5)
     target_scanner: float = setting(between(0, 1), 0.0)
     search_horizon: int = setting(at_least(0), 50)
@@ -182,7 +177,7 @@ class TrainConfig:
 
     @property
     def has_generator(self) -> bool:
-        """Whether a network generates the images of new pairs."""
+        """Whether a network generates images for new masks."""
         return self.generator not in GENERATORLESS
 
     @property
@@ -194,11 +189,6 @@ class TrainConfig:
     def judges_generated(self) -> bool:
         """Whether a discriminator compares generated pairs with real images."""
         return self.has_generator and self.adversarial_pairs == "generated"
-
-    @property
-    def has_pairs(self) -> bool:
-        """Whether training has generated pairs, with masks of their own."""
-        return self.generator not in PAIRLESS
 
     @classmethod
     def for_preset(
@@ -223,9 +213,9 @@ class TrainConfig:
         reject_unknown(changes, cls)
         changes = with_target_scanner(changes)
         steps = dataclasses.asdict(preset.steps[effort])
-        has_pairs = cls(generator=changes.get("generator", cls.generator)).has_pairs
+        has_generator = cls(generator=changes.get("generator", cls.generator)).has_generator
         is_few = labeled is not None and labeled <= preset.few_cases
-        batches = {"batch_size": 1, "generated_batch_size": 1} if has_pairs and is_few else {}
+        batches = {"batch_size": 1, "generated_batch_size": 1} if has_generator and is_few else {}
         segmenter = changes.get("segmenter", preset.segmenter)
         encoder = preset.encoder if segmenter in PRETRAINABLE else "scratch"
         networks = {"segmenter": segmenter, "encoder": encoder}
@@ -297,10 +287,11 @@ _RENAMED_VALUES = {
     ("masks", "deformed"): "deformable",
 }
 _REMOVED = {
+    *("deterministic", "lower_path"),
     *("cuts", "reduce_cells", "consistency_weight", "consistency_ramp", "consistency_rampup"),
     *("unlabeled_batch_size", "unlabelled_batch_size"),
 }
-_REMOVED_GENERATORS = ("spade", "vae", "diffusion")
+_REMOVED_GENERATORS = ("spade", "vae", "diffusion", "warped")
 
 
 def _with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:

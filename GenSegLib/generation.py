@@ -48,7 +48,7 @@ def target_images(target_scanner: float) -> str:
 
 
 def _template(config: TrainConfig) -> str:
-    if config.has_pairs:
+    if config.has_generator:
         return _PAIRS
     if config.generator == "none":
         return _NONE if config.target_scanner else _NONE + _OTHERS

@@ -96,10 +96,11 @@ def format_progress(event: Event, dice: float | None = None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration: 45 s, 3 min 20 s, 2 h 05 min."""
+    """Format a duration: 45 s, 3 min 20 s, 20 min, 2 h 05 min."""
     whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+        return f"{whole // 60} min" + (f" {whole % 60:02} s" if whole % 60 else "")
+    minutes = whole % 3600 // 60
+    return f"{whole // 3600} h" + (f" {minutes:02} min" if minutes else "")

@@ -14,10 +14,10 @@ from GenSegLib.data.image_io import Volume, write_image, write_label
 # reproducible sums, and one core per test process
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# test files with whole trainings or many processes, left out by `make test-quick`
+# test files with whole training runs or many processes, left out by `make test-quick`
 SLOW = {
     *("test_cli_training", "test_training", "test_self_training", "test_ablations", "test_export"),
-    *("test_deterministic", "test_recovery", "test_faults", "test_places", "test_fuzz"),
+    *("test_recovery", "test_faults", "test_places", "test_fuzz"),
     *("test_locale", "test_private_and_offline", "test_self_test", "test_panel_journey"),
     *("test_panel_runs", "test_panel_apply", "test_training_job", "test_training_faults"),
     *("test_panel_annotate", "test_annotation_loop", "test_annotation_faults"),

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..computing.devices import deterministic_device
 from ..data.distance_maps import DISTANCE_LIMIT_MM
 from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
@@ -269,8 +268,6 @@ class PairSampler:
         points = identity_grid(shape, self.device)
         coarse = torch.cat([features.at(points) for features in self.features])
         coarse = coarse[:, : coarse.shape[1] - self._region_channels]
-        # the gradient of `grid_sample` is not deterministic on GPUs
-        coarse = coarse.to(deterministic_device(self.device))
         fixed = coarse[[first for first, _ in self.partners]]
         moving = coarse[[second for _, second in self.partners]]
         known = None
@@ -278,7 +275,7 @@ class PairSampler:
             (fixed, first), (moving, second) = map(self._registered_features, (fixed, moving))
             known = first, second
         count = self.classes if self._sets is None else self._sets.classes
-        return register(fixed, moving, count, RegistrationSettings(), known).to(self.device)
+        return register(fixed, moving, count, RegistrationSettings(), known)
 
     def _registered_features(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return features with the distances of classes alone, and where they are known.

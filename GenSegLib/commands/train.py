@@ -48,7 +48,7 @@ EXAMPLE = """\
 _OF_CASES = Path()  # --unlabeled without a folder
 _SETTINGS = (
     *("seed", "time_budget_s", "segmenter", "encoder", "generator", "hypergradient", "device"),
-    *("deterministic", "threads", "target_scanner"),
+    *("threads", "target_scanner"),
 )
 
 
@@ -83,13 +83,6 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     add_effort(group, "standard", "none")
     add_device(group)
     group.add_argument(
-        "--deterministic",
-        action="store_const",
-        const=True,
-        help="bitwise reproducible results on GPUs, too; slower there, and not supported for "
-        "segresnet and deeplab",
-    )
-    group.add_argument(
         "--threads",
         metavar="NUMBER",
         type=int,
@@ -122,10 +115,9 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--generator",
         choices=GENERATORS,
-        help="generator of new image-mask pairs: with searchable cells (default), the same from "
-        "masks only; without a network: warped, real images warped onto new masks; regions, real "
-        "images whose regions get other contrasts, for other scanners or cameras; none: no "
-        "generated pairs",
+        help="generator of new image-mask pairs: a network with searchable cells (default), or the "
+        "same from masks only; regions: real images whose regions get other contrasts, for other "
+        "scanners or cameras; none: no generated pairs",
     )
     group.add_argument(
         "--no-generator",

@@ -146,7 +146,7 @@ def _fit_to_time(
     preset, classes = prepared.preset, len(prepared.cases.labels) + 1
     seconds = measure_step(preset, config, classes, config.batch_size)
     limits = _limits(config, effort, changes, spent_s)
-    if not config.has_pairs:  # such as with few labeled cases
+    if not config.has_generator:  # such as with few labeled cases
         limits = replace(limits, generator=config.generator)
     settings = plan_settings(preset, config.batch_size, limits, seconds)
     return replace(config, **{**settings, **changes})

@@ -1,10 +1,10 @@
-"""Devices, numerical precision and determinism of computations."""
+"""Devices and numerical precision of computations."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,44 +114,6 @@ def _cpu_benefits_from_bfloat16() -> bool:
     if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx512_bf16"):
         return True
     return any(capabilities.get(name) for name in ("amx_bf16", "bf16"))
-
-
-@contextmanager
-def deterministic(enabled: bool) -> Iterator[None]:
-    """Use deterministic algorithms, so that results are reproducible bit by bit on GPUs too.
-
-    They are reproducible on CPUs anyway. On CUDA this costs some time
-    (https://docs.pytorch.org/docs/stable/notes/randomness.html).
-
-    Raises:
-        GenSegError: an operation has no deterministic implementation on the device.
-    """
-    if not enabled:
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    except RuntimeError as error:
-        if "deterministic" not in str(error):
-            raise
-        operation = str(error).split()[0]
-        raise GenSegError(
-            f"{operation} has no deterministic implementation on this device; train with "
-            "--device cpu, or without --deterministic"
-        ) from error
-    finally:
-        torch.use_deterministic_algorithms(before)
-
-
-def deterministic_device(device: torch.device) -> torch.device:
-    """Return where to run operations without a deterministic implementation on the device.
-
-    That is the CPU within `deterministic`, else the device itself.
-    """
-    return torch.device("cpu") if torch.are_deterministic_algorithms_enabled() else device
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..text_table import text_table
 from .case_fingerprint import CaseFingerprint
 
 EMPTY_LABEL = "the label is empty; segment the case or leave it out"
@@ -63,13 +64,11 @@ def format_table(checks: Sequence[CaseCheck]) -> str:
     unit = "px" if any(check.unit == "px" for check in checks) else "mm"
     headings = tuple(title.replace("mm", unit) for title in _HEADINGS)
     rows = [headings, *(_row(check) for check in checks)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
     errors = [f"{check.case}: {text}" for check in checks for text in check.errors]
     warnings = [f"{check.case}: {text}" for check in checks for text in check.warnings]
     passed = sum(check.ok for check in checks)
-    return "\n".join([*lines, "", *errors, *warnings, f"{passed} of {len(checks)} cases passed"])
+    table = text_table(rows, underlined=True)
+    return "\n".join([table, "", *errors, *warnings, f"{passed} of {len(checks)} cases passed"])
 
 
 def _row(check: CaseCheck) -> tuple[str, ...]:

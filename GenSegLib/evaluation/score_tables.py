@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_json, write_text
+from ..text_table import text_table
 
 METRICS = {
     "dice": ("Dice", "{:.3f}"),
@@ -118,7 +119,7 @@ class Evaluation:
             rows.append([name, str(scored), *cells])
         means = (_text(self.mean(key), column.form) for key, column in shown.items())
         rows.append(["mean", str(len(self.cases)), *means])
-        return "\n".join((*_aligned(rows), self._worst_line()))
+        return f"{text_table(rows)}\n{self._worst_line()}"
 
     def write(self, table: Path, summary: Path) -> None:
         """Write one row per case and label as CSV, and the same with the means as JSON.
@@ -193,10 +194,3 @@ def _spread(values: Sequence[float], form: str) -> str:
     spread = statistics.stdev(finite) if len(finite) > 1 else math.nan
     deviation = f" ± {form.replace('+', '').format(spread)}" if len(finite) > 1 else ""
     return _text(_mean(values), form) + deviation
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
-    ]

@@ -51,12 +51,7 @@ class StepResult:
 
 
 def finite_difference(
-    problem: TrilevelProblem,
-    after: StepResult | None = None,
-    *,
-    size: float = 1e-2,
-    lower_path: bool = True,
-    direct_path: bool = True,
+    problem: TrilevelProblem, after: StepResult | None = None, *, size: float = 1e-2
 ) -> list[torch.Tensor]:
     """Return the hypergradient of one gradient step of both problems by central differences.
 
@@ -65,8 +60,6 @@ def finite_difference(
         after: the result of a step that was taken; None takes a virtual step.
         size: norm of the perturbation relative to that of the parameters; 1e-2 is large enough for
             bfloat16 and small enough for networks (``Docs/Results.md``).
-        lower_path: include the path through the lower weights.
-        direct_path: include the path through the generated batch itself.
     """
     after = after or _virtual_step(problem)
     lower, upper = after.lower, after.upper
@@ -80,15 +73,10 @@ def finite_difference(
         problem.middle_loss_of_generated, problem.middle, response, fixed, size
     )
     by_both = vector_jacobian_product(after.generated, by_generated, [*lower, *upper])
-    if direct_path:
-        total = add_scaled(total, by_both[len(lower) :], -1.0)
-    if lower_path:
-        lower_response = scale(by_both[: len(lower)], problem.lower_step_size)
-        by_upper = _central_difference(
-            problem.lower_loss, problem.lower, lower_response, upper, size
-        )
-        total = add_scaled(total, by_upper, 1.0)
-    return total
+    total = add_scaled(total, by_both[len(lower) :], -1.0)
+    lower_response = scale(by_both[: len(lower)], problem.lower_step_size)
+    by_upper = _central_difference(problem.lower_loss, problem.lower, lower_response, upper, size)
+    return add_scaled(total, by_upper, 1.0)
 
 
 def _virtual_step(problem: TrilevelProblem) -> StepResult:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..config import PAIRLESS, TrainConfig
+from ..config import GENERATORLESS, TrainConfig
 from ..errors import GenSegError
 from ..presets import EFFORTS, Preset
+from ..progress import format_duration
+from ..text_table import text_table
 from ..training.schedule import PHASES, Schedule
 from .candidates import CPU, GPU, Candidate, list_candidates
 from .fingerprint import Fingerprint
@@ -134,11 +136,12 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
     scale = GPU if limits.has_gpu else CPU
     if limits.batch_size is not None:
         scale = replace(scale, slices=limits.batch_size)
-    is_free = limits.generator is None or limits.generator in PAIRLESS
+    is_free = limits.generator is None or limits.generator in GENERATORLESS
     if fingerprint.slices > 1 and preset.encoder == "pretrained" and not is_free:
+        others = " or ".join(GENERATORLESS)
         raise GenSegError(
             f"the generator {limits.generator!r} makes pairs of volumes, but a pretrained encoder "
-            f"is for 2-D images; choose --encoder scratch, or --generator {' or '.join(PAIRLESS)}"
+            f"is for 2-D images; choose --encoder scratch, or --generator {others}"
         )
     candidates = list_candidates(fingerprint, preset, scale, slices=is_free)
     choice = _Choice(candidates, fingerprint, limits, measure)
@@ -269,7 +272,7 @@ def plan_settings(
     """
     common: dict[str, Any] = {"batch_size": batch_size, "time_budget_s": limits.budget_s}
     generator = limits.generator or _default_generator(preset, limits)
-    if generator not in PAIRLESS:
+    if generator not in GENERATORLESS:
         config = TrainConfig.for_preset(preset, generator=generator)
         return (
             common | {"generator": generator} | scaled_steps(config, 2 * seconds, limits.budget_s)
@@ -322,26 +325,15 @@ def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str
 
 
 def _summary(chosen: Candidate, limits: Limits, steps: int) -> str:
-    amount = f"about {_rounded(steps):,} steps"
-    text = (
-        f"Plan: {chosen.describe()}, {_network(chosen)}, {amount} in {format_time(limits.budget_s)}"
-    )
-    return f"{text}; change with --time-budget"
+    training = f"about {_rounded(steps):,} steps in {format_duration(limits.budget_s)}"
+    plan = f"{chosen.describe()}, {_network(chosen)}, {training}"
+    return f"Plan: {plan}; change with --time-budget"
 
 
 def _rounded(steps: int) -> int:
     """Round to two digits."""
     unit = 10 ** max(0, len(str(steps)) - 2)
     return steps // unit * unit
-
-
-def format_time(seconds: float) -> str:
-    """Return such as "20 minutes" or "1.5 hours"."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            amount = f"{seconds / length:.3g}"
-            return f"{amount} {unit}{'' if amount == '1' else 's'}"
-    return f"{seconds:.3g} seconds"
 
 
 def _notes(
@@ -365,11 +357,8 @@ def _notes(
 
 def format_table(plan: Plan) -> str:
     """Return the candidates as a table for the terminal, and the plan in words."""
-    rows = [_HEADINGS, *(_cells(row) for row in plan.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, "", plan.summary, *plan.notes])
+    table = text_table([_HEADINGS, *map(_cells, plan.rows)], underlined=True)
+    return "\n".join([table, "", plan.summary, *plan.notes])
 
 
 def _cells(row: Row) -> tuple[str, ...]:

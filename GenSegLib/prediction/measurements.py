@@ -23,6 +23,7 @@ from scipy import ndimage
 from ..files import write_text
 from ..images.label_regions import joint_box, mask_of
 from ..images.volume import Volume, select_frame
+from ..text_table import text_table
 
 Array = NDArray[Any]
 
@@ -220,8 +221,7 @@ def _table(measurements: Sequence[Measurement], unit: str) -> str:
                 ", ".join(f"{place:.1f}" for place in one.centroid),
             ]
         rows.append([one.case, one.name, f"{one.size:.2f}", *cells])
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return text_table(rows)
 
 
 def _row(one: Measurement) -> dict[str, object]:

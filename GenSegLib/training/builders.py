@@ -30,6 +30,13 @@ _WEIGHT_DECAY = 1e-2
 _MAX_NORM = 12.0  # of the segmenter's gradients, as in nnU-Net
 
 
+def build_policy(config: TrainConfig, preset: Preset) -> AugmentationPolicy:
+    """Return the augmentation of a training."""
+    policy = AugmentationPolicy.for_preset(preset)
+    policy = policy.geometric() if config.augmentation_transforms == "geometric" else policy
+    return policy.scaled(config.augmentation_strength)
+
+
 def build_problem(
     config: TrainConfig,
     preset: Preset,
@@ -57,7 +64,7 @@ def build_problem(
         bounded=preset.intensity.kind == "window",
         space=config.search_space,
     )
-    # trainings without a generator build an unused one, so that the segmenter starts alike
+    # training runs without a generator build an unused one, so that the segmenter starts alike
     generator = config.generator if config.has_generator else TrainConfig.generator
     problem = SegmentationProblem(
         _build_segmenter(config, segmenter_arguments),
@@ -75,7 +82,6 @@ def build_problem(
         batch_dice=preset.batch_dice,
         frozen=config.frozen_variables,
         direct_path=config.direct_path,
-        lower_path=config.lower_path,
     )
     for network in (problem.segmenter, problem.generator, problem.discriminator):
         to_device(network, device)

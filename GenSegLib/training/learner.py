@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..augmentation.policy import AugmentationPolicy
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution
 from ..computing.devices import choose_device, to_device
@@ -21,12 +20,19 @@ from ..feedback import Feedback
 from ..multilevel import TrilevelProblem, effective_learning_rates
 from ..presets import Preset
 from .appearance_search import AppearanceSearch
-from .batches import Pair, TrilevelBatch
-from .builders import build_average, build_engine, build_problem, network_arguments
+from .batches import TrilevelBatch
+from .builders import (
+    build_average,
+    build_engine,
+    build_policy,
+    build_problem,
+    network_arguments,
+)
 from .losses import class_weights
 from .prefetcher import Prefetcher
 from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, CasePrediction, PseudoLabels
 from .sampling import BatchSampler
+from .volumes import class_voxels, has_partial_labels
 
 _NETWORKS = ("segmenter", "generator", "discriminator", "variables")
 
@@ -61,40 +67,26 @@ class Learner:
         self.feedback = Feedback()
         self.lr_factor = 1.0
         self.progress = 0.0  # fraction of the segmenter's training that is done
-        policy = AugmentationPolicy.for_preset(preset)
-        policy = policy.geometric() if config.augmentation_transforms == "geometric" else policy
-        self.policy = policy.scaled(config.augmentation_strength)
+        self.policy = build_policy(config, preset)
         torch.manual_seed(config.seed)
         self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
         self.arguments = network_arguments(config.network, preset, classes)
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device
         )
-        has_sets = self._is_any_partial() or config.self_training
-        partial_sets = self.sets if has_sets else None
+        is_partial = config.self_training or has_partial_labels(cases, classes)
+        partial_sets = self.sets if is_partial else None
         self.problem.sets = partial_sets
         if preset.class_weighting:  # else voxels need not be counted
             self.problem.class_weights = self._class_weights(preset.class_weighting)
         self.engine, self.discriminator = build_engine(
             config, self.problem, has_validation=validation_count > 0
         )
-        self.segmenter_average = build_average(
-            self.problem.segmenter, config.ema_decay, use_buffers=True
-        )
-        self.generator_average = build_average(
-            self.problem.generator, config.ema_decay, use_buffers=False
-        )
-        self.sampler = BatchSampler(
-            config,
-            self.policy,
-            cases,
-            self.training_count,
-            classes,
-            preset,
-            self.rng,
-            unlabeled,
-            partial_sets,
-        )
+        decay = config.ema_decay
+        self.segmenter_average = build_average(self.problem.segmenter, decay, use_buffers=True)
+        self.generator_average = build_average(self.problem.generator, decay, use_buffers=False)
+        task = cases, self.training_count, classes, preset
+        self.sampler = BatchSampler(config, self.policy, *task, self.rng, unlabeled, partial_sets)
         self.search = self._build_search(has_targets=bool(unlabeled))
         self.pseudo_labels: PseudoLabels | None = None
         if config.self_training:
@@ -106,29 +98,12 @@ class Learner:
         ]
 
     def _class_weights(self, exponent: float) -> torch.Tensor | None:
-        weights = class_weights(self._count_voxels(), exponent)
+        weights = class_weights(class_voxels(self.cases, self.sets), exponent)
         return None if weights is None else weights.to(self.device)
 
-    def _count_voxels(self) -> list[int]:
-        """Return the number of voxels of each class in all labeled cases, background first.
-
-        Voxels of a set count for its first class, ignored ones for none.
-        """
-        totals = [0] * self.classes
-        for case in self.cases:
-            for value, count in case.voxel_counts().items():
-                if value != self.classes:
-                    totals[self.sets.first_class[value]] += count
-        return totals
-
-    def _is_any_partial(self) -> bool:
-        """Return whether a case has labels beyond the classes."""
-        return any(max(case.voxel_counts(), default=0) >= self.classes for case in self.cases)
-
     def _can_prefetch(self) -> bool:
-        """Return whether a core is free for it, and steps leave the random generator alone."""
-        is_alone = self.config.generator != "warped"
-        return is_alone and (self.device.type != "cpu" or torch.get_num_threads() > 1)
+        """Return whether a core is free for it."""
+        return self.device.type != "cpu" or torch.get_num_threads() > 1
 
     def is_labeling_due(self) -> bool:
         """Return whether the unlabeled cases are to be labeled now."""
@@ -266,30 +241,13 @@ class Learner:
 
     def _step_without_generator(self, *, include_validation: bool) -> dict[str, float]:
         real = self.prefetcher.next(self._real_batches[include_validation])
-        if self.config.generator == "warped":
-            loss = self._loss_with_warped(real, include_validation=include_validation)
-        else:
-            loss = self.problem.real_loss(*real)
-        return self._segmenter_step(loss)
+        return self._segmenter_step(self.problem.real_loss(*real))
 
     def _segmenter_step(self, loss: torch.Tensor) -> dict[str, float]:
         """Take a step of the segmenter on its loss on pairs."""
         value = self.engine.middle.step(loss)
         self.segmenter_average.update_parameters(self.problem.segmenter)
         return {"segmenter_loss": value}
-
-    def _loss_with_warped(self, real: Pair, *, include_validation: bool) -> torch.Tensor:
-        """Return the loss on real pairs and on blended masks with the real images warped onto them.
-
-        The warped images are augmented in appearance like generated ones, and weigh as much as
-        real pairs.
-        """
-        problem = self.problem
-        with torch.no_grad():
-            pairs = self.sampler.blended(include_validation=include_validation)
-            images = problem.variables(pairs.source, pairs.source, self.rng)
-            warped = [images, problem.variables.weight()]
-        return problem.middle_loss(real, pairs.labels, problem.middle_parameters(), warped)
 
     def trilevel(self, batch: TrilevelBatch) -> TrilevelProblem:
         """Return the three levels on a batch, with the current step sizes of the optimizers."""

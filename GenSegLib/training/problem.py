@@ -46,8 +46,8 @@ class SegmentationProblem:
         adversarial_pairs: what the discriminator judges: "generated" pairs as the segmenter
             receives them, or "reconstructed" real ones.
         frozen: fixed upper-level variables ("architecture" or a name of `FREEZABLE`).
-        direct_path, lower_path: hypergradients include the path through the generated pairs
-            themselves and the path through the generator's weights.
+        direct_path: hypergradients include the path through the generated pairs themselves, beside
+            the one through the generator's weights.
         memory_format: of the segmenter; the generator always uses channels last.
         micro_batches: splits batches if memory is short.
         batch_dice: see `Preset`.
@@ -70,7 +70,6 @@ class SegmentationProblem:
     batch_dice: bool = True
     frozen: Collection[str] = ()
     direct_path: bool = True
-    lower_path: bool = True
     memory_format: str = CHANNELS_LAST
     micro_batches: MicroBatches = field(default_factory=MicroBatches)
     class_weights: torch.Tensor | None = None
@@ -131,7 +130,6 @@ class SegmentationProblem:
         segmenters = None if averaged is None else (_detach(self.middle_parameters()), averaged)
 
         def generate(w: Tensors, a: Tensors) -> list[torch.Tensor]:
-            w = w if self.lower_path else _detach(w)
             a = a if self.direct_path else _detach(a)
             return self.generate_batch(batch.blended, w, a, batch.seed)
 

@@ -82,10 +82,10 @@ class BatchSampler:
         if config.judges_generated and unlabeled:
             fine = replace(preset, coarse_fraction=0.0)
             self._unlabeled_images = patch_sampler(unlabeled, fine, with_margin=True)
-        if config.has_pairs:
+        if config.has_generator:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
-            sees_regions = config.has_generator and GENERATORS[config.generator].sees_regions
+            sees_regions = GENERATORS[config.generator].sees_regions
             self._registered = pair_sampler(
                 cases, classes, preset, own, sets, with_regions=sees_regions
             )
@@ -123,7 +123,7 @@ class BatchSampler:
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
         images, labels = augment(images, labels, self._values, policy, self.rng, size)
         first = count - others
-        # half a patient of another modality within an image: too much for short trainings
+        # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
             return images, labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from ..computing.cpu_settings import fast_steps
-from ..computing.devices import choose_device, deterministic
+from ..computing.devices import choose_device
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
@@ -29,8 +29,7 @@ def train(
         GenSegError: data, device, disk or time budget do not allow the training.
     """
     started = time.monotonic() if started is None else started
-    errors, ordered = drive_errors(run.path), deterministic(run.config.deterministic)
-    with errors, run.lock(events.log) as lock, ordered:
+    with drive_errors(run.path), run.lock(events.log) as lock:
         run.remove_temporary_files()
         run.write_status(State.RUNNING, 0)
         events.state(State.RUNNING)

@@ -1,7 +1,7 @@
 """Choice of CPU threads and memory format for a training, by timing steps of its segmenter.
 
-Nothing is timed if the user has set the number of threads or asked for determinism, since other
-threads and another memory format change the rounding of results.
+Nothing is timed if the user has set the number of threads, since other threads and another memory
+format change the rounding of results.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tuner:
         self._run, self._log = run, log
         self._threads = ThreadTuner()
         config = run.config
-        is_free = self._threads.is_allowed and not (config.threads or config.deterministic)
+        is_free = self._threads.is_allowed and not config.threads
         self._is_enabled = is_free and choose_device(config.device).type == "cpu"
 
     def tune(self) -> str:

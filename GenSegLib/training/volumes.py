@@ -1,4 +1,4 @@
-"""Volumes of the labels of a training's cases."""
+"""Voxels and volumes of the labels of a training's cases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from collections.abc import Mapping, Sequence
 from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
 from ..data.volume_ranges import Volumes, to_ml
+
+
+def has_partial_labels(cases: Sequence[TrainingCase], classes: int) -> bool:
+    """Return whether a case has labels beyond the classes, background included."""
+    return any(max(case.voxel_counts(), default=0) >= classes for case in cases)
+
+
+def class_voxels(cases: Sequence[TrainingCase], sets: LabelSets) -> list[int]:
+    """Return the number of voxels of each class in all cases, background first.
+
+    Voxels of a set count for its first class, ignored ones for none.
+    """
+    totals = [0] * sets.classes
+    for case in cases:
+        for value, count in case.voxel_counts().items():
+            if value != sets.classes:
+                totals[sets.first_class[value]] += count
+    return totals
 
 
 def case_volumes(cases: Sequence[TrainingCase], sets: LabelSets) -> dict[str, Volumes]:

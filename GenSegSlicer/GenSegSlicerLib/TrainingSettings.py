@@ -134,10 +134,6 @@ def generatorChoices() -> Choices:
             _("Learned from masks only"),
             _("As originally published: a network makes images from masks, not from real images."),
         ),
-        "warped": (
-            _("Warped real images"),
-            _("Blends shapes of real cases and warps real images to them, without a network."),
-        ),
         "regions": (
             _("Recolored regions"),
             _("Gives regions other contrasts, for other scanners, modalities and cameras."),

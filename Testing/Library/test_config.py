@@ -42,6 +42,7 @@ def test_settings_of_earlier_versions_are_read() -> None:
         "upper_every": 2,
         "unlabelled_batch_size": 3,
         "cuts": True,
+        "deterministic": True,
         "reduce_cells": False,
     }
     assert TrainConfig.from_json(earlier) == TrainConfig(

@@ -131,7 +131,7 @@ def test_a_file_gets_a_plain_line_at_the_start_and_the_end_of_a_phase() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-1, "0 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+    [(-1, "0 s"), (59.7, "1 min"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_durations_are_formatted_in_two_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

@@ -39,17 +39,6 @@ def test_finite_differences_match_exact_unrolling_of_networks(seed: int) -> None
     assert relative_error(finite_difference(problem), unroll(problem)[0]) < DIFFERENCE
 
 
-def test_the_two_paths_add_up() -> None:
-    problem = Quadratic(0).trilevel()
-    both = finite_difference(problem)[0]
-    direct = finite_difference(problem, lower_path=False)[0]
-    lower = finite_difference(problem, direct_path=False)[0]
-    neither = finite_difference(problem, lower_path=False, direct_path=False)[0]
-    assert not torch.allclose(both, direct)
-    assert not torch.allclose(both, lower)
-    torch.testing.assert_close(both - direct, lower - neither)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_parameters_are_unchanged(method: type) -> None:
     problem = tiny_networks(0)

@@ -1,4 +1,4 @@
-"""Trainings on cases annotated in part: storage, patches, augmentation, generated pairs."""
+"""Training runs on cases annotated in part: storage, patches, augmentation, generated pairs."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ from GenSegLib.training.checkpoints import TrainingState, save_checkpoint
 from GenSegLib.training.session import load_session
 from GenSegLib.training.synthesis import synthesize
 from GenSegLib.training.train import train
+from GenSegLib.training.volumes import class_voxels
 
 pytestmark = pytest.mark.usefixtures("few_channels")
 
@@ -157,7 +158,7 @@ def test_generated_pairs_come_from_annotated_voxels(tmp_path: Path) -> None:
     assert float((pairs.labels == sets.classes).float().mean()) > 0.3, "most slices were not drawn"
 
 
-# trainings
+# training runs
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def test_a_training_counts_only_annotated_voxels(partly_labeled: CaseSet, tmp_pa
     run = small_run(tmp_path / "run", partly_labeled, generator="none")
     learner = load_session(run).learner
     assert learner.problem.sets is not None
-    counted = sum(learner._count_voxels())
+    counted = sum(class_voxels(learner.cases, learner.sets))
     ignored = sum(case.voxel_counts().get(3, 0) for case in learner.cases)
     assert 0 < ignored < math.prod(learner.cases[0].shape)
     assert counted == sum(math.prod(case.shape) for case in learner.cases) - ignored

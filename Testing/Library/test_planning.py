@@ -232,7 +232,7 @@ def test_a_table_explains_the_plan() -> None:
     assert text.count("chosen: the largest that completes 3,000 steps") == 1
     assert "too slow" in text
     assert plan.summary in text
-    assert "in 20 minutes; change with --time-budget" in plan.summary
+    assert "in 20 min; change with --time-budget" in plan.summary
     json.dumps(plan.to_json(), allow_nan=False)
 
 

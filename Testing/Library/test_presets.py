@@ -128,7 +128,7 @@ def test_the_published_recipe_uses_masks_only_and_learns_only_its_architecture()
     config = TrainConfig.for_preset(load_preset("hippocampus-mri"), **load_recipe("paper"))
     assert (config.generator, config.search_space) == ("mask-only", "paper")
     assert config.frozen_variables == {"weight", "residual", "appearance"}
-    assert config.lower_path and not config.direct_path
+    assert not config.direct_path
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_names() -> None:

@@ -1,4 +1,4 @@
-"""Whole trainings: reproducible, resumable, and they learn to segment."""
+"""Whole training runs: reproducible, resumable, and they learn to segment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from GenSegLib.reports import write_report
 from GenSegLib.reports.curves import read_history
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import trainer
-from GenSegLib.training.scalars import tensorboard_sinks
 from GenSegLib.training.schedule import PHASES
 from GenSegLib.training.train import train
 from Testing.training_states import differing, final_state
@@ -102,15 +101,10 @@ def test_other_hypergradients_train_too(tmp_path: Path, method: str) -> None:
     assert metrics(run, "gamma")[-1] != 1.0
 
 
-def test_without_a_generator_only_the_segmenter_trains_and_warped_pairs_change_it(
-    tmp_path: Path,
-) -> None:
-    runs = [trained(small_run(tmp_path / name, generator=name)) for name in ("warped", "none")]
-    for run in runs:
-        assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
-        assert not list(run.previews.glob("*/generated_*"))
-    warped, plain = (final_state(run)["learner"]["segmenter"] for run in runs)
-    assert differing(warped, plain)
+def test_without_a_generator_only_the_segmenter_trains(tmp_path: Path) -> None:
+    run = trained(small_run(tmp_path / "run", generator="none"))
+    assert metrics(run, "segmenter_loss") and not metrics(run, "generator_loss")
+    assert not list(run.previews.glob("*/generated_*"))
 
 
 def test_one_labeled_case_trains_without_validation(tmp_path: Path) -> None:
@@ -210,17 +204,3 @@ def test_the_model_records_the_range_of_label_volumes(whole: RunFolder) -> None:
     for value, ends in ranges.items():
         volumes = [(one.array == value).sum() * np.prod(one.spacing) / 1000 for one in labels]
         assert ends == pytest.approx((min(volumes), max(volumes)), rel=0.01)
-
-
-def test_metrics_become_tensorboard_scalars(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventLog(None, tensorboard_sinks(tmp_path))
-    events.metrics("joint", 5, gamma=0.75, segmenter_loss=float("nan"))
-    events.progress("joint", 5, 10)
-    events.state("finished")
-    found = EventAccumulator(str(tmp_path))
-    found.Reload()
-    assert found.Tags()["scalars"] == ["gamma"]
-    assert [(s.step, s.value) for s in found.Scalars("gamma")] == [(5, 0.75)]
