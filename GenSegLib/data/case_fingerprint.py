@@ -6,14 +6,14 @@ order in the file. Light: numpy alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.geometry import world_axis
+from ..images.geometry import bounding_box, world_axis
 from ..images.volume import Volume
 from ..label_maps import IGNORE
 from ..presets import Intensity
@@ -35,8 +35,6 @@ class Structure:
         volume_ml: its volume.
         extent_mm: size of its bounding box.
         faces_mm2: area of its surface's voxel faces across each axis.
-        slices: number of slices across each axis that contain it; with ignored voxels, those
-            between the first and the last.
         largest_component: fraction of its voxels in its largest connected component; ignored
             voxels may connect them.
     """
@@ -44,7 +42,6 @@ class Structure:
     volume_ml: float
     extent_mm: Triple
     faces_mm2: Triple
-    slices: tuple[int, int, int]
     largest_component: float = 1.0
 
     def thickness_mm(self, across: int) -> float:
@@ -131,15 +128,15 @@ def _body_size(array: Array) -> Array:
     every = (slice(None), *(slice(None, None, step) for step in steps))
     sample = np.nan_to_num(np.maximum(array[every], _AIR_HU), posinf=0)
     mask = foreground_mask(sample, Intensity("zscore"))
-    low, high = _box(mask) if mask.any() else ([0, 0, 0], list(mask.shape))
-    return np.minimum((np.array(high) - low) * steps, array.shape[1:])
+    sizes = np.array([part.stop - part.start for part in bounding_box(mask)])
+    return np.minimum(sizes * steps, array.shape[1:])
 
 
 def _labeled_box(values: Array | None) -> Array:
     """Return the box of a label around its structures, see `_with_margin`; empty without any."""
     if values is None or not (values > 0).any():
         return np.zeros((0, 0, 0), np.int16)
-    return _with_margin(values, *_box(values > 0))
+    return _with_margin(values, bounding_box(values > 0))
 
 
 def _structures(near: Array, spacing: Array) -> dict[int, Structure]:
@@ -151,17 +148,12 @@ def _structures(near: Array, spacing: Array) -> dict[int, Structure]:
     found = {}
     for value in np.unique(near[near > 0]):
         mask = near == value
-        inside = [mask.any(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
-        low, high = _box(mask)
-        own_box = tuple(slice(*edges) for edges in zip(low, high))
-        has_ignored = ignored[own_box].any()
-        spans = [stop - start for start, stop in zip(low, high)]
+        box = bounding_box(mask)
         found[int(value)] = Structure(
             volume_ml=float(np.count_nonzero(mask) * spacing.prod() / 1000),
-            extent_mm=_floats((np.array(high) - low) * spacing),
+            extent_mm=_floats(np.array([part.stop - part.start for part in box]) * spacing),
             faces_mm2=_floats(faces[:, value]),
-            slices=_ints(spans if has_ignored else [np.count_nonzero(each) for each in inside]),
-            largest_component=_largest_fraction(mask[own_box], ignored[own_box]),
+            largest_component=_largest_fraction(mask[box], ignored[box]),
         )
     return found
 
@@ -173,12 +165,12 @@ def _foreground_component(near: Array, structures: Mapping[int, Structure]) -> f
     return min((each.largest_component for each in structures.values()), default=1.0)
 
 
-def _with_margin(values: Array, low: list[int], high: list[int]) -> Array:
+def _with_margin(values: Array, box: Sequence[slice]) -> Array:
     """Return a box of a label and one voxel around it, which is background outside the image."""
-    start = [max(0, first - 1) for first in low]
-    stop = [min(size, last + 1) for size, last in zip(values.shape, high)]
-    missing = [(a - first + 1, last + 1 - b) for a, first, last, b in zip(start, low, high, stop)]
-    return np.pad(values[tuple(slice(a, b) for a, b in zip(start, stop))], missing)
+    start = [max(0, part.start - 1) for part in box]
+    stop = [min(size, part.stop + 1) for size, part in zip(values.shape, box)]
+    missing = [(a - part.start + 1, part.stop + 1 - b) for a, b, part in zip(start, stop, box)]
+    return np.pad(values[tuple(map(slice, start, stop))], missing)
 
 
 def _largest_fraction(mask: Array, ignored: Array) -> float:
@@ -205,16 +197,6 @@ def _foreground_sample(array: Array, values: Array | None) -> Array:
     places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
     index: tuple[Any, ...] = np.unravel_index(places, array.shape[1:])
     return np.asarray(array[(slice(None), *index)], np.float32)
-
-
-def _box(mask: Array) -> tuple[list[int], list[int]]:
-    """Return start and stop of what is set along each axis."""
-    low, high = [], []
-    for axis in range(mask.ndim):
-        inside = np.flatnonzero(mask.any(axis=tuple({*range(mask.ndim)} - {axis})))
-        low.append(int(inside[0]))
-        high.append(int(inside[-1]) + 1)
-    return low, high
 
 
 def _floats(values: Any) -> Triple:

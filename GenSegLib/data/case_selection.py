@@ -12,9 +12,7 @@ from ..cases import Case, CaseSet, Role, permutation
 from ..errors import GenSegError
 
 
-def select_cases(
-    cases: CaseSet, labeled: int | None, seed: int, *, unlabeled: bool, limit: int | None = None
-) -> CaseSet:
+def select_cases(cases: CaseSet, labeled: int | None, seed: int, *, unlabeled: bool) -> CaseSet:
     """Select labeled cases and, if requested, unlabeled ones.
 
     With `labeled`, the remaining labeled cases become unlabeled: their labels are left out of the
@@ -27,10 +25,9 @@ def select_cases(
         labeled: number of labeled cases; None selects all.
         seed: of the random order.
         unlabeled: whether unlabeled cases are needed; if not, existing ones stay but are unused.
-        limit: maximum number of unlabeled cases; None selects all.
 
     Raises:
-        GenSegError: there are fewer cases than requested.
+        GenSegError: there are fewer labeled cases than requested, or no unlabeled ones.
     """
     selected = cases if labeled is None else cases.subset(labeled, seed)
     if not unlabeled:
@@ -41,10 +38,11 @@ def select_cases(
         persons = {case.person_or_name for case in selected.labeled}
         remaining = cases.shuffled_labeled(seed)[labeled:][::-1]
         found += [case for case in remaining if case.person_or_name not in persons]
-    wanted = max(1, len(found)) if limit is None else limit
-    if not 1 <= wanted <= len(found):
-        raise GenSegError(_too_few(len(found), limit))
-    hidden = tuple(map(_without_label, found[:wanted]))
+    if not found:
+        raise GenSegError(
+            "there are no unlabeled images; add images without a label or omit --unlabeled"
+        )
+    hidden = (dataclasses.replace(case, label=None, role=Role.UNLABELED) for case in found)
     return dataclasses.replace(selected, cases=(*selected.labeled, *hidden))
 
 
@@ -84,16 +82,3 @@ def with_duplicates_as_one_person(cases: CaseSet, duplicates: Mapping[str, str])
             if case.person_or_name in same:
                 by_name[name] = dataclasses.replace(case, person=person)
     return dataclasses.replace(cases, cases=tuple(by_name.values()))
-
-
-def _without_label(case: Case) -> Case:
-    return dataclasses.replace(case, label=None, role=Role.UNLABELED)
-
-
-def _too_few(available: int, limit: int | None) -> str:
-    if not available:
-        return "there are no unlabeled images; add images without a label or omit --unlabeled"
-    return (
-        f"{limit} unlabeled images were requested, but there are {available}; request 1 to "
-        f"{available}"
-    )

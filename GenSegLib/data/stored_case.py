@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from ..images.geometry import bounding_box
 from .case_cache import CacheEntry
 from .distance_maps import signed_distances
 from .training_case import MAX_PLACES, Box, CasePatches, InMemoryCase, symmetric_padding
@@ -34,7 +35,8 @@ def case_arrays(
         limit_mm: distance to which signed distances are clipped.
     """
     foreground = (label > 0) & (label < classes)
-    low, high = _bounding_box(foreground)
+    box = bounding_box(foreground)
+    low, high = [part.start for part in box], [part.stop for part in box]
     reach = [int(np.ceil(limit_mm / step)) + 1 for step in spacing]
     start = [max(0, a - r) for a, r in zip(low, reach)]
     stop = [min(n, b + r) for n, b, r in zip(label.shape, high, reach)]
@@ -71,15 +73,6 @@ def _thinned(places: Array) -> Array:
     """Keep every n-th voxel index, so that at most `MAX_PLACES` remain."""
     step = -(-len(places) // MAX_PLACES) or 1
     return places[::step].astype(np.int32)
-
-
-def _bounding_box(mask: Array) -> tuple[list[int], list[int]]:
-    """Return start and stop of the foreground along each axis; the whole array without one."""
-    low, high = [0] * mask.ndim, list(mask.shape)
-    for axis in range(mask.ndim) if mask.any() else ():
-        inside = np.flatnonzero(mask.any(axis=tuple({*range(mask.ndim)} - {axis})))
-        low[axis], high[axis] = int(inside[0]), int(inside[-1]) + 1
-    return low, high
 
 
 class StoredCase:

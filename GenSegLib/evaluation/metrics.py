@@ -14,6 +14,7 @@ from monai.metrics.meandice import compute_dice
 from monai.metrics.surface_dice import compute_surface_dice
 from numpy.typing import NDArray
 
+from ..images.geometry import bounding_box
 from ..images.label_regions import mask_of
 from ..label_maps import IGNORE
 from .score_tables import LabelScore
@@ -86,7 +87,7 @@ def _label_score(
     if not prediction.any() or not reference.any():
         diagonal = math.hypot(*np.multiply(prediction.shape, spacing))
         return LabelScore(label, 0.0, diagonal, 0.0, volume_error)
-    box = _box(prediction | reference)
+    box = bounding_box(prediction | reference)  # the scores do not depend on the rest
     pair = _as_batch(prediction[box]), _as_batch(reference[box])
     dice = float(compute_dice(*pair))
     steps = [float(step) for step in spacing]
@@ -101,15 +102,6 @@ def _label_score(
         hd95 = compute_hausdorff_distance(*pair, True, percentile=95, spacing=steps)
         surface = compute_surface_dice(*pair, [TOLERANCE_MM], True, spacing=steps)
     return LabelScore(label, dice, float(hd95), float(surface), volume_error)
-
-
-def _box(mask: Array) -> tuple[slice, ...]:
-    """Return the bounding box of a non-empty mask; the scores do not depend on the rest."""
-    inside = (
-        np.flatnonzero(mask.any(axis=tuple(set(range(mask.ndim)) - {axis})))
-        for axis in range(mask.ndim)
-    )
-    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in inside)
 
 
 def _as_batch(mask: Array) -> torch.Tensor:

@@ -222,16 +222,23 @@ def plan_padding(size: Size, multiples: Sequence[int]) -> CropPad:
     return CropPad(start, padded, size)
 
 
+def bounding_box(mask: Array) -> tuple[slice, ...]:
+    """Return the box of the voxels that are set; the whole array if none are."""
+    if not mask.any():
+        return tuple(slice(0, size) for size in mask.shape)
+    others = [tuple({*range(mask.ndim)} - {axis}) for axis in range(mask.ndim)]
+    found = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
+    return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in found)
+
+
 def plan_crop(mask: Array, margin: int) -> CropPad:
     """Return the crop to the bounding box of a (x, y, z) mask plus `margin` voxels.
 
     An empty mask crops nothing.
     """
-    start, stop = [0, 0, 0], list(mask.shape)
-    for axis, count in enumerate(mask.shape if mask.any() else ()):
-        inside = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        start[axis] = max(0, int(inside[0]) - margin)
-        stop[axis] = min(count, int(inside[-1]) + 1 + margin)
+    box = bounding_box(mask)
+    start = [max(0, part.start - margin) for part in box]
+    stop = [min(count, part.stop + margin) for part, count in zip(box, mask.shape)]
     size = _three(end - begin for begin, end in zip(start, stop))
     return CropPad(_three(start), size, _three(mask.shape))
 

@@ -27,7 +27,6 @@ class ClassFingerprint:
         volume_ml: volume.
         extent_mm: size of its bounding box.
         thickness_mm: see `Structure.thickness_mm`, in slices across the slice axis.
-        slices: slices that contain it.
         largest_component: smallest fraction of its voxels in its largest component.
     """
 
@@ -35,18 +34,15 @@ class ClassFingerprint:
     volume_ml: float
     extent_mm: Triple
     thickness_mm: float
-    slices: float
     largest_component: float = 1.0
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Intensities in the foreground: percentiles 0.5 and 99.5, mean and standard deviation."""
+    """Percentiles 0.5 and 99.5 of the intensities in the foreground."""
 
     low: float
     high: float
-    mean: float
-    std: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,6 @@ class Fingerprint:
         cases: number of cases.
         channels: of the images.
         shape: median number of voxels along each axis.
-        largest_shape: voxels of the largest case.
         spacing: median along each axis.
         spacing_range: 10th and 90th percentile along each axis.
         field_mm: size of the body; three quarters of the cases are not larger.
@@ -74,7 +69,6 @@ class Fingerprint:
     cases: int
     channels: int
     shape: Triple
-    largest_shape: tuple[int, int, int]
     spacing: Triple
     spacing_range: tuple[Triple, Triple]
     field_mm: Triple
@@ -132,12 +126,10 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         slice_axis = int(flat.argmin())
     bodies = np.array([case.body_mm for case in cases])
     low, high = (_triple(np.percentile(spacings, share, axis=0)) for share in (10, 90))
-    largest = max((case.shape for case in cases), key=lambda shape: int(np.prod(shape)))
     return Fingerprint(
         cases=len(cases),
         channels=max(case.channels for case in cases),
         shape=_triple(np.median(shapes, axis=0)),
-        largest_shape=largest,
         spacing=_triple(median),
         spacing_range=(low, high),
         field_mm=_triple(np.percentile(bodies, 75, axis=0)),
@@ -169,7 +161,6 @@ def _class(found: Sequence[Structure], axis: int) -> ClassFingerprint:
         volume_ml=float(median(lambda each: each.volume_ml)),
         extent_mm=_triple(median(lambda each: each.extent_mm)),
         thickness_mm=float(median(lambda each: each.thickness_mm(axis))),
-        slices=float(median(lambda each: each.slices[axis])),
         largest_component=round(min(each.largest_component for each in found), 4),
     )
 
@@ -183,8 +174,7 @@ def _intensities(cases: Sequence[CaseFingerprint]) -> tuple[Channel, ...]:
 
 def _channel(values: np.ndarray) -> Channel:
     low, high = np.percentile(values, [0.5, 99.5])
-    numbers = (float(each) for each in (low, high, values.mean(), values.std()))
-    return Channel(*(round(each, 4) for each in numbers))
+    return Channel(round(float(low), 4), round(float(high), 4))
 
 
 def _triple(values: Any) -> Triple:

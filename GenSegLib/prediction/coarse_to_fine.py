@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.preprocessing import PreprocessedImage
-from ..images.geometry import Array
+from ..images.geometry import Array, bounding_box
 from ..images.volume import Volume
 
 Box = tuple[slice, slice, slice]
 
 
-def bounding_box(
+def organ_box(
     prepared: PreprocessedImage, label: Array, image: Volume, margin_mm: float
 ) -> Box | None:
     """Return the bounding box of a coarse label in the image's own voxels.
@@ -27,11 +27,8 @@ def bounding_box(
     """
     if not label.any():
         return None
-    ends = np.empty((4, 2))
-    ends[3] = 1
-    for axis in range(3):
-        inside = np.flatnonzero(label.any(axis=tuple({0, 1, 2} - {axis})))
-        ends[axis] = inside[0] - 0.5, inside[-1] + 0.5
+    box = bounding_box(label > 0)
+    ends = np.array([*((part.start - 0.5, part.stop - 0.5) for part in box), (1, 1)])
     own = (prepared.transform.affine(np.eye(4)) @ ends)[:3]
     margins = margin_mm / np.array(image.spacing)
     starts = np.floor(own.min(axis=1) + 0.5 - margins).astype(int)

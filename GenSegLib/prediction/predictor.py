@@ -25,7 +25,7 @@ from ..models.weights import load_ensemble
 from ..networks.slice_wise import as_window_network
 from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
-from .coarse_to_fine import Box, bounding_box, crop, full_box, remove_padding, restore_padding
+from .coarse_to_fine import Box, crop, full_box, organ_box, remove_padding, restore_padding
 from .ensemble import OutOfMemoryFallback
 from .frames import predict_frames
 from .inferer import SlidingWindowInferer
@@ -65,7 +65,7 @@ class Prediction:
 
 
 class _AutocastSegmenter(nn.Module):
-    """A segmenter in the memory format and number format of trainings."""
+    """A segmenter in the memory format and number format of training runs."""
 
     def __init__(self, segmenter: nn.Module, device: torch.device, precision: str) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Predictor:
         max_memory: limit in bytes, for main memory and for the device's memory; None for most of
             what is free.
         log: called with one line per fallback after an out-of-memory error.
-        exact: compute in float32 even where bfloat16 is faster; bfloat16, which trainings use,
+        exact: compute in float32 even where bfloat16 is faster; bfloat16, which training runs use,
             changes few voxels (`Docs/Results.md`).
         whole_slices: segment slices that are not much larger than the patch in one window, which is
             faster than windows that overlap.
@@ -208,7 +208,7 @@ class Predictor:
         ]
         label = remove_padding(coarse, np.concatenate(slabs, axis=along))
         label = restore_padding(coarse, self._postprocess(label))
-        box = bounding_box(coarse, label, image, preset.coarse_margin_mm)
+        box = organ_box(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.full_image_fallback:
             box = full_box(image)
         if box is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..events import read_events
 from ..files import write_text
+from ..progress import format_duration
 from ..runs import RunFolder
 from .curves import History, read_history
 from .page import Card, Section, page
@@ -84,15 +85,8 @@ def _cards(
         cards.append(Card("Weight γ", f"{gamma.last:.2f}", "final weight of the generated pairs"))
     if history.phases:
         steps = f"{history.phases[-1].last:,.0f}"
-        cards.append(Card("Time", _duration(seconds), f"{steps} steps"))
+        cards.append(Card("Time", format_duration(seconds), f"{steps} steps"))
     return cards
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _pairs_section(run: RunFolder) -> Section:

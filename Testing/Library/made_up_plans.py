@@ -33,7 +33,7 @@ def made_up(
     found = {}
     for value, (volume, thickness) in (structures or {1: (100.0, 30.0)}).items():
         faces = 1000 * volume / thickness
-        found[value] = Structure(volume, (thickness,) * 3, (faces,) * 3, (5, 5, 5))
+        found[value] = Structure(volume, (thickness,) * 3, (faces,) * 3)
     x, y, z = (round(n * s, 4) for n, s in zip(shape, spacing))
     foreground = np.linspace(lowest, lowest + 200, 50, dtype=np.float32)[None]
     a, b, c = shape

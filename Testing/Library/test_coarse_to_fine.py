@@ -18,8 +18,8 @@ from GenSegLib.data.image_io import Volume, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.events import EventLog
 from GenSegLib.prediction.coarse_to_fine import (
-    bounding_box,
     crop,
+    organ_box,
     remove_padding,
     restore_padding,
 )
@@ -133,7 +133,7 @@ def test_padding_is_removed_from_the_coarse_label() -> None:
     assert everywhere.size > image.array.size
     inside = restore_padding(prepared, remove_padding(prepared, everywhere))
     assert inside.sum() == image.array.size
-    assert bounding_box(prepared, inside, image, 0) == (slice(0, 10), slice(0, 12), slice(0, 16))
+    assert organ_box(prepared, inside, image, 0) == (slice(0, 10), slice(0, 12), slice(0, 16))
 
 
 @pytest.mark.parametrize("uncertainty", [False, True])
@@ -167,7 +167,7 @@ def test_progress_includes_all_passes(tmp_path: Path, uncertainty: bool) -> None
     st.integers(0, 999),
 )
 @settings(max_examples=50)
-def test_the_bounding_box_contains_the_label_and_the_margin(
+def test_the_organ_box_contains_the_label_and_the_margin(
     affine: np.ndarray,
     orientation: str,
     size: tuple[int, int, int],
@@ -181,7 +181,7 @@ def test_the_bounding_box_contains_the_label_and_the_margin(
     places = np.argwhere(inside)
     found = np.zeros(inside.shape, np.int16)
     found[tuple(places[np.random.default_rng(seed).integers(len(places))])] = 1
-    box = bounding_box(prepared, found, image, margin)
+    box = organ_box(prepared, found, image, margin)
     assert box is not None
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     center = prepared.affine @ [*np.argwhere(found)[0], 1]

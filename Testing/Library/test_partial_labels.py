@@ -209,7 +209,6 @@ def test_the_fingerprint_of_single_slices_is_that_of_the_whole() -> None:
     label[0, :, :, [k for k in range(20) if k % 5]] = IGNORE
     sparse = fingerprint_case(Volume(image, np.eye(4)), Volume(label, np.eye(4))).structures[1]
     assert sparse.extent_mm == (12.0, 8.0, 11.0) == whole.extent_mm
-    assert sparse.slices == whole.slices
     assert sparse.largest_component == 1.0
     assert sparse.thickness_mm(2) == pytest.approx(whole.thickness_mm(2))
     assert sparse.faces_mm2[2] == 0, "the border of ignored voxels is no surface"
