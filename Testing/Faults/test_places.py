@@ -1,46 +1,28 @@
-"""Run folders on unreliable drives, with quotas, case-insensitive or unusual names."""
+"""Run folders on drives that disappear, and with unusual names."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import pytest
 from tiny_training import (
-    SMALL,
     at_first_metrics,
     few_channels,
     final_learner,
     logs,
     tiny_cases,
-    tiny_run,
     trained,
 )
 
-from GenSegLib.cases import CaseSet
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import DriveUnavailable, GenSegError
-from GenSegLib.runs import RunFolder, State
+from GenSegLib.runs import RunFolder
 from GenSegLib.training import recovery
 from GenSegLib.training.train import train
-from Testing.faulty_drives import FaultyDrive, faulty_drive
 from Testing.training_states import differing
-
-
-@pytest.fixture
-def drive(tmp_path: Path) -> Iterator[FaultyDrive]:
-    with faulty_drive(tmp_path) as mounted:
-        yield mounted
-
-
-@pytest.fixture
-def on_drive(drive: FaultyDrive, halfway: Path) -> RunFolder:
-    """A copy of the stopped run on a drive that can fail."""
-    shutil.copytree(halfway, drive.path / "run")
-    return RunFolder(drive.path / "run")
 
 
 @pytest.fixture
@@ -51,43 +33,6 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def meanwhile(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
     """Do something instead of sleeping while a training waits for its drive."""
     monkeypatch.setattr(recovery.time, "sleep", lambda seconds: action())
-
-
-@pytest.mark.parametrize("fault", ["EIO", "ENOTCONN"])
-def test_a_training_waits_for_a_drive_that_fails_temporarily(
-    on_drive: RunFolder,
-    drive: FaultyDrive,
-    whole: dict[str, Any],
-    fault: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    meanwhile(monkeypatch, lambda: drive.set_mode("ok"))
-    with few_channels():
-        train(on_drive, at_first_metrics(lambda: drive.set_mode(fault)), resume=True)
-    assert differing(whole, final_learner(on_drive)) == []
-    assert on_drive.read_status()["state"] == State.FINISHED.value
-
-
-def test_a_drive_that_stays_unavailable_ends_the_training_with_its_checkpoint_intact(
-    on_drive: RunFolder, drive: FaultyDrive, whole: dict[str, Any], no_patience: None
-) -> None:
-    with few_channels(), pytest.raises(DriveUnavailable, match="does not respond; reconnect it"):
-        train(on_drive, at_first_metrics(lambda: drive.set_mode("EIO")), resume=True)
-    drive.set_mode("ok")
-    (on_drive.path / "lock").unlink()  # of this process, which is still alive
-    assert differing(whole, final_learner(trained(on_drive, resume=True))) == []
-
-
-def test_a_drive_that_hangs_only_delays_the_training(
-    on_drive: RunFolder, drive: FaultyDrive, whole: dict[str, Any]
-) -> None:
-    def hang() -> None:
-        drive.set_mode("hang")
-        Timer(0.3, drive.set_mode, ["ok"]).start()
-
-    with few_channels():
-        train(on_drive, at_first_metrics(hang), resume=True)
-    assert differing(whole, final_learner(on_drive)) == []
 
 
 def test_a_folder_that_disappears_is_waited_for_and_not_recreated(
@@ -115,28 +60,6 @@ def test_nothing_is_written_into_an_empty_mount_point(
     with few_channels(), pytest.raises(DriveUnavailable, match="is gone; reconnect its drive"):
         train(run, at_first_metrics(unmount), resume=True)
     assert list(run.path.iterdir()) == []
-
-
-def test_an_exceeded_quota_stops_the_training(
-    on_drive: RunFolder, drive: FaultyDrive, whole: dict[str, Any]
-) -> None:
-    with (
-        few_channels(),
-        pytest.raises(GenSegError, match="your disk quota is used up"),
-    ):
-        train(on_drive, at_first_metrics(lambda: drive.set_mode("EDQUOT")), resume=True)
-    drive.set_mode("ok")
-    assert differing(whole, final_learner(trained(on_drive, resume=True))) == []
-
-
-def test_a_training_works_on_a_case_insensitive_drive(
-    tmp_path: Path, cases: CaseSet, whole: dict[str, Any]
-) -> None:
-    with faulty_drive(tmp_path, fold=True) as drive:
-        run = trained(tiny_run(drive.path / "Run", cases, **SMALL))
-        assert differing(whole, final_learner(run)) == []
-        with pytest.raises(GenSegError, match="already contains a run"):
-            tiny_run(drive.path / "RUN", cases)
 
 
 def test_case_names_that_differ_only_in_capitalization_are_rejected(tmp_path: Path) -> None:

@@ -45,13 +45,24 @@ def test_a_written_file_has_default_permissions(tmp_path: Path) -> None:
     assert len(modes) == 1
 
 
-def test_a_full_disk_is_reported_and_the_old_file_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "your disk quota is used up"),
+        (errno.EIO, "the drive does not respond"),
+    ],
+)
+def test_a_failed_write_is_reported_and_the_old_file_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
 ) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
     path = tmp_path / "status.json"
     write_json(path, {"step": 1})
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(GenSegError, match=r"status\.json cannot be written: the disk is full"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(GenSegError, match=rf"status\.json cannot be written: {reason}"):
         write_json(path, {"step": 2})
     assert read_json(path) == {"step": 1}
     assert names(tmp_path) == ["status.json"]
