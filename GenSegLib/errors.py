@@ -21,7 +21,7 @@ class GenSegError(Exception):
     """
 
 
-class DriveUnavailable(GenSegError):  # noqa: N818 - it may come back, and trainings wait for it
+class DriveUnavailable(GenSegError):  # noqa: N818 - it may come back, and training runs wait for it
     """A drive does not respond, such as a network drive that is disconnected for a minute."""
 
 

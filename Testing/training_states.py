@@ -1,4 +1,4 @@
-"""Bitwise comparison of the last checkpoints of trainings."""
+"""Bitwise comparison of the last checkpoints of training runs."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labeled",
         metavar="CASES",
         type=Path,
-        help="labeled cases, which are left out and from which `different` keeps away (default: "
+        help="labeled cases, which are left out; `different` selects images unlike them (default: "
         "those of the run folder MODEL)",
     )
     parser.add_argument("--count", metavar="NUMBER", type=int, default=1, help="default: 1")
@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--among",
         metavar="NUMBER",
         type=int,
-        help="consider a random subset of this many images, since the model must see each of them",
+        help="consider a random subset of this many images, since the model must process each of "
+        "them",
     )
     add_seed(parser)
     add_device(parser)

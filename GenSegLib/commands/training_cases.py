@@ -113,12 +113,12 @@ def _with_usable_unlabeled(
             "them"
         )
     if repeated:
-        log(f"unlabeled images left out since they are those of other cases: {len(repeated)}")
+        log(f"unlabeled images left out that duplicate other cases: {len(repeated)}")
     if failed:
         names = ", ".join(check.case for check in failed)
         log(
-            f"warning: unlabeled images left out: {len(failed)} of {len(unlabeled)} ({names}), the "
-            f"first one since: {failed[0].errors[0]}"
+            f"warning: unlabeled images left out: {len(failed)} of {len(unlabeled)} ({names}); "
+            f"{failed[0].case}: {failed[0].errors[0]}"
         )
     out = {id(check) for check in (*repeated, *failed)}
     kept = [(case, check) for case, check in pairs if id(check) not in out]
@@ -132,7 +132,7 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
     if not modality:
         modality = "CT" if fingerprint.is_ct else "MR"
         other = _GENERIC["MR" if modality == "CT" else "CT"]
-        log(f"the modality is not stated; the images look like {modality} (else: --preset {other})")
+        log(f"the modality is not given; the images look like {modality} (else: --preset {other})")
     return load_preset(_GENERIC[modality])
 
 

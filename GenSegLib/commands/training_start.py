@@ -102,7 +102,7 @@ class StartModel:
     def _refusal(self, reason: str) -> str:
         return (
             f"warning: the model {self.metadata.name} does not suit these cases ({reason}): "
-            "training from nothing, with a plan of their own"
+            "training from scratch, with a plan of their own"
         )
 
     def _preset(self, labels: Mapping[int, str]) -> Preset:
@@ -197,8 +197,8 @@ def add_start(parser: argparse.ArgumentParser) -> None:
         dest="start",
         type=Path,
         help="start with the weights of this run or model (warm start), with its preset, spacing, "
-        "patch and network; classes are matched by name. If it does not help on these cases, the "
-        "training is one from nothing",
+        "patch and network; classes are matched by name. If it does not help on these cases, "
+        "training starts from scratch",
     )
     parser.add_argument(
         "--rename",

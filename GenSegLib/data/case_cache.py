@@ -29,8 +29,8 @@ _FORMAT = 4
 _SUFFIX = ".case"
 _VALUES = "values.json"
 _README = """\
-Preprocessed cases of the GenSeg trainings in this folder. They are created again from the original
-images when they are missing: delete this folder whenever no training is running.
+Preprocessed cases of the GenSeg training runs in this folder. They are created again from the
+original images when they are missing: delete this folder whenever no training is running.
 """
 _GB = 1e9
 _RESERVED = 500_000_000  # bytes that stay free for checkpoints and other files
@@ -80,7 +80,7 @@ class CacheEntry:
 
 
 class CaseCache:
-    """A folder of cached cases that several trainings may use at the same time.
+    """A folder of cached cases that several training runs may use at the same time.
 
     Entries appear atomically. Damaged entries count as missing.
 

@@ -125,11 +125,11 @@ def _forms(label: Volume, image: Volume) -> list[tuple[Array, Array]]:
 
 
 _SHIFTED = (
-    "the label has the image's size, but lies {} mm beside it by its header, where it was placed; "
+    "the label has the image's size, but its header places it {} mm away from the image; "
     "if it was drawn on this image, copy the image's header to the label"
 )
 _OTHER_FORM = (
-    "the label's header follows the other one of the image's sform and qform; its voxels were "
+    "the label's header agrees with the image's other form (sform or qform); its voxels were "
     "taken as the image's; copy the image's header to the label"
 )
 
@@ -240,7 +240,8 @@ def _lost_values(label: Volume, array: Array) -> tuple[str, ...]:
     """Return a warning for each label value that is too thin for the image's voxels."""
     present = set(np.unique(array).tolist())
     return tuple(
-        f"label value {value} covers no half voxel of the image and is lost ({count} of its voxels)"
+        f"label value {value} covers less than half of each voxel and is lost ({count} of its "
+        "voxels)"
         for value, count in label_counts(label.array[0]).items()
         if value not in present
     )

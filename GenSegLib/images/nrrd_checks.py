@@ -61,8 +61,8 @@ def _is_custom_pair(line: bytes) -> bool:
 def _require_encoding(path: Path, encoding: str) -> None:
     if encoding.lower() not in _ENCODINGS:
         raise GenSegError(
-            f"{path}: the NRRD encoding {encoding} cannot be read here nor in 3D Slicer; save the "
-            "file with the encoding gzip"
+            f"{path}: the NRRD encoding {encoding} is not supported, nor is it in 3D Slicer; save "
+            "the file with the encoding gzip"
         )
 
 

@@ -120,7 +120,7 @@ def overlap_warning(name: str, total: int, lost: Mapping[str, int]) -> str:
         lost: number of voxels that belong to each other segment.
     """
     count = sum(lost.values())
-    rest = "no voxel is left of it" if count == total else f"{total - count} are left"
+    rest = "none is left" if count == total else f"{total - count} are left"
     return (
         f"segment {name} overlaps later segments: {count} of its {total} voxels become "
         f"{', '.join(lost)}, {rest}; move it after them if it is a part of them"
@@ -129,7 +129,7 @@ def overlap_warning(name: str, total: int, lost: Mapping[str, int]) -> str:
 
 def _offer(outer: str, inner: str, fraction: float) -> str:
     if normalized(outer) == normalized(inner):
-        return f"the segment {outer} is there twice; remove one of the two"
+        return f"there are two segments {outer}; remove one of them"
     return (
         f"{fraction:.0%} of segment {inner} lies within {outer}: to learn {outer} with {inner} in "
         f'it, train with --includes "{outer}={inner}", or "includes": {{"{outer}": ["{inner}"]}} '

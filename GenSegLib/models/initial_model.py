@@ -59,7 +59,7 @@ class WarmStart:
 
     @classmethod
     def load(cls, run: Path) -> WarmStart | None:
-        """Read what a run starts from; None if it starts from nothing.
+        """Read what a run starts from; None if it starts from scratch.
 
         Raises:
             GenSegError: the file is damaged.

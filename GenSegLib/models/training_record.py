@@ -29,7 +29,7 @@ class TrainingRecord:
         started_from: name of the model that the training started from; "" for none.
         started_cases: labeled cases that this model had learned from.
         planned: whether spacing, patch and network were planned from the cases.
-        settings: other settings than the defaults, for trainings that start from this model.
+        settings: other settings than the defaults, for training runs that start from this model.
     """
 
     steps: int = setting(at_least(0), 0)
@@ -64,7 +64,7 @@ class TrainingRecord:
                 f"{self.started_cases} cases."
             )
         if dice is not None and dice < USELESS_DICE:
-            yield f"The model has learned nothing of use: its validation Dice is {dice:.2f}."
+            yield f"The model is of no use: its validation Dice is {dice:.2f}."
         if self.is_cut_short:
             yield (
                 f"The training was cut short: it had time for {self.steps} of "

@@ -28,7 +28,7 @@ START, SHARE = 0.3, 0.25  # of the joint phase; before its start, any distributi
 FEWEST_COMPARISONS = 16  # in as many orthogonal directions
 SHORTEST_HORIZON = 20
 NOT_STEERED = (
-    "the appearance of recolored images follows its standard distributions: steering them takes "
+    "the appearance of recolored images follows its standard distributions: steering requires "
     f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON / SHARE:,.0f} "
     "joint steps within the time budget"
 )

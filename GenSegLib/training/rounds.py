@@ -91,8 +91,8 @@ class Rounds:
         labels = learner.pseudo_labels
         assert labels is not None
         self._events.log(
-            f"{len(labels.cases)} of {labels.count} unlabeled cases are learned from, under the "
-            "labels of the averaged model"
+            f"training includes {len(labels.cases)} of {labels.count} unlabeled cases from now on, "
+            "labeled by the averaged model"
         )
 
     def report_unlabeled(self, learner: Learner) -> None:
@@ -100,7 +100,7 @@ class Rounds:
         names = learner.pseudo_labels.doubtful if learner.pseudo_labels else []
         if names:
             self._events.log(
-                f"unlabeled cases were left out, since the model is in doubt about them: "
+                f"unlabeled cases were left out, because the model is uncertain about them: "
                 f"{', '.join(names)}; check that they show the same part of the body",
                 "warning",
             )

@@ -4,13 +4,13 @@ What transfers is decided by names: output channels of classes that the model kn
 those of new classes start fresh, and all other layers are copied.
 
 A model trained on other data must not make the result worse. Fine-tuning at the full learning rate
-and with the full schedule does not end below a training from nothing (He et al., ICCV 2019,
+and with the full schedule does not end below a training from scratch (He et al., ICCV 2019,
 doi:10.1109/ICCV.2019.00502); a low learning rate or a short schedule may, if the network has much
 to learn. So both are used only where the model segments the validation cases already. Elsewhere a
 trial shows whether its weights are a better start at all: a few steps from either start on the
 same batches at the same learning rates, compared by their losses on the same patches of validation
 cases. Common random numbers cancel the scatter between batches, and the trial takes some percent of
-the time. If it fails, the training is one from nothing. `planning.continuation` has looked for a
+the time. If it fails, training starts from scratch. `planning.continuation` has looked for a
 plan that does not suit the cases before, which no training makes up for.
 """
 
@@ -209,7 +209,7 @@ def _judge_trial(
     start: WarmStart, losses: Sequence[float], steps: int, new_classes: Sequence[str]
 ) -> _Decision:
     warm, fresh = losses
-    compared = f"loss after {steps} trial steps {warm:.2f}, from nothing {fresh:.2f}"
+    compared = f"loss after {steps} trial steps {warm:.2f}, from scratch {fresh:.2f}"
     if not warm < fresh:
         text = f"The model {start.model} does not help on these cases ({compared}): training from "
         return _Decision(FRESH, f"{text}nothing")

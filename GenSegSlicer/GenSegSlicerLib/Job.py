@@ -1,4 +1,4 @@
-"""Base class of asynchronous trainings, segmentations and evaluations."""
+"""Base class of asynchronous training runs, segmentations and evaluations."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def rasterizeSteps(
 
 def lossWarnings(node: slicer.vtkMRMLNode, losses: SegmentLosses) -> list[str]:
     """Return what segments that are not empty have lost, with the numbers of voxels."""
-    text = _("segment {name} covers no half voxel of the volume and is lost")
+    text = _("segment {name} covers less than half of each voxel and is lost")
     missing = [segment for segment in losses.withoutVoxels() if hasVoxels(node, segment)]
     return [*losses.warnings(), *(text.format(name=segment.name) for segment in missing)]
 

@@ -118,9 +118,9 @@ class PairTable:
         box = qt.QLineEdit(pair.person)
         box.placeholderText = assumed
         box.toolTip = _(
-            "Whom the volume shows, if other volumes show the same person: they are then used "
-            "either for training or for validation. Assumed by DICOM patient ID, or by name, if "
-            "empty."
+            "The person that the volume shows. All volumes of a person are used either for "
+            "training or for validation. If empty, the person is assumed from the DICOM patient "
+            "ID or the name."
         )
 
         def onEdited() -> None:

@@ -89,7 +89,7 @@ def classStateChoices() -> list[tuple[ClassState, str, str]]:
         (
             ClassState.ANNOTATED,
             _("annotated"),
-            _("Drawn completely, wherever it is in what is drawn."),
+            _("Drawn wherever it is in the annotated voxels."),
         ),
         (
             ClassState.ABSENT,

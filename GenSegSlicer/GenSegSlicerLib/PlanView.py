@@ -14,7 +14,7 @@ from GenSegSlicerLib.TableWidgets import showRows
 
 
 class PlanView:
-    """Shows the plan of the selected run; trainings with a fixed preset have none.
+    """Shows the plan of the selected run; training runs with a fixed preset have none.
 
     Args:
         ui: widgets of the panel.

@@ -24,7 +24,7 @@ _RESUMABLE = ("stopped", "failed", "running", "queued")
 
 
 class RunSection(Section[TrainingJob]):
-    """Monitors, stops and resumes trainings; `onChanged` is called at each change."""
+    """Monitors, stops and resumes training runs; `onChanged` is called at each change."""
 
     def __init__(self, ui: Any, logic: Any) -> None:
         super().__init__(ui, logic)

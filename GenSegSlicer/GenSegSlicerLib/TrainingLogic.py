@@ -21,7 +21,7 @@ from GenSegSlicerLib.TrainingJob import RunWriter, TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair, requirePairs, usedPairs
 from GenSegSlicerLib.UnlabeledScans import NO_SCANS, UnlabeledScans
 
-# Trainings of all logics of this application; a run is not locked until its process has begun.
+# Training runs of all logics of this application; a run is not locked until its process has begun.
 _started: list[TrainingJob] = []
 
 

@@ -31,7 +31,7 @@ class TrainingMonitor:
         self._question = InlineMessage(ui.closingQuestion)
         ui.chartButton.connect("clicked(bool)", self.showCurves)
         for choice, text in (
-            ("", _("Ask during the next training")),
+            ("", _("Ask next time")),
             ("continue", _("Keep training")),
             ("stop", _("Save and stop")),
         ):

@@ -26,7 +26,7 @@ _FOLDER_KEY = "GenSegSlicer/outputFolder"
 
 
 class TrainingSection(Section[Job]):
-    """Starts trainings on the pairs of the table."""
+    """Starts training runs on the pairs of the table."""
 
     def __init__(self, ui: Any, logic: Any, cases: CasesSection, runs: RunSection) -> None:
         super().__init__(ui, logic)

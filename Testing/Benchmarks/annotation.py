@@ -7,16 +7,16 @@
 
 The user starts with two checked cases. In each round a model is trained, `genseg next` selects a
 case, `genseg predict` drafts it, and the user corrects the draft. Arms: ``loop-STRATEGY`` trains
-from the model of the round before (``genseg train --from``), ``retrained-STRATEGY`` from nothing,
+from the model of the round before (``genseg train --from``), ``retrained-STRATEGY`` from scratch,
 both in the same time. Pools have one case a patient, so that no draft is of a patient that the
 model has seen.
 
 Effort is the share of voxels that the user had to change (of those of the reference), and the added
 path length (of the reference's contours in slices, Vaassen et al., 2020,
 doi:10.1016/j.phro.2019.12.001); drawing a case by hand is 1. Finished rounds are skipped,
-interrupted trainings resume. Results are added to ``results/annotation.csv``, one row per draft and
-class; the summary gives Dice by case number, the effort until the target Dice, and the effort of 12
-cases relative to drawing all of them by hand.
+interrupted training runs resume. Results are added to ``results/annotation.csv``, one row per draft
+and class; the summary gives Dice by case number, the effort until the target Dice, and the effort
+of 12 cases relative to drawing all of them by hand.
 """
 
 from __future__ import annotations

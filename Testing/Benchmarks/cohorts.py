@@ -6,7 +6,7 @@
 
 Every training is `genseg train CASES --time-budget`, as a user types it; its model segments the
 test cases with `genseg predict`. Dice is computed on each case's own grid. Finished jobs are
-skipped, interrupted trainings resume. Leave the machine idle otherwise. Results are added to
+skipped, interrupted training runs resume. Leave the machine idle otherwise. Results are added to
 ``results/cohorts.csv``; ``results_table.py`` prints their means.
 """
 

@@ -8,7 +8,7 @@ Every training is `genseg train --time-budget` with the settings of an arm; its 
 test cases of its own cohort and of the shifted ones with `genseg predict`; those of hippocampi are
 `simulated_scanners`, too. Classes are matched by name, and Dice is computed on each case's grid.
 Unlabeled scans are those that the model is to segment: their images alone. Finished jobs are
-skipped, interrupted trainings resume. Results are added to ``results/generation.csv``;
+skipped, interrupted training runs resume. Results are added to ``results/generation.csv``;
 ``results_table.py`` prints means and comparisons.
 """
 

@@ -36,13 +36,13 @@ def plain(network: nn.Module) -> nn.Module:
 
 
 def fast(network: nn.Module) -> nn.Module:
-    """Convert as trainings do."""
+    """Convert as training runs do."""
     to_device(network, CPU)
     return network
 
 
 def first(network: nn.Module) -> nn.Module:
-    """Convert as trainings do, but channels first."""
+    """Convert as training runs do, but channels first."""
     to_device(network, CPU, CHANNELS_FIRST)
     return network
 

@@ -122,7 +122,7 @@ class Comparison:
     high: float
     better_in: int
     cases: int
-    p_value: float  # Wilcoxon's signed-rank test over cases; blind to variation between trainings
+    p_value: float  # Wilcoxon's signed-rank test over cases; blind to variation between runs
 
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:

@@ -125,7 +125,7 @@ def run_job(job: SparseJob, out: Path) -> Rows:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the trainings that are not in the table yet."""
+    """Run the training runs that are not in the table yet."""
     parser = benchmark_options(__doc__, TABLE)
     parser.add_argument("--arms", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--minutes", type=float, default=10.0)

@@ -1,4 +1,4 @@
-"""Trainings of the benchmarks resume, and finished ones are not repeated."""
+"""Training runs of the benchmarks resume, and finished ones are not repeated."""
 
 from __future__ import annotations
 

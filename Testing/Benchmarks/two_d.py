@@ -7,7 +7,7 @@
 Every training is `genseg train CASES --preset NAME --time-budget` on one thread; its model segments
 the test images of its own set and of the shifted one with `genseg predict`. Dice is computed on
 each image's own grid, in pixels. Two processes with different seeds or tasks may share the table.
-Finished jobs are skipped, interrupted trainings resume. Results are added to
+Finished jobs are skipped, interrupted training runs resume. Results are added to
 ``results/two_d.csv``; ``results_table.py`` prints means and comparisons, and this script those over
 the tasks.
 """

@@ -1,4 +1,4 @@
-"""Tiny trainings shared by the tests of a file: uninterrupted, and stopped halfway."""
+"""Tiny training runs shared by the tests of a file: uninterrupted, and stopped halfway."""
 
 from __future__ import annotations
 

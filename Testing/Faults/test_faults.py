@@ -1,4 +1,4 @@
-"""Trainings that are killed, corrupted by a power failure, or out of disk space."""
+"""Training runs that are killed, corrupted by a power failure, or out of disk space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovery of trainings from diverged losses and exhausted memory."""
+"""Recovery of training runs from diverged losses and exhausted memory."""
 
 from __future__ import annotations
 

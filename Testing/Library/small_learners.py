@@ -1,4 +1,4 @@
-"""Learners of small trainings on phantoms, with networks past their zero initialization."""
+"""Learners of small training runs on phantoms, with networks past their zero initialization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run folders of small trainings on phantoms."""
+"""Run folders of small training runs on phantoms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings with recolored regions, and the search that steers their appearance."""
+"""Training runs with recolored regions, and the search that steers their appearance."""
 
 from __future__ import annotations
 

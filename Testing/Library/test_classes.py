@@ -124,7 +124,7 @@ def test_a_class_in_one_case_alone_is_a_warning(tmp_path: Path) -> None:
     files[2] = replace(write_case(tmp_path, "d", {"Liver": 1, "Lesion": 2}), role=Role.VALIDATE)
     cases, _ = with_classes(CaseSet(tuple(files)), None)
     (warning,) = class_warnings(cases, check_cases(cases))
-    assert "class Lesion is in 1 of 3 labeled cases alone, d, a validation case" in warning
+    assert "class Lesion is in only 1 of 3 labeled cases, d, a validation case" in warning
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_label_of_the_images_size_beside_it_is_a_warning() -> None:
     affine[:3, 3] += GRID[:3, 0]
     placed = place_label(Volume(BALL, affine), IMAGE)
     np.testing.assert_array_equal(placed.volume.array[:, 1:], BALL[:, :-1])
-    assert "lies 2 mm beside it" in placed.warnings[0]
+    assert "2 mm away from the image" in placed.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_label_too_thin_for_the_images_voxels_is_counted() -> None:
     scale[:3, 3] = (0.25 - 1) / 2
     placed = place_label(Volume(fine, GRID @ scale), IMAGE)
     np.testing.assert_array_equal(placed.volume.array, BALL)
-    lost = "label value 6 covers no half voxel of the image and is lost (2 of its voxels)"
+    lost = "label value 6 covers less than half of each voxel and is lost (2 of its voxels)"
     assert placed.warnings[-1] == lost
 
 

@@ -1,4 +1,4 @@
-"""Planned trainings: settings of the user, measured seconds, and the commands in practice."""
+"""Planned training runs: settings of the user, measured seconds, and the commands in practice."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_scans_that_the_model_finds_nothing_in_are_reported(
     monkeypatch.setattr(pseudo_labels, "MAX_DOUBT", -1.0)
     run = trained(run_of(tmp_path / "run", joint_steps=1, final_steps=1))
     names = ", ".join(case.name for case in run.cases.of_role(Role.UNLABELED))
-    assert f"in doubt about them: {names}" in messages(run)
+    assert f"uncertain about them: {names}" in messages(run)
 
 
 def test_self_training_needs_unlabeled_cases(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_scans_of_labeled_cases_are_left_out(tmp_path: Path) -> None:
     texts: list[str] = []
     prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0, texts.append)
     assert len(prepared.cases.of_role(Role.UNLABELED)) == 2
-    assert "unlabeled images left out since they are those of other cases: 3" in texts
+    assert "unlabeled images left out that duplicate other cases: 3" in texts
 
 
 def test_images_that_cannot_be_learned_from_are_left_out_and_named(tmp_path: Path) -> None:

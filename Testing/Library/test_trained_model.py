@@ -40,7 +40,7 @@ def test_the_card_tells_when_the_dice_was_measured_and_that_training_was_cut_sho
 
 def test_the_card_tells_that_a_model_has_learned_nothing() -> None:
     assert list(TrainingRecord(steps=9, planned_steps=9).notes(0.07)) == [
-        "The model has learned nothing of use: its validation Dice is 0.07."
+        "The model is of no use: its validation Dice is 0.07."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Trainings that start from a model: weights by class name, and the decision."""
+"""Training runs that start from a model: weights by class name, and the decision."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_another_network_is_refused(first: RunFolder, tmp_path: Path) -> None:
 def decide(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, dice: float, losses: tuple[float, float]
 ) -> tuple[RunFolder, Session]:
-    """Start with a given Dice of the model, and losses of trials from it and from nothing."""
+    """Start with a given Dice of the model, and losses of trials from it and from scratch."""
     trials = iter(losses)
     monkeypatch.setattr(warm_start, "_patch_dice", lambda *_: dice)
     monkeypatch.setattr(warm_start, "_trial_loss", lambda *_: next(trials))

@@ -1,4 +1,4 @@
-"""Trainings that start from a model: plans, and `genseg train --from`."""
+"""Training runs that start from a model: plans, and `genseg train --from`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings of seconds on phantoms, and a recorder of their jobs."""
+"""Training runs of seconds on phantoms, and a recorder of their jobs."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_label_that_does_not_fit_the_grid_is_resampled_and_its_losses_are_told
     pair = import_one(write_case(tmp_path, label=fine, form=forms(affine, affine)))
     assert_is_on_image(pair)
     assert "the label was resampled to the image" in pair.notes[0]
-    assert "label value 3 covers no half voxel" in pair.notes[1]
+    assert "label value 3 covers less than half of each voxel" in pair.notes[1]
 
 
 def test_labels_close_to_whole_numbers_are_read(scene: Any, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_segments_that_are_lost_in_the_voxels_of_the_volume_are_named(scene: Any
     node = add_segmentation([(oriented_image(voxels, finer), {1: "Liver", 2: "Cyst"})], "segments")
     pair = TrainingPair(volume, node)
     assert checkPair(pair, {"Liver": "Liver", "Cyst": "Cyst"}) == "ok"
-    assert pair.lost == ["segment Cyst covers no half voxel of the volume and is lost"]
+    assert pair.lost == ["segment Cyst covers less than half of each voxel and is lost"]
 
 
 def test_voxels_that_segments_lose_to_others_are_counted(scene: Any) -> None:
@@ -186,8 +186,8 @@ def test_voxels_that_segments_lose_to_others_are_counted(scene: Any) -> None:
     everything = {**SAME, "Whole": "Whole"}
     assert checkPair(pair, everything) == "ok"
     assert pair.lost == [
-        f"segment {name} overlaps later segments: {count} of its {count} voxels become Whole, no "
-        "voxel is left of it; move it after them if it is a part of them"
+        f"segment {name} overlaps later segments: {count} of its {count} voxels become Whole, "
+        "none is left; move it after them if it is a part of them"
         for name, count in (("Anterior", (label == 1).sum()), ("Posterior", (label == 2).sum()))
     ]
     assert checkPair(pair, SAME) == "ok"

@@ -78,8 +78,8 @@ def test_a_class_in_one_pair_alone_is_a_warning(scene: Any) -> None:
     pairs = pair_of("a", 0), pair_of("b", 1, (1,)), pair_of("c", 2, (1,))
     pairs[0].role = "validate"
     assert check(*pairs) == [
-        "class Lesion is in 1 of 3 labeled cases alone, a, a validation case, so that nothing "
-        "trains it; segment it in more cases"
+        "class Lesion is in only 1 of 3 labeled cases, a, a validation case, so that it cannot be "
+        "learned; segment it in more cases"
     ]
 
 

@@ -1,6 +1,6 @@
 """The annotation loop in the panel: a scripted user corrects drafts, and every correction trains.
 
-Real MRML nodes, Slicer's own Segment Editor logic, and real trainings of seconds on phantoms.
+Real MRML nodes, Slicer's own Segment Editor logic, and real training runs of seconds on phantoms.
 """
 
 from __future__ import annotations

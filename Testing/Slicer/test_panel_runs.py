@@ -1,4 +1,4 @@
-"""Stopping, resuming and reconnecting to trainings in the panel."""
+"""Stopping, resuming and reconnecting to training runs in the panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors before and during trainings are reported in one line and leave no partial files."""
+"""Errors before and during training runs are reported in one line and leave no partial files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings in the background: stop, resume, reconnect and kill."""
+"""Training runs in the background: stop, resume, reconnect and kill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ host.wait_until(lambda: False, 600)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with spaces and non-ASCII characters; its trainings are killed afterwards."""
+    """A folder with spaces and non-ASCII characters; its training runs are killed afterwards."""
     path = tmp_path / "Läufe 2026"
     path.mkdir()
     yield path

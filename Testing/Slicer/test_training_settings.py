@@ -27,7 +27,7 @@ LEARNED = "Learned (architecture search)"
 
 @pytest.fixture
 def chosen(panel: PanelDriver) -> tuple[str, dict[str, Any]]:
-    """The learned generator, which an automatic choice replaces in short trainings."""
+    """The learned generator, which an automatic choice replaces in short training runs."""
     assert trainSettings(panel.parameters) == {}, "defaults are left to preset and plan"
     panel.choose(panel.ui.generatorSelector, LEARNED)
     return effort(panel.parameters), trainSettings(panel.parameters)
