@@ -9,6 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ..label_maps import format_labels
 
+NO_BACKGROUND = (
+    "no voxel is annotated as background, so that the model cannot learn where structures end; "
+    "draw some of it, too, in a segment named Background"
+)
+
 _MAX_NAMES = 5
 
 
@@ -35,12 +40,12 @@ def rare_class_warnings(
             )
         elif len(cases) == 1 and len(voxels) > 1:
             use = (
-                "a validation case, so that nothing trains it"
+                "a validation case, so that it cannot be learned"
                 if cases[0] in validation
-                else "so that it is either trained or validated"
+                else "so that it is for training or for validation, not both"
             )
             warnings.append(
-                f"class {name} is in 1 of {len(voxels)} labeled cases alone, {cases[0]}, {use}; "
+                f"class {name} is in only 1 of {len(voxels)} labeled cases, {cases[0]}, {use}; "
                 "segment it in more cases"
             )
     return warnings
