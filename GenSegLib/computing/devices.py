@@ -108,7 +108,7 @@ def _cpu_benefits_from_bfloat16() -> bool:
     """Return whether bfloat16 is faster than float32 on this CPU.
 
     With AVX-512 BF16 alone, training is no faster than in float32 on Intel CPUs and 1.2 to 1.8
-    times as fast on AMD CPUs (``Testing/Benchmarks/network_speed.py``).
+    times as fast on AMD CPUs (``Docs/Results.md``, Speed and memory).
     """
     capabilities = cpu_capabilities()
     if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx512_bf16"):

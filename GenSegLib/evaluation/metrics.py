@@ -13,12 +13,12 @@ from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 from monai.metrics.meandice import compute_dice
 from monai.metrics.surface_dice import compute_surface_dice
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from ..images.geometry import bounding_box
 from ..images.label_regions import mask_of
 from ..label_maps import IGNORE
 from .score_tables import LabelScore
-from .surface_distances import surface_scores
 
 Array = NDArray[Any]
 
@@ -102,6 +102,37 @@ def _label_score(
         hd95 = compute_hausdorff_distance(*pair, True, percentile=95, spacing=steps)
         surface = compute_surface_dice(*pair, [TOLERANCE_MM], True, spacing=steps)
     return LabelScore(label, dice, float(hd95), float(surface), volume_error)
+
+
+def surface_scores(
+    first: Array, second: Array, known: Array, spacing: Sequence[float], tolerance_mm: float
+) -> tuple[float, float]:
+    """Return HD95 in mm and surface Dice of masks of which not all voxels are known.
+
+    Both are NaN if a mask has no known surface.
+
+    Surface voxels are those with a face neighbor that is known and not in the mask: the border of
+    the ignored region is no surface, so that slices annotated one by one are compared by their
+    contours. Surfaces within the ignored region are not known, hence a distance is at most too
+    large.
+
+    Args:
+        first: mask of known voxels.
+        second: mask of known voxels.
+        known: voxels that are not ignored.
+        spacing: in mm.
+        tolerance_mm: distance below which surfaces agree.
+    """
+    surfaces = [mask & ~binary_erosion(mask | ~known) for mask in (first, second)]
+    if not all(surface.any() for surface in surfaces):
+        return math.nan, math.nan
+    distances = [
+        distance_transform_edt(~there, sampling=spacing)[here]
+        for here, there in (surfaces, surfaces[::-1])
+    ]
+    hd95 = max(float(np.percentile(each, 95)) for each in distances)
+    agreeing = sum(int(np.count_nonzero(each <= tolerance_mm)) for each in distances)
+    return hd95, agreeing / sum(map(len, distances))
 
 
 def _as_batch(mask: Array) -> torch.Tensor:

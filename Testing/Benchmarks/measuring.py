@@ -6,17 +6,13 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import torch
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results"
@@ -105,35 +101,6 @@ def training_seconds(events: Iterable[Mapping[str, Any]]) -> float:
             began = event["time"]
         last = event["time"]
     return total if began is None else total + last - began
-
-
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Return CPU seconds of this process (CPU) or synchronized wall-clock seconds (CUDA).
-
-    CPU seconds keep other programs on a busy machine out of the measurement.
-    """
-    if device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize(device)
-        start = time.perf_counter()
-        work()
-        torch.cuda.synchronize(device)
-        return time.perf_counter() - start
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def interleaved(
-    variants: Mapping[str, Callable[[], object]], rounds: int, device: torch.device
-) -> dict[str, float]:
-    """Return the median seconds of each variant, run in turn; the first round is a warm-up."""
-    found: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds + 1):
-        for name, work in variants.items():
-            found[name].append(seconds_of(work, device))
-    return {name: statistics.median(values[1:]) for name, values in found.items()}
 
 
 def peer_python(name: str, packages: Sequence[str], options: Sequence[str] = ()) -> Path:
