@@ -72,7 +72,7 @@ class Anonymizer:
     def __init__(self, cases: CaseSet, run: Path) -> None:
         words: dict[str, str] = {}
         for number, case in enumerate(cases.cases, 1):
-            for path in filter(None, (*case.images, case.label)):
+            for path in (*case.images, *case.labels):
                 words |= dict.fromkeys((str(path), path.as_posix()), f"file of case-{number}")
                 words |= dict.fromkeys((path.name, image_stem(path)), f"case-{number}")
             words[case.name] = f"case-{number}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from .case_annotation import COMPLETE, Annotation, split_special
 from .errors import GenSegError
-from .label_maps import check_labels, parse_labels
+from .label_maps import check_labels, normalized, parse_labels
 from .nesting import check_includes, parse_includes
 
 MODALITIES = ("MR", "CT", "")
@@ -39,6 +39,8 @@ class Case:
         person: whom the image shows; "" if no other case may show the same person.
         others: files of further channels, on the grid of the first.
         annotation: which classes and voxels of the label were annotated.
+        further_labels: further files of the label, such as one mask for each lesion.
+        label_classes: name of the class in each file of the label; empty if the files have values.
 
     Raises:
         GenSegError: the name cannot be part of a file name.
@@ -51,6 +53,8 @@ class Case:
     person: str = ""
     others: tuple[Path, ...] = ()
     annotation: Annotation = COMPLETE
+    further_labels: tuple[Path, ...] = ()
+    label_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\\n\0"):
@@ -62,6 +66,11 @@ class Case:
     def images(self) -> tuple[Path, ...]:
         """The files of the image, in the order of its channels."""
         return (self.image, *self.others)
+
+    @property
+    def labels(self) -> tuple[Path, ...]:
+        """The files of the label; none if there is no label."""
+        return () if self.label is None else (self.label, *self.further_labels)
 
     @property
     def is_labeled(self) -> bool:
@@ -79,11 +88,21 @@ class Case:
         values: dict[str, Any] = {
             "name": self.name,
             "image": images if self.others else images[0],
-            "label": None if self.label is None else _path_to_json(self.label, base),
+            "label": self._labels_to_json(base),
             "role": self.role.value,
         }
         person = {"person": self.person} if self.person else {}
         return values | person | self.annotation.to_json()
+
+    def _labels_to_json(self, base: Path | None) -> Any:
+        """Return the path of the label, a list of paths, or paths by class name."""
+        paths = [_path_to_json(path, base) for path in self.labels]
+        if not self.label_classes:
+            return paths if self.further_labels else next(iter(paths), None)
+        by_class: dict[str, list[str]] = {}
+        for name, path in zip(self.label_classes, paths):
+            by_class.setdefault(name, []).append(path)
+        return by_class
 
     @classmethod
     def from_json(cls, entry: object, base: Path) -> Case:
@@ -94,28 +113,37 @@ class Case:
         """
         if not isinstance(entry, Mapping):
             raise GenSegError(f'an entry of "cases" is {entry!r}, not an object')
-        name, images, label = entry.get("name"), entry.get("image"), entry.get("label")
+        name, images = entry.get("name"), entry.get("image")
         images = [images] if isinstance(images, str) else images
         are_paths = isinstance(images, list) and all(isinstance(path, str) for path in images)
         if not isinstance(name, str) or not images or not are_paths:
             raise GenSegError('an entry of "cases" lacks "name" or "image"')
-        if label is not None and not isinstance(label, str):
-            raise GenSegError(f'case {name}: "label" must be a path, not {label!r}')
+        labels, classes = _parse_labels_of_case(name, entry.get("label"))
         try:
-            role = Role(entry.get("role", Role.UNLABELED if label is None else Role.TRAIN))
+            role = Role(entry.get("role", Role.TRAIN if labels else Role.UNLABELED))
         except ValueError:
             known = ", ".join(role.value for role in Role)
             raise GenSegError(f'case {name}: "role" must be one of {known}') from None
-        if label is None and role is not Role.UNLABELED:
+        if not labels and role is not Role.UNLABELED:
             raise GenSegError(f"case {name}: the role is {role.value}, but there is no label")
         person = read_person(entry)
         first, *others = (base / path for path in images)
-        label = None if label is None else base / label
+        files = tuple(base / path for path in labels)
         try:
             annotation = Annotation.from_json(entry)
         except GenSegError as error:
             raise GenSegError(f"case {name}: {error}") from None
-        return cls(name, first, label, role, person, tuple(others), annotation)
+        return cls(
+            name,
+            first,
+            files[0] if files else None,
+            role,
+            person,
+            tuple(others),
+            annotation,
+            files[1:],
+            classes,
+        )
 
 
 @dataclass(frozen=True)
@@ -243,13 +271,38 @@ class CaseSet:
         if not isinstance(modality, str):
             raise GenSegError(f'"modality" must be a text, not {modality!r}')
         labels, special = split_special(parse_labels(values.get("labels", {})))
-        read = (Case.from_json(entry, base) for entry in entries)
+        read = [Case.from_json(entry, base) for entry in entries]
+        labels = labels or _classes_of_files(read)
         return cls(
             cases=tuple(with_values(case, special) for case in read),
             labels=labels,
             modality=modality,
             includes=parse_includes(values.get("includes", {})),
         )
+
+
+def _parse_labels_of_case(name: str, values: object) -> tuple[list[str], tuple[str, ...]]:
+    """Return the label's paths and the class of each: of a path, a list, or paths by class."""
+    by_class = values if isinstance(values, Mapping) else {"": values}
+    found = [
+        (str(own), path)
+        for own, paths in by_class.items()
+        for path in (paths if isinstance(paths, list) else [paths])
+        if path is not None
+    ]
+    if not all(isinstance(path, str) for _, path in found):
+        raise GenSegError(
+            f'case {name}: "label" must be a path, a list of paths or an object of class names and '
+            f"paths, not {values!r}"
+        )
+    classes = tuple(own for own, _ in found) if isinstance(values, Mapping) else ()
+    return [path for _, path in found], classes
+
+
+def _classes_of_files(cases: Iterable[Case]) -> dict[int, str]:
+    """Return the classes that label files are listed by, in the order of their names."""
+    names = {normalized(name): name for case in cases for name in case.label_classes}
+    return dict(enumerate((names[key] for key in sorted(names)), 1))
 
 
 def read_person(entry: Mapping[str, Any]) -> str:

@@ -89,7 +89,8 @@ def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
             case,
             image=_locate(base, _paths(entry["image"])[0]),
             others=tuple(_locate(base, path) for path in _paths(entry["image"])[1:]),
-            label=case.label and _locate(base, str(entry["label"])),
+            label=case.label and _locate(base, str(case.label)),
+            further_labels=tuple(_locate(base, str(path)) for path in case.further_labels),
         )
         for case, entry in zip(read.cases, entries)
     )

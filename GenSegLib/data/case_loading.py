@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from ..errors import GenSegError
 from ..images.volume import Volume
 from ..presets import Preset
 from .case_cache import CacheEntry, CaseCache, content_key
+from .case_labels import read_case_label
 from .channels import read_channels
 from .distance_maps import DISTANCE_LIMIT_MM
-from .image_io import read_label
 from .label_sets import LabelSets
 from .preprocessing import Preprocessor
 from .stored_case import StoredCase, case_arrays
@@ -94,7 +93,7 @@ class _Loader:
             return self._in_memory(case, *self._preprocess(case)), False
         settings = self._preset.to_json()
         relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
-        files = [path for path in (*case.images, _label_of(case)) if path is not None]
+        files = [*case.images, *(case.labels if case.is_labeled else ())]
         key = content_key(files, relevant | self._label_key(case))
         entry = self._cache.find(key)
         if entry is not None:
@@ -111,6 +110,8 @@ class _Loader:
         if not case.is_labeled:
             return names
         annotation = case.annotation.to_json()
+        if case.label_classes:
+            annotation["label_classes"] = list(case.label_classes)
         sets = {"sets": self._sets.sets} if case.annotation.classes else {}
         return names | annotation | sets | {"includes": dict(self._sets.includes)}
 
@@ -128,12 +129,11 @@ class _Loader:
             raise GenSegError(f"case {case.name}: {error}") from error
 
     def _read_label(self, case: Case, image: Volume) -> Volume:
-        return read_label(
-            case.label or Path(),
+        return read_case_label(
+            case,
             image,
             self._labels,
             terminology=self._preset.terminology,
-            annotation=case.annotation,
             includes=self._sets.includes,
         )
 
@@ -164,10 +164,6 @@ class _Loader:
             arrays["coarse_label"] = coarse.label
             values["coarse_spacing"] = list(coarse.spacing)
         return arrays, values
-
-
-def _label_of(case: Case) -> Path | None:
-    return case.label if case.is_labeled else None
 
 
 def open_case(name: str, entry: CacheEntry, device: torch.device) -> StoredCase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from ..nesting import Includes
 from .annotation_checks import annotation_errors, known_volumes, without_drafts
 from .case_check import EMPTY_LABEL, NOTHING_LABELED, CaseCheck
 from .case_fingerprint import fingerprint_case
+from .case_labels import read_case_label
 from .channels import read_channels
 from .duplicates import ImageContent, describe_duplicate, image_content
-from .image_io import read_label
 from .volume_ranges import find_volume_outliers
 
 
@@ -142,13 +141,12 @@ class _Checker:
         )
 
     def _read_label(self, case: Case, image: Volume | None, warnings: list[str]) -> Volume:
-        return read_label(
-            case.label or Path(),
+        return read_case_label(
+            case,
             image,
             self._classes,
             warnings.append,
             terminology=self._terminology,
-            annotation=case.annotation,
             includes=self._includes,
         )
 

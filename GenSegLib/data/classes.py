@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..case_annotation import ClassState
 from ..cases import Case, CaseSet, Role
 from ..errors import GenSegError
-from ..label_maps import collect_classes, format_labels, preset_values
+from ..label_maps import collect_classes, format_labels, normalized, preset_values
 from ..nesting import unknown_names
 from ..presets import Preset
 from .case_check import CaseCheck
-from .class_counts import missing_class_warnings, rare_class_warnings, unnamed_note
+from .class_counts import NO_BACKGROUND, missing_class_warnings, rare_class_warnings, unnamed_note
 from .image_io import find_concepts, read_segment_names
 
 
@@ -30,6 +32,7 @@ def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset
         GenSegError: the cases have a class that the preset lacks, or a class is said to include
             one that there is not.
     """
+    cases = _with_parts_together(cases, preset)
     labels = cases.labels or collect_classes(_segment_names(c, preset) for c in cases.labeled)
     _require_known(cases, labels or (preset.labels if preset else {}))
     if preset is None or not preset.labels:
@@ -39,6 +42,20 @@ def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset
     labels = labels or preset.labels
     preset = preset.with_label_values(preset_values(labels, preset.labels))
     return replace(cases, labels=preset.labels | labels), preset
+
+
+def _with_parts_together(cases: CaseSet, preset: Preset | None) -> CaseSet:
+    """Merge masks of parts, such as left and right lungs, where the preset has one class."""
+    parts = sorted({name for case in cases.cases for name in case.label_classes})
+    if not parts or preset is None or len(preset.labels) != 1:
+        return cases
+    (whole,) = preset.labels.values()
+    if normalized(whole) in map(normalized, (*parts, *cases.labels.values())):
+        return cases
+    note = f"{' and '.join(parts)} are learned together as {whole}, the class of {preset.name}"
+    merged = tuple(replace(case, label_classes=()) for case in cases.cases)
+    labels = preset.labels
+    return replace(cases, cases=merged, labels=labels, notes=(*cases.notes, note))
 
 
 def _require_known(cases: CaseSet, labels: Mapping[int, str]) -> None:
@@ -67,7 +84,7 @@ def _segment_names(case: Case, preset: Preset | None) -> dict[int, str]:
 
     A file that cannot be read has none; `checks` reports it.
     """
-    if case.label is None:
+    if case.label is None or case.label_classes:
         return {}
     try:
         names = read_segment_names(case.label)
@@ -101,7 +118,16 @@ def class_warnings(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[str]:
     return [
         *rare_class_warnings(cases.labels, voxels, validation),
         *missing_class_warnings(missing, len(labeled)),
+        *([NO_BACKGROUND] if _lacks_background(checks) else []),
     ]
+
+
+def _lacks_background(checks: Sequence[CaseCheck]) -> bool:
+    """Return whether only structures were annotated, as with scribbles, in all cases."""
+    labeled = [check for check in checks if check.voxels]
+    known = (math.prod(check.shape) - check.ignored for check in labeled)
+    annotated = (sum(check.voxels.values()) for check in labeled)
+    return any(check.ignored for check in labeled) and all(map(operator.eq, known, annotated))
 
 
 def _lacking(cases: CaseSet, checks: Sequence[CaseCheck], value: int, name: str) -> list[str]:

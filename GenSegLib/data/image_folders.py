@@ -18,14 +18,20 @@ from ..dicom.files import (
 from ..errors import GenSegError
 from ..images.file_names import (
     IMAGE_SUFFIXES,
+    distinct_stems,
     image_stem,
     is_image_file,
     is_raster_file,
     split_frame,
+    unique_names,
     valid_file_name,
 )
 from .clips import split_clips
-from .pairing import group_channels, pair_names, require_equal_channels
+from .pairing import count_channels, group_channels, pair_names, require_equal_channels
+
+
+class UnpairedError(GenSegError):
+    """Images and labels are not in folders of equal file names."""
 
 
 def list_images(path: Path) -> list[Path]:
@@ -39,6 +45,27 @@ def list_images(path: Path) -> list[Path]:
         GenSegError: there is no image.
     """
     return [unpacked_image(entry) for entry in _image_entries(path)]
+
+
+def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
+    """Return the files of each image at a path, one or one for each channel, by its name.
+
+    Args:
+        path: see `list_images`.
+        channels: files of an image that have nnU-Net's channel numbers; if 0, those that all images
+            have. Photos and radiographs are images of their own, whatever their numbers.
+
+    Raises:
+        GenSegError: there is no image.
+    """
+    images = list_images(path)
+    stems = distinct_stems(images)
+    if any(is_raster_file(image) or is_planar_file(image) for image in images):
+        channels = 1
+    names = unique_names(stems)
+    paths = dict(zip(names, images))
+    groups = group_channels(names, channels or count_channels(names))
+    return {name: [paths[each] for each in group] for name, group in groups.items()}
 
 
 def list_labels(path: Path) -> list[Path]:
@@ -80,8 +107,8 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
         channels: names of the channels, where they are known.
 
     Raises:
-        GenSegError: a label has no image, a case lacks a channel that others have, or two files
-            have the same name.
+        UnpairedError: a label has no image, or a folder no images.
+        GenSegError: a case lacks a channel that others have, or two files have the same name.
     """
     image_of, label_of = _by_stem(images, _image_entries), _by_stem(labels, _label_entries)
     image_of, label_of, notes = split_clips(image_of, label_of)
@@ -89,7 +116,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
     orphans = sorted(label_of.keys() - names_of_case.keys())
     if orphans:
         others = f" (and {len(orphans) - 1} more labels)" if len(orphans) > 1 else ""
-        raise GenSegError(
+        raise UnpairedError(
             f"{label_of[orphans[0]]}{others}: no image of the same name in {images}; rename or "
             "remove the label"
         )
@@ -148,7 +175,7 @@ def _image_entries(path: Path) -> list[Path]:
             raise GenSegError(
                 f"{path}: contains DICOM SEG labels but no images; choose folders of DICOM slices"
             )
-        raise GenSegError(
+        raise UnpairedError(
             f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)} or folders of DICOM "
             "slices)"
         )

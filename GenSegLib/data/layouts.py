@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from .case_lists import read_case_list, read_label_list
-from .image_folders import list_images, list_labels, pair_folders, unlabeled_cases
+from .image_folders import (
+    UnpairedError,
+    list_images,
+    list_labels,
+    pair_folders,
+    unlabeled_cases,
+)
+from .mask_folders import pair_mask_folders, read_mask_folders
 from .persons import with_persons
 
 __all__ = [
@@ -28,8 +36,9 @@ def read_cases(path: Path) -> CaseSet:
     """Read the cases of a folder or list file, with their persons (see `persons`).
 
     Supported are `cases.json` (explicit pairs), the `dataset.json` of the Medical Segmentation
-    Decathlon and of nnU-Net (see `case_lists`), and folders `images` and `labels` (or `masks`;
-    or `imagesTr` and `labelsTr`). Test images of Decathlon and nnU-Net data sets are never read.
+    Decathlon and of nnU-Net (see `case_lists`), folders `images` and `labels` (or `masks`;
+    or `imagesTr` and `labelsTr`) with equal names, and other folders of images and masks (see
+    `mask_folders`). Test images are never read.
     Whether the files exist and are valid is tested by `checks`.
 
     Raises:
@@ -46,9 +55,10 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     """Read the cases of a folder of images and a folder of labels, with their persons.
 
     Raises:
-        GenSegError: see `image_folders.pair_folders`.
+        GenSegError: see `image_folders.pair_folders`, `mask_folders.pair_mask_folders`.
     """
-    return with_persons(pair_folders(images, labels), images)
+    cases = _pair(images, labels, lambda: pair_mask_folders(images, labels))
+    return with_persons(cases, images)
 
 
 def with_unlabeled(
@@ -76,8 +86,15 @@ def _read_folder(path: Path) -> CaseSet:
             return read_case_list(path / name)
     for images, labels in _FOLDER_PAIRS:
         if (path / images).is_dir() and (path / labels).is_dir():
-            return pair_folders(path / images, path / labels)
-    raise GenSegError(
-        f"{path}: no cases found; the folder must contain a cases.json, a dataset.json, or the "
-        "folders images and labels (or masks)"
-    )
+            return _pair(path / images, path / labels, lambda: read_mask_folders(path))
+    return read_mask_folders(path)
+
+
+def _pair(images: Path, labels: Path, otherwise: Callable[[], CaseSet]) -> CaseSet:
+    """Pair folders with equal file names, or by `otherwise`; if both fail, say why names differ."""
+    try:
+        return pair_folders(images, labels)
+    except UnpairedError as error:
+        with suppress(GenSegError):
+            return otherwise()
+        raise error

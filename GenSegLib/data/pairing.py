@@ -50,6 +50,25 @@ def group_channels(images: Sequence[str], channels: int) -> dict[str, list[str]]
     return cases
 
 
+def count_channels(images: Iterable[str]) -> int:
+    """Return the number of channels that all cases have by the names of their images, else 1.
+
+    That is 2 for `a_0000`, `a_0001`, `b_0000` and `b_0001`, and 1 if a further image has no number.
+
+    Args:
+        images: names without suffix.
+    """
+    found: dict[str, set[int]] = {}
+    for image in images:
+        match = _CHANNEL.fullmatch(image)
+        if match is None:
+            return 1
+        found.setdefault(match[1], set()).add(int(match[2]))
+    counts = {len(numbers) for numbers in found.values()}
+    is_equal = len(counts) == 1 and all(set(range(len(each))) == each for each in found.values())
+    return counts.pop() if is_equal else 1
+
+
 def missing_channels(images: Iterable[str], channels: int) -> list[str]:
     """Return the names of the images that a case lacks of its channels 0 to `channels` - 1.
 

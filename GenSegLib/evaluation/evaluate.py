@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ..case_annotation import Annotation, ClassState
 from ..data.image_io import Volume, read_label, read_segment_names
 from ..data.layouts import list_labels
+from ..data.mask_names import Name, match_masks
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
@@ -40,7 +42,8 @@ def evaluate_folders(
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, of any file format.
 
-    A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. The
+    A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. Where no
+    prediction has a reference of its name, words for masks do not count: `a_mask.png`. The
     uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
     they are. Cropped files and files in other axes are compared in physical space. Voxels and
@@ -98,6 +101,8 @@ def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
     reference_of = _by_stem(references)
     pairs = []
     found = _by_stem(predictions)
+    if not found.keys() & reference_of.keys():
+        reference_of = _without_words_for_masks(found, reference_of)
     for stem, prediction in found.items():
         if stem.endswith(FILE_SUFFIX) and stem.removesuffix(FILE_SUFFIX) in found:
             continue
@@ -106,6 +111,19 @@ def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
             raise GenSegError(f"case {case}: {references} has no reference for {prediction.name}")
         pairs.append((case, prediction, reference_of[case]))
     return pairs
+
+
+def _without_words_for_masks(
+    predictions: Iterable[str], references: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Name references such as `a_mask` after their predictions; those with several keep theirs."""
+    names, masks = list(predictions), list(references)
+    matches = match_masks([Name.of((), n) for n in names], [Name.of(("masks",), m) for m in masks])
+    count = Counter(matches.values())
+    return {
+        names[matches[k]] if k in matches and count[matches[k]] == 1 else mask: references[mask]
+        for k, mask in enumerate(masks)
+    }
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

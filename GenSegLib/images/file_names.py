@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 _VOLUME_SUFFIXES = (
     *(".seg.nrrd", ".nii.gz", ".gipl.gz", ".nii", ".nrrd", ".nhdr"),
     *(".mha", ".mhd", ".hdr", ".gipl", ".mnc"),
 )
-RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+RASTER_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm"),
+)
 IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, *RASTER_SUFFIXES)
 
 # Characters that some file systems forbid, and device names that Windows reserves.
@@ -33,13 +36,23 @@ def valid_file_name(text: str) -> str:
     return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
 
 
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return file names that differ in more than upper and lower case: the second `a` is `a_2`."""
+    unique: dict[str, str] = {}
+    for name in names:
+        candidates = chain([name], (f"{name}_{k}" for k in count(2)))
+        chosen = next(each for each in candidates if each.casefold() not in unique)
+        unique[chosen.casefold()] = chosen
+    return list(unique.values())
+
+
 def is_image_file(path: Path) -> bool:
     """Whether the name ends like a medical image's; hidden files (`._a.nii.gz`) do not count."""
     return not path.name.startswith(".") and path.name.lower().endswith(_VOLUME_SUFFIXES)
 
 
 def is_raster_file(path: Path) -> bool:
-    """Whether the name ends like a picture's: PNG, JPEG, TIFF, BMP, WebP or GIF."""
+    """Whether the name ends like a picture's: PNG, JPEG, TIFF, BMP, WebP, GIF or PPM."""
     return not path.name.startswith(".") and path.name.lower().endswith(RASTER_SUFFIXES)
 
 

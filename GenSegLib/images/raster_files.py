@@ -22,6 +22,7 @@ from ..errors import GenSegError
 from ..label_maps import LARGEST_LABEL
 from .itk_files import suppress_stderr, write_verified
 from .label_colors import class_colors
+from .mask_colors import NEARLY_ALL, NOISE, gray_of_palette, values_of_colors
 from .volume import LPS_TO_RAS, Volume
 
 Array = NDArray[Any]
@@ -31,11 +32,11 @@ _ALPHA = {"LA": "L", "La": "L", "PA": "P", "RGBA": "RGB", "RGBa": "RGB"}
 _CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
 _PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
+_PHOTOMETRIC, _MIN_IS_WHITE, _TILE_WIDTH = 262, 0, 322
 _SMALLEST = 8  # pixels along each axis
 _WHITE, _DEEP_WHITE, _HALF = 255, 65535, 128
-_NOISE = 32  # from black or white, or between colors, as JPEG and antialiasing produce
+_NOT_BLACK_AND_WHITE = "{}: a mask in JPEG must be black and white; save it as PNG"
 _FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
-_NEARLY_ALL = 0.9
 
 
 def read_raster(path: Path) -> Volume:
@@ -48,17 +49,17 @@ def read_raster(path: Path) -> Volume:
         GenSegError: the file is unreadable or truncated, has several pages or frames, is CMYK, or
             has less than 8 pixels along an axis.
     """
-    with _opened(path) as image:
-        has_alpha = image.mode in _ALPHA or "transparency" in image.info
-        is_indexed = image.mode in ("P", "PA")
-        if _has_deep_colors(image):
+    with _opened(path) as file:
+        has_alpha = file.mode in _ALPHA or "transparency" in file.info
+        is_indexed = file.mode in ("P", "PA")
+        if _has_deep_colors(file):
             array = _read_deep_colors(path)
         else:
-            image = ImageOps.exif_transpose(image)
+            image = ImageOps.exif_transpose(file)
             if is_indexed or image.mode in _ALPHA:
                 opaque = _ALPHA.get(image.mode, "RGB")
                 image = image.convert("RGB" if opaque == "P" else opaque)
-            array = np.asarray(image)
+            array = _pixels(image, file)
             if is_indexed and (np.ptp(array, axis=2) == 0).all():
                 array = array[..., 0]
     if array.dtype == bool:
@@ -70,8 +71,9 @@ def read_raster(path: Path) -> Volume:
 def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
     """Read a mask as int16 (1, x, y, 1): indices of a palette or gray values, or 0 and 255 as 0/1.
 
-    Masks with intermediate values (antialiased, or compressed as JPEG) are thresholded with a
-    warning.
+    Black and white in a palette count as such, whatever their indices. Masks with intermediate
+    values (antialiased, or compressed as JPEG) are thresholded, and pure colors become values (see
+    `mask_colors.values_of_colors`), both with a warning.
 
     Args:
         path: of the file.
@@ -79,24 +81,25 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
             ignore, white is not 1.
 
     Raises:
-        GenSegError: as `read_raster`; or the mask has colors.
+        GenSegError: as `read_raster`; or the mask has other colors.
     """
-    with _opened(path) as image:
-        image = ImageOps.exif_transpose(image)
+    with _opened(path) as file:
+        image = ImageOps.exif_transpose(file)
         if image.mode in ("RGBA", "LA", "PA"):
             image = image.convert({"PA": "P"}.get(image.mode, image.mode.removesuffix("A")))
-        array, is_jpeg = np.asarray(image), path.suffix.lower() in (".jpg", ".jpeg")
-    if array.ndim == 3:
-        spread = np.ptp(array.astype(np.int16), axis=2).max()
-        if spread > (_NOISE if is_jpeg else 0):
-            raise GenSegError(
-                f"{path}: a mask in color; save it in gray (0 and 255, or label values) or with a "
-                "palette"
-            )
+        array, is_jpeg = _pixels(image, file), path.suffix.lower() in (".jpg", ".jpeg", ".jfif")
+        if image.mode == "P":
+            array = gray_of_palette(array, np.reshape(image.getpalette("RGB") or [], (-1, 3)))
+    note = ""
+    if array.ndim == 3 and np.ptp(array, axis=2).max() <= (NOISE if is_jpeg else 0):
         array = array[..., 0]
+    if array.ndim == 3:
+        array, note = _from_colors(path, array, is_jpeg=is_jpeg)
+        is_jpeg = False
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         raise GenSegError(f"{path}: not a mask (some values are not whole numbers)")
-    labels, note = _to_labels(path, array.astype(np.int64), set(known), is_jpeg=is_jpeg)
+    labels, threshold = _to_labels(path, array.astype(np.int64), set(known), is_jpeg=is_jpeg)
+    note = note or threshold
     if labels.min() < 0 or labels.max() > LARGEST_LABEL:
         value = labels.min() if labels.min() < 0 else labels.max()
         raise GenSegError(f"{path}: label value {value} is outside 0..{LARGEST_LABEL}")
@@ -194,9 +197,11 @@ def _require_supported(path: Path, image: Image.Image) -> None:
             f"{path}: pixels of type {image.mode} are not supported; save the picture in gray or "
             "RGB of 8 or 16 bits"
         )
-    if _has_deep_colors(image) and getattr(image, "tag_v2", {}).get(_PLANES) == _SEPARATE:
+    tags = getattr(image, "tag_v2", {})
+    if _has_deep_colors(image) and (tags.get(_PLANES) == _SEPARATE or _TILE_WIDTH in tags):
         raise GenSegError(
-            f"{path}: colors of 16 bits in separate planes; save the TIFF with interleaved colors"
+            f"{path}: colors of 16 bits in separate planes or tiles; save the TIFF with "
+            "interleaved colors and without tiles, or as PNG"
         )
     if min(image.size) < _SMALLEST:
         raise GenSegError(
@@ -211,6 +216,26 @@ def _has_deep_colors(image: Image.Image) -> bool:
     deepest = max(tags.get(_BITS_PER_SAMPLE, (0,)))
     is_deep = deepest > _BYTE or any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
     return image.mode.startswith("RGB") and is_deep
+
+
+def _pixels(image: Image.Image, file: Image.Image) -> Array:
+    """Return rows and columns of an image that was read from a file.
+
+    Pillow inverts TIFF in which 0 is white, but not with 16 bits.
+    """
+    array: Array = np.asarray(image)
+    is_inverted = getattr(file, "tag_v2", {}).get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    return _DEEP_WHITE - array if is_inverted and array.dtype == np.uint16 else array
+
+
+def _from_colors(path: Path, array: Array, *, is_jpeg: bool) -> tuple[Array, str]:
+    found = values_of_colors(array, is_jpeg=is_jpeg)
+    if found is None:
+        raise GenSegError(
+            f"{path}: a mask in color; save it in gray (0 and 255, or label values), with a "
+            "palette, or in pure colors (red, green, blue, ...) on black"
+        )
+    return found
 
 
 def _read_deep_colors(path: Path) -> Array:
@@ -238,11 +263,14 @@ def _to_labels(path: Path, values: Array, known: set[int], *, is_jpeg: bool) -> 
     if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
         return (values > 0).astype(np.int32), ""
     if is_jpeg and found.max() < _HALF:
-        raise GenSegError(f"{path}: a mask in JPEG must be black and white; save it as PNG")
-    is_extreme = (found <= _NOISE) | ((found >= _WHITE - _NOISE) & (found <= _WHITE))
-    share = counts[is_extreme].sum() / counts.sum()
-    is_blurred = len(found) > _FEW_VALUES and found.max() >= _WHITE - _NOISE
-    if not is_jpeg and not (is_blurred and share >= _NEARLY_ALL):
+        raise GenSegError(_NOT_BLACK_AND_WHITE.format(path))
+    is_extreme = (found <= NOISE) | ((found >= _WHITE - NOISE) & (found <= _WHITE))
+    is_blurred = counts[is_extreme].sum() >= NEARLY_ALL * counts.sum()
+    if is_jpeg and not is_blurred:
+        raise GenSegError(_NOT_BLACK_AND_WHITE.format(path))
+    if not is_jpeg and not (
+        is_blurred and len(found) > _FEW_VALUES and found.max() >= _WHITE - NOISE
+    ):
         return values, ""
     between = int(counts[(found > 0) & (found < _WHITE)].sum())
     note = f"the mask has {between} pixels between black and white; it was thresholded at {_HALF}"

@@ -83,7 +83,7 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     else:
         special = specialNames(case.annotation)
         known = {**style.names, **special}
-        image, own = readPlacedLabel(case.label, volumeNode, grid, notes.append, known)
+        image, own = readPlacedLabel(case, volumeNode, grid, notes.append, known)
         values = label_counts(voxelsOf(image))
         names = own or {**{value: f"Label {value}" for value in values}, **style.names, **special}
         ownStyle = replace(style, colors={}, terminology={}) if own else style
@@ -94,8 +94,8 @@ def _load(case: Case, style: SegmentStyle, loaded: list[slicer.vtkMRMLNode]) -> 
     pair.notes = notes
     pair.person = case.person
     setAnnotation(node, case.annotation)
-    if is_raster_file(case.image) and is_raster_file(case.label):
-        makeFilePair(pair, case.image, case.label)
+    if is_raster_file(case.image) and all(map(is_raster_file, case.labels)):
+        makeFilePair(pair, case, style.names)
     return pair
 
 

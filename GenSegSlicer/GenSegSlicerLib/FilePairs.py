@@ -6,13 +6,16 @@ but the paths of their files. Once a segmentation is edited, its voxels stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import slicer
 
+from GenSegLib.cases import Case
 from GenSegSlicerLib.DicomFiles import readByLibrary
 from GenSegSlicerLib.ImageFiles import setVolume
 from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
@@ -20,10 +23,16 @@ from GenSegSlicerLib.Segments import BINARY
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, segmentTimes
 
 
-def makeFilePair(pair: TrainingPair, image: Path, label: Path) -> None:
-    """Remember the files of a pair that was just read from them, and release its voxels."""
-    pair.volumeNode.SetAttribute(FILE_ATTRIBUTE, str(image))
-    pair.segmentationNode.SetAttribute(FILE_ATTRIBUTE, str(label))
+def makeFilePair(pair: TrainingPair, case: Case, classes: Mapping[int, str]) -> None:
+    """Remember the files of a pair that was just read from them, and release its voxels.
+
+    Args:
+        pair: the pair.
+        case: what it was read from.
+        classes: names of the label values.
+    """
+    pair.volumeNode.SetAttribute(FILE_ATTRIBUTE, str(case.image))
+    pair.segmentationNode.SetAttribute(FILE_ATTRIBUTE, _labelText(case, classes))
     pair.readTimes = segmentTimes(pair.segmentationNode)
     release(pair)
 
@@ -37,10 +46,10 @@ def load(pair: TrainingPair, warn: Callable[[str], None] = lambda text: None) ->
     if not pair.isReleased:
         return
     image = Path(pair.volumeNode.GetAttribute(FILE_ATTRIBUTE))
-    label = Path(pair.segmentationNode.GetAttribute(FILE_ATTRIBUTE))
+    label, values = _labelOf(pair.segmentationNode.GetAttribute(FILE_ATTRIBUTE))
     setVolume(pair.volumeNode, readByLibrary(image))
     grid = fileGrid(image, pair.volumeNode)
-    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn, _namesOf(pair))
+    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn, values or _namesOf(pair))
     _setLabelmap(pair, labelmap)
 
 
@@ -66,6 +75,22 @@ def loaded(pair: TrainingPair) -> Iterator[None]:
     finally:
         if wasReleased:
             release(pair)
+
+
+def _labelText(case: Case, classes: Mapping[int, str]) -> str:
+    """Return the path of a label, or as JSON the paths of its files, by value if those differ."""
+    if len(case.labels) == 1 and not case.label_classes:
+        return str(case.label)
+    values = {name: str(value) for value, name in classes.items()}
+    numbered = replace(case, label_classes=tuple(values[name] for name in case.label_classes))
+    return json.dumps(numbered.to_json()["label"])
+
+
+def _labelOf(text: str) -> tuple[Case, dict[int, str]]:
+    """Return the label of a `_labelText`, and the names of its classes, which are their values."""
+    files = json.loads(text) if text.startswith(("[", "{")) else text
+    case = Case.from_json({"name": "label", "image": "", "label": files}, Path())
+    return case, {int(name): name for name in case.label_classes}
 
 
 def _namesOf(pair: TrainingPair) -> dict[int, str]:

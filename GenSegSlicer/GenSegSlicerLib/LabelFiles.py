@@ -14,6 +14,8 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.case_annotation import COMPLETE
+from GenSegLib.cases import Case
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.nifti import is_nifti_file, read_header
@@ -54,7 +56,7 @@ def readLabelImage(
 
 
 def readPlacedLabel(
-    path: Path,
+    case: Case,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     grid: Volume,
     warn: Callable[[str], None] = lambda text: None,
@@ -63,11 +65,12 @@ def readPlacedLabel(
     """Read a label of others' programs as the command line does, see `place_label`.
 
     Args:
-        path: file in any format, or DICOM SEG.
+        case: whose label is in files of any format, or DICOM SEG.
         volumeNode: the segmented volume.
         grid: grid of the volume with what its file says of it, see `fileGrid`.
         warn: called with what was lost or is unclear.
-        known: names of the values of a picture; white is 1 unless 255 is among them.
+        known: names of the values of a picture, and of the classes that have files of their own;
+            white is 1 unless 255 is among them.
 
     Returns:
         The label in the voxel grid of the volume, without parent transform, and the names of
@@ -77,11 +80,15 @@ def readPlacedLabel(
         GenSegError: the file is damaged, or does not belong to the volume.
     """
     # Imported when there is something to read: needs SimpleITK, which is a part of Slicer.
-    from GenSegLib.data.image_io import read_label, read_segment_names
+    from GenSegLib.data.case_labels import read_case_label
+    from GenSegLib.data.image_io import read_segment_names
 
-    classes = known if is_raster_file(path) else None
-    label = read_label(path, grid, classes, warn, file_order=True)
-    return orientedImage(label.array[0].T, localIJKToRAS(volumeNode)), read_segment_names(path)
+    isPicture = any(map(is_raster_file, case.labels))
+    classes = known if isPicture or case.label_classes else None
+    drawn = replace(case, annotation=COMPLETE)
+    label = read_case_label(drawn, grid, classes, warn, file_order=True)
+    names = {} if case.label_classes else read_segment_names(case.labels[0])
+    return orientedImage(label.array[0].T, localIJKToRAS(volumeNode)), names
 
 
 def fileGrid(path: Path, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:

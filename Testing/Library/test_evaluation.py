@@ -50,6 +50,15 @@ def test_nnunets_channel_suffix_is_ignored(
     assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
 
 
+def test_words_for_masks_in_the_names_of_references_do_not_count(
+    folders: tuple[Path, Path],
+) -> None:
+    _, references = folders
+    for path in list(references.iterdir()):
+        path.rename(references / path.name.replace(".nii.gz", "_segmentation.nii.gz"))
+    assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
+
+
 def test_distances_use_the_spacing_of_the_reference(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     moved = np.roll(label_volume().array, 1, axis=3)

@@ -197,8 +197,45 @@ def test_a_class_may_have_the_value_of_white(tmp_path: Path) -> None:
 
 def test_label_values_in_a_jpeg_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jpg", np.kron(square(value=1), np.ones((16, 16), np.uint8)))
-    with pytest.raises(GenSegError, match="a mask in JPEG must be black and white; save it as PNG"):
-        read_label(path)
+    grays = save(tmp_path / "b.jpg", np.kron(square(value=100), np.ones((16, 16), np.uint8)))
+    wide = np.kron(square(1, 9, 150), np.ones((16, 16), np.uint8))
+    for each in (path, grays, save(tmp_path / "c.jpg", wide)):
+        with pytest.raises(GenSegError, match="a mask in JPEG must be black and white; save it as"):
+            read_label(each)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.gif"])
+def test_black_and_white_may_have_any_indices_in_a_palette(tmp_path: Path, name: str) -> None:
+    mask = square(value=1)
+    image = Image.fromarray(1 - mask).convert("P")
+    image.putpalette([255, 255, 255, 0, 0, 0])
+    image.save(tmp_path / name)
+    np.testing.assert_array_equal(read_label(tmp_path / name).array[0, ..., 0], mask.T)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_pure_colors_are_the_same_values_in_all_masks(tmp_path: Path, name: str) -> None:
+    """Red is 1 and green 2, whether a mask has both or one of them."""
+    red, green = square(2, 5), square(5, 8)
+    for colors, expected in (
+        ((red, green), red // 255 + green // 255 * 2),
+        ((red * 0, green), green // 255 * 2),
+    ):
+        pixels = np.kron(np.stack([*colors, red * 0], -1), np.ones((16, 16, 1), np.uint8))
+        said: list[str] = []
+        label = read_label(
+            save(tmp_path / name, pixels, quality=95, subsampling=0), warn=said.append
+        )
+        wrong = label.array[0, ..., 0] != np.kron(expected, np.ones((16, 16))).T
+        assert wrong.mean() < 0.01
+        assert len(said) == 1 and "colors of the mask were taken as label values" in said[0]
+
+
+def test_white_beside_colors_is_refused(tmp_path: Path) -> None:
+    """White alone is 1, as red is."""
+    pixels = np.stack([square(), square(), square(2, 4)], -1)
+    with pytest.raises(GenSegError, match="a mask in color"):
+        read_label(save(tmp_path / "a.png", pixels))
 
 
 def test_a_mask_in_color_is_refused(tmp_path: Path) -> None:
@@ -301,5 +338,16 @@ def test_tiff_colors_of_16_bits_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.array[..., 0], pixels.transpose(2, 1, 0))
     planes = {"photometric": "rgb", "planarconfig": "separate"}
     tifffile.imwrite(tmp_path / "b.tif", pixels.transpose(2, 0, 1), **planes)
-    with pytest.raises(GenSegError, match="16 bits in separate planes"):
-        read_image(tmp_path / "b.tif")
+    tifffile.imwrite(tmp_path / "c.tif", pixels, photometric="rgb", tile=(16, 16))
+    for name in ("b.tif", "c.tif"):
+        with pytest.raises(GenSegError, match="16 bits in separate planes or tiles"):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_x_rays_whose_0_is_white_are_inverted(tmp_path: Path, dtype: type) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    pixels = gradient(1, dtype).squeeze()
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+    read = read_image(tmp_path / "a.tif", dtype=None).array[0, ..., 0]
+    np.testing.assert_array_equal(read, np.iinfo(dtype).max - pixels.T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def test_transparency_is_dropped_and_said(scene: Any, tmp_path: Path) -> None:
     slicer.util.updateVolumeFromArray(pair.volumeNode, np.concatenate([colors, alpha], axis=-1))
     GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
     assert pair.status == "ok"
-    assert "transparency is not used" in pair.warning
+    assert "transparency is ignored" in pair.warning
     writeVolume(pair.volumeNode, tmp_path / "photo.nrrd")
     assert len(read_image(tmp_path / "photo.nrrd").array) == 3
 
@@ -203,6 +204,30 @@ def test_transparency_of_imported_photos_is_said(scene: Any, tmp_path: Path) -> 
     (folder / "images" / "p1.jpg").unlink()
     first, second = importFolder(folder)
     assert (first.notes, second.notes) == ([], ["the transparency of the picture was dropped"])
+
+
+def test_masks_in_several_files_are_read_again_when_they_are_needed(
+    scene: Any, tmp_path: Path
+) -> None:
+    """As those of left and right lungs, and of several lesions; segments may be renamed."""
+    folder = photo_folder(tmp_path / "photos", 2)
+    mask = np.asarray(Image.open(folder / "labels" / "p0.png"))
+    for name, part in (("left", mask.copy()), ("right", np.roll(mask, 8, axis=1))):
+        for k in (0, 1):
+            path = folder / "masks" / name / f"p{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(part).save(path)
+    shutil.rmtree(folder / "labels")
+    first, _second = importFolder(folder)
+    assert first.isReleased
+    segmentation = first.segmentationNode.GetSegmentation()
+    names = [segmentation.GetNthSegment(k).GetName() for k in (0, 1)]
+    assert names == ["Left", "Right"]
+    segmentation.GetNthSegment(1).SetName("Other")
+    FilePairs.load(first)
+    for k, name in ((0, "Left"), (8, "Other")):
+        found = segment_array(first.segmentationNode, name, first.volumeNode)
+        assert np.array_equal(found, np.roll(square(left=4), k, axis=2))
 
 
 def test_white_pixels_are_ignored_where_the_list_says_so(scene: Any, tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Labels of cases, which may be in several files: a mask for each lesion, or for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..case_annotation import COMPLETE
+from ..cases import Case
+from ..errors import GenSegError
+from ..images.volume import Volume
+from ..label_maps import normalized
+from ..nesting import Includes
+from .annotated_voxels import settled
+from .image_io import read_label
+
+
+def read_case_label(
+    case: Case,
+    grid: Volume | None = None,
+    classes: Mapping[int, str] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    *,
+    terminology: Mapping[int, str] | None = None,
+    includes: Includes | None = None,
+    file_order: bool = False,
+) -> Volume:
+    """Read the label of a case as `image_io.read_label` does.
+
+    Files of the same class are merged. Where files of different classes overlap, the later one
+    wins, with a warning.
+
+    Args:
+        case: with a label.
+        grid: see `read_label`.
+        classes: see `read_label`.
+        warn: see `read_label`.
+        terminology: see `read_label`.
+        includes: see `read_label`.
+        file_order: see `read_label`.
+
+    Raises:
+        GenSegError: as `read_label`; or a file is of a class that is not among `classes`, or of
+            another size than the first one.
+    """
+    if len(case.labels) == 1 and not case.label_classes:
+        return read_label(
+            case.labels[0],
+            grid,
+            classes,
+            warn,
+            terminology=terminology,
+            annotation=case.annotation,
+            includes=includes,
+            file_order=file_order,
+        )
+    own = replace(case.annotation, only_slices="", scribbles=False)
+    own = COMPLETE if case.label_classes else own
+    known = None if case.label_classes else classes
+    merged: Volume | None = None
+    for k, path in enumerate(case.labels):
+        part = read_label(path, grid, known, warn, annotation=own, file_order=file_order)
+        if case.label_classes:
+            value = _value_of(case.label_classes[k], classes or {}, path)
+            part = replace(part, array=np.where(part.array != 0, np.int16(value), np.int16(0)))
+        merged = part if merged is None else _merge(merged, part, path, warn)
+    assert merged is not None
+    return settled(merged, case.annotation)
+
+
+def _value_of(name: str, classes: Mapping[int, str], path: Path) -> int:
+    values = {normalized(own): value for value, own in classes.items()}
+    if normalized(name) not in values:
+        raise GenSegError(f"{path}: its class {name} is not among the classes; correct the name")
+    return values[normalized(name)]
+
+
+def _merge(first: Volume, second: Volume, path: Path, warn: Callable[[str], None]) -> Volume:
+    if first.shape != second.shape:
+        raise GenSegError(f"{path}: another size than the other files of this label")
+    lost = np.count_nonzero((second.array != 0) & (first.array > 0) & (first.array != second.array))
+    if lost:
+        warn(f"{lost} voxels of other classes are overwritten by {path.name}")
+    return replace(first, array=np.where(second.array != 0, second.array, first.array))

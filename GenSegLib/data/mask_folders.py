@@ -1,0 +1,237 @@
+"""Folders of images and masks as public data sets have them: any folders, any names of masks.
+
+Light: the standard library alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..cases import Case, CaseSet, Role
+from ..errors import GenSegError
+from ..images.file_names import image_stem, is_image_file, is_raster_file, valid_file_name
+from .mask_names import (
+    MASK_WORDS,
+    Name,
+    Words,
+    has_mark,
+    is_annotator,
+    kinds_of_masks,
+    match_masks,
+)
+
+_TEST = {"test", "testing", "tests"}
+_VALIDATION = {"val", "valid", "validation"}
+_FIELD_OF_VIEW = {"mask", "masks"}  # beside manual segmentations, as in sets of fundus photos
+_JPEG = (".jpg", ".jpeg", ".jfif")
+_ARCHIVE_REST = "__MACOSX"
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    name: Name
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Mask:
+    path: Path
+    name: Name
+    kind: Words
+
+
+def read_mask_folders(folder: Path) -> CaseSet:
+    """Pair the images and masks in a folder and all folders within it.
+
+    Files in folders with a word for masks (`masks`, `Ground Truth`, `leftMask`), or whose names
+    have one (`a_mask`, `a_segmentation`), are masks; see `mask_names`. Several masks of an image
+    that differ by a word (`left` and `right`) are classes; others, such as one a lesion, are one
+    label. Images in folders named test are left out, those in folders named validation are for
+    validation.
+
+    Raises:
+        GenSegError: there is no mask, or a mask has no image.
+    """
+    files = _files(folder)
+    kept = [file for file in files if not set(file.name.place) & _TEST]
+    left_out = len(files) - len(kept) if kept else 0
+    kept = kept or files
+    masks = [file for file in kept if file.name.looks_like_mask] or _beside_photos(kept)
+    images = [file for file in kept if file not in masks]
+    cases = _pair(folder, _of_one_kind(images), masks)
+    note = f"{left_out} files in folders named test are left out"
+    return CaseSet(cases.cases, cases.labels, notes=(*([note] if left_out else ()), *cases.notes))
+
+
+def pair_mask_folders(images: Path, masks: Path) -> CaseSet:
+    """Pair the images of one folder with the masks of another, as `read_mask_folders`."""
+    return _pair(
+        images,
+        _of_one_kind(_files(images)),
+        [
+            replace(file, name=replace(file.name, mask_words=frozenset(("mask",))))
+            for file in _files(masks)
+        ],
+    )
+
+
+def _files(folder: Path) -> list[_File]:
+    found = []
+    for path in _walk(folder):
+        folders = path.relative_to(folder).parts[:-1]
+        found.append(_File(path, Name.of(folders, image_stem(path)), folders))
+    return found
+
+
+def _beside_photos(files: Sequence[_File]) -> list[_File]:
+    """Return the files `a.png` beside `a.jpg`, since photos are JPEG and masks are not."""
+    photos = {_place(file) for file in files if file.path.suffix.lower() in _JPEG}
+    return [f for f in files if f.path.suffix.lower() not in _JPEG and _place(f) in photos]
+
+
+def _place(file: _File) -> tuple[tuple[str, ...], str]:
+    return file.folders, file.name.text
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the pictures and volumes in a folder and those within it, sorted."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != _ARCHIVE_REST)
+        for path in (Path(place) / name for name in sorted(names)):
+            if is_image_file(path) or is_raster_file(path):
+                yield path
+
+
+def _of_one_kind(files: Sequence[_File]) -> list[_File]:
+    """Leave out pictures beside volumes, such as screenshots."""
+    volumes = [file for file in files if is_image_file(file.path)]
+    return volumes or list(files)
+
+
+def _pair(folder: Path, images: Sequence[_File], masks: Sequence[_File]) -> CaseSet:
+    found = match_masks([file.name for file in images], [file.name for file in masks])
+    rest = [mask for k, mask in enumerate(masks) if k not in found]
+    # without a word for masks, "skin_lesion" is the name of an image
+    orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
+    if not found or orphans:
+        first = (orphans or masks or images or [None])[0]
+        raise GenSegError(_unpaired(folder, first, len(orphans)))
+    pairs = [(number, masks[k]) for k, number in sorted(found.items())]
+    kinds = kinds_of_masks((images[number].name, mask.name) for number, mask in pairs)
+    masks_of: dict[int, list[_Mask]] = {}
+    for (number, mask), kind in zip(pairs, kinds):
+        masks_of.setdefault(number, []).append(_Mask(mask.path, mask.name, kind))
+    notes: list[str] = []
+    masks_of = {number: _labels_of(own, notes) for number, own in masks_of.items()}
+    files = [*images, *(mask for mask in rest if mask not in orphans)]
+    return _case_set(files, masks_of, notes)
+
+
+def _unpaired(folder: Path, file: _File | None, orphans: int) -> str:
+    advice = (
+        "give image and mask the same name, in the folders images and masks, or list them in a "
+        "cases.json"
+    )
+    if not orphans or file is None:
+        return f"{folder}: no cases found (no image has a mask); {advice}"
+    more = f" (and {orphans - 1} more masks)" if orphans > 1 else ""
+    return f"{file.path}{more}: none or several images have this mask's name; {advice}"
+
+
+def _labels_of(masks: Sequence[_Mask], notes: list[str]) -> list[_Mask]:
+    """Leave out the field of view and further annotators, and note it."""
+    drawn = [mask for mask in masks if mask.name.mask_words - _FIELD_OF_VIEW]
+    fields = [mask for mask in masks if mask.name.mask_words and mask not in drawn]
+    kept = list(masks)
+    if drawn and fields:
+        kept = drawn
+        where = " ".join(sorted(fields[0].name.mask_words))
+        notes.append(f"masks in folders named {where} are taken as fields of view, not as labels")
+    annotators = sorted({mask.kind for mask in kept if is_annotator(mask.kind)})
+    if len(annotators) > 1:
+        kept = [mask for mask in kept if mask.kind not in annotators[1:]]
+        names = [" ".join(kind) for kind in annotators]
+        notes.append(f"of several annotators, {names[0]} is used and {', '.join(names[1:])} is not")
+    return kept
+
+
+def _case_set(
+    images: Sequence[_File], masks_of: dict[int, list[_Mask]], notes: Sequence[str]
+) -> CaseSet:
+    classes = _class_names(masks_of.values())
+    names = _case_names(images)
+    cases = [
+        _case(name, image, masks_of.get(number, []), classes)
+        for number, (name, image) in enumerate(zip(names, images))
+    ]
+    labels = dict(enumerate(dict.fromkeys(classes.values()), 1))
+    found = dict.fromkeys((*_pairing_notes(cases, labels), *notes))
+    return CaseSet(tuple(cases), labels, notes=tuple(found))
+
+
+def _class_names(groups: Iterable[Sequence[_Mask]]) -> dict[Words, str]:
+    """Return a name for each kind of masks if any image has masks of several kinds."""
+    groups = list(groups)
+    if all(len({mask.kind for mask in group}) == 1 for group in groups):
+        return {}
+    kinds = sorted({mask.kind for group in groups for mask in group})
+    common = set.intersection(*map(set, kinds))
+    return {kind: _class_name([word for word in kind if word not in common]) for kind in kinds}
+
+
+def _class_name(words: Sequence[str]) -> str:
+    text = " ".join(words) or "Mask"
+    return text.capitalize() if text.islower() else text
+
+
+def _case(name: str, image: _File, masks: Sequence[_Mask], classes: dict[Words, str]) -> Case:
+    if not masks:
+        return Case(name, image.path, None, Role.UNLABELED)
+    role = Role.VALIDATE if set(image.name.place) & _VALIDATION else Role.TRAIN
+    first, *further = (mask.path for mask in masks)
+    return Case(
+        name,
+        image.path,
+        first,
+        role,
+        further_labels=tuple(further),
+        label_classes=tuple(classes[mask.kind] for mask in masks) if classes else (),
+    )
+
+
+def _case_names(images: Sequence[_File]) -> list[str]:
+    """Name cases after their images, and after their folders as well where names are repeated."""
+    stems = [image_stem(image.path) for image in images]
+    places = [[f for f in image.folders if not has_mark(f)] for image in images]
+    repeated = {stem for stem, count in Counter(s.casefold() for s in stems).items() if count > 1}
+    return [
+        valid_file_name("_".join((*folders, stem)) if stem.casefold() in repeated else stem)
+        for folders, stem in zip(places, stems)
+    ]
+
+
+def _pairing_notes(cases: Sequence[Case], labels: Mapping[int, str]) -> Iterator[str]:
+    first = next(case for case in cases if case.label is not None)
+    assert first.label is not None
+    count = sum(case.label is not None for case in cases)
+    yield (
+        f"{count} images were paired with masks by their names, such as {first.image.name} with "
+        f"{first.label.name}"
+    )
+    several = [case for case in cases if case.further_labels]
+    if labels:
+        yield f"masks that differ by a word are classes: {', '.join(labels.values())}"
+    elif several:
+        yield (
+            f"the masks of an image are one label in {len(several)} cases "
+            f"({several[0].name}: {len(several[0].labels)} masks)"
+        )
+
+
+def _lower(words: Words) -> Words:
+    return tuple(word.casefold() for word in words)
