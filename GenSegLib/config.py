@@ -72,9 +72,6 @@ class TrainConfig:
         threads: CPU threads; 0 picks the fastest number at the start.
         blended_fraction: fraction of the generated pairs that blend two cases.
         encoder_lr_factor: learning rate of a pretrained encoder relative to `segmenter_lr`.
-        reuse_last_steps: finite differences reuse the last steps of generator and segmenter
-            instead of computing one more of each, which estimates the same hypergradient at a
-            lower cost.
         augmentation_strength: scale of the augmentation; 0 turns it off.
         augmentation_transforms: all of them, or only the rotations, translations and flips of the
             publication's baseline.
@@ -124,7 +121,6 @@ class TrainConfig:
     generated_batch_size: int = setting(at_least(1), 2)
     blended_fraction: float = setting(between(0, 1), 1.0)
     upper_interval: int = setting(at_least(1), 4)
-    reuse_last_steps: bool = True
     segmenter_lr: float = setting(POSITIVE, 2e-3)
     encoder_lr_factor: float = setting(between(0, 1), 0.1)
     generator_lr: float = setting(POSITIVE, 1e-3)
@@ -133,7 +129,6 @@ class TrainConfig:
     augmentation_transforms: str = setting(one_of(AUGMENTATIONS), "all")
     validation_fraction: float = setting(BELOW_ONE, 0.3)
     validation_interval: int = setting(at_least(1), 100)
-    patience: int = setting(at_least(0), 0)
     ema_decay: float = setting(BELOW_ONE, 0.995)
     search_space: str = setting(one_of(SEARCH_SPACES), "light")
     mask_transform: str = setting(one_of(MASK_TRANSFORMS), "deformable")
@@ -269,7 +264,6 @@ _RENAMED = {
     "difference": "reconstruction_loss",
     "adversary": "adversarial_loss",
     "adversary_weight": "adversarial_weight",
-    "look_back": "reuse_last_steps",
     "masks": "mask_transform",
     "augmentation": "augmentation_strength",
     "segmenter_rate": "segmenter_lr",
@@ -287,7 +281,7 @@ _RENAMED_VALUES = {
     ("masks", "deformed"): "deformable",
 }
 _REMOVED = {
-    *("deterministic", "lower_path"),
+    *("deterministic", "lower_path", "patience", "look_back", "reuse_last_steps"),
     *("cuts", "reduce_cells", "consistency_weight", "consistency_ramp", "consistency_rampup"),
     *("unlabeled_batch_size", "unlabelled_batch_size"),
 }

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ _MAX_CHECKPOINTS = 2
 _DIGEST_BYTES = 32
 # names of earlier versions
 _RENAMED = {
-    "waited": "rounds_without_improvement",
     "halvings": "lr_halvings",
     "micro_batch": "micro_batch_size",
 }
@@ -37,10 +36,8 @@ class TrainingState:
         elapsed_s: seconds of training, including preparation and those before a resume.
         preparation_s: seconds before the first step; None until then.
         missing_steps: planned steps that were not done, by phase that has ended.
-        needless_steps: those of them that the validation Dice, which no longer improved, spared.
-        best_dice, last_dice: of validation.
+        last_dice: of validation; None before the first one.
         is_empty: whether no prediction of the last validation had any foreground.
-        rounds_without_improvement: validations since the best one.
         lr_halvings: how often the learning rates were halved after a loss had diverged.
         micro_batch_size: samples per forward pass; 0 for whole batches.
         threads: CPU threads; 0 before they are chosen. Like `memory_format`, another number would
@@ -53,11 +50,8 @@ class TrainingState:
     elapsed_s: float = 0.0
     preparation_s: float | None = None
     missing_steps: dict[str, int] = field(default_factory=dict)
-    needless_steps: int = 0
-    best_dice: float = -1.0
     last_dice: float | None = None
     is_empty: bool = False
-    rounds_without_improvement: int = 0
     lr_halvings: int = 0
     micro_batch_size: int = 0
     threads: int = 0
@@ -110,7 +104,9 @@ def load_checkpoint(folder: Path, log: Callable[[str, str], None]) -> Checkpoint
         return None
     with _mismatch_errors(folder):
         progress = {_RENAMED.get(name, name): x for name, x in contents["progress"].items()}
-        return Checkpoint(folder, TrainingState(**progress), contents["learner"])
+        known = {item.name for item in fields(TrainingState)}  # not entries that were removed
+        state = TrainingState(**{name: x for name, x in progress.items() if name in known})
+        return Checkpoint(folder, state, contents["learner"])
 
 
 def write_checkpoint(folder: Path, step: int, contents: dict[str, Any]) -> Path:

@@ -15,7 +15,6 @@ from .previews import write_previews
 from .session import Session
 from .validation import CaseSegmenter, Classes, class_dices, mean_dice
 
-_MIN_IMPROVEMENT = 1e-4  # of the Dice
 # Of a training's time: for all validations, and for the cases of one; little time is always free.
 _SHARE, _SHARE_OF_ONE = 0.1, 0.04
 _FREE_S = 5.0
@@ -131,8 +130,6 @@ class Rounds:
         dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
         if math.isnan(dice):
             return
-        improved = dice > state.best_dice + _MIN_IMPROVEMENT
-        state.rounds_without_improvement = 0 if improved else state.rounds_without_improvement + 1
-        state.best_dice, state.last_dice = max(dice, state.best_dice), dice
+        state.last_dice = dice
         state.is_empty = not any(each.any() for each in predicted)
         self._events.metrics("joint", done, validation_dice=dice)

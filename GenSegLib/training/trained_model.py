@@ -32,10 +32,9 @@ def training_record(
     """
     phases = ("joint", "final")  # those of the segmenter
     most = sum(schedule.steps[phase] for phase in phases)
-    needed = most - state.needless_steps
     return TrainingRecord(
         steps=most - sum(state.missing_steps.get(phase, 0) for phase in phases),
-        planned_steps=min(needed, plan["steps"]) if plan else needed,
+        planned_steps=min(most, plan["steps"]) if plan else most,
         seconds=round(state.elapsed_s, 1),
         steps_after_validation=0 if state.last_dice is None else state.step,
     )

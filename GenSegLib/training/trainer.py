@@ -134,15 +134,14 @@ class Trainer:
                 self._retune()
             if self._is_logged(phase):
                 self._log_step(phase, losses)
-            if state.step % self.config.validation_interval == 0 and self._end_round(phase):
-                state.needless_steps = schedule.steps[phase] - state.step
-                break
+            if state.step % self.config.validation_interval == 0:
+                self._end_round(phase)
             self._save_regularly()
-        else:  # all steps are done, or the time is over
-            if losses and not self._is_logged(phase):
-                self._log_step(phase, losses)
-            if phase == "joint" and state.step:
-                self._validate()
+        # all steps are done, or the time is over
+        if losses and not self._is_logged(phase):
+            self._log_step(phase, losses)
+        if phase == "joint" and state.step:
+            self._validate()
         state.missing_steps[phase] = schedule.steps[phase] - state.step
 
     def _step(self, phase: str, step: int) -> dict[str, float]:
@@ -173,19 +172,14 @@ class Trainer:
             search.end(self.learner)
         self.events.log(search.summary() if search else NOT_STEERED)
 
-    def _end_round(self, phase: str) -> bool:
-        """Read feedback, and validate if there is time; return whether the phase ends early."""
+    def _end_round(self, phase: str) -> None:
+        """Read feedback, and validate if there is time."""
         self.rounds.read_feedback(self.learner)
         if self.tuner.can_use_more_threads:
             self._retune()
         is_last = self.state.step == self.schedule.steps[phase]
-        if phase != "joint" or is_last or not self.rounds.can_validate(self._elapsed()):
-            return False
-        self._validate()
-        is_stalled = 0 < self.config.patience <= self.state.rounds_without_improvement
-        if is_stalled:
-            self.events.log("validation Dice no longer improves: the joint phase ends early")
-        return is_stalled
+        if phase == "joint" and not is_last and self.rounds.can_validate(self._elapsed()):
+            self._validate()
 
     def _validate(self) -> None:
         self.rounds.validate(self.session, self.state, self.done, self._expected_s())

@@ -48,11 +48,10 @@ def test_without_a_checkpoint_there_are_no_contents(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "none") == (None, [])
 
 
-def test_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
+def test_checkpoints_of_earlier_versions_are_read(tmp_path: Path) -> None:
     progress = {"phase": "joint", "step": 3, "waited": 2, "halvings": 1, "micro_batch": 4}
     write_checkpoint(tmp_path, 3, {"progress": progress, "learner": {}})
     checkpoint = load_checkpoint(tmp_path, print)
     assert checkpoint is not None
     state = checkpoint.state
-    found = (state.rounds_without_improvement, state.lr_halvings, state.micro_batch_size)
-    assert found == (2, 1, 4)
+    assert (state.step, state.lr_halvings, state.micro_batch_size) == (3, 1, 4)

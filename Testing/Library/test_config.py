@@ -43,13 +43,13 @@ def test_settings_of_earlier_versions_are_read() -> None:
         "unlabelled_batch_size": 3,
         "cuts": True,
         "deterministic": True,
+        "patience": 3,
         "reduce_cells": False,
     }
     assert TrainConfig.from_json(earlier) == TrainConfig(
         reconstruction_loss="l1",
         adversarial_loss="cross-entropy",
         adversarial_weight=0.01,
-        reuse_last_steps=False,
         mask_transform="deformable",
         augmentation_strength=0.5,
         segmenter_lr=1e-4,

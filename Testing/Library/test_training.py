@@ -158,16 +158,6 @@ def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:
         train(run, EventLog(run.events_file), started=time.monotonic() - 90)
 
 
-def test_patience_ends_the_joint_phase_early(tmp_path: Path) -> None:
-    rates = {"segmenter_lr": 1e-9, "joint_steps": 60, "validation_interval": 2, "patience": 2}
-    run = trained(small_run(tmp_path / "run", **rates))
-    validations = [e["step"] for e in events_of(run, "metrics") if "validation_dice" in e]
-    assert len(validations) <= 6
-    record, config = ModelMetadata.load(run.model).training, run.config
-    done = validations[-1] - config.warmup_steps + config.final_steps
-    assert record.steps == record.planned_steps == done
-
-
 def test_a_run_without_training_cases_is_refused(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
     only_validation = run.cases.of_role(Role.VALIDATE)
