@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..annotation.strategies import STRATEGIES, at_random
+from ..annotation.strategies import STRATEGIES
 from ..data.image_folders import list_images
 from ..data.layouts import read_cases
 from ..errors import GenSegError
@@ -50,13 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "those of the run folder MODEL)",
     )
     parser.add_argument("--count", metavar="NUMBER", type=int, default=1, help="default: 1")
-    parser.add_argument(
-        "--among",
-        metavar="NUMBER",
-        type=int,
-        help="consider a random subset of this many images, since the model must process each of "
-        "them",
-    )
     add_seed(parser)
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -109,18 +102,14 @@ def _candidates(
     """Return the files of the images that are not labeled, by their names."""
     from ..data.channels import group_files  # imports SimpleITK
 
-    for name in ("count", "among"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise GenSegError(f"--{name} must be 1 or more")
+    if args.count < 1:
+        raise GenSegError("--count must be 1 or more")
     known = {path.resolve() for paths in labeled for path in paths}
     files = [image for path in args.images for image in list_images(path)]
     groups = group_files(list(dict.fromkeys(files)), channels)
     free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
     if not free:
         raise GenSegError(f"all {len(groups)} images are labeled already; specify further ones")
-    if args.among is not None:
-        chosen = set(at_random(list(free), args.seed)[: args.among])
-        free = {name: paths for name, paths in free.items() if name in chosen}
     return free
 
 

@@ -137,14 +137,6 @@ def test_an_image_that_cannot_be_read_is_named_and_skipped(
     assert "broken.nii.gz" in found["skipped"][0]
 
 
-def test_a_random_subset_limits_the_images_that_the_model_must_see(
-    folder: Path, capsys: Capture
-) -> None:
-    arguments = folder / "tiny", folder / "images", "--among", 2, "--count", 9
-    found = selected(capsys, *arguments, "--strategy", "order")
-    assert len(found["cases"]) == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
