@@ -12,7 +12,7 @@ from types import FrameType
 from ..cases import Role
 from ..errors import GenSegError, as_user_error
 from ..events import EventLog
-from ..generation import describe_generation
+from ..generation_summary import describe_generation
 from ..runs import RunFolder, State
 from .options import open_event_log
 

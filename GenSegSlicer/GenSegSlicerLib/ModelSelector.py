@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.data.volume_ranges import format_ml
 from GenSegLib.errors import GenSegError
-from GenSegLib.generation import target_images
+from GenSegLib.generation_summary import target_images
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegSlicerLib.Bindings import Binding, ChoiceBinding, PathBinding

@@ -15,7 +15,7 @@ from GenSegLib.config import (
     TrainConfig,
 )
 from GenSegLib.errors import GenSegError
-from GenSegLib.generation import describe_generation
+from GenSegLib.generation_summary import describe_generation
 from GenSegLib.presets import list_presets, load_preset
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.TrainingPair import TrainingPair

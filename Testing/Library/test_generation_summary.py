@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.generation import describe_generation
+from GenSegLib.generation_summary import describe_generation
 
 
 def line(unlabeled: int = 0, **changes: object) -> str:
