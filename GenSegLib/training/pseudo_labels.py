@@ -2,8 +2,8 @@
 
 Self-training: the averaged segmenter (the teacher) labels whole unlabeled cases now and then, with
 the postprocessing of predictions, and the segmenter learns from them like from labeled ones. Voxels
-that the teacher is in doubt about are ignored; cases that it is in doubt about, such as those of
-another part of the body, are left out.
+that the teacher is uncertain about are ignored; cases that it is uncertain about, such as those
+of another part of the body, are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_paddi
 # Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
 # labels are worth learning from on another scanner's images, but not on those of the same one.
 SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
-MAX_DOUBT = 0.3
+MAX_UNCERTAINTY = 0.3
 LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
 
 Array = NDArray[Any]
@@ -45,7 +45,7 @@ class CasePrediction:
     coarse: Array | None = None
 
     @property
-    def doubt(self) -> float:
+    def uncertainty(self) -> float:
         """1 minus the mean confidence within the predicted foreground; 1 if there is none."""
         found = self.classes > 0
         return 1 - float(self.confidence[found].mean()) if found.any() else 1.0
@@ -116,7 +116,7 @@ class PseudoLabels:
     ) -> None:
         self._cases, self._classes, self._device = list(cases), classes, device
         self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
-        self._doubts: dict[int, float] = {}
+        self._uncertainty: dict[int, float] = {}
         self._next = 0  # case to label
         self._due, self._interval = schedule
 
@@ -148,7 +148,7 @@ class PseudoLabels:
         found = [fine, *([] if prediction.coarse is None else [prediction.coarse])]
         labels = (torch.from_numpy(np.array(each)) for each in found)
         self._labels[index] = tuple(label.to(self._device) for label in labels)
-        self._doubts[index] = prediction.doubt
+        self._uncertainty[index] = prediction.uncertainty
 
     @property
     def count(self) -> int:
@@ -157,17 +157,17 @@ class PseudoLabels:
 
     @property
     def cases(self) -> list[RelabeledCase]:
-        """The cases that have been labeled without much doubt."""
+        """The cases whose labels are certain enough."""
         return [
             self._relabeled(index)
-            for index, doubt in sorted(self._doubts.items())
-            if doubt <= MAX_DOUBT
+            for index, uncertainty in sorted(self._uncertainty.items())
+            if uncertainty <= MAX_UNCERTAINTY
         ]
 
     @property
-    def doubtful(self) -> list[str]:
+    def uncertain(self) -> list[str]:
         """Names of the cases that are left out."""
-        found = [index for index, doubt in self._doubts.items() if doubt > MAX_DOUBT]
+        found = [k for k, value in self._uncertainty.items() if value > MAX_UNCERTAINTY]
         return [self._cases[index].name for index in sorted(found)]
 
     def _relabeled(self, index: int) -> RelabeledCase:
@@ -181,7 +181,7 @@ class PseudoLabels:
         """Return the state from which :meth:`load_state_dict` continues."""
         return {
             "labels": {index: list(labels) for index, labels in self._labels.items()},
-            "doubts": dict(self._doubts),
+            "uncertainty": dict(self._uncertainty),
             "next": self._next,
             "due": self._due,
         }
@@ -189,4 +189,5 @@ class PseudoLabels:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from an earlier :meth:`state_dict`."""
         self._labels = {index: tuple(labels) for index, labels in state["labels"].items()}
-        self._doubts, self._next, self._due = dict(state["doubts"]), state["next"], state["due"]
+        uncertainty = state["uncertainty"] if "uncertainty" in state else state["doubts"]
+        self._uncertainty, self._next, self._due = dict(uncertainty), state["next"], state["due"]

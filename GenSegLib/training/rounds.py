@@ -96,7 +96,7 @@ class Rounds:
 
     def report_unlabeled(self, learner: Learner) -> None:
         """Name the unlabeled cases that were left out."""
-        names = learner.pseudo_labels.doubtful if learner.pseudo_labels else []
+        names = learner.pseudo_labels.uncertain if learner.pseudo_labels else []
         if names:
             self._events.log(
                 f"unlabeled cases were left out, because the model is uncertain about them: "

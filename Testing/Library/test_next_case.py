@@ -159,7 +159,7 @@ def test_errors_say_what_to_do(
 def test_an_image_without_contrast_is_not_worth_annotating(
     folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    """A model is in doubt everywhere in it."""
+    """A model is uncertain everywhere in it."""
     flat = np.full((1, *SIZE), 7, np.float32)
     write_image(tmp_path / "flat.nii.gz", Volume(flat, np.eye(4)))
     images = folder / "images" / "scan_3.nii.gz", tmp_path / "flat.nii.gz"

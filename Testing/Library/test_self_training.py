@@ -124,19 +124,19 @@ def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
     assert torch.equal(found[0, 0, 4:44, :, 1:7], torch.from_numpy(predicted().classes).long())
 
 
-def test_cases_that_the_model_is_in_doubt_about_are_left_out_and_named() -> None:
+def test_cases_that_the_model_is_uncertain_about_are_left_out_and_named() -> None:
     predictions = {
         "sure": predicted(),
-        "doubtful": predicted(certainty=0.55),
+        "uncertain": predicted(certainty=0.55),
         "empty": predicted(anything=False),
     }
     labels = PseudoLabels([unlabeled_case(name) for name in predictions], 2, CPU)
     labels.update(lambda case: predictions[case.name], 0.3, 10.0)
     assert len(labels.cases) == 1
-    assert labels.doubtful == ["doubtful", "empty"]
+    assert labels.uncertain == ["uncertain", "empty"]
 
 
-def test_voxels_that_the_model_is_in_doubt_about_are_ignored() -> None:
+def test_voxels_that_the_model_is_uncertain_about_are_ignored() -> None:
     prediction = predicted()
     prediction.confidence[10:12, 10:20, 2:4] = 0.5
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
@@ -196,8 +196,8 @@ def run_of(folder: Path, **changes: Any) -> RunFolder:
 
 
 @pytest.fixture
-def _any_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pseudo_labels, "MAX_DOUBT", 1.0)
+def _any_certainty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudo_labels, "MAX_UNCERTAINTY", 1.0)
 
 
 def trained(run: RunFolder) -> RunFolder:
@@ -210,7 +210,7 @@ def messages(run: RunFolder) -> str:
     return "\n".join(event["text"] for event in read_events(run.events_file) if "text" in event)
 
 
-@pytest.mark.usefixtures("_any_doubt", "few_channels")
+@pytest.mark.usefixtures("_any_certainty", "few_channels")
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     whole, run = trained(run_of(tmp_path / "whole")), run_of(tmp_path / "run")
     assert "2 of 2 unlabeled cases are learned from" in messages(whole)
@@ -226,7 +226,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert differing(*states) == []
 
 
-@pytest.mark.usefixtures("_any_doubt", "few_channels")
+@pytest.mark.usefixtures("_any_certainty", "few_channels")
 def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path) -> None:
     learner = load_session(
         run_of(tmp_path / "run", generator="regions", target_scanner=0.5)
@@ -258,7 +258,7 @@ def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path)
 def test_scans_that_the_model_finds_nothing_in_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pseudo_labels, "MAX_DOUBT", -1.0)
+    monkeypatch.setattr(pseudo_labels, "MAX_UNCERTAINTY", -1.0)
     run = trained(run_of(tmp_path / "run", joint_steps=1, final_steps=1))
     names = ", ".join(case.name for case in run.cases.of_role(Role.UNLABELED))
     assert f"uncertain about them: {names}" in messages(run)
