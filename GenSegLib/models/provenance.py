@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from ..config import TrainConfig
+from ..config import GENERATORS, TrainConfig
 from ..runs import RunFolder
 from .folder import ModelMetadata
 from .initial_model import FOLDER, FRESH, WarmStart
@@ -34,8 +34,14 @@ def with_provenance(record: TrainingRecord, run: RunFolder) -> TrainingRecord:
 
 
 def inherited_settings(record: TrainingRecord) -> dict[str, Any]:
-    """Return the settings of a training that starts from a model with this record."""
-    return {name: value for name, value in record.settings.items() if name in INHERITED}
+    """Return the settings of a training that starts from a model with this record.
+
+    A generator that has been removed since is left to the default.
+    """
+    settings = {name: value for name, value in record.settings.items() if name in INHERITED}
+    if settings.get("generator", "none") not in GENERATORS:
+        del settings["generator"]
+    return settings
 
 
 def _changed(config: TrainConfig) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from warm_starts import LABELS, TINY
 from GenSegLib import commands
 from GenSegLib.cli import build_parser, main
 from GenSegLib.commands.training_cases import prepare_cases
+from GenSegLib.events import read_events
 from GenSegLib.files import read_json, write_json
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.models.initial_model import (
@@ -113,6 +114,11 @@ def options(**changes: object) -> list[str]:
     return [text for name, value in settings.items() for text in ("--set", f"{name}={value}")]
 
 
+def test_a_generator_that_was_removed_is_not_inherited() -> None:
+    record = TrainingRecord(settings={"generator": "warped", "batch_size": 1})
+    assert inherited_settings(record) == {"batch_size": 1}
+
+
 def test_a_training_starts_from_a_run_and_its_card_says_so(
     first: RunFolder, cases: Path, tmp_path: Path
 ) -> None:
@@ -185,6 +191,14 @@ def test_a_model_of_another_modality_gives_a_plan_of_the_cases_own(
     assert "does not suit these cases (it is for MR, the cases are CT)" in capsys.readouterr().err
     assert WarmStart.load(run.path) is None
     assert run.preset.name == "generic-ct"
+
+
+def test_the_panel_logs_why_a_model_does_not_suit(first: RunFolder, tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", replace(phantom_cases(), modality="CT"))
+    prepared(run.path, "--from", first.model)
+    logged = [(event["level"], event["text"]) for event in read_events(run.events_file)]
+    reason = "does not suit these cases (it is for MR, the cases are CT)"
+    assert any(level == "warning" and reason in text for level, text in logged)
 
 
 @pytest.mark.parametrize(
