@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ..config import (
 from ..data.case_selection import select_cases
 from ..data.layouts import with_unlabeled
 from ..errors import GenSegError
+from ..events import EventLog
 from ..presets import list_presets, load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
@@ -45,6 +48,7 @@ EXAMPLE = """\
   genseg train more-cases --from runs/first --out runs/fourth
   genseg train runs/first --resume"""
 
+_WARNING = "warning: "
 _OF_CASES = Path()  # --unlabeled without a folder
 _SETTINGS = (
     *("seed", "time_budget_s", "segmenter", "encoder", "generator", "hypergradient", "device"),
@@ -72,9 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="continue a stopped run from its last checkpoint"
     )
-    group = parser.add_argument_group("training settings")
-    _add_settings(group)
-    _add_method(group)
+    _add_settings(parser.add_argument_group("training settings"))
+    _add_method(parser.add_argument_group("method"))
+    _add_target(parser.add_argument_group("images that the model is for"))
     add_events(parser)
 
 
@@ -131,6 +135,9 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         choices=HYPERGRADIENTS,
         help="how the validation loss of the segmenter updates the generator; none: no feedback",
     )
+
+
+def _add_target(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--target-scanner",
         metavar="SCANNER",
@@ -180,10 +187,11 @@ def _existing_run(args: argparse.Namespace) -> RunFolder:
     if not args.resume and run_folder.has_begun():
         raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
     start = None if run_folder.has_begun() else read_start(args)
-    if start is not None and start.begin_run(run_folder, args.started, _print):
+    log = partial(_log, EventLog(run_folder.events_file))
+    if start is not None and start.begin_run(run_folder, args.started, log):
         return run_folder
     if not run_folder.has_begun() and _is_unplanned(run_folder):
-        _plan_run(run_folder, args.started)
+        _plan_run(run_folder, args.started, log)
     return run_folder
 
 
@@ -193,14 +201,14 @@ def _is_unplanned(run_folder: RunFolder) -> bool:
     return preset.spacing is None or config.self_training or config.target_scanner > 0
 
 
-def _plan_run(run_folder: RunFolder, started: float) -> None:
+def _plan_run(run_folder: RunFolder, started: float, log: Callable[[str], None]) -> None:
     """Plan the training of a run that a program created."""
     from .training_plan import plan_training, settings_of
 
     config, preset = run_folder.config, run_folder.preset
     split = config.validation_fraction, config.seed
     needed = config.self_training
-    prepared = prepare_cases(run_folder.cases, preset, *split, _print, needs_unlabeled=needed)
+    prepared = prepare_cases(run_folder.cases, preset, *split, log, needs_unlabeled=needed)
     spent_s = time.monotonic() - started
     config, preset, plan = plan_training(prepared, *settings_of(run_folder), spent_s)
     run_folder.set_plan(config, preset, plan.to_json() if plan else None, prepared.cases)
@@ -237,6 +245,13 @@ def _new_run(args: argparse.Namespace) -> RunFolder:
 
 def _print(message: str) -> None:
     print(message, file=sys.stderr)
+
+
+def _log(events: EventLog, message: str) -> None:
+    """Print a message, and log it for the program that created the run."""
+    _print(message)
+    level = "warning" if message.startswith(_WARNING) else "info"
+    events.log(message[len(_WARNING) :] if level == "warning" else message, level)
 
 
 def _require_device(name: str) -> None:
