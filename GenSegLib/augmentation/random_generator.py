@@ -8,8 +8,8 @@ import torch
 class RandomGenerator:
     """Samples on the CPU and moves the result to a device, so that CPU and GPU runs agree."""
 
-    def __init__(self, generator: torch.Generator, device: torch.device | str = "cpu") -> None:
-        self.generator = generator
+    def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
+        self.generator = torch.Generator().manual_seed(seed)
         self.device = torch.device(device)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:

@@ -238,7 +238,7 @@ def _subset(batch: int, probability: float, rng: RandomGenerator) -> torch.Tenso
 def _independent(rng: RandomGenerator) -> RandomGenerator:
     """Return a generator of its own, which may advance as far as it likes."""
     seed = rng.integers(2**31 - 1, 1)[0]
-    return RandomGenerator(torch.Generator().manual_seed(seed), rng.device)
+    return RandomGenerator(seed, rng.device)
 
 
 def _apply(

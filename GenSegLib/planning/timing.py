@@ -70,7 +70,7 @@ def _batches(
     preset: Preset, classes: int, batch_size: int, device: torch.device
 ) -> Callable[[], tuple[Tensor, Tensor]]:
     """Return a function that augments random images and their labels."""
-    rng = RandomGenerator(torch.Generator().manual_seed(0), device)
+    rng = RandomGenerator(0, device)
     policy, size = AugmentationPolicy.for_preset(preset), preset.patch_size
     source = [edge + 2 * margin for edge, margin in zip(size, patch_margin(size))]
     images = rng.uniform(batch_size, preset.input_channels, *source)

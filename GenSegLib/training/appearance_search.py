@@ -137,7 +137,7 @@ class AppearanceSearch:
     def _validation_loss(self, learner: Learner) -> float:
         """Return the averaged segmenter's loss on the same patches for both sides."""
         seed = self._seed + 1 + self._search.comparisons
-        rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
+        rng = RandomGenerator(seed, learner.device)
         network = learner.averaged_segmenter
         weights = list(network.parameters())
         total, sets = 0.0, learner.problem.sets

@@ -69,7 +69,7 @@ class Learner:
         self.progress = 0.0  # fraction of the segmenter's training that is done
         self.policy = build_policy(config, preset)
         torch.manual_seed(config.seed)
-        self.rng = RandomGenerator(torch.Generator().manual_seed(config.seed), self.device)
+        self.rng = RandomGenerator(config.seed, self.device)
         self.arguments = network_arguments(config.network, preset, classes)
         self.problem = build_problem(
             config, preset, classes, self.arguments, self.policy, self.device

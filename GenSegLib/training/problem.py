@@ -174,7 +174,7 @@ class SegmentationProblem:
         return [to_memory_format(tensor) for tensor in inputs]
 
     def _noise(self, pairs: PairBatch, seed: int) -> torch.Tensor:
-        rng = RandomGenerator(torch.Generator().manual_seed(seed), pairs.source.device)
+        rng = RandomGenerator(seed, pairs.source.device)
         batch, _, *shape = pairs.source.shape
         return rng.normal(batch, self.generator.noise_channels, *shape)
 
@@ -275,7 +275,7 @@ class SegmentationProblem:
         self, source: torch.Tensor, images: torch.Tensor, upper: Tensors, seed: int
     ) -> torch.Tensor:
         """Return generated images as the segmenter receives them: augmented in appearance."""
-        rng = RandomGenerator(torch.Generator().manual_seed(seed + 1), source.device)
+        rng = RandomGenerator(seed + 1, source.device)
         augmented: torch.Tensor
         augmented = forward_with(self.variables, self._variables(upper), (source, images, rng))
         return augmented

@@ -84,7 +84,7 @@ class BatchSampler:
             self._unlabeled_images = patch_sampler(unlabeled, fine, with_margin=True)
         if config.has_generator:
             # a generator of its own, so that the registration depends on the seed alone
-            own = RandomGenerator(torch.Generator().manual_seed(config.seed), rng.device)
+            own = RandomGenerator(config.seed, rng.device)
             sees_regions = GENERATORS[config.generator].sees_regions
             self._registered = pair_sampler(
                 cases, classes, preset, own, sets, with_regions=sees_regions

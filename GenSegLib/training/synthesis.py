@@ -52,7 +52,7 @@ def pair_kinds(learner: Learner) -> tuple[str, ...]:
 @torch.no_grad()
 def generate_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[GeneratedPair]:
     """Generate a pair of each kind, without use of the training's random generator."""
-    rng = RandomGenerator(torch.Generator().manual_seed(seed), learner.device)
+    rng = RandomGenerator(seed, learner.device)
     if learner.sampler.recoloring is not None:
         return _recolored_pairs(learner, len(kinds), rng)
     return [_generate(learner, kind, rng, seed + k) for k, kind in enumerate(kinds)]

@@ -72,7 +72,7 @@ def slices_of(
     divided, table = divide_cases(cases, seed, CPU)
     unlabeled = load(COHORTS[targets], count, preset, {}) if targets else []
     contrasts = target_contrasts([image_clusters(case, seed) for case in unlabeled], CPU)
-    rng = RandomGenerator(torch.Generator().manual_seed(seed))
+    rng = RandomGenerator(seed)
     images, labels = patch_sampler(divided, preset).sample(rng, 2 * COLUMNS)
     appearance = RegionAppearance(table, contrasts, color=preset.has_colors)
     distribution = replace(AppearanceDistribution.for_preset(preset, fraction=1.0), target=1.0)

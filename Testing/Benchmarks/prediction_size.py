@@ -96,7 +96,7 @@ def train_briefly(data: Path, folder: Path, preset: Preset, steps: int) -> None:
     network = build_segmenter(preset.segmenter, args)
     sampler = SliceSampler if preset.spatial_dims == 2 else PatchSampler
     samplers = [sampler([case], preset.patch_size) for case in prepared_cases(data, preset)]
-    rng = RandomGenerator(torch.Generator().manual_seed(0))
+    rng = RandomGenerator(0)
     autocast = choose_precision(torch.device("cpu"), "auto")
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     for _ in range(steps):

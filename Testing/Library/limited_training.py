@@ -34,7 +34,7 @@ def main(path: Path, count: int, more: int) -> None:
     limit = address_space() + more
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     cases = [open_case(f"case {k}", CacheEntry(path), torch.device("cpu")) for k in range(count)]
-    rng = RandomGenerator(torch.Generator().manual_seed(0))
+    rng = RandomGenerator(0)
     pair_sampler = PairSampler(cases, 2, PATCH, rng, PairSettings(partners=1, coarse=12))
     for _ in range(3):
         PatchSampler(cases, PATCH).sample(rng, 4)

@@ -25,10 +25,6 @@ from GenSegLib.presets import load_preset
 SHAPES = {2: (24, 32), 3: (16, 24, 20)}
 
 
-def generator(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def two_blocks(dims: int, batch: int = 2) -> torch.Tensor:
     """Labels with a block of 1 beside a block of 2."""
     labels = torch.zeros(batch, 1, *SHAPES[dims], dtype=torch.long)
@@ -41,7 +37,7 @@ def two_blocks(dims: int, batch: int = 2) -> torch.Tensor:
 def test_deformation_of_zero_strength_is_the_identity(dims: int) -> None:
     labels = two_blocks(dims)
     images = torch.randn(2, 2, *SHAPES[dims])
-    grid = random_grid(generator(), 2, SHAPES[dims], SpatialStrength(0.0, 0.0, 0.0, 0.0))
+    grid = random_grid(RandomGenerator(0), 2, SHAPES[dims], SpatialStrength(0.0, 0.0, 0.0, 0.0))
     warped, warped_labels = deform(images, labels, 3, grid)
     torch.testing.assert_close(warped, images, atol=1e-4, rtol=1e-4)
     assert torch.equal(warped_labels, labels)
@@ -50,7 +46,7 @@ def test_deformation_of_zero_strength_is_the_identity(dims: int) -> None:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_image_and_label_are_deformed_together(dims: int) -> None:
     labels = two_blocks(dims)
-    grid = random_grid(generator(), 2, SHAPES[dims], SpatialStrength(elastic=0.02))
+    grid = random_grid(RandomGenerator(0), 2, SHAPES[dims], SpatialStrength(elastic=0.02))
     images, warped = deform((labels > 0).float(), labels, 3, grid)
     assert not torch.equal(warped, labels)
     assert ((images > 0.5) == (warped > 0)).float().mean() > 0.99
@@ -61,7 +57,9 @@ def test_rotations_are_rigid_on_boxes_with_unequal_sides() -> None:
     labels = torch.zeros(64, 1, *shape, dtype=torch.long)
     labels[:, :, 6:14, 26:34] = 1
     strength = SpatialStrength(rotation=0.8, scale=0, translation=0, elastic=0, probability=1.0)
-    _, warped = deform(labels.float(), labels, 2, random_grid(generator(), 64, shape, strength))
+    _, warped = deform(
+        labels.float(), labels, 2, random_grid(RandomGenerator(0), 64, shape, strength)
+    )
     assert warped.flatten(1).sum(1).float().sub(64).abs().max() <= 10
 
 
@@ -74,7 +72,9 @@ def test_slices_are_turned_by_any_angle(
     labels = torch.zeros(64, 1, *shape, dtype=torch.long)
     labels[:, :, 14:19, 26:31] = 1
     strength = SpatialStrength(0, 0, 0, 0, probability=1.0, turned=0.75, spacing=spacing)
-    _, warped = deform(labels.float(), labels, 2, random_grid(generator(), 64, shape, strength))
+    _, warped = deform(
+        labels.float(), labels, 2, random_grid(RandomGenerator(0), 64, shape, strength)
+    )
     centers = torch.stack([each.nonzero()[:, 1:3].float().mean(0) - 16 for each in warped])
     angles = torch.atan2(centers[:, 0], centers[:, 1])
     turned = angles[angles.abs() > 0.01]
@@ -85,14 +85,14 @@ def test_slices_are_turned_by_any_angle(
 def test_volumes_without_thick_slices_are_not_turned() -> None:
     shape = (16, 16, 16)
     strength = SpatialStrength(0, 0, 0, 0, probability=1.0, turned=1.0)
-    grid = random_grid(generator(), 2, shape, strength)
+    grid = random_grid(RandomGenerator(0), 2, shape, strength)
     torch.testing.assert_close(grid, identity_grid(shape).expand(2, -1, -1, -1, -1))
 
 
 def test_half_of_the_samples_are_mirrored_along_a_mirror_axis() -> None:
     labels = two_blocks(2, batch=32)
     strength = SpatialStrength(0, 0, 0, 0, mirror_axes=(0,), probability=1.0)
-    grid = random_grid(generator(), 32, SHAPES[2], strength)
+    grid = random_grid(RandomGenerator(0), 32, SHAPES[2], strength)
     _, warped = deform(labels.float(), labels, 3, grid)
     mirrored = [torch.equal(sample, labels[0].flip(1)) for sample in warped]
     unchanged = [torch.equal(sample, labels[0]) for sample in warped]
@@ -104,9 +104,11 @@ def test_half_of_the_samples_are_mirrored_along_a_mirror_axis() -> None:
 def test_intensity_transforms_are_the_identity_at_zero_and_differentiable(name: str) -> None:
     transform = INTENSITY_TRANSFORMS[name]
     images = torch.randn(2, 3, *SHAPES[2])
-    torch.testing.assert_close(transform(images, 0.0, generator()), images, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        transform(images, 0.0, RandomGenerator(0)), images, atol=1e-4, rtol=1e-4
+    )
     strength = torch.tensor(0.2, requires_grad=True)
-    transform(images, strength, generator()).square().mean().backward()
+    transform(images, strength, RandomGenerator(0)).square().mean().backward()
     assert strength.grad is not None and strength.grad.abs() > 0
 
 
@@ -130,7 +132,9 @@ def test_low_resolution_is_linear_down_and_upsampling(dims: int, factor: float) 
 def test_augmentation_is_determined_by_the_seed() -> None:
     images, labels = torch.randn(2, 1, *SHAPES[3]), two_blocks(3)
     policy = AugmentationPolicy()
-    first, again, other = (augment(images, labels, 3, policy, generator(s)) for s in (5, 5, 6))
+    first, again, other = (
+        augment(images, labels, 3, policy, RandomGenerator(s)) for s in (5, 5, 6)
+    )
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])
 
@@ -140,7 +144,7 @@ def test_geometric_augmentation_moves_voxels_and_keeps_their_values() -> None:
     images = torch.zeros_like(labels, dtype=torch.float32)
     images[:, :, 4:8] = 1.0
     policy = AugmentationPolicy().geometric()
-    moved, _ = augment(images, labels, 3, policy, generator(0))
+    moved, _ = augment(images, labels, 3, policy, RandomGenerator(0))
     assert not torch.equal(moved, images)
     assert float(moved.max()) <= 1.0 and float(moved.min()) >= 0.0
     assert policy.probability == 0
@@ -156,7 +160,7 @@ def test_mirror_axes_of_a_preset_apply_unless_augmentation_is_off() -> None:
     policy = AugmentationPolicy.for_preset(preset)
     assert policy.scaled(1.5).spatial.mirror_axes == (0, 2)
     images, labels = torch.randn(8, 1, *SHAPES[3]), two_blocks(3, batch=8)
-    same, same_labels = augment(images, labels, 3, policy.scaled(0), generator())
+    same, same_labels = augment(images, labels, 3, policy.scaled(0), RandomGenerator(0))
     torch.testing.assert_close(same, images, atol=1e-4, rtol=1e-4)
     assert torch.equal(same_labels, labels)
 

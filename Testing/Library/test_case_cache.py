@@ -47,10 +47,6 @@ UNLIMITED = 1e12
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def generator(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def ball(radius: float, shift: int) -> tuple[np.ndarray, np.ndarray]:
     """Image and label of a bright ball of two halves."""
     grid = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"))
@@ -84,18 +80,20 @@ def test_patches_from_disk_equal_those_from_memory(tmp_path: Path) -> None:
     in_memory, stored = both(tmp_path, 9, 3)
     for size in (PATCH, (48, 24, 24)):
         ours, theirs = (
-            PatchSampler([case], size).sample(generator(), 6) for case in (in_memory, stored)
+            PatchSampler([case], size).sample(RandomGenerator(0), 6) for case in (in_memory, stored)
         )
         assert all(map(torch.equal, ours, theirs))
 
 
 def test_blended_pairs_from_disk_resemble_those_from_memory(tmp_path: Path) -> None:
     in_memory, on_disk = zip(both(tmp_path, 6, -3), both(tmp_path, 9, 3))
-    memory_sampler = PairSampler(in_memory, 3, PATCH, generator())
-    disk_sampler = PairSampler(on_disk, 3, PATCH, generator(), half_size=memory_sampler.half_size)
+    memory_sampler = PairSampler(in_memory, 3, PATCH, RandomGenerator(0))
+    disk_sampler = PairSampler(
+        on_disk, 3, PATCH, RandomGenerator(0), half_size=memory_sampler.half_size
+    )
     disk_sampler.displacements = memory_sampler.displacements
     ours, theirs = (
-        sampler.blended_pairs(generator(), 6, SpatialStrength())
+        sampler.blended_pairs(RandomGenerator(0), 6, SpatialStrength())
         for sampler in (memory_sampler, disk_sampler)
     )
     assert float((ours.source - theirs.source).abs().mean()) < 1e-3
@@ -104,7 +102,8 @@ def test_blended_pairs_from_disk_resemble_those_from_memory(tmp_path: Path) -> N
 
 def test_stored_cases_are_registered(tmp_path: Path) -> None:
     cases = [both(tmp_path, 6, -3)[1], both(tmp_path, 9, 3)[1]]
-    pairs = PairSampler(cases, 3, PATCH, generator(), coordinates=True).real_pairs(generator(), 6)
+    sampler = PairSampler(cases, 3, PATCH, RandomGenerator(0), coordinates=True)
+    pairs = sampler.real_pairs(RandomGenerator(0), 6)
     assert float(((pairs.source - pairs.images).abs() < 0.5).float().mean()) > 0.95
     assert float(((pairs.images - pairs.labels).abs() < 2e-3).float().mean()) > 0.995
     assert pairs.coordinates is not None
@@ -131,7 +130,7 @@ def test_windowed_images_stay_in_their_window() -> None:
     policy = replace(AugmentationPolicy.for_preset(load_preset("liver-ct")), probability=1.0)
     with torch.no_grad():
         generated = network(masks, images, noise, images, coordinates)
-    for result in (generated, augment_intensity(images, policy, generator())):
+    for result in (generated, augment_intensity(images, policy, RandomGenerator(0))):
         assert 0 <= float(result.min()) <= float(result.max()) <= 1
         assert not torch.equal(result, images)
 
@@ -140,7 +139,7 @@ def test_a_fraction_of_the_patches_is_coarse() -> None:
     image = torch.zeros(1, *SHAPE)
     fine, coarse = (InMemoryCase("", image + k, image[0].long(), (1.0,) * 3) for k in (0, 1))
     mixed = MixedSpacingSampler(PatchSampler([fine], PATCH), PatchSampler([coarse], PATCH), 0.25)
-    images, labels = mixed.sample(generator(), 100)
+    images, labels = mixed.sample(RandomGenerator(0), 100)
     assert labels.shape == (100, 1, *PATCH)
     assert 0.15 < float(images.mean()) < 0.35
 

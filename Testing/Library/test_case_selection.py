@@ -129,7 +129,7 @@ def test_large_unlabeled_cases_are_read_from_disk(
     assert isinstance(stored, StoredCase)
     images = []
     for loaded in (stored, in_memory):
-        rng = RandomGenerator(torch.Generator().manual_seed(0))
+        rng = RandomGenerator(0)
         images.append(patch_sampler([loaded], preset).sample(rng, 3)[0])
     assert torch.allclose(*images, atol=2e-3)
 

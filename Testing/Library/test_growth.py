@@ -9,10 +9,6 @@ from GenSegLib.augmentation.growth import grow_classes
 from GenSegLib.augmentation.random_generator import RandomGenerator
 
 
-def rng(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def organs(batch: int, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
     """Two organs in a patch; the image shows the labels."""
     labels = torch.zeros(batch, 1, *shape, dtype=torch.long)
@@ -25,7 +21,7 @@ def organs(batch: int, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tens
 @pytest.mark.parametrize("shape", [(44, 44), (44, 44, 12)], ids=["2-D", "3-D"])
 def test_a_class_grows_or_shrinks_while_the_other_keeps_its_size(shape: tuple[int, ...]) -> None:
     images, labels = organs(24, shape)
-    grown, masks = grow_classes(images, labels, 3, 3, 3.0, rng())
+    grown, masks = grow_classes(images, labels, 3, 3, 3.0, RandomGenerator(0))
     sizes = torch.stack([(masks == value).flatten(1).sum(1) for value in (1, 2)], 1)
     before = int((labels[0] == 1).sum())
     changes = (sizes - before).abs() > 0.04 * before
@@ -36,7 +32,7 @@ def test_a_class_grows_or_shrinks_while_the_other_keeps_its_size(shape: tuple[in
 
 def test_a_part_of_the_samples_stays_as_it_is() -> None:
     images, labels = organs(24, (44, 44))
-    _, masks = grow_classes(images, labels, 3, 3, 3.0, rng())
+    _, masks = grow_classes(images, labels, 3, 3, 3.0, RandomGenerator(0))
     same = (masks == labels).flatten(1).all(1).float().mean()
     assert 0.4 < float(same) < 0.95
 
@@ -44,13 +40,13 @@ def test_a_part_of_the_samples_stays_as_it_is() -> None:
 def test_samples_without_foreground_and_a_strength_of_0_change_nothing() -> None:
     images, labels = organs(8, (44, 44))
     for given, strength in ((torch.zeros_like(labels), 3.0), (labels, 0.0)):
-        grown = grow_classes(images, given, 3, 3, strength, rng())
+        grown = grow_classes(images, given, 3, 3, strength, RandomGenerator(0))
         assert torch.equal(grown[0], images) and torch.equal(grown[1], given)
 
 
 def test_the_generator_advances_alike_for_any_strength() -> None:
     images, labels = organs(8, (44, 44))
-    generators = rng(), rng()
+    generators = RandomGenerator(0), RandomGenerator(0)
     for generator, strength in zip(generators, (0.0, 2.0)):
         grow_classes(images, labels, 3, 3, strength, generator)
     assert torch.equal(*(generator.uniform(3) for generator in generators))

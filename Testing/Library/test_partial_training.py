@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from partial_cases import (
-    CPU,
     LABELS,
     WITHOUT_POSTERIOR,
     label_array,
@@ -94,12 +93,8 @@ def sparse_case(shape: tuple[int, ...] = (40, 40, 40)) -> InMemoryCase:
     return InMemoryCase("sparse", torch.zeros(1, *shape), label, (1.0,) * 3, classes=2)
 
 
-def rng(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed), CPU)
-
-
 def test_every_patch_has_an_annotated_voxel() -> None:
-    _, labels = PatchSampler([sparse_case()], (8, 8, 8)).sample(rng(), 40)
+    _, labels = PatchSampler([sparse_case()], (8, 8, 8)).sample(RandomGenerator(0), 40)
     assert (labels != 2).flatten(1).any(1).all()
     places = {tuple((label[0] == 0).nonzero()[0].tolist()) for label in labels}
     assert len(places) > 20, "it may be anywhere in the patch"
@@ -109,7 +104,9 @@ def test_foreground_patches_are_centered_on_annotated_voxels() -> None:
     case = sparse_case()
     case.label[20, 20, 20] = 1
     assert [len(found) for found in case.patches((8, 8, 8)).voxels] == [1]
-    _, labels = PatchSampler([case], (8, 8, 8), foreground_fraction=1.0).sample(rng(), 8)
+    _, labels = PatchSampler([case], (8, 8, 8), foreground_fraction=1.0).sample(
+        RandomGenerator(0), 8
+    )
     assert (labels[:, 0, 4, 4, 4] == 1).all()
 
 
@@ -118,7 +115,7 @@ def test_augmentation_moves_ignored_voxels_with_the_image() -> None:
     labels = torch.zeros(4, 1, 16, 16, 16, dtype=torch.long)
     image[:, :, 8:], labels[:, :, 8:] = 1.0, 3
     policy = replace(AugmentationPolicy(), probability=0.0)
-    images, moved = augment(image, labels, 5, policy, rng())
+    images, moved = augment(image, labels, 5, policy, RandomGenerator(0))
     assert set(moved.unique().tolist()) == {0, 3}
     assert float(((images > 0.5) == (moved == 3)).float().mean()) > 0.98
 
@@ -148,13 +145,13 @@ def test_blends_keep_what_either_case_does_not_know() -> None:
 def test_generated_pairs_come_from_annotated_voxels(tmp_path: Path) -> None:
     cases, sets = partly_annotated(tmp_path)
     loaded = load(cases, sets)
-    sampler = PairSampler(loaded, sets.classes, (8, 8, 8), rng(), sets=sets)
-    pairs = sampler.blended_pairs(rng(1), 6, SpatialStrength(), 1.0)
+    sampler = PairSampler(loaded, sets.classes, (8, 8, 8), RandomGenerator(0), sets=sets)
+    pairs = sampler.blended_pairs(RandomGenerator(1), 6, SpatialStrength(), 1.0)
     assert (pairs.labels != sets.classes).flatten(1).any(1).all()
-    without = sampler.subset([1]).blended_pairs(rng(3), 4, SpatialStrength(), 1.0)
+    without = sampler.subset([1]).blended_pairs(RandomGenerator(3), 4, SpatialStrength(), 1.0)
     assert set(without.labels.unique().tolist()) <= {1, 3, 4}, "nothing is certainly background"
     alone = sampler.subset([2])
-    pairs = alone.blended_pairs(rng(2), 4, SpatialStrength(), 1.0)
+    pairs = alone.blended_pairs(RandomGenerator(2), 4, SpatialStrength(), 1.0)
     assert float((pairs.labels == sets.classes).float().mean()) > 0.3, "most slices were not drawn"
 
 

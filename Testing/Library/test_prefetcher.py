@@ -18,10 +18,6 @@ from GenSegLib.training.prefetcher import Prefetcher
 pytestmark = pytest.mark.usefixtures("few_channels")
 
 
-def seeded() -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(0), torch.device("cpu"))
-
-
 def learner_of(folder: Path, *, prefetch: bool, **changes: object) -> Learner:
     torch.manual_seed(0)
     learner = small_learner(folder, **changes)
@@ -65,7 +61,7 @@ def test_checkpoints_do_not_depend_on_the_batch_in_the_background(tmp_path: Path
 
 
 def test_the_next_batch_is_sampled_in_the_background() -> None:
-    rng, threads = seeded(), []
+    rng, threads = RandomGenerator(0), []
 
     def sample() -> float:
         threads.append(threading.current_thread().name)
@@ -74,13 +70,13 @@ def test_the_next_batch_is_sampled_in_the_background() -> None:
     prefetcher = Prefetcher(rng, enabled=True)
     first, second = prefetcher.next(sample), prefetcher.next(sample)
     prefetcher.discard()
-    assert [first, second] == seeded().uniform(2).tolist()
+    assert [first, second] == RandomGenerator(0).uniform(2).tolist()
     assert all("prefetch" in name for name in threads)
 
 
 def test_without_prefetching_batches_are_sampled_on_request() -> None:
     requested: list[str] = []
-    prefetcher = Prefetcher(seeded(), enabled=False)
+    prefetcher = Prefetcher(RandomGenerator(0), enabled=False)
     prefetcher.next(lambda: requested.append(threading.current_thread().name))
     assert requested == [threading.current_thread().name]
 
@@ -89,25 +85,25 @@ def test_the_background_uses_one_core_and_leaves_the_others_to_the_step() -> Non
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert Prefetcher(seeded(), enabled=True).next(torch.get_num_threads) == 1
+        assert Prefetcher(RandomGenerator(0), enabled=True).next(torch.get_num_threads) == 1
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
 
 def test_a_discarded_batch_restores_the_random_generator() -> None:
-    rng = seeded()
+    rng = RandomGenerator(0)
     prefetcher = Prefetcher(rng, enabled=True)
     one: Callable[[], torch.Tensor] = lambda: rng.uniform(1)  # noqa: E731
     two: Callable[[], torch.Tensor] = lambda: rng.uniform(2)  # noqa: E731
     values = [*prefetcher.next(one).tolist(), *prefetcher.next(two).tolist()]
-    assert values == seeded().uniform(3).tolist()
+    assert values == RandomGenerator(0).uniform(3).tolist()
 
 
 def test_an_exception_in_the_background_is_raised_with_its_batch() -> None:
     remaining = iter([1])
     sample: Callable[[], int] = lambda: next(remaining)  # noqa: E731
-    prefetcher = Prefetcher(seeded(), enabled=True)
+    prefetcher = Prefetcher(RandomGenerator(0), enabled=True)
     assert prefetcher.next(sample) == 1
     with pytest.raises(StopIteration):
         prefetcher.next(sample)

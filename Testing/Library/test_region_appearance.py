@@ -33,10 +33,6 @@ ALWAYS = AppearanceDistribution(
 INNER = (slice(None), slice(None), slice(17, 23), slice(14, 18))  # well within the organ
 
 
-def rng(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def recolored(
     distribution: AppearanceDistribution,
     batch: int = 16,
@@ -48,9 +44,9 @@ def recolored(
     case = made_up_case(channels=channels)
     divided, table = divide_cases([case], 0, torch.device("cpu"))
     sampler = SliceSampler(divided, case.label.shape[:2], context=context)
-    images, labels = sampler.sample(rng(), batch)
+    images, labels = sampler.sample(RandomGenerator(0), batch)
     appearance = RegionAppearance(table, **options)  # type: ignore[arg-type]
-    return images, appearance.recolor(images, labels[:, 1:], distribution, rng(1))
+    return images, appearance.recolor(images, labels[:, 1:], distribution, RandomGenerator(1))
 
 
 def correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -134,15 +130,14 @@ def test_intensities_can_follow_a_random_curve_network_or_style(kind: str) -> No
 
 def test_the_style_of_another_image_keeps_the_shapes() -> None:
     axes = torch.arange(32, dtype=torch.float32)
-    images = ((axes > 12) & (axes < 20)).float().expand(4, 1, 32, 32) + 0.1 * rng().normal(
-        4, 1, 32, 32
-    )
+    noise = 0.1 * RandomGenerator(0).normal(4, 1, 32, 32)
+    images = ((axes > 12) & (axes < 20)).float().expand(4, 1, 32, 32) + noise
     donors = (axes / 32).reshape(-1, 1).expand(4, 1, 32, 32) * torch.ones(4, 1, 1, 1)
-    changed = exchange_amplitudes(images, donors, rng(1))
+    changed = exchange_amplitudes(images, donors, RandomGenerator(1))
     assert not torch.allclose(changed, images, atol=0.05)
     assert (correlation(images, changed) > 0.6).all()
     torch.testing.assert_close(
-        exchange_amplitudes(images, images, rng(1)), images, atol=1e-4, rtol=0
+        exchange_amplitudes(images, images, RandomGenerator(1)), images, atol=1e-4, rtol=0
     )
 
 
@@ -155,9 +150,11 @@ def test_styles_are_those_of_unlabeled_images_if_there_are() -> None:
 
     case = made_up_case()
     divided, table = divide_cases([case], 0, torch.device("cpu"))
-    images, labels = SliceSampler(divided, (32, 32)).sample(rng(), 4)
+    images, labels = SliceSampler(divided, (32, 32)).sample(RandomGenerator(0), 4)
     distribution = replace(ALWAYS, exchange=1.0)
-    new = RegionAppearance(table).recolor(images, labels[:, 1:], distribution, rng(1), donors)
+    new = RegionAppearance(table).recolor(
+        images, labels[:, 1:], distribution, RandomGenerator(1), donors
+    )
     assert asked == [4] and new.shape == images.shape
 
 
@@ -165,8 +162,8 @@ def test_two_distributions_draw_the_same_random_numbers() -> None:
     def next_number(distribution: AppearanceDistribution) -> torch.Tensor:
         case = made_up_case()
         divided, table = divide_cases([case], 0, torch.device("cpu"))
-        images, labels = SliceSampler(divided, (16, 16)).sample(rng(), 4)
-        generator = rng(5)
+        images, labels = SliceSampler(divided, (16, 16)).sample(RandomGenerator(0), 4)
+        generator = RandomGenerator(5)
         RegionAppearance(table).recolor(images, labels[:, 1:], distribution, generator)
         return generator.uniform(3)
 
@@ -198,7 +195,7 @@ def test_color_images_start_from_milder_distributions() -> None:
 def test_regions_that_collapsed_to_one_intensity_can_be_recolored() -> None:
     case = replace(made_up_case(), image=torch.zeros_like(made_up_case().image))
     divided, table = divide_cases([case], 0, torch.device("cpu"))
-    images, labels = SliceSampler(divided, (32, 32)).sample(rng(), 4)
+    images, labels = SliceSampler(divided, (32, 32)).sample(RandomGenerator(0), 4)
     everything = replace(ALWAYS, synthesis=0.5, curve=0.3, convolution=0.3, exchange=0.3)
-    new = RegionAppearance(table).recolor(images, labels[:, 1:], everything, rng(1))
+    new = RegionAppearance(table).recolor(images, labels[:, 1:], everything, RandomGenerator(1))
     assert torch.isfinite(new).all()

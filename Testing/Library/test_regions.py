@@ -18,10 +18,6 @@ from GenSegLib.data.training_case import InMemoryCase
 CPU = torch.device("cpu")
 
 
-def rng(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def regions_by_class(case: InMemoryCase) -> dict[int, set[int]]:
     """The regions that occur in each class of the label."""
     found = find_regions(case, 0).map
@@ -96,7 +92,7 @@ def test_patches_carry_the_regions_of_their_voxels_and_padding_has_none() -> Non
     case = made_up_case((20, 16, 4))
     regions = find_regions(case, 0)
     images, labels = PatchSampler([CaseWithRegions(case, regions, 100)], (24, 16, 8)).sample(
-        rng(), 2
+        RandomGenerator(0), 2
     )
     assert labels.shape == (2, 2, 24, 16, 8)
     assert torch.equal(labels[0, 1, 2:22, :, 2:6], regions.map.long() + 100)
@@ -107,17 +103,17 @@ def test_patches_carry_the_regions_of_their_voxels_and_padding_has_none() -> Non
 def test_slices_carry_the_regions_of_their_neighbors() -> None:
     case = made_up_case()
     divided, _ = divide_cases([case], 0, CPU)
-    images, labels = SliceSampler(divided, (16, 16), context=1).sample(rng(), 3)
+    images, labels = SliceSampler(divided, (16, 16), context=1).sample(RandomGenerator(0), 3)
     assert images.shape == (3, 3, 16, 16)
     assert labels.shape == (3, 4, 16, 16)
-    plain, alone = SliceSampler([case], (16, 16), context=1).sample(rng(), 3)
+    plain, alone = SliceSampler([case], (16, 16), context=1).sample(RandomGenerator(0), 3)
     assert torch.equal(plain, images)
     assert torch.equal(alone, labels[:, :1])
 
 
 def test_regions_of_several_cases_have_different_numbers() -> None:
     divided, table = divide_cases([made_up_case(), made_up_case((24, 24, 4))], 0, CPU)
-    _, labels = PatchSampler(divided, (24, 24, 4), 0.0).sample(rng(), 8)
+    _, labels = PatchSampler(divided, (24, 24, 4), 0.0).sample(RandomGenerator(0), 8)
     cases, local = table.split(labels[:, 1:])
     assert set(cases.tolist()) == {0, 1}
     assert int(local.min()) >= 0 and int(local.max()) < table.size
@@ -128,7 +124,7 @@ def test_coarse_versions_of_cases_have_regions_of_their_own() -> None:
     divided, table = divide_cases([case], 0, CPU)
     assert len(table.means) == 2
     assert divided[0].coarse is not None
-    _, labels = PatchSampler([divided[0].coarse], (16, 16, 4)).sample(rng(), 2)
+    _, labels = PatchSampler([divided[0].coarse], (16, 16, 4)).sample(RandomGenerator(0), 2)
     assert set(table.split(labels[:, 1:])[0].tolist()) == {1}
 
 

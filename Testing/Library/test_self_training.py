@@ -44,10 +44,6 @@ CPU = torch.device("cpu")
 SHAPE = (40, 32, 6)
 
 
-def rng(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
-
-
 def partly_labeled() -> CaseSet:
     """Three labeled phantoms and two unlabeled ones."""
     cases = phantom_cases(5)
@@ -75,7 +71,7 @@ def test_boxes_are_exchanged_with_their_labels_in_both_directions() -> None:
         labels = torch.full((8, 1, 12, 12), value)
         return labels.float(), labels
 
-    images, labels = copy_paste(batch(0), batch(1), rng())
+    images, labels = copy_paste(batch(0), batch(1), RandomGenerator(0))
     assert images.shape == (16, 1, 12, 12)
     assert torch.equal(images.long(), labels)
     foreign = torch.cat([labels[:8] == 1, labels[8:] == 0]).flatten(1).sum(1).tolist()
@@ -85,7 +81,7 @@ def test_boxes_are_exchanged_with_their_labels_in_both_directions() -> None:
 def test_batches_of_different_sizes_can_be_mixed() -> None:
     first, second = (torch.zeros(n, 2, 9, 9, 6) for n in (3, 2))
     pairs = ((images, images[:, :1].long()) for images in (first, second))
-    images, labels = copy_paste(*pairs, rng())
+    images, labels = copy_paste(*pairs, RandomGenerator(0))
     assert images.shape == (5, 2, 9, 9, 6) and labels.shape == (5, 1, 9, 9, 6)
 
 
@@ -105,7 +101,7 @@ def test_boxes_are_exchanged_with_images_of_the_same_scanner_only(
         dataclasses.replace(made_up_case((40, 32, 16)), image=torch.full((1, 40, 32, 16), value))
         for value in (0.0, 1.0)
     )
-    sampler = BatchSampler(config, policy, [dark, bright], 2, 2, preset, rng())
+    sampler = BatchSampler(config, policy, [dark, bright], 2, 2, preset, RandomGenerator(0))
 
     def are_mixed() -> bool:
         images, _ = sampler.real(include_validation=False)
@@ -119,7 +115,7 @@ def test_boxes_are_exchanged_with_images_of_the_same_scanner_only(
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, 10.0)
-    images, found = PatchSampler(labels.cases, (48, 32, 8)).sample(rng(), 1)
+    images, found = PatchSampler(labels.cases, (48, 32, 8)).sample(RandomGenerator(0), 1)
     assert images.shape == (1, 1, 48, 32, 8)
     assert torch.equal(found[0, 0, 4:44, :, 1:7], torch.from_numpy(predicted().classes).long())
 
@@ -176,7 +172,7 @@ def test_contrasts_of_a_class_are_those_of_the_same_class_in_unlabeled_images() 
     means = torch.tensor([[[0.0], [1.0], [5.0]], [[0.0], [2.0], [7.0]]])
     targets = TargetContrasts(means, torch.ones(2, 3, 1), torch.tensor([[0, 0, 1], [0, 0, 1]]))
     wanted = torch.tensor([[1, 0]]).expand(20, 2)
-    drawn, _ = targets.draw(wanted, rng())
+    drawn, _ = targets.draw(wanted, RandomGenerator(0))
     assert set(drawn[:, 0, 0].tolist()) == {5.0, 7.0}
     assert set(drawn[:, 1, 0].tolist()) == {0.0, 1.0, 2.0}
 
@@ -185,7 +181,7 @@ def test_a_class_that_an_unlabeled_image_lacks_gets_any_contrast() -> None:
     targets = TargetContrasts(
         torch.tensor([[[0.0], [1.0]]]), torch.ones(1, 2, 1), torch.tensor([[0, -1]])
     )
-    drawn, _ = targets.draw(torch.tensor([[2, 3]]), rng())
+    drawn, _ = targets.draw(torch.tensor([[2, 3]]), RandomGenerator(0))
     assert drawn.flatten().tolist() == [0.0, 0.0]
 
 
@@ -231,7 +227,7 @@ def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path)
     learner = load_session(
         run_of(tmp_path / "run", generator="regions", target_scanner=0.5)
     ).learner
-    assert len(learner.sampler.validation_views(rng(), 0.5)) == 2
+    assert len(learner.sampler.validation_views(RandomGenerator(0), 0.5)) == 2
     learner.progress = 0.5
     assert learner.is_labeling_due()
     shape = tuple(learner.cases[0].shape)
@@ -243,7 +239,7 @@ def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path)
 
     learner.label_unlabeled(predict, 10.0)
     assert not learner.is_labeling_due()
-    assert [weight for weight, *_ in learner.sampler.validation_views(rng(), 0.5)] == [
+    assert [weight for weight, *_ in learner.sampler.validation_views(RandomGenerator(0), 0.5)] == [
         0.5,
         0.25,
         0.25,

@@ -24,16 +24,14 @@ def photo(radius: float, skin: float, contrast: float) -> InMemoryCase:
 
 
 def sampler(*cases: InMemoryCase) -> TransplantSampler:
-    return TransplantSampler(cases, 2, (SIZE, SIZE), generator(), rotation=0.5, mirror_axes=(0, 1))
-
-
-def generator(seed: int = 0) -> RandomGenerator:
-    return RandomGenerator(torch.Generator().manual_seed(seed))
+    return TransplantSampler(
+        cases, 2, (SIZE, SIZE), RandomGenerator(0), rotation=0.5, mirror_axes=(0, 1)
+    )
 
 
 def test_labels_follow_the_transplanted_lesions() -> None:
     pairs = sampler(photo(8, 0.0, 1.0), photo(14, 0.0, 1.0)).blended_pairs(
-        generator(), 16, NO_DEFORMATION
+        RandomGenerator(0), 16, NO_DEFORMATION
     )
     bright = pairs.images.mean(1, keepdim=True) > 0.5
     assert (bright == (pairs.labels > 0)).float().mean() > 0.99
@@ -43,7 +41,7 @@ def test_labels_follow_the_transplanted_lesions() -> None:
 
 def test_surroundings_have_the_colors_of_the_place() -> None:
     pairs = sampler(photo(8, 0.0, 1.0), photo(8, 3.0, 1.0)).blended_pairs(
-        generator(), 16, NO_DEFORMATION
+        RandomGenerator(0), 16, NO_DEFORMATION
     )
     corner = pairs.images[:, :, :4, :4].mean((1, 2, 3))
     around = pairs.images[:, :, 20:24, 30:34].mean((1, 2, 3))  # beside the lesion
@@ -53,9 +51,9 @@ def test_surroundings_have_the_colors_of_the_place() -> None:
 def test_means_of_regions_are_transplanted_with_the_lesion() -> None:
     cases = [photo(8, 0.0, 1.0), photo(14, 0.0, 1.0)]
     regions = [find_regions(case, seed=0) for case in cases]
-    found = TransplantSampler(cases, 2, (SIZE, SIZE), generator(), regions=regions)
+    found = TransplantSampler(cases, 2, (SIZE, SIZE), RandomGenerator(0), regions=regions)
     for fraction in (0.0, 1.0):
-        pairs = found.blended_pairs(generator(), 4, SpatialStrength(), fraction)
+        pairs = found.blended_pairs(RandomGenerator(0), 4, SpatialStrength(), fraction)
         difference = (pairs.regions - pairs.images).abs()
         assert pairs.regions.shape == pairs.images.shape
         assert difference.mean() < 0.06  # the noise of the photos
@@ -66,13 +64,13 @@ def test_photos_without_lesions_receive_them_but_give_none() -> None:
     empty = InMemoryCase("empty", empty.image, torch.zeros_like(empty.label), (1.0, 1.0))
     found = sampler(empty, photo(9, 0.0, 1.0))
     assert {second for _, second in found.partners} == {1}
-    pairs = found.blended_pairs(generator(), 8, NO_DEFORMATION)
+    pairs = found.blended_pairs(RandomGenerator(0), 8, NO_DEFORMATION)
     assert (pairs.labels > 0).flatten(1).any(1).all()
 
 
 def test_the_generator_restores_lesions_from_those_of_other_photos() -> None:
     found = sampler(photo(8, 0.0, 1.0), photo(8, 0.0, -2.0))
-    pairs = found.real_pairs(generator(), 8)
+    pairs = found.real_pairs(RandomGenerator(0), 8)
     far = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     far[:8] = True
     torch.testing.assert_close(pairs.source[..., far], pairs.images[..., far], atol=0.05, rtol=0)
