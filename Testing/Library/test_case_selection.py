@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import genseg
 
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.cli import main
 from GenSegLib.data import case_loading
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.case_loading import load_training_cases
@@ -132,10 +132,6 @@ def test_large_unlabeled_cases_are_read_from_disk(
         rng = RandomGenerator(0)
         images.append(patch_sampler([loaded], preset).sample(rng, 3)[0])
     assert torch.allclose(*images, atol=2e-3)
-
-
-def genseg(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 def test_training_never_reads_labels_of_unselected_cases(

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from command_line import error_of, genseg
 
-from GenSegLib.cli import main
 from GenSegLib.commands import COMMANDS, presets
 from GenSegLib.commands.training_job import _errors_logged
 from GenSegLib.config import TrainConfig
@@ -23,19 +23,6 @@ from GenSegLib.runs import RunFolder
 ROOT = Path(__file__).resolve().parents[2]
 Capture = pytest.CaptureFixture[str]
 HIPPOCAMPUS = ("--preset", "hippocampus-mri")
-
-
-def genseg(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
-
-
-def error_of(capture: Capture, *arguments: object) -> str:
-    """The one line of a user error."""
-    assert genseg(*arguments) == 2
-    lines = capture.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("genseg: error: ")
-    return lines[0].removeprefix("genseg: error: ")
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import genseg
 
-from GenSegLib.cli import main
 from GenSegLib.commands import training_job
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.image_io import (
@@ -31,10 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 Capture = pytest.CaptureFixture[str]
 
 TINY = {"warmup_steps": 2, "joint_steps": 4, "final_steps": 4, "validation_interval": 2}
-
-
-def genseg(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 def tiny(**changes: object) -> list[str]:

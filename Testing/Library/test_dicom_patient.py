@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from command_line import genseg
 from tiny_models import PRESET, save_tiny_model
 
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.cli import main
 from GenSegLib.data.checks import check_cases
 from GenSegLib.dicom.patient import ADVICE, find_identifying
 from Testing.dicom_files import write_ct
@@ -60,5 +60,5 @@ def test_prediction_warns_about_a_file_named_after_the_patient(
     save_tiny_model(tmp_path / "model", replace(PRESET, patch_size=(64, 56, 8), spacing=None))
     series = write_series(tmp_path / "doe", abdomen / "dicom_ct3", "Doe^Jane", "1")
     command = ["predict", tmp_path / "model", series, "--out", tmp_path / "out", "--device", "cpu"]
-    assert main([str(part) for part in command]) == 0
+    assert genseg(*command) == 0
     assert f"doe: {ADVICE}" in capsys.readouterr().err

@@ -9,9 +9,9 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from command_line import genseg
 from tiny_models import save_bright_model
 
-from GenSegLib.cli import main
 from GenSegLib.data.image_io import Volume, read_image
 from GenSegLib.dicom import highdicom_tools
 from GenSegLib.dicom.seg_reader import read_segment_concepts
@@ -203,7 +203,7 @@ def test_predict_writes_a_seg_and_measurements_for_a_series(
 ) -> None:
     series = write_ct(tmp_path / "ct", abdomen / "dicom_ct3", [0, 2, 4, 6])
     command = ["predict", bright_model, series, "--format", "dcm", "--measure", "--device", "cpu"]
-    assert main([str(part) for part in (*command, "--out", tmp_path / "out")]) == 0
+    assert genseg(*command, "--out", tmp_path / "out") == 0
     found = on_grid(hd.seg.segread(tmp_path / "out" / "ct.dcm"), read_image(series))
     rows = (tmp_path / "out" / "measurements.csv").read_text(encoding="utf-8").splitlines()
     assert found.any()
@@ -219,7 +219,7 @@ def test_predict_refuses_dicom_seg_of_a_nifti_before_reading_it(
 ) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"never read")
     command = ["predict", bright_model, tmp_path / "a.nii.gz", "--format", "dcm"]
-    assert main([str(part) for part in (*command, "--out", tmp_path / "out")]) == 2
+    assert genseg(*command, "--out", tmp_path / "out") == 2
     assert "not a DICOM series" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

@@ -15,12 +15,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from command_line import genseg
 from grids import make_affine
 from monai.bundle import ConfigParser
 from PIL import Image
 from tiny_models import PRESET, save_bright_model, tiny_metadata, tiny_state
 
-from GenSegLib.cli import main
 from GenSegLib.config import PRETRAINABLE
 from GenSegLib.data.image_io import Volume, on_same_grid, read_label, write_image
 from GenSegLib.errors import GenSegError
@@ -58,7 +58,7 @@ def save_model_of(name: str, folder: Path, preset: Preset = CLEANED, **changes: 
 
 
 def export(*arguments: object) -> int:
-    return main(["export", *map(str, arguments)])
+    return genseg("export", *arguments)
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -223,7 +223,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_monai_runs_a_bundle_and_segments_like_genseg(bundled: Path, name: str) -> None:
     folder = bundled / name
     arguments = ["predict", folder / "model", folder / "images", "--out", folder / "ours"]
-    assert main([*map(str, arguments), "--device", "cpu", "--exact"]) == 0  # as MONAI computes
+    assert genseg(*arguments, "--device", "cpu", "--exact") == 0  # as MONAI computes
     ours = read_label(folder / "ours" / "scan.nii.gz")
     theirs = read_label(folder / "theirs" / "scan_seg.nii.gz")
     assert set(np.unique(ours.array)) == {0, 2, 5}
@@ -281,7 +281,7 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path) -> None:
     assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
     run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
     arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]
-    assert main(["predict", *map(str, arguments), "--device", "cpu", "--exact"]) == 0
+    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
     ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
     theirs = np.asarray(Image.open(tmp_path / "theirs" / "a_seg.png"))
     assert (ours[10, 40], ours[30, 10]) == (1, 0)
@@ -298,7 +298,7 @@ def test_a_bundle_of_several_channels_reads_a_file_per_channel(tmp_path: Path) -
     assert export(model, "--out", tmp_path / "bundle") == 0
     run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
     arguments = [model, tmp_path / "images", "--out", tmp_path / "ours"]
-    assert main(["predict", *map(str, arguments), "--device", "cpu", "--exact"]) == 0
+    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
     ours = read_label(tmp_path / "ours" / "a.nii.gz")
     theirs = read_label(tmp_path / "theirs" / "a_0000_seg.nii.gz")
     assert np.count_nonzero(ours.array != theirs.array) <= 5

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import genseg
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
 from GenSegLib.annotation.strategies import STRATEGIES, at_random, most_different
-from GenSegLib.cli import main
 from GenSegLib.data.image_io import Volume, write_image, write_label
 from GenSegLib.files import write_json
 from GenSegLib.models.folder import ModelMetadata
@@ -47,10 +47,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_bright_model(path / "bright", replace(preset, labels={1: "Bright"}))
     save_tiny_model(path / "tiny", replace(preset, labels={1: "Bright"}))
     return path
-
-
-def genseg(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 def selected(capsys: Capture, *arguments: object) -> dict:

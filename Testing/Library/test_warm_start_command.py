@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import genseg
 from small_runs import phantom_cases, small_preset, small_run
 from tiny_models import save_tiny_model
 from warm_starts import LABELS, TINY
 
 from GenSegLib import commands
-from GenSegLib.cli import build_parser, main
+from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.events import read_events
 from GenSegLib.files import read_json, write_json
@@ -92,10 +93,6 @@ def test_a_planned_model_gives_its_batch_and_steps_that_fit_the_time(
 
 
 # ---- the command line
-
-
-def genseg(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
