@@ -8,6 +8,7 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from .errors import GenSegError
@@ -44,6 +45,27 @@ def parse_include(text: str) -> tuple[str, tuple[str, ...]]:
     if not outer.strip() or not inner:
         raise GenSegError(f"{text!r} must be of the form Liver=Tumor: a class and those within it")
     return outer.strip(), inner
+
+
+def direct_includes(nested: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return the classes directly within each class, of pairs of an outer and an inner one.
+
+    A class within a class within a third one is only in the innermost of them. Classes that are
+    within each other in turn, or within one class here and another there, are not nested.
+    """
+    found = set(nested)
+    direct = {
+        (outer, inner)
+        for outer, inner in found
+        if not any((outer, middle) in found and (middle, inner) in found for _o, middle in found)
+        and (inner, outer) not in found
+    }
+    around = Counter(inner for _outer, inner in direct)
+    includes: dict[str, tuple[str, ...]] = {}
+    for outer, inner in sorted(direct):
+        if around[inner] == 1:
+            includes[outer] = (*includes.get(outer, ()), inner)
+    return includes
 
 
 def check_includes(includes: Includes) -> None:

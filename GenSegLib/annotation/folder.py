@@ -22,6 +22,7 @@ from ..case_annotation import PLANES, Annotation, ClassState, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
+from ..nesting import direct_includes
 from ..run_lock import RunLock
 from ..settings import at_least, one_of, require, setting, validate
 from . import records
@@ -55,6 +56,7 @@ class CaseEntry:
         only_slices: plane in which only some slices are annotated, "" if all are.
         scribbles: only voxels with a label are annotated.
         classes: states of classes that were not annotated, by their names.
+        nested: outer and inner class where one segment lay within another.
         time: seconds since 1970.
 
     Raises:
@@ -74,6 +76,7 @@ class CaseEntry:
     scribbles: bool = False
     classes: dict[str, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
+    nested: list[list[str]] = field(default_factory=list)
     time: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
@@ -82,6 +85,8 @@ class CaseEntry:
         known = [state.value for state in ClassState]
         for state in self.classes.values():
             require(state in known, "classes", f"one of {', '.join(known)}")
+        is_nested = all(list(map(type, each)) == [str, str] for each in self.nested)
+        require(is_nested, "nested", "a list of pairs of class names")
 
     @property
     def names(self) -> dict[int, str]:
@@ -216,7 +221,12 @@ class AnnotationFolder:
             )
             for entry in checked
         )
-        return CaseSet(tuple(cases), labels)
+        return CaseSet(tuple(cases), labels, includes=direct_includes(self.nested()))
+
+    def nested(self) -> list[tuple[str, str]]:
+        """Return outer and inner class where one segment of a checked case lay within another."""
+        checked = [e for e in self.entries().values() if e.state == CaseState.CHECKED.value]
+        return [(outer, inner) for entry in checked for outer, inner in entry.nested]
 
 
 def _parse(lines: Iterable[bytes]) -> dict[str, CaseEntry]:

@@ -44,7 +44,7 @@ class Forecast:
     Attributes:
         kind: "cases": `low` to `high` more cases to the target; "reached": no more are needed;
             "hardly": more cases will hardly help; "few": there are too few drafts; "unclear":
-            their Dice scatters too much.
+            their Dice varies too much.
         text: the same for users.
         target: Dice.
         low, high: further cases, ends of the 80 % interval; None for the other kinds.
@@ -101,10 +101,13 @@ def forecast(points: Sequence[CurvePoint], target: float = TARGET, seed: int = 0
     """
     usable = tuple(p for p in points if p.cases >= 1 and math.isfinite(p.dice))
     cases, dice = _arrays(usable)
-    missing = max(_LEAST_DRAFTS - len(usable), _LEAST_SIZES - len(set(cases.tolist())))
-    if missing > 0:
-        more = "1 more corrected draft" if missing == 1 else f"{missing} more corrected drafts"
-        return Forecast("few", f"a forecast needs {more}", target, points=usable)
+    sizes = len(set(cases.tolist()))
+    if len(usable) < _LEAST_DRAFTS or sizes < _LEAST_SIZES:
+        text = (
+            f"a forecast needs {_LEAST_DRAFTS} drafts or training runs with {_LEAST_SIZES} "
+            f"different numbers of cases; there are {len(usable)} with {sizes}"
+        )
+        return Forecast("few", text, target, points=usable)
     fits = _bootstrap(cases, dice, np.random.default_rng(seed))
     return _describe(fits, cases, target, usable)
 
@@ -124,7 +127,7 @@ def _describe(fits: _Fits, cases: Array, target: float, points: tuple[CurvePoint
     low = max(1, math.floor(ends[0])) if ends[0] <= _FAR * now else math.ceil(_FAR * now)
     high = max(1, math.ceil(ends[1])) if ends[1] <= _FAR * now else None
     if high is None and low < _SAYS_SOMETHING:
-        text = f"no forecast to a Dice of {target:.2f} yet: the drafts scatter too much"
+        text = f"no forecast to a Dice of {target:.2f} yet: the Dice of the drafts varies too much"
         return Forecast("unclear", text, target, points=points)
     return Forecast("cases", _amount(low, high, target), target, low, high, points)
 

@@ -116,14 +116,26 @@ def _parse(line: bytes) -> AnnotationRecord | None:
 def learning_curve(records: Iterable[AnnotationRecord]) -> list[CurvePoint]:
     """Return the Dice of the drafts by the number of cases their models had learned from.
 
-    Each case counts once, with its first accepted draft: the model of a later one may have learned
-    from the case, which would be no honest test.
+    Each case counts once, see `first_accepted`.
     """
-    points: dict[str, CurvePoint] = {}
+    return [
+        CurvePoint(record.trained_cases, record.dice)
+        for record in first_accepted(records)
+        if record.dice is not None and record.trained_cases > 0
+    ]
+
+
+def first_accepted(records: Iterable[AnnotationRecord]) -> list[AnnotationRecord]:
+    """Return the record with which each case was accepted first.
+
+    A case that is opened and accepted again is no honest test: the model of a later draft may have
+    learned from it.
+    """
+    found: dict[str, AnnotationRecord] = {}
     for record in records:
-        if record.action == "accepted" and record.dice is not None and record.trained_cases > 0:
-            points.setdefault(record.case, CurvePoint(record.trained_cases, record.dice))
-    return list(points.values())
+        if record.action == "accepted":
+            found.setdefault(record.case, record)
+    return list(found.values())
 
 
 def draft_dice(

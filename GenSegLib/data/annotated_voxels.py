@@ -63,14 +63,19 @@ def settled(label: Volume, annotation: Annotation) -> Volume:
     if annotation.scribbles:
         array[~drawn] = IGNORE
     if annotation.only_slices:
-        array[:, ~_with_drawn_slices(drawn[0], label, PLANES[annotation.only_slices])] = IGNORE
+        array[:, ~in_drawn_slices(drawn[0], label, annotation.only_slices)] = IGNORE
     array[array == _MARKS[BACKGROUND]] = 0
     return replace(label, array=array.astype(np.int16))
 
 
-def _with_drawn_slices(drawn: Array, label: Volume, across: int) -> Array:
-    """Return the voxels (x, y, z) of all slices across an anatomical axis with a drawn voxel."""
-    axes = [world_axis(code) for code in label.orientation]
-    axis = axes.index(across)
-    others = tuple({0, 1, 2} - {axis})
+def in_drawn_slices(drawn: Array, image: Volume, plane: str) -> Array:
+    """Return the voxels of all slices with a drawn voxel.
+
+    Args:
+        drawn: (x, y, z).
+        image: with the axes of the voxels; slices of an oblique image are those closest to a plane.
+        plane: one of `PLANES`.
+    """
+    axes = [world_axis(code) for code in image.orientation]
+    others = tuple({0, 1, 2} - {axes.index(PLANES[plane])})
     return np.broadcast_to(drawn.any(axis=others, keepdims=True), drawn.shape)

@@ -9,13 +9,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from ..case_annotation import Annotation, ClassState
 from ..images.label_counts import label_counts
 from ..images.volume import Volume
 from ..label_maps import IGNORE, format_labels, normalized
-from ..nesting import Includes, region_values
+from ..nesting import Includes, outer_values, region_values
 from .case_check import CaseCheck
 from .volume_ranges import to_ml
 
@@ -55,19 +53,29 @@ def unknown_class_errors(annotation: Annotation, classes: Classes) -> list[str]:
 
 
 def without_drafts(
-    annotation: Annotation, label: Volume, classes: Classes, warn: Callable[[str], None]
+    annotation: Annotation,
+    label: Volume,
+    classes: Classes,
+    warn: Callable[[str], None],
+    includes: Includes | None = None,
 ) -> Volume:
     """Return a label without voxels of classes that nobody annotated.
 
-    They may be those of a prediction of which the user checked other classes alone.
+    They may be those of a prediction of which the user checked other classes alone. They become
+    background, or the class around them.
     """
     drafts = _voxels_of(annotation, ClassState.NOT_ANNOTATED, label, classes)
-    for value, count in drafts.items():
-        warn(f"{classes[value]} is not annotated: {count} labeled voxels of it are not used")
     if not drafts:
         return label
-    kept = np.where(np.isin(label.array, list(drafts)), 0, label.array)
-    return replace(label, array=kept.astype(label.array.dtype))
+    hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
+    outer, array = outer_values(includes or {}, classes), label.array.copy()
+    for value, count in drafts.items():
+        warn(f"{classes[value]} is not annotated: {count} labeled voxels of it are not used")
+        around = outer.get(value, 0)
+        while classes.get(around) in hidden:
+            around = outer.get(around, 0)
+        array[label.array == value] = around
+    return replace(label, array=array)
 
 
 def known_volumes(

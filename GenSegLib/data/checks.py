@@ -120,7 +120,8 @@ class _Checker:
             duplicate_of = self._find_duplicate(case, image, warnings)
         if label is not None:
             found = annotation_errors(case.annotation, label, self._classes)
-            label = without_drafts(case.annotation, label, self._classes, warnings.append)
+            details = self._classes, warnings.append, self._includes
+            label = without_drafts(case.annotation, label, *details)
             errors += found or self._label_errors(label)
         counts = label_counts(label.array[0]) if label else {}
         ignored = counts.pop(IGNORE, 0)

@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from GenSegLib.annotation.records import AnnotationRecord, read_records
+from GenSegLib.annotation.records import AnnotationRecord, first_accepted, read_records
 from GenSegLib.annotation.strategies import STRATEGIES
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib import TrainingSettings
@@ -140,7 +140,7 @@ class AnnotateSection(Section[Job]):
         if not shown:
             self.curves.remove()
             return
-        self.curves.show(self._records)
+        self.curves.show(first_accepted(self._records))
         self.curves.chart.showForecast(self._records)
 
     def _do(self, action: Callable[[], Any]) -> None:
@@ -168,6 +168,7 @@ class AnnotateSection(Section[Job]):
             dict(p.classMap),
             self.cases.usedPairs(),
             self.cases.includes(),
+            p.trainNested,
         )
 
     def _choices(self) -> list[ChoiceBinding]:
@@ -177,8 +178,12 @@ class AnnotateSection(Section[Job]):
         when.setChoices(
             [
                 (TRAIN_NOW, _("After each case"), _("Training starts when a case is accepted.")),
-                (TRAIN_EVERY, _("After several cases"), _("Training starts after so many cases.")),
-                (TRAIN_BUTTON, _("By button"), _("Training starts with Update model.")),
+                (
+                    TRAIN_EVERY,
+                    _("After several cases"),
+                    _("Training starts after this many cases."),
+                ),
+                (TRAIN_BUTTON, _("By button"), _("Training starts when you press Update model.")),
             ]
         )
         return [strategy, when]
@@ -200,7 +205,7 @@ class AnnotateSection(Section[Job]):
         forecast = forecastOf(self._records)
         self._forecast.hint("" if forecast.is_silent else forecast.text)
         if self.curves.isShown:
-            self.curves.setEvents(self._records)
+            self.curves.setEvents(first_accepted(self._records))
             self.curves.chart.showForecast(self._records)
 
     def _problem(self) -> str:
@@ -262,7 +267,8 @@ def _lastDrafts(records: Iterable[AnnotationRecord]) -> dict[str, AnnotationReco
     """Return the last record of each case, by name: of its draft if it had one."""
     found: dict[str, AnnotationRecord] = {}
     for record in records:
-        if record.dice is not None or record.case not in found:
+        hasDice = record.case in found and found[record.case].dice is not None
+        if record.dice is not None or not hasDice:
             found[record.case] = record
     return found
 

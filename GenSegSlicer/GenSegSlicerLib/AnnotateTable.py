@@ -29,6 +29,7 @@ class AnnotateTable:
     def __init__(self, table: qt.QTableWidget, onOpened: Callable[[AnnotationCase], None]) -> None:
         self._table, self._onOpened = table, onOpened
         self._cases: list[AnnotationCase] = []
+        self._shown: list[tuple[str, ...]] = []  # texts of the rows
         header = table.horizontalHeader()
         for column in (VOLUME, STRUCTURES):
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
@@ -51,14 +52,12 @@ class AnnotateTable:
         """
         self._cases = list(cases)
         self._table.setRowCount(len(self._cases))
-        for row, case in enumerate(self._cases):
-            record = records.get(case.name)
-            self._setText(row, VOLUME, case.title)
-            self._setText(row, STATE, stateText(case.state), _COLORS[case.state])
-            self._setText(row, STRUCTURES, _structuresText(case))
-            hasDice = record is not None and record.dice is not None
-            self._setText(row, DICE, f"{record.dice:.3f}" if hasDice else "")
-            self._setText(row, MINUTES, f"{record.seconds / 60:.1f}" if record else "")
+        before, self._shown = self._shown, [_rowOf(c, records.get(c.name)) for c in self._cases]
+        for row, (case, texts) in enumerate(zip(self._cases, self._shown)):
+            if row < len(before) and before[row] == texts:
+                continue  # there may be thousands
+            for column, text in enumerate(texts):
+                self._setText(row, column, text, _COLORS[case.state] if column == STATE else "")
         self._select(current)
         fitHeight(self._table, len(self._cases), minimum=3)
 
@@ -81,6 +80,18 @@ class AnnotateTable:
     def _onDoubleClicked(self, row: int, column: int) -> None:
         if row < len(self._cases):
             self._onOpened(self._cases[row])
+
+
+def _rowOf(case: AnnotationCase, record: AnnotationRecord | None) -> tuple[str, ...]:
+    """Texts of a case's row."""
+    hasDice = record is not None and record.dice is not None
+    return (
+        case.title,
+        stateText(case.state),
+        _structuresText(case),
+        f"{record.dice:.3f}" if hasDice else "",
+        f"{record.seconds / 60:.1f}" if record is not None else "",
+    )
 
 
 def stateText(state: CaseState) -> str:

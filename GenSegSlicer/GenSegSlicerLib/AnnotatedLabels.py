@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import slicer
 
-from GenSegLib.case_annotation import COMPLETE, PLANES
+from GenSegLib.case_annotation import COMPLETE
+from GenSegLib.data.annotated_voxels import in_drawn_slices
 from GenSegLib.data.annotation_checks import annotation_errors
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
@@ -84,9 +85,8 @@ def annotatedLabel(
     if annotation.scribbles:
         ignored |= label == 0
     if annotation.only_slices:
-        axis = 2 - _voxelAxis(volumeNode, PLANES[annotation.only_slices])
-        others = tuple(other for other in range(3) if other != axis)
-        ignored |= ~(label != 0).any(axis=others, keepdims=True)
+        image = Volume(label.T[np.newaxis], fileIJKToRAS(volumeNode))
+        ignored |= ~in_drawn_slices((label != 0).T, image, annotation.only_slices).T
     label[np.isin(label, _valuesNamed(BACKGROUND, chosen))] = 0
     label[ignored] = IGNORE
     return label
@@ -127,10 +127,3 @@ def requireConsistent(
 
 def _valuesNamed(special: int, chosen: Sequence[tuple[Segment, int]]) -> list[int]:
     return [value for segment, value in chosen if special_value(segment.name) == special]
-
-
-def _voxelAxis(volumeNode: slicer.vtkMRMLScalarVolumeNode, anatomical: int) -> int:
-    """Axis i, j or k (0 to 2) that is closest to an anatomical one (right, anterior, superior)."""
-    axes = fileIJKToRAS(volumeNode)[:3, :3]
-    directions = np.abs(axes / np.linalg.norm(axes, axis=0))
-    return int(directions[anatomical].argmax())

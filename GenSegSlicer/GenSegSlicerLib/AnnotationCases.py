@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
-from GenSegLib.images.file_names import distinct_stems, valid_file_name
+from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
 from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
-from GenSegSlicerLib.Segments import isSegmentation, isSurface, segmentsOf, voxelsOf
+from GenSegSlicerLib.Segments import (
+    isSegmentation,
+    isSurface,
+    segmentsOf,
+    segmentTimes,
+    voxelsOf,
+)
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, TrainingVolume
 from GenSegSlicerLib.VolumeFiles import DERIVED_ATTRIBUTE
 
@@ -26,6 +33,11 @@ CASE_ATTRIBUTE = "GenSeg.Case"
 CONTENT_ATTRIBUTE = "GenSeg.Content"
 """Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
 
+SOURCE_ATTRIBUTE = "GenSeg.Source"
+"""Attribute of volumes that the loop has loaded: the path of their file or DICOM folder."""
+
+# Fingerprints of volumes by node ID, with the modification time of the voxels.
+_contents: dict[str, tuple[int, str]] = {}
 # Structures of segmentations by node ID, with the modification time at which they were found.
 _structures: dict[str, tuple[tuple[int, ...], list[str]]] = {}
 _RANK = {CaseState.CHECKED: 0, CaseState.DRAFT: 1, CaseState.TODO: 2}
@@ -41,6 +53,7 @@ class AnnotationCase:
         state: what is known of it.
         volumeNode: the volume; None while it is not loaded.
         image: file of the folder that the volume is loaded from when it is its turn, else None.
+        others: files of its further channels.
         segmentationNode: its segmentation in the scene; None if there is none.
         structures: names of the structures that it has.
         entry: its last entry in the annotation folder; None if there is none.
@@ -51,6 +64,7 @@ class AnnotationCase:
     state: CaseState = CaseState.TODO
     volumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
     image: Path | None = None
+    others: tuple[Path, ...] = ()
     segmentationNode: slicer.vtkMRMLNode | None = None
     structures: list[str] = field(default_factory=list)
     entry: CaseEntry | None = None
@@ -58,22 +72,27 @@ class AnnotationCase:
 
 def collectCases(
     entries: Mapping[str, CaseEntry],
-    images: Sequence[Path] = (),
+    images: Mapping[str, Sequence[Path]],
     pairs: Sequence[TrainingPair] = (),
 ) -> list[AnnotationCase]:
     """Return all cases: those of the scene, of a folder, and those that only have files.
 
     Args:
         entries: of the annotation folder.
-        images: files of a folder whose volumes are loaded case by case.
+        images: files by name, one for each channel, of a folder whose volumes are loaded case by
+            case.
         pairs: training pairs, whose volumes are checked.
     """
     segmentations = _segmentationsByVolume(pairs)
     cases: list[AnnotationCase] = []
-    for node in filter(_isCase, volumesIn(slicer.mrmlScene)):
-        case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, cases)
+    nodes = list(filter(_isCase, volumesIn(slicer.mrmlScene)))
+    files = {paths[0]: tuple(paths[1:]) for paths in images.values()}
+    names = _Names(entries, nodes)
+    for node in nodes:
+        case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, names)
         path = _loadedFrom(node)
-        case.image = path if path in images else None
+        if path in files:
+            case.image, case.others = path, files[path]
         cases.append(case)
     cases += _casesOfFiles(images, entries, cases)
     known = {case.name for case in cases}
@@ -106,13 +125,13 @@ def _caseOfVolume(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     segmentations: Sequence[slicer.vtkMRMLNode],
     entries: Mapping[str, CaseEntry],
-    others: Sequence[AnnotationCase],
+    names: _Names,
 ) -> AnnotationCase:
-    name = caseName(volumeNode, entries, {case.name for case in others})
+    name = names.of(volumeNode)
     case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
     entry = entries.get(name)
     if segmentations:
-        case.segmentationNode = min(segmentations, key=lambda node: _RANK[_stateOf(node)])
+        case.segmentationNode = min(segmentations, key=_rank)
         case.state = _stateOf(case.segmentationNode)
         case.structures = structuresOf(case.segmentationNode)
     if entry is None:
@@ -121,6 +140,11 @@ def _caseOfVolume(
         return _withFiles(case, entry)
     case.entry = entry
     return case
+
+
+def _rank(node: slicer.vtkMRMLNode) -> tuple[int, bool]:
+    """Position among the segmentations of a volume: checked ones, then those of the loop."""
+    return _RANK[_stateOf(node)], node.GetAttribute(STATE_ATTRIBUTE) is None
 
 
 def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:
@@ -132,62 +156,85 @@ def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:
     return state
 
 
-def caseName(
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    entries: Mapping[str, CaseEntry],
-    used: Collection[str],
-) -> str:
-    """Return the name of a volume's case, which it keeps if the volume is renamed.
+class _Names:
+    """Names of the cases of volumes, which name files, too: upper and lower case do not matter.
 
     Args:
-        volumeNode: the volume.
         entries: of the annotation folder; a volume with the name, but not the voxels of an entry is
             another case.
-        used: names of other volumes.
+        volumeNodes: the volumes; those whose case has a name keep it, also if they were renamed.
     """
-    stored = volumeNode.GetAttribute(CASE_ATTRIBUTE)
-    if stored and stored not in used:
-        return str(stored)
-    base, count = valid_file_name(volumeNode.GetName() or ""), 1
-    name = base
-    while name in used or not _isSame(volumeNode, entries.get(name)):
-        count += 1
-        name = f"{base}_{count}"
-    return name
 
+    def __init__(
+        self,
+        entries: Mapping[str, CaseEntry],
+        volumeNodes: Sequence[slicer.vtkMRMLScalarVolumeNode],
+    ) -> None:
+        self._entries = {name.casefold(): entry for name, entry in entries.items()}
+        self._used: set[str] = set()
+        self._names: dict[str, str] = {}
+        for node in sorted(volumeNodes, key=lambda node: not node.GetAttribute(CASE_ATTRIBUTE)):
+            self._names[node.GetID()] = self._choose(node)
 
-def _isSame(volumeNode: slicer.vtkMRMLScalarVolumeNode, entry: CaseEntry | None) -> bool:
-    if entry is None or not entry.content or volumeNode.GetImageData() is None:
-        return True
-    return entry.content == contentOf(volumeNode)
+    def of(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
+        """Return the name of a volume's case."""
+        return self._names[volumeNode.GetID()]
+
+    def _choose(self, node: slicer.vtkMRMLScalarVolumeNode) -> str:
+        stored = node.GetAttribute(CASE_ATTRIBUTE)
+        base = valid_file_name(node.GetName() or "")
+        name = str(stored)
+        if not stored or stored.casefold() in self._used:
+            names = chain([base], (f"{base}_{k}" for k in count(2)))
+            name = next(each for each in names if self._isFree(each, node))
+        self._used.add(name.casefold())
+        return name
+
+    def _isFree(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        entry = self._entries.get(name.casefold())
+        if name.casefold() in self._used or (entry is not None and entry.case != name):
+            return False
+        isKnown = entry is not None and entry.content and node.GetImageData() is not None
+        return not isKnown or entry.content == contentOf(node)
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-    """Return a fingerprint of a volume's voxels."""
-    voxels = voxelsOf(volumeNode.GetImageData())
-    size = "x".join(str(length) for length in voxels.shape[::-1])
-    return f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
+    """Return a fingerprint of a volume's voxels, computed again only after they were modified."""
+    image, key = volumeNode.GetImageData(), volumeNode.GetID()
+    version = image.GetMTime()
+    if key is None or _contents.get(key, (None, ""))[0] != version:
+        voxels = voxelsOf(image)
+        size = "x".join(str(length) for length in voxels.shape[::-1])
+        content = f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
+        if key is None:  # not in a scene
+            return content
+        _contents[key] = version, content
+    return _contents[key][1]
 
 
 def _loadedFrom(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
     storage = volumeNode.GetStorageNode()
-    path = storage.GetFileName() if storage is not None else ""
+    path = volumeNode.GetAttribute(SOURCE_ATTRIBUTE) or (
+        storage.GetFileName() if storage is not None else ""
+    )
     return Path(path) if path else None
 
 
 def _casesOfFiles(
-    images: Sequence[Path], entries: Mapping[str, CaseEntry], others: Sequence[AnnotationCase]
+    images: Mapping[str, Sequence[Path]],
+    entries: Mapping[str, CaseEntry],
+    others: Sequence[AnnotationCase],
 ) -> list[AnnotationCase]:
     """Cases of files that are not loaded."""
     loaded = {case.image for case in others}
     used = {case.name for case in others}
     cases = []
-    for path, stem in zip(images, distinct_stems(images)):
-        name = valid_file_name(stem)
+    for title, (path, *further) in images.items():
+        name = valid_file_name(title)
         entry = entries.get(name)
         if path in loaded or name in used:
             continue
-        case = AnnotationCase(name, stem, image=path)
+        case = AnnotationCase(name, title, image=path, others=tuple(further))
         cases.append(case if entry is None else _withFiles(case, entry))
     return cases
 
@@ -202,7 +249,7 @@ def _withFiles(case: AnnotationCase, entry: CaseEntry) -> AnnotationCase:
 
 def structuresOf(node: slicer.vtkMRMLNode) -> list[str]:
     """Return the names of the segments that have voxels, or a closed surface."""
-    key, version = node.GetID(), modifiedTime(node)
+    key, version = node.GetID(), segmentTimes(node)
     if key not in _structures or _structures[key][0] != version:
         _structures[key] = version, _findStructures(node)
     return list(_structures[key][1])
@@ -211,20 +258,8 @@ def structuresOf(node: slicer.vtkMRMLNode) -> list[str]:
 def annotationVersion(node: slicer.vtkMRMLNode) -> tuple[object, ...]:
     """Return a value that changes whenever a segmentation or what is said about it does."""
     said = (node.GetAttribute(name) for name in (DRAWN_ATTRIBUTE, CLASSES_ATTRIBUTE))
-    times = (node.GetAttribute(FILE_ATTRIBUTE),) if _isReleased(node) else modifiedTime(node)
+    times = (node.GetAttribute(FILE_ATTRIBUTE),) if _isReleased(node) else segmentTimes(node)
     return (*times, *said)
-
-
-def modifiedTime(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
-    """Return a value that changes whenever voxels or segments of a segmentation do."""
-    if not isSegmentation(node):
-        return (node.GetMTime(), node.GetImageData().GetMTime() if node.GetImageData() else 0)
-    segmentation = node.GetSegmentation()
-    source = segmentation.GetSourceRepresentationName()
-    segments = [segmentation.GetNthSegment(k) for k in range(segmentation.GetNumberOfSegments())]
-    images = [segment.GetRepresentation(source) for segment in segments]
-    parts = (*segments, *(image for image in images if image is not None))
-    return tuple(part.GetMTime() for part in parts)
 
 
 def _findStructures(node: slicer.vtkMRMLNode) -> list[str]:

@@ -26,8 +26,6 @@ class AnnotationCurve(CurveChart):
 
     def add(self, record: AnnotationRecord) -> None:
         """Add an accepted case, shown by the next `update`."""
-        if record.action != "accepted":
-            return
         self.addValue("minutes", record.number, record.seconds / _SECONDS)
         if record.dice is not None:
             self.addValue("dice", record.number, record.dice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
 from GenSegLib.annotation.records import draft_dice
 from GenSegLib.case_annotation import Annotation, ClassState
+from GenSegLib.dicom.files import is_dicom_file
+from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json, remove, write_json
 from GenSegLib.label_maps import IGNORE, parse_labels
 from GenSegLib.nesting import Includes, drawing_layers
@@ -52,8 +55,9 @@ def classMapOf(
 
     Args:
         node: the segmentation.
-        chosen: classes that the user has chosen, "" for none.
-        known: classes of the model and of the checked cases; segments of that name belong to them.
+        chosen: classes that the user has chosen; "" if the preset suggests none.
+        known: classes of the model and of the checked cases; other segments of that name belong to
+            them.
         preset: suggests classes for the others.
     """
     names = [segment.name for segment in segmentsOf(node)]
@@ -64,7 +68,7 @@ def classMapOf(
     ]
     suggested = suggestClasses(new, preset, {name: name for name in known})
     found = {name: name for name in names if name in known}
-    return {name: found.get(name) or chosen.get(name) or suggested.get(name, "") for name in names}
+    return {name: chosen.get(name) or found.get(name) or suggested.get(name, "") for name in names}
 
 
 def writeChecked(
@@ -73,6 +77,7 @@ def writeChecked(
     classMap: Mapping[str, str],
     preset: Preset,
     includes: Includes,
+    nested: Sequence[tuple[str, str]] = (),
 ) -> CaseEntry:
     """Write image and label of a case, and note that it is checked.
 
@@ -82,6 +87,7 @@ def writeChecked(
         classMap: class of each segment name, "" for none.
         preset: whose classes keep their label values.
         includes: names of the classes within a class.
+        nested: outer and inner class where one of its segments lies within another.
 
     Raises:
         GenSegError: the volume cannot be used, a class is said to be absent and is drawn, or the
@@ -110,6 +116,7 @@ def writeChecked(
         scribbles=annotation.scribbles,
         classes={name: state.value for name, state in annotation.classes.items()},
         others=images[1:],
+        nested=[list(pair) for pair in nested],
     )
     folder.add(entry)
     node.SetAttribute(CASE_ATTRIBUTE, case.name)
@@ -123,7 +130,8 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     picture = node.GetAttribute(FILE_ATTRIBUTE)
     if picture and not isMoved:
         return [Path(picture)]
-    isOfFile = case.image is not None and not isMoved
+    # A path to DICOM files may name the patient.
+    isOfFile = case.image is not None and not isMoved and not _isDicom(case.image)
     isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
     pair = TrainingPair(node, case.segmentationNode)
     paths = channelFiles(folder.path / "images", case.name, pair)
@@ -133,6 +141,10 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     if isMoved or not isKnown or not all(path.is_file() for path in paths):
         writeChannels(node, paths)
     return paths
+
+
+def _isDicom(path: Path) -> bool:
+    return path.is_dir() or is_dicom_file(path)
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
@@ -158,15 +170,23 @@ def _toJson(labels: Mapping[int, str]) -> dict[str, str]:
 
 
 def writeEdits(
-    folder: AnnotationFolder, case: AnnotationCase, classMap: Mapping[str, str], includes: Includes
+    folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
 ) -> None:
-    """Write a correction in progress, so that it survives the process; raises as `writeChecked`."""
-    labels = folder.class_names(name for name in classMap.values() if name)
-    path = folder.file("edits", case.name)
-    nodes = case.segmentationNode, case.volumeNode
+    """Write a correction in progress, so that it survives the process; raises as `writeChecked`.
+
+    Args:
+        folder: the annotation folder.
+        case: with volume and segmentation in the scene; all segments are written.
+        includes: names of the classes within a class.
+        seconds: that the user has spent on the case.
+    """
+    names = [segment.name for segment in segmentsOf(case.segmentationNode)]
+    labels, path = folder.class_names(names), folder.file("edits", case.name)
+    nodes, classMap = (case.segmentationNode, case.volumeNode), {name: name for name in names}
     finish(writeLabelSteps(*nodes, classMap, labels, path, True, includes))
-    annotation = annotationOf(case.segmentationNode)
-    write_json(path.with_suffix(".json"), {"labels": _toJson(labels), **annotation.to_json()})
+    said = annotationOf(case.segmentationNode).to_json()
+    values = {"labels": _toJson(labels), "seconds": round(seconds, 1), **said}
+    write_json(path.with_suffix(".json"), values)
 
 
 def loadEdits(
@@ -181,6 +201,14 @@ def loadEdits(
     node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
     setAnnotation(node, annotation)
     return node
+
+
+def secondsOfEdits(folder: AnnotationFolder, name: str) -> float:
+    """Return the time that the user has spent on a correction in progress; 0 if there is none."""
+    path = folder.file("edits", name).with_suffix(".json")
+    with suppress(GenSegError, TypeError, ValueError):  # none, or of an earlier version
+        return max(0.0, float(read_json(path)["seconds"])) if path.is_file() else 0.0
+    return 0.0
 
 
 def removeEdits(folder: AnnotationFolder, name: str) -> None:

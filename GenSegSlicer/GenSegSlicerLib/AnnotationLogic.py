@@ -8,56 +8,30 @@ loop.accept()  # after the user has corrected it: opens the one after it, and tr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
-from GenSegLib.annotation.folder import CaseEntry, CaseState
+from GenSegLib.annotation.folder import CaseState
 from GenSegLib.annotation.records import AnnotationRecord, append_record
 from GenSegLib.errors import GenSegError
 from GenSegSlicerLib import AnnotationFiles
-from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion, structuresOf
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
 from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
 from GenSegSlicerLib.AnnotationTraining import classProblem
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings, AnnotationWorkspace
-from GenSegSlicerLib.CaseOpener import CaseOpener
+from GenSegSlicerLib.CaseOpener import CaseOpener, OpenCase
 from GenSegSlicerLib.DraftPredictor import Draft, DraftPredictor
 from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Job import Observers
 from GenSegSlicerLib.SegmentationStates import setState
+from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 AUTOSAVE_MS = 30_000
-
-
-@dataclass
-class OpenCase:
-    """The case that the user is working on.
-
-    Attributes:
-        case: with volume and segmentation in the scene.
-        draft: entry of its draft, None if it has none.
-        number: 1 for the first case of the loop.
-        timer: time that the user spends on it.
-        saved: version of the segmentation that is on disk.
-    """
-
-    case: AnnotationCase
-    draft: CaseEntry | None
-    number: int
-    timer: EditTimer
-    saved: tuple[object, ...]
-
-    @property
-    def isInScene(self) -> bool:
-        """Whether volume and segmentation still exist."""
-        nodes = (self.case.volumeNode, self.case.segmentationNode)
-        return all(node.GetScene() is not None for node in nodes)
 
 
 class AnnotationLogic:
@@ -97,8 +71,10 @@ class AnnotationLogic:
         self._drafts.onDraft = self._onDraft
         self._drafts.onFailed = self._onDraftFailed
         self._awaited = ""  # name of the case that is opened when its draft is ready
+        self._isChoosing = False  # the first case of a ranking is opened when that is ready
         self._note = ""  # shown with the next case
-        self._confirmed = ""  # name of the case whose empty segmentation was accepted once
+        self._asked = ("", "")  # case and question at which Accept was pressed once
+        self._spent: dict[str, float] = {}  # seconds by case, of those that were left
         self._autosave = qt.QTimer()
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.connect("timeout()", self.save)
@@ -106,7 +82,7 @@ class AnnotationLogic:
     @property
     def isWaiting(self) -> bool:
         """Whether the next case is being chosen or drafted."""
-        return bool(self._awaited) or self._order.isRanking
+        return bool(self._awaited) or self._isChoosing
 
     def next(self) -> None:
         """Choose the next case, and open it when its draft is ready.
@@ -119,12 +95,13 @@ class AnnotationLogic:
         if self.isOpen():
             text = _("Accept or skip {case} first")
             raise GenSegError(text.format(case=self.current.case.title))
-        settings, model = self.workspace.settings, self.workspace.model()
-        if not self._order.isRanked(settings.strategy, model):
-            self._rank(model)
-            return
-        cases = self._ordered()
-        if not cases:
+        self._rank()
+        cases, settings = self._ordered(), self.workspace.settings
+        isKnown = self._order.isKnown(settings.strategy, self.workspace.model())
+        self._isChoosing = bool(cases) and not isKnown
+        if self._isChoosing:
+            self._report("info", _("Choosing the next case..."))
+        elif not cases:
             self._report("success", _("All cases are checked"))
         else:
             self.open(cases[0])
@@ -152,31 +129,38 @@ class AnnotationLogic:
     def accept(self) -> None:
         """Take over the segmentation of the open case, and open the next one.
 
-        An empty segmentation is taken over at the second call.
+        One that is empty, or has segments that would not be used, is taken over at the second call.
 
         Raises:
             GenSegError: no case is open, its nodes were deleted, or the folder cannot be written;
                 the case keeps its state.
         """
         current = self._requireOpen()
-        if not structuresOf(current.case.segmentationNode) and self._confirmed != _name(current):
-            self._confirmed = _name(current)
-            text = _("{case} has no voxel in any segment; press Accept again if that is right")
-            self._report("warning", text.format(case=current.case.title))
+        question = self.workspace.question(current.case)
+        if question and self._asked != (current.case.name, question):
+            self._asked = current.case.name, question
+            self._report("warning", question)
             return
-        case, draft = current.case, current.draft
-        classMap = self.workspace.classMap(case.segmentationNode)
-        includes = self.workspace.includes()
-        dice, classes = AnnotationFiles.draftDice(self.workspace.folder, case, draft, includes)
-        details = (classMap, self.workspace.preset, includes)
-        AnnotationFiles.writeChecked(self.workspace.folder, case, *details)
-        self._record(current, "accepted", dice, classes)
-        setState(case.segmentationNode, CaseState.CHECKED)
-        AnnotationFiles.removeEdits(self.workspace.folder, case.name)
+        case, news = current.case, self.workspace.newClassesText(current.case)
+        self._takeOver(current)
         self._close()
+        del self._spent[case.name]
+        self._addNote(news)
         self._train(case)
         self._handOver(case)
         self.next()
+
+    def _takeOver(self, current: OpenCase) -> None:
+        """Write label, record and state of the open case."""
+        case, workspace = current.case, self.workspace
+        classMap, nested = workspace.classMap(case.segmentationNode), workspace.nested(case)
+        includes = workspace.includes(nested)
+        dice, classes = AnnotationFiles.draftDice(workspace.folder, case, current.draft, includes)
+        details = (classMap, workspace.preset, includes, nested)
+        AnnotationFiles.writeChecked(workspace.folder, case, *details)
+        self._record(current, "accepted", dice, classes)
+        setState(case.segmentationNode, CaseState.CHECKED)
+        AnnotationFiles.removeEdits(workspace.folder, case.name)
 
     def skip(self) -> None:
         """Leave the open case as it is, and open the next one.
@@ -205,12 +189,11 @@ class AnnotationLogic:
         if current is None or not current.isInScene:
             return
         version = annotationVersion(current.case.segmentationNode)
-        if version == current.saved or current.case.state is CaseState.CHECKED:
+        if version == current.saved:
             return
         try:
-            classMap = self.workspace.classMap(current.case.segmentationNode)
-            if any(classMap.values()):
-                details = (classMap, self.workspace.includes())
+            if segmentsOf(current.case.segmentationNode):
+                details = (self.workspace.includes(), current.timer.seconds)
                 AnnotationFiles.writeEdits(self.workspace.folder, current.case, *details)
             current.saved = version
         except GenSegError as error:
@@ -234,16 +217,23 @@ class AnnotationLogic:
         cases = self._order.order(self.workspace.cases(), settings.strategy, model, seed=0)
         return sorted(cases, key=lambda case: not self._opener.isBegun(case))
 
-    def _rank(self, model: Path) -> None:
-        """Rank the cases; the first is opened when that is done."""
-        settings = self.workspace.settings
+    def _rank(self) -> None:
+        """Begin to rank the cases by the newest model, unless they are or are being ranked."""
+        settings, model = self.workspace.settings, self.workspace.model()
+        chosen = settings.strategy, model
+        if self._order.isRanked(*chosen) or self._order.ranks(*chosen):
+            return
         cases = self.workspace.cases()
-        self._order.rank(cases, settings.strategy, model, self.workspace.folder, settings.device)
-        self._report("info", _("Choosing the next case..."))
+        if any(case.state is not CaseState.CHECKED for case in cases):
+            details = (self.workspace.folder, settings.device)
+            self._order.rank(cases, *chosen, *details)
 
     def _onRanked(self, error: str) -> None:
-        """Open the first case; after an error that of the list."""
-        if self.isOpen():
+        """Open the first case if the user waits for it; after an error that of the list."""
+        if not self._isChoosing:
+            self._addNote(error)
+            self._try(self._predictAhead)
+            self._notify()
             return
         self._try(self.next)
         if error:
@@ -286,10 +276,11 @@ class AnnotationLogic:
         self._opener.open(case)
         draft = case.entry if case.entry is not None and case.entry.model else None
         checked = [each for each in self.workspace.cases() if each.state is CaseState.CHECKED]
-        node = case.segmentationNode
-        version = annotationVersion(node)
-        self.current = OpenCase(case, draft, len(checked) + 1, EditTimer(node), version)
-        self._confirmed = ""
+        number = 1 + sum(each.name != case.name for each in checked)
+        node, before = case.segmentationNode, self._secondsBefore(case.name)
+        timer, version = EditTimer(node, before), annotationVersion(node)
+        self.current = OpenCase(case, draft, number, timer, version)
+        self._asked = ("", "")
         self._autosave.start()
         self.onOpened(case.volumeNode, node)
         text = _("Correct the draft of {case}, then accept it")
@@ -301,10 +292,15 @@ class AnnotationLogic:
         if hasModel:
             self._predictAhead()
 
+    def _secondsBefore(self, name: str) -> float:
+        """Return the time that the user has spent on a case that was left, or with Slicer ended."""
+        stored = AnnotationFiles.secondsOfEdits(self.workspace.folder, name)
+        return self._spent.get(name, stored)
+
     def _predictAhead(self) -> None:
         """Predict the case after the open one while the user corrects that."""
         settings, model = self.workspace.settings, self.workspace.model()
-        if model is None or not self._order.isRanked(settings.strategy, model):
+        if model is None or not self._order.isKnown(settings.strategy, model):
             return
         metadata = self.workspace.metadata()
         following = (case for case in self._ordered() if not self._isCurrent(case.name))
@@ -333,7 +329,7 @@ class AnnotationLogic:
         try:
             self.trainer.add(case)
         except GenSegError as error:  # the case is checked nevertheless
-            self._note = str(error)
+            self._addNote(str(error))
 
     def _handOver(self, case: AnnotationCase) -> None:
         """Add an accepted case to the training pairs, or unload it if its files suffice."""
@@ -341,7 +337,7 @@ class AnnotationLogic:
             self.onAccepted(TrainingPair(case.volumeNode, case.segmentationNode, "train"))
 
     def _onTrained(self, job: TrainingJob) -> None:
-        """Draft the next case with the new model, and train on cases that came meanwhile.
+        """Draft the next case and rank with the new model, and train on cases that came meanwhile.
 
         A training that was stopped or has failed is not repeated before the next case.
         """
@@ -349,6 +345,7 @@ class AnnotationLogic:
         if job.state == "finished":
             self._try(self.trainer.trainIfDue)
             if self.current is not None:
+                self._try(self._rank)
                 self._try(self._predictAhead)
         self._notify()
 
@@ -372,11 +369,16 @@ class AnnotationLogic:
 
     def _leave(self) -> None:
         self.save()
-        self._awaited = ""
+        self._awaited, self._isChoosing = "", False
         self._close()
+
+    def _addNote(self, text: str) -> None:
+        """Show a line with the next case."""
+        self._note = f"{self._note}\n{text}".strip()
 
     def _close(self) -> None:
         if self.current is not None:
+            self._spent[self.current.case.name] = self.current.timer.seconds
             self.current.timer.stop()
         self.current = None
         self._autosave.stop()
@@ -393,7 +395,3 @@ class AnnotationLogic:
 
     def _notify(self) -> None:
         self.observers.notify(self)
-
-
-def _name(current: OpenCase) -> str:
-    return current.case.name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from GenSegLib.annotation.folder import CaseState
+from GenSegLib.errors import GenSegError
+from GenSegLib.runs import RunFolder
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationFiles import writeChecked
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
@@ -25,16 +28,16 @@ class AnnotationTrainer:
 
     Attributes:
         onStarted: called with each training.
-        onEnded: called with each training that has ended.
-        newCases: number of cases that the last training has not learned from.
+        onEnded: called with each training that has ended, also one that others had started before.
     """
 
     def __init__(self, logic: Any, workspace: AnnotationWorkspace) -> None:
         self.onStarted: Callable[[TrainingJob], None] = lambda job: None
         self.onEnded: Callable[[TrainingJob], None] = lambda job: None
-        self.newCases = 0
         self._logic, self._workspace = logic, workspace
         self._job: TrainingJob | None = None
+        self._other: TrainingJob | None = None  # after which it may be time to train
+        self._newCases: int | None = None  # that the last training has not learned from
         self._saved: dict[str, object] = {}  # versions of segmentations that are in the folder
 
     @property
@@ -48,19 +51,22 @@ class AnnotationTrainer:
         Raises:
             GenSegError: the training cannot be started; it is tried again with the next case.
         """
-        self._saved[case.name] = annotationVersion(case.segmentationNode)
-        self.newCases += 1
+        self._saved[case.name] = self._version(case)
+        if self._newCases is None:  # since Slicer was started
+            self._newCases = max(1, self._countNewCases())
+        else:
+            self._newCases += 1
         self.trainIfDue()
 
     def trainIfDue(self) -> None:
         """Train if enough cases are new and nothing is being trained; raises as `train`."""
         settings = self._workspace.settings
         due = settings.every if settings.trainWhen == TRAIN_EVERY else 1
-        isFree = not self.isTraining and not self._isOtherTraining()
-        if settings.trainWhen != TRAIN_BUTTON and self.newCases >= due and isFree:
-            checked = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
-            if len(checked) > 1:
-                self.train()
+        if settings.trainWhen == TRAIN_BUTTON or (self._newCases or 0) < due or self.isTraining:
+            return
+        checked = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
+        if len(checked) > 1 and not self._waitForOther():
+            self.train()
 
     def train(self) -> TrainingJob:
         """Train on all checked cases, from the newest model if there is one.
@@ -76,7 +82,7 @@ class AnnotationTrainer:
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
         )
-        self.newCases = 0
+        self._newCases = 0
         self._job = job
         job.observers.add(self._onJobChanged)
         self.onStarted(job)
@@ -84,9 +90,10 @@ class AnnotationTrainer:
 
     def release(self) -> None:
         """Stop observing the training, which continues."""
-        if self._job is not None:
-            self._job.observers.discard(self._onJobChanged)
-        self._job = None
+        for job in (self._job, self._other):
+            if job is not None:
+                job.observers.discard(self._onJobChanged)
+        self._job = self._other = None
 
     def _warmStart(self) -> list[str]:
         """Options of `genseg train` for the newest model, unless none of its classes is needed."""
@@ -97,30 +104,55 @@ class AnnotationTrainer:
 
     def _save(self) -> Iterator[float]:
         """Write checked cases of the scene that are new or were edited, one per step."""
-        folder = self._workspace.folder
         cases = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
         for index, case in enumerate(cases):
             yield index / len(cases)
             if case.segmentationNode is not None and not self._isSaved(case):
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
-                    includes = self._workspace.includes()
                     with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
-                        writeChecked(folder, case, classMap, self._workspace.preset, includes)
-                    self._saved[case.name] = annotationVersion(case.segmentationNode)
+                        self._write(case, classMap)
+                    self._saved[case.name] = self._version(case)
+
+    def _write(self, case: AnnotationCase, classMap: Mapping[str, str]) -> None:
+        workspace = self._workspace
+        nested = workspace.nested(case)
+        details = (workspace.preset, workspace.includes(nested), nested)
+        writeChecked(workspace.folder, case, classMap, *details)
 
     def _isSaved(self, case: AnnotationCase) -> bool:
         """Whether the folder has this version; after a restart the files are written again."""
-        return self._saved.get(case.name) == annotationVersion(case.segmentationNode)
+        return self._saved.get(case.name) == self._version(case)
 
-    def _isOtherTraining(self) -> bool:
+    def _version(self, case: AnnotationCase) -> object:
+        """A value that changes whenever the label of a case does."""
+        node, workspace = case.segmentationNode, self._workspace
+        return annotationVersion(node), workspace.classMap(node), workspace.includes()
+
+    def _countNewCases(self) -> int:
+        """Count the checked cases that the newest model has not learned from."""
+        model, learned = self._workspace.model(), set[str]()
+        if model is not None:
+            with suppress(GenSegError):  # a model from elsewhere
+                learned = {case.name for case in RunFolder.open(model.parent).cases.labeled}
+        cases = self._workspace.cases()
+        return sum(c.state is CaseState.CHECKED and c.name not in learned for c in cases)
+
+    def _waitForOther(self) -> bool:
+        """Return whether another training runs, such as one of before Slicer was restarted."""
         job = self._logic.trainingJob
-        return job is not None and job.isActive
+        if job is None or not job.isActive:
+            return False
+        if job is not self._other:
+            self._other = job
+            job.observers.add(self._onJobChanged)
+        return True
 
     def _onJobChanged(self, job: TrainingJob) -> None:
         if job.isActive:
             return
         job.observers.discard(self._onJobChanged)
-        if job.state != "finished":
-            self.newCases = max(self.newCases, 1)  # its cases are still to be learned
+        if job is self._job and job.state != "finished":
+            self._newCases = max(self._newCases or 0, 1)  # its cases are still to be learned
+        self._other = None
         self.onEnded(job)

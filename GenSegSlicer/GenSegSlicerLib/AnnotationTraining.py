@@ -1,10 +1,11 @@
-"""Trainings of the annotation loop: all checked cases, continued from the newest model."""
+"""Training runs of the annotation loop: all checked cases, continued from the newest model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from GenSegLib.data.person_names import persons_from_names
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA, ModelMetadata
@@ -56,14 +58,14 @@ class CheckedCasesWriter:
             GenSegError: there are too few checked cases, or a folder cannot be written.
         """
         yield from self._save()
-        cases = self._cases()
+        cases, rare = self._cases()
         count = len(cases.labeled)
         if count < MIN_CASES:
             text = _("Check at least {count} cases; training needs one to validate")
             raise GenSegError(text.format(count=MIN_CASES))
         settings = self._configured(count)
         config = TrainConfig.for_preset(self._preset, _EFFORT, count, **settings)
-        split = cases.with_validation(config.validation_fraction, config.seed)
+        split = cases.with_validation(config.validation_fraction, config.seed, rare)
         RunFolder.create(folder, config, self._preset, split, requested=(_EFFORT, settings))
         yield 1.0
 
@@ -73,15 +75,28 @@ class CheckedCasesWriter:
         hasNone = count <= _FEW_CASES and not isForOthers
         return {**({"generator": "none"} if hasNone else {}), **self._settings}
 
-    def _cases(self) -> CaseSet:
-        """The checked cases with their persons, and the classes with the preset's values."""
-        cases = self._folder.checked_cases()
+    def _cases(self) -> tuple[CaseSet, set[str]]:
+        """The checked cases with their persons, and the names of the only ones with a class."""
+        cases, entries = self._folder.checked_cases(), self._folder.entries()
         persons = persons_from_names([case.name for case in cases.cases])
         named = (
             replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
         )
         modality = self._preset.modality
-        return replace(cases, cases=tuple(named), modality=modality, includes=self._shownIn(cases))
+        includes = self._shownIn(cases)
+        cases = replace(cases, cases=tuple(named), modality=modality, includes=includes)
+        cases = with_duplicates_as_one_person(cases, self._duplicates(cases))
+        shown = {case.name: entries[case.name].names for case in cases.cases}
+        return cases, cases_with_only_examples(cases, shown)
+
+    def _duplicates(self, cases: CaseSet) -> dict[str, str]:
+        """The name of an earlier case with the same voxels, by name."""
+        entries, first, found = self._folder.entries(), dict[str, str](), dict[str, str]()
+        for name in (case.name for case in cases.cases if entries[case.name].content):
+            earlier = first.setdefault(entries[name].content, name)
+            if earlier != name:
+                found[name] = earlier
+        return found
 
     def _shownIn(self, cases: CaseSet) -> dict[str, tuple[str, ...]]:
         """The classes within a class, of those that the cases have."""
@@ -98,18 +113,36 @@ def newestModel(
 ) -> tuple[Path, ModelMetadata] | None:
     """Return the model that finished last in an output folder, else the first of the others.
 
-    Models that cannot be read are passed over.
+    A model from which another one started is older than that, whatever the times of the files say
+    after the clock was set back or the folder was copied. Models that cannot be read are passed
+    over.
 
     Args:
         outputFolder: parent of the runs.
         others: model folders to use while there is none.
     """
     finished = [path for path in _models(outputFolder) if _isFinished(path.parent)]
-    finished.sort(key=_finishedAt, reverse=True)
+    origins = {path: _originOf(path) for path in finished}
+    replaced = {started for _name, started in origins.values()}
+    finished.sort(key=lambda path: (origins[path][0] in replaced, -_finishedAt(path)))
     for path in (*finished, *others):
         with suppress(GenSegError):
             return path, ModelMetadata.load(path)
     return None
+
+
+def _originOf(model: Path) -> tuple[str, str]:
+    """Name of a model and of that from which it started, "" if unknown."""
+    return _readOrigin(model, _finishedAt(model))
+
+
+@lru_cache(maxsize=1000)
+def _readOrigin(model: Path, finishedAt: float) -> tuple[str, str]:
+    try:
+        metadata = ModelMetadata.load(model)
+    except GenSegError:
+        return "", ""
+    return metadata.name, metadata.training.started_from
 
 
 def _finishedAt(model: Path) -> float:

@@ -12,17 +12,20 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseState
-from GenSegLib.data.image_folders import list_images
+from GenSegLib.data.image_folders import list_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import special_value
 from GenSegLib.models.folder import ModelMetadata
-from GenSegLib.nesting import Includes
+from GenSegLib.nesting import Includes, direct_includes
 from GenSegLib.presets import Preset, load_preset
+from GenSegLib.steps import finish
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import newestModel
+from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
+from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 _MODEL_S = 2.0
@@ -46,6 +49,7 @@ class AnnotationSettings:
         classMap: class of each segment name that the user has chosen.
         pairs: training pairs of the panel.
         includes: names of the classes within a class.
+        trainsNested: whether classes that lie within others are trained as nested ones.
     """
 
     outputFolder: str = ""
@@ -60,6 +64,7 @@ class AnnotationSettings:
     classMap: Mapping[str, str] = field(default_factory=dict)
     pairs: Sequence[TrainingPair] = ()
     includes: Includes = field(default_factory=dict)
+    trainsNested: bool = True
 
 
 class AnnotationWorkspace:
@@ -72,7 +77,7 @@ class AnnotationWorkspace:
     def __init__(self, settings: Callable[[], AnnotationSettings]) -> None:
         self._settings = settings
         self._folder: AnnotationFolder | None = None
-        self._images: tuple[str, list[Path]] = ("", [])
+        self._images: tuple[object, dict[str, list[Path]]] = (None, {})
         self._newest: tuple[object, Any] = (None, None)
 
     @property
@@ -129,10 +134,27 @@ class AnnotationWorkspace:
         newest = self._findNewest()
         return None if newest is None else newest[1]
 
-    def includes(self) -> Includes:
-        """Return the names of the classes within a class: of the user, and of the newest model."""
-        metadata = self.metadata()
-        return {**(metadata.includes if metadata else {}), **self.settings.includes}
+    def includes(self, nested: Sequence[tuple[str, str]] = ()) -> Includes:
+        """Return the names of the classes within a class: of the newest model, cases and pairs.
+
+        Args:
+            nested: outer and inner class of a case that is not checked yet.
+        """
+        metadata, settings = self.metadata(), self.settings
+        found = [*nested, *(self.folder.nested() if settings.trainsNested else ())]
+        for includes in (settings.includes, metadata.includes if metadata else {}):
+            found += [(outer, inner) for outer, within in includes.items() for inner in within]
+        return direct_includes(found)
+
+    def nested(self, case: AnnotationCase) -> list[tuple[str, str]]:
+        """Return outer and inner class where a segment of a case lies within another one."""
+        node = case.segmentationNode
+        if not (self.settings.trainsNested and mayOverlap(node)):
+            return []
+        classMap = self.classMap(node)
+        labels = dict(enumerate(dict.fromkeys(filter(None, classMap.values())), start=1))
+        chosen = chooseSegments(node, classMap, labels)
+        return finish(nestedSteps(node, case.volumeNode, chosen, labels))
 
     def invalidate(self) -> None:
         """Look for the newest model again."""
@@ -162,11 +184,26 @@ class AnnotationWorkspace:
         names = [*self.classMap(node).values(), *self.classes(), *self.preset.labels.values()]
         return classNames([*names, *(metadata.labels.values() if metadata is not None else ())])
 
-    def classes(self) -> list[str]:
-        """Return the classes of all checked cases, in the order of their first occurrence."""
+    def newClassesText(self, case: AnnotationCase) -> str:
+        """Return what a class that no case checked before has means for those, "" without one."""
+        classMap, known = self.classMap(case.segmentationNode), self.classes(without=case.name)
+        drawn = classNames(classMap[name] for name in structuresOf(case.segmentationNode))
+        new = [name for name in drawn if name not in known] if known else []
+        text = _(
+            "{names} is new: the cases checked before count as cases without it; where nobody "
+            "looked for it, open them and say so in Partial annotation"
+        )
+        return text.format(names=", ".join(new)) if new else ""
+
+    def classes(self, without: str = "") -> list[str]:
+        """Return the classes of all checked cases, in the order of their first occurrence.
+
+        Args:
+            without: name of a case to leave out.
+        """
         found: dict[str, None] = {}
         for case in self.cases():
-            if case.state is not CaseState.CHECKED:
+            if case.state is not CaseState.CHECKED or case.name == without:
                 continue
             names = case.structures
             if case.segmentationNode is not None:
@@ -175,8 +212,36 @@ class AnnotationWorkspace:
             found.update(dict.fromkeys(name for name in names if name and not special_value(name)))
         return list(found)
 
-    def _listImages(self) -> list[Path]:
-        folder = self.settings.imageFolder
-        if folder != self._images[0]:
-            self._images = folder, list_images(Path(folder)) if folder else []
+    def question(self, case: AnnotationCase) -> str:
+        """Return what may be a mistake in a segmentation to accept, "" if nothing is.
+
+        Segments without a class are not used, which the user may not know unless he chose so.
+        """
+        drawn, classMap = structuresOf(case.segmentationNode), self.classMap(case.segmentationNode)
+        chosen = self.settings.classMap
+        unused = [name for name in drawn if not classMap[name] and name not in chosen]
+        if not drawn:
+            text = _("{case} has no voxel in any segment; press Accept again if that is right")
+            return text.format(case=case.title)
+        if not unused:
+            return ""
+        text = _(
+            "{segments} in {case} will not be learned, since the anatomy {preset} has no such "
+            "class; rename it, select a Custom anatomy in Training, or press Accept again"
+        )
+        values = {"segments": ", ".join(unused), "case": case.title}
+        return text.format(preset=self.preset.title, **values)
+
+    def _listImages(self) -> dict[str, list[Path]]:
+        """The images of the folder, listed again when files have come or gone."""
+        folder, metadata = self.settings.imageFolder, self.metadata()
+        if not folder:
+            return {}
+        channels = metadata.preset.channels if metadata is not None else 0
+        try:
+            version = folder, channels, Path(folder).stat().st_mtime_ns
+        except OSError:  # a drive that was removed has the images of before
+            version = self._images[0] or (folder, channels, 0)
+        if version != self._images[0]:
+            self._images = version, list_cases(Path(folder), channels)
         return self._images[1]

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.annotation.folder import CaseState
+from GenSegLib.annotation.folder import CaseEntry, CaseState
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.file_names import image_stem
 from GenSegLib.images.volume import Volume
 from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib import FilePairs
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
     CONTENT_ATTRIBUTE,
+    SOURCE_ATTRIBUTE,
     AnnotationCase,
     contentOf,
 )
 from GenSegSlicerLib.AnnotationFiles import loadEdits, loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
+from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Frames import frameOf
 from GenSegSlicerLib.PartialAnnotation import setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
-from GenSegSlicerLib.SegmentationStates import isEdited, rememberPrediction, setState
+from GenSegSlicerLib.SegmentationStates import (
+    STATE_ATTRIBUTE,
+    isEdited,
+    rememberPrediction,
+    setState,
+)
 from GenSegSlicerLib.SegmentNodes import (
     MODEL_ATTRIBUTE,
     SegmentStyle,
+    hideEarlierResults,
     newSegmentation,
     resetToVolume,
 )
-from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.VolumeFiles import (
     loadVolume,
@@ -41,6 +51,31 @@ from GenSegSlicerLib.VolumeFiles import (
     requireFiniteVoxels,
     requireUsableVolume,
 )
+
+
+@dataclass
+class OpenCase:
+    """The case that the user is working on.
+
+    Attributes:
+        case: with volume and segmentation in the scene.
+        draft: entry of its draft, None if it has none.
+        number: 1 for the first case of the loop.
+        timer: time that the user spends on it.
+        saved: version of the segmentation that is on disk.
+    """
+
+    case: AnnotationCase
+    draft: CaseEntry | None
+    number: int
+    timer: EditTimer
+    saved: tuple[object, ...]
+
+    @property
+    def isInScene(self) -> bool:
+        """Whether volume and segmentation still exist."""
+        nodes = (self.case.volumeNode, self.case.segmentationNode)
+        return all(node.GetScene() is not None for node in nodes)
 
 
 class CaseOpener:
@@ -102,23 +137,37 @@ class CaseOpener:
         """
         self.load(case)
         node = case.segmentationNode
+        if node is not None and not isSegmentation(node):
+            text = _(
+                "{case} is segmented by a label map, which cannot be edited here; convert it to a "
+                "segmentation (Data module, right-click) and remove the label map"
+            )
+            raise GenSegError(text.format(case=case.title))
         if node is not None and not self._isReplaced(case):
             if case.state is not CaseState.CHECKED:
                 setState(node, CaseState.DRAFT if case.entry else case.state)
             return
         case.segmentationNode = self._newSegmentation(case)
         if node is not None:
-            slicer.mrmlScene.RemoveNode(node)
+            self._replace(node, case.segmentationNode)
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""
         if case.volumeNode.GetAttribute(CONTENT_ATTRIBUTE) is None:
             return False
-        for node in (case.segmentationNode, case.volumeNode):
+        channels = furtherChannels(case.volumeNode)
+        for node in (case.segmentationNode, case.volumeNode, *channels):
             for other in (node.GetDisplayNode(), node.GetStorageNode(), node):
                 if other is not None and other.GetScene() is not None:
                     other.GetScene().RemoveNode(other)
         return True
+
+    def _replace(self, old: Any, new: slicer.vtkMRMLSegmentationNode) -> None:
+        """Remove an earlier draft of the loop; a result of *Apply* is only hidden."""
+        if old.GetAttribute(STATE_ATTRIBUTE) is not None:
+            slicer.mrmlScene.RemoveNode(old)
+        else:
+            hideEarlierResults(new)
 
     def _isReplaced(self, case: AnnotationCase) -> bool:
         """Whether the segmentation in the scene is an unedited draft of an older model."""
@@ -127,21 +176,24 @@ class CaseOpener:
         return isDraft and entry is not None and node.GetAttribute(MODEL_ATTRIBUTE) != entry.model
 
     def _loadVolume(self, case: AnnotationCase) -> slicer.vtkMRMLScalarVolumeNode:
-        path = case.image
-        if path is None and case.entry is not None and case.entry.image:
-            path = self._workspace.folder.resolve(case.entry.image)
+        path, others, entry = case.image, list(case.others), case.entry
+        if path is None and entry is not None and entry.image:
+            path, *others = map(self._workspace.folder.resolve, (entry.image, *entry.others))
         if path is None:
             text = _("{case} is not in the scene; load its volume to open it")
             raise GenSegError(text.format(case=case.title))
         node = loadVolume(path, case.title)
+        setFurtherChannels(node, [loadVolume(each, image_stem(each)) for each in others])
         node.SetAttribute(CONTENT_ATTRIBUTE, contentOf(node))
+        node.SetAttribute(SOURCE_ATTRIBUTE, str(path))
         return node
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""
         folder, entry, volumeNode = self._workspace.folder, case.entry, case.volumeNode
-        isChecked = case.state is CaseState.CHECKED
-        node = None if isChecked else loadEdits(folder, case, self._style())
+        node = loadEdits(folder, case, self._style())
+        if node is not None and case.state is CaseState.CHECKED:
+            setState(node, case.state)
         if node is None and entry is not None and entry.label:
             path, state = folder.resolve(entry.label), CaseState(entry.state)
             node = loadLabel(volumeNode, path, entry.names, self._style(), state)
@@ -176,18 +228,13 @@ class CaseOpener:
 
 def _readImage(case: AnnotationCase) -> Volume:
     """The image of a case as the model gets it; one that is not loaded is read from its file."""
-    if case.volumeNode is None:
-        return _readFile(case)
-    node = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
-    image = frameOf(node).image
-    further = [voxelsOf(imageOnGridOf(each, node)) for each in furtherChannels(node)]
+    if case.volumeNode is None:  # nodes outside the scene
+        node, *further = (readVolume(path)[0] for path in (case.image, *case.others))
+        node.SetName(case.title)
+    else:
+        node, further = case.volumeNode, furtherChannels(case.volumeNode)
+    image = frameOf(requireFiniteVoxels(requireUsableVolume(node))).image
     if not further:
         return image
-    return replace(image, array=np.concatenate([image.array, *(v.T[np.newaxis] for v in further)]))
-
-
-def _readFile(case: AnnotationCase) -> Volume:
-    """The image of a file, read into a node outside the scene."""
-    node, _storage = readVolume(case.image)
-    node.SetName(case.title)
-    return _readImage(replace(case, volumeNode=node))
+    channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
+    return replace(image, array=np.concatenate([image.array, *channels]))

@@ -16,10 +16,11 @@ class EditTimer:
 
     Args:
         node: the segmentation; each change of a segment counts as activity.
+        seconds: that were spent on it before.
     """
 
-    def __init__(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        self._seconds = 0.0
+    def __init__(self, node: slicer.vtkMRMLSegmentationNode, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._last = time.monotonic()
         self._segmentation = node.GetSegmentation()
         self._tags = [

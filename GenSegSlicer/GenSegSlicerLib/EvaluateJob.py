@@ -15,6 +15,7 @@ from GenSegLib.cases import Case, CaseSet
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json, write_json
 from GenSegLib.label_maps import special_value
+from GenSegLib.nesting import direct_includes
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.Arguments import requireSegmentation
 from GenSegSlicerLib.Geometry import (
@@ -25,7 +26,7 @@ from GenSegSlicerLib.Geometry import (
     transformBetween,
 )
 from GenSegSlicerLib.LabelImages import rasterizeSteps
-from GenSegSlicerLib.NestedClasses import directIncludes, nestedSteps
+from GenSegSlicerLib.NestedClasses import nestedSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
@@ -110,7 +111,7 @@ class EvaluateJob(ProcessJob):
             yield from rasterizeSteps(node, volumeNode, losses)
             if losses.warnings():  # segments overlap
                 found += yield from nestedSteps(node, volumeNode, chosen, self._labels)
-        return directIncludes(found)
+        return direct_includes(found)
 
     def _arguments(self) -> list[object]:
         folders = [self.folder / "predictions", "--references", self.folder / "references"]

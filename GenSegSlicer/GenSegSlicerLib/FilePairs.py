@@ -19,8 +19,8 @@ from GenSegLib.cases import Case
 from GenSegSlicerLib.DicomFiles import readByLibrary
 from GenSegSlicerLib.ImageFiles import setVolume
 from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
-from GenSegSlicerLib.Segments import BINARY
-from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, segmentTimes
+from GenSegSlicerLib.Segments import BINARY, segmentTimes
+from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair
 
 
 def makeFilePair(pair: TrainingPair, case: Case, classes: Mapping[int, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -10,14 +10,21 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.label_maps import special_value
-from GenSegLib.nesting import Includes
+from GenSegLib.nesting import Includes, direct_includes
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.LabelImages import rasterizeSteps
 from GenSegSlicerLib.SegmentLosses import SegmentLosses
-from GenSegSlicerLib.Segments import Segment
+from GenSegSlicerLib.Segments import Segment, isSegmentation, isSurface
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 _WITHIN = 0.95  # fraction of a class's voxels, as on the command line
+
+
+def mayOverlap(node: slicer.vtkMRMLNode) -> bool:
+    """Return whether segments may overlap: not those of a label map, or of one binary labelmap."""
+    if not isSegmentation(node):
+        return False
+    return isSurface(node) or node.GetSegmentation().GetNumberOfLayers() > 1
 
 
 def nestedSteps(
@@ -52,22 +59,7 @@ def nestedSteps(
 
 def includesOf(pairs: Sequence[TrainingPair]) -> dict[str, tuple[str, ...]]:
     """Return the classes within each class, of all pairs that are used."""
-    return directIncludes(nested for pair in usedPairs(pairs) for nested in pair.nested)
-
-
-def directIncludes(nested: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Return the classes directly within each class, of outer and inner ones in `nested`."""
-    found = set(nested)
-    direct = {
-        (outer, inner)
-        for outer, inner in found
-        if not any((outer, middle) in found and (middle, inner) in found for _o, middle in found)
-        and (inner, outer) not in found
-    }
-    outers = dict.fromkeys(outer for outer, _inner in sorted(direct))
-    return {
-        outer: tuple(inner for each, inner in sorted(direct) if each == outer) for outer in outers
-    }
+    return direct_includes(nested for pair in usedPairs(pairs) for nested in pair.nested)
 
 
 def nestedText(includes: Includes) -> str:

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.case_annotation import COMPLETE, ClassState
 from GenSegLib.data.annotation_checks import without_drafts
+from GenSegLib.data.class_counts import NO_BACKGROUND
 from GenSegLib.data.volume_ranges import to_ml
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_counts import label_counts
@@ -213,7 +214,7 @@ def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> Steps[Non
 def _checkAnnotation(
     pair: TrainingPair, voxels: np.ndarray, classes: Mapping[int, str]
 ) -> list[str]:
-    """Check what the segmentation says, remove unused voxels, and return a warning of them."""
+    """Check what the segmentation says, remove unused voxels, and return warnings."""
     node = pair.segmentationNode
     if problem := annotationProblem(node, voxels, classes):
         raise GenSegError(problem)
@@ -221,6 +222,8 @@ def _checkAnnotation(
     volume = Volume(voxels.T[np.newaxis], np.eye(4))
     voxels[:] = without_drafts(annotation, volume, classes, warnings.append).array[0].T
     isPartial = bool((voxels == IGNORE).any())
+    if isPartial and (voxels != 0).all():
+        warnings.append(NO_BACKGROUND)
     pair.unknown = frozenset(
         value
         for value, name in classes.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import slicer
@@ -13,8 +14,10 @@ from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.errors import GenSegError
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.ProcessJob import ProcessJob
-from GenSegSlicerLib.VolumeFiles import writeVolumeSteps
+from GenSegSlicerLib.TrainingPair import TrainingVolume
+from GenSegSlicerLib.VolumeFiles import writeChannelsSteps
 
 _MOST_CASES = 20  # a new model ranks them anew long before all of them are annotated
 
@@ -48,28 +51,36 @@ class RankingJob(ProcessJob):
         self.order: list[str] = []
         self._checked = folder.path / "cases.json"
         self._device = device
-        self._files = {
-            name: case.image or self.folder / "in" / f"{name}.nrrd" for name, case in cases.items()
-        }
         self._volumes: dict[str, slicer.vtkMRMLScalarVolumeNode] = {
-            name: case.volumeNode for name, case in cases.items() if case.image is None
+            name: case.volumeNode for name, case in cases.items() if _mustBeWritten(case)
         }
+        self._files = {name: self._filesOf(name, case) for name, case in cases.items()}
+
+    def _filesOf(self, name: str, case: AnnotationCase) -> list[Path]:
+        """The files of a case's channels, with nnU-Net's numbers where they are written."""
+        if name not in self._volumes:
+            picture = TrainingVolume(case.volumeNode).file if case.image is None else None
+            return [picture or case.image, *case.others]
+        count = 1 + len(furtherChannels(case.volumeNode))
+        ends = [f"_{k:04d}" for k in range(count)] if count > 1 else [""]
+        return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]
 
     def _writeInputs(self) -> Steps:
         for index, (name, node) in enumerate(self._volumes.items()):
             yield index / len(self._volumes)
-            yield from writeVolumeSteps(node, self._files[name])
+            yield from writeChannelsSteps(node, self._files[name])
 
     def _arguments(self) -> list[object]:
         options: list[object] = ["--strategy", self.strategy, "--device", self._device]
         if self._checked.is_file():
             options += ["--labeled", self._checked]
         count = min(len(self._files), _MOST_CASES)
-        return ["next", self.model, *self._files.values(), *options, "--count", count, "--json"]
+        files = chain(*self._files.values())
+        return ["next", self.model, *files, *options, "--count", count, "--json"]
 
     def _readOutputs(self) -> Steps:
         yield 0.0
-        names = {str(path): name for name, path in self._files.items()}
+        names = {str(paths[0]): name for name, paths in self._files.items()}
         # With events on its standard output, the library prints everything else to the other one.
         text = f"{self._process.output}\n{self._process.details}"
         try:
@@ -79,3 +90,8 @@ class RankingJob(ProcessJob):
         except (ValueError, KeyError, TypeError, IndexError):
             raise GenSegError(_("the cases could not be ranked; choose another strategy")) from None
         self.order = [names[path] for path in paths if path in names]
+
+
+def _mustBeWritten(case: AnnotationCase) -> bool:
+    """Whether the voxels of a case are in the scene alone, or as they are now."""
+    return case.image is None and TrainingVolume(case.volumeNode).file is None

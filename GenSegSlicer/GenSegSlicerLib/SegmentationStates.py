@@ -11,7 +11,7 @@ import vtk
 from GenSegLib.annotation.folder import CaseState
 from GenSegSlicerLib.Geometry import arrayFromMatrix
 from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
-from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf, voxelsOf
+from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf, segmentTimes, voxelsOf
 
 STATE_ATTRIBUTE = "GenSeg.State"
 """Node attribute with a `CaseState`, of segmentations that the annotation loop has opened."""
@@ -20,6 +20,9 @@ PREDICTION_ATTRIBUTE = "GenSeg.Prediction"
 """Node attribute with the size and position of each segment as the model predicted it."""
 
 _TOLERANCE_MM = 0.01
+
+# Whether segmentations were edited by node ID, with what that was found for.
+_edited: dict[str, tuple[object, bool]] = {}
 
 
 def setState(node: slicer.vtkMRMLSegmentationNode, state: CaseState) -> None:
@@ -57,9 +60,16 @@ def rememberPrediction(node: slicer.vtkMRMLSegmentationNode) -> None:
 
 def isEdited(node: slicer.vtkMRMLSegmentationNode) -> bool:
     """Return whether the voxels of a prediction were changed; False if it was not remembered."""
-    stored = node.GetAttribute(PREDICTION_ATTRIBUTE)
+    stored, key = node.GetAttribute(PREDICTION_ATTRIBUTE), node.GetID()
     if not stored:
         return False
+    version = stored, segmentTimes(node)
+    if key not in _edited or _edited[key][0] != version:
+        _edited[key] = version, _differs(stored, node)
+    return _edited[key][1]
+
+
+def _differs(stored: str, node: slicer.vtkMRMLSegmentationNode) -> bool:
     before, after = np.array(json.loads(stored)), np.array(_measure(node))
     return before.shape != after.shape or bool(
         (np.abs(before - after) > _TOLERANCE_MM).any()  # files of scenes round positions

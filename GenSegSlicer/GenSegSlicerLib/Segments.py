@@ -34,6 +34,19 @@ def isSurface(node: slicer.vtkMRMLSegmentationNode) -> bool:
     return node.GetSegmentation().GetSourceRepresentationName() == SURFACE
 
 
+def segmentTimes(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
+    """Return the modification times of the voxels and segments of a segmentation."""
+    if isSegmentation(node):
+        segmentation = node.GetSegmentation()
+        source = segmentation.GetSourceRepresentationName()
+        count = segmentation.GetNumberOfSegments()
+        segments = [segmentation.GetNthSegment(index) for index in range(count)]
+        parts = [*segments, *(segment.GetRepresentation(source) for segment in segments)]
+    else:
+        parts = [node.GetImageData()]
+    return tuple(0 if part is None else part.GetMTime() for part in parts)
+
+
 def segmentsOf(node: slicer.vtkMRMLNode) -> list[Segment]:
     """Return the segments of a segmentation node or a label map volume, in list order.
 

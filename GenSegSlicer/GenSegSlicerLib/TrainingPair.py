@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import slicer
@@ -12,10 +11,11 @@ from slicer.i18n import tr as _
 
 from GenSegLib.data.duplicates import ImageContent
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.file_names import valid_file_name
+from GenSegLib.images.file_names import unique_names, valid_file_name
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume
 from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
+from GenSegSlicerLib.Segments import segmentTimes
 
 ROLES = ("train", "validate", "ignore")
 PERSON_ATTRIBUTE = "GenSeg.Person"
@@ -138,12 +138,7 @@ def usedPairs(pairs: Sequence[TrainingPair]) -> list[TrainingPair]:
 
 def caseNames(volumes: Sequence[TrainingVolume]) -> list[str]:
     """Return a unique (case-insensitive) file name for each volume."""
-    names: dict[str, str] = {}
-    for name in (each.name for each in volumes):
-        candidates = chain([name], (f"{name}_{k}" for k in range(2, len(volumes) + 2)))
-        unique = next(each for each in candidates if each.casefold() not in names)
-        names[unique.casefold()] = unique
-    return list(names.values())
+    return unique_names(each.name for each in volumes)
 
 
 def loadPairs(
@@ -204,19 +199,6 @@ def modifiedTimes(pair: TrainingPair) -> tuple[object, ...]:
     channels = (each.GetImageData() for each in volumes)
     times = (0 if image is None else image.GetMTime() for image in channels)
     return (*times, *segmentTimes(node), *transforms)
-
-
-def segmentTimes(node: slicer.vtkMRMLNode) -> tuple[int, ...]:
-    """Return the modification times of the voxels and segments of a segmentation."""
-    if node.IsA("vtkMRMLSegmentationNode"):
-        segmentation = node.GetSegmentation()
-        source = segmentation.GetSourceRepresentationName()
-        count = segmentation.GetNumberOfSegments()
-        segments = [segmentation.GetNthSegment(index) for index in range(count)]
-        parts = [*segments, *(segment.GetRepresentation(source) for segment in segments)]
-    else:
-        parts = [node.GetImageData()]
-    return tuple(0 if part is None else part.GetMTime() for part in parts)
 
 
 def isInScene(pair: TrainingPair) -> bool:

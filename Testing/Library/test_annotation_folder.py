@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_checked_cases_are_a_list_for_training(tmp_path: Path) -> None:
         folder.path / "images" / "a.nrrd",
         Path("/data/c.nii.gz"),
     ]
+
+
+def test_classes_within_others_are_listed(tmp_path: Path) -> None:
+    folder = AnnotationFolder(tmp_path)
+    labels = {"1": "Liver", "2": "Tumor"}
+    folder.add(replace(checked("a", labels), nested=[["Liver", "Tumor"]]))
+    folder.unlock()
+    assert read_cases(folder.path).includes == {"Liver": ("Tumor",)}
+    with pytest.raises(GenSegError, match="nested must be a list of pairs"):
+        replace(checked("a", labels), nested=[["Liver"]])
 
 
 def test_classes_keep_their_values_and_new_ones_get_free_ones(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from GenSegLib.cases import Case, CaseSet
 from GenSegLib.data.channels import group_files, read_channels, require_all_channels
 from GenSegLib.data.checks import check_cases
+from GenSegLib.data.image_folders import list_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
 from Testing.dicom_pictures import write_dicom_picture
@@ -72,6 +73,31 @@ def test_numbers_of_photos_are_not_channels(tmp_path: Path) -> None:
         assert list(group_files(paths, 3).values()) == [[path] for path in paths]
     gray = Volume(np.zeros((1, 9, 9, 1)), np.eye(4))
     require_all_channels(photos[:1], gray, 3)  # the model says that it is for color
+
+
+@pytest.mark.parametrize(
+    ("names", "channels", "cases"),
+    [
+        (["a_0000", "a_0001", "b_0000", "b_0001"], 0, {"a": 2, "b": 2}),
+        (["a_0000", "a_0001", "b_0000"], 0, {"a_0000": 1, "a_0001": 1, "b_0000": 1}),
+        (["a_0000", "b_0000"], 0, {"a_0000": 1, "b_0000": 1}),
+        (["a_0000", "a_0001", "c"], 2, {"a": 2, "c": 1}),
+        (["a_0000", "a_0001"], 1, {"a_0000": 1, "a_0001": 1}),
+    ],
+)
+def test_channels_of_a_folder_are_those_that_all_images_have_unless_the_model_says(
+    tmp_path: Path, names: list[str], channels: int, cases: dict[str, int]
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.nrrd").touch()
+    found = list_cases(tmp_path, channels)
+    assert {name: len(paths) for name, paths in found.items()} == cases
+
+
+def test_photos_are_cases_of_their_own_and_names_are_unique(tmp_path: Path) -> None:
+    for name in ("IMG_0000.jpg", "IMG_0001.jpg", "x.png", "X.jpg"):
+        (tmp_path / name).touch()
+    assert list(list_cases(tmp_path)) == ["IMG_0000", "IMG_0001", "X", "x_2"]
 
 
 def test_a_missing_channel_is_named() -> None:

@@ -22,6 +22,7 @@ from GenSegLib.annotation.records import (
 )
 from GenSegLib.cli import main
 from GenSegLib.errors import GenSegError
+from GenSegLib.models.training_record import TrainingRecord
 
 Capture = pytest.CaptureFixture[str]
 
@@ -69,20 +70,24 @@ def test_a_target_that_drafts_exceed_is_reached() -> None:
 def test_few_drafts_give_no_forecast(count: int) -> None:
     found = forecast(drafts(count, 0.9))
     assert found.kind == "few"
-    assert f"{4 - count} more corrected draft" in found.text
+    assert found.text.endswith(f"there are {count} with {count}")
     assert found.curve == []
 
 
 def test_drafts_of_few_different_models_give_no_forecast() -> None:
     found = forecast([CurvePoint(2, 0.6), *[CurvePoint(3, 0.7)] * 9])
-    assert (found.kind, found.text) == ("few", "a forecast needs 1 more corrected draft")
+    assert (found.kind, found.text) == (
+        "few",
+        "a forecast needs 4 drafts or training runs with 3 different numbers of cases; there are "
+        "10 with 2",
+    )
 
 
 def test_drafts_that_scatter_give_no_forecast() -> None:
     dice = (0.5, 0.95, 0.6, 0.9, 0.4, 0.97)
     found = forecast([CurvePoint(n, value) for n, value in enumerate(dice, 2)])
     assert found.kind == "unclear"
-    assert "scatter too much" in found.text
+    assert "varies too much" in found.text
 
 
 def test_values_that_are_no_numbers_are_left_out() -> None:
@@ -171,21 +176,6 @@ def test_the_command_reads_the_records_of_a_folder(tmp_path: Path, capsys: Captu
     assert (found["kind"], len(found["points"])) == ("cases", 12)
 
 
-def test_the_command_reads_a_table(tmp_path: Path, capsys: Capture) -> None:
-    lines = ["cases,dice", *(f"{point.cases},{point.dice}" for point in drafts(12, 0.95)), "20,"]
-    (tmp_path / "drafts.csv").write_text("\n".join(lines))
-    assert genseg("forecast", tmp_path / "drafts.csv", "--target", 0.93) == 0
-    assert "more cases to 0.93" in capsys.readouterr().out
-
-
-def test_classes_of_one_draft_are_one_point(tmp_path: Path, capsys: Capture) -> None:
-    rows = ["labeled,case,label,dice", "2,a,Liver,0.8", "2,a,Tumor,0.4", "3,b,Liver,0.9"]
-    (tmp_path / "drafts.csv").write_text("\n".join(rows))
-    assert genseg("forecast", tmp_path / "drafts.csv", "--json") == 0
-    points = json.loads(capsys.readouterr().out)["points"]
-    assert points == [[2, pytest.approx(0.6)], [3, 0.9]]
-
-
 def test_the_command_reads_models_of_different_numbers_of_cases(
     tmp_path: Path, capsys: Capture
 ) -> None:
@@ -201,13 +191,37 @@ def test_the_command_reads_models_of_different_numbers_of_cases(
     assert [cases for cases, _ in found["points"]] == [4, 6]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("a,b\n1,2\n", "must have the columns"), ("", "must have the columns")]
-)
-def test_other_tables_are_refused(tmp_path: Path, capsys: Capture, text: str, message: str) -> None:
-    (tmp_path / "other.csv").write_text(text)
-    assert genseg("forecast", tmp_path / "other.csv") == 2
-    assert message in capsys.readouterr().err
+def test_an_output_folder_stands_for_the_annotation_folder_in_it(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "annotation").mkdir()
+    append_record(tmp_path / "annotation" / FILE, record("a", 3, 0.5))
+    assert genseg("forecast", tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["points"] == [[3, 0.5]]
+
+
+def test_lines_that_cannot_be_read_are_counted(tmp_path: Path, capsys: Capture) -> None:
+    append_record(tmp_path / FILE, record("a", 3, 0.5))
+    with (tmp_path / FILE).open("a") as stream:
+        stream.write("half a li")
+    assert genseg("forecast", tmp_path) == 0
+    assert "1 of its lines cannot be read" in capsys.readouterr().err
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "cases.json").write_text("{}")
+    assert genseg("forecast", tmp_path / "cases.json") == 2
+    assert "cases.json has no records of drafts" in capsys.readouterr().err
+
+
+def test_the_dice_of_a_warm_start_may_be_too_good(tmp_path: Path, capsys: Capture) -> None:
+    from small_runs import small_run
+
+    run = small_run(tmp_path / "second")
+    training = TrainingRecord(started_from="first", started_cases=3)
+    save_tiny_model(run.model, cases=4, validation={"dice": 0.9}, training=training)
+    assert genseg("forecast", run.path) == 0
+    assert "second started from the model first" in capsys.readouterr().err
 
 
 def test_a_missing_path_is_named(tmp_path: Path, capsys: Capture) -> None:

@@ -24,6 +24,7 @@ from GenSegLib.evaluation.metrics import case_scores
 from GenSegLib.events import EventLog
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.nesting import (
+    direct_includes,
     drawing_order,
     outer_values,
     parse_include,
@@ -217,3 +218,10 @@ def test_a_training_with_nested_classes_keeps_them_in_the_model(tmp_path: Path) 
     assert len(found.array) == 2, "the outer class and, on a layer of its own, the inner one"
     inner, outer = found.array[1] == 1, found.array[0] == 2
     assert outer[inner].all()
+
+
+def test_classes_within_others_are_found_from_pairs() -> None:
+    pairs = [("Body", "Liver"), ("Body", "Tumor"), ("Liver", "Tumor"), ("Body", "Spleen")]
+    assert direct_includes(pairs) == {"Body": ("Liver", "Spleen"), "Liver": ("Tumor",)}
+    assert direct_includes([("A", "B"), ("B", "A")]) == {}
+    assert direct_includes([("Liver", "Metastasis"), ("Lung", "Metastasis")]) == {}

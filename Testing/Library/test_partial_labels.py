@@ -22,6 +22,7 @@ from GenSegLib.cases import Case, CaseSet
 from GenSegLib.cli import main
 from GenSegLib.data.case_fingerprint import fingerprint_case
 from GenSegLib.data.checks import check_cases
+from GenSegLib.data.class_counts import NO_BACKGROUND
 from GenSegLib.data.classes import class_warnings
 from GenSegLib.data.image_io import Volume, read_label, write_label
 from GenSegLib.data.layouts import read_cases
@@ -169,6 +170,32 @@ def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_pat
     for state in (ClassState.ABSENT, ClassState.NOT_ANNOTATED):
         cases[2] = replace(cases[2], annotation=Annotation({"Posterior": state}))
         assert warnings() == []
+
+
+def test_voxels_of_a_class_that_nobody_annotated_count_for_the_class_around_it(
+    tmp_path: Path,
+) -> None:
+    unknown = Annotation({"Posterior": ClassState.NOT_ANNOTATED})
+    cases = CaseSet(
+        (write_case(tmp_path, "a", label_array(), unknown),),
+        LABELS,
+        includes={"Anterior": ("Posterior",)},
+    )
+    (check,) = check_cases(cases)
+    assert check.voxels == {1: np.count_nonzero(label_array())}
+
+
+def test_scribbles_without_any_background_are_a_warning(tmp_path: Path) -> None:
+    strokes = Annotation(scribbles=True)
+    cases = [write_case(tmp_path, name, label_array(), strokes) for name in "ab"]
+
+    def warnings() -> list[str]:
+        found = CaseSet(tuple(cases), LABELS)
+        return class_warnings(found, check_cases(found))
+
+    assert warnings() == [NO_BACKGROUND]
+    cases[1] = replace(cases[1], annotation=Annotation(only_slices="axial"))
+    assert warnings() == [], "other cases have background"
 
 
 def test_a_healthy_patient_that_says_so_is_learned_from_without_a_warning(tmp_path: Path) -> None:

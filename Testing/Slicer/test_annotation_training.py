@@ -1,0 +1,192 @@
+"""When the annotation loop trains, on which cases, and which model is the newest."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from annotation_loops import GRID
+from bright_model import bright_block, make_bright_model
+from GenSegSlicerLib import AnnotationOrder
+from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, newestModel
+from GenSegSlicerLib.Job import Observers
+
+from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry
+from GenSegLib.cases import CaseSet
+from GenSegLib.files import write_json
+from GenSegLib.models.folder import ModelMetadata, write_model_files
+from GenSegLib.models.training_record import TrainingRecord
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder, State
+from GenSegLib.steps import finish
+
+pytest_plugins = ["annotation_loops"]
+
+
+class FakeLogic:
+    """Counts the trainings that are started, beside another one that runs."""
+
+    def __init__(self) -> None:
+        self.trainingJob = SimpleNamespace(isActive=False, state="", observers=Observers())
+        self.started = 0
+        self.startTraining = self._start
+
+    def _start(self, *arguments: Any) -> Any:
+        self.started += 1
+        return SimpleNamespace(isActive=True, state="running", observers=Observers())
+
+
+def accept(loop: Any, wait: Any) -> None:
+    if loop.current is None:
+        loop.next()
+        wait(loop)
+    loop.accept()
+    wait(loop)
+
+
+def test_cases_accepted_during_another_training_are_learned_when_that_ends(
+    new_loop: Any, wait: Any
+) -> None:
+    for name in "abc":
+        bright_block(name, GRID)
+    loop, logic = new_loop(trainWhen="now"), FakeLogic()
+    other, loop.trainer._logic = logic.trainingJob, logic
+    other.isActive = True
+    accept(loop, wait)
+    accept(loop, wait)
+    assert logic.started == 0
+    other.isActive, other.state = False, "finished"
+    other.observers.notify(other)
+    assert logic.started == 1
+    other.observers.notify(other)
+    assert logic.started == 1, "it is no longer observed"
+
+
+def test_cases_from_before_a_restart_count(new_loop: Any, wait: Any) -> None:
+    for name in "abc":
+        bright_block(name, GRID)
+    started = []
+    for count in (2, 1):
+        loop, logic = new_loop(trainWhen="every", every=3), FakeLogic()
+        loop.trainer._logic = logic
+        for _ in range(count):
+            accept(loop, wait)
+        loop.leave()
+        loop.workspace.close()
+        started.append(logic.started)
+    assert started == [0, 1]
+
+
+def writer_of(folder: AnnotationFolder, run: Path) -> CaseSet:
+    """Cases of a training on the checked ones."""
+    writer = CheckedCasesWriter(folder, load_preset("generic-mri"), {}, {}, lambda: ())
+    finish(writer.steps(run))
+    return RunFolder.open(run).cases
+
+
+def entry(name: str, content: str, *classes: str) -> CaseEntry:
+    labels = {str(value): each for value, each in enumerate(classes, start=1)}
+    files = f"images/{name}.nrrd", f"labels/{name}.nrrd"
+    return CaseEntry(name, "checked", *files, labels, content)
+
+
+@pytest.mark.parametrize("only", ["p", "q", "r", "s"])
+def test_the_only_case_with_a_class_is_for_training(scene: Any, tmp_path: Path, only: str) -> None:
+    folder = AnnotationFolder(tmp_path)
+    for name in "pqrs":
+        folder.add(entry(name, name, "Liver", *(["Cyst"] if name == only else [])))
+    cases = writer_of(folder, tmp_path / "run")
+    folder.unlock()
+    roles = {case.name: case.role.value for case in cases.cases}
+    assert roles[only] == "train" and "validate" in roles.values()
+
+
+def test_the_same_image_is_on_one_side(scene: Any, tmp_path: Path) -> None:
+    folder = AnnotationFolder(tmp_path)
+    for name, content in zip("pqrs", ("1", "2", "1", "2")):
+        folder.add(entry(name, content, "Liver"))
+    roles = {case.name: case.role for case in writer_of(folder, tmp_path / "run").cases}
+    folder.unlock()
+    assert roles["p"] is roles["r"] and roles["q"] is roles["s"]
+
+
+def finished_run(folder: Path, time: float, started_from: str = "") -> None:
+    """A finished run with a model, whose files are of a time."""
+    folder.mkdir()
+    make_bright_model(folder / "model")
+    metadata = ModelMetadata.load(folder / "model")
+    record = TrainingRecord(started_from=started_from)
+    write_model_files(folder / "model", replace(metadata, name=folder.name, training=record))
+    write_json(folder / "status.json", {"state": State.FINISHED.value})
+    os.utime(folder / "model" / "metadata.json", (time, time))
+
+
+def test_the_newest_model_is_the_one_that_finished_last(scene: Any, tmp_path: Path) -> None:
+    finished_run(tmp_path / "old", 1000)
+    finished_run(tmp_path / "new", 2000)
+    path, _ = newestModel(tmp_path)
+    assert path == tmp_path / "new" / "model"
+
+
+def test_a_model_that_another_one_started_from_is_not_the_newest(
+    scene: Any, tmp_path: Path
+) -> None:
+    finished_run(tmp_path / "first", 3000)  # then the clock was set back
+    finished_run(tmp_path / "second", 1000, started_from="first")
+    finished_run(tmp_path / "third", 2000, started_from="second")
+    path, _ = newestModel(tmp_path)
+    assert path == tmp_path / "third" / "model"
+
+
+class FakeRanking:
+    """A ranking that ends when the test says so."""
+
+    def __init__(self, model: Path, strategy: str, cases: dict[str, Any], *_: Any) -> None:
+        self.model, self.strategy, self.order = model, strategy, sorted(cases, reverse=True)
+        self.isActive, self.state, self.message, self.observers = True, "", "", Observers()
+
+    def start(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        self.isActive = False
+
+    def end(self) -> None:
+        self.isActive, self.state = False, "finished"
+        self.observers.notify(self)
+
+
+def test_a_newer_model_ranks_in_the_background(
+    new_loop: Any, wait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rankings: list[FakeRanking] = []
+
+    def rank(*arguments: Any) -> FakeRanking:
+        rankings.append(FakeRanking(*arguments))
+        return rankings[-1]
+
+    monkeypatch.setattr(AnnotationOrder, "RankingJob", rank)
+    for name in "abc":
+        bright_block(name, GRID)
+    loop = new_loop(strategy="unsure")
+    loop.next()
+    assert loop.isWaiting and loop.current is None
+    rankings[0].end()
+    wait(loop)
+    assert loop.current.case.title == "c"
+    newer = replace(loop.workspace.settings, model=str(make_bright_model(tmp_path / "newer")))
+    loop.workspace._settings = lambda: newer
+    loop.accept()
+    wait(loop)
+    assert loop.current.case.title == "b", "the order of the earlier model"
+    second = rankings[-1]
+    assert second.isActive and second.model == tmp_path / "newer"
+    second.order = ["a", "b"]
+    second.end()
+    loop.skip()
+    wait(loop)
+    assert loop.current.case.title == "a"
