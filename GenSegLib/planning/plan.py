@@ -76,7 +76,7 @@ class Row:
         seconds: of a step.
         measured: whether the seconds were measured rather than estimated.
         steps: that fit into the budget.
-        verdict: why it was chosen, or not.
+        reason: why it was chosen, or not.
         chosen: whether it is the plan.
     """
 
@@ -86,7 +86,7 @@ class Row:
     seconds: float
     measured: bool
     steps: int
-    verdict: str
+    reason: str
     chosen: bool = False
 
 
@@ -216,11 +216,11 @@ class _Choice:
             seconds=round(seconds, 3),
             measured=candidate in self.measured,
             steps=steps,
-            verdict=self._verdict(candidate, chosen),
+            reason=self._reason(candidate, chosen),
             chosen=candidate is chosen,
         )
 
-    def _verdict(self, candidate: Candidate, chosen: Candidate) -> str:
+    def _reason(self, candidate: Candidate, chosen: Candidate) -> str:
         needed = f"{candidate.enough_steps:,}"
         if candidate is chosen:
             if self._fits(candidate):
@@ -364,4 +364,4 @@ def format_table(plan: Plan) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     seconds = f"{'' if row.measured else 'about '}{row.seconds:.2g}"
     amounts = (str(row.batch_size), seconds, f"{_rounded(row.steps):,}")
-    return (row.candidate, row.network, *amounts, row.verdict)
+    return (row.candidate, row.network, *amounts, row.reason)

@@ -38,8 +38,8 @@ class PlanView:
             return
         self._message.hint("\n".join([plan["summary"], *plan["notes"]]))
         titles = [_("Candidate"), _("Seconds per step"), _("Steps"), _("Decision")]
-        rows = [
-            [row["candidate"], f"{row['seconds']:.3g}", f"{row['steps']:,}", row["verdict"]]
+        rows = [  # plans of older runs have the reason under another name
+            [row["candidate"], f"{row['seconds']:.3g}", f"{row['steps']:,}", row.get("reason", "")]
             for row in plan["rows"]
         ]
         showRows(self._ui.planTable, titles, rows)

@@ -261,7 +261,7 @@ def test_the_plan_of_a_run_is_shown_with_its_candidates(
         {
             "summary": "2-D slices of 128 x 128 at 2 mm, about 3,000 steps in 20 minutes",
             "notes": ["the Posterior is small"],
-            "rows": [{**row, "verdict": "chosen"}],
+            "rows": [{**row, "reason": "chosen"}],
         },
     )
     panel.widget.panel.runs.update()  # as at the next event of the training
