@@ -87,8 +87,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="also write measurements.csv: volume (2-D: area), intensity, centroid and bounding "
-        "box per label",
+        help="also write measurements.csv: volume (2-D: area) and intensities of each label",
     )
 
 

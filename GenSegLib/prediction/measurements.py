@@ -1,8 +1,6 @@
-"""Measures each class of a segmentation: size, centroid, bounding box and intensities.
+"""Measures each class of a segmentation: its size, and the image's intensities in it.
 
-Sizes are volumes in ml, for 2-D images areas in mm2, or px2 where the file has no scale. Positions
-are RAS in mm; in 2-D images without a position x and y from the center of the top left pixel.
-Bounding boxes extend to the outer voxel faces along these axes, for any orientation of the image.
+Sizes are volumes in ml, for 2-D images areas in mm2, or px2 where the file has no scale.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -28,13 +26,12 @@ from ..text_table import text_table
 Array = NDArray[Any]
 
 FILE_NAME = "measurements.csv"
-_UNDEFINED = (math.nan,) * 3
 _SIZE_NAMES = {"ml": "volume", "mm2": "area", "px2": "area"}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measurements of one class of one case; NaN where a class without voxels has none.
+    """The measurements of one class of one case.
 
     Attributes:
         case: its name.
@@ -43,12 +40,8 @@ class Measurement:
         voxels: their number.
         size: volume or area.
         unit: of the size: "ml", "mm2" or "px2".
-        axes: of positions, "RAS" or "xy".
-        mean: of the intensities, in the image's unit, HU for CT.
-        deviation: population standard deviation of the intensities.
-        centroid: along each of the axes, in mm or pixels.
-        low: corner of the bounding box.
-        high: opposite corner.
+        mean: of the intensities, in the image's unit, HU for CT; NaN without voxels.
+        deviation: population standard deviation of the intensities; NaN without voxels.
     """
 
     case: str
@@ -57,17 +50,8 @@ class Measurement:
     voxels: int
     size: float
     unit: str = "ml"
-    axes: str = "RAS"
     mean: float = math.nan
     deviation: float = math.nan
-    centroid: tuple[float, ...] = _UNDEFINED
-    low: tuple[float, ...] = _UNDEFINED
-    high: tuple[float, ...] = _UNDEFINED
-
-    @property
-    def length_unit(self) -> str:
-        """Unit of positions: "mm" or "px"."""
-        return "px" if self.unit == "px2" else "mm"
 
     @property
     def size_title(self) -> str:
@@ -92,7 +76,7 @@ def measure(
         regions: values that belong to a class, see `nesting`; its own by default.
     """
     if not image.is_stack:
-        return _measure_image(case, image, label.array[0], names, regions or {})
+        return tuple(_measure_image(case, image, label.array[0], names, regions or {}))
     parts = (
         _measure_image(
             f"{case}_frame{number:03d}",
@@ -112,49 +96,23 @@ def _measure_image(
     classes: Array,
     names: Mapping[int, str],
     regions: Mapping[int, Sequence[int]],
-) -> tuple[Measurement, ...]:
+) -> Iterator[Measurement]:
     unit = f"{image.unit}2" if image.is_2d else "ml"
-    axes = "xy" if image.is_2d and not image.has_position else "RAS"
     boxes = ndimage.find_objects(classes)
-    return tuple(
-        _measure_class(
-            Measurement(case, value, name, 0, 0.0, unit, axes),
-            image,
-            classes,
-            boxes,
-            regions.get(value, (value,)),
-        )
-        for value, name in names.items()
-    )
-
-
-def _measure_class(
-    empty: Measurement,
-    image: Volume,
-    classes: Array,
-    boxes: Sequence[Any],
-    values: Sequence[int],
-) -> Measurement:
-    box = joint_box(boxes, values)
-    if box is None:
-        return empty
-    mask = mask_of(classes[box], values)
-    start = np.array([part.start for part in box], float)
-    intensities = image.array[0][box][mask].astype(np.float64)
-    affine = image.affine if empty.axes == "RAS" else np.diag([*image.spacing, 1.0])
-    center = affine[:3, :3] @ (start + ndimage.center_of_mass(mask)) + affine[:3, 3]
-    low, high = _extent(mask, start, affine)
-    voxels, dims = int(np.count_nonzero(mask)), len(empty.axes)
-    return replace(
-        empty,
-        voxels=voxels,
-        size=voxels * _voxel_size(image),
-        mean=float(intensities.mean()),
-        deviation=float(intensities.std()),
-        centroid=_floats(center[:dims]),
-        low=_floats(low[:dims]),
-        high=_floats(high[:dims]),
-    )
+    for value, name in names.items():
+        found = Measurement(case, value, name, 0, 0.0, unit)
+        values = regions.get(value, (value,))
+        box = joint_box(boxes, values)
+        if box is not None:
+            inside = image.array[0][box][mask_of(classes[box], values)].astype(np.float64)
+            found = replace(
+                found,
+                voxels=len(inside),
+                size=len(inside) * _voxel_size(image),
+                mean=float(inside.mean()),
+                deviation=float(inside.std()),
+            )
+        yield found
 
 
 def _voxel_size(image: Volume) -> float:
@@ -162,21 +120,6 @@ def _voxel_size(image: Volume) -> float:
     if image.is_2d:
         return math.prod(step for k, step in enumerate(image.spacing) if k != image.slice_axis)
     return math.prod(image.spacing) / 1000
-
-
-def _extent(mask: Array, start: Array, affine: Array) -> tuple[Array, Array]:
-    """Return the smallest and largest R, A and S of a mask's voxel faces.
-
-    Positions are monotonic along a row of voxels, so the ends of the rows suffice.
-    """
-    rows = mask.any(axis=0)
-    y, z = np.nonzero(rows)
-    first = mask.argmax(axis=0)[rows]
-    last = len(mask) - 1 - mask[::-1].argmax(axis=0)[rows]
-    ends = np.array([[*first, *last], [*y, *y], [*z, *z]]) + start[:, np.newaxis]
-    positions = affine[:3, :3] @ ends + affine[:3, 3:]
-    half = np.abs(affine[:3, :3]).sum(axis=1) / 2
-    return positions.min(axis=1) - half, positions.max(axis=1) + half
 
 
 def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
@@ -195,37 +138,28 @@ def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
 
 
 def format_measurements(measurements: Sequence[Measurement], unit: str = "") -> str:
-    """Return a table for the terminal, one for volumes and one for 2-D images; the CSV has more."""
-    kinds = dict.fromkeys((one.unit, one.axes) for one in measurements)
-    tables = (
-        _table([one for one in measurements if (one.unit, one.axes) == kind], unit)
-        for kind in kinds
-    )
+    """Return a table for the terminal, one for each unit of size.
+
+    Args:
+        measurements: to show.
+        unit: of the intensities.
+    """
+    units = dict.fromkeys(one.unit for one in measurements)
+    tables = (_table([one for one in measurements if one.unit == size], unit) for size in units)
     return "\n\n".join(tables)
 
 
 def _table(measurements: Sequence[Measurement], unit: str) -> str:
-    values = f"mean ± SD ({unit})" if unit else "mean ± SD"
-    first = measurements[0]
-    size = f"{_SIZE_NAMES[first.unit]} ({first.unit})"
-    box = f"box {' x '.join(first.axes)} ({first.length_unit})"
-    center = f"center {', '.join(first.axes)} ({first.length_unit})"
-    rows = [["case", "class", size, values, box, center]]
+    size = f"{_SIZE_NAMES[measurements[0].unit]} ({measurements[0].unit})"
+    rows = [["case", "class", size, f"mean ± SD ({unit})" if unit else "mean ± SD"]]
     for one in measurements:
-        cells = ["-", "-", "-"]
-        if one.voxels:
-            lengths = (high - low for low, high in zip(one.low, one.high))
-            cells = [
-                f"{one.mean:.1f} ± {one.deviation:.1f}",
-                " x ".join(f"{length:.0f}" for length in lengths),
-                ", ".join(f"{place:.1f}" for place in one.centroid),
-            ]
-        rows.append([one.case, one.name, f"{one.size:.2f}", *cells])
+        intensity = f"{one.mean:.1f} ± {one.deviation:.1f}" if one.voxels else "-"
+        rows.append([one.case, one.name, f"{one.size:.2f}", intensity])
     return text_table(rows)
 
 
 def _row(one: Measurement) -> dict[str, object]:
-    row: dict[str, object] = {
+    return {
         "case": one.case,
         "label": one.label,
         "name": one.name,
@@ -234,16 +168,7 @@ def _row(one: Measurement) -> dict[str, object]:
         "mean": _text(one.mean),
         "standard_deviation": _text(one.deviation),
     }
-    for title, place in (("centroid", one.centroid), ("low", one.low), ("high", one.high)):
-        row.update(
-            {f"{title}_{axis}_{one.length_unit}": _text(v) for axis, v in zip(one.axes, place)}
-        )
-    return row
 
 
 def _text(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
-
-
-def _floats(values: Array) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
