@@ -103,7 +103,7 @@ class RunFolder:
         if not cls.is_run(path):
             outputs.require_free(path, overwrite)
         elif not overwrite:
-            raise GenSegError(f"{path} already contains a run; add --resume or --overwrite")
+            raise GenSegError(f"{path} already contains a run; resume it, or add --overwrite")
         elif cls(path).is_running():
             raise GenSegError(f"{path} is being trained at the moment; stop that first")
         else:

@@ -45,8 +45,7 @@ EXAMPLE = """\
   genseg train my-cases --preset hippocampus-mri --out runs/first
   genseg train my-cases --preset generic-ct --labeled 10 --time-budget 2h --out runs/second
   genseg train my-cases --unlabeled scans-to-segment --target-scanner similar --out runs/third
-  genseg train more-cases --from runs/first --out runs/fourth
-  genseg train runs/first --resume"""
+  genseg train more-cases --from runs/first --out runs/fourth"""
 
 _WARNING = "warning: "
 _OF_CASES = Path()  # --unlabeled without a folder
@@ -73,9 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_start(parser)
     add_out(parser, "run folder to create: settings, progress, model, report", required=False)
-    parser.add_argument(
-        "--resume", action="store_true", help="continue a stopped run from its last checkpoint"
-    )
     _add_settings(parser.add_argument_group("training settings"))
     _add_method(parser.add_argument_group("method"))
     _add_target(parser.add_argument_group("images that the model is for"))
@@ -166,16 +162,12 @@ def _parse_scanner(text: str) -> float:
 
 def run(args: argparse.Namespace) -> None:
     """Create the run folder unless there is one, and train."""
-    run_training(_find_run(args), args, resume=args.resume)
+    run_training(_find_run(args), args, resume=False)
 
 
 def _find_run(args: argparse.Namespace) -> RunFolder:
     """Return the run, created if it is new."""
-    if RunFolder.is_run(args.data):
-        return _existing_run(args)
-    if args.resume and args.out is None:
-        raise GenSegError(f"{args.data} is not a run folder; specify the run to resume with --out")
-    return RunFolder.open(args.out) if args.resume else _new_run(args)
+    return _existing_run(args) if RunFolder.is_run(args.data) else _new_run(args)
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
@@ -184,13 +176,15 @@ def _existing_run(args: argparse.Namespace) -> RunFolder:
     if given:
         raise GenSegError(f"{args.data} is a run folder with its own settings; omit {given[0]}")
     run_folder = RunFolder.open(args.data)
-    if not args.resume and run_folder.has_begun():
-        raise GenSegError(f"{args.data} has been started before; add --resume to continue it")
-    start = None if run_folder.has_begun() else read_start(args)
+    if run_folder.has_begun():
+        raise GenSegError(
+            f"{args.data} has been started before; continue it with: genseg resume {args.data}"
+        )
+    start = read_start(args)
     log = partial(_log, EventLog(run_folder.events_file))
     if start is not None and start.begin_run(run_folder, args.started, log):
         return run_folder
-    if not run_folder.has_begun() and _is_unplanned(run_folder):
+    if _is_unplanned(run_folder):
         _plan_run(run_folder, args.started, log)
     return run_folder
 

@@ -77,7 +77,7 @@ def finish_training(
     if not (has_begun and is_finished(run) and memory_file.is_file()):
         if not has_begun:
             shutil.rmtree(run, ignore_errors=True)
-        _, memory_gb = run_genseg(["train", run, "--resume"] if has_begun else command)
+        _, memory_gb = run_genseg(["resume", run] if has_begun else command)
         if not is_finished(run):
             raise SystemExit(f"{run}: the training was stopped; run this again to resume it")
         memory_file.write_text(f"{memory_gb}", encoding="utf-8")

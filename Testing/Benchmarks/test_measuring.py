@@ -35,7 +35,7 @@ def test_a_finished_training_is_not_repeated(interrupted: RunFolder) -> None:
         return 0.0, 1.5
 
     costs = [finish_training(interrupted.path, [], resume) for _ in range(2)]
-    assert commands == [["train", interrupted.path, "--resume"]]
+    assert commands == [["resume", interrupted.path]]
     assert costs[0] == costs[1]
     assert costs[0][1] == 1.5
 

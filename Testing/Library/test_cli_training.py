@@ -81,9 +81,9 @@ def test_a_finished_run_is_neither_trained_again_nor_replaced(
     assert genseg("resume", run.path) == 0
     assert "is already finished" in capsys.readouterr().out
     assert genseg("train", run.path) == 2
-    assert "add --resume to continue it" in capsys.readouterr().err
+    assert "continue it with: genseg resume" in capsys.readouterr().err
     assert genseg("train", phantoms, "--preset", preset, "--out", run.path) == 2
-    assert "add --resume or --overwrite" in capsys.readouterr().err
+    assert "resume it, or add --overwrite" in capsys.readouterr().err
 
 
 def test_predictions_have_the_grid_of_their_image_and_label_names(

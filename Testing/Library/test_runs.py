@@ -84,7 +84,7 @@ def test_a_run_of_another_version_is_rejected(run: RunFolder) -> None:
 def test_a_run_is_replaced_only_with_overwrite(run: RunFolder) -> None:
     run.write_status(State.FINISHED, 100)
     run.model.mkdir()
-    with pytest.raises(GenSegError, match="already contains a run; add --resume or --overwrite"):
+    with pytest.raises(GenSegError, match="already contains a run; resume it, or add --overwrite"):
         create(run)
     new = create(run, overwrite=True)
     assert new.config.seed == 9
