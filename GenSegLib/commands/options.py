@@ -16,7 +16,7 @@ from ..data.layouts import read_cases, read_pair_folders
 from ..errors import GenSegError
 from ..events import EventLog
 from ..nesting import parse_include
-from ..presets import EFFORTS
+from ..presets import EFFORTS, list_presets
 from ..progress import JsonLines, TerminalProgress
 from ..runs import RunFolder
 
@@ -48,6 +48,16 @@ def read_data(args: argparse.Namespace) -> CaseSet:
     if not args.includes:
         return cases
     return replace(cases, includes={**cases.includes, **dict(args.includes)})
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    """Add `--preset`."""
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file (default: "
+        "the generic one of the cases' modality)",
+    )
 
 
 def add_out(parser: argparse.ArgumentParser, help_text: str, required: bool = True) -> None:

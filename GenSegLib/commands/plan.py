@@ -8,8 +8,8 @@ import sys
 import time
 
 from ..config import TrainConfig
-from ..presets import list_presets, load_preset
-from .options import add_data, add_device, add_effort, read_data
+from ..presets import load_preset
+from .options import add_data, add_device, add_effort, add_preset, read_data
 from .training_cases import prepare_cases
 
 NAME = "plan"
@@ -23,12 +23,7 @@ EXAMPLE = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_data(parser, "folder of the cases")
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file (default: "
-        "the generic one of the cases' modality)",
-    )
+    add_preset(parser)
     add_effort(parser, "standard", "20m")
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")

@@ -23,7 +23,7 @@ from ..data.case_selection import select_cases
 from ..data.layouts import with_unlabeled
 from ..errors import GenSegError
 from ..events import EventLog
-from ..presets import list_presets, load_preset
+from ..presets import load_preset
 from ..recipes import list_recipes, load_recipe
 from ..runs import RunFolder
 from .options import (
@@ -32,6 +32,7 @@ from .options import (
     add_effort,
     add_events,
     add_out,
+    add_preset,
     argument_type,
     read_data,
 )
@@ -58,12 +59,7 @@ _SETTINGS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments; settings have their defaults in TrainConfig."""
     add_data(parser, "folder of the cases, or a run folder created by the 3D Slicer module")
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help=f"anatomy and modality: {', '.join(list_presets())}, or your own .json file (default: "
-        "the generic one of the cases' modality)",
-    )
+    add_preset(parser)
     parser.add_argument(
         "--labeled",
         metavar="NUMBER",
