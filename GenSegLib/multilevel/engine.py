@@ -55,8 +55,6 @@ class Engine:
         lower, middle, upper: the three levels.
         hypergradient: method that computes the upper gradient; None keeps the upper level fixed.
         upper_interval: iterations per step of the upper level.
-        reuse_steps: differentiate through the optimizer steps just taken, which shares their
-            forward passes, instead of through virtual steps from the new parameters.
     """
 
     lower: Level
@@ -64,7 +62,6 @@ class Engine:
     upper: Level
     hypergradient: Hypergradient | None
     upper_interval: int
-    reuse_steps: bool = False
 
     def iterate(self, step: int, problem: TrilevelProblem) -> dict[str, float]:
         """Take a step of the lower and middle levels and, when due, one of the upper level.
@@ -77,15 +74,13 @@ class Engine:
             The losses of the lower and middle levels.
         """
         is_due = self.hypergradient is not None and (step + 1) % self.upper_interval == 0
-        reuse = is_due and self.reuse_steps
-        before = problem.snapshot() if reuse else problem
+        before = problem.snapshot() if is_due else problem
         lower = self.lower.step(problem.lower_loss(problem.lower, problem.upper))
-        with torch.set_grad_enabled(reuse):
+        with torch.set_grad_enabled(is_due):
             generated = problem.generate(problem.lower, problem.upper)
         fixed = [tensor.detach() for tensor in generated]  # W and a get no gradient of this step
         middle = self.middle.step(problem.middle_loss(problem.middle, fixed))
         if is_due and self.hypergradient is not None:
             after = StepResult(problem.lower, problem.middle, problem.upper, generated)
-            options = {"after": after} if reuse else {}
-            self.upper.apply_gradients(self.hypergradient(before, **options))
+            self.upper.apply_gradients(self.hypergradient(before, after))
         return {"lower": lower, "middle": middle}

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -37,8 +36,6 @@ from .vectors import (
     vector_jacobian_product,
 )
 
-Hypergradient = Callable[..., list[torch.Tensor]]
-
 
 @dataclass(frozen=True)
 class StepResult:
@@ -50,18 +47,21 @@ class StepResult:
     generated: Tensors
 
 
+Hypergradient = Callable[[TrilevelProblem, StepResult], list[torch.Tensor]]
+"""From the problem before a step and the result of the step to the hypergradient."""
+
+
 def finite_difference(
-    problem: TrilevelProblem, after: StepResult | None = None, *, size: float = 1e-2
+    problem: TrilevelProblem, after: StepResult, *, size: float = 1e-2
 ) -> list[torch.Tensor]:
     """Return the hypergradient of one gradient step of both problems by central differences.
 
     Args:
         problem: the losses, with the parameters before the step.
-        after: the result of a step that was taken; None takes a virtual step.
+        after: the result of the step, whose forward passes are not repeated.
         size: norm of the perturbation relative to that of the parameters; 1e-2 is large enough for
             bfloat16 and small enough for networks (``Docs/Results.md``).
     """
-    after = after or _virtual_step(problem)
     lower, upper = after.lower, after.upper
     middle = leaves(after.middle)
     upper_gradient = gradient(problem.upper_loss(middle, upper), [*middle, *upper])
@@ -77,20 +77,6 @@ def finite_difference(
     lower_response = scale(by_both[: len(lower)], problem.lower_step_size)
     by_upper = _central_difference(problem.lower_loss, problem.lower, lower_response, upper, size)
     return add_scaled(total, by_upper, 1.0)
-
-
-def _virtual_step(problem: TrilevelProblem) -> StepResult:
-    """Take a gradient step of both problems on copies of their parameters."""
-    upper = leaves(problem.upper)
-    at = leaves(problem.lower)
-    step = scale(gradient(problem.lower_loss(at, upper), at), problem.lower_step_size)
-    lower = leaves(add_scaled(problem.lower, step, -1.0))
-    generated = problem.generate(lower, upper)
-    fixed = [tensor.detach() for tensor in generated]
-    at = leaves(problem.middle)
-    step = scale(gradient(problem.middle_loss(at, fixed), at), problem.middle_step_size)
-    middle = add_scaled(problem.middle, step, -1.0)
-    return StepResult(lower, middle, upper, generated)
 
 
 def _central_difference(
@@ -183,6 +169,6 @@ def _hessian_product(grad: Tensors, parameters: Tensors, vector: Tensors) -> lis
 
 HYPERGRADIENTS: dict[str, Hypergradient] = {
     "finite-difference": finite_difference,
-    "unroll": partial(unroll, steps=1),
-    "neumann": partial(neumann, terms=5),
+    "unroll": lambda before, after: unroll(before),
+    "neumann": lambda before, after: neumann(before, terms=5),
 }

@@ -144,7 +144,6 @@ def build_engine(
         upper=Level(upper, adam([{"params": upper}], lr=config.upper_lr)),  # may be empty
         hypergradient=_hypergradient(config.hypergradient, problem) if is_steered else None,
         upper_interval=config.upper_interval,
-        reuse_steps=config.hypergradient == "finite-difference",
     )
     return engine, Level(discriminator, adam(discriminator))
 

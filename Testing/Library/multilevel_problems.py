@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch.func import functional_call
 
 from GenSegLib.multilevel import TrilevelProblem
-from GenSegLib.multilevel.vectors import Tensors
+from GenSegLib.multilevel.hypergradients import StepResult
+from GenSegLib.multilevel.vectors import Tensors, add_scaled, gradient, leaves, scale
 from GenSegLib.training.losses import dice_loss
 
 LOWER_STEP, MIDDLE_STEP = 0.3, 0.2
@@ -71,6 +72,17 @@ class Quadratic:
         lower = torch.linalg.solve(self.A, self.B)
         response = torch.linalg.solve(self.E, self.F @ (self.C @ lower + self.D))
         return response.T @ (self.s - self.t) + self.a
+
+
+def gradient_step(problem: TrilevelProblem) -> StepResult:
+    """Take a gradient step of the lower and middle levels on copies of their parameters."""
+    upper, at = leaves(problem.upper), leaves(problem.lower)
+    step = scale(gradient(problem.lower_loss(at, upper), at), problem.lower_step_size)
+    lower = leaves(add_scaled(problem.lower, step, -1.0))
+    generated = problem.generate(lower, upper)
+    fixed, at = [tensor.detach() for tensor in generated], leaves(problem.middle)
+    step = scale(gradient(problem.middle_loss(at, fixed), at), problem.middle_step_size)
+    return StepResult(lower, add_scaled(problem.middle, step, -1.0), upper, generated)
 
 
 def tiny_networks(seed: int) -> TrilevelProblem:

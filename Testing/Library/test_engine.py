@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
 import torch
 from multilevel_problems import Quadratic, tiny_networks
 
@@ -20,7 +16,6 @@ def engine_for(
     *,
     hypergradient: bool = True,
     upper_interval: int = 1,
-    reuse_steps: bool = False,
 ) -> Engine:
     def level(parameters: Tensors, step_size: StepSizes) -> Level:
         assert isinstance(step_size, float)
@@ -34,7 +29,6 @@ def engine_for(
         upper=level(problem.upper, UPPER_LR),
         hypergradient=finite_difference if hypergradient else None,
         upper_interval=upper_interval,
-        reuse_steps=reuse_steps,
     )
 
 
@@ -72,42 +66,20 @@ def test_the_upper_level_steps_once_per_interval() -> None:
     assert not torch.equal(problem.a.detach(), before)
 
 
-def test_reused_steps_give_the_hypergradient_of_the_steps_just_taken() -> None:
+def test_the_hypergradient_is_that_of_the_steps_just_taken() -> None:
     problem = Quadratic(0)
     expected, before = problem.one_step_hypergradient(), problem.a.clone()
-    run(problem, engine_for(problem.trilevel(), reuse_steps=True), 1)
+    run(problem, engine_for(problem.trilevel()), 1)
     found = (before - problem.a.detach()) / UPPER_LR
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_reused_steps_of_networks_match_exact_unrolling() -> None:
+def test_the_hypergradient_of_networks_matches_exact_unrolling() -> None:
     problem = tiny_networks(0)
     (expected,), (before,) = unroll(problem), [p.detach().clone() for p in problem.upper]
-    engine_for(problem, reuse_steps=True).iterate(0, problem)
+    engine_for(problem).iterate(0, problem)
     found = (before - problem.upper[0].detach()) / UPPER_LR
     assert (found - expected).norm() < 1e-2 * expected.norm()
-
-
-def test_reused_steps_save_three_loss_evaluations() -> None:
-    def evaluations(*, reuse_steps: bool) -> int:
-        problem, count = Quadratic(0).trilevel(), 0
-
-        def counted(loss: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*arguments: Any) -> Any:
-                nonlocal count
-                count += 1
-                return loss(*arguments)
-
-            return call
-
-        names = ("lower_loss", "generate", "middle_loss", "upper_loss")
-        counting = replace(problem, **{name: counted(getattr(problem, name)) for name in names})
-        engine_for(problem, reuse_steps=reuse_steps).iterate(0, counting)
-        return count
-
-    # 3 for the steps of the two lower levels, and 5 for central differences on both paths
-    assert evaluations(reuse_steps=True) == 8
-    assert evaluations(reuse_steps=False) == 11
 
 
 def weight_in(memory_format: torch.memory_format) -> torch.nn.Parameter:

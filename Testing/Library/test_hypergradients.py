@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import pytest
 import torch
-from multilevel_problems import Quadratic, tiny_networks
+from multilevel_problems import Quadratic, gradient_step, tiny_networks
 
-from GenSegLib.multilevel import effective_learning_rates, finite_difference, neumann, unroll
+from GenSegLib.multilevel import (
+    HYPERGRADIENTS,
+    TrilevelProblem,
+    effective_learning_rates,
+    finite_difference,
+    neumann,
+    unroll,
+)
 
 EXACT, DIFFERENCE = 1e-3, 1e-2
-METHODS = (finite_difference, unroll, neumann)
+
+
+def by_difference(problem: TrilevelProblem) -> list[torch.Tensor]:
+    return finite_difference(problem, gradient_step(problem))
 
 
 def relative_error(found: list[torch.Tensor], expected: torch.Tensor) -> float:
@@ -26,7 +36,7 @@ def test_all_methods_match_the_closed_forms_of_quadratic_problems(
     problem = Quadratic(seed, lower_path)
     one_step = problem.one_step_hypergradient()
     assert relative_error(unroll(problem.trilevel()), one_step) < EXACT
-    assert relative_error(finite_difference(problem.trilevel()), one_step) < DIFFERENCE
+    assert relative_error(by_difference(problem.trilevel()), one_step) < DIFFERENCE
     problem.solve_lower_problems()
     implicit = problem.implicit_hypergradient()
     assert relative_error(unroll(problem.trilevel(), steps=60), implicit) < EXACT
@@ -36,20 +46,20 @@ def test_all_methods_match_the_closed_forms_of_quadratic_problems(
 @pytest.mark.parametrize("seed", range(3))
 def test_finite_differences_match_exact_unrolling_of_networks(seed: int) -> None:
     problem = tiny_networks(seed)
-    assert relative_error(finite_difference(problem), unroll(problem)[0]) < DIFFERENCE
+    assert relative_error(by_difference(problem), unroll(problem)[0]) < DIFFERENCE
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_parameters_are_unchanged(method: type) -> None:
+@pytest.mark.parametrize("name", HYPERGRADIENTS)
+def test_parameters_are_unchanged(name: str) -> None:
     problem = tiny_networks(0)
     parameters = [*problem.lower, *problem.middle, *problem.upper]
     before = [p.detach().clone() for p in parameters]
-    method(problem)
+    HYPERGRADIENTS[name](problem, gradient_step(problem))
     assert all(map(torch.equal, before, parameters))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_step_sizes_may_be_tensors(method: type) -> None:
+@pytest.mark.parametrize("name", HYPERGRADIENTS)
+def test_step_sizes_may_be_tensors(name: str) -> None:
     quadratic = Quadratic(1)
     problem = quadratic.trilevel()
     by_tensor = replace(
@@ -57,7 +67,10 @@ def test_step_sizes_may_be_tensors(method: type) -> None:
         lower_step_size=[torch.full_like(quadratic.w, problem.lower_step_size)],
         middle_step_size=[torch.full_like(quadratic.s, problem.middle_step_size)],
     )
-    torch.testing.assert_close(method(by_tensor), method(problem))
+    found, expected = (
+        HYPERGRADIENTS[name](each, gradient_step(each)) for each in (by_tensor, problem)
+    )
+    torch.testing.assert_close(found, expected)
 
 
 def test_effective_learning_rates_are_the_steps_of_adam_per_unit_gradient() -> None:
