@@ -49,6 +49,7 @@ _RENAMED = {  # old -> new
     "coarse_share": "coarse_fraction",
     "search_finely": "full_image_fallback",
 }
+_REMOVED = {"coordinates"}
 
 
 @cache
@@ -175,7 +176,6 @@ class Preset:
         coarse_margin_mm: margin around the localized organ.
         full_image_fallback: segment the whole image if nothing was localized; otherwise the
             segmentation is empty.
-        coordinates: the generator also gets the coordinates of each voxel.
         optional_labels: labels that cases may lack and that may have any number of components,
             such as lesions; one that no case has is left out of the model.
         few_cases: up to this number of labeled cases, a step has one real and one generated sample.
@@ -224,7 +224,6 @@ class Preset:
     coarse_fraction: float = setting(between(0, 1), 0.25)
     coarse_margin_mm: float = setting(at_least(0), 20.0)
     full_image_fallback: bool = False
-    coordinates: bool = False
     optional_labels: tuple[int, ...] = ()
     few_cases: int = setting(at_least(0), 0)
     mirror_axes: tuple[int, ...] = ()
@@ -319,7 +318,7 @@ class Preset:
         if not isinstance(values, Mapping):
             raise GenSegError(f"the preset is {values!r}, not an object")
         name = str(values.get("name", "?"))
-        values = {_RENAMED.get(key, key): value for key, value in values.items()}
+        values = {_RENAMED.get(k, k): value for k, value in values.items() if k not in _REMOVED}
         unknown = sorted(set(values) - {item.name for item in fields(cls)})
         if unknown:
             raise GenSegError(f"preset {name!r}: unknown setting {unknown[0]!r}; remove it")

@@ -43,7 +43,6 @@ class PairBatch:
         between: indices of the two cases of each sample.
         regions: mean intensity of each voxel's region in the image (b, c, *s); without channels if
             the sampler knows no regions.
-        coordinates: position of each voxel in the canonical frame (b, dims, *s), if requested.
     """
 
     source: torch.Tensor
@@ -51,18 +50,10 @@ class PairBatch:
     images: torch.Tensor
     between: tuple[tuple[int, int], ...]
     regions: torch.Tensor
-    coordinates: torch.Tensor | None = None
 
     def first(self) -> PairBatch:
         """Return a batch of the first sample alone."""
-        return PairBatch(
-            self.source[:1],
-            self.labels[:1],
-            self.images[:1],
-            self.between[:1],
-            self.regions[:1],
-            None if self.coordinates is None else self.coordinates[:1],
-        )
+        return PairBatch(**{name: values[:1] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,6 @@ class PairSampler:
         patch_size: size of the sampled pairs in voxels.
         rng: random generator for the choice of partners.
         settings: settings of registration and blending.
-        coordinates: whether pairs have coordinates.
         half_size: voxels from the center of the canonical box to its sides; None for a box that
             holds every case.
         sets: meaning of labels beyond the classes; None if there are none.
@@ -111,7 +101,6 @@ class PairSampler:
         patch_size: Sequence[int],
         rng: RandomGenerator,
         settings: PairSettings | None = None,
-        coordinates: bool = False,
         half_size: torch.Tensor | None = None,
         sets: LabelSets | None = None,
         regions: Sequence[RegionMap] = (),
@@ -122,7 +111,6 @@ class PairSampler:
         self._region_channels = regions[0].means.shape[1] if regions else 0
         self.patch_size = tuple(patch_size)
         self.device = rng.device
-        self.coordinates = coordinates
         if half_size is None:
             half_size = _half_size([case.extent() for case in cases], self.patch_size)
         self.half_size = half_size.to(rng.device)
@@ -174,7 +162,7 @@ class PairSampler:
         real, other = torch.cat(here), torch.cat(there)
         image, labels = self._divided(real)
         source = other[:, self.classes :]
-        return self._batch(source, labels, image, chosen, points)
+        return self._batch(source, labels, image, chosen)
 
     def blended_pairs(
         self, rng: RandomGenerator, batch: int, spatial: SpatialStrength, fraction: float = 1.0
@@ -204,7 +192,7 @@ class PairSampler:
             sources.append(found[0])
             labels.append(found[1])
         source = torch.cat(sources)
-        return self._batch(source, torch.cat(labels), source, chosen, points)
+        return self._batch(source, torch.cat(labels), source, chosen)
 
     def _single(self, case: int, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image and label of one case."""
@@ -216,7 +204,6 @@ class PairSampler:
         labels: torch.Tensor,
         images: torch.Tensor,
         chosen: Sequence[int],
-        points: torch.Tensor,
     ) -> PairBatch:
         """Return a batch of images that the means of their regions follow as further channels."""
         channels = images.shape[1] - self._region_channels
@@ -226,7 +213,6 @@ class PairSampler:
             images[:, :channels],
             tuple(self.partners[pair] for pair in chosen),
             images[:, channels:],
-            self._coordinates(points),
         )
 
     def _annotated(self, draw: Callable[[], PairBatch]) -> PairBatch:
@@ -312,11 +298,6 @@ class PairSampler:
 
     def _to_patch(self, points: torch.Tensor) -> torch.Tensor:
         return interpolate_control_points(points.movedim(-1, 1), self.patch_size).movedim(1, -1)
-
-    def _coordinates(self, points: torch.Tensor) -> torch.Tensor | None:
-        if not self.coordinates:
-            return None
-        return interpolate_control_points(points.movedim(-1, 1), self.patch_size)
 
     def _blend(
         self, pair: int, at: torch.Tensor, time: float, noise: torch.Tensor

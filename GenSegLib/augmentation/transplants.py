@@ -58,7 +58,6 @@ class TransplantSampler(PairSampler):
         rng: random generator for the choice of partners.
         rotation: standard deviation of a lesion's rotation in radians.
         mirror_axes: axes along which lesions are mirrored.
-        coordinates: whether pairs have coordinates.
         sets: meaning of labels beyond the classes; None if there are none.
         regions: of each case, if the pairs are to have them.
     """
@@ -71,7 +70,6 @@ class TransplantSampler(PairSampler):
         rng: RandomGenerator,
         rotation: float = 0.0,
         mirror_axes: Sequence[int] = (),
-        coordinates: bool = False,
         sets: LabelSets | None = None,
         regions: Sequence[RegionMap] = (),
     ) -> None:
@@ -85,7 +83,6 @@ class TransplantSampler(PairSampler):
             patch_size,
             rng,
             settings,
-            coordinates=coordinates,
             sets=sets,
             regions=regions,
         )
@@ -122,7 +119,7 @@ class TransplantSampler(PairSampler):
                 other = other._replace(distance=own.distance)
                 sources[-1], _ = self._cover(own, other, radius, numbers[index])
         source, label, image = map(torch.cat, (sources, labels, images))
-        return self._batch(source, label, image, chosen, points)
+        return self._batch(source, label, image, chosen)
 
     def _single(self, case: int, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         view = self._view(case, self._centered(case, at))

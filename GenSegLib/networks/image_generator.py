@@ -27,7 +27,6 @@ class GeneratorConfig:
         spatial_dims: 2 or 3.
         widths: channels at full size and after each halving; multiples of 16 are by far the
             fastest in bfloat16.
-        coordinates: whether the generator also gets each voxel's coordinates.
         bounded: clip images to [0, 1], the range of windowed ones.
         space: search space of the cells, ``light`` or ``paper``; unused without cells.
     """
@@ -36,14 +35,8 @@ class GeneratorConfig:
     channels: int = 1
     spatial_dims: int = 3
     widths: Sequence[int] = (16, 32, 64)
-    coordinates: bool = False
     bounded: bool = False
     space: str = "light"
-
-    @property
-    def coordinate_channels(self) -> int:
-        """Channels of the coordinates; 0 without them."""
-        return self.spatial_dims if self.coordinates else 0
 
     @property
     def steps(self) -> list[tuple[int, int]]:
@@ -60,14 +53,12 @@ class GeneratorInputs(NamedTuple):
         noise: standard normal (batch, ``noise_channels``, *shape).
         regions: mean intensity of each voxel's region in the image that belongs to the masks
             (batch, channel, *shape), for a generator that ``sees_regions``; else without channels.
-        coordinates: (batch, dims, *shape), for a generator that uses them.
     """
 
     masks: torch.Tensor
     source: torch.Tensor
     noise: torch.Tensor
     regions: torch.Tensor
-    coordinates: torch.Tensor | None = None
 
 
 class ImageGenerator(nn.Module, ABC):
@@ -112,11 +103,6 @@ class ImageGenerator(nn.Module, ABC):
         """Return the other weights (lower level) by their names."""
         named = self.named_parameters()
         return {name: weight for name, weight in named if not name.endswith("architecture")}
-
-
-def concatenate(*inputs: torch.Tensor | None) -> torch.Tensor:
-    """Concatenate the channels of all inputs that are not None."""
-    return torch.cat([each for each in inputs if each is not None], dim=1)
 
 
 def zero_init(layer: nn.Module) -> nn.Module:

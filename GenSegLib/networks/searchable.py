@@ -13,13 +13,7 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 
 from .cells import CONVOLUTION, TRANSPOSED, LinearCell, ModulatedCell, SearchableCell
-from .image_generator import (
-    GeneratorConfig,
-    GeneratorInputs,
-    ImageGenerator,
-    concatenate,
-    zero_init,
-)
+from .image_generator import GeneratorConfig, GeneratorInputs, ImageGenerator, zero_init
 from .operations import AveragePool
 
 
@@ -83,8 +77,7 @@ class SearchableGenerator(CellGenerator):
     noise_channels = 4
 
     def __init__(self, config: GeneratorConfig) -> None:
-        images = 2 * config.channels  # source and regions
-        super().__init__(config, config.classes + images + config.coordinate_channels)
+        super().__init__(config, config.classes + 2 * config.channels)  # source and regions
         zero_init(self.head)
 
     def cell(self, kind: str, config: GeneratorConfig, inputs: int, outputs: int) -> SearchableCell:
@@ -94,7 +87,7 @@ class SearchableGenerator(CellGenerator):
 
     def generate(self, inputs: GeneratorInputs) -> torch.Tensor:
         """See `ImageGenerator`."""
-        seen = concatenate(inputs.masks, inputs.source, inputs.regions, inputs.coordinates)
+        seen = torch.cat([inputs.masks, inputs.source, inputs.regions], dim=1)
         return self.clip(inputs.source + self.decode(seen, inputs.noise))
 
 
@@ -102,11 +95,11 @@ class MaskOnlyGenerator(CellGenerator):
     """Generates from masks and noise without a source image, as published."""
 
     def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__(config, config.classes + 1 + config.coordinate_channels)
+        super().__init__(config, config.classes + 1)
 
     def generate(self, inputs: GeneratorInputs) -> torch.Tensor:
         """See `ImageGenerator`; the source image is ignored, and noise is an input."""
-        seen = concatenate(inputs.masks, inputs.noise, inputs.coordinates)
+        seen = torch.cat([inputs.masks, inputs.noise], dim=1)
         image = self.decode(seen, inputs.noise)
         return torch.sigmoid(image) if self.bounded else image
 

@@ -165,7 +165,6 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             multiple=max(16, _multiple(preset)) if preset.encoder == "pretrained" else 16,
             context_slices=1 if has_neighbors else 0,
             coarse_spacing=None,
-            coordinates=False,
             mirror_axes=_reoriented(preset, orientation, 2),
             batch_dice=fingerprint.slices > 1,
             network={},

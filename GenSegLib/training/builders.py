@@ -60,7 +60,6 @@ def build_problem(
         classes,
         channels,
         dims,
-        coordinates=preset.coordinates,
         bounded=preset.intensity.kind == "window",
         space=config.search_space,
     )

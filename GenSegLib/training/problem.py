@@ -169,8 +169,6 @@ class SegmentationProblem:
         """Return the tensors of `GeneratorInputs`."""
         noise = self._noise(pairs, seed)
         inputs = [one_hot(pairs.labels, self.classes), pairs.source, noise, pairs.regions]
-        if pairs.coordinates is not None:
-            inputs.append(pairs.coordinates)
         return [to_memory_format(tensor) for tensor in inputs]
 
     def _noise(self, pairs: PairBatch, seed: int) -> torch.Tensor:

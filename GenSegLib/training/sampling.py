@@ -256,13 +256,11 @@ def pair_sampler(
         cases = [flat_case(case) for case in cases]
     seed = rng.generator.initial_seed()
     regions = [find_regions(case, seed, class_count=classes) for case in cases if with_regions]
-    size, coordinates = preset.patch_size, preset.coordinates
+    size = preset.patch_size
     if preset.blending == "transplantation":
         turns = preset.augmentation.rotation, preset.mirror_axes
-        return TransplantSampler(cases, classes, size, rng, *turns, coordinates, sets, regions)
-    return PairSampler(
-        cases, classes, size, rng, coordinates=coordinates, sets=sets, regions=regions
-    )
+        return TransplantSampler(cases, classes, size, rng, *turns, sets, regions)
+    return PairSampler(cases, classes, size, rng, sets=sets, regions=regions)
 
 
 def patch_sampler(

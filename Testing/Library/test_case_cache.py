@@ -102,13 +102,10 @@ def test_blended_pairs_from_disk_resemble_those_from_memory(tmp_path: Path) -> N
 
 def test_stored_cases_are_registered(tmp_path: Path) -> None:
     cases = [both(tmp_path, 6, -3)[1], both(tmp_path, 9, 3)[1]]
-    sampler = PairSampler(cases, 3, PATCH, RandomGenerator(0), coordinates=True)
+    sampler = PairSampler(cases, 3, PATCH, RandomGenerator(0))
     pairs = sampler.real_pairs(RandomGenerator(0), 6)
     assert float(((pairs.source - pairs.images).abs() < 0.5).float().mean()) > 0.95
     assert float(((pairs.images - pairs.labels).abs() < 2e-3).float().mean()) > 0.995
-    assert pairs.coordinates is not None
-    assert pairs.coordinates.shape == (6, 3, *PATCH)
-    assert float(pairs.coordinates.abs().max()) <= 1 + 1e-5
 
 
 def test_voxel_counts_and_foreground_are_those_of_the_label(tmp_path: Path) -> None:
@@ -123,13 +120,13 @@ def test_voxel_counts_and_foreground_are_those_of_the_label(tmp_path: Path) -> N
 
 def test_windowed_images_stay_in_their_window() -> None:
     images = torch.rand(4, 1, *PATCH, generator=torch.Generator().manual_seed(0))
-    network = SearchableGenerator(GeneratorConfig(2, coordinates=True, bounded=True))
+    network = SearchableGenerator(GeneratorConfig(2, bounded=True))
     torch.nn.init.normal_(network.head.weight)
-    masks, coordinates = torch.zeros(4, 2, *PATCH), torch.zeros(4, 3, *PATCH)
+    masks = torch.zeros(4, 2, *PATCH)
     noise = torch.randn(4, network.noise_channels, *PATCH)
     policy = replace(AugmentationPolicy.for_preset(load_preset("liver-ct")), probability=1.0)
     with torch.no_grad():
-        generated = network(masks, images, noise, images, coordinates)
+        generated = network(masks, images, noise, images)
     for result in (generated, augment_intensity(images, policy, RandomGenerator(0))):
         assert 0 <= float(result.min()) <= float(result.max()) <= 1
         assert not torch.equal(result, images)

@@ -48,9 +48,9 @@ def test_presets_of_older_versions_are_read() -> None:
     }
     renamed = {old.get(key, key): value for key, value in values.items()}
     assert Preset.from_json(renamed) == Preset.from_json(values)
-    for name in ("coarse_spacing", "coarse_margin_mm", "coordinates", "optional_labels"):
+    for name in ("coarse_spacing", "coarse_margin_mm", "optional_labels"):
         del values[name]
-    assert Preset.from_json(values).coarse_spacing is None
+    assert Preset.from_json({**values, "coordinates": True}).coarse_spacing is None
 
 
 @pytest.mark.parametrize("name", ["liver-ct", "liver-mr"])
