@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ def prepare_cases(
     log: Callable[[str], None] = lambda _: None,
     model: str = "",
     *,
+    learned: Collection[str] = (),
     needs_unlabeled: bool = False,
 ) -> PreparedCases:
     """Split off validation cases and check all of them.
@@ -54,6 +55,8 @@ def prepare_cases(
         seed: of the split.
         log: called with warnings of the checks, and if the modality had to be guessed.
         model: name of the model that the preset is of, for messages.
+        learned: names of cases that the model has learned from; the validation cases are others,
+            if there are any.
         needs_unlabeled: whether unlabeled cases are to be learned from, if there are any.
 
     Raises:
@@ -73,8 +76,10 @@ def prepare_cases(
     duplicates = {check.case: check.duplicate_of for check in checks if check.duplicate_of}
     cases = with_duplicates_as_one_person(cases, duplicates)
     values = {check.case: check.voxels.keys() for check in checks}
-    rare = cases_with_only_examples(cases, values)
-    cases = cases.with_validation(validation_fraction, seed, training_only=rare)
+    fixed = set(cases_with_only_examples(cases, values))
+    if not {case.name for case in cases.labeled} <= fixed.union(learned):
+        fixed.update(learned)
+    cases = cases.with_validation(validation_fraction, seed, training_only=fixed)
     for note in (*cases.notes, *find_divided_persons(cases.cases)):
         log(f"warning: {note}")
     for warning in case_warnings(cases, checks):

@@ -69,12 +69,20 @@ class StartModel:
             *split,
             log,
             model=name,
+            learned=self._learned_cases(),
             needs_unlabeled=config.self_training,
         )
         reason = plan_misfit(prepared.fingerprint, prepared.preset, self._new_values(labels))
         if reason:
             log(self._refusal(reason))
         return None if reason else prepared
+
+    def _learned_cases(self) -> list[str]:
+        """Return the names of the cases that the model has learned from; none if not from a run."""
+        run = self.folder.parent
+        if not RunFolder.is_run(run):
+            return []
+        return [case.name for case in RunFolder(run).cases.labeled]
 
     @property
     def labels(self) -> dict[int, str]:

@@ -15,6 +15,7 @@ import torch
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
+from ..models.initial_model import CONTINUE, WarmStart
 from ..run_lock import RunLock
 from ..runs import RunFolder, State
 from .appearance_search import FIRST_STEP, NOT_STEERED
@@ -140,7 +141,7 @@ class Trainer:
         # all steps are done, or the time is over
         if losses and not self._is_logged(phase):
             self._log_step(phase, losses)
-        if phase == "joint" and state.step:
+        if phase == "joint" and (state.step or self._continues_model()):
             self._validate()
         state.missing_steps[phase] = schedule.steps[phase] - state.step
 
@@ -180,6 +181,11 @@ class Trainer:
         is_last = self.state.step == self.schedule.steps[phase]
         if phase == "joint" and not is_last and self.rounds.can_validate(self._elapsed()):
             self._validate()
+
+    def _continues_model(self) -> bool:
+        """Return whether the segmenter knew the task before the first step."""
+        start = WarmStart.load(self.run_folder.path)
+        return start is not None and start.outcome == CONTINUE
 
     def _validate(self) -> None:
         self.rounds.validate(self.session, self.state, self.done, self._expected_s())

@@ -212,7 +212,7 @@ def _judge_trial(
     compared = f"loss after {steps} trial steps {warm:.2f}, from scratch {fresh:.2f}"
     if not warm < fresh:
         text = f"The model {start.model} does not help on these cases ({compared}): training from "
-        return _Decision(FRESH, f"{text}nothing")
+        return _Decision(FRESH, f"{text}scratch")
     news = f"; new: {', '.join(new_classes)}" if new_classes else ""
     return _Decision(TRANSFER, f"Starting with the weights of {start.model} ({compared}){news}")
 
@@ -267,16 +267,26 @@ def _patch_dice(learner: Learner, state: State, patches: Sequence[Pair]) -> floa
 def _write_decision(run: RunFolder, learner: Learner, start: WarmStart) -> None:
     """Write settings that follow from the decision, then the decision itself."""
     if start.outcome == CONTINUE:
-        config = run.config
-        changes: dict[str, float] = {"segmenter_lr": _LR_FACTOR * config.segmenter_lr}
-        if start.may_shorten:
-            for name in ("warmup_steps", "joint_steps", "final_steps"):
-                changes[name] = -(-getattr(config, name) // _SHORTER)
-            if config.time_budget_s is not None:
-                changes["time_budget_s"] = config.time_budget_s / _SHORTER
-        run.set_plan(replace(config, **changes), run.preset, None)  # type: ignore[arg-type]
+        run.set_plan(_continued(run.config, start.may_shorten), run.preset, None)
         learner.config = run.config
     start.save(run.path)
+
+
+def _continued(config: TrainConfig, may_shorten: bool) -> TrainConfig:
+    """Return the settings of a training whose model knows the task.
+
+    Without a generator, nothing is steered by the validation cases: the model is validated before
+    the first step, and learns from them, too, from there on.
+    """
+    config = replace(config, segmenter_lr=_LR_FACTOR * config.segmenter_lr)
+    if may_shorten:
+        steps = ("warmup_steps", "joint_steps", "final_steps")
+        shorter = {name: -(-getattr(config, name) // _SHORTER) for name in steps}
+        budget_s = None if config.time_budget_s is None else config.time_budget_s / _SHORTER
+        config = replace(config, time_budget_s=budget_s, **shorter)
+    if config.has_generator:
+        return config
+    return replace(config, joint_steps=0, final_steps=config.joint_steps + config.final_steps)
 
 
 def _copy(network: nn.Module) -> State:

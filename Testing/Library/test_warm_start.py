@@ -160,7 +160,7 @@ def test_a_model_that_knows_the_task_is_continued_gently_and_briefly(
     before = first.config
     assert WarmStart.load(run.path).outcome == CONTINUE  # type: ignore[union-attr]
     assert run.config.segmenter_lr < before.segmenter_lr
-    assert run.config.final_steps == 2  # of 4
+    assert run.config.joint_steps + run.config.final_steps == 4  # of 8
     assert session.learner.config == run.config
     start_from_model(run, load_session(run), EventLog(None))  # after a crash: not once more
     assert RunFolder.open(run.path).config == run.config
@@ -168,12 +168,26 @@ def test_a_model_that_knows_the_task_is_continued_gently_and_briefly(
     assert all(torch.equal(value, first_weights(first)[name]) for name, value in state.items())
 
 
+def test_a_model_that_knows_the_task_is_validated_before_it_learns_from_all_cases(
+    first: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_start, "_patch_dice", lambda *_: 0.8)
+    run = run_from(first, tmp_path / "run")
+    train(run, EventLog(run.events_file))
+    events = list(read_events(run.events_file))
+    assert [e["step"] for e in events if "validation_dice" in e] == [0]
+    assert {e["phase"] for e in events if "segmenter_loss" in e} == {"final"}
+    metadata = ModelMetadata.load(run.model)
+    assert metadata.validation["dice"] >= 0
+    assert metadata.training.steps_after_validation == metadata.training.steps == 4
+
+
 def test_a_length_that_the_user_has_set_stays(
     first: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_from(first, tmp_path / "run", may_shorten=False)
     run, _ = decide(run, monkeypatch, 0.8, (1, 1))
-    assert run.config.final_steps == TINY["final_steps"]
+    assert run.config.joint_steps + run.config.final_steps == 8
 
 
 def test_a_model_of_another_task_that_helps_keeps_rate_and_schedule(
@@ -186,7 +200,7 @@ def test_a_model_of_another_task_that_helps_keeps_rate_and_schedule(
     assert all(torch.equal(value, first_weights(first)[name]) for name, value in state.items())
 
 
-def test_a_model_that_does_not_help_gives_exactly_the_training_from_nothing(
+def test_a_model_that_does_not_help_gives_exactly_the_training_from_scratch(
     first: RunFolder, tmp_path: Path
 ) -> None:
     """Weights that are noise lose the trial, and nothing of them or of the trial remains."""

@@ -14,6 +14,7 @@ from tiny_models import save_tiny_model
 from warm_starts import LABELS, TINY
 
 from GenSegLib import commands
+from GenSegLib.cases import Role
 from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.events import read_events
@@ -101,8 +102,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_list(tmp_path_factory.mktemp("cases"))
 
 
-def write_list(folder: Path) -> Path:
-    write_json(folder / "cases.json", phantom_cases().to_json())
+def write_list(folder: Path, count: int = 4) -> Path:
+    write_json(folder / "cases.json", phantom_cases(count).to_json())
     return folder / "cases.json"
 
 
@@ -135,6 +136,17 @@ def prepared(*arguments: object) -> RunFolder:
     args = build_parser().parse_args(["train", *map(str, arguments)])
     args.started = time.monotonic()
     return commands.train._find_run(args)
+
+
+@pytest.mark.parametrize("count", [4, 5, 7])
+def test_validation_cases_are_those_that_the_model_has_not_seen(
+    count: int, first: RunFolder, tmp_path: Path
+) -> None:
+    arguments = write_list(tmp_path, count), "--from", first.path, "--out", tmp_path / "run"
+    names = {case.name for case in prepared(*arguments).cases.of_role(Role.VALIDATE)}
+    learned = {case.name for case in first.cases.labeled}
+    assert names
+    assert count == len(learned) or not names & learned
 
 
 def test_a_run_keeps_a_copy_of_its_initial_model(
