@@ -118,7 +118,7 @@ class Case:
         are_paths = isinstance(images, list) and all(isinstance(path, str) for path in images)
         if not isinstance(name, str) or not images or not are_paths:
             raise GenSegError('an entry of "cases" lacks "name" or "image"')
-        labels, classes = _parse_labels_of_case(name, entry.get("label"))
+        labels, classes = parse_label_files(name, entry.get("label"))
         try:
             role = Role(entry.get("role", Role.TRAIN if labels else Role.UNLABELED))
         except ValueError:
@@ -281,8 +281,16 @@ class CaseSet:
         )
 
 
-def _parse_labels_of_case(name: str, values: object) -> tuple[list[str], tuple[str, ...]]:
-    """Return the label's paths and the class of each: of a path, a list, or paths by class."""
+def parse_label_files(name: str, values: object) -> tuple[list[str], tuple[str, ...]]:
+    """Return the paths of a case's label and the class of each.
+
+    Args:
+        name: of the case.
+        values: as in `cases.json`: a path, a list of paths, or paths by class.
+
+    Raises:
+        GenSegError: the values are something else.
+    """
     by_class = values if isinstance(values, Mapping) else {"": values}
     found = [
         (str(own), path)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from unicodedata import normalize
 
-from ..cases import Case, CaseSet, Role, read_person, with_values
+from ..cases import Case, CaseSet, Role, parse_label_files, read_person, with_values
 from ..errors import GenSegError
 from ..files import read_json
 from ..images.file_names import (
@@ -84,17 +84,22 @@ def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
     if isinstance(entries, list):
         entries = [_with_valid_name(entry) for entry in entries]
     read = CaseSet.from_json({**values, "cases": entries}, base)
-    cases = (
-        dataclasses.replace(
-            case,
-            image=_locate(base, _paths(entry["image"])[0]),
-            others=tuple(_locate(base, path) for path in _paths(entry["image"])[1:]),
-            label=case.label and _locate(base, str(case.label)),
-            further_labels=tuple(_locate(base, str(path)) for path in case.further_labels),
-        )
-        for case, entry in zip(read.cases, entries)
-    )
+    cases = (_located(case, entry, base) for case, entry in zip(read.cases, entries))
     return dataclasses.replace(read, cases=tuple(cases))
+
+
+def _located(case: Case, entry: Mapping[str, Any], base: Path) -> Case:
+    """Return a case with the files that its entry refers to, see `_locate`."""
+    image, *others = (_locate(base, path) for path in _paths(entry["image"]))
+    paths, _ = parse_label_files(case.name, entry.get("label"))
+    labels = [_locate(base, path) for path in paths]
+    return dataclasses.replace(
+        case,
+        image=image,
+        others=tuple(others),
+        label=labels[0] if labels else None,
+        further_labels=tuple(labels[1:]),
+    )
 
 
 def _with_valid_name(entry: object) -> object:

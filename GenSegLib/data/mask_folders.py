@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cases import Case, CaseSet, Role
+from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..images.file_names import image_stem, is_image_file, is_raster_file, valid_file_name
 from .mask_names import (
@@ -24,10 +25,11 @@ from .mask_names import (
     match_masks,
 )
 
-_TEST = {"test", "testing", "tests"}
+_TEST = {"test", "testing", "tests", "ts"}
 _VALIDATION = {"val", "valid", "validation"}
 _FIELD_OF_VIEW = {"mask", "masks"}  # beside manual segmentations, as in sets of fundus photos
 _JPEG = (".jpg", ".jpeg", ".jfif")
+_DICOM = (".dcm", ".dicom")
 _ARCHIVE_REST = "__MACOSX"
 
 
@@ -61,8 +63,9 @@ def read_mask_folders(folder: Path) -> CaseSet:
     kept = [file for file in files if not set(file.name.place) & _TEST]
     left_out = len(files) - len(kept) if kept else 0
     kept = kept or files
-    masks = [file for file in kept if file.name.looks_like_mask] or _beside_photos(kept)
-    images = [file for file in kept if file not in masks]
+    masks = _masks_among(kept) or _beside_photos(kept)
+    paths = {file.path for file in masks}
+    images = [file for file in kept if file.path not in paths]
     cases = _pair(folder, _of_one_kind(images), masks)
     note = f"{left_out} files in folders named test are left out"
     return CaseSet(cases.cases, cases.labels, notes=(*([note] if left_out else ()), *cases.notes))
@@ -88,6 +91,20 @@ def _files(folder: Path) -> list[_File]:
     return found
 
 
+def _masks_among(files: Sequence[_File]) -> list[_File]:
+    """Return the files in folders of masks, and others by their names.
+
+    Where there are folders of masks, those of images have images alone: `images/seg_1.png`.
+    """
+    has_folders = any(file.name.mask_words for file in files)
+    return [
+        file
+        for file in files
+        if file.name.mask_words
+        or (file.name.has_mask_ending and not (has_folders and file.name.is_in_images))
+    ]
+
+
 def _beside_photos(files: Sequence[_File]) -> list[_File]:
     """Return the files `a.png` beside `a.jpg`, since photos are JPEG and masks are not."""
     photos = {_place(file) for file in files if file.path.suffix.lower() in _JPEG}
@@ -99,17 +116,18 @@ def _place(file: _File) -> tuple[tuple[str, ...], str]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the pictures and volumes in a folder and those within it, sorted."""
+    """Yield pictures, radiographs and volumes in a folder and those within it, sorted."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != _ARCHIVE_REST)
         for path in (Path(place) / name for name in sorted(names)):
-            if is_image_file(path) or is_raster_file(path):
+            is_dicom = path.suffix.lower() in _DICOM and is_planar_file(path)
+            if is_dicom or is_image_file(path) or is_raster_file(path):
                 yield path
 
 
 def _of_one_kind(files: Sequence[_File]) -> list[_File]:
     """Leave out pictures beside volumes, such as screenshots."""
-    volumes = [file for file in files if is_image_file(file.path)]
+    volumes = [file for file in files if not is_raster_file(file.path)]
     return volumes or list(files)
 
 

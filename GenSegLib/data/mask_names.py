@@ -9,7 +9,7 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -49,6 +49,7 @@ class Name:
         words: of the name, as they are spelled.
         folders: words of its folders, as they are spelled, without those for masks.
         mask_words: words for masks in the nearest folder that has such words or those for images.
+        is_in_images: whether that folder has words for images alone.
     """
 
     place: Words
@@ -56,6 +57,7 @@ class Name:
     words: Words
     folders: Words
     mask_words: frozenset[str]
+    is_in_images: bool
 
     @classmethod
     def of(cls, folders: Sequence[str], stem: str) -> Name:
@@ -72,6 +74,7 @@ class Name:
             words_of(stem),
             tuple(word for words in each for word in words if word.casefold() not in MASK_WORDS),
             frozenset(nearest & MASK_WORDS),
+            bool(nearest) and not nearest & MASK_WORDS,
         )
 
     @property
@@ -81,11 +84,11 @@ class Name:
         return tuple(word for word in _lower(self.words) if word not in dropped)
 
     @property
-    def looks_like_mask(self) -> bool:
-        """Whether folder or name have words for masks; the name at its beginning or end."""
+    def has_mask_ending(self) -> bool:
+        """Whether the name has a word for masks at its beginning or end."""
         words = [word for word in _lower(self.words) if not word.isdigit()]
         ends = {*words[:1], *words[-1:]}
-        return bool(self.mask_words or ends & MASK_WORDS or {*words[-1:]} & _STRUCTURES)
+        return bool(ends & MASK_WORDS or {*words[-1:]} & _STRUCTURES)
 
 
 def match_masks(images: Sequence[Name], masks: Sequence[Name]) -> dict[int, int]:
@@ -103,17 +106,17 @@ def match_masks(images: Sequence[Name], masks: Sequence[Name]) -> dict[int, int]
     Returns:
         Index of the image by index of the mask, without masks that have no image, or several.
     """
+    everywhere = _Index(images, range(len(images)))
+    members: dict[Words, list[int]] = {}
+    for number, image in enumerate(images):
+        members.setdefault(image.place, []).append(number)
+    places = {place: _Index(images, numbers) for place, numbers in members.items()}
     found: dict[int, int] = {}
-    places = {image.place for image in images}
     for k, mask in enumerate(masks):
-        candidates = [
-            number
-            for number, image in enumerate(images)
-            if (image.place == mask.place if mask.place in places else _may_share(image, mask))
-        ]
-        number = _best_match(mask, candidates, images)
+        number = places.get(mask.place, everywhere).find(mask)
         if number is not None:
             found[k] = number
+    found = _without_numbered(images, masks, found)
     return found | _match_rest(images, masks, found)
 
 
@@ -150,28 +153,59 @@ def _may_share(image: Name, mask: Name) -> bool:
     return own <= other or other <= own
 
 
-def _best_match(mask: Name, candidates: Sequence[int], images: Sequence[Name]) -> int | None:
-    """Return the only candidate with the closest name; None if there are none or several."""
-    closeness = {number: _closeness(images[number], mask) for number in candidates}
-    best = max(closeness.values(), default=0)
-    found = [number for number, value in closeness.items() if value == best]
-    return found[0] if best and len(found) == 1 else None
+class _Index:
+    """Finds images by their names.
+
+    Args:
+        images: all images.
+        numbers: those that are looked for.
+    """
+
+    def __init__(self, images: Sequence[Name], numbers: Iterable[int]) -> None:
+        self._images = images
+        self._by_name: dict[tuple[str, object], list[int]] = {}
+        for number in numbers:
+            image = images[number]
+            keys = ("text", image.text), ("core", image.core), ("words", _lower(image.words))
+            for key in keys:
+                self._by_name.setdefault(key, []).append(number)
+
+    def find(self, mask: Name) -> int | None:
+        """Return the image with the closest name; None if there is none, or are several."""
+        for key in (("text", mask.text), ("core", mask.core), *self._shorter(mask)):
+            numbers = self._by_name.get(key, ())
+            found = [number for number in numbers if _may_share(self._images[number], mask)]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+    def _shorter(self, mask: Name) -> Iterator[tuple[str, object]]:
+        """Yield the beginnings and ends of a mask's name that may be an image's, longest first."""
+        words = _lower(mask.words)
+        for count in range(len(words) - 1, 0, -1):
+            for own, further in (
+                (words[:count], words[count:]),
+                (words[-count:], words[:-count]),
+            ):
+                if mask.mask_words or set(further) & (MASK_WORDS | _STRUCTURES):
+                    yield "words", own
 
 
-def _closeness(image: Name, mask: Name) -> int:
-    """Return how alike two names are; 0 if they are not those of an image and its mask."""
-    if image.text == mask.text:
-        return 10**6
-    if image.core == mask.core:
-        return 10**5
-    own, other = _lower(image.words), _lower(mask.words)
-    if not 0 < len(own) < len(other):
-        return 0
-    is_start = other[: len(own)] == own
-    further = set(other[len(own) :] if is_start else other[: -len(own)])
-    is_mask = mask.mask_words or further & (MASK_WORDS | _STRUCTURES)
-    is_like = is_start or other[-len(own) :] == own
-    return 2 * len(own) + is_start if is_like and is_mask else 0
+def _without_numbered(
+    images: Sequence[Name], masks: Sequence[Name], found: Mapping[int, int]
+) -> dict[int, int]:
+    """Leave out `a_2` where there is a mask `a`: it may be that of another image, which is missing.
+
+    Masks that are all numbered, `a_1` and `a_2`, are those of several lesions.
+    """
+    exact = {n: masks[k].place for k, n in found.items() if masks[k].text == images[n].text}
+    return {
+        k: n
+        for k, n in found.items()
+        if masks[k].text == images[n].text
+        or exact.get(n) != masks[k].place
+        or not all(w.isdigit() for w in _lower(masks[k].words) if w not in _lower(images[n].words))
+    }
 
 
 def _match_rest(
@@ -182,13 +216,15 @@ def _match_rest(
     for k, mask in enumerate(masks):
         groups.setdefault((mask.place, mask.folders), []).append(k)
     result: dict[int, int] = {}
-    own = _without_common([_lower(image.words) for image in images])
+    by_words: dict[Words, list[int]] = {}
+    for number, words in enumerate(_without_common([_lower(image.words) for image in images])):
+        by_words.setdefault(words, []).append(number)
     for group in groups.values():
         if any(k in found for k in group):
             continue
         names = _without_common([_lower(masks[k].words) for k in group])
         numbers = [
-            [n for n, words in enumerate(own) if words == name and _may_share(images[n], masks[k])]
+            [n for n in by_words.get(name, ()) if _may_share(images[n], masks[k])]
             for k, name in zip(group, names)
         ]
         if all(len(each) == 1 for each in numbers):

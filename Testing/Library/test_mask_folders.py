@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from GenSegLib.data.case_labels import read_case_label
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.classes import with_classes
 from GenSegLib.data.layouts import read_cases, read_pair_folders
+from GenSegLib.data.mask_names import Name, match_masks
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import write_json
 from GenSegLib.presets import load_preset
+from Testing.dicom_pictures import write_dicom_picture
 
 SIZE = 16
 
@@ -58,6 +61,8 @@ LAYOUTS = {
     "folders of cases": ("p{}/image.png", "p{}/mask.png"),
     "one folder": ("photo {}.JPG", "photo {}.png"),
     "capitals": ("IMAGES/Photo{}.JPG", "Masks/photo{}.png"),
+    "names like masks": ("a/images/seg_{}.png", "a/masks/seg_{}.png"),
+    "one folder of images": ("images/{}.png", "images/{}_mask.png"),
     "volumes": ("img/img000{}.nii.gz", "label/label000{}.nii.gz"),
 }  # fmt: skip
 
@@ -71,6 +76,14 @@ def test_each_image_gets_its_own_mask(tmp_path: Path, layout: str) -> None:
     for k, case in enumerate(cases, 1):
         assert case.image == tmp_path / image.format(k)
         assert case.label == tmp_path / mask.format(k)
+
+
+def test_radiographs_in_dicom_may_have_pictures_as_masks(tmp_path: Path) -> None:
+    image = np.zeros((1, SIZE, SIZE), np.uint16)
+    write_dicom_picture(tmp_path / "CR/a.dcm", "CR", image, "MONOCHROME1")
+    write_files(tmp_path, "CR masks/a_mask.png", "CR/screenshot.png")
+    (case,) = read_cases(tmp_path).cases
+    assert (case.image.name, case.labels[0].name) == ("a.dcm", "a_mask.png")
 
 
 def test_what_was_paired_is_said(tmp_path: Path) -> None:
@@ -98,6 +111,13 @@ def test_a_mask_without_an_image_is_refused(tmp_path: Path) -> None:
     write_files(tmp_path, "benign/1.png", "benign/1_mask.png", "malignant/2.png")
     write_files(tmp_path, "benign/2_mask.png")
     with pytest.raises(GenSegError, match=r"benign/2_mask\.png: none or several images have this"):
+        read_cases(tmp_path)
+
+
+def test_a_further_number_beside_the_image_s_own_mask_is_another_image(tmp_path: Path) -> None:
+    """Such as the second visit of a patient, whose image is missing."""
+    write_files(tmp_path, "images/p1.png", "masks/p1.png", "masks/p1_2.png")
+    with pytest.raises(GenSegError, match=r"p1_2\.png: no image of the same name"):
         read_cases(tmp_path)
 
 
@@ -203,3 +223,11 @@ def test_the_class_of_a_file_must_be_known(tmp_path: Path) -> None:
     (case, _) = lungs(tmp_path).cases
     with pytest.raises(GenSegError, match="its class Left is not among the classes"):
         read_case_label(case, classes={1: "Lungs"})
+
+
+def test_thousands_of_images_are_paired_in_seconds() -> None:
+    images = [Name.of(("Input",), f"ISIC_{k:07d}") for k in range(5000)]
+    masks = [Name.of(("GroundTruth",), f"ISIC_{k:07d}_segmentation") for k in range(5000)]
+    start = time.perf_counter()
+    assert match_masks(images, masks) == {k: k for k in range(5000)}
+    assert time.perf_counter() - start < 5
