@@ -8,15 +8,15 @@ its public URL.
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
-from GenSegLib.data.archives import extract_tar
 from GenSegLib.data.layouts import list_images, read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder, write_json
@@ -124,9 +124,23 @@ def loadHippocampi(source: Any) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Extract the only folder of an archive as `folder`, atomically."""
+    """Extract the only folder of an archive as `folder`, atomically.
+
+    Sample Data has verified its checksum. The Decathlon's archives are full of macOS resource forks
+    (`._name`), which are skipped.
+
+    Raises:
+        GenSegError: the archive is damaged.
+    """
     with atomic_folder(folder) as target:
-        extract_tar(archive, target)
+        try:
+            with tarfile.open(archive) as tar:
+                members = [m for m in tar if not PurePosixPath(m.name).name.startswith("._")]
+                # Python 3.9 of 3D Slicer 5.8 may lack the filter
+                tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+                tar.extractall(target, members)  # nosec B202 - see above
+        except (tarfile.TarError, EOFError) as error:
+            raise GenSegError(f"{archive.name} is damaged; download it again") from error
         (inner,) = target.iterdir()
         for path in sorted(inner.iterdir()):
             path.replace(target / path.name)

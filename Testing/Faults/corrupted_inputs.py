@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 from mutations import mutate_bytes, mutate_values
 from tiny_training import tiny_cases, tiny_run
 
-from GenSegLib.data.archives import extract_tar
 from GenSegLib.data.image_io import (
     Volume,
     read_image,
@@ -194,20 +192,6 @@ def _events() -> Input:
     return Input("event lines", "events.jsonl", make, _corrupt("events.jsonl"), read)
 
 
-def _archive() -> Input:
-    def make(folder: Path) -> None:
-        (folder / "a.txt").write_text("hello")
-        with tarfile.open(folder / "a.tar", "w") as tar:
-            for name in ("task/a.txt", "task/images/b.txt"):
-                tar.add(folder / "a.txt", arcname=name)
-
-    def read(folder: Path) -> object:
-        shutil.rmtree(folder / "out", ignore_errors=True)
-        return extract_tar(folder / "a.tar", folder / "out")
-
-    return Input("tar", "a.tar", make, _corrupt("a.tar"), read)
-
-
 INPUTS = (
     *map(_image, ("a.nii", "a.nii.gz", "a.nrrd", "a.seg.nrrd", "a.mha")),
     _dicom(),
@@ -215,5 +199,4 @@ INPUTS = (
     *map(_model, (METADATA, "configs/inference.json", manifest.MANIFEST, WEIGHTS)),
     *map(_run, ("config.json", "cases.json", "status.json", "feedback.json")),
     _events(),
-    _archive(),
 )

@@ -91,6 +91,7 @@ def pack(hippocampus: Path, archive: Path, cases: int) -> None:
         for folder in ("imagesTr", "labelsTr"):
             for path in sorted((hippocampus / folder).glob("*.nii.gz"))[:cases]:
                 tar.add(path, f"Task04_Hippocampus/{folder}/{path.name}")
+                tar.add(hippocampus / "dataset.json", f"Task04_Hippocampus/{folder}/._{path.name}")
         tar.add(path, f"Task04_Hippocampus/imagesTs/unseen{path.name}")
 
 
@@ -147,7 +148,8 @@ def test_the_hippocampus_set_is_downloaded_once_and_its_first_cases_are_loaded(
         assert len(names_of(scene, "vtkMRMLSegmentationNode")) == 2
         assert len(names_of(scene, "vtkMRMLScalarVolumeNode")) == 3
     assert logic.downloads == [dataset.uris]
-    assert sorted(path.name for path in (cache / "GenSegHippocampus" / "labelsTr").iterdir())
+    labels = [path.name for path in (cache / "GenSegHippocampus" / "labelsTr").iterdir()]
+    assert len(labels) == 4 and not any(name.startswith("._") for name in labels)
 
 
 def test_a_failed_download_is_reported_in_the_status_bar(
