@@ -212,7 +212,7 @@ def test_masks_in_several_files_are_read_again_when_they_are_needed(
     """As those of left and right lungs, and of several lesions; segments may be renamed."""
     folder = photo_folder(tmp_path / "photos", 2)
     mask = np.asarray(Image.open(folder / "labels" / "p0.png"))
-    for name, part in (("left", mask.copy()), ("right", np.roll(mask, 8, axis=1))):
+    for name, part in (("left", mask.copy()), ("right", np.roll(mask, 12, axis=1))):
         for k in (0, 1):
             path = folder / "masks" / name / f"p{k}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def test_masks_in_several_files_are_read_again_when_they_are_needed(
     assert names == ["Left", "Right"]
     segmentation.GetNthSegment(1).SetName("Other")
     FilePairs.load(first)
-    for k, name in ((0, "Left"), (8, "Other")):
+    for k, name in ((0, "Left"), (12, "Other")):
         found = segment_array(first.segmentationNode, name, first.volumeNode)
         assert np.array_equal(found, np.roll(square(left=4), k, axis=2))
 
