@@ -169,7 +169,7 @@ class AnnotationFolder:
             write_json(self.path / "cases.json", self.checked_cases().to_json(self.path))
 
     def file(self, kind: str, case: str) -> Path:
-        """Return the path of a case's file in `images`, `labels`, `drafts` or `edits`."""
+        """Return the path of a case's file in `images`, `labels` or `drafts`."""
         return self.path / kind / f"{case}.nrrd"
 
     def resolve(self, path: str) -> Path:

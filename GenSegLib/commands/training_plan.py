@@ -69,7 +69,7 @@ def plan_cases(
         return measure_step(candidate.preset, config, classes, candidate.batch_size)
 
     preset = replace(prepared.preset, segmenter=config.segmenter, encoder=config.encoder)
-    return make_plan(prepared.fingerprint, preset, limits, measure)
+    return make_plan(prepared.fingerprint, preset, limits, measure, prepared.cases.labels)
 
 
 def _limits(

@@ -121,7 +121,13 @@ class Plan:
         return asdict(self) | {"preset": self.preset.to_json()}
 
 
-def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure: Measure) -> Plan:
+def make_plan(
+    fingerprint: Fingerprint,
+    preset: Preset,
+    limits: Limits,
+    measure: Measure,
+    labels: Mapping[int, str] | None = None,
+) -> Plan:
     """Plan the training of a preset without spacing.
 
     Args:
@@ -129,6 +135,7 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
         preset: the task's preset.
         limits: of time and memory.
         measure: returns the seconds of a candidate's optimizer step.
+        labels: names of the classes, which a preset for any structure lacks.
 
     Raises:
         GenSegError: a generator of pairs was requested for a 2-D network and volumes.
@@ -155,7 +162,7 @@ def make_plan(fingerprint: Fingerprint, preset: Preset, limits: Limits, measure:
         steps=steps,
         budget_s=limits.budget_s,
         summary=_summary(chosen, limits, steps),
-        notes=_notes(chosen, fingerprint, steps, preset.labels),
+        notes=_notes(chosen, fingerprint, steps, labels or preset.labels),
         rows=choice.rows(chosen),
         fingerprint=fingerprint.to_json(),
     )

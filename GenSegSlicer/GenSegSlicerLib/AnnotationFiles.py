@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
 from GenSegLib.annotation.records import draft_dice
-from GenSegLib.case_annotation import Annotation, ClassState
+from GenSegLib.case_annotation import ClassState
 from GenSegLib.dicom.files import is_dicom_file
-from GenSegLib.errors import GenSegError
-from GenSegLib.files import read_json, remove, write_json
-from GenSegLib.label_maps import IGNORE, parse_labels
+from GenSegLib.label_maps import IGNORE
 from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
 from GenSegLib.steps import finish
@@ -32,7 +29,7 @@ from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
-from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
+from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.Persons import channelFiles
 from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
 from GenSegSlicerLib.SegmentationStates import setState
@@ -109,7 +106,7 @@ def writeChecked(
         CaseState.CHECKED.value,
         images[0],
         folder.relative(path),
-        _toJson({value: name for value, name in labels.items() if name in present}),
+        labelsToJson({value: name for value, name in labels.items() if name in present}),
         content,
         node.GetAttribute(PERSON_ATTRIBUTE) or "",
         only_slices=annotation.only_slices,
@@ -157,7 +154,7 @@ def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
         case,
         CaseState.DRAFT.value,
         label=folder.relative(path),
-        labels=_toJson(metadata.labels),
+        labels=labelsToJson(metadata.labels),
         model=metadata.name,
         trained_cases=metadata.cases,
     )
@@ -165,57 +162,9 @@ def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
     return entry
 
 
-def _toJson(labels: Mapping[int, str]) -> dict[str, str]:
+def labelsToJson(labels: Mapping[int, str]) -> dict[str, str]:
+    """Return class names by label value as JSON stores them."""
     return {str(value): name for value, name in labels.items()}
-
-
-def writeEdits(
-    folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
-) -> None:
-    """Write a correction in progress, so that it survives the process; raises as `writeChecked`.
-
-    Args:
-        folder: the annotation folder.
-        case: with volume and segmentation in the scene; all segments are written.
-        includes: names of the classes within a class.
-        seconds: that the user has spent on the case.
-    """
-    names = [segment.name for segment in segmentsOf(case.segmentationNode)]
-    labels, path = folder.class_names(names), folder.file("edits", case.name)
-    nodes, classMap = (case.segmentationNode, case.volumeNode), {name: name for name in names}
-    finish(writeLabelSteps(*nodes, classMap, labels, path, True, includes))
-    said = annotationOf(case.segmentationNode).to_json()
-    values = {"labels": _toJson(labels), "seconds": round(seconds, 1), **said}
-    write_json(path.with_suffix(".json"), values)
-
-
-def loadEdits(
-    folder: AnnotationFolder, case: AnnotationCase, style: SegmentStyle
-) -> slicer.vtkMRMLSegmentationNode | None:
-    """Load a correction in progress, if there is one; raises as `loadLabel`."""
-    path = folder.file("edits", case.name)
-    if not path.is_file():
-        return None
-    values = read_json(path.with_suffix(".json"))
-    names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
-    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
-    setAnnotation(node, annotation)
-    return node
-
-
-def secondsOfEdits(folder: AnnotationFolder, name: str) -> float:
-    """Return the time that the user has spent on a correction in progress; 0 if there is none."""
-    path = folder.file("edits", name).with_suffix(".json")
-    with suppress(GenSegError, TypeError, ValueError):  # none, or of an earlier version
-        return max(0.0, float(read_json(path)["seconds"])) if path.is_file() else 0.0
-    return 0.0
-
-
-def removeEdits(folder: AnnotationFolder, name: str) -> None:
-    """Remove the correction in progress of a case that is checked now."""
-    path = folder.file("edits", name)
-    remove(path)
-    remove(path.with_suffix(".json"))
 
 
 def loadLabel(

@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.annotation.records import AnnotationRecord, append_record
 from GenSegLib.errors import GenSegError
-from GenSegSlicerLib import AnnotationFiles
+from GenSegSlicerLib import AnnotationEdits, AnnotationFiles
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
 from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
@@ -160,7 +160,7 @@ class AnnotationLogic:
         AnnotationFiles.writeChecked(workspace.folder, case, *details)
         self._record(current, "accepted", dice, classes)
         setState(case.segmentationNode, CaseState.CHECKED)
-        AnnotationFiles.removeEdits(workspace.folder, case.name)
+        AnnotationEdits.removeEdits(workspace.folder, case.name)
 
     def skip(self) -> None:
         """Leave the open case as it is, and open the next one.
@@ -194,7 +194,7 @@ class AnnotationLogic:
         try:
             if segmentsOf(current.case.segmentationNode):
                 details = (self.workspace.includes(), current.timer.seconds)
-                AnnotationFiles.writeEdits(self.workspace.folder, current.case, *details)
+                AnnotationEdits.writeEdits(self.workspace.folder, current.case, *details)
             current.saved = version
         except GenSegError as error:
             self._report("error", str(error))
@@ -283,10 +283,8 @@ class AnnotationLogic:
         self._asked = ("", "")
         self._autosave.start()
         self.onOpened(case.volumeNode, node)
-        text = _("Correct the draft of {case}, then accept it")
-        if draft is None:
-            text = _("Segment {case}, then accept it")
-        notes = [part for part in (text.format(case=case.title), fit, self._note) if part]
+        task = self.workspace.taskText(case, isDrafted=draft is not None)
+        notes = [part for part in (task, fit, self._note) if part]
         self._note = ""
         self._report("warning" if len(notes) > 1 else "info", "\n".join(notes))
         if hasModel:
@@ -294,7 +292,7 @@ class AnnotationLogic:
 
     def _secondsBefore(self, name: str) -> float:
         """Return the time that the user has spent on a case that was left, or with Slicer ended."""
-        stored = AnnotationFiles.secondsOfEdits(self.workspace.folder, name)
+        stored = AnnotationEdits.secondsOfEdits(self.workspace.folder, name)
         return self._spent.get(name, stored)
 
     def _predictAhead(self) -> None:

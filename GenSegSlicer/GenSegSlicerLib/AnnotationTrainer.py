@@ -15,8 +15,10 @@ from GenSegSlicerLib.AnnotationFiles import writeChecked
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
 from GenSegSlicerLib.AnnotationWorkspace import TRAIN_BUTTON, TRAIN_EVERY, AnnotationWorkspace
 from GenSegSlicerLib.FilePairs import loaded
+from GenSegSlicerLib.Persons import assumedPersons
+from GenSegSlicerLib.SubjectHierarchy import patientIDOf
 from GenSegSlicerLib.TrainingJob import TrainingJob
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume
 
 
 class AnnotationTrainer:
@@ -77,7 +79,7 @@ class AnnotationTrainer:
         workspace, settings = self._workspace, self._workspace.settings
         workspace.folder.lock()
         preset = workspace.preset
-        details = (settings.training, workspace.includes(), self._save)
+        details = (settings.training, workspace.includes(), self._save, self._persons())
         writer = CheckedCasesWriter(workspace.folder, preset, *details)
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
@@ -101,6 +103,16 @@ class AnnotationTrainer:
         if model is None or classProblem(metadata, self._workspace.classes())[1]:
             return []
         return ["--from", str(model)]
+
+    def _persons(self) -> dict[str, str]:
+        """The persons of cases in the scene whose DICOM files say whom they show, by case."""
+        cases = [case for case in self._workspace.cases() if case.volumeNode is not None]
+        persons = assumedPersons([TrainingVolume(case.volumeNode) for case in cases])
+        return {
+            case.name: person
+            for case, person in zip(cases, persons)
+            if person and patientIDOf(case.volumeNode)
+        }
 
     def _save(self) -> Iterator[float]:
         """Write checked cases of the scene that are new or were edited, one per step."""

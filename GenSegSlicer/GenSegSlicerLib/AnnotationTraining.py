@@ -36,6 +36,7 @@ class CheckedCasesWriter:
         preset: anatomy and modality.
         settings: overrides of the preset's training configuration.
         includes: names of the classes within a class.
+        persons: person by case, where more is known than the names of the cases say.
         save: writes checked cases of the scene that the folder lacks, one per step.
     """
 
@@ -46,10 +47,11 @@ class CheckedCasesWriter:
         settings: Mapping[str, Any],
         includes: Includes,
         save: Callable[[], Iterable[float]],
+        persons: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._preset = folder, preset
         self._settings, self._save = dict(settings), save
-        self._includes = dict(includes)
+        self._includes, self._persons = dict(includes), dict(persons or {})
 
     def steps(self, folder: Path) -> Steps:
         """Write the run folder.
@@ -78,7 +80,7 @@ class CheckedCasesWriter:
     def _cases(self) -> tuple[CaseSet, set[str]]:
         """The checked cases with their persons, and the names of the only ones with a class."""
         cases, entries = self._folder.checked_cases(), self._folder.entries()
-        persons = persons_from_names([case.name for case in cases.cases])
+        persons = persons_from_names([case.name for case in cases.cases]) | self._persons
         named = (
             replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
         )

@@ -212,6 +212,15 @@ class AnnotationWorkspace:
             found.update(dict.fromkeys(name for name in names if name and not special_value(name)))
         return list(found)
 
+    def taskText(self, case: AnnotationCase, *, isDrafted: bool) -> str:
+        """Return what the user is to do with an open case."""
+        if isDrafted:
+            return _("Correct the draft of {case}, then accept it").format(case=case.title)
+        if case.state is CaseState.CHECKED:
+            return _("Correct {case}, then accept it again").format(case=case.title)
+        text = _("Segment {case}, then accept it (anatomy: {preset}; select another in Training)")
+        return text.format(case=case.title, preset=self.preset.title)
+
     def question(self, case: AnnotationCase) -> str:
         """Return what may be a mistake in a segmentation to accept, "" if nothing is.
 

@@ -22,7 +22,8 @@ from GenSegSlicerLib.AnnotationCases import (
     AnnotationCase,
     contentOf,
 )
-from GenSegSlicerLib.AnnotationFiles import loadEdits, loadLabel
+from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits
+from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
@@ -93,7 +94,7 @@ class CaseOpener:
         node = case.segmentationNode
         if node is not None and case.state is CaseState.DRAFT and isEdited(node):
             return True
-        return self._workspace.folder.file("edits", case.name).is_file()
+        return hasEdits(self._workspace.folder, case.name)
 
     def needsDraft(self, case: AnnotationCase, metadata: ModelMetadata | None) -> bool:
         """Return whether a case must be predicted before it is opened.

@@ -7,7 +7,7 @@ from typing import Any
 import qt
 import slicer
 
-from GenSegSlicerLib.SliceViews import showPair
+from GenSegSlicerLib.SliceViews import alignWithVoxels, showPair
 
 _TAG = "GenSegSegmentEditor"
 
@@ -30,7 +30,7 @@ class SegmentEditorView:
         return self._editor
 
     def show(self, volumeNode: Any, segmentationNode: Any) -> None:
-        """Edit a segmentation on its volume, and show both in the slice views."""
+        """Edit a segmentation on its volume, and show both in slice views along the voxels."""
         if self._editor is None:
             self._editor = self._newEditor()
         self._editor.setMRMLSegmentEditorNode(_parameterNode())
@@ -39,6 +39,7 @@ class SegmentEditorView:
         self._frame.setVisible(True)
         self._editor.setupViewObservations()
         self._editor.installKeyboardShortcuts()
+        alignWithVoxels(volumeNode)
         showPair(volumeNode, segmentationNode)
 
     def hide(self) -> None:

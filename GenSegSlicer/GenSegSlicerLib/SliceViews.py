@@ -68,6 +68,16 @@ def fitViews(volumeNode: Any) -> None:
     slicer.util.resetSliceViews()
 
 
+def alignWithVoxels(volumeNode: Any) -> None:
+    """Turn the slice views to those planes of an oblique volume that are closest to them.
+
+    A brush on other planes would touch many slices of the volume and draw none of them completely.
+    """
+    if not isFlat(volumeNode):
+        for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            sliceNode.RotateToVolumePlane(volumeNode)
+
+
 def faceImage(volumeNode: Any, view: str) -> None:
     """Turn a slice view to a 2-D image: its rows run to the right, and its columns down."""
     sliceNode = _sliceNode(view)

@@ -296,7 +296,8 @@ def test_a_plan_fits_into_memory() -> None:
 
 def test_structures_of_a_few_voxels_are_mentioned() -> None:
     tiny = same_cases((512, 512, 600), (0.7, 0.7, 0.6), {1: (100, 20), 2: (0.0015, 1.0)})
-    assert any(note.startswith("label 2 has about") for note in plan_for(tiny).notes)
+    plan = make_plan(tiny, MR, Limits(TWENTY_MINUTES, 8 * GB), machine(0.2), {2: "Cyst"})
+    assert any(note.startswith("Cyst has about") for note in plan.notes)
 
 
 def test_the_check_of_the_cases_counts_as_time() -> None:

@@ -64,7 +64,7 @@ def new_loop(
 @pytest.fixture
 def wait(host: Any) -> Callable[[AnnotationLogic], None]:
     """Wait until a loop has opened the next case, or failed."""
-    return lambda loop: host.wait_until(lambda: not loop.isWaiting, 60)
+    return lambda loop: host.wait_until(lambda: not loop.isWaiting, 240)
 
 
 def voxels_of(loop: AnnotationLogic) -> np.ndarray:

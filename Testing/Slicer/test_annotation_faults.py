@@ -12,7 +12,7 @@ import slicer
 from annotation_loops import GRID, draw, records, states, voxels_of
 from bright_model import bright_block
 from fake_library import fake_library
-from GenSegSlicerLib import TrainingProcess
+from GenSegSlicerLib import AnnotationEdits, TrainingProcess
 from GenSegSlicerLib.DraftPredictor import DraftPredictor
 from mrml_nodes import add_segmentation, oriented_image
 
@@ -44,6 +44,32 @@ def test_a_correction_in_progress_survives_the_scene_and_the_process(
     assert np.array_equal(voxels_of(reopened), bright)
     reopened.accept()
     assert records(reopened)[0].dice < 1
+
+
+def test_a_process_killed_while_saving_leaves_the_correction_of_before(
+    new_loop: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    bright[2:4] = False
+    draw(loop, bright)
+    loop.save()
+
+    def fail(path: Path, value: object) -> None:
+        raise GenSegError("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AnnotationEdits, "write_json", fail)
+        draw(loop, ~bright)
+        loop.save()
+    loop.workspace.close()
+    slicer.mrmlScene.Clear(0)
+    bright_block("a", GRID)
+    reopened = new_loop()
+    reopened.next()
+    assert np.array_equal(voxels_of(reopened), bright)
 
 
 def test_what_was_checked_is_known_without_the_scene(new_loop: Any, wait: Any) -> None:

@@ -30,6 +30,7 @@ from GenSegLib.data.image_io import read_label
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
+from GenSegLib.presets import load_preset
 
 pytest_plugins = ["annotation_loops"]
 
@@ -58,6 +59,11 @@ def test_a_segment_of_no_class_is_named_before_it_is_left_out(new_loop: Any, wai
     bright_block("a", GRID)
     loop = new_loop(model="", preset="liver-ct")
     loop.next()
+    assert loop.message == (
+        "info",
+        f"Segment a, then accept it (anatomy: {load_preset('liver-ct').title}; select another in "
+        "Training)",
+    )
     add_drawn(loop, "Spleen", mask(INNER))
     loop.accept()
     kind, text = loop.message
@@ -257,10 +263,10 @@ def test_labels_are_written_again_when_the_classes_of_segments_change(
 CHANNELS = ("0000", "0001", "0002")
 
 
-def add_gray_channels(name: str, brightness: int = 200) -> None:
+def add_gray_channels(name: str, brightness: int = 200, size: int = 10) -> None:
     """A 2-D image whose three channels are volumes of their own."""
     for channel in CHANNELS:
-        voxels = np.where(square(), brightness, 20).astype(np.int16)
+        voxels = np.where(square(size=size), brightness, 20).astype(np.int16)
         add_volume(voxels, PICTURE, f"{name}_{channel}")
 
 
@@ -317,8 +323,9 @@ def test_channels_of_a_checked_case_are_kept(
 
 
 def test_volumes_with_further_channels_are_ranked(host: Any, new_loop: Any, wait: Any) -> None:
-    for name, brightness in (("a", 200), ("b", 201), ("odd", 60)):
-        add_gray_channels(name, brightness)
+    add_gray_channels("a")
+    add_gray_channels("b", 201)
+    add_gray_channels("odd", size=26)
     loop = color_loop(new_loop)
     loop.next()
     wait(loop)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import slicer
 from annotation_loops import GRID
 from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import AnnotationOrder
@@ -18,7 +19,7 @@ from GenSegSlicerLib.Job import Observers
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry
 from GenSegLib.cases import CaseSet
 from GenSegLib.files import write_json
-from GenSegLib.models.folder import ModelMetadata, write_model_files
+from GenSegLib.models.folder import METADATA, ModelMetadata, write_model_files
 from GenSegLib.models.training_record import TrainingRecord
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
@@ -32,10 +33,11 @@ class FakeLogic:
 
     def __init__(self) -> None:
         self.trainingJob = SimpleNamespace(isActive=False, state="", observers=Observers())
-        self.started = 0
+        self.started, self.writer = 0, None
         self.startTraining = self._start
 
-    def _start(self, *arguments: Any) -> Any:
+    def _start(self, writer: Any, *arguments: Any) -> Any:
+        self.writer = writer
         self.started += 1
         return SimpleNamespace(isActive=True, state="running", observers=Observers())
 
@@ -122,7 +124,7 @@ def finished_run(folder: Path, time: float, started_from: str = "") -> None:
     record = TrainingRecord(started_from=started_from)
     write_model_files(folder / "model", replace(metadata, name=folder.name, training=record))
     write_json(folder / "status.json", {"state": State.FINISHED.value})
-    os.utime(folder / "model" / "metadata.json", (time, time))
+    os.utime(folder / "model" / METADATA, (time, time))
 
 
 def test_the_newest_model_is_the_one_that_finished_last(scene: Any, tmp_path: Path) -> None:
@@ -190,3 +192,26 @@ def test_a_newer_model_ranks_in_the_background(
     loop.skip()
     wait(loop)
     assert loop.current.case.title == "a"
+
+
+def test_volumes_of_one_dicom_patient_are_on_one_side(
+    scene: Any, new_loop: Any, wait: Any, tmp_path: Path
+) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "somebody")
+    hierarchy.SetItemAttribute(patient, "DICOM.PatientID", "4711")
+    study = hierarchy.CreateStudyItem(patient, "study")
+    for k, name in enumerate("abc"):
+        volume, _ = bright_block(name, GRID)
+        slicer.util.arrayFromVolume(volume)[0, 0, 0] = k
+        if name != "c":
+            hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
+    loop, logic = new_loop(), FakeLogic()
+    loop.trainer._logic = logic
+    for _ in range(3):
+        accept(loop, wait)
+    loop.train()
+    finish(logic.writer.steps(tmp_path / "run"))
+    persons = {case.name: case.person for case in RunFolder.open(tmp_path / "run").cases.cases}
+    assert persons["a"] == persons["b"] == "patient 1"
+    assert persons["c"] != "patient 1"

@@ -12,7 +12,8 @@ import pytest
 import slicer
 from annotation_loops import records
 from bright_model import MODEL
-from GenSegSlicerLib.AnnotationFiles import loadEdits, writeDraft
+from GenSegSlicerLib.AnnotationEdits import loadEdits
+from GenSegSlicerLib.AnnotationFiles import writeDraft
 from GenSegSlicerLib.AnnotationLogic import AnnotationLogic
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest

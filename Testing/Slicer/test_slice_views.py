@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from GenSegSlicerLib.SliceViews import showSideBySide
-from mrml_nodes import add_label_map, add_volume, grid_matrix
+from GenSegSlicerLib.SliceViews import alignWithVoxels, showSideBySide
+from mrml_nodes import GRIDS, add_label_map, add_volume, grid_matrix
 
 
 def add_pair(size: int, start: int, millimeters: float) -> tuple[Any, Any]:
@@ -37,6 +37,19 @@ def place_of(node: Any, voxel: int) -> list[float]:
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return list(matrix.MultiplyPoint((voxel, voxel, voxel, 1))[:3])
+
+
+def test_views_show_the_slices_of_an_oblique_volume(scene: Any) -> None:
+    volume = add_volume(np.zeros((6, 7, 8), np.int16), GRIDS["oblique"])
+    axes = GRIDS["oblique"][:3, :3] / np.linalg.norm(GRIDS["oblique"][:3, :3], axis=0)
+    alignWithVoxels(volume)
+    shown = set()
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        normal = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, 2]
+        cosines = np.abs(normal @ axes)
+        assert cosines.max() == pytest.approx(1, abs=1e-3)
+        shown.add(int(cosines.argmax()))
+    assert shown == {0, 1, 2}
 
 
 def test_views_have_the_same_scale_and_are_centered_on_labels(scene: Any) -> None:

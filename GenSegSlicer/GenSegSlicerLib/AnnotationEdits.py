@@ -1,0 +1,104 @@
+"""Corrections in progress of the annotation loop, which survive the process.
+
+A correction is one JSON file that names the label file it belongs to. It is replaced when the new
+label is complete, so that a process that is killed meanwhile leaves the correction of before.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import slicer
+
+from GenSegLib.annotation.folder import AnnotationFolder, CaseState
+from GenSegLib.case_annotation import Annotation
+from GenSegLib.errors import GenSegError
+from GenSegLib.files import read_json, remove, write_json
+from GenSegLib.label_maps import parse_labels
+from GenSegLib.nesting import Includes
+from GenSegLib.steps import finish
+from GenSegSlicerLib.AnnotationCases import AnnotationCase
+from GenSegSlicerLib.AnnotationFiles import labelsToJson, loadLabel
+from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
+from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
+from GenSegSlicerLib.SegmentNodes import SegmentStyle
+from GenSegSlicerLib.Segments import segmentsOf
+
+
+def hasEdits(folder: AnnotationFolder, name: str) -> bool:
+    """Return whether there is a correction in progress of a case."""
+    return _listOf(folder, name).is_file()
+
+
+def writeEdits(
+    folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
+) -> None:
+    """Write a correction in progress.
+
+    Args:
+        folder: the annotation folder.
+        case: with volume and segmentation in the scene; all segments are written.
+        includes: names of the classes within a class.
+        seconds: that the user has spent on the case.
+
+    Raises:
+        GenSegError: the volume cannot be used, or the folder cannot be written; the correction of
+            before stays.
+    """
+    before = _labelOf(folder, case.name) if hasEdits(folder, case.name) else None
+    first, second = _labelsOf(folder, case.name)
+    path = second if before == first else first
+    names = [segment.name for segment in segmentsOf(case.segmentationNode)]
+    labels, classMap = folder.class_names(names), {name: name for name in names}
+    nodes = case.segmentationNode, case.volumeNode
+    finish(writeLabelSteps(*nodes, classMap, labels, path, True, includes))
+    said = annotationOf(case.segmentationNode).to_json()
+    entries = {"file": path.name, "labels": labelsToJson(labels), "seconds": round(seconds, 1)}
+    write_json(_listOf(folder, case.name), {**entries, **said})
+    if before is not None:
+        remove(before)
+
+
+def loadEdits(
+    folder: AnnotationFolder, case: AnnotationCase, style: SegmentStyle
+) -> slicer.vtkMRMLSegmentationNode | None:
+    """Load a correction in progress, if there is one; raises as `loadLabel`."""
+    if not hasEdits(folder, case.name):
+        return None
+    values = read_json(_listOf(folder, case.name))
+    names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
+    path = _labelOf(folder, case.name)
+    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
+    setAnnotation(node, annotation)
+    return node
+
+
+def secondsOfEdits(folder: AnnotationFolder, name: str) -> float:
+    """Return the time that the user has spent on a correction in progress; 0 if there is none."""
+    with suppress(GenSegError, KeyError, TypeError, ValueError):  # none, or of an earlier version
+        return max(0.0, float(read_json(_listOf(folder, name))["seconds"]))
+    return 0.0
+
+
+def removeEdits(folder: AnnotationFolder, name: str) -> None:
+    """Remove the correction in progress of a case that is checked now."""
+    if hasEdits(folder, name):
+        label = _labelOf(folder, name)
+        remove(_listOf(folder, name))
+        remove(label)
+
+
+def _listOf(folder: AnnotationFolder, name: str) -> Path:
+    return folder.path / "edits" / f"{name}.json"
+
+
+def _labelOf(folder: AnnotationFolder, name: str) -> Path:
+    """The label file of a correction; earlier versions have not named it."""
+    file = read_json(_listOf(folder, name)).get("file", f"{name}.nrrd")
+    return folder.path / "edits" / Path(str(file)).name
+
+
+def _labelsOf(folder: AnnotationFolder, name: str) -> list[Path]:
+    """The two label files that are written in turns."""
+    return [folder.path / "edits" / f"{name}.{number}.nrrd" for number in (1, 2)]
