@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from ..dicom.files import is_planar_file
 from ..errors import GenSegError
@@ -17,6 +18,7 @@ from .image_io import read_image
 from .pairing import group_channels, missing_channels
 
 _DIGITS = 4  # of the number of a channel
+_COLOR_NOISE = 0.01  # of the range of intensities
 
 
 def read_channels(
@@ -73,19 +75,31 @@ def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) ->
         )
 
 
-def require_channels(image: Volume, channels: int) -> None:
-    """Check that an image has the channels that a model expects.
+def with_channels(image: Volume, channels: int) -> Volume:
+    """Return an image with the channels that a model expects.
+
+    Of gray images that are stored in color, as X-rays and ultrasound often are, a model for gray
+    ones gets one channel.
 
     Raises:
-        GenSegError: it has others.
+        GenSegError: the image has other channels.
     """
     own = len(image.array)
+    if (own, channels) == (3, 1) and _is_gray(image.array):
+        return replace(image, array=image.array[:1])
     if own != channels:
         colors = {1: " (gray)", 3: " (color)"} if {own, channels} == {1, 3} else {}
         raise GenSegError(
             f"the image has {format_channels(own)}{colors.get(own, '')}, but the model expects "
             f"{channels}{colors.get(channels, '')}; convert the image, or use another model"
         )
+    return image
+
+
+def _is_gray(array: NDArray[Any]) -> bool:
+    """Whether the colors (3, x, y, z) are equal, up to the noise of JPEG."""
+    least, most = array.min(axis=0), array.max(axis=0)
+    return bool((most - least).max() <= _COLOR_NOISE * (float(most.max()) - float(least.min())))
 
 
 def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:

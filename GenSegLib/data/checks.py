@@ -218,5 +218,6 @@ def _privacy_errors(case: Case) -> list[str]:
 
 
 def _intensity_range(image: Volume) -> tuple[float, float]:
-    finite = image.array[np.isfinite(image.array)]
+    is_finite = np.isfinite(image.array)
+    finite = image.array if is_finite.all() else image.array[is_finite]  # which is a copy
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)

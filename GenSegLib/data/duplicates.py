@@ -14,6 +14,7 @@ from ..images.volume import Volume
 from ..steps import Steps, finish
 
 _AXES = ("LR", "PA", "IS")
+_LINES = 256  # that are copied at once
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ def image_content_steps(volume: Volume) -> Steps[ImageContent]:
     flipped = tuple(1 + axis for axis, code in zip(places, orientation) if code in "LPI")
     array = np.flip(array, flipped)
     digest = hashlib.sha256(repr(array.shape).encode())
-    for k in range(array.shape[3]):  # slice by slice, since copies of large scans are large
-        digest.update(np.ascontiguousarray(array[..., k], np.float32).data)
+    for k in range(array.shape[3]):  # in parts, since copies of large scans and photos are large
+        for channel in array[..., k]:
+            for start in range(0, len(channel), _LINES):
+                lines = channel[start : start + _LINES]
+                digest.update(np.ascontiguousarray(lines, np.float32).data)
         yield None
     return ImageContent(digest.hexdigest(), orientation, volume.array.size)
 

@@ -18,7 +18,7 @@ _HALF = 128
 _WHITE = 7  # of `_VALUES`
 _COLORS = ("", "red", "green", "blue", "yellow", "magenta", "cyan")
 # label value by 1 for red + 2 for green + 4 for blue
-_VALUES = np.array([0, 1, 2, 4, 3, 5, 6, _WHITE], np.int64)
+_VALUES = np.array([0, 1, 2, 4, 3, 5, 6, _WHITE], np.uint8)
 _FEW_VALUES = 8  # with more, shades of gray are antialiased
 
 
@@ -57,7 +57,7 @@ def values_of_colors(pixels: Array, *, is_jpeg: bool) -> tuple[Array, str] | Non
     is_pure = ((pixels <= NOISE) | (pixels >= 255 - NOISE)).all(axis=2)
     if is_pure.mean() < (NEARLY_ALL if is_jpeg else 1):
         return None
-    values = _VALUES[(pixels >= _HALF) @ (1, 2, 4)]
+    values = _VALUES[(pixels >= _HALF) @ np.array((1, 2, 4), np.uint8)]
     found = np.unique(values)
     if found[-1] == _WHITE:
         return None

@@ -98,7 +98,9 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
         is_jpeg = False
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         raise GenSegError(f"{path}: not a mask (some values are not whole numbers)")
-    labels, threshold = _to_labels(path, array.astype(np.int64), set(known), is_jpeg=is_jpeg)
+    if array.dtype.kind not in "iu":
+        array = array.astype(np.uint8 if array.dtype == bool else np.int64)
+    labels, threshold = _to_labels(path, array, set(known), is_jpeg=is_jpeg)
     note = note or threshold
     if labels.min() < 0 or labels.max() > LARGEST_LABEL:
         value = labels.min() if labels.min() < 0 else labels.max()
@@ -261,7 +263,7 @@ def _to_labels(path: Path, values: Array, known: set[int], *, is_jpeg: bool) -> 
     if set(found.tolist()) <= {0, *known}:
         return values, ""
     if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
-        return (values > 0).astype(np.int32), ""
+        return (values > 0).astype(np.uint8), ""
     if is_jpeg and found.max() < _HALF:
         raise GenSegError(_NOT_BLACK_AND_WHITE.format(path))
     is_extreme = (found <= NOISE) | ((found >= _WHITE - NOISE) & (found <= _WHITE))
@@ -275,4 +277,4 @@ def _to_labels(path: Path, values: Array, known: set[int], *, is_jpeg: bool) -> 
     between = int(counts[(found > 0) & (found < _WHITE)].sum())
     note = f"the mask has {between} pixels between black and white; it was thresholded at {_HALF}"
     white = _WHITE if _WHITE in known else 1
-    return white * (values >= _HALF).astype(np.int32), note
+    return np.where(values >= _HALF, np.int16(white), np.int16(0)), note

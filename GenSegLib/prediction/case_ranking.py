@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..annotation.strategies import at_random, most_different
-from ..data.channels import read_channels, require_channels
+from ..data.channels import read_channels, with_channels
 from ..errors import GenSegError
 from ..images.volume import Volume
 from .case_features import FeatureExtractor
@@ -164,8 +164,7 @@ def _for_each(
     for index, paths in enumerate(images):
         progress(index, len(images))
         try:
-            image = read_channels(paths)
-            require_channels(image, channels)
+            image = with_channels(read_channels(paths), channels)
             if image.array.min() == image.array.max():
                 raise GenSegError("all voxels have the same value: there is nothing to segment")
             results[index] = work(image)

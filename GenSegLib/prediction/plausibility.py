@@ -146,4 +146,4 @@ def _extent_warning(metadata: ModelMetadata, shape: Sequence[int], spacing: Sequ
 
 
 def _lengths(lengths: Sequence[float] | np.ndarray, unit: str = "mm") -> str:
-    return " x ".join(f"{length:.3g}" for length in lengths) + f" {unit}"
+    return " x ".join(f"{float(f'{length:.3g}'):g}" for length in lengths) + f" {unit}"

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..computing.devices import choose_device, choose_precision, to_device
-from ..data.channels import require_channels
+from ..data.channels import with_channels
 from ..data.normalization import IntensityStatistics
 from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..errors import GenSegError
@@ -155,7 +155,7 @@ class Predictor:
             GenSegError: the image's channels do not match the model, it has NaN voxels, or it does
                 not fit into memory.
         """
-        self._require_fit(image)
+        image = self._fit(image)
         progress = progress or PredictionProgress()
         outputs = {"probabilities": probabilities, "uncertainty": uncertainty}
         self._require_memory(image, outputs)
@@ -176,11 +176,12 @@ class Predictor:
             self._postprocess(accumulator.label[box])
         return self._prediction(image, accumulator)
 
-    def _require_fit(self, image: Volume) -> None:
-        """Check that the image is of the kind of the model's training cases."""
-        require_channels(image, self._preset.channels)
+    def _fit(self, image: Volume) -> Volume:
+        """Return an image of the kind of the model's training cases."""
+        image = with_channels(image, self._preset.channels)
         if self._preset.spatial_dims == 3 and (image.unit == "px" or image.is_stack):
             raise GenSegError("this is a 2-D image, but the model segments volumes")
+        return image
 
     def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"

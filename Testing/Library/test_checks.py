@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data.case_check import CaseCheck, format_table
 from GenSegLib.data.checks import check_cases, require_no_errors
+from GenSegLib.data.duplicates import image_content
 from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
@@ -208,3 +210,12 @@ def test_the_table_has_a_row_per_case_and_every_error(
     assert lines[-1] == "1 of 2 cases passed"
     with pytest.raises(GenSegError, match="1 of 2 cases have errors, first case case_1: "):
         require_no_errors(checks)
+
+
+def test_a_large_photo_is_compared_without_a_copy() -> None:
+    photo = Volume(np.zeros((3, 2000, 1000, 1), np.uint8), np.eye(4))
+    tracemalloc.start()
+    image_content(photo)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < photo.array.nbytes / 2

@@ -125,6 +125,19 @@ def test_a_gray_image_does_not_fit_a_model_for_color(model: Path, tmp_path: Path
         predict_files(model, [gray], tmp_path / "out", device="cpu")
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_gray_images_in_color_fit_a_model_for_gray(
+    gray_model: Path, tmp_path: Path, suffix: str
+) -> None:
+    """As X-rays and ultrasound are often exported."""
+    photos = write_photos(tmp_path, 1, "L") / "images"
+    in_color = photos / f"color.{suffix}"
+    Image.open(photos / "0.png").convert("RGB").save(in_color, quality=95)
+    written = predict_files(gray_model, [photos / "0.png", in_color], tmp_path / "p", device="cpu")
+    gray, color = (read_label(path).array for path in written)
+    assert gray.any() and (gray == color).mean() > 0.99
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("generator", ["searchable", "regions"])
 def test_generated_pairs_of_photos_train_and_are_written(tmp_path: Path, generator: str) -> None:
