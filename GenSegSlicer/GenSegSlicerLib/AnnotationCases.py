@@ -192,10 +192,11 @@ class _Names:
 
     def _isFree(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
         entry = self._entries.get(name.casefold())
-        if name.casefold() in self._used or (entry is not None and entry.case != name):
+        if name.casefold() in self._used:
             return False
-        isKnown = entry is not None and entry.content and node.GetImageData() is not None
-        return not isKnown or entry.content == contentOf(node)
+        if entry is None or not entry.content or node.GetImageData() is None:
+            return entry is None or entry.case == name
+        return entry.case == name and entry.content == contentOf(node)
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:

@@ -142,13 +142,14 @@ class AnnotationTrainer:
         return annotationVersion(node), workspace.classMap(node), workspace.includes()
 
     def _countNewCases(self) -> int:
-        """Count the checked cases that the newest model has not learned from."""
+        """Count the accepted cases that the newest model has not learned from."""
         model, learned = self._workspace.model(), set[str]()
         if model is not None:
             with suppress(GenSegError):  # a model from elsewhere
                 learned = {case.name for case in RunFolder.open(model.parent).cases.labeled}
-        cases = self._workspace.cases()
-        return sum(c.state is CaseState.CHECKED and c.name not in learned for c in cases)
+        entries = self._workspace.folder.entries()
+        accepted = {name for name, each in entries.items() if each.state == CaseState.CHECKED.value}
+        return len(accepted - learned)
 
     def _waitForOther(self) -> bool:
         """Return whether another training runs, such as one of before Slicer was restarted."""

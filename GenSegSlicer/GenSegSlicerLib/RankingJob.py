@@ -59,8 +59,8 @@ class RankingJob(ProcessJob):
     def _filesOf(self, name: str, case: AnnotationCase) -> list[Path]:
         """The files of a case's channels, with nnU-Net's numbers where they are written."""
         if name not in self._volumes:
-            picture = TrainingVolume(case.volumeNode).file if case.image is None else None
-            return [picture or case.image, *case.others]
+            image = case.image or TrainingVolume(case.volumeNode).file
+            return [path for path in (image, *case.others) if path is not None]
         count = 1 + len(furtherChannels(case.volumeNode))
         ends = [f"_{k:04d}" for k in range(count)] if count > 1 else [""]
         return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]

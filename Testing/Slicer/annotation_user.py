@@ -73,7 +73,7 @@ class AnnotationUser:
 
     def wait_until_open(self) -> None:
         """Wait until a case is open, or the loop reports a problem."""
-        self.host.wait_until(lambda: not self.loop.isWaiting, 120)
+        self.host.wait_until(lambda: not self.loop.isWaiting, 400)
 
     def correct(self) -> None:
         """Draw the true segments with the Segment Editor."""
@@ -106,6 +106,6 @@ class AnnotationUser:
     def wait_for_training(self) -> Any:
         """Wait until no training is running; returns the last job."""
         job = self.panel.widget.logic.trainingJob
-        self.host.wait_until(lambda: not job.isActive, 180)
+        self.host.wait_until(lambda: not job.isActive, 900)
         assert job.state == "finished", f"{job.message}\n{job.details}"
         return job
