@@ -67,7 +67,7 @@ def read_mask_folders(folder: Path) -> CaseSet:
     paths = {file.path for file in masks}
     images = [file for file in kept if file.path not in paths]
     cases = _pair(folder, _of_one_kind(images), masks)
-    note = f"{left_out} files in folders named test are left out"
+    note = f"files in folders named test are left out ({left_out})"
     return CaseSet(cases.cases, cases.labels, notes=(*([note] if left_out else ()), *cases.notes))
 
 
@@ -236,19 +236,16 @@ def _case_names(images: Sequence[_File]) -> list[str]:
 def _pairing_notes(cases: Sequence[Case], labels: Mapping[int, str]) -> Iterator[str]:
     first = next(case for case in cases if case.label is not None)
     assert first.label is not None
-    count = sum(case.label is not None for case in cases)
     yield (
-        f"{count} images were paired with masks by their names, such as {first.image.name} with "
+        f"images were paired with masks by their names, such as {first.image.name} with "
         f"{first.label.name}"
     )
     several = [case for case in cases if case.further_labels]
     if labels:
         yield f"masks that differ by a word are classes: {', '.join(labels.values())}"
     elif several:
-        yield (
-            f"the masks of an image are one label in {len(several)} cases "
-            f"({several[0].name}: {len(several[0].labels)} masks)"
-        )
+        count = len(several[0].labels)
+        yield f"several masks of an image are one label, such as the {count} of {several[0].name}"
 
 
 def _lower(words: Words) -> Words:

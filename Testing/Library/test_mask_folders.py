@@ -89,7 +89,7 @@ def test_radiographs_in_dicom_may_have_pictures_as_masks(tmp_path: Path) -> None
 def test_what_was_paired_is_said(tmp_path: Path) -> None:
     write_files(tmp_path, "a.jpg", "a_mask.png")
     assert read_cases(tmp_path).notes == (
-        "1 images were paired with masks by their names, such as a.jpg with a_mask.png",
+        "images were paired with masks by their names, such as a.jpg with a_mask.png",
     )
 
 
@@ -144,7 +144,7 @@ def test_test_images_are_left_out_and_validation_images_are_for_validation(
         ("train_1", Role.TRAIN),
         ("validation_1", Role.VALIDATE),
     ]
-    assert cases.notes[0] == "2 files in folders named test are left out"
+    assert cases.notes[0] == "files in folders named test are left out (2)"
 
 
 def test_fields_of_view_and_second_annotators_are_not_used(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_one_mask_for_each_lesion_is_one_label(tmp_path: Path) -> None:
     cases = lesions(tmp_path)
     (check,) = check_cases(cases)
     assert check.voxels == {1: 4 * (3 + 4)}
-    assert "the masks of an image are one label in 1 cases (1: 2 masks)" in cases.notes
+    assert "several masks of an image are one label, such as the 2 of 1" in cases.notes
 
 
 def test_masks_of_different_structures_are_classes(tmp_path: Path) -> None:
