@@ -22,6 +22,7 @@ from GenSegLib.cases import CaseSet
 from GenSegLib.computing.devices import is_out_of_memory
 from GenSegLib.config import TrainConfig
 from GenSegLib.errors import GenSegError
+from GenSegLib.multilevel.hypergradients import StepResult
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.session import load_session
@@ -183,8 +184,9 @@ def test_micro_batches_give_the_losses_and_gradients_of_the_batch(
         hypergradient = learner.engine.hypergradient
         assert hypergradient is not None
         generated = problem.generate(problem.lower, problem.upper)
-        loss = problem.middle_loss(problem.middle, generated)
+        after = StepResult(problem.lower, problem.middle, problem.upper, generated)
+        loss = problem.middle_loss(problem.middle, [tensor.detach() for tensor in generated])
         gradients = torch.autograd.grad(loss, problem.middle)
-        results.append([loss, *gradients, *hypergradient(problem)])
+        results.append([loss, *gradients, *hypergradient(problem, after)])
     for one, other in zip(*results):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
