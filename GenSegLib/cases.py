@@ -291,7 +291,7 @@ def parse_label_files(name: str, values: object) -> tuple[list[str], tuple[str, 
     Raises:
         GenSegError: the values are something else.
     """
-    by_class = values if isinstance(values, Mapping) else {"": values}
+    by_class: Mapping[Any, Any] = values if isinstance(values, Mapping) else {"": values}
     found = [
         (str(own), path)
         for own, paths in by_class.items()

@@ -63,7 +63,7 @@ def read_case_label(
     merged: Volume | None = None
     for k, path in enumerate(case.labels):
         part = read_label(path, grid, known, warn, annotation=own, file_order=file_order)
-        if case.label_classes:
+        if case.label_classes and part.array.any():
             value = _value_of(case.label_classes[k], classes or {}, path)
             part = replace(part, array=np.where(part.array != 0, np.int16(value), np.int16(0)))
         merged = part if merged is None else _merge(merged, part, path, warn)
