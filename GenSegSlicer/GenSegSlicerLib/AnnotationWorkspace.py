@@ -247,6 +247,7 @@ class AnnotationWorkspace:
         if not folder:
             return {}
         channels = metadata.preset.channels if metadata is not None else 0
+        version: object
         try:
             version = folder, channels, Path(folder).stat().st_mtime_ns
         except OSError:  # a drive that was removed has the images of before
