@@ -7,11 +7,12 @@ A model trained on other data must not make the result worse. Fine-tuning at the
 and with the full schedule does not end below a training from scratch (He et al., ICCV 2019,
 doi:10.1109/ICCV.2019.00502); a short schedule may, if the network has much to learn. So it is used
 only where the model segments the validation cases already, at the full learning rate: half of it
-left cardiac models of 4 minutes where they were. Elsewhere a trial shows whether its weights are a better start at all: a few steps from either start on the
-same batches at the same learning rates, compared by their losses on the same patches of validation
-cases. Common random numbers cancel the scatter between batches, and the trial takes some percent of
-the time. If it fails, training starts from scratch. `planning.continuation` has looked for a
-plan that does not suit the cases before, which no training makes up for.
+left cardiac models of 4 minutes where they were. Elsewhere a trial shows whether its weights are a
+better start at all: a few steps from either start on the same batches at the same learning rates,
+compared by their losses on the same patches of validation cases. Common random numbers cancel the
+scatter between batches, and the trial takes some percent of the time. If it fails, training starts
+from scratch. `planning.continuation` has looked for a plan that does not suit the cases before,
+which no training makes up for.
 """
 
 from __future__ import annotations
