@@ -137,7 +137,7 @@ def _pair(folder: Path, images: Sequence[_File], masks: Sequence[_File]) -> Case
     # without a word for masks, "skin_lesion" is the name of an image
     orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
     if not found or orphans:
-        first = (orphans or masks or images or [None])[0]
+        first = next(iter((*orphans, *masks, *images)), None)
         raise GenSegError(_unpaired(folder, first, len(orphans)))
     pairs = [(number, masks[k]) for k, number in sorted(found.items())]
     kinds = kinds_of_masks((images[number].name, mask.name) for number, mask in pairs)

@@ -113,9 +113,9 @@ def match_masks(images: Sequence[Name], masks: Sequence[Name]) -> dict[int, int]
     places = {place: _Index(images, numbers) for place, numbers in members.items()}
     found: dict[int, int] = {}
     for k, mask in enumerate(masks):
-        number = places.get(mask.place, everywhere).find(mask)
-        if number is not None:
-            found[k] = number
+        image_number = places.get(mask.place, everywhere).find(mask)
+        if image_number is not None:
+            found[k] = image_number
     found = _without_numbered(images, masks, found)
     return found | _match_rest(images, masks, found)
 
