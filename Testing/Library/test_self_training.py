@@ -209,7 +209,7 @@ def messages(run: RunFolder) -> str:
 @pytest.mark.usefixtures("_any_certainty", "few_channels")
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     whole, run = trained(run_of(tmp_path / "whole")), run_of(tmp_path / "run")
-    assert "2 of 2 unlabeled cases are learned from" in messages(whole)
+    assert "includes 2 of 2 unlabeled cases" in messages(whole)
 
     def stop(event: dict[str, Any]) -> None:
         if event["kind"] == "metrics" and event["step"] == 6:

@@ -35,6 +35,13 @@ def frame(width: int = 48, height: int = 32, channels: int = 1, bright: int = 10
     return Volume(voxels.transpose(3, 2, 1, 0), LPS_TO_RAS.copy(), unit="px")
 
 
+def colored() -> Volume:
+    """A frame whose channels differ, so that it is not a gray image stored in color."""
+    image = frame(channels=3)
+    image.array[0] = 0
+    return image
+
+
 def square(bright: int = 10) -> np.ndarray:
     return frame(bright=bright).array[0] > 100
 
@@ -85,7 +92,7 @@ def test_a_frame_of_wrong_channels_is_refused_in_one_line_and_the_next_one_is_se
     server: ServeProcess,
 ) -> None:
     with pytest.raises(GenSegError, match=r"3 channels .*but the model expects 1"):
-        server.segment(frame(channels=3))
+        server.segment(colored())
     assert server.segment(frame()).any()
 
 

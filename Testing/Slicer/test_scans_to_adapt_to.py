@@ -91,7 +91,7 @@ def test_scans_of_scene_and_folder_are_learned_from_without_training_cases(
     files = {case.image.name for case in cases.of_role(Role.UNLABELED)}
     assert files == {"scan.nrrd", "hippocampus_005.nii.gz"}, "the others are labeled, or twice"
     assert adapted.run.config.self_training
-    assert "2 unlabeled cases are learned from" in adapted.panel.ui.logText.plainText
+    assert "of 2 unlabeled cases from now on" in adapted.panel.ui.logText.plainText
 
 
 def test_the_model_is_for_similar_scanners(adapted: Adapted) -> None:
