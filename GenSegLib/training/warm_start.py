@@ -210,8 +210,8 @@ def _judge_trial(
     warm, fresh = losses
     compared = f"loss after {steps} trial steps {warm:.2f}, from scratch {fresh:.2f}"
     if not warm < fresh:
-        text = f"The model {start.model} does not help on these cases ({compared}): training from "
-        return _Decision(FRESH, f"{text}scratch")
+        refusal = f"The model {start.model} does not help on these cases ({compared})"
+        return _Decision(FRESH, f"{refusal}: training from scratch")
     news = f"; new: {', '.join(new_classes)}" if new_classes else ""
     return _Decision(TRANSFER, f"Starting with the weights of {start.model} ({compared}){news}")
 

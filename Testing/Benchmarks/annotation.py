@@ -125,11 +125,9 @@ def training_command(
     loop: Loop, folder: Path, cases: Path, run: Path, labeled: int
 ) -> list[object]:
     """Return the command of a round's training."""
-    job, preset = loop.job(labeled), loop.task.preset
-    if loop.arm == "loop" and labeled > FIRST:
-        return job.command(cases, run, folder / f"run-{labeled - 1:02d}")
-    command = job.command(cases, run)
-    return [*command, "--preset", preset] if preset else command
+    is_continued = loop.arm == "loop" and labeled > FIRST
+    last = folder / f"run-{labeled - 1:02d}" if is_continued else None
+    return loop.job(labeled).preset_command(cases, run, last)
 
 
 def select(loop: Loop, run: Path, images: Path, cases: Path) -> str:

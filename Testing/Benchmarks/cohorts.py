@@ -47,10 +47,7 @@ def _train_genseg(job: Job, split: Split, folder: Path) -> tuple[Path, float, fl
     """Return predictions, training seconds, peak memory (GB) and prediction seconds."""
     cases, run = folder / "cases.json", folder / "run"
     write_cases(cases, job.task.cohort, split, job.task.label_values())
-    command = job.command(cases, run)
-    if job.task.preset:
-        command += ["--preset", job.task.preset]
-    seconds, peak_gb = finish_training(run, command)
+    seconds, peak_gb = finish_training(run, job.preset_command(cases, run))
     start = time.monotonic()
     predictions = predict_cases(run, split.test, folder)
     return predictions, seconds, peak_gb, time.monotonic() - start

@@ -64,6 +64,14 @@ class Job:
         source = ("--from", start_from) if start_from else ("--encoder", self.encoder)
         return [*command, *source]
 
+    def preset_command(
+        self, cases: Path, run: Path, start_from: Path | None = None
+    ) -> list[object]:
+        """Return `command` with the task's preset, if there is one; a model brings its own."""
+        command = self.command(cases, run, start_from)
+        preset = "" if start_from else self.task.preset
+        return [*command, "--preset", preset] if preset else command
+
 
 J = TypeVar("J", bound=Job)
 

@@ -113,7 +113,7 @@ def run_job(job: SparseJob, out: Path) -> Rows:
     labeled, counts = zip(*written)
     cases, run = folder / "cases.json", folder / "run"
     write_cases(cases, task.cohort, Split(labeled, (), ()), {**values, "Ignore": IGNORE})
-    seconds, _ = finish_training(run, [*job.command(cases, run), "--preset", task.preset])
+    seconds, _ = finish_training(run, job.preset_command(cases, run))
     predictions = predict_cases(run, split.test, folder)
     rows: Rows = []
     for case in split.test:

@@ -53,8 +53,7 @@ def run_job(job: Job, out: Path) -> Rows:
 
 def training_command(job: Job, cases: Path, run: Path) -> list[object]:
     """Return the arguments of `genseg` for a job."""
-    command = [*job.command(cases, run), "--preset", job.task.preset]
-    return [*command, "--threads", 1, *ARMS[job.arm]]
+    return [*job.preset_command(cases, run), "--threads", 1, *ARMS[job.arm]]
 
 
 def means_over_tasks(rows: Iterable[Mapping[str, str]]) -> str:

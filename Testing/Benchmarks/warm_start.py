@@ -67,9 +67,7 @@ def run_job(job: WarmJob, out: Path) -> Rows:
 def training_command(job: WarmJob, cases: Path, run: Path, out: Path) -> list[object]:
     """Return the command of a job's training; `out` has the folders of all jobs."""
     start = out / job.start.folder_name / "run" if job.start else None
-    command = job.command(cases, run, start)
-    preset = "" if start else job.task.preset
-    return [*command, "--preset", preset] if preset else command
+    return job.preset_command(cases, run, start)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
