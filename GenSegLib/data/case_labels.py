@@ -57,9 +57,9 @@ def read_case_label(
             includes=includes,
             file_order=file_order,
         )
-    own = replace(case.annotation, only_slices="", scribbles=False)
-    own = COMPLETE if case.label_classes else own
-    known = None if case.label_classes else classes
+    known, own = classes, replace(case.annotation, only_slices="", scribbles=False)
+    if case.label_classes:
+        known, own = None, COMPLETE  # the values of the files say nothing
     merged: Volume | None = None
     for k, path in enumerate(case.labels):
         part = read_label(path, grid, known, warn, annotation=own, file_order=file_order)

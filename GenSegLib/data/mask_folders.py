@@ -14,7 +14,13 @@ from pathlib import Path
 from ..cases import Case, CaseSet, Role
 from ..dicom.files import is_planar_file
 from ..errors import GenSegError
-from ..images.file_names import image_stem, is_image_file, is_raster_file, valid_file_name
+from ..images.file_names import (
+    JPEG_SUFFIXES,
+    image_stem,
+    is_image_file,
+    is_raster_file,
+    valid_file_name,
+)
 from .mask_names import (
     MASK_WORDS,
     Name,
@@ -28,7 +34,6 @@ from .mask_names import (
 _TEST = {"test", "testing", "tests", "ts"}
 _VALIDATION = {"val", "valid", "validation"}
 _FIELD_OF_VIEW = {"mask", "masks"}  # beside manual segmentations, as in sets of fundus photos
-_JPEG = (".jpg", ".jpeg", ".jfif")
 _DICOM = (".dcm", ".dicom")
 _ARCHIVE_REST = "__MACOSX"
 
@@ -107,8 +112,8 @@ def _masks_among(files: Sequence[_File]) -> list[_File]:
 
 def _beside_photos(files: Sequence[_File]) -> list[_File]:
     """Return the files `a.png` beside `a.jpg`, since photos are JPEG and masks are not."""
-    photos = {_place(file) for file in files if file.path.suffix.lower() in _JPEG}
-    return [f for f in files if f.path.suffix.lower() not in _JPEG and _place(f) in photos]
+    photos = {_place(file) for file in files if file.path.suffix.lower() in JPEG_SUFFIXES}
+    return [f for f in files if f.path.suffix.lower() not in JPEG_SUFFIXES and _place(f) in photos]
 
 
 def _place(file: _File) -> tuple[tuple[str, ...], str]:

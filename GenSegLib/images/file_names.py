@@ -15,8 +15,9 @@ _VOLUME_SUFFIXES = (
     *(".seg.nrrd", ".nii.gz", ".gipl.gz", ".nii", ".nrrd", ".nhdr"),
     *(".mha", ".mhd", ".hdr", ".gipl", ".mnc"),
 )
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 RASTER_SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm"),
+    *(".png", *JPEG_SUFFIXES, ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm"),
 )
 IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, *RASTER_SUFFIXES)
 

@@ -14,12 +14,12 @@ Array = NDArray[Any]
 
 NOISE = 32  # from black or white, or between colors, as JPEG and antialiasing produce
 NEARLY_ALL = 0.9
-_HALF = 128
+HALF = 128  # from here on, a gray value counts as white
+FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
 _WHITE = 7  # of `_VALUES`
 _COLORS = ("", "red", "green", "blue", "yellow", "magenta", "cyan")
 # label value by 1 for red + 2 for green + 4 for blue
 _VALUES = np.array([0, 1, 2, 4, 3, 5, 6, _WHITE], np.uint8)
-_FEW_VALUES = 8  # with more, shades of gray are antialiased
 
 
 def gray_of_palette(indices: Array, palette: Array) -> Array:
@@ -37,7 +37,7 @@ def gray_of_palette(indices: Array, palette: Array) -> Array:
     colors = palette[used]
     is_gray = (np.ptp(colors, axis=1) == 0).all()
     grays = np.unique(colors)
-    is_mask = set(grays.tolist()) <= {0, 255} or len(grays) > _FEW_VALUES
+    is_mask = set(grays.tolist()) <= {0, 255} or len(grays) > FEW_VALUES
     return palette[indices][..., 0] if is_gray and is_mask else indices
 
 
@@ -57,7 +57,7 @@ def values_of_colors(pixels: Array, *, is_jpeg: bool) -> tuple[Array, str] | Non
     is_pure = ((pixels <= NOISE) | (pixels >= 255 - NOISE)).all(axis=2)
     if is_pure.mean() < (NEARLY_ALL if is_jpeg else 1):
         return None
-    values = _VALUES[(pixels >= _HALF) @ np.array((1, 2, 4), np.uint8)]
+    values = _VALUES[(pixels >= HALF) @ np.array((1, 2, 4), np.uint8)]
     found = np.unique(values)
     if found[-1] == _WHITE:
         return None

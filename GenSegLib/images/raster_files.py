@@ -20,9 +20,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import GenSegError
 from ..label_maps import LARGEST_LABEL
+from .file_names import JPEG_SUFFIXES
 from .itk_files import suppress_stderr, write_verified
 from .label_colors import class_colors
-from .mask_colors import NEARLY_ALL, NOISE, gray_of_palette, values_of_colors
+from .mask_colors import (
+    FEW_VALUES,
+    HALF,
+    NEARLY_ALL,
+    NOISE,
+    gray_of_palette,
+    values_of_colors,
+)
 from .volume import LPS_TO_RAS, Volume
 
 Array = NDArray[Any]
@@ -34,9 +42,8 @@ _PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _PHOTOMETRIC, _MIN_IS_WHITE, _TILE_WIDTH = 262, 0, 322
 _SMALLEST = 8  # pixels along each axis
-_WHITE, _DEEP_WHITE, _HALF = 255, 65535, 128
+_WHITE, _DEEP_WHITE = 255, 65535
 _NOT_BLACK_AND_WHITE = "{}: a mask in JPEG must be black and white; save it as PNG"
-_FEW_VALUES = 8  # a mask with more, nearly all close to black and white, is antialiased
 
 
 def read_raster(path: Path) -> Volume:
@@ -87,7 +94,7 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
         image = ImageOps.exif_transpose(file)
         if image.mode in ("RGBA", "LA", "PA"):
             image = image.convert({"PA": "P"}.get(image.mode, image.mode.removesuffix("A")))
-        array, is_jpeg = _pixels(image, file), path.suffix.lower() in (".jpg", ".jpeg", ".jfif")
+        array, is_jpeg = _pixels(image, file), path.suffix.lower() in JPEG_SUFFIXES
         if image.mode == "P":
             array = gray_of_palette(array, np.reshape(image.getpalette("RGB") or [], (-1, 3)))
     note = ""
@@ -264,17 +271,17 @@ def _to_labels(path: Path, values: Array, known: set[int], *, is_jpeg: bool) -> 
         return values, ""
     if set(found.tolist()) in ({0}, {_WHITE}, {0, _WHITE}, {_DEEP_WHITE}, {0, _DEEP_WHITE}):
         return (values > 0).astype(np.uint8), ""
-    if is_jpeg and found.max() < _HALF:
+    if is_jpeg and found.max() < HALF:
         raise GenSegError(_NOT_BLACK_AND_WHITE.format(path))
     is_extreme = (found <= NOISE) | ((found >= _WHITE - NOISE) & (found <= _WHITE))
     is_blurred = counts[is_extreme].sum() >= NEARLY_ALL * counts.sum()
     if is_jpeg and not is_blurred:
         raise GenSegError(_NOT_BLACK_AND_WHITE.format(path))
     if not is_jpeg and not (
-        is_blurred and len(found) > _FEW_VALUES and found.max() >= _WHITE - NOISE
+        is_blurred and len(found) > FEW_VALUES and found.max() >= _WHITE - NOISE
     ):
         return values, ""
     between = int(counts[(found > 0) & (found < _WHITE)].sum())
-    note = f"the mask has {between} pixels between black and white; it was thresholded at {_HALF}"
+    note = f"the mask has {between} pixels between black and white; it was thresholded at {HALF}"
     white = _WHITE if _WHITE in known else 1
-    return np.where(values >= _HALF, np.int16(white), np.int16(0)), note
+    return np.where(values >= HALF, np.int16(white), np.int16(0)), note
