@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from bright_model import make_bright_model
+from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib.AnnotationLogic import AnnotationLogic
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings
 from GenSegSlicerLib.DraftPredictor import DraftPredictor
@@ -65,6 +65,24 @@ def new_loop(
 def wait(host: Any) -> Callable[[AnnotationLogic], None]:
     """Wait until a loop has opened the next case, or failed."""
     return lambda loop: host.wait_until(lambda: not loop.isWaiting, 240)
+
+
+@pytest.fixture
+def drafted(
+    new_loop: Callable[..., AnnotationLogic], wait: Callable[[AnnotationLogic], None]
+) -> tuple[AnnotationLogic, np.ndarray]:
+    """A loop with the draft of a volume named a open, and the mask of its bright block."""
+    _, bright = bright_block("a", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    return loop, bright
+
+
+def end_session(loop: AnnotationLogic) -> None:
+    """Leave the folder of a loop and close the scene, as when Slicer is closed."""
+    loop.workspace.close()
+    slicer.mrmlScene.Clear(0)
 
 
 def voxels_of(loop: AnnotationLogic) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, records, states, voxels_of
+from annotation_loops import GRID, draw, end_session, records, states, voxels_of
 from bright_model import bright_block
 from fake_library import fake_library
 from GenSegSlicerLib import AnnotationEdits, TrainingProcess
@@ -24,17 +24,13 @@ pytest_plugins = ["annotation_loops"]
 
 
 def test_a_correction_in_progress_survives_the_scene_and_the_process(
-    new_loop: Any, wait: Any
+    drafted: Any, new_loop: Any
 ) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop, bright = drafted
     bright[2:4] = False
     draw(loop, bright)
     loop.save()  # as every 30 seconds
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     bright_block("b", GRID)
     bright_block("a", GRID)
     reopened = new_loop()
@@ -47,12 +43,9 @@ def test_a_correction_in_progress_survives_the_scene_and_the_process(
 
 
 def test_a_process_killed_while_saving_leaves_the_correction_of_before(
-    new_loop: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+    drafted: Any, new_loop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop, bright = drafted
     bright[2:4] = False
     draw(loop, bright)
     loop.save()
@@ -64,22 +57,17 @@ def test_a_process_killed_while_saving_leaves_the_correction_of_before(
         patch.setattr(AnnotationEdits, "write_json", fail)
         draw(loop, ~bright)
         loop.save()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     bright_block("a", GRID)
     reopened = new_loop()
     reopened.next()
     assert np.array_equal(voxels_of(reopened), bright)
 
 
-def test_what_was_checked_is_known_without_the_scene(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_what_was_checked_is_known_without_the_scene(drafted: Any, new_loop: Any) -> None:
+    loop, bright = drafted
     loop.accept()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     reopened = new_loop()
     (case,) = reopened.workspace.cases()
     assert (case.title, case.state.value, case.structures) == ("a", "checked", ["Bright"])
@@ -98,11 +86,8 @@ def test_a_renamed_volume_stays_the_same_case(new_loop: Any, wait: Any) -> None:
     assert list(loop.workspace.folder.entries()) == ["a"]
 
 
-def test_another_volume_of_the_same_name_is_another_case(new_loop: Any, wait: Any) -> None:
-    bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_another_volume_of_the_same_name_is_another_case(drafted: Any) -> None:
+    loop, _ = drafted
     loop.accept()
     slicer.mrmlScene.Clear(0)
     volume, _ = bright_block("a", GRID)
@@ -114,11 +99,8 @@ def test_another_volume_of_the_same_name_is_another_case(new_loop: Any, wait: An
     ]
 
 
-def test_a_deleted_draft_is_reported_and_opened_again(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_a_deleted_draft_is_reported_and_opened_again(drafted: Any, wait: Any) -> None:
+    loop, bright = drafted
     slicer.mrmlScene.RemoveNode(loop.current.case.segmentationNode)
     with pytest.raises(GenSegError, match="No case is open"):
         loop.accept()
@@ -144,24 +126,16 @@ def test_a_model_of_other_classes_is_named_and_drafts_nothing(new_loop: Any, wai
     assert segment.GetName() == "Liver"
 
 
-def test_a_second_panel_on_the_folder_is_refused(new_loop: Any, wait: Any) -> None:
-    bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_a_second_panel_on_the_folder_is_refused(drafted: Any, new_loop: Any) -> None:
+    loop, _ = drafted
     with pytest.raises(GenSegError, match=r"annotation is being annotated by process \d+ on"):
         new_loop().next()
     loop.accept()
     assert states(loop) == {"a": "checked"}
 
 
-def test_an_unwritable_folder_is_one_line_and_the_draft_stays(
-    new_loop: Any, wait: Any, tmp_path: Path
-) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_an_unwritable_folder_is_one_line_and_the_draft_stays(drafted: Any, tmp_path: Path) -> None:
+    loop, bright = drafted
     labels = loop.workspace.folder.path / "labels"
     labels.write_text("a file where the labels belong")
     with pytest.raises(GenSegError, match="cannot be written") as error:
@@ -175,12 +149,9 @@ def test_an_unwritable_folder_is_one_line_and_the_draft_stays(
 
 
 def test_a_process_that_ends_between_label_and_state_leaves_the_draft(
-    new_loop: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+    drafted: Any, new_loop: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop, _ = drafted
 
     def fail(self: AnnotationFolder, entry: Any) -> None:
         raise GenSegError("killed here")
@@ -189,8 +160,7 @@ def test_a_process_that_ends_between_label_and_state_leaves_the_draft(
         patch.setattr(AnnotationFolder, "add", fail)
         loop.accept()
     assert loop.workspace.folder.file("labels", "a").is_file()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     bright_block("a", GRID)
     reopened = new_loop()
     assert states(reopened) == {"a": "draft"}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, records, states, voxels_of
+from annotation_loops import GRID, draw, end_session, records, states, voxels_of
 from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib import AnnotationCases, SegmentationStates
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabel
@@ -21,7 +21,7 @@ from GenSegSlicerLib.SegmentNodes import MODEL_ATTRIBUTE
 from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import SHAPE, add_label_map, add_segmentation, add_volume, oriented_image
-from test_flat_images import PICTURE, photo_folder, square
+from photo_files import PICTURE, photo_folder, square
 
 from GenSegLib.case_annotation import PLANES
 from GenSegLib.data.annotated_voxels import settled
@@ -168,18 +168,14 @@ def test_a_result_of_apply_stays_beside_the_draft(new_loop: Any, wait: Any, mode
     assert loop.workspace.case("a").segmentationNode is draft
 
 
-def test_a_correction_of_a_checked_case_survives_the_process(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_a_correction_of_a_checked_case_survives_the_process(drafted: Any, new_loop: Any) -> None:
+    loop, bright = drafted
     loop.accept()
     loop.open(loop.workspace.case("a"))
     bright[2:4] = False
     draw(loop, bright)
     loop.save()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     bright_block("a", GRID)
     reopened = new_loop()
     reopened.open(reopened.workspace.case("a"))
@@ -197,8 +193,7 @@ def test_a_correction_in_progress_keeps_segments_without_a_class(new_loop: Any) 
     loop.next()
     add_drawn(loop, "Spleen", mask(INNER))
     loop.save()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     bright_block("a", GRID)
     reopened = new_loop(model="", preset="liver-ct")
     reopened.next()
@@ -313,8 +308,7 @@ def test_channels_of_a_checked_case_are_kept(
     wait(loop)
     loop.accept()
     loop.leave()
-    loop.workspace.close()
-    slicer.mrmlScene.Clear(0)
+    end_session(loop)
     reopened = color_loop(new_loop)
     reopened.open(reopened.workspace.case("a"))
     reopened.accept()

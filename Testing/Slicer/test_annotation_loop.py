@@ -14,7 +14,7 @@ from bright_model import bright_block
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairFinder import importFolder
 from GenSegSlicerLib.PartialAnnotation import setDrawnPart
-from test_flat_images import photo_folder
+from photo_files import photo_folder
 
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.data.image_io import read_label
@@ -40,11 +40,8 @@ def test_an_unchanged_draft_is_accepted_with_dice_1(new_loop: Any, wait: Any) ->
     assert states(loop) == {"a": "checked", "b": "draft"}
 
 
-def test_a_correction_counts_against_the_draft_and_is_what_trains(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_a_correction_counts_against_the_draft_and_is_what_trains(drafted: Any) -> None:
+    loop, bright = drafted
     half = bright.copy()
     half[:4] = False
     draw(loop, half)
@@ -77,11 +74,8 @@ def test_corrected_predictions_are_found_as_training_pairs(
     assert pair.segmentationNode is node
 
 
-def test_an_empty_segmentation_is_accepted_at_the_second_time(new_loop: Any, wait: Any) -> None:
-    bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_an_empty_segmentation_is_accepted_at_the_second_time(drafted: Any) -> None:
+    loop, _ = drafted
     draw(loop, np.zeros_like(voxels_of(loop)))
     loop.accept()
     assert loop.message == (
@@ -167,11 +161,8 @@ def test_pictures_whose_voxels_were_released_are_checked_cases(
     assert voxels_of(loop).any()
 
 
-def test_slices_that_nobody_drew_are_ignored(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_slices_that_nobody_drew_are_ignored(drafted: Any) -> None:
+    loop, bright = drafted
     setDrawnPart(loop.current.case.segmentationNode, "axial")
     bright[3:] = False
     draw(loop, bright)
@@ -181,11 +172,8 @@ def test_slices_that_nobody_drew_are_ignored(new_loop: Any, wait: Any) -> None:
     assert cases["cases"][0]["only_slices"] == "axial"
 
 
-def test_ignored_voxels_lie_above_all_other_segments(new_loop: Any, wait: Any) -> None:
-    _, bright = bright_block("a", GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+def test_ignored_voxels_lie_above_all_other_segments(drafted: Any) -> None:
+    loop, bright = drafted
     case = loop.current.case
     mask = np.zeros(bright.shape, np.uint8)
     mask[2:4] = 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +9,12 @@ import numpy as np
 import pytest
 import slicer
 from bright_model import COLOR_2D
-from GenSegSlicerLib import FilePairs, TrainingSettings
+from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairChecks import checkPair
-from GenSegSlicerLib.PairFinder import findPairs, importFolder
-from GenSegSlicerLib.Segments import voxelsOf
-from GenSegSlicerLib.SliceViews import showPair, showVolume
+from GenSegSlicerLib.PairFinder import findPairs
+from GenSegSlicerLib.SliceViews import showVolume
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.VolumeFiles import loadVolume, writeChannels, writeVolume
@@ -33,36 +29,15 @@ from mrml_nodes import (
     segment_array,
 )
 from panel_driver import PanelDriver
-from panel_scenes import TINY_NETWORK
+from photo_files import HEIGHT, PICTURE, WIDTH, add_photo, square
 from PIL import Image
 
 from GenSegLib.data.channels import read_channels
-from GenSegLib.data.image_io import read_image, read_label
+from GenSegLib.data.image_io import read_image
 from GenSegLib.errors import GenSegError
-from GenSegLib.files import write_json
 from GenSegLib.images.volume import LPS_TO_RAS
-from GenSegLib.presets import Steps, load_preset
 
-WIDTH, HEIGHT = 48, 32
-PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
 SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 1]])
-
-
-def square(top: int = 4, left: int = 8, size: int = 10) -> np.ndarray:
-    """Mask (1, HEIGHT, WIDTH) of a square."""
-    mask = np.zeros((1, HEIGHT, WIDTH), bool)
-    mask[0, top : top + size, left : left + size] = True
-    return mask
-
-
-def add_photo(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> Any:
-    """A color volume that is bright in a mask; its channels differ."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
-    gray = np.where(mask, 200, 20)
-    colors = np.stack([gray, gray // 2, gray // 4], axis=-1).astype(np.uint8)
-    slicer.util.updateVolumeFromArray(node, colors)
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid))
-    return node
 
 
 def add_pair(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> TrainingPair:
@@ -70,24 +45,6 @@ def add_pair(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") 
     label = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
     label.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return TrainingPair(volume, label)
-
-
-def photo_folder(folder: Path, count: int = 3) -> Path:
-    """Photos with masks; the first one was taken with the camera turned."""
-    for part in ("images", "labels"):
-        (folder / part).mkdir(parents=True)
-    for k in range(count):
-        mask = square(left=4 + 6 * k)[0]
-        photo = np.stack([np.where(mask, 200, 20 + k)] * 3, axis=-1).astype(np.uint8)
-        exif = Image.Exif()
-        stored = photo
-        if k == 0:
-            exif[0x0112], stored = 6, np.rot90(photo)  # to be turned clockwise
-        Image.fromarray(stored).save(folder / "images" / f"p{k}.jpg", exif=exif, quality=95)
-        Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(
-            folder / "labels" / f"p{k}.png"
-        )
-    return folder
 
 
 @pytest.mark.parametrize("grid", [PICTURE, SAGITTAL, GRIDS["oblique and flipped"]])
@@ -177,90 +134,6 @@ def test_the_layout_of_volumes_returns_with_a_volume(scene: Any) -> None:
     assert view.GetOrientation() == "Axial"
 
 
-def test_photos_are_read_one_by_one_and_released(scene: Any, tmp_path: Path) -> None:
-    pairs = importFolder(photo_folder(tmp_path / "photos"))
-    assert all(pair.isReleased for pair in pairs)
-    assert all(checkPair(pair, {"Label 1": "Bright"}, pairs) == "ok" for pair in pairs)
-    assert all(pair.isReleased and pair.channels == 3 for pair in pairs)
-    assert pairs[0].volumes[1] == pytest.approx(100 / 1000)
-
-
-def test_a_photo_is_turned_as_its_camera_says(scene: Any, tmp_path: Path) -> None:
-    (pair, *_) = importFolder(photo_folder(tmp_path / "photos"))
-    FilePairs.load(pair)
-    assert pair.volumeNode.GetImageData().GetDimensions() == (WIDTH, HEIGHT, 1)
-    red = voxelsOf(pair.volumeNode.GetImageData())[..., 0]
-    mask = square(left=4)
-    assert (np.abs(red - np.where(mask, 200.0, 20.0)) < 60).all()
-    segment = pair.segmentationNode.GetSegmentation().GetNthSegment(0)
-    found = segment_array(pair.segmentationNode, segment.GetName(), pair.volumeNode)
-    assert np.array_equal(found, mask)
-
-
-def test_transparency_of_imported_photos_is_said(scene: Any, tmp_path: Path) -> None:
-    folder = photo_folder(tmp_path / "photos", 2)
-    with Image.open(folder / "images" / "p1.jpg") as image:
-        image.convert("RGBA").save(folder / "images" / "p1.png")
-    (folder / "images" / "p1.jpg").unlink()
-    first, second = importFolder(folder)
-    assert (first.notes, second.notes) == ([], ["the transparency of the picture was dropped"])
-
-
-def test_masks_in_several_files_are_read_again_when_they_are_needed(
-    scene: Any, tmp_path: Path
-) -> None:
-    """As those of left and right lungs, and of several lesions; segments may be renamed."""
-    folder = photo_folder(tmp_path / "photos", 2)
-    mask = np.asarray(Image.open(folder / "labels" / "p0.png"))
-    for name, part in (("left", mask.copy()), ("right", np.roll(mask, 12, axis=1))):
-        for k in (0, 1):
-            path = folder / "masks" / name / f"p{k}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(part).save(path)
-    shutil.rmtree(folder / "labels")
-    first, _second = importFolder(folder)
-    assert first.isReleased
-    segmentation = first.segmentationNode.GetSegmentation()
-    names = [segmentation.GetNthSegment(k).GetName() for k in (0, 1)]
-    assert names == ["Left", "Right"]
-    segmentation.GetNthSegment(1).SetName("Other")
-    FilePairs.load(first)
-    for k, name in ((0, "Left"), (12, "Other")):
-        found = segment_array(first.segmentationNode, name, first.volumeNode)
-        assert np.array_equal(found, np.roll(square(left=4), k, axis=2))
-
-
-def test_white_pixels_are_ignored_where_the_list_says_so(scene: Any, tmp_path: Path) -> None:
-    """Also when the mask is read again."""
-    folder = photo_folder(tmp_path / "photos", 2)
-    names = [{"name": f"p{k}", "image": f"images/p{k}.jpg"} for k in (0, 1)]
-    values = {"values": {"255": "ignore"}}
-    cases = [{**entry, **values, "label": f"labels/{entry['name']}.png"} for entry in names]
-    write_json(folder / "cases.json", {"labels": {"1": "Bright"}, "cases": cases})
-    _first, second = importFolder(folder)
-    FilePairs.load(second)
-    assert segment_array(second.segmentationNode, "Ignore", second.volumeNode).sum() == 100
-
-
-def test_a_shown_photo_stays_and_an_edited_one_is_kept(scene: Any, tmp_path: Path) -> None:
-    first, second, _third = importFolder(photo_folder(tmp_path / "photos"))
-    for pair in (first, second):
-        FilePairs.load(pair)
-        showPair(pair.volumeNode, pair.segmentationNode)
-    FilePairs.release(second)
-    assert not second.isReleased
-    labelmap = (
-        first.segmentationNode.GetSegmentation()
-        .GetNthSegment(0)
-        .GetRepresentation("Binary labelmap")
-    )
-    voxelsOf(labelmap)[...] = 0
-    labelmap.Modified()
-    FilePairs.release(first)
-    assert not first.isReleased
-    assert not first.isFromFiles
-
-
 def test_further_channels_are_written_on_the_grid_of_the_first(scene: Any, tmp_path: Path) -> None:
     grid = GRIDS["oblique"]
     t1 = add_volume(noise(seed=1), grid, "T1")
@@ -284,22 +157,6 @@ def test_volumes_named_like_files_of_nnunet_are_channels(scene: Any) -> None:
     first, second = (add_volume(noise(seed=k), GRIDS["RAS"], f"case_000{k}") for k in (0, 1))
     assert furtherChannels(first) == [second]
     assert furtherChannels(second) == []
-
-
-def test_photos_with_the_numbers_of_a_camera_are_images_of_their_own(
-    scene: Any, tmp_path: Path
-) -> None:
-    assert furtherChannels(next(add_photo(square(), name=f"IMG_000{k}") for k in (0, 1))) == []
-    folder = photo_folder(tmp_path / "photos")
-    for part in ("images", "labels"):
-        turned, *others = sorted((folder / part).iterdir())
-        turned.unlink()
-        for k, path in enumerate(others):
-            with Image.open(path) as image:
-                image.convert("L").save(path.with_name(f"DSC_000{k}.png"))
-            path.unlink()
-    pairs = importFolder(folder)
-    assert [furtherChannels(pair.volumeNode) for pair in pairs] == [[], []]
 
 
 def test_a_color_image_is_segmented_wherever_it_is_in_space(scene: Any, host: Any) -> None:
@@ -347,47 +204,6 @@ def test_a_model_of_colors_refuses_a_gray_image(scene: Any) -> None:
     gray = add_volume(np.zeros((1, 32, 32), np.uint8), PICTURE, "gray")
     with pytest.raises(GenSegError, match="gray: the number of channels is 1, but the model exp"):
         GenSegSlicerLogic().apply(COLOR_2D, gray)
-
-
-def test_photos_are_trained_on(scene: Any, host: Any, tmp_path: Path) -> None:
-    steps = Steps(warmup_steps=1, joint_steps=2, final_steps=4)
-    preset = replace(
-        load_preset("generic-2d-color"),
-        patch_size=(32, 32),
-        spacing=(1.0, 1.0),
-        segmenter="unet",
-        encoder="scratch",
-        network=TINY_NETWORK,
-        steps=dict.fromkeys(("quick", "standard", "thorough"), steps),
-    )
-    (tmp_path / "tiny.json").write_text(json.dumps(preset.to_json()))
-    pairs = importFolder(photo_folder(tmp_path / "photos", 4))
-    settings = {"threads": 1, "validation_interval": 2, "batch_size": 2}
-    job = GenSegSlicerLogic().train(
-        pairs, tmp_path / "tiny.json", tmp_path / "runs", settings=settings, wait=True
-    )
-    assert job.state == "finished", job.message + job.details
-    assert (job.runFolder / "model").is_dir()
-    assert all(pair.isReleased for pair in pairs)
-    inputs = job.runFolder / "inputs"
-    assert len(read_image(inputs / "images" / "p0.nrrd").array) == 3
-    assert read_label(inputs / "labels" / "p0.nrrd").array.sum() == 100
-
-
-def test_the_panel_imports_photos_and_chooses_a_preset_for_them(
-    scene: Any, host: Any, tmp_path: Path
-) -> None:
-    panel = PanelDriver(host)
-    panel.widget.panel.cases.importFolder(str(photo_folder(tmp_path / "photos")))
-    host.wait_until(lambda: panel.parameters.preset == "generic-2d-color", 30)
-    table = panel.ui.casesTable  # pairs are checked again with the classes of the preset
-    host.wait_until(lambda: [row[3] for row in panel.rows(table)] == ["OK"] * 3, 30)
-    pairs = panel.widget.panel.cases.pairs
-    assert [pair.isReleased for pair in pairs] == [False, True, True]
-    panel.select_rows(table, [2])
-    panel.press(panel.ui.showPairButton)
-    assert [pair.isReleased for pair in pairs] == [True, True, False]
-    host.close_module("GenSegSlicer")
 
 
 def test_the_panel_adds_a_pair_with_further_channels(scene: Any, host: Any) -> None:

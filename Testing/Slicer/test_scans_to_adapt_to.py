@@ -21,7 +21,7 @@ from GenSegSlicerLib.UnlabeledScans import UnlabeledScans
 from mrml_nodes import GRIDS, add_volume, noise
 from panel_driver import PanelDriver
 from panel_scenes import load_pair, phantom_folder, tiny_preset
-from test_flat_images import photo_folder
+from photo_files import photo_folder
 from training_pairs import SAME, pair_of
 from volume_files import write_patient_series
 
