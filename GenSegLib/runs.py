@@ -323,3 +323,14 @@ class RunFolder:
         if settings.get("format_version") != FORMAT_VERSION:
             raise GenSegError(f"{self.path} was created by another version of GenSeg; train again")
         return settings
+
+
+def learned_cases(model: Path) -> set[str]:
+    """Return the names of the cases that a run's model has learned from; none if not in a run.
+
+    Raises:
+        GenSegError: the list of the run's cases is damaged.
+    """
+    if not RunFolder.is_run(model.parent):
+        return set()
+    return {case.name for case in RunFolder(model.parent).cases.labeled}

@@ -18,7 +18,7 @@ from ..models.initial_model import WarmStart, renamed_labels, store_initial_mode
 from ..models.provenance import inherited_settings
 from ..planning.continuation import plan_misfit
 from ..presets import Preset
-from ..runs import RunFolder
+from ..runs import RunFolder, learned_cases
 from .options import argument_type, find_model
 from .training_cases import PreparedCases, prepare_cases
 from .training_plan import plan_continuation, settings_of
@@ -69,20 +69,13 @@ class StartModel:
             *split,
             log,
             model=name,
-            learned=self._learned_cases(),
+            learned=learned_cases(self.folder),
             needs_unlabeled=config.self_training,
         )
         reason = plan_misfit(prepared.fingerprint, prepared.preset, self._new_values(labels))
         if reason:
             log(self._refusal(reason))
         return None if reason else prepared
-
-    def _learned_cases(self) -> list[str]:
-        """Return the names of the cases that the model has learned from; none if not from a run."""
-        run = self.folder.parent
-        if not RunFolder.is_run(run):
-            return []
-        return [case.name for case in RunFolder(run).cases.labeled]
 
     @property
     def labels(self) -> dict[int, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 
@@ -37,12 +37,16 @@ def valid_file_name(text: str) -> str:
     return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
 
 
+def numbered_names(name: str) -> Iterator[str]:
+    """Yield a name, and the same with numbers: `a`, `a_2`, `a_3` and so on."""
+    return chain([name], (f"{name}_{k}" for k in count(2)))
+
+
 def unique_names(names: Iterable[str]) -> list[str]:
     """Return file names that differ in more than upper and lower case: the second `a` is `a_2`."""
     unique: dict[str, str] = {}
     for name in names:
-        candidates = chain([name], (f"{name}_{k}" for k in count(2)))
-        chosen = next(each for each in candidates if each.casefold() not in unique)
+        chosen = next(each for each in numbered_names(name) if each.casefold() not in unique)
         unique[chosen.casefold()] = chosen
     return list(unique.values())
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
-from GenSegLib.images.file_names import valid_file_name
+from GenSegLib.images.file_names import numbered_names, valid_file_name
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
@@ -185,8 +184,7 @@ class _Names:
         base = valid_file_name(node.GetName() or "")
         name = str(stored)
         if not stored or stored.casefold() in self._used:
-            names = chain([base], (f"{base}_{k}" for k in count(2)))
-            name = next(each for each in names if self._isFree(each, node))
+            name = next(each for each in numbered_names(base) if self._isFree(each, node))
         self._used.add(name.casefold())
         return name
 

@@ -6,8 +6,10 @@ label is complete, so that a process that is killed meanwhile leaves the correct
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import slicer
 
@@ -46,7 +48,7 @@ def writeEdits(
         GenSegError: the volume cannot be used, or the folder cannot be written; the correction of
             before stays.
     """
-    before = _labelOf(folder, case.name) if hasEdits(folder, case.name) else None
+    before = _currentLabel(folder, case.name) if hasEdits(folder, case.name) else None
     first, second = _labelsOf(folder, case.name)
     path = second if before == first else first
     names = [segment.name for segment in segmentsOf(case.segmentationNode)]
@@ -68,7 +70,7 @@ def loadEdits(
         return None
     values = read_json(_listOf(folder, case.name))
     names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
-    path = _labelOf(folder, case.name)
+    path = _labelOf(folder, case.name, values)
     node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
     setAnnotation(node, annotation)
     return node
@@ -84,7 +86,7 @@ def secondsOfEdits(folder: AnnotationFolder, name: str) -> float:
 def removeEdits(folder: AnnotationFolder, name: str) -> None:
     """Remove the correction in progress of a case that is checked now."""
     if hasEdits(folder, name):
-        label = _labelOf(folder, name)
+        label = _currentLabel(folder, name)
         remove(_listOf(folder, name))
         remove(label)
 
@@ -93,9 +95,13 @@ def _listOf(folder: AnnotationFolder, name: str) -> Path:
     return folder.path / "edits" / f"{name}.json"
 
 
-def _labelOf(folder: AnnotationFolder, name: str) -> Path:
-    """The label file of a correction; earlier versions have not named it."""
-    file = read_json(_listOf(folder, name)).get("file", f"{name}.nrrd")
+def _currentLabel(folder: AnnotationFolder, name: str) -> Path:
+    return _labelOf(folder, name, read_json(_listOf(folder, name)))
+
+
+def _labelOf(folder: AnnotationFolder, name: str, values: Mapping[str, Any]) -> Path:
+    """The label file that a correction's JSON names; those of earlier versions do not."""
+    file = values.get("file", f"{name}.nrrd")
     return folder.path / "edits" / Path(str(file)).name
 
 

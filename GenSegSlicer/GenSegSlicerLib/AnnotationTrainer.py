@@ -9,7 +9,7 @@ from typing import Any
 
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.errors import GenSegError
-from GenSegLib.runs import RunFolder
+from GenSegLib.runs import learned_cases
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationFiles import writeChecked
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
@@ -145,8 +145,8 @@ class AnnotationTrainer:
         """Count the accepted cases that the newest model has not learned from."""
         model, learned = self._workspace.model(), set[str]()
         if model is not None:
-            with suppress(GenSegError):  # a model from elsewhere
-                learned = {case.name for case in RunFolder.open(model.parent).cases.labeled}
+            with suppress(GenSegError):  # a damaged list
+                learned = learned_cases(model)
         entries = self._workspace.folder.entries()
         accepted = {name for name, each in entries.items() if each.state == CaseState.CHECKED.value}
         return len(accepted - learned)
