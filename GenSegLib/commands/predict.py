@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..computing.memory import parse_memory
-from ..data.layouts import list_images
+from ..data.image_folders import list_images, pictures_left_out
+from ..events import EventLog
 from ..outputs import require_free
 from .options import add_device, add_events, add_out, argument_type, find_model, open_event_log
 
@@ -34,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "png", "dcm"),
         help="file format; seg.nrrd keeps names and colors in 3D Slicer, dcm is a DICOM SEG that "
-        "references its source image (default: png for pictures, with labels.json; seg.nrrd for "
-        "nrrd; else nii.gz)",
+        "references its source image (default: png for pictures; seg.nrrd for nrrd; else nii.gz)",
     )
     _add_inference_options(parser)
     _add_output_options(parser)
@@ -102,6 +103,7 @@ def run(args: argparse.Namespace) -> None:
 
     measured: list[Measurement] | None = [] if args.measure else None
     with open_event_log(args) as events:
+        _report_left_out(args.images, events)
         files = predict_files(
             model,
             images,
@@ -122,3 +124,16 @@ def run(args: argparse.Namespace) -> None:
         ct = ModelMetadata.load(model).preset.modality == "CT"
         print(format_measurements(measured, "HU" if ct else ""))
     print(f"{len(files)} segmentations are in {args.out}")
+
+
+def _report_left_out(paths: Sequence[Path], events: EventLog) -> None:
+    """Say which pictures in a folder are not segmented; reports often lie beside volumes."""
+    for path in paths:
+        pictures = pictures_left_out(path)
+        if pictures:
+            count = f"{len(pictures)} pictures, such as " if len(pictures) > 1 else ""
+            events.log(
+                f"{path}: {count}{pictures[0].name} left out beside volumes; to segment pictures, "
+                "put them into a folder of their own",
+                "warning",
+            )

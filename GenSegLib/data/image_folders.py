@@ -47,6 +47,14 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
+def pictures_left_out(path: Path) -> list[Path]:
+    """Return the pictures (PNG, JPEG) in a folder that `list_images` leaves out beside volumes."""
+    if not path.is_dir() or is_image_file(path):
+        return []
+    listed = set(list_images(path))
+    return [entry for entry in list_folder(path) if is_raster_file(entry) and entry not in listed]
+
+
 def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     """Return the files of each image at a path, one or one for each channel, by its name.
 

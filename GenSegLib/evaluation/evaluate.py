@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
 from ..data.image_io import Volume, read_label, read_segment_names
+from ..data.label_names import read_label_names
 from ..data.layouts import list_labels
 from ..data.mask_names import Name, match_masks
 from ..dicom.files import list_folder
@@ -54,7 +55,7 @@ def evaluate_folders(
         predictions: folder of label volumes.
         references: folder of label volumes.
         labels: value and name of the labels to score; if empty, those of `given`, or all labels of
-            the references.
+            the references, with the names that `predict` wrote beside the predictions.
         events: receives the progress.
         given: what else is known of the references.
 
@@ -64,7 +65,9 @@ def evaluate_folders(
     """
     pairs = _pair(predictions, references)
     given = given or ReferenceList()
-    known = dict(labels or given.labels) or _labels_in([path for _, _, path in pairs], given)
+    known = dict(labels or given.labels) or _labels_in(
+        [path for _, _, path in pairs], given, read_label_names(predictions)
+    )
     given = replace(given, labels=known)
     regions = region_values(given.includes, known)
     results: list[CaseResult] = []
@@ -146,8 +149,13 @@ def _label_files(folder: Path) -> list[Path]:
     return [*found, *(path for path in list_folder(folder) if is_raster_file(path))]
 
 
-def _labels_in(references: Sequence[Path], given: ReferenceList) -> dict[int, str]:
-    """Return the classes of references: by name, and by value where a file has no names."""
+def _labels_in(
+    references: Sequence[Path], given: ReferenceList, predicted: Mapping[int, str]
+) -> dict[int, str]:
+    """Return the classes of references: by name, and by value where a file has no names.
+
+    Such values are called as in the predictions.
+    """
     named = [names for path in references if (names := read_segment_names(path))]
     classes = collect_classes(named)
     values: set[int] = set()
@@ -156,7 +164,8 @@ def _labels_in(references: Sequence[Path], given: ReferenceList) -> dict[int, st
         label = read_label(path, classes=classes, annotation=meaning)
         values |= {int(value) for value in np.unique(label.array)}
     values -= {0, IGNORE}
-    return {value: classes.get(value, f"label {value}") for value in sorted(values)}
+    names = classes or predicted
+    return {value: names.get(value, f"label {value}") for value in sorted(values)}
 
 
 def _read_pair(

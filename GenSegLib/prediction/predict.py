@@ -8,15 +8,14 @@ from pathlib import Path
 
 from ..data.channels import group_files, read_channels, require_all_channels
 from ..data.image_io import write_image, write_label
+from ..data.label_names import write_label_names
 from ..dicom import seg_writer
 from ..dicom.files import is_dicom_file, is_planar_file
 from ..dicom.patient import ADVICE, find_identifying
 from ..dicom.planar import count_frames
 from ..errors import GenSegError
 from ..events import EventLog
-from ..files import write_json
 from ..images.file_names import distinct_stems, image_stem, is_nrrd_file, is_raster_file
-from ..images.label_colors import class_colors
 from ..images.size_checks import require_plausible_spacing
 from ..images.volume import Volume
 from ..models.folder import ModelMetadata
@@ -34,7 +33,6 @@ __all__ = ["Prediction", "Predictor", "predict_files"]
 
 PROBABILITIES = "probabilities"
 EXPECTED_DICE = "uncertainty.csv"
-LABEL_NAMES = "labels.json"
 
 
 def predict_files(
@@ -74,10 +72,9 @@ def predict_files(
         probabilities: also write the probabilities.
         uncertainty: also write `<image's name>_uncertainty.nii.gz`, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, lowest first.
-        suffix: file format; None for that of the image: PNG for a picture, with the names and
-            colors of the labels in `labels.json`, `.seg.nrrd` for NRRD, and NIfTI for others.
-            `.seg.nrrd` and `.dcm` (DICOM SEG of the image) store the labels' names, colors and
-            terminology.
+        suffix: file format; None for that of the image: PNG for a picture, `.seg.nrrd` for NRRD,
+            and NIfTI for others. `.seg.nrrd` and `.dcm` (DICOM SEG of the image) store the labels'
+            names, colors and terminology; beside other formats, `labels.json` has names and colors.
         measured: list to append the measurements of all classes to; they are then written to
             `measurements.csv` as well.
         events: receives the progress and the warnings.
@@ -271,11 +268,7 @@ def _write(prediction: Prediction, target: Path, image: Path, metadata: ModelMet
             like=image,
             includes=metadata.includes,
         )
-    if target.suffix == ".png":
-        names = {str(value): name for value, name in metadata.labels.items()}
-        colors = class_colors(metadata.labels, preset.colors).items()
-        values = {"labels": names, "colors": {str(value): list(color) for value, color in colors}}
-        write_json(target.with_name(LABEL_NAMES), values)
+    write_label_names(target, metadata.labels, preset.colors)
     if prediction.probabilities is not None:
         dense = prediction.probabilities
         for index, value in enumerate(metadata.label_values[1:], 1):

@@ -112,6 +112,18 @@ def test_a_damaged_image_is_skipped_and_the_exit_code_is_2(
     assert not (tmp_path / "other").exists()
 
 
+def test_pictures_beside_volumes_are_left_out_with_a_warning(
+    run: RunFolder, phantoms: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(phantoms / "imagesTs", images)
+    for name in ("report.png", "screenshot.png"):
+        (images / name).touch()
+    assert genseg("predict", run.model, images, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert f"{images}: 2 pictures, such as report.png left out beside volumes; to segment" in said
+
+
 def test_an_evaluation_is_added_to_the_report(
     run: RunFolder, phantoms: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from GenSegLib.data.image_io import Volume, read_image, write_image, write_label
+from GenSegLib.data.label_names import write_label_names
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
@@ -123,6 +124,14 @@ def test_without_label_names_all_labels_of_the_references_are_scored(
     evaluation = evaluate_folders(predictions, references, {})
     assert evaluation.labels[2] == "label 2"
     assert evaluation.labels[7] == "Lesion"
+
+
+def test_label_values_are_called_as_in_the_predictions(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    write_label_names(predictions / "a.nii.gz", {1: "Head", 2: "Body"}, {})
+    assert evaluate_folders(predictions, references, {}).labels == {1: "Head", 2: "Body"}
+    (predictions / "labels.json").write_text("[]")  # not ours
+    assert evaluate_folders(predictions, references, {}).labels == {1: "label 1", 2: "label 2"}
 
 
 def test_references_without_a_prediction_are_skipped(folders: tuple[Path, Path]) -> None:
