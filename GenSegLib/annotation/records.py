@@ -138,24 +138,30 @@ def first_accepted(records: Iterable[AnnotationRecord]) -> list[AnnotationRecord
     return list(found.values())
 
 
-def draft_dice(
-    draft: NDArray[Any], corrected: NDArray[Any], names: Mapping[int, str]
-) -> tuple[float | None, dict[str, float | None]]:
-    """Return the Dice of a draft against its correction: the mean, and that of each class.
+class DraftDice:
+    """The Dice of a draft against its correction, collected part by part.
 
     Args:
-        draft: label values of any shape.
-        corrected: label values of the same shape.
         names: of the label values of the classes.
-
-    Returns:
-        The mean over the classes that either has, None if there is none; and the Dice by name.
     """
-    by_class: dict[str, float | None] = {}
-    for value, name in names.items():
-        first, second = draft == value, corrected == value
-        size = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
-        both = int(np.count_nonzero(first & second))
-        by_class[name] = 2 * both / size if size else None
-    scores = [score for score in by_class.values() if score is not None]
-    return (math.fsum(scores) / len(scores) if scores else None), by_class
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = dict(names)
+        self._sizes = dict.fromkeys(names, 0)  # voxels of the draft and of the correction
+        self._common = dict.fromkeys(names, 0)
+
+    def add(self, draft: NDArray[Any], corrected: NDArray[Any]) -> None:
+        """Add a part: label values of any, but the same, shape."""
+        for value in self._names:
+            first, second = draft == value, corrected == value
+            self._sizes[value] += int(np.count_nonzero(first)) + int(np.count_nonzero(second))
+            self._common[value] += int(np.count_nonzero(first & second))
+
+    def result(self) -> tuple[float | None, dict[str, float | None]]:
+        """Return the mean over the classes that either has, None if there is none; and by name."""
+        by_class: dict[str, float | None] = {
+            name: 2 * self._common[value] / self._sizes[value] if self._sizes[value] else None
+            for value, name in self._names.items()
+        }
+        scores = [score for score in by_class.values() if score is not None]
+        return (math.fsum(scores) / len(scores) if scores else None), by_class

@@ -65,7 +65,7 @@ class AnnotateSection(Section[Job]):
         ui.annotateSection.connect("contentsCollapsed(bool)", lambda collapsed: self.refresh())
         for button, action in (
             (ui.nextCaseButton, self.loop.next),
-            (ui.acceptButton, self.loop.accept),
+            (ui.acceptButton, lambda: self.loop.accept(wait=False)),
             (ui.skipButton, self.loop.skip),
             (ui.updateModelButton, self.loop.train),
         ):
@@ -220,6 +220,8 @@ class AnnotateSection(Section[Job]):
         ui, loop, problem = self.ui, self.loop, self._problem()
         isOpen = loop.current is not None
         waiting = _("The next case is being prepared.") if loop.isWaiting else ""
+        unready = _("The case is being saved.") if loop.isAccepting else ""
+        unready = unready if isOpen else _("Press Next case first.")
         for button, reason, toolTip in (
             (
                 ui.nextCaseButton,
@@ -228,12 +230,12 @@ class AnnotateSection(Section[Job]):
             ),
             (
                 ui.acceptButton,
-                problem or ("" if loop.current else _("Press Next case first.")),
+                problem or unready,
                 _("Take over the segmentation as checked, and go on (Ctrl+Return)."),
             ),
             (
                 ui.skipButton,
-                problem or ("" if loop.current else _("Press Next case first.")),
+                problem or unready,
                 _("Leave the case as it is, and go on with the next one."),
             ),
             (
@@ -258,7 +260,7 @@ class AnnotateSection(Section[Job]):
     def _onLoopChanged(self, loop: AnnotationLogic) -> None:
         kind, text = loop.message
         self.message.show(kind, text)
-        if loop.current is None:
+        if loop.current is None or loop.isAccepting:
             self.view.hide()
         self.refresh()
 

@@ -13,32 +13,12 @@ from GenSegLib.data.annotation_checks import annotation_errors
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import BACKGROUND, IGNORE, special_value
-from GenSegLib.steps import Steps, finish
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.LabelImages import rasterizeSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import Segment
-
-
-def rasterizeLabel(
-    node: slicer.vtkMRMLNode,
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    chosen: Sequence[tuple[Segment, int]],
-    layers: Mapping[int, int] | None = None,
-) -> np.ndarray:
-    """Return a label array (k, j, i) of segments: Ignore lies above all, Background below.
-
-    Among the others, those of inner classes lie above those of outer ones, and else the last one in
-    the list wins; see `rasterizeSegments`.
-
-    Args:
-        node: the segmentation.
-        volumeNode: the volume.
-        chosen: segments with the label values of their classes.
-        layers: number of classes around a class, by its label value; 0 for others.
-    """
-    return finish(labelSteps(node, volumeNode, chosen, layers))
 
 
 def labelSteps(
@@ -47,7 +27,17 @@ def labelSteps(
     chosen: Sequence[tuple[Segment, int]],
     layers: Mapping[int, int] | None = None,
 ) -> Steps[np.ndarray]:
-    """Return what `rasterizeLabel` returns, after steps of about a slice."""
+    """Return a label array (k, j, i) of segments, after steps of about a slice.
+
+    Ignore lies above all, Background below. Among the others, those of inner classes lie above
+    those of outer ones, and else the last one in the list wins; see `rasterizeSegments`.
+
+    Args:
+        node: the segmentation.
+        volumeNode: the volume.
+        chosen: segments with the label values of their classes.
+        layers: number of classes around a class, by its label value; 0 for others.
+    """
     heights = {value: _height(segment, (layers or {}).get(value, 0)) for segment, value in chosen}
     label = yield from rasterizeSteps(node, volumeNode, SegmentLosses([]))
     for height in sorted(set(heights.values())):
@@ -67,11 +57,11 @@ def _height(segment: Segment, layer: int) -> float:
     return special.get(special_value(segment.name), float(layer))
 
 
-def annotatedLabel(
+def annotatedLabelSteps(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
-) -> np.ndarray:
+) -> Steps[np.ndarray]:
     """Return a label array (k, j, i) with `IGNORE` where nobody annotated, and 0 in Background.
 
     Args:
@@ -79,7 +69,8 @@ def annotatedLabel(
         volumeNode: the volume.
         chosen: segments with the label values of their classes.
     """
-    label = rasterizeLabel(node, volumeNode, chosen).astype(np.int16)
+    label = yield from labelSteps(node, volumeNode, chosen)
+    label = label.astype(np.int16)
     annotation = annotationOf(node)
     ignored = np.isin(label, _valuesNamed(IGNORE, chosen))
     if annotation.scribbles:
@@ -99,7 +90,7 @@ def annotationProblem(
 
     Args:
         node: the segmentation.
-        label: see `annotatedLabel`.
+        label: see `annotatedLabelSteps`.
         classes: names by label value.
     """
     annotation = annotationOf(node).of_classes(classes.values())
@@ -108,19 +99,20 @@ def annotationProblem(
     return f"{node.GetName()}: {errors[0]}" if errors else ""
 
 
-def requireConsistent(
+def consistencySteps(
     node: slicer.vtkMRMLNode,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
     classes: Mapping[int, str],
-) -> None:
+) -> Steps[None]:
     """Check what a segmentation says against its voxels.
 
     Raises:
         GenSegError: a class is said to be absent and is drawn, or nothing is annotated.
     """
     if annotationOf(node) != COMPLETE:
-        problem = annotationProblem(node, annotatedLabel(node, volumeNode, chosen), classes)
+        label = yield from annotatedLabelSteps(node, volumeNode, chosen)
+        problem = annotationProblem(node, label, classes)
         if problem:
             raise GenSegError(problem)
 

@@ -19,7 +19,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.files import read_json, remove, write_json
 from GenSegLib.label_maps import parse_labels
 from GenSegLib.nesting import Includes
-from GenSegLib.steps import finish
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.AnnotationFiles import labelsToJson, loadLabel
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
@@ -33,10 +33,10 @@ def hasEdits(folder: AnnotationFolder, name: str) -> bool:
     return _listOf(folder, name).is_file()
 
 
-def writeEdits(
+def writeEditsSteps(
     folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
-) -> None:
-    """Write a correction in progress.
+) -> Steps[None]:
+    """Write a correction in progress, slice by slice.
 
     Args:
         folder: the annotation folder.
@@ -54,7 +54,7 @@ def writeEdits(
     names = [segment.name for segment in segmentsOf(case.segmentationNode)]
     labels, classMap = folder.class_names(names), {name: name for name in names}
     nodes = case.segmentationNode, case.volumeNode
-    finish(writeLabelSteps(*nodes, classMap, labels, path, True, includes))
+    yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
     said = annotationOf(case.segmentationNode).to_json()
     entries = {"file": path.name, "labels": labelsToJson(labels), "seconds": round(seconds, 1)}
     write_json(_listOf(folder, case.name), {**entries, **said})

@@ -10,14 +10,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
-from GenSegLib.annotation.records import draft_dice
+from GenSegLib.annotation.records import DraftDice
 from GenSegLib.case_annotation import ClassState
 from GenSegLib.dicom.files import is_dicom_file
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
-from GenSegLib.steps import finish
-from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, rasterizeLabel, requireConsistent
+from GenSegLib.steps import Steps
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencySteps, labelSteps
 from GenSegSlicerLib.AnnotationCases import (
     CASE_ATTRIBUTE,
     CONTENT_ATTRIBUTE,
@@ -42,7 +42,7 @@ from GenSegSlicerLib.SegmentNodes import (
 )
 from GenSegSlicerLib.Segments import segmentsOf, voxelsOf
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, PERSON_ATTRIBUTE, TrainingPair
-from GenSegSlicerLib.VolumeFiles import requireFiniteVoxels, requireUsableVolume, writeChannels
+from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume, writeChannelsSteps
 
 
 def classMapOf(
@@ -68,15 +68,15 @@ def classMapOf(
     return {name: chosen.get(name) or found.get(name) or suggested.get(name, "") for name in names}
 
 
-def writeChecked(
+def writeCheckedSteps(
     folder: AnnotationFolder,
     case: AnnotationCase,
     classMap: Mapping[str, str],
     preset: Preset,
     includes: Includes,
     nested: Sequence[tuple[str, str]] = (),
-) -> CaseEntry:
-    """Write image and label of a case, and note that it is checked.
+) -> Steps[CaseEntry]:
+    """Write image and label of a case slice by slice, and note that it is checked.
 
     Args:
         folder: the annotation folder.
@@ -91,15 +91,17 @@ def writeChecked(
             folder cannot be written; the case keeps its former state.
     """
     folder.lock()
-    node = requireFiniteVoxels(requireUsableVolume(case.volumeNode))
+    node = requireUsableVolume(case.volumeNode)
+    yield from finiteSteps(node)
     labels = folder.class_names((name for name in classMap.values() if name), preset.labels)
     annotation = annotationOf(case.segmentationNode)
     chosen = chooseSegments(case.segmentationNode, classMap, labels)
-    requireConsistent(case.segmentationNode, node, chosen, labels)
+    yield from consistencySteps(case.segmentationNode, node, chosen, labels)
     content, path = contentOf(node), folder.file("labels", case.name)
-    images = [folder.relative(image) for image in _writeImages(folder, case, content)]
+    written = yield from _writeImages(folder, case, content)
+    images = [folder.relative(image) for image in written]
     details = (classMap, labels, path, True, includes)
-    finish(writeLabelSteps(case.segmentationNode, node, *details))
+    yield from writeLabelSteps(case.segmentationNode, node, *details)
     present = {classMap[name] for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
@@ -120,7 +122,7 @@ def writeChecked(
     return entry
 
 
-def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> list[Path]:
+def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Steps[list[Path]]:
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
@@ -136,7 +138,7 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
         return [case.image]
     isKnown = case.entry is not None and case.entry.content == content
     if isMoved or not isKnown or not all(path.is_file() for path in paths):
-        writeChannels(node, paths)
+        yield from writeChannelsSteps(node, paths)
     return paths
 
 
@@ -145,7 +147,7 @@ def _isDicom(path: Path) -> bool:
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
-    """Write the draft of a case, and note that it has one; raises as `writeChecked`."""
+    """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`."""
     folder.lock()
     case, metadata = draft.request.case, draft.request.metadata
     path = folder.file("drafts", case)
@@ -189,9 +191,9 @@ def loadLabel(
     return node
 
 
-def draftDice(
+def draftDiceSteps(
     folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry | None, includes: Includes
-) -> tuple[float | None, dict[str, float | None]]:
+) -> Steps[tuple[float | None, dict[str, float | None]]]:
     """Return the Dice of a draft against the segmentation that the user made of it.
 
     Args:
@@ -214,13 +216,20 @@ def draftDice(
         if segment.name in values
     ]
     layers = drawing_layers(draft.names, includes)
-    corrected = rasterizeLabel(case.segmentationNode, volumeNode, chosen, layers)
+    corrected = yield from labelSteps(case.segmentationNode, volumeNode, chosen, layers)
     everything = list(enumerate(segmentsOf(case.segmentationNode), start=1))
-    label = annotatedLabel(case.segmentationNode, volumeNode, [(s, k) for k, s in everything])
-    drawn, annotation = label != IGNORE, annotationOf(case.segmentationNode)
-    unknown = annotation.names_with(ClassState.NOT_ANNOTATED, draft.names.values())
+    label = yield from annotatedLabelSteps(
+        case.segmentationNode, volumeNode, [(segment, value) for value, segment in everything]
+    )
+    unknown = annotationOf(case.segmentationNode).names_with(
+        ClassState.NOT_ANNOTATED, draft.names.values()
+    )
     names = {value: name for value, name in draft.names.items() if name not in unknown}
     predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
-    return draft_dice(predicted[drawn], corrected[drawn], names)
+    dice = DraftDice(names)
+    for one, other, known in zip(predicted, corrected, label):
+        dice.add(one[known != IGNORE], other[known != IGNORE])
+        yield None
+    return dice.result()

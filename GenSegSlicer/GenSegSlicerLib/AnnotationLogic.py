@@ -14,8 +14,8 @@ import qt
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import CaseState
-from GenSegLib.annotation.records import AnnotationRecord, append_record
 from GenSegLib.errors import GenSegError
+from GenSegLib.steps import finish
 from GenSegSlicerLib import AnnotationEdits, AnnotationFiles
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
 from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
@@ -23,11 +23,10 @@ from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
 from GenSegSlicerLib.AnnotationTraining import classProblem
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings, AnnotationWorkspace
 from GenSegSlicerLib.CaseOpener import CaseOpener, OpenCase
+from GenSegSlicerLib.CaseSaver import CaseSaver
 from GenSegSlicerLib.DraftPredictor import Draft, DraftPredictor
 from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Job import Observers
-from GenSegSlicerLib.SegmentationStates import setState
-from GenSegSlicerLib.Segments import segmentsOf
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -45,6 +44,7 @@ class AnnotationLogic:
     Attributes:
         observers: called with this object after each change.
         current: the open case, None if there is none.
+        isAccepting: whether the open case is being taken over.
         message: kind ("info", "warning", "error" or "success") and text of what happened last.
         onOpened: called with the volume and the segmentation of each opened case.
         onAccepted: called with each accepted pair that stays in the scene.
@@ -59,12 +59,13 @@ class AnnotationLogic:
         self.observers = Observers()
         self.current: OpenCase | None = None
         self.message = ("info", "")
+        self.isAccepting = False
         self.onOpened: Callable[[Any, Any], None] = lambda volumeNode, segmentationNode: None
         self.onAccepted: Callable[[TrainingPair], None] = lambda pair: None
         self.workspace = AnnotationWorkspace(settings)
         self.trainer = AnnotationTrainer(logic, self.workspace)
         self.trainer.onEnded = self._onTrained
-        self._opener = CaseOpener(self.workspace)
+        self._opener, self._saver = CaseOpener(self.workspace), CaseSaver(self.workspace)
         self._order = AnnotationOrder()
         self._order.onRanked = self._onRanked
         self._drafts = drafts or DraftPredictor()
@@ -77,12 +78,12 @@ class AnnotationLogic:
         self._spent: dict[str, float] = {}  # seconds by case, of those that were left
         self._autosave = qt.QTimer()
         self._autosave.setInterval(AUTOSAVE_MS)
-        self._autosave.connect("timeout()", self.save)
+        self._autosave.connect("timeout()", self._saveWhileIdle)
 
     @property
     def isWaiting(self) -> bool:
-        """Whether the next case is being chosen or drafted."""
-        return bool(self._awaited) or self._isChoosing
+        """Whether a case is being taken over, or the next one is being chosen or drafted."""
+        return bool(self._awaited) or self._isChoosing or self.isAccepting
 
     def next(self) -> None:
         """Choose the next case, and open it when its draft is ready.
@@ -126,10 +127,14 @@ class AnnotationLogic:
             return
         self._show(case, metadata is not None, fit)
 
-    def accept(self) -> None:
+    def accept(self, *, wait: bool = True) -> None:
         """Take over the segmentation of the open case, and open the next one.
 
         One that is empty, or has segments that would not be used, is taken over at the second call.
+
+        Args:
+            wait: until it is taken over; else that is done slice by slice in the event loop, so
+                that Slicer responds, and errors are reported.
 
         Raises:
             GenSegError: no case is open, its nodes were deleted, or the folder cannot be written;
@@ -141,26 +146,33 @@ class AnnotationLogic:
             self._asked = current.case.name, question
             self._report("warning", question)
             return
-        case, news = current.case, self.workspace.newClassesText(current.case)
-        self._takeOver(current)
+        self._saver.cancel()
+        steps = self._saver.takeOverSteps(current)
+        if wait:
+            finish(steps)
+            self._goOn(current.case)
+            return
+        self.isAccepting = True
+        self._report("info", _("Saving {case}...").format(case=current.case.title))
+        self._saver.start(steps, lambda error: self._onTakenOver(current, error))
+
+    def _onTakenOver(self, current: OpenCase, error: str) -> None:
+        self.isAccepting = False
+        if error and current.isInScene:
+            self.onOpened(current.case.volumeNode, current.case.segmentationNode)
+        if error:
+            self._report("error", error)
+        elif self.isOpen():  # else its nodes were deleted meanwhile
+            self._try(lambda: self._goOn(current.case))
+
+    def _goOn(self, case: AnnotationCase) -> None:
+        """Train on a case that was taken over, and open the next one."""
         self._close()
         del self._spent[case.name]
-        self._addNote(news)
+        self._addNote(self.workspace.newClassesText(case))
         self._train(case)
         self._handOver(case)
         self.next()
-
-    def _takeOver(self, current: OpenCase) -> None:
-        """Write label, record and state of the open case."""
-        case, workspace = current.case, self.workspace
-        classMap, nested = workspace.classMap(case.segmentationNode), workspace.nested(case)
-        includes = workspace.includes(nested)
-        dice, classes = AnnotationFiles.draftDice(workspace.folder, case, current.draft, includes)
-        details = (classMap, workspace.preset, includes, nested)
-        AnnotationFiles.writeChecked(workspace.folder, case, *details)
-        self._record(current, "accepted", dice, classes)
-        setState(case.segmentationNode, CaseState.CHECKED)
-        AnnotationEdits.removeEdits(workspace.folder, case.name)
 
     def skip(self) -> None:
         """Leave the open case as it is, and open the next one.
@@ -170,7 +182,7 @@ class AnnotationLogic:
         """
         current = self._requireOpen()
         self.save()
-        self._record(current, "skipped", None, {})
+        self._saver.record(current, "skipped")
         self._order.skip(current.case.name)
         self._close()
         self._opener.unload(current.case)
@@ -185,19 +197,17 @@ class AnnotationLogic:
 
         The next case is not affected by an error, which is only reported.
         """
-        current = self.current
-        if current is None or not current.isInScene:
-            return
-        version = annotationVersion(current.case.segmentationNode)
-        if version == current.saved:
-            return
-        try:
-            if segmentsOf(current.case.segmentationNode):
-                details = (self.workspace.includes(), current.timer.seconds)
-                AnnotationEdits.writeEdits(self.workspace.folder, current.case, *details)
-            current.saved = version
-        except GenSegError as error:
-            self._report("error", str(error))
+        if not self.isAccepting:
+            self._saver.cancel()
+        self._try(lambda: finish(self._saver.saveSteps(self.current)))
+
+    def _saveWhileIdle(self) -> None:
+        if not self._saver.isBusy:
+            self._saver.start(self._saver.saveSteps(self.current), self._onSaved)
+
+    def _onSaved(self, error: str) -> None:
+        if error:
+            self._report("error", error)
 
     def leave(self) -> None:
         """Save the open case and release its nodes, as before the scene is closed."""
@@ -306,23 +316,6 @@ class AnnotationLogic:
         if case is not None and self._opener.needsDraft(case, metadata):
             self._predict(case, urgent=False)
 
-    def _record(
-        self, current: OpenCase, action: str, dice: float | None, classes: dict[str, Any]
-    ) -> None:
-        draft, settings = current.draft, self.workspace.settings
-        record = AnnotationRecord(
-            current.case.name,
-            current.number,
-            dice,
-            round(current.timer.seconds, 1),
-            model=draft.model if draft is not None else "",
-            trained_cases=draft.trained_cases if draft is not None else 0,
-            strategy=settings.strategy,
-            action=action,
-            classes=classes,
-        )
-        append_record(self.workspace.folder.records_file, record)
-
     def _train(self, case: AnnotationCase) -> None:
         try:
             self.trainer.add(case)
@@ -366,6 +359,8 @@ class AnnotationLogic:
         return self.current is not None and self.current.case.name == name
 
     def _leave(self) -> None:
+        self._saver.cancel()
+        self.isAccepting = False
         self.save()
         self._awaited, self._isChoosing = "", False
         self._close()

@@ -10,8 +10,9 @@ from typing import Any
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import learned_cases
+from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
-from GenSegSlicerLib.AnnotationFiles import writeChecked
+from GenSegSlicerLib.AnnotationFiles import writeCheckedSteps
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
 from GenSegSlicerLib.AnnotationWorkspace import TRAIN_BUTTON, TRAIN_EVERY, AnnotationWorkspace
 from GenSegSlicerLib.FilePairs import loaded
@@ -123,14 +124,14 @@ class AnnotationTrainer:
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
                     with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
-                        self._write(case, classMap)
+                        finish(self._write(case, classMap))  # others may release its voxels
                     self._saved[case.name] = self._version(case)
 
-    def _write(self, case: AnnotationCase, classMap: Mapping[str, str]) -> None:
+    def _write(self, case: AnnotationCase, classMap: Mapping[str, str]) -> Steps[None]:
         workspace = self._workspace
-        nested = workspace.nested(case)
+        nested = yield from workspace.nestedSteps(case)
         details = (workspace.preset, workspace.includes(nested), nested)
-        writeChecked(workspace.folder, case, classMap, *details)
+        yield from writeCheckedSteps(workspace.folder, case, classMap, *details)
 
     def _isSaved(self, case: AnnotationCase) -> bool:
         """Whether the folder has this version; after a restart the files are written again."""

@@ -18,7 +18,7 @@ from GenSegLib.label_maps import special_value
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.nesting import Includes, direct_includes
 from GenSegLib.presets import Preset, load_preset
-from GenSegLib.steps import finish
+from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import newestModel
@@ -146,7 +146,7 @@ class AnnotationWorkspace:
             found += [(outer, inner) for outer, within in includes.items() for inner in within]
         return direct_includes(found)
 
-    def nested(self, case: AnnotationCase) -> list[tuple[str, str]]:
+    def nestedSteps(self, case: AnnotationCase) -> Steps[list[tuple[str, str]]]:
         """Return outer and inner class where a segment of a case lies within another one."""
         node = case.segmentationNode
         if not (self.settings.trainsNested and mayOverlap(node)):
@@ -154,7 +154,7 @@ class AnnotationWorkspace:
         classMap = self.classMap(node)
         labels = dict(enumerate(dict.fromkeys(filter(None, classMap.values())), start=1))
         chosen = chooseSegments(node, classMap, labels)
-        return finish(nestedSteps(node, case.volumeNode, chosen, labels))
+        return (yield from nestedSteps(node, case.volumeNode, chosen, labels))
 
     def invalidate(self) -> None:
         """Look for the newest model again."""

@@ -18,7 +18,7 @@ from GenSegLib.images.size_checks import spacing_problem
 from GenSegLib.images.volume import MAX_CHANNELS, Volume
 from GenSegLib.label_maps import IGNORE, special_value
 from GenSegLib.steps import Steps, finish
-from GenSegSlicerLib.AnnotatedLabels import annotatedLabel, annotationProblem
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, annotationProblem
 from GenSegSlicerLib.Channels import furtherChannels, hasTransparency, totalChannels
 from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
@@ -204,7 +204,7 @@ def _checkSegments(pair: TrainingPair, classMap: Mapping[str, str]) -> Steps[Non
     annotation = annotationOf(node).of_classes(classes.values())
     pair.unknown, pair.isStated = frozenset(), bool(annotation.classes)
     if len(drawn) < len(chosen) or annotation != COMPLETE:
-        voxels = annotatedLabel(node, pair.volumeNode, chosen)
+        voxels = yield from annotatedLabelSteps(node, pair.volumeNode, chosen)
         pair.lost += _checkAnnotation(pair, voxels, classes)
         counts = label_counts(voxels)
     spacing = spacingFromMatrix(fileIJKToRAS(pair.volumeNode))

@@ -43,7 +43,7 @@ def writeLabelSteps(
 
     Closed surfaces are converted to voxels and the parent transforms of both nodes are applied; no
     node is changed. Where segments overlap, the last one in the list wins; see
-    `AnnotatedLabels.rasterizeLabel` for segments named Ignore.
+    `AnnotatedLabels.labelSteps` for segments named Ignore.
 
     Args:
         segmentationNode: segmentation node or label map volume.

@@ -8,9 +8,9 @@ takes the host longer than Slicer, whose loader and widgets are not written in P
 opened for the first time (the module itself is imported when Slicer starts), ten pairs of real
 hippocampus volumes are added, a small model is trained, its previews are reviewed, and it is
 applied and evaluated, with jobs in their own processes. At last, two scans of 512 x 512 x 300
-voxels are checked and written, one with a segmentation of half the voxel size. Time that the main
-thread waits for a CPU does not count, nor do Python's full garbage collections, which have a figure
-of their own.
+voxels are checked and written, one with a segmentation of half the voxel size, and another one is
+segmented, saved and accepted in the annotation loop. Time that the main thread waits for a CPU does
+not count, nor do Python's full garbage collections, which have a figure of their own.
 Writes results/panel_turns.json. No iteration should take more than 0.1 s, except for loading data.
 """
 
@@ -178,6 +178,30 @@ def large_scans(panel: PanelDriver, folder: Path, turns: Turns) -> None:
     slicer.mrmlScene.Clear(0)
 
 
+def annotated_large_scan(panel: PanelDriver, folder: Path, turns: Turns) -> None:
+    """Segment a large scan in the annotation loop: it is saved meanwhile, and accepted."""
+    slicer.mrmlScene.Clear(0)
+    volume = add_volume(np.zeros(LARGE, np.int16), grid_matrix((0.8, 0.8, 1.5)), "CT")
+    panel.parameters.outputFolder = str(folder / "annotated")
+    panel.parameters.annotateWhen = "button"
+    panel.ui.annotateSection.collapsed = False
+    HOST.process_events()
+    turns["opening_a_large_scan"] = turns_of(lambda: panel.press(panel.ui.nextCaseButton))
+    loop = panel.widget.panel.annotate.loop
+    node = loop.current.case.segmentationNode
+    label = np.zeros(LARGE, np.uint8)
+    label[tuple(slice(size // 4, 3 * size // 4) for size in LARGE)] = 1
+    segment = node.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(label, node, segment, volume)
+    loop._autosave.setInterval(1)
+    turns["saving_a_large_scan"] = turns_of(HOST.process_events, 300)
+    accepting = turns_of(lambda: panel.press(panel.ui.acceptButton), 0)
+    while loop.isWaiting:
+        accepting += turns_of(HOST.process_events, 0)
+    turns["accepting_a_large_scan"] = [*accepting, *turns_of(HOST.process_events)]
+    slicer.mrmlScene.Clear(0)
+
+
 def everything(data: Path, folder: Path) -> Turns:
     """Do everything once; return the iterations by what was done."""
     turns: Turns = {}
@@ -185,6 +209,7 @@ def everything(data: Path, folder: Path) -> Turns:
     trained_and_reviewed(panel, folder, turns)
     applied_and_evaluated(panel, turns)
     large_scans(panel, folder, turns)
+    annotated_large_scan(panel, folder, turns)
     HOST.close_module("GenSegSlicer")
     return turns
 

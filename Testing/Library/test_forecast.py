@@ -15,8 +15,8 @@ from GenSegLib.annotation.records import (
     FILE,
     AnnotationRecord,
     CurvePoint,
+    DraftDice,
     append_record,
-    draft_dice,
     learning_curve,
     read_records,
 )
@@ -157,11 +157,13 @@ def test_the_curve_takes_the_first_accepted_draft_of_each_case() -> None:
 
 
 def test_the_dice_of_a_draft_leaves_out_classes_that_neither_has() -> None:
-    draft, corrected = np.array([1, 1, 0, 0, 2]), np.array([1, 0, 0, 0, 0])
-    mean, by_class = draft_dice(draft, corrected, {1: "Liver", 2: "Tumor", 3: "Cyst"})
+    dice = DraftDice({1: "Liver", 2: "Tumor", 3: "Cyst"})
+    for draft, corrected in (([1, 1, 0], [1, 0, 0]), ([0, 2], [0, 0])):
+        dice.add(np.array(draft), np.array(corrected))
+    mean, by_class = dice.result()
     assert by_class == {"Liver": pytest.approx(2 / 3), "Tumor": 0.0, "Cyst": None}
     assert mean == pytest.approx(1 / 3)
-    assert draft_dice(draft * 0, corrected * 0, {1: "Liver"})[0] is None
+    assert DraftDice({1: "Liver"}).result()[0] is None
 
 
 def genseg(*arguments: object) -> int:

@@ -17,6 +17,7 @@ from GenSegSlicerLib.DraftPredictor import DraftPredictor
 from mrml_nodes import add_segmentation, oriented_image
 
 from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.data.image_io import read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
 
@@ -62,6 +63,63 @@ def test_a_process_killed_while_saving_leaves_the_correction_of_before(
     reopened = new_loop()
     reopened.next()
     assert np.array_equal(voxels_of(reopened), bright)
+
+
+def test_what_is_edited_while_a_case_is_taken_over_is_taken_over_too(
+    drafted: Any, wait: Any
+) -> None:
+    loop, bright = drafted
+    path = loop.workspace.folder.file("labels", "a")
+    loop.accept(wait=False)
+    assert loop.isAccepting and not path.exists()
+    corrected = bright.copy()
+    corrected[2:4] = False
+    draw(loop, corrected)
+    wait(loop)
+    assert states(loop) == {"a": "checked"}
+    assert np.array_equal(read_label(path).array[0].T != 0, corrected)
+
+
+def test_a_session_that_ends_while_a_case_is_taken_over_keeps_its_correction(
+    drafted: Any, new_loop: Any
+) -> None:
+    loop, bright = drafted
+    bright[2:4] = False
+    draw(loop, bright)
+    loop.accept(wait=False)
+    loop.leave()
+    assert not loop.isAccepting
+    end_session(loop)
+    bright_block("a", GRID)
+    reopened = new_loop()
+    assert states(reopened) == {"a": "draft"}
+    reopened.next()
+    assert np.array_equal(voxels_of(reopened), bright)
+
+
+def test_a_case_that_cannot_be_saved_stays_open(
+    drafted: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, _ = drafted
+    shown = []
+    loop.onOpened = lambda volume, segmentation: shown.append(segmentation)
+
+    def fail(folder: object, entry: object) -> None:
+        raise GenSegError("disk full")
+
+    monkeypatch.setattr(AnnotationFolder, "add", fail)
+    loop.accept(wait=False)
+    wait(loop)
+    assert loop.message == ("error", "disk full")
+    assert shown == [loop.current.case.segmentationNode]
+    assert states(loop) == {"a": "draft"}
+
+
+def test_the_correction_is_saved_while_the_user_goes_on(drafted: Any, host: Any) -> None:
+    loop, bright = drafted
+    draw(loop, ~bright)
+    loop._autosave.setInterval(1)
+    host.wait_until(lambda: AnnotationEdits.hasEdits(loop.workspace.folder, "a"), 60)
 
 
 def test_what_was_checked_is_known_without_the_scene(drafted: Any, new_loop: Any) -> None:

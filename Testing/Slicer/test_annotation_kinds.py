@@ -11,7 +11,7 @@ import slicer
 from annotation_loops import GRID, draw, end_session, records, states, voxels_of
 from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib import AnnotationCases, SegmentationStates
-from GenSegSlicerLib.AnnotatedLabels import annotatedLabel
+from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps
 from GenSegSlicerLib.AnnotationCases import contentOf
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
@@ -31,6 +31,7 @@ from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.presets import load_preset
+from GenSegLib.steps import finish
 
 pytest_plugins = ["annotation_loops"]
 
@@ -139,7 +140,7 @@ def test_drawn_slices_of_oblique_volumes_are_those_of_the_training(scene: Any) -
         node = add_segmentation([(oriented_image(label, grid), {1: "Bright"})])
         for plane in PLANES:
             setDrawnPart(node, plane)
-            shown = annotatedLabel(node, volume, [(segmentsOf(node)[0], 1)])
+            shown = finish(annotatedLabelSteps(node, volume, [(segmentsOf(node)[0], 1)]))
             image = Volume(label.T[None].astype(np.int16), fileIJKToRAS(volume))
             trained = settled(image, annotationOf(node)).array[0].T
             assert np.array_equal(shown, trained)

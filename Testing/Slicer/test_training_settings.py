@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
-from GenSegSlicerLib.AnnotationFiles import writeChecked
+from GenSegSlicerLib.AnnotationFiles import writeCheckedSteps
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter
 from GenSegSlicerLib.CaseWriter import CaseWriter
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
@@ -65,7 +65,8 @@ def test_generated_pairs_that_were_chosen_are_used_with_few_cases_in_the_annotat
     for seed, name in enumerate("ab"):
         pair = pair_of(name, seed)
         nodes = {"volumeNode": pair.volumeNode, "segmentationNode": pair.segmentationNode}
-        writeChecked(folder, AnnotationCase(name, name, **nodes), SAME, preset, {})
+        case = AnnotationCase(name, name, **nodes)
+        finish(writeCheckedSteps(folder, case, SAME, preset, {}))
     generators = []
     for settings in ({}, chosen[1]):
         run = tmp_path / f"run {len(settings)}"
