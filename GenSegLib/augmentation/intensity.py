@@ -79,6 +79,22 @@ def low_resolution(images: torch.Tensor, factor: float) -> torch.Tensor:
     return _resize(_resize(images, coarse), shape)
 
 
+def thick_slices(images: torch.Tensor, axis: int, factor: float) -> torch.Tensor:
+    """Average over slices of ``factor`` voxels along a spatial axis, and interpolate in between."""
+    size = images.shape[2 + axis]
+    matrix = _slice_matrix(size, max(1, round(size / factor)), images.dtype, images.device)
+    return (images.movedim(2 + axis, -1) @ matrix.T).movedim(-1, 2 + axis)
+
+
+@lru_cache(maxsize=64)
+def _slice_matrix(size: int, count: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    voxels = torch.arange(size, dtype=dtype, device=device)
+    edges = torch.arange(count + 1, dtype=dtype, device=device) * (size / count)
+    overlap = torch.minimum(voxels + 1, edges[1:, None]) - torch.maximum(voxels, edges[:-1, None])
+    average = overlap.clamp_min(0) * (count / size)
+    return _resize_matrix(count, size, dtype, device) @ average
+
+
 def _resize(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Resize linearly; the field of view stays."""
     kind = images.dtype, images.device

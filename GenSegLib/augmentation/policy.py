@@ -10,7 +10,16 @@ import torch
 
 from ..presets import Preset
 from .color import hue, saturation, white_balance
-from .intensity import Strength, bias_field, contrast, gamma, gaussian_blur, low_resolution, noise
+from .intensity import (
+    Strength,
+    bias_field,
+    contrast,
+    gamma,
+    gaussian_blur,
+    low_resolution,
+    noise,
+    thick_slices,
+)
 from .occlusions import hair, highlights
 from .random_generator import RandomGenerator
 from .spatial import NO_DEFORMATION, SpatialStrength, deform, random_grid
@@ -34,6 +43,7 @@ INTENSITY_TRANSFORMS = {
 COLOR_TRANSFORMS = ("saturation", "hue", "white_balance")
 Transform = Callable[[torch.Tensor], torch.Tensor]
 _SENSOR = ("noise", "bias_field")  # after the blur of the optics
+_THICKEST_MM = 6.0  # slices of other scanners
 _OPTIONAL = ("time_gain", "speckle", "hair", "highlights")
 
 
@@ -42,6 +52,8 @@ class AugmentationPolicy:
     """Strengths of `INTENSITY_TRANSFORMS` (0: never applied) and their probability per sample.
 
     `blur` is a range of sigmas in voxels, `low_resolution` a range of downsampling factors.
+    `thickest` has the largest thickness of slices along each axis in voxels; none are thick if it
+    is empty.
     `bounded` images are clipped to [0, 1], the range of an HU window. Groups of `joint_channels`
     channels, such as neighboring slices or colors, get the same contrast.
     """
@@ -60,6 +72,7 @@ class AugmentationPolicy:
     bias_field: Strength = 0.0
     blur: tuple[float, float] = (0.4, 1.0)
     low_resolution: tuple[float, float] = (1.2, 2.0)
+    thickest: tuple[float, ...] = ()
     probability: float = 0.3
     bounded: bool = False
     joint_channels: int = 1
@@ -90,6 +103,13 @@ class AugmentationPolicy:
             bounded=preset.intensity.kind == "window",
             joint_channels=preset.input_channels // (1 if preset.has_colors else preset.channels),
         )
+
+    def for_other_scanners(self) -> AugmentationPolicy:
+        """Return a policy whose volumes may have thick slices along any axis."""
+        spacing = self.spatial.spacing or ()
+        if len(spacing) < 3:
+            return self  # slices are segmented one by one
+        return replace(self, thickest=tuple(max(1.0, _THICKEST_MM / size) for size in spacing))
 
     def geometric(self) -> AugmentationPolicy:
         """Return a policy of rotations, translations and flips alone."""
@@ -158,6 +178,10 @@ def augment_intensity(
         partial(gaussian_blur, sigma=sigma),
         partial(low_resolution, factor=factor),
     ]
+    if policy.thickest:
+        axis = rng.integers(len(policy.thickest), 1)[0]
+        thickness = float(rng.uniform(1, low=1.0, high=policy.thickest[axis]))
+        optics.append(partial(thick_slices, axis=axis, factor=thickness))
     scene = [transform for name, transform in named.items() if name not in _SENSOR]
     sensor = [transform for name, transform in named.items() if name in _SENSOR]
     for transform in (*scene, *optics, *sensor):

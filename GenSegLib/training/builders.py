@@ -33,6 +33,7 @@ _MAX_NORM = 12.0  # of the segmenter's gradients, as in nnU-Net
 def build_policy(config: TrainConfig, preset: Preset) -> AugmentationPolicy:
     """Return the augmentation of a training."""
     policy = AugmentationPolicy.for_preset(preset)
+    policy = policy.for_other_scanners() if config.target_scanner > 0 else policy
     policy = policy.geometric() if config.augmentation_transforms == "geometric" else policy
     return policy.scaled(config.augmentation_strength)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 
-from GenSegLib.augmentation.intensity import gaussian_blur, low_resolution
+from GenSegLib.augmentation.intensity import gaussian_blur, low_resolution, thick_slices
 from GenSegLib.augmentation.policy import INTENSITY_TRANSFORMS, AugmentationPolicy, augment
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.spatial import (
@@ -127,6 +127,28 @@ def test_low_resolution_is_linear_down_and_upsampling(dims: int, factor: float) 
     mode = {2: "bilinear", 3: "trilinear"}[dims]
     expected = F.interpolate(F.interpolate(images, size=coarse, mode=mode), size=shape, mode=mode)
     torch.testing.assert_close(low_resolution(images, factor), expected)
+
+
+@pytest.mark.parametrize(("axis", "size", "factor"), [(0, 8, 4.0), (2, 9, 3.0)])
+def test_thick_slices_are_averages_with_interpolation_in_between(
+    axis: int, size: int, factor: float
+) -> None:
+    shape = [6, 6, 6]
+    shape[axis] = size
+    images = torch.randn(2, 1, *shape)
+    lines = images.movedim(2 + axis, -1)
+    slices = lines.reshape(*lines.shape[:-1], -1, int(factor)).mean(-1)
+    expected = F.interpolate(slices.flatten(0, 2), size=size, mode="linear").reshape(lines.shape)
+    found = thick_slices(images, axis, factor)
+    torch.testing.assert_close(found.movedim(2 + axis, -1), expected)
+
+
+def test_slices_of_other_scanners_are_thick_in_mm_and_in_volumes_only() -> None:
+    def policy(spacing: tuple[float, ...]) -> AugmentationPolicy:
+        return AugmentationPolicy(SpatialStrength(spacing=spacing)).for_other_scanners()
+
+    assert policy((1.0, 2.0, 8.0)).thickest == (6.0, 3.0, 1.0)
+    assert policy((1.0, 1.0)).thickest == ()
 
 
 def test_augmentation_is_determined_by_the_seed() -> None:
