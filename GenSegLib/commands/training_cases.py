@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..data.case_check import CaseCheck
     from ..planning.fingerprint import Fingerprint
 
+_COLORS = 3
 _GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
 
 
@@ -142,7 +143,10 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
 
 
 def _require_channels(fingerprint: Fingerprint, preset: Preset, model: str) -> None:
-    if fingerprint.channels == preset.channels:
+    usable = {fingerprint.channels}
+    if fingerprint.is_in_color:  # a model of an earlier version was trained on them in color
+        usable.add(_COLORS)
+    if preset.channels in usable:
         return
     found = f"the images have {format_channels(fingerprint.channels)}, but"
     if model:

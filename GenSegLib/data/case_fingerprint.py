@@ -67,6 +67,7 @@ class CaseFingerprint:
         in_hu: whether the intensities look like HU.
         unit: of lengths, see `Volume.unit`.
         foreground_component: fraction of all structures in their largest connected component.
+        is_in_color: whether the image is gray, but stored in color.
     """
 
     shape: tuple[int, int, int]
@@ -78,6 +79,13 @@ class CaseFingerprint:
     in_hu: bool = False
     unit: str = "mm"
     foreground_component: float = 1.0
+    is_in_color: bool = False
+
+    def in_gray(self) -> CaseFingerprint:
+        """Return the fingerprint of the first of three equal channels."""
+        is_in_color = self.is_in_color or self.channels > 1
+        first = self.foreground[:1]
+        return replace(self, channels=1, foreground=first, is_in_color=is_in_color)
 
     def in_pixels(self) -> CaseFingerprint:
         """Return the fingerprint with the smallest step of the grid as the unit of length."""

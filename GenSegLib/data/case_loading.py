@@ -16,7 +16,7 @@ from ..images.volume import Volume
 from ..presets import Preset
 from .case_cache import CacheEntry, CaseCache, content_key
 from .case_labels import read_case_label
-from .channels import read_channels
+from .channels import read_channels, with_channels
 from .distance_maps import DISTANCE_LIMIT_MM
 from .label_sets import LabelSets
 from .preprocessing import Preprocessor
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 LARGE = 2**21  # voxels; larger preprocessed cases are read from disk patch by patch
 
 _PREPROCESSING_SETTINGS = (
-    *("spatial_dims", "orientation", "spacing", "coarse_spacing", "intensity"),
+    *("spatial_dims", "channels", "orientation", "spacing", "coarse_spacing", "intensity"),
     *("crop_foreground", "multiple"),
 )
 
@@ -118,7 +118,7 @@ class _Loader:
     def _preprocess(self, case: Case) -> tuple[_Arrays, _Arrays | None]:
         preset = self._preset
         try:
-            image = read_channels(case.images)
+            image = with_channels(read_channels(case.images), preset.channels)
             label = self._read_label(case, image) if case.is_labeled else None
             fine = self._apply(preset, case, image, label)
             if preset.coarse_spacing is None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..images.file_names import image_stem, is_raster_file
-from ..images.volume import MAX_CHANNELS, Volume, format_channels, on_same_grid
+from ..images.volume import (
+    MAX_CHANNELS,
+    Volume,
+    format_channels,
+    is_gray_in_color,
+    on_same_grid,
+)
 from .image_io import read_image
 from .pairing import group_channels, missing_channels
 
 _DIGITS = 4  # of the number of a channel
-_COLOR_NOISE = 0.01  # of the range of intensities
 
 
 def read_channels(
@@ -85,7 +89,7 @@ def with_channels(image: Volume, channels: int) -> Volume:
         GenSegError: the image has other channels.
     """
     own = len(image.array)
-    if (own, channels) == (3, 1) and _is_gray(image.array):
+    if channels == 1 and is_gray_in_color(image.array):
         return replace(image, array=image.array[:1])
     if own != channels:
         colors = {1: " (gray)", 3: " (color)"} if {own, channels} == {1, 3} else {}
@@ -94,12 +98,6 @@ def with_channels(image: Volume, channels: int) -> Volume:
             f"{channels}{colors.get(channels, '')}; convert the image, or use another model"
         )
     return image
-
-
-def _is_gray(array: NDArray[Any]) -> bool:
-    """Whether the colors (3, x, y, z) are equal, up to the noise of JPEG."""
-    least, most = array.min(axis=0), array.max(axis=0)
-    return bool((most - least).max() <= _COLOR_NOISE * (float(most.max()) - float(least.min())))
 
 
 def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:

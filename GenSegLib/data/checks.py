@@ -14,7 +14,7 @@ from ..errors import GenSegError
 from ..images.file_names import split_frame
 from ..images.label_counts import label_counts
 from ..images.size_checks import spacing_problem
-from ..images.volume import Volume, format_channels
+from ..images.volume import Volume, format_channels, is_gray_in_color
 from ..label_maps import IGNORE, format_labels
 from ..nesting import Includes
 from .annotation_checks import annotation_errors, known_volumes, without_drafts
@@ -51,6 +51,7 @@ def check_cases(
         if progress:
             progress(len(found), len(cases.cases))
     checks = [found[case.name] for case in cases.cases]
+    checks = [_in_gray(check) for check in checks] if checker.all_gray else checks
     volumes = {
         check.case: known_volumes(case.annotation, check, labels, cases.includes)
         for case, check in zip(cases.cases, checks)
@@ -62,6 +63,12 @@ def check_cases(
         replace(check, warnings=(*check.warnings, *outliers.get(check.case, ())))
         for check in checks
     ]
+
+
+def _in_gray(check: CaseCheck) -> CaseCheck:
+    """Describe a gray image that is stored in color as a gray one."""
+    found = check.fingerprint
+    return check if found is None else replace(check, fingerprint=found.in_gray())
 
 
 def _allow_some_empty_labels(cases: CaseSet, checks: Sequence[CaseCheck]) -> list[CaseCheck]:
@@ -103,7 +110,13 @@ class _Checker:
         self._classes, self._terminology = dict(classes), terminology
         self._includes = includes
         self._first_with: dict[str, tuple[str, ImageContent]] = {}
-        self._first: tuple[str, bool, int] | None = None  # name, whether 2-D, channels
+        self._first: tuple[str, bool] | None = None  # name, whether 2-D
+        self._channels = ("", frozenset[int]())  # of all images so far, and which one says so
+
+    @property
+    def all_gray(self) -> bool:
+        """Whether all images are gray; some may be stored in color."""
+        return 1 in self._channels[1]
 
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
@@ -153,18 +166,23 @@ class _Checker:
 
     def _likeness_errors(self, case: Case, image: Volume) -> list[str]:
         """Compare the kind of an image with that of the first one."""
-        count = len(image.array)
-        first, is_2d, expected = self._first = self._first or (case.name, image.is_2d, count)
+        first, is_2d = self._first = self._first or (case.name, image.is_2d)
         if image.is_2d != is_2d:
             kinds = "the image is 2-D, but case {} has several slices"
             if is_2d:
                 kinds = "the image has several slices, but case {} is 2-D"
             return [f"{kinds.format(first)}; train on one kind at a time"]
-        if count == expected:
+        count = len(image.array)
+        possible = frozenset({1, count} if is_gray_in_color(image.array) else {count})
+        other, known = self._channels
+        if not known or known & possible:
+            common = (known or possible) & possible
+            self._channels = (other if common == known else case.name, common)
             return []
+        expected = max(known)
         mixed = "; save all in gray or all in color" if {count, expected} == {1, 3} else ""
         own = format_channels(count)
-        return [f"the image has {own}, but case {first} has {expected}{mixed}"]
+        return [f"the image has {own}, but case {other} has {expected}{mixed}"]
 
     def _label_errors(self, label: Volume) -> list[str]:
         voxels = label_counts(label.array[0])

@@ -17,6 +17,9 @@ GRID_TOLERANCE = 0.05  # in voxels
 THICK = 2.0  # slices, relative to the voxels within them
 _OBLIQUE = 0.9  # cosine with the nearest axis of the patient, below which slices are oblique
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
+_COLORS = 3
+_COLOR_NOISE = 0.01  # of the range of intensities
+_SAMPLES = 64  # along an axis, which suffice for most color images
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,3 +179,16 @@ def _corners(shape: tuple[int, ...]) -> np.ndarray:
 def format_channels(count: int) -> str:
     """Return "1 channel" or "3 channels"."""
     return "1 channel" if count == 1 else f"{count} channels"
+
+
+def is_gray_in_color(array: np.ndarray) -> bool:
+    """Return whether an image (channel, x, y, z) is gray, but stored in three colors.
+
+    X-rays and ultrasound are often exported like that, as JPEG with some noise.
+    """
+    if len(array) != _COLORS:
+        return False
+    steps = [max(1, size // _SAMPLES) for size in array.shape[1:]]
+    sample = array[(slice(None), *(slice(None, None, step) for step in steps))]
+    noise = _COLOR_NOISE * (float(array[0].max()) - float(array[0].min()))
+    return all(float(np.ptp(part, axis=0).max()) <= noise for part in (sample, array))

@@ -64,6 +64,7 @@ class Fingerprint:
         voxels: of all cases together, after the crop to the body.
         foreground_component: smallest fraction of a case's structures in their largest component.
         unit: "px" for pictures, whose lengths are in pixels.
+        is_in_color: whether all images are gray, but stored in color.
     """
 
     cases: int
@@ -80,6 +81,7 @@ class Fingerprint:
     voxels: float
     unit: str = "mm"
     foreground_component: float = 1.0
+    is_in_color: bool = False
 
     @property
     def in_plane(self) -> tuple[int, int]:
@@ -141,6 +143,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         voxels=float((bodies / spacings).prod(axis=1).sum()),
         foreground_component=round(min(case.foreground_component for case in cases), 4),
         unit=unit,
+        is_in_color=all(case.is_in_color for case in cases),
     )
 
 

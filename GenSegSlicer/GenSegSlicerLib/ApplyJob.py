@@ -13,7 +13,13 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation
-from GenSegSlicerLib.Channels import furtherChannels, imageTitle, totalChannels
+from GenSegSlicerLib.Channels import (
+    furtherChannels,
+    imageTitle,
+    isGrayInColor,
+    possibleChannels,
+    totalChannels,
+)
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import (
@@ -155,7 +161,7 @@ def requireChannels(node: slicer.vtkMRMLScalarVolumeNode, metadata: ModelMetadat
         GenSegError: it has not.
     """
     count, expected = totalChannels(node), metadata.preset.channels
-    if count != expected:
+    if expected not in possibleChannels(count, isGrayInColor(node)):
         text = _(
             "{name}: the number of channels is {count}, but the model expects {expected}; select "
             "further channels, or another model"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from GenSegLib.images.volume import is_gray_in_color
 from GenSegSlicerLib.Segments import voxelsOf
 
 _ROLE = "GenSegChannel"
 _FIRST = "_0000"  # of nnU-Net's file names
 _MOST = 8
+_COLORS = 3
 _SCALAR = "vtkMRMLScalarVolumeNode"  # no color image or label map, whose classes derive from it
 
 
@@ -68,10 +71,23 @@ def totalChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
     return sum(map(channelCount, (volumeNode, *furtherChannels(volumeNode))))
 
 
+def isGrayInColor(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether a volume without further channels is gray, but stored in color."""
+    if totalChannels(volumeNode) != _COLORS or furtherChannels(volumeNode):
+        return False
+    colors = voxelsOf(volumeNode.GetImageData())[..., :_COLORS]
+    return is_gray_in_color(np.moveaxis(colors, -1, 0))
+
+
+def possibleChannels(count: int, isGray: bool) -> set[int]:
+    """Return the numbers of channels that an image can be learned from with."""
+    return {1, count} if isGray else {count}
+
+
 def channelCount(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
     """Return the number of channels; the transparency of RGBA images is none."""
     image = volumeNode.GetImageData()
-    return 3 if hasTransparency(image) else int(image.GetNumberOfScalarComponents())
+    return _COLORS if hasTransparency(image) else int(image.GetNumberOfScalarComponents())
 
 
 def hasTransparency(image: vtk.vtkImageData) -> bool:

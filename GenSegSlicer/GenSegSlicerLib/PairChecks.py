@@ -19,7 +19,12 @@ from GenSegLib.images.volume import MAX_CHANNELS, Volume
 from GenSegLib.label_maps import IGNORE, special_value
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, annotationProblem
-from GenSegSlicerLib.Channels import furtherChannels, hasTransparency, totalChannels
+from GenSegSlicerLib.Channels import (
+    furtherChannels,
+    hasTransparency,
+    isGrayInColor,
+    totalChannels,
+)
 from GenSegSlicerLib.FilePairs import loaded
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, lossWarnings, rasterizeSteps
@@ -163,6 +168,7 @@ def _checkChannels(pair: TrainingPair) -> Steps[None]:
     for node in furtherChannels(pair.volumeNode):
         yield from _checkVolume(node)
     pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
+    pair.isGrayInColor = isGrayInColor(pair.volumeNode)
     pair.hasTransparency = hasTransparency(pair.volumeNode.GetImageData())
     if pair.channels > MAX_CHANNELS:
         text = _("{name} has {count} channels in all (at most {most}); leave some out")

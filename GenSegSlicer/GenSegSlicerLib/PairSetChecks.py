@@ -15,6 +15,7 @@ from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.data.volume_ranges import find_volume_outliers
 from GenSegLib.label_maps import special_value
 from GenSegLib.steps import Steps, finish
+from GenSegSlicerLib.Channels import possibleChannels
 from GenSegSlicerLib.PairChecks import OK, referenceWarning
 from GenSegSlicerLib.Persons import casesOf
 from GenSegSlicerLib.SegmentClasses import classLabels
@@ -119,17 +120,23 @@ def _checkDuplicates(
 
 
 def _checkAlike(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:
-    """Images of one training are all flat or none, and have as many channels as the first one."""
-    for index, pair in enumerate(pairs[1:], start=1):
-        first = pairs[0].volumeNode.GetName()
-        if pair.isFlat != pairs[0].isFlat:
+    """Images of one training are all flat or none, and have the same number of channels."""
+    known, other = set[int](), ""  # possible numbers of channels so far, and which pair says so
+    for index, pair in enumerate(pairs):
+        first, possible = pairs[0], possibleChannels(pair.channels, pair.isGrayInColor)
+        if pair.isFlat != first.isFlat:
             is2D = _("is a 2-D image, and {first} has several slices; train on one kind at a time")
             is3D = _("has several slices, and {first} is a 2-D image; train on one kind at a time")
-            findings.errors.setdefault(index, (is2D if pair.isFlat else is3D).format(first=first))
-        elif pair.channels != pairs[0].channels:
-            text = _("the number of channels is {own}, but {expected} in {first}; make them alike")
-            values = {"own": pair.channels, "expected": pairs[0].channels, "first": first}
+            text = (is2D if pair.isFlat else is3D).format(first=first.volumeNode.GetName())
+            findings.errors.setdefault(index, text)
+        elif known and not known & possible:
+            text = _("the number of channels is {own}, but {expected} in {other}; make them alike")
+            values = {"own": pair.channels, "expected": max(known), "other": other}
             findings.errors.setdefault(index, text.format(**values))
+        else:
+            common = (known or possible) & possible
+            other = other if common == known else pair.volumeNode.GetName()
+            known = common
 
 
 def _checkEmpty(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:

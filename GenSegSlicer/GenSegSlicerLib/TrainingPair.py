@@ -73,6 +73,7 @@ class TrainingPair(TrainingVolume):
         notes: what was unclear when volume and segmentation were imported.
         warning: reasons to look at the pair, set when all pairs are checked.
         channels: number of channels of the image, set by the check.
+        isGrayInColor: whether it is gray, but stored in color; set by the check.
         isFlat: whether the image is a 2-D image, set by the check.
         hasTransparency: whether the image has a transparency, which is not used; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
@@ -90,6 +91,7 @@ class TrainingPair(TrainingVolume):
     notes: list[str] = field(default_factory=list)
     warning: str = ""
     channels: int = 1
+    isGrayInColor: bool = False
     isFlat: bool = False
     hasTransparency: bool = False
     readTimes: tuple[int, ...] = ()

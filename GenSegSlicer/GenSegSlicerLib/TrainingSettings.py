@@ -51,7 +51,8 @@ def suggestedPreset(pairs: Sequence[TrainingPair], current: str) -> str:
         return _VOLUMES
     if preset.spatial_dims == 2 and current not in generic:
         return current
-    return _COLOR_2D if pairs[0].channels == _RGB else _GRAY_2D
+    isColor = any(pair.channels == _RGB and not pair.isGrayInColor for pair in pairs)
+    return _COLOR_2D if isColor else _GRAY_2D
 
 
 def presetText(nameOrPath: str) -> str:

@@ -60,7 +60,7 @@ def train(
         split = replace(split, unlabeled=own_cases(split))
     cases = folder / "cases.json"
     write_cases(cases, task.cohort, split, task.label_values(), with_unlabeled=has_unlabeled)
-    command = [*job.command(cases, run), *ARMS[job.arm]]
+    command = [*job.preset_command(cases, run), *ARMS[job.arm]]
     if task.any_modality:
         command += ["--target-scanner", "similar"]
     seconds, _ = finish_training(run, command)

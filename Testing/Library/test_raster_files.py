@@ -16,6 +16,7 @@ from GenSegLib.data.image_io import Volume, read_image, read_label, write_image,
 from GenSegLib.data.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import IGNORE
+from GenSegLib.planning.fingerprint import summarize_cases
 
 WIDTH, HEIGHT = 12, 10
 
@@ -272,6 +273,36 @@ def test_another_size_and_mixed_colors_are_errors_of_the_check(tmp_path: Path) -
         "the image has 1 channel, but case 0 has 3; save all in gray or all in color",
     )
     assert "the mask has 12 x 9 pixels, but the image has 12 x 10" in smaller.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("colored", "channels"), [((), 1), ((0,), 3)], ids=["all gray", "one in color"]
+)
+def test_gray_images_in_color_are_gray_unless_others_are_in_color(
+    tmp_path: Path, colored: tuple[int, ...], channels: int
+) -> None:
+    """As X-rays and ultrasound are often exported."""
+    noise = np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH, 3), np.uint8)
+    cases = []
+    for k in range(3):
+        pixels = noise[k] if k in colored else np.repeat(noise[k][..., :1], 3, axis=-1)
+        image = save(tmp_path / f"{k}.png", pixels, "RGB")
+        cases.append(Case(str(k), image, save(tmp_path / f"{k}_mask.png", square())))
+    found = [check.fingerprint for check in check_cases(CaseSet(tuple(cases), {1: "lesion"}))]
+    assert {len(each.foreground) for each in found if each} == {channels}
+    assert summarize_cases([each for each in found if each]).channels == channels
+
+
+def test_gray_images_in_gray_and_in_color_are_alike(tmp_path: Path) -> None:
+    gray = np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH), np.uint8)
+    cases = []
+    for k, mode in enumerate(("RGB", "L", "RGB")):
+        pixels = np.repeat(gray[k][..., None], 3, axis=-1)
+        image = save(tmp_path / f"{k}.png", pixels, mode)
+        cases.append(Case(str(k), image, save(tmp_path / f"{k}_mask.png", square())))
+    checks = check_cases(CaseSet(tuple(cases), {1: "lesion"}))
+    assert all(check.ok for check in checks)
+    assert {check.fingerprint.channels for check in checks if check.fingerprint} == {1}
 
 
 def test_a_png_mask_labels_a_2d_image_of_another_format(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.cli import main
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.data.case_fingerprint import fingerprint_case
+from GenSegLib.data.case_loading import load_training_cases
 from GenSegLib.data.checks import check_cases
 from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.layouts import read_cases
@@ -69,6 +70,22 @@ def test_a_preset_for_other_channels_is_refused(tmp_path: Path) -> None:
     preset = replace(load_preset("generic-2d"), spacing=(1.0, 1.0))
     with pytest.raises(GenSegError, match="images have 3 channels, but preset generic-2d is for 1"):
         prepare_cases(read_cases(write_photos(tmp_path)), preset, 0.34, 0)
+
+
+def test_gray_images_in_color_are_trained_as_gray_ones(tmp_path: Path) -> None:
+    data = write_photos(tmp_path, 3, "L")
+    for path in (data / "images").iterdir():
+        Image.open(path).convert("RGB").save(path)
+    prepared = prepare_cases(read_cases(data), None, 0.34, 0)
+    assert prepared.preset.name == "generic-2d"
+    color = replace(
+        load_preset("generic-2d-color"), unit="px", spacing=(1.0, 1.0), patch_size=(64, 64)
+    )
+    assert prepare_cases(read_cases(data), color, 0.34, 0).preset.channels == 3, "a known model"
+    for channels in (1, 3):
+        preset, cases = replace(color, channels=channels), prepared.cases
+        case, *_ = load_training_cases(cases.cases, preset, cases.labels, torch.device("cpu"))
+        assert len(case.image) == channels
 
 
 def test_colors_change_together_and_contrasts_on_their_own() -> None:

@@ -36,7 +36,8 @@ def photo_folder(folder: Path, count: int = 3) -> Path:
         (folder / part).mkdir(parents=True)
     for k in range(count):
         mask = square(left=4 + 6 * k)[0]
-        photo = np.stack([np.where(mask, 200, 20 + k)] * 3, axis=-1).astype(np.uint8)
+        gray = np.where(mask, 200, 20 + k)
+        photo = np.stack([gray, gray // 2, gray // 4], axis=-1).astype(np.uint8)
         exif = Image.Exif()
         stored = photo
         if k == 0:

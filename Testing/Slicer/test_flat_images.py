@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from bright_model import COLOR_2D
+from bright_model import COLOR_2D, GRAY_2D
 from GenSegSlicerLib import TrainingSettings
+from GenSegSlicerLib.ApplyJob import requireChannels
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairChecks import checkPair
@@ -36,6 +37,7 @@ from GenSegLib.data.channels import read_channels
 from GenSegLib.data.image_io import read_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import LPS_TO_RAS
+from GenSegLib.models.folder import ModelMetadata
 
 SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 1]])
 
@@ -93,6 +95,21 @@ def test_images_of_one_training_are_alike(scene: Any) -> None:
     assert [pair.status for pair in pairs[:2]] == ["ok", "ok"]
     assert "has several slices, and photo 4 is a 2-D image" in pairs[2].status
     assert "the number of channels is 1, but 3 in photo 4" in pairs[3].status
+
+
+def test_gray_images_in_color_are_trained_as_gray_ones(scene: Any) -> None:
+    """As X-rays and ultrasound are often exported; others may be stored in gray."""
+    exported, photo = add_pair(square(), name="exported"), add_pair(square(left=20))
+    shown = slicer.util.arrayFromVolume(exported.volumeNode)
+    shown[:] = shown[..., :1]
+    gray = add_volume(shown[..., 0] + np.uint8(1), PICTURE, "gray")
+    mask = add_segmentation([(oriented_image(square().astype(np.uint8), PICTURE), {1: "Bright"})])
+    GenSegSlicerLogic().checkPairs([exported, TrainingPair(gray, mask)], {"Bright": "Bright"})
+    assert exported.status == "ok"
+    assert TrainingSettings.suggestedPreset([exported], "generic-2d-color") == "generic-2d"
+    requireChannels(exported.volumeNode, ModelMetadata.load(GRAY_2D))
+    GenSegSlicerLogic().checkPairs([exported, photo], {"Bright": "Bright"})
+    assert photo.status == "ok", "as they are both stored in color"
 
 
 def test_the_preset_follows_the_kind_of_images(scene: Any) -> None:
