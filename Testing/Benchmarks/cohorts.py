@@ -61,9 +61,7 @@ def _train_nnunet(job: Job, split: Split, folder: Path) -> tuple[Path, float, fl
     configuration = "2d" if job.task.name in ("cardiac", "abdomen-mr") else "3d_fullres"
     budget_s = job.minutes * 60
     start = time.monotonic()
-    predictions, (seconds, peak_gb) = train_and_predict(
-        folder, "cpu", budget_s=budget_s, configuration=configuration
-    )
+    predictions, (seconds, peak_gb) = train_and_predict(folder, "cpu", budget_s, configuration)
     return predictions, seconds, peak_gb, time.monotonic() - start - seconds
 
 

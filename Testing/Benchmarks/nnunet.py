@@ -1,12 +1,13 @@
-"""nnU-Net v2 as its users run it: plan, train all five folds, find postprocessing, predict.
+"""nnU-Net v2 within a time budget: plan, train one model on all labeled cases, predict.
 
-Planner, augmentation, network, optimizer and loss are nnU-Net's own; the schedule is its default or
-one that fits a time budget (`fit_schedule`). It runs in an environment of its own, which is created
-on first use. Finished commands are recorded with their cost, so an interrupted job resumes.
+Planner, augmentation, network, optimizer and loss are nnU-Net's own; the schedule is one that fits
+the budget (`fit_schedule`). Its users train five folds, whose ensemble segments; one model that has
+the time of all five is better where that is minutes. It runs in an environment of its own, which is
+created on first use. Finished commands are recorded with their cost, so an interrupted job resumes.
 
     folder = Path("runs/nnunet/atrium-0")
     write_nnunet_dataset(folder / "raw", cohort, split, labels, DATASET)  # cohorts_data
-    predictions, (seconds, peak_gb) = train_and_predict(folder, "cpu", budget_s=900)
+    predictions, (seconds, peak_gb) = train_and_predict(folder, "cpu", 900)
 """
 
 from __future__ import annotations
@@ -21,64 +22,59 @@ from pathlib import Path
 from measuring import NNUNET, Cost, peer_python, timed
 
 DATASET = "Dataset001_Benchmark"
-FOLDS = 5
+_FOLD = "all"
 _TRAINER_FILE = Path(__file__).with_name("nnunet_trainer.py")
 _TRAINER = "nnUNetTrainerBenchmark"
 _DEFAULT_ITERATIONS = 250
-_FEWEST_EPOCHS = 10
+_FEWEST_EPOCHS, _MOST_EPOCHS = 10, 1000
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Epochs of each fold, and iterations of each epoch."""
+    """Epochs, and iterations of each."""
 
     epochs: int
     iterations: int
 
 
-DEFAULT = Schedule(1000, _DEFAULT_ITERATIONS)
-_TRIAL = Schedule(2, 10)
+_TRIAL = Schedule(2, 3)
 
 
-def schedule_within(fold_s: float, iteration_s: float) -> Schedule:
-    """Return the schedule that fits one fold into a time.
+def schedule_within(training_s: float, iteration_s: float) -> Schedule:
+    """Return the schedule that fits into a time.
 
     The learning rate decays per epoch, so there are at least ten epochs; if ten of 250 iterations
     do not fit, epochs get shorter.
 
     Args:
-        fold_s: Seconds for one fold.
+        training_s: Seconds of all iterations.
         iteration_s: Seconds of one iteration, its share of the validation included.
     """
-    iterations = int(fold_s / iteration_s)
+    iterations = int(training_s / iteration_s)
     epochs = iterations // _DEFAULT_ITERATIONS
     if epochs >= _FEWEST_EPOCHS:
-        return Schedule(min(epochs, DEFAULT.epochs), _DEFAULT_ITERATIONS)
+        return Schedule(min(epochs, _MOST_EPOCHS), _DEFAULT_ITERATIONS)
     return Schedule(_FEWEST_EPOCHS, max(1, iterations // _FEWEST_EPOCHS))
 
 
 def train_and_predict(
-    folder: Path, device: str, *, budget_s: float | None = None, configuration: str = "3d_fullres"
+    folder: Path, device: str, budget_s: float, configuration: str = "3d_fullres"
 ) -> tuple[Path, Cost]:
-    """Train all folds on `folder/raw/DATASET` and segment its test images.
+    """Train on `folder/raw/DATASET` and segment its test images.
 
     Args:
         folder: Raw and preprocessed data, results and predictions.
         device: "cpu", "cuda" or "mps".
-        budget_s: Seconds for planning and training together; None for nnU-Net's default schedule.
+        budget_s: Seconds for planning and training together.
         configuration: nnU-Net's, "3d_fullres" or "2d".
 
     Returns:
         Folder of the predicted labels; seconds and peak memory (GB) of planning and training.
     """
-    schedule = (
-        DEFAULT if budget_s is None else fit_schedule(folder, device, budget_s, configuration)
-    )
+    schedule = fit_schedule(folder, device, budget_s, configuration)
     nnunet = Nnunet(folder, device, schedule, configuration)
     nnunet.plan()
-    for fold in range(FOLDS):
-        nnunet.train(fold)
-    nnunet.find_postprocessing()
+    nnunet.train()
     return nnunet.predict(), nnunet.cost
 
 
@@ -91,11 +87,11 @@ def fit_schedule(folder: Path, device: str, budget_s: float, configuration: str)
     shutil.copytree(folder / "raw", trial.folder / "raw", dirs_exist_ok=True)
     trial.plan()
     planning_s, _ = trial.cost
-    trial.train(0)
-    first_s, second_s = trial.epoch_seconds(0)
+    trial.train()
+    first_s, second_s = trial.epoch_seconds()
     overhead_s = trial.cost[0] - planning_s - first_s - second_s
-    fold_s = (budget_s - planning_s) / FOLDS - overhead_s
-    schedule = schedule_within(fold_s, second_s / _TRIAL.iterations)
+    training_s = budget_s - planning_s - overhead_s
+    schedule = schedule_within(training_s, second_s / _TRIAL.iterations)
     file.write_text(json.dumps(asdict(schedule)), encoding="utf-8")
     return schedule
 
@@ -106,7 +102,7 @@ class Nnunet:
     Args:
         folder: Raw and preprocessed data, and results.
         device: "cpu", "cuda" or "mps".
-        schedule: Of every fold.
+        schedule: Of the training.
         configuration: nnU-Net's, "3d_fullres" or "2d".
     """
 
@@ -131,44 +127,29 @@ class Nnunet:
             *("--verify_dataset_integrity", "-np", _processes()),
         )
 
-    def train(self, fold: int) -> None:
-        """Train one fold, resuming it if it was interrupted, and predict its validation cases."""
-        resume = ("--c",) if self._fold(fold).is_dir() else ()
+    def train(self) -> None:
+        """Train on all cases, resuming if it was interrupted."""
+        resume = ("--c",) if self._results().is_dir() else ()
         self._once(
-            f"fold {fold}",
-            *("nnUNetv2_train", "1", self.configuration, fold, "-tr", _TRAINER),
+            "train",
+            *("nnUNetv2_train", "1", self.configuration, _FOLD, "-tr", _TRAINER),
             *("-device", self.device, *resume),
         )
 
-    def epoch_seconds(self, fold: int) -> list[float]:
-        """Return the seconds of the epochs of a fold."""
-        return json.loads((self._fold(fold) / "epochs.json").read_text(encoding="utf-8"))
-
-    def find_postprocessing(self) -> None:
-        """Choose the postprocessing by the folds' validation."""
-        self._once(
-            "postprocessing",
-            *("nnUNetv2_find_best_configuration", "1", "-c", self.configuration),
-            *("-tr", _TRAINER, "--disable_ensembling", "-np", _processes()),
-        )
+    def epoch_seconds(self) -> list[float]:
+        """Return the seconds of the epochs."""
+        return json.loads((self._results() / "epochs.json").read_text(encoding="utf-8"))
 
     def predict(self) -> Path:
-        """Segment the test images by the ensemble of all folds; return the folder of the labels."""
-        raw, processed = self.folder / "predictions-raw", self.folder / "predictions"
-        for folder in (raw, processed):
-            shutil.rmtree(folder, ignore_errors=True)
+        """Segment the test images; return the folder of the labels."""
+        predictions = self.folder / "predictions"
+        shutil.rmtree(predictions, ignore_errors=True)
         images = self.folder / "raw" / DATASET / "imagesTs"
         self._run(
-            *("nnUNetv2_predict", "-i", images, "-o", raw, "-d", "1", "-c", self.configuration),
-            *("-tr", _TRAINER, "-f", *range(FOLDS), "-device", self.device),
+            *("nnUNetv2_predict", "-i", images, "-o", predictions, "-d", "1"),
+            *("-c", self.configuration, "-tr", _TRAINER, "-f", _FOLD, "-device", self.device),
         )
-        found = self._results() / "crossval_results_folds_0_1_2_3_4"
-        self._run(
-            *("nnUNetv2_apply_postprocessing", "-i", raw, "-o", processed),
-            *("-pp_pkl_file", found / "postprocessing.pkl"),
-            *("-plans_json", found / "plans.json", "-np", _processes()),
-        )
-        return processed
+        return predictions
 
     def _once(self, name: str, *command: object) -> None:
         if name not in self._finished():
@@ -188,10 +169,7 @@ class Nnunet:
 
     def _results(self) -> Path:
         name = f"{_TRAINER}__nnUNetPlans__{self.configuration}"
-        return self.folder / "results" / DATASET / name
-
-    def _fold(self, fold: int) -> Path:
-        return self._results() / f"fold_{fold}"
+        return self.folder / "results" / DATASET / name / f"fold_{_FOLD}"
 
     @property
     def _cost_file(self) -> Path:

@@ -12,7 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
 class nnUNetTrainerBenchmark(nnUNetTrainer):  # noqa: N801 - nnU-Net's naming
-    """Differs from its base class in the number of epochs and iterations only."""
+    """Differs from its base class in the number of epochs and iterations, and does not validate."""
 
     def __init__(
         self,
@@ -36,3 +36,6 @@ class nnUNetTrainerBenchmark(nnUNetTrainer):  # noqa: N801 - nnU-Net's naming
         file = Path(self.output_folder) / "epochs.json"
         known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
         file.write_text(json.dumps([*known, ended - began]), encoding="utf-8")
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """Leave out the segmentation of all training cases, since no postprocessing is chosen."""
