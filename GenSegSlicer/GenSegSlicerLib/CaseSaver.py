@@ -16,6 +16,8 @@ from GenSegSlicerLib.Job import IdleTask
 from GenSegSlicerLib.SegmentationStates import setState
 from GenSegSlicerLib.Segments import segmentsOf
 
+_ATTEMPTS = 5  # to write what is not edited meanwhile
+
 
 class CaseSaver:
     """Writes corrections in progress and segmentations that are taken over as checked.
@@ -85,8 +87,7 @@ class CaseSaver:
                 the folder cannot be written; the case keeps its former state.
         """
         case, workspace = current.case, self._workspace
-        version: object = None
-        while version != annotationVersion(case.segmentationNode):
+        for _attempt in range(_ATTEMPTS):
             version = annotationVersion(case.segmentationNode)
             classMap = workspace.classMap(case.segmentationNode)
             nested = yield from workspace.nestedSteps(case)
@@ -95,6 +96,8 @@ class CaseSaver:
             dice, classes = yield from AnnotationFiles.draftDiceSteps(*draft)
             details = (classMap, workspace.preset, includes, nested)
             yield from AnnotationFiles.writeCheckedSteps(workspace.folder, case, *details)
+            if version == annotationVersion(case.segmentationNode):
+                break
         self.record(current, "accepted", dice, classes)
         setState(case.segmentationNode, CaseState.CHECKED)
         AnnotationEdits.removeEdits(workspace.folder, case.name)
