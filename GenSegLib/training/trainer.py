@@ -131,7 +131,8 @@ class Trainer:
             state.step += 1
             if self.learner.is_labeling_due():
                 self._label_unlabeled()
-            if self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase]):
+            is_slow = self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase])
+            if is_slow or self.tuner.is_retry_due:
                 self._retune()
             if self._is_logged(phase):
                 self._log_step(phase, losses)
@@ -176,8 +177,6 @@ class Trainer:
     def _end_round(self, phase: str) -> None:
         """Read feedback, and validate if there is time."""
         self.rounds.read_feedback(self.learner)
-        if self.tuner.can_use_more_threads:
-            self._retune()
         is_last = self.state.step == self.schedule.steps[phase]
         if phase == "joint" and not is_last and self.rounds.can_validate(self._elapsed()):
             self._validate()

@@ -6,6 +6,7 @@ format change the rounding of results.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -21,6 +22,7 @@ from .trial_step import trial_step
 _BATCH_SIZE = 2
 _MAX_SIDE = 48  # voxels, so that a laptop computes a step in less than a second
 _WINDOW_STEPS, _WINDOW_S = 10, 20.0  # minimum of steps and seconds per measurement
+_RETRY_S = 60.0  # until all threads are tried again, which takes a second or two
 _SLOWDOWN = 2.0  # above the error of the phases' relative costs
 
 
@@ -37,6 +39,7 @@ class Tuner:
         self._threads = ThreadTuner()
         config = run.config
         is_free = self._threads.is_allowed and not config.threads
+        self._tuned_at = time.monotonic()
         self._is_enabled = is_free and choose_device(config.device).type == "cpu"
 
     def tune(self) -> str:
@@ -51,9 +54,10 @@ class Tuner:
         return chosen
 
     @property
-    def can_use_more_threads(self) -> bool:
-        """Whether the number of threads was reduced; the reason may no longer apply."""
-        return self._is_enabled and self._threads.is_reduced
+    def is_retry_due(self) -> bool:
+        """Whether the number of threads was reduced a while ago; the reason may no longer apply."""
+        is_old = time.monotonic() - self._tuned_at >= _RETRY_S
+        return self._is_enabled and self._threads.is_reduced and is_old
 
     def retune(self, memory_format: str) -> None:
         """Choose the number of threads again."""
@@ -62,6 +66,7 @@ class Tuner:
 
     def _tune_threads(self, seconds_with: Callable[[int], float]) -> None:
         message = self._threads.tune(seconds_with)
+        self._tuned_at = time.monotonic()
         if message:
             self._log(message)
 

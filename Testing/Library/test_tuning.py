@@ -99,8 +99,9 @@ def test_all_threads_are_used_again_when_that_is_faster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step_takes(monkeypatch, SLOW_ON_TWO)
-    run = stopped_run(tmp_path / "run", validation_interval=1)
+    run = stopped_run(tmp_path / "run")
     step_takes(monkeypatch, FAST_ON_TWO)
+    monkeypatch.setattr(tuning, "_RETRY_S", 0.0)
     torch.set_num_threads(2)
     resume(run)
     assert "training uses all 2 CPU threads again" in messages(run)
