@@ -92,6 +92,8 @@ class TrainConfig:
             upper-level variables.
         appearance_fraction: fraction of each batch that is recolored by region, initially; for the
             generator "regions".
+        expected_steps: of the segmenter, that are expected to fit into the time budget, where the
+            schedule has more, so that the time ends the training; 0 elsewhere.
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
             any scanner. Above 0, the normalization of intensities suits any modality, and the
             default generator is "regions", whose default is 0.5. Validation cases steer the
@@ -128,6 +130,7 @@ class TrainConfig:
     augmentation_strength: float = setting(at_least(0), 1.0)
     augmentation_transforms: str = setting(one_of(AUGMENTATIONS), "all")
     validation_fraction: float = setting(BELOW_ONE, 0.3)
+    expected_steps: int = setting(at_least(0), 0)
     validation_interval: int = setting(at_least(1), 100)
     ema_decay: float = setting(BELOW_ONE, 0.995)
     search_space: str = setting(one_of(SEARCH_SPACES), "light")

@@ -14,7 +14,7 @@ from ..runs import RunFolder
 from .training_cases import PreparedCases
 
 _STEPS = ("warmup_steps", "joint_steps", "final_steps")
-_OF_STEPS = {*_STEPS, "time_budget_s", "validation_interval"}
+_OF_STEPS = {*_STEPS, "time_budget_s", "expected_steps", "validation_interval"}
 _EFFORT = "standard"
 
 

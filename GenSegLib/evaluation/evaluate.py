@@ -164,7 +164,7 @@ def _labels_in(
         label = read_label(path, classes=classes, annotation=meaning)
         values |= {int(value) for value in np.unique(label.array)}
     values -= {0, IGNORE}
-    names = classes or predicted
+    names: Mapping[int, str] = classes or predicted
     return {value: names.get(value, f"label {value}") for value in sorted(values)}
 
 

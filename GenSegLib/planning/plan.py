@@ -292,6 +292,7 @@ def plan_settings(
         "warmup_steps": 0,
         "joint_steps": joint,
         "final_steps": total - joint,
+        "expected_steps": max(1, int(limits.usable_s / seconds)),
         "validation_interval": max(1, round(_JOINT_FRACTION * expected / _VALIDATIONS)),
         "ema_decay": _ema_decay(expected),
     }

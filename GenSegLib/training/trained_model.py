@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ..models.folder import ModelMetadata
 from ..models.provenance import with_provenance
@@ -21,20 +20,20 @@ _FEW_CASES = 5
 
 
 def training_record(
-    schedule: Schedule, state: TrainingState, plan: Mapping[str, Any] | None = None
+    schedule: Schedule, state: TrainingState, expected_steps: int = 0
 ) -> TrainingRecord:
     """Return the record of a training that has ended.
 
     Args:
         schedule: of the training.
         state: at its end.
-        plan: the run's plan, whose schedule has more steps than are expected to fit into the time.
+        expected_steps: that were expected to fit into the time; 0 if only steps limit it.
     """
     phases = ("joint", "final")  # those of the segmenter
     most = sum(schedule.steps[phase] for phase in phases)
     return TrainingRecord(
         steps=most - sum(state.missing_steps.get(phase, 0) for phase in phases),
-        planned_steps=min(most, plan["steps"]) if plan else most,
+        planned_steps=min(most, expected_steps) if expected_steps else most,
         seconds=round(state.elapsed_s, 1),
         steps_after_validation=0 if state.last_dice is None else state.step,
     )

@@ -95,7 +95,7 @@ class Trainer:
         while (interruption := self._run_until_interrupted()) is not None:
             self._recover(interruption)
         self._save()
-        record = training_record(self.schedule, self.state, self.run_folder.plan)
+        record = training_record(self.schedule, self.state, self.config.expected_steps)
         for warning in training_warnings(record, self.state, self.learner.training_count):
             self.events.log(warning, "warning")
         self.rounds.report_unlabeled(self.learner)

@@ -30,7 +30,7 @@ from GenSegLib.networks import build_segmenter
 from GenSegLib.networks.segmenters import check_patch_size
 from GenSegLib.planning.candidates import CPU, list_candidates
 from GenSegLib.planning.fingerprint import Fingerprint, summarize_cases
-from GenSegLib.planning.plan import Limits, format_table, make_plan
+from GenSegLib.planning.plan import Limits, format_table, make_plan, plan_settings
 from GenSegLib.training.builders import network_arguments, require_compatible_patch_size
 
 # the fingerprint
@@ -224,6 +224,15 @@ def test_rare_classes_weigh_more_where_there_are_many() -> None:
 
     assert {each.preset.class_weighting for each in many} == {0.5}
     assert {each.preset.class_weighting for each in few} == {0.0}
+
+
+def test_time_ends_a_training_whose_schedule_has_more_steps_than_are_expected() -> None:
+    preset = replace(MR, spacing=(1.0, 1.0, 1.0))
+    settings = plan_settings(preset, 2, Limits(TWENTY_MINUTES, 8 * GB), seconds=0.5)
+    assert settings["expected_steps"] == int(0.85 * TWENTY_MINUTES / 0.5)
+    assert settings["joint_steps"] + settings["final_steps"] > 4 * settings["expected_steps"]
+    plan = plan_for(CINE)
+    assert plan.changes["expected_steps"] == plan.steps
 
 
 def test_a_table_explains_the_plan() -> None:

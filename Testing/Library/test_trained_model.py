@@ -24,7 +24,7 @@ def test_a_record_counts_the_steps_of_the_segmenter() -> None:
 
 
 def test_a_training_that_does_what_its_plan_expected_is_not_cut_short() -> None:
-    assert not training_record(SCHEDULE, CUT_SHORT, {"steps": 1700}).is_cut_short
+    assert not training_record(SCHEDULE, CUT_SHORT, 1700).is_cut_short
 
 
 def test_the_card_tells_when_the_dice_was_measured_and_that_training_was_cut_short() -> None:
