@@ -164,8 +164,8 @@ def _labels_in(
         label = read_label(path, classes=classes, annotation=meaning)
         values |= {int(value) for value in np.unique(label.array)}
     values -= {0, IGNORE}
-    names: Mapping[int, str] = classes or predicted
-    return {value: names.get(value, f"label {value}") for value in sorted(values)}
+    known: Mapping[int, str] = classes or predicted
+    return {value: known.get(value, f"label {value}") for value in sorted(values)}
 
 
 def _read_pair(
