@@ -213,7 +213,7 @@ def test_the_uncertainty_is_written_next_to_the_segmentation(
 ) -> None:
     out = tmp_path / "out"
     written = predict_files(bright_model, [image_file], out, device="cpu", uncertainty=True)
-    names = {"scan.nii.gz", "scan_uncertainty.nii.gz", "uncertainty.csv"}
+    names = {"scan.nii.gz", "scan_uncertainty.nii.gz", "uncertainty.csv", "labels.json"}
     assert {path.name for path in out.glob("[a-z]*")} == names
     uncertainty = read_image(out / "scan_uncertainty.nii.gz")
     assert on_same_grid(uncertainty, read_label(written[0]))
@@ -339,7 +339,8 @@ def test_an_interrupt_leaves_what_was_finished(
     options = {"events": EventLog(None, [received.append]), "measured": []}
     with pytest.raises(KeyboardInterrupt):
         predict_files(bright_model, images, out, device="cpu", **options)
-    assert {path.name for path in out.glob("[a-z]*")} == {"a.nii.gz", "measurements.csv"}
+    names = {"a.nii.gz", "measurements.csv", "labels.json"}
+    assert {path.name for path in out.glob("[a-z]*")} == names
     assert f"interrupted; 1 of 3 segmentations are in {out}" in [e.get("text") for e in received]
 
 
