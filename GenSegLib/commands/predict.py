@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
 
     measured: list[Measurement] | None = [] if args.measure else None
     with open_event_log(args) as events:
-        _report_left_out(args.images, events)
+        _report_left_out(args.images, images, events)
         files = predict_files(
             model,
             images,
@@ -126,10 +126,11 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(files)} segmentations are in {args.out}")
 
 
-def _report_left_out(paths: Sequence[Path], events: EventLog) -> None:
+def _report_left_out(paths: Sequence[Path], images: Sequence[Path], events: EventLog) -> None:
     """Say which pictures in a folder are not segmented; reports often lie beside volumes."""
+    listed = set(images)
     for path in paths:
-        pictures = pictures_left_out(path)
+        pictures = pictures_left_out(path, listed)
         if pictures:
             count = f"{len(pictures)} pictures, such as " if len(pictures) > 1 else ""
             events.log(

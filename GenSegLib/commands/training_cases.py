@@ -11,14 +11,13 @@ from ..cases import CaseSet, Role
 from ..data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
 from ..data.persons import find_divided_persons
 from ..errors import GenSegError
-from ..images.volume import format_channels
+from ..images.volume import COLORS, format_channels
 from ..presets import Preset, load_preset
 
 if TYPE_CHECKING:
     from ..data.case_check import CaseCheck
     from ..planning.fingerprint import Fingerprint
 
-_COLORS = 3
 _GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
 
 
@@ -145,7 +144,7 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
 def _require_channels(fingerprint: Fingerprint, preset: Preset, model: str) -> None:
     usable = {fingerprint.channels}
     if fingerprint.is_in_color:  # a model of an earlier version was trained on them in color
-        usable.add(_COLORS)
+        usable.add(COLORS)
     if preset.channels in usable:
         return
     found = f"the images have {format_channels(fingerprint.channels)}, but"

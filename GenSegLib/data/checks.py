@@ -21,6 +21,7 @@ from .annotation_checks import annotation_errors, known_volumes, without_drafts
 from .case_check import EMPTY_LABEL, NOTHING_LABELED, CaseCheck
 from .case_fingerprint import fingerprint_case
 from .case_labels import read_case_label
+from .channel_counts import ChannelCounts, possible_channels
 from .channels import read_channels
 from .duplicates import ImageContent, describe_duplicate, image_content
 from .volume_ranges import find_volume_outliers
@@ -111,12 +112,12 @@ class _Checker:
         self._includes = includes
         self._first_with: dict[str, tuple[str, ImageContent]] = {}
         self._first: tuple[str, bool] | None = None  # name, whether 2-D
-        self._channels = ("", frozenset[int]())  # of all images so far, and which one says so
+        self._channels = ChannelCounts()
 
     @property
     def all_gray(self) -> bool:
         """Whether all images are gray; some may be stored in color."""
-        return 1 in self._channels[1]
+        return 1 in self._channels.common
 
     def check(self, case: Case) -> CaseCheck:
         errors: list[str] = []
@@ -173,13 +174,10 @@ class _Checker:
                 kinds = "the image has several slices, but case {} is 2-D"
             return [f"{kinds.format(first)}; train on one kind at a time"]
         count = len(image.array)
-        possible = frozenset({1, count} if is_gray_in_color(image.array) else {count})
-        other, known = self._channels
-        if not known or known & possible:
-            common = (known or possible) & possible
-            self._channels = (other if common == known else case.name, common)
+        possible = possible_channels(count, is_gray_in_color(image.array))
+        if self._channels.add(case.name, possible):
             return []
-        expected = max(known)
+        expected, other = max(self._channels.common), self._channels.other
         mixed = "; save all in gray or all in color" if {count, expected} == {1, 3} else ""
         own = format_channels(count)
         return [f"the image has {own}, but case {other} has {expected}{mixed}"]

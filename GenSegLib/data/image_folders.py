@@ -47,12 +47,16 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
-def pictures_left_out(path: Path) -> list[Path]:
-    """Return the pictures (PNG, JPEG) in a folder that `list_images` leaves out beside volumes."""
+def pictures_left_out(path: Path, images: Collection[Path]) -> list[Path]:
+    """Return the pictures (PNG, JPEG) in a folder that `list_images` left out beside volumes.
+
+    Args:
+        path: any path.
+        images: that were listed there.
+    """
     if not path.is_dir() or is_image_file(path):
         return []
-    listed = set(list_images(path))
-    return [entry for entry in list_folder(path) if is_raster_file(entry) and entry not in listed]
+    return [entry for entry in list_folder(path) if is_raster_file(entry) and entry not in images]
 
 
 def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:

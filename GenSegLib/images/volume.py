@@ -17,7 +17,7 @@ GRID_TOLERANCE = 0.05  # in voxels
 THICK = 2.0  # slices, relative to the voxels within them
 _OBLIQUE = 0.9  # cosine with the nearest axis of the patient, below which slices are oblique
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
-_COLORS = 3
+COLORS = 3
 _COLOR_NOISE = 0.01  # of the range of intensities
 _SAMPLES = 64  # along an axis, which suffice for most color images
 
@@ -186,7 +186,7 @@ def is_gray_in_color(array: np.ndarray) -> bool:
 
     X-rays and ultrasound are often exported like that, as JPEG with some noise.
     """
-    if len(array) != _COLORS:
+    if len(array) != COLORS:
         return False
     steps = [max(1, size // _SAMPLES) for size in array.shape[1:]]
     sample = array[(slice(None), *(slice(None, None, step) for step in steps))]

@@ -95,12 +95,17 @@ class Trainer:
         while (interruption := self._run_until_interrupted()) is not None:
             self._recover(interruption)
         self._save()
-        record = training_record(self.schedule, self.state, self.config.expected_steps)
+        record = training_record(self.schedule, self.state, self._expected_steps())
         for warning in training_warnings(record, self.state, self.learner.training_count):
             self.events.log(warning, "warning")
         self.rounds.report_unlabeled(self.learner)
         names, dice = self.session.names, self.state.last_dice
         write_model(self.run_folder, self.learner, names, dice, record)
+
+    def _expected_steps(self) -> int:
+        """Return the steps that were expected to fit into the time; 0 if only steps limit it."""
+        plan = self.run_folder.plan  # has them in runs that an earlier version planned
+        return self.config.expected_steps or (plan["steps"] if plan else 0)
 
     def _run_until_interrupted(self) -> Interruption | None:
         try:

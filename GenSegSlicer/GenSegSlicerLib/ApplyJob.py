@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.data.channel_counts import possible_channels
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps
@@ -17,7 +18,6 @@ from GenSegSlicerLib.Channels import (
     furtherChannels,
     imageTitle,
     isGrayInColor,
-    possibleChannels,
     totalChannels,
 )
 from GenSegSlicerLib.ProcessJob import ProcessJob
@@ -161,7 +161,7 @@ def requireChannels(node: slicer.vtkMRMLScalarVolumeNode, metadata: ModelMetadat
         GenSegError: it has not.
     """
     count, expected = totalChannels(node), metadata.preset.channels
-    if expected not in possibleChannels(count, isGrayInColor(node)):
+    if expected not in possible_channels(count, isGrayInColor(node)):
         text = _(
             "{name}: the number of channels is {count}, but the model expects {expected}; select "
             "further channels, or another model"

@@ -14,13 +14,12 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from GenSegLib.images.volume import is_gray_in_color
+from GenSegLib.images.volume import COLORS, is_gray_in_color
 from GenSegSlicerLib.Segments import voxelsOf
 
 _ROLE = "GenSegChannel"
 _FIRST = "_0000"  # of nnU-Net's file names
 _MOST = 8
-_COLORS = 3
 _SCALAR = "vtkMRMLScalarVolumeNode"  # no color image or label map, whose classes derive from it
 
 
@@ -73,21 +72,16 @@ def totalChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
 
 def isGrayInColor(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
     """Return whether a volume without further channels is gray, but stored in color."""
-    if totalChannels(volumeNode) != _COLORS or furtherChannels(volumeNode):
+    if totalChannels(volumeNode) != COLORS or furtherChannels(volumeNode):
         return False
-    colors = voxelsOf(volumeNode.GetImageData())[..., :_COLORS]
+    colors = voxelsOf(volumeNode.GetImageData())[..., :COLORS]
     return is_gray_in_color(np.moveaxis(colors, -1, 0))
-
-
-def possibleChannels(count: int, isGray: bool) -> set[int]:
-    """Return the numbers of channels that an image can be learned from with."""
-    return {1, count} if isGray else {count}
 
 
 def channelCount(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
     """Return the number of channels; the transparency of RGBA images is none."""
     image = volumeNode.GetImageData()
-    return _COLORS if hasTransparency(image) else int(image.GetNumberOfScalarComponents())
+    return COLORS if hasTransparency(image) else int(image.GetNumberOfScalarComponents())
 
 
 def hasTransparency(image: vtk.vtkImageData) -> bool:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from slicer.i18n import tr as _
 
 from GenSegLib.data.case_check import EMPTY_LABEL, NOTHING_LABELED
+from GenSegLib.data.channel_counts import ChannelCounts, possible_channels
 from GenSegLib.data.class_counts import rare_class_warnings
 from GenSegLib.data.duplicates import describe_duplicate
 from GenSegLib.data.persons import find_divided_persons
 from GenSegLib.data.volume_ranges import find_volume_outliers
 from GenSegLib.label_maps import special_value
 from GenSegLib.steps import Steps, finish
-from GenSegSlicerLib.Channels import possibleChannels
 from GenSegSlicerLib.PairChecks import OK, referenceWarning
 from GenSegSlicerLib.Persons import casesOf
 from GenSegSlicerLib.SegmentClasses import classLabels
@@ -121,22 +121,18 @@ def _checkDuplicates(
 
 def _checkAlike(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:
     """Images of one training are all flat or none, and have the same number of channels."""
-    known, other = set[int](), ""  # possible numbers of channels so far, and which pair says so
+    counts = ChannelCounts()
     for index, pair in enumerate(pairs):
-        first, possible = pairs[0], possibleChannels(pair.channels, pair.isGrayInColor)
+        first, possible = pairs[0], possible_channels(pair.channels, pair.isGrayInColor)
         if pair.isFlat != first.isFlat:
             is2D = _("is a 2-D image, and {first} has several slices; train on one kind at a time")
             is3D = _("has several slices, and {first} is a 2-D image; train on one kind at a time")
             text = (is2D if pair.isFlat else is3D).format(first=first.volumeNode.GetName())
             findings.errors.setdefault(index, text)
-        elif known and not known & possible:
+        elif not counts.add(pair.volumeNode.GetName(), possible):
             text = _("the number of channels is {own}, but {expected} in {other}; make them alike")
-            values = {"own": pair.channels, "expected": max(known), "other": other}
+            values = {"own": pair.channels, "expected": max(counts.common), "other": counts.other}
             findings.errors.setdefault(index, text.format(**values))
-        else:
-            common = (known or possible) & possible
-            other = other if common == known else pair.volumeNode.GetName()
-            known = common
 
 
 def _checkEmpty(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet, Role
+from GenSegLib.data.channel_counts import possible_channels
 from GenSegLib.data.image_folders import unlabeled_cases
 from GenSegLib.data.layouts import with_unlabeled
 from GenSegLib.errors import GenSegError
@@ -18,7 +19,6 @@ from GenSegLib.images.volume import format_channels
 from GenSegSlicerLib.Channels import (
     furtherChannels,
     isGrayInColor,
-    possibleChannels,
     totalChannels,
 )
 from GenSegSlicerLib.Geometry import isFlat
@@ -106,8 +106,8 @@ def _requireAlike(volume: TrainingVolume, pairs: Sequence[TrainingPair]) -> None
             is2D = _("{name} is a 2-D image and {first} is not; leave it out of Scans to adapt to")
             is3D = _("{first} is a 2-D image and {name} is not; leave it out of Scans to adapt to")
             raise GenSegError((is2D if isFlat(node) else is3D).format(**values))
-        own = possibleChannels(totalChannels(node), isGrayInColor(node))
-        if not own & possibleChannels(pair.channels, pair.isGrayInColor):
+        own = possible_channels(totalChannels(node), isGrayInColor(node))
+        if not own & possible_channels(pair.channels, pair.isGrayInColor):
             text = _(
                 "{name} has {own}, but {first} has {expected}; leave it out of Scans to adapt to"
             )
