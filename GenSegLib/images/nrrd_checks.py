@@ -60,8 +60,9 @@ def _is_custom_pair(line: bytes) -> bool:
 
 def _require_encoding(path: Path, encoding: str) -> None:
     if encoding.lower() not in _ENCODINGS:
+        name = "".join(char for char in encoding if char.isprintable())  # of a damaged header
         raise GenSegError(
-            f"{path}: the NRRD encoding {encoding} is not supported, nor is it in 3D Slicer; save "
+            f"{path}: the NRRD encoding {name} is not supported, nor is it in 3D Slicer; save "
             "the file with the encoding gzip"
         )
 
