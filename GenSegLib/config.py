@@ -101,8 +101,10 @@ class TrainConfig:
             them.
         search_horizon: steps after which two distributions of region appearance are compared; 0
             keeps the standard distributions.
-        self_training: learn from unlabeled cases, too, under the labels of the averaged segmenter.
-        unlabeled_fraction: fraction of each batch that comes from them.
+        self_training: the averaged segmenter labels unlabeled cases, too. Recolored regions get
+            the contrasts of the same classes there.
+        unlabeled_fraction: fraction of each batch that comes from unlabeled cases under these
+            labels; 0 by default where regions are recolored for other scanners.
 
     Raises:
         GenSegError: a value is not accepted; the message names the setting.
@@ -252,13 +254,16 @@ def with_target_scanner(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings that a user specified, completed by what target scanner and generator imply.
 
     Models for other scanners learn from recolored regions, and recolored regions are for similar
-    scanners, unless the user has said otherwise.
+    scanners, unless the user has said otherwise. Where they imitate unlabeled cases of another
+    scanner, batches of those cases have been worth less than the labeled cases that they replace.
     """
     completed = dict(changes)
     if completed.get("target_scanner", 0) > 0:
         completed.setdefault("generator", "regions")
     if completed.get("generator") == "regions":
         completed.setdefault("target_scanner", TARGET_SCANNERS["similar"])
+        if completed["target_scanner"] > 0:
+            completed.setdefault("unlabeled_fraction", 0.0)
     return completed
 
 

@@ -89,10 +89,12 @@ class Rounds:
         learner.label_unlabeled(segmenter.predict, max(_FREE_S, _LABELING_SHARE * total_s))
         labels = learner.pseudo_labels
         assert labels is not None
-        self._events.log(
-            f"training includes {len(labels.cases)} of {labels.count} unlabeled cases from now on, "
-            "labeled by the averaged model"
-        )
+        found = f"{len(labels.cases)} of {labels.count} unlabeled cases"
+        if learner.config.unlabeled_fraction > 0:
+            text = f"training includes {found} from now on, labeled by the averaged model"
+        else:
+            text = f"structures get the contrasts that the averaged model finds in {found}"
+        self._events.log(text)
 
     def report_unlabeled(self, learner: Learner) -> None:
         """Name the unlabeled cases that were left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from GenSegLib.config import TrainConfig
 from GenSegLib.generation_summary import describe_generation
+from GenSegLib.presets import load_preset
 
 
 def line(unlabeled: int = 0, **changes: object) -> str:
@@ -30,6 +31,16 @@ def test_the_line_counts_unlabeled_images_that_are_used() -> None:
     assert "imitating the contrasts of 1 unlabeled image" in line(1, generator="regions")
     assert "comparing generated images with 5 unlabeled images" in line(5)
     assert "unlabeled" not in line(5, generator="none")
+
+
+def test_on_other_scanners_unlabeled_images_give_contrasts_only() -> None:
+    preset = load_preset("generic-mri")
+    config = TrainConfig.for_preset(preset, target_scanner=0.5, self_training=True)
+    text = describe_generation(config, 5)
+    assert text.endswith("imitating the contrasts of 5 unlabeled images")
+    assert "labels" not in text
+    config = TrainConfig.for_preset(preset, generator="none", self_training=True)
+    assert "under the model's own labels" in describe_generation(config, 5)
 
 
 def test_generated_pairs_are_new_shapes() -> None:

@@ -250,6 +250,16 @@ def test_unlabeled_scans_of_another_scanner_steer_its_appearance(tmp_path: Path)
     assert learner.joint_step(0)["segmenter_loss"] > 0
 
 
+@pytest.mark.usefixtures("_any_certainty", "few_channels")
+def test_batches_need_not_contain_unlabeled_scans_whose_contrasts_are_imitated(
+    tmp_path: Path,
+) -> None:
+    run = run_of(tmp_path / "run", generator="regions", unlabeled_fraction=0.0)
+    text = messages(trained(run))
+    assert "contrasts that the averaged model finds in 2 of 2 unlabeled cases" in text
+    assert "training includes" not in text
+
+
 @pytest.mark.usefixtures("few_channels")
 def test_scans_that_the_model_finds_nothing_in_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -340,9 +350,7 @@ def test_a_run_of_a_program_gets_the_normalization_for_other_scanners(tmp_path: 
     args.started = time.monotonic()
     planned = commands.train._find_run(args)
     assert planned.preset.intensity.kind == "robust"
-    assert (
-        planned.config == run_of(tmp_path / "same", generator="regions", target_scanner=0.5).config
-    )
+    assert planned.config == dataclasses.replace(run.config, unlabeled_fraction=0.0)
 
 
 def test_contrasts_are_taken_from_a_few_cases_spread_over_all() -> None:
