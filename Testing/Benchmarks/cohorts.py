@@ -6,8 +6,9 @@
 
 Every training is `genseg train CASES --time-budget`, as a user types it; its model segments the
 test cases with `genseg predict`. Dice is computed on each case's own grid. Finished jobs are
-skipped, interrupted training runs resume. Leave the machine idle otherwise. Results are added to
-``results/cohorts.csv``; ``results_table.py`` prints their means.
+skipped, interrupted training runs resume. Leave the machine idle otherwise; `taskset -c 0` measures
+on one core, in rows of its own. Results are added to ``results/cohorts.csv``; ``results_table.py``
+prints their means.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ from GenSegLib.config import ENCODERS
 TABLE = RESULTS / "cohorts.csv"
 
 
+class CohortJob(Job):
+    """A training on the cores that this process may use."""
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the job's folder."""
+        return f"{super().folder_name}-{usable_cores()}cores"
+
+    def row(self, test: str) -> dict[str, object]:
+        """Return the columns that identify the tests of the job in a cohort."""
+        return {**super().row(test), "cores": usable_cores()}
+
+
 def run_job(job: Job, out: Path) -> Rows:
     """Train, predict the test cases, and return the rows of the results table."""
     split, folder = job.task.split(job.seed), out / job.folder_name
@@ -37,7 +51,6 @@ def run_job(job: Job, out: Path) -> Rows:
     extra = {
         "peak_gb": f"{peak_gb:.2f}",
         "predict_seconds": f"{predict_s / len(split.test):.1f}",
-        "cores": usable_cores(),
     }
     rows = score_cases(job, job.task.cohort.name, split.test, predictions, train_s)
     return [{**row, **extra} for row in rows]
@@ -75,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     table = ResultsTable(options.table)
     jobs = [
-        Job(VOLUMES[name], options.arm, minutes, seed, options.encoder)
+        CohortJob(VOLUMES[name], options.arm, minutes, seed, options.encoder)
         for minutes in options.minutes
         for seed in options.seeds
         for name in options.tasks

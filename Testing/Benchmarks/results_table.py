@@ -25,8 +25,8 @@ from scipy.stats import wilcoxon
 COLUMNS = (
     "train", "test", "arm", "encoder", "labeled", "seed", "case", "label", "dice", "train_seconds",
 )  # fmt: skip
-# columns of some tables: which labels are learned, and the time budget
-VARIANT = ("task", "minutes")
+# columns of some tables: which labels are learned, the time budget, and the cores that were used
+VARIANT = ("task", "minutes", "cores")
 JOB = ("train", "test", "arm", "encoder", "labeled", "seed", *VARIANT)
 # arms are compared within one condition
 CONDITION = ("train", "test", "encoder", "labeled", *VARIANT)
