@@ -93,7 +93,7 @@ class Rounds:
         if learner.config.unlabeled_fraction > 0:
             text = f"training includes {found} from now on, labeled by the averaged model"
         else:
-            text = f"structures get the contrasts that the averaged model finds in {found}"
+            text = f"the averaged model is certain about {found}; structures get their contrasts"
         self._events.log(text)
 
     def report_unlabeled(self, learner: Learner) -> None:

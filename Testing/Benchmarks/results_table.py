@@ -243,8 +243,8 @@ def _by_arm(rows: Iterable[Row]) -> dict[tuple[tuple[str, ...], str], Cases]:
 
 def _describe(condition: Sequence[str]) -> tuple[str, str, str]:
     """Return cohorts with their variant, encoder, and number of labeled cases."""
-    train, test, encoder, labeled, task, minutes = condition
-    notes = [task, f"{minutes} min" if minutes else ""]
+    train, test, encoder, labeled, task, minutes, cores = condition
+    notes = [task, f"{minutes} min" if minutes else "", f"cores: {cores}" if cores else ""]
     variant = ", ".join(note for note in notes if note)
     return f"{train} → {test}" + (f" ({variant})" if variant else ""), encoder, labeled
 

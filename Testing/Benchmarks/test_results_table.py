@@ -90,3 +90,9 @@ def test_the_markdown_table_names_every_arm_and_gain() -> None:
     text = markdown(rows, against="plain")
     assert "| a → b | unet | 10 | genseg | 1 | 0.8500 ± nan |" in text
     assert "| a → b | unet | 10 | genseg | +0.1000 ± nan | +0.1000 to +0.1000 | 2 of 2 |" in text
+
+
+def test_trainings_on_other_numbers_of_cores_have_rows_of_their_own() -> None:
+    rows = [{**row, "cores": cores} for row in job_rows("genseg", 0, [0.8]) for cores in (1, 2)]
+    text = markdown(rows)
+    assert "a → b (cores: 1) |" in text and "a → b (cores: 2) |" in text

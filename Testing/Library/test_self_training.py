@@ -256,7 +256,7 @@ def test_batches_need_not_contain_unlabeled_scans_whose_contrasts_are_imitated(
 ) -> None:
     run = run_of(tmp_path / "run", generator="regions", unlabeled_fraction=0.0)
     text = messages(trained(run))
-    assert "contrasts that the averaged model finds in 2 of 2 unlabeled cases" in text
+    assert "certain about 2 of 2 unlabeled cases; structures get their contrasts" in text
     assert "training includes" not in text
 
 

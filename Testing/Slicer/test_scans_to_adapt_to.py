@@ -80,7 +80,7 @@ def adapted(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ada
 
 def test_a_line_says_what_the_model_is_for(adapted: Adapted) -> None:
     assert "for images of similar scanners or cameras, too: regions get other" in adapted.line
-    assert "also learning from 6 unlabeled images" in adapted.line
+    assert "imitating the contrasts of 6 unlabeled images" in adapted.line
 
 
 def test_scans_of_scene_and_folder_are_learned_from_without_training_cases(
@@ -91,7 +91,8 @@ def test_scans_of_scene_and_folder_are_learned_from_without_training_cases(
     files = {case.image.name for case in cases.of_role(Role.UNLABELED)}
     assert files == {"scan.nrrd", "hippocampus_005.nii.gz"}, "the others are labeled, or twice"
     assert adapted.run.config.self_training
-    assert "of 2 unlabeled cases from now on" in adapted.panel.ui.logText.plainText
+    text = adapted.panel.ui.logText.plainText
+    assert "of 2 unlabeled cases; structures get their contrasts" in text
 
 
 def test_the_model_is_for_similar_scanners(adapted: Adapted) -> None:
