@@ -186,6 +186,11 @@ class TrainConfig:
         return self.self_training or self.generator == "regions" or self.judges_generated
 
     @property
+    def learns_from_unlabeled(self) -> bool:
+        """Whether batches contain unlabeled cases under predicted labels."""
+        return self.self_training and self.unlabeled_fraction > 0
+
+    @property
     def judges_generated(self) -> bool:
         """Whether a discriminator compares generated pairs with real images."""
         return self.has_generator and self.adversarial_pairs == "generated"

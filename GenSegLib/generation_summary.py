@@ -29,7 +29,7 @@ def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = Fal
     images, share = target_images(config.target_scanner), config.appearance_fraction
     parts = [template.format(images=images, share=share)]
     found = "1 unlabeled image" if unlabeled == 1 else f"{unlabeled} unlabeled images"
-    if unlabeled and config.self_training and config.unlabeled_fraction > 0:
+    if unlabeled and config.learns_from_unlabeled:
         parts.append(_UNLABELED.format(unlabeled=found))
     if unlabeled and config.generator == "regions":
         parts.append(_CONTRASTS.format(unlabeled=found))

@@ -1,9 +1,10 @@
 """Labels of unlabeled cases, predicted by the averaged segmenter while it trains.
 
 Self-training: the averaged segmenter (the teacher) labels whole unlabeled cases now and then, with
-the postprocessing of predictions, and the segmenter learns from them like from labeled ones. Voxels
-that the teacher is uncertain about are ignored; cases that it is uncertain about, such as those
-of another part of the body, are left out.
+the postprocessing of predictions, and the segmenter learns from them like from labeled ones, or
+recolored regions get the contrasts of the same classes there. Voxels that the teacher is uncertain
+about are ignored; cases that it is uncertain about, such as those of another part of the body, are
+left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_padding
 
 # Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
-# labels are worth learning from on another scanner's images, but not on those of the same one.
+# labels are enough for contrasts of another scanner, but not to learn from on the same one.
 SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
 MAX_UNCERTAINTY = 0.3
 LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored

@@ -90,7 +90,7 @@ class Rounds:
         labels = learner.pseudo_labels
         assert labels is not None
         found = f"{len(labels.cases)} of {labels.count} unlabeled cases"
-        if learner.config.unlabeled_fraction > 0:
+        if learner.config.learns_from_unlabeled:
             text = f"training includes {found} from now on, labeled by the averaged model"
         else:
             text = f"the averaged model is certain about {found}; structures get their contrasts"

@@ -130,10 +130,11 @@ class BatchSampler:
         return copy_paste(*halves, self.rng)
 
     def set_unlabeled(self, cases: Sequence[PatchSource]) -> None:
-        """Take a part of each batch from unlabeled cases under predicted labels from now on."""
+        """Use unlabeled cases under predicted labels from now on, in batches and as views."""
         self._unlabeled = cases
-        if cases:
+        if cases and self.config.learns_from_unlabeled:
             self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)
+        if cases and self.recoloring is not None:
             self._unlabeled_views = patch_sampler(cases, self._preset)
 
     def _unlabeled_count(self) -> int:
