@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.data.image_io import Volume, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, write_image, write_label
 
 # reproducible sums, and one core per test process
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the usual name
 
-from GenSegLib.data.image_io import Volume
+from GenSegLib.datasets.image_io import Volume
 
 SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".mha"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..data.persons import find_divided_persons
+from ..datasets.persons import find_divided_persons
 from ..presets import load_preset
 from .options import add_data, read_data
 
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a table of the cases; exit with 2 if one has an error."""
-    from ..data.case_check import format_table
-    from ..data.checks import check_cases, require_no_errors
-    from ..data.classes import class_warnings, with_classes
+    from ..checks.case_check import format_table
+    from ..checks.check_cases import check_cases, require_no_errors
+    from ..checks.classes import class_warnings, with_classes
 
     preset = load_preset(args.preset) if args.preset else None
     cases, preset = with_classes(read_data(args), preset)

@@ -78,7 +78,7 @@ def _make_cases(out: Path, args: argparse.Namespace) -> None:
 
 
 def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
-    from ..data.layouts import read_cases
+    from ..datasets.layouts import read_cases
     from .training_plan import plan_training
 
     preset = load_preset(PRESETS[args.anatomy])
@@ -95,7 +95,7 @@ def _train(out: Path, args: argparse.Namespace) -> RunFolder | None:
 
 
 def _predict(out: Path, args: argparse.Namespace) -> None:
-    from ..data.layouts import list_images
+    from ..datasets.layouts import list_images
     from ..prediction.predict import predict_files
 
     images = list_images(out / "cases" / "imagesTs")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotation.strategies import STRATEGIES
-from ..data.image_folders import list_images
-from ..data.layouts import read_cases
+from ..datasets.image_folders import list_images
+from ..datasets.layouts import read_cases
 from ..errors import GenSegError
 from ..images.file_names import image_stem
 from ..runs import RunFolder
@@ -100,7 +100,7 @@ def _candidates(
     args: argparse.Namespace, channels: int, labeled: Sequence[Sequence[Path]]
 ) -> dict[str, list[Path]]:
     """Return the files of the images that are not labeled, by their names."""
-    from ..data.channels import group_files  # imports SimpleITK
+    from ..datasets.channels import group_files  # imports SimpleITK
 
     if args.count < 1:
         raise GenSegError("--count must be 1 or more")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ..cases import CaseSet
 from ..config import TrainConfig, parse_duration
-from ..data.layouts import read_cases, read_pair_folders
+from ..datasets.layouts import read_cases, read_pair_folders
 from ..errors import GenSegError
 from ..events import EventLog
 from ..nesting import parse_include

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..computing.memory import parse_memory
-from ..data.image_folders import list_images, pictures_left_out
+from ..datasets.image_folders import list_images, pictures_left_out
 from ..events import EventLog
 from ..outputs import require_free
 from .options import add_device, add_events, add_out, argument_type, find_model, open_event_log

@@ -19,8 +19,8 @@ from ..config import (
     TrainConfig,
     parse_setting,
 )
-from ..data.case_selection import select_cases
-from ..data.layouts import with_unlabeled
+from ..datasets.case_selection import select_cases
+from ..datasets.layouts import with_unlabeled
 from ..errors import GenSegError
 from ..events import EventLog
 from ..presets import load_preset

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..cases import CaseSet, Role
-from ..data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
-from ..data.persons import find_divided_persons
+from ..datasets.case_selection import cases_with_only_examples, with_duplicates_as_one_person
+from ..datasets.persons import find_divided_persons
 from ..errors import GenSegError
 from ..images.volume import COLORS, format_channels
 from ..presets import Preset, load_preset
 
 if TYPE_CHECKING:
-    from ..data.case_check import CaseCheck
+    from ..checks.case_check import CaseCheck
     from ..planning.fingerprint import Fingerprint
 
 _GENERIC = {"CT": "generic-ct", "MR": "generic-mri"}
@@ -63,8 +63,8 @@ def prepare_cases(
         GenSegError: the cases do not match the preset, a labeled case has an error, or all of the
             unlabeled ones that are needed.
     """
-    from ..data.checks import check_cases, require_no_errors
-    from ..data.classes import case_warnings, keep_classes, with_classes
+    from ..checks.check_cases import check_cases, require_no_errors
+    from ..checks.classes import case_warnings, keep_classes, with_classes
     from ..planning.fingerprint import summarize_cases
 
     if preset is not None:

@@ -53,7 +53,7 @@ class StartModel:
         Raises:
             GenSegError: a case has an error, or another number of channels than the model.
         """
-        from ..data.classes import with_classes
+        from ..checks.classes import with_classes
 
         preset, name = self.metadata.preset, self.metadata.name
         if cases.modality and preset.modality and cases.modality != preset.modality:

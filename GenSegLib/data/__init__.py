@@ -1,1 +1,1 @@
-"""Cases of a training: discovery, checks, preprocessing and caching."""
+"""Cases of a training: loading, preprocessing and caching."""

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..cases import Case
+from ..datasets.case_labels import read_case_label
+from ..datasets.channels import read_channels, with_channels
 from ..errors import GenSegError
 from ..images.volume import Volume
 from ..presets import Preset
 from .case_cache import CacheEntry, CaseCache, content_key
-from .case_labels import read_case_label
-from .channels import read_channels, with_channels
 from .distance_maps import DISTANCE_LIMIT_MM
 from .label_sets import LabelSets
 from .preprocessing import Preprocessor

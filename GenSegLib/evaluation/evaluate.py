@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
-from ..data.image_io import Volume, read_label, read_segment_names
-from ..data.label_names import read_label_names
-from ..data.layouts import list_labels
-from ..data.mask_names import Name, match_masks
+from ..datasets.image_io import Volume, read_label, read_segment_names
+from ..datasets.label_names import read_label_names
+from ..datasets.layouts import list_labels
+from ..datasets.mask_names import Name, match_masks
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog

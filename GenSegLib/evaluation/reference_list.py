@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..case_annotation import COMPLETE, Annotation
-from ..data.case_lists import read_case_list, read_label_list
+from ..datasets.case_lists import read_case_list, read_label_list
 from ..errors import GenSegError
 from ..images.file_names import image_stem
 from ..nesting import Includes

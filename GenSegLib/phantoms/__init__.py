@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import __version__
 from ..cases import CaseSet
-from ..data.image_io import Volume, write_image, write_label
-from ..data.layouts import read_cases
+from ..datasets.image_io import Volume, write_image, write_label
+from ..datasets.layouts import read_cases
 from ..errors import GenSegError
 from ..files import atomic_folder, write_json
 from . import hippocampus, skin, ultrasound

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..data.image_io import Volume
+from ..datasets.image_io import Volume
 from . import rendering
 from .hippocampus_frame import GRID_SHAPE, SPACING, Frame, random_frame
 from .hippocampus_tissue import paint_tissues

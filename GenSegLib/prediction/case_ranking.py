@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..annotation.strategies import at_random, most_different
-from ..data.channels import read_channels, with_channels
+from ..datasets.channels import read_channels, with_channels
 from ..errors import GenSegError
 from ..images.volume import Volume
 from .case_features import FeatureExtractor

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..data.channels import group_files, read_channels, require_all_channels
-from ..data.image_io import write_image, write_label
-from ..data.label_names import write_label_names
+from ..datasets.channels import group_files, read_channels, require_all_channels
+from ..datasets.image_io import write_image, write_label
+from ..datasets.label_names import write_label_names
 from ..dicom import seg_writer
 from ..dicom.files import is_dicom_file, is_planar_file
 from ..dicom.patient import ADVICE, find_identifying

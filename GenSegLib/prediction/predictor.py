@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from ..computing.devices import choose_device, choose_precision, to_device
-from ..data.channels import with_channels
 from ..data.normalization import IntensityStatistics
 from ..data.preprocessing import PreprocessedImage, Preprocessor
+from ..datasets.channels import with_channels
 from ..errors import GenSegError
 from ..images.geometry import argmax_label
 from ..images.volume import Volume

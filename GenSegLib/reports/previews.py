@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..case_annotation import Annotation
-from ..data.image_io import read_image, read_label
+from ..datasets.image_io import read_image, read_label
 from ..files import read_json
 from ..images.file_names import image_stem, is_image_file, is_raster_file
 from ..images.label_colors import class_colors

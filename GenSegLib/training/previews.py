@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ..data.image_io import write_label
 from ..data.training_case import TrainingCase
+from ..datasets.image_io import write_label
 from ..feedback import write_preview_pairs
 from ..files import atomic_folder, write_json
 from .session import Session

@@ -13,7 +13,7 @@ from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import NO_DEFORMATION
 from ..case_annotation import Annotation
 from ..cases import Case, CaseSet
-from ..data.image_io import Volume, write_image, write_label
+from ..datasets.image_io import Volume, write_image, write_label
 from ..errors import GenSegError
 from ..events import EventLog
 from ..files import atomic_folder, write_json

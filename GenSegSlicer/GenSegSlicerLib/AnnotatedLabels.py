@@ -8,8 +8,8 @@ import numpy as np
 import slicer
 
 from GenSegLib.case_annotation import COMPLETE
-from GenSegLib.data.annotated_voxels import in_drawn_slices
-from GenSegLib.data.annotation_checks import annotation_errors
+from GenSegLib.checks.annotations import annotation_errors
+from GenSegLib.datasets.annotated_voxels import in_drawn_slices
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import BACKGROUND, IGNORE, special_value

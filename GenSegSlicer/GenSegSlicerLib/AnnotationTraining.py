@@ -14,8 +14,11 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
-from GenSegLib.data.person_names import persons_from_names
+from GenSegLib.datasets.case_selection import (
+    cases_with_only_examples,
+    with_duplicates_as_one_person,
+)
+from GenSegLib.datasets.person_names import persons_from_names
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import METADATA, ModelMetadata
 from GenSegLib.nesting import Includes

@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseState
-from GenSegLib.data.image_folders import list_cases
+from GenSegLib.datasets.image_folders import list_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import special_value
 from GenSegLib.models.folder import ModelMetadata

@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.data.channel_counts import possible_channels
+from GenSegLib.checks.channel_counts import possible_channels
 from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.label_counts import label_counts
@@ -33,9 +33,9 @@ def importFolder(
 ) -> list[TrainingPair]:
     """Load the labeled cases of a folder as volume and segmentation nodes.
 
-    `GenSegLib.data.layouts.read_cases` lists the supported layouts. Segments get the label names of
-    the data set, and colors and terminology of the preset with the same labels. Pictures are read
-    one by one and released again, see `FilePairs`.
+    `GenSegLib.datasets.layouts.read_cases` lists the supported layouts. Segments get the label
+    names of the data set, and colors and terminology of the preset with the same labels. Pictures
+    are read one by one and released again, see `FilePairs`.
 
     Args:
         path: folder of cases, or JSON file that lists them.

@@ -15,7 +15,10 @@ from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.case_selection import cases_with_only_examples, with_duplicates_as_one_person
+from GenSegLib.datasets.case_selection import (
+    cases_with_only_examples,
+    with_duplicates_as_one_person,
+)
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder
 from GenSegLib.label_maps import special_value

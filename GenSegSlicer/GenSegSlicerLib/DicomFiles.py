@@ -31,7 +31,7 @@ def readByLibrary(path: Path) -> Volume:
         GenSegError: the file cannot be read; there is no series or several, or slices are missing,
             truncated or inconsistent.
     """
-    from GenSegLib.data.image_io import read_image
+    from GenSegLib.datasets.image_io import read_image
 
     if path.is_dir() and not is_dicom_folder(path):
         raise GenSegError(_("{path}: this folder contains no DICOM series").format(path=path))

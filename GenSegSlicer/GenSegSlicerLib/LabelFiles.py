@@ -80,8 +80,8 @@ def readPlacedLabel(
         GenSegError: the file is damaged, or does not belong to the volume.
     """
     # Imported when there is something to read: needs SimpleITK, which is a part of Slicer.
-    from GenSegLib.data.case_labels import read_case_label
-    from GenSegLib.data.image_io import read_segment_names
+    from GenSegLib.datasets.case_labels import read_case_label
+    from GenSegLib.datasets.image_io import read_segment_names
 
     isPicture = any(map(is_raster_file, case.labels))
     classes = known if isPicture or case.label_classes else None

@@ -9,8 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.case_annotation import COMPLETE, ClassState
-from GenSegLib.data.annotation_checks import without_drafts
-from GenSegLib.data.class_counts import NO_BACKGROUND
+from GenSegLib.checks.annotations import without_drafts
+from GenSegLib.checks.class_counts import NO_BACKGROUND
 from GenSegLib.data.volume_ranges import to_ml
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_counts import label_counts

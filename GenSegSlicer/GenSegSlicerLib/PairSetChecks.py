@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from slicer.i18n import tr as _
 
-from GenSegLib.data.case_check import EMPTY_LABEL, NOTHING_LABELED
-from GenSegLib.data.channel_counts import ChannelCounts, possible_channels
-from GenSegLib.data.class_counts import rare_class_warnings
-from GenSegLib.data.duplicates import describe_duplicate
-from GenSegLib.data.persons import find_divided_persons
+from GenSegLib.checks.case_check import EMPTY_LABEL, NOTHING_LABELED
+from GenSegLib.checks.channel_counts import ChannelCounts, possible_channels
+from GenSegLib.checks.class_counts import rare_class_warnings
+from GenSegLib.checks.duplicates import describe_duplicate
 from GenSegLib.data.volume_ranges import find_volume_outliers
+from GenSegLib.datasets.persons import find_divided_persons
 from GenSegLib.label_maps import special_value
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.PairChecks import OK, referenceWarning

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from GenSegLib.cases import Case, Role
-from GenSegLib.data.person_names import persons_from_names
-from GenSegLib.data.persons import assume_persons, pseudonyms
+from GenSegLib.datasets.person_names import persons_from_names
+from GenSegLib.datasets.persons import assume_persons, pseudonyms
 from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.SubjectHierarchy import patientIDOf

@@ -17,7 +17,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet
-from GenSegLib.data.layouts import list_images, read_cases
+from GenSegLib.datasets.layouts import list_images, read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import atomic_folder, write_json
 from GenSegLib.images.file_names import image_stem

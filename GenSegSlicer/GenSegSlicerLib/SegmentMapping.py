@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from GenSegLib.data.class_counts import unnamed_note
+from GenSegLib.checks.class_counts import unnamed_note
 from GenSegLib.label_maps import normalized
 from GenSegLib.presets import Preset, load_preset
 from GenSegSlicerLib.InlineMessage import InlineMessage

@@ -9,7 +9,7 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.data.duplicates import ImageContent
+from GenSegLib.checks.duplicates import ImageContent
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import unique_names, valid_file_name
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume

@@ -11,9 +11,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.cases import CaseSet, Role
-from GenSegLib.data.channel_counts import possible_channels
-from GenSegLib.data.image_folders import unlabeled_cases
-from GenSegLib.data.layouts import with_unlabeled
+from GenSegLib.checks.channel_counts import possible_channels
+from GenSegLib.datasets.image_folders import unlabeled_cases
+from GenSegLib.datasets.layouts import with_unlabeled
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import format_channels
 from GenSegSlicerLib.Channels import (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import slicer
 
-from GenSegLib.data.duplicates import ImageContent, image_content, image_content_steps
+from GenSegLib.checks.duplicates import ImageContent, image_content, image_content_steps
 from GenSegLib.images.volume import Volume
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Geometry import localIJKToRAS

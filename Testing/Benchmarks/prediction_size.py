@@ -30,9 +30,9 @@ from measuring import ROOT, write_result
 from GenSegLib.augmentation.patches import PatchSampler, SliceSampler
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.computing.devices import choose_precision
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.data.training_case import InMemoryCase
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image
 from GenSegLib.images.resampling import resample
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.models.weights import save_model

@@ -23,7 +23,7 @@ from cohorts_data import (
 from nnunet import DATASET, Schedule, schedule_within
 
 from GenSegLib.cases import Role
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 
 LONGEST = Schedule(1000, 250)  # the default of nnU-Net
 LABELS = {"0": "background", "1": "Right ventricle", "2": "Myocardium"}

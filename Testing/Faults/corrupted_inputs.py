@@ -14,7 +14,7 @@ import numpy as np
 from mutations import mutate_bytes, mutate_values
 from tiny_training import tiny_cases, tiny_run
 
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     read_image,
     read_label,
@@ -22,7 +22,7 @@ from GenSegLib.data.image_io import (
     write_image,
     write_label,
 )
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.events import parse_line, read_events, to_line
 from GenSegLib.feedback import Feedback
 from GenSegLib.files import write_json

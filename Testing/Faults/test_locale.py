@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_training import tiny_cases
 
-from GenSegLib.data.image_io import read_image
+from GenSegLib.datasets.image_io import read_image
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -19,9 +19,9 @@ locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
 assert locale.localeconv()["decimal_point"] == ","
 sys.path[:0] = ["Testing/Faults", "."]
 from pathlib import Path
-from GenSegLib.data.image_io import read_image, read_label, write_image
+from GenSegLib.datasets.image_io import read_image, read_label, write_image
 from tiny_training import tiny_run, trained
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.reports import write_report
 folder = Path(sys.argv[1])
 cases = read_cases(folder / "cases").with_validation(0.3, 0)

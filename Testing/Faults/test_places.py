@@ -17,7 +17,7 @@ from tiny_training import (
     trained,
 )
 
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import DriveUnavailable, GenSegError
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import recovery

@@ -23,7 +23,7 @@ import SimpleITK as sitk  # noqa: N813
 from tiny_training import STEPS, few_channels
 
 from GenSegLib.cli import main
-from GenSegLib.data.image_io import write_label
+from GenSegLib.datasets.image_io import write_label
 from GenSegLib.presets import load_preset
 from Testing.conftest import draw_tiny_pair
 

@@ -15,8 +15,8 @@ from unittest.mock import patch
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.networks import segmenters
 from GenSegLib.networks.discriminator import Discriminator

@@ -13,9 +13,9 @@ from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.image_io import Volume, write_image, write_label
 from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.data.training_case import TrainingCase
+from GenSegLib.datasets.image_io import Volume, write_image, write_label
 from GenSegLib.presets import Preset
 
 CPU = torch.device("cpu")

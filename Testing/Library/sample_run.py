@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.events import EventLog
 from GenSegLib.phantoms import hippocampus, make_cases
 from GenSegLib.presets import load_preset

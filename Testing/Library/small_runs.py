@@ -10,7 +10,7 @@ from typing import Any
 
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder

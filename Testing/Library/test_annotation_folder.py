@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 
 

@@ -25,10 +25,10 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.data import case_cache, case_loading
 from GenSegLib.data.case_cache import FOLDER, CacheEntry, CaseCache, content_key
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.image_io import Volume, write_image, write_label
-from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.stored_case import StoredCase, case_arrays
 from GenSegLib.data.training_case import InMemoryCase
+from GenSegLib.datasets.image_io import Volume, write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.networks.image_generator import GeneratorConfig

@@ -10,7 +10,7 @@ import pytest
 from case_folders import DECATHLON, NNUNET, names_of, touch, write_dataset
 
 from GenSegLib.cases import CaseSet, Role
-from GenSegLib.data.layouts import (
+from GenSegLib.datasets.layouts import (
     read_cases,
     read_label_list,
 )

@@ -15,13 +15,13 @@ from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.data import case_loading
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.case_selection import (
+from GenSegLib.data.stored_case import StoredCase
+from GenSegLib.datasets.case_selection import (
     cases_with_only_examples,
     select_cases,
     with_duplicates_as_one_person,
 )
-from GenSegLib.data.layouts import read_cases
-from GenSegLib.data.stored_case import StoredCase
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State

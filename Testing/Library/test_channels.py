@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.data.channels import group_files, read_channels, require_all_channels
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.image_folders import list_cases
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.datasets.channels import group_files, read_channels, require_all_channels
+from GenSegLib.datasets.image_folders import list_cases
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
 from Testing.dicom_pictures import write_dicom_picture
 from Testing.volume_files import numbered_volume, oblique_affine, write_array

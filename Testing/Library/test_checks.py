@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.data.case_check import CaseCheck, format_table
-from GenSegLib.data.checks import check_cases, require_no_errors
-from GenSegLib.data.duplicates import image_content
-from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.checks.case_check import CaseCheck, format_table
+from GenSegLib.checks.check_cases import check_cases, require_no_errors
+from GenSegLib.checks.duplicates import image_content
+from GenSegLib.datasets.image_io import Volume, read_label, write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 
 NAMES = {1: "Anterior", 2: "Posterior"}

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.checks.classes import class_warnings, keep_classes, with_classes
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.classes import class_warnings, keep_classes, with_classes
-from GenSegLib.data.image_io import Volume, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, write_image, write_label
 from GenSegLib.dicom.terminology import parse_terminology
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import Concepts, collect_classes, match_names, preset_values

@@ -16,7 +16,7 @@ from command_line import error_of, genseg
 from GenSegLib.commands import COMMANDS, presets
 from GenSegLib.commands.training_job import _errors_logged
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 

@@ -14,14 +14,14 @@ from command_line import genseg
 
 from GenSegLib.commands import training_job
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     on_same_grid,
     read_image,
     read_label,
     read_segment_names,
     write_label,
 )
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.events import parse_line, read_events
 from GenSegLib.files import read_json, write_json
 from GenSegLib.presets import load_preset

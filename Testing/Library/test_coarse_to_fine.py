@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import PRESET, save_threshold_model
 
-from GenSegLib.data.image_io import Volume, read_label, write_image
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.datasets.image_io import Volume, read_label, write_image
 from GenSegLib.events import EventLog
 from GenSegLib.prediction.coarse_to_fine import (
     crop,

@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from GenSegLib.data.image_io import Volume, read_image
+from GenSegLib.datasets.image_io import Volume, read_image
 from GenSegLib.dicom import highdicom_tools
 from GenSegLib.errors import GenSegError
 from Testing.dicom_files import Change, convert_to_frames, turn, write_ct

@@ -11,7 +11,7 @@ from command_line import genseg
 from tiny_models import PRESET, save_tiny_model
 
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.data.checks import check_cases
+from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.dicom.patient import ADVICE, find_identifying
 from Testing.dicom_files import write_ct
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from GenSegLib.cases import Role
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.image_io import read_image, read_label, write_label
-from GenSegLib.data.layouts import list_images, read_cases
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.datasets.image_io import read_image, read_label, write_label
+from GenSegLib.datasets.layouts import list_images, read_cases
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders

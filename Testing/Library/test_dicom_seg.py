@@ -12,7 +12,7 @@ import pytest
 from command_line import genseg
 from tiny_models import save_bright_model
 
-from GenSegLib.data.image_io import Volume, read_image
+from GenSegLib.datasets.image_io import Volume, read_image
 from GenSegLib.dicom import highdicom_tools
 from GenSegLib.dicom.seg_reader import read_segment_concepts
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, require_series, write_segmentation

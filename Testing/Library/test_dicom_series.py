@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from GenSegLib.data.image_io import read_image
+from GenSegLib.datasets.image_io import read_image
 from GenSegLib.dicom.files import find_series_folders, is_dicom, read_head, sop_class
 from GenSegLib.errors import GenSegError
 from Testing.dicom_files import COLUMNS, ROWS, turn, write_ct

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.data.image_io import Volume, read_image, write_image, write_label
-from GenSegLib.data.label_names import write_label_names
+from GenSegLib.datasets.image_io import Volume, read_image, write_image, write_label
+from GenSegLib.datasets.label_names import write_label_names
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders

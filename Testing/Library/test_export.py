@@ -22,7 +22,7 @@ from PIL import Image
 from tiny_models import PRESET, save_bright_model, tiny_metadata, tiny_state
 
 from GenSegLib.config import PRETRAINABLE
-from GenSegLib.data.image_io import Volume, on_same_grid, read_label, write_image
+from GenSegLib.datasets.image_io import Volume, on_same_grid, read_label, write_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.models import export_bundle, export_onnx
 from GenSegLib.models.folder import ModelMetadata, write_model_files

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     read_image,
     read_label,

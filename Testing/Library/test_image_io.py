@@ -15,7 +15,7 @@ import SimpleITK as sitk  # noqa: N813 - the usual name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     on_same_grid,
     read_image,
@@ -195,7 +195,7 @@ import resource
 from pathlib import Path
 import numpy as np
 from GenSegLib.errors import GenSegError
-from GenSegLib.data.image_io import Volume, write_image
+from GenSegLib.datasets.image_io import Volume, write_image
 noise = np.random.default_rng(0).normal(size=(1, 40, 40, 40)).astype(np.float32)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from grids import ball, make_affine
 
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_placement import place_label, place_together
 from GenSegLib.images.label_resampling import resample_label_steps

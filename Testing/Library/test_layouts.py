@@ -11,13 +11,13 @@ import pytest
 from case_folders import DECATHLON, NNUNET, names_of, touch, write_dataset
 
 from GenSegLib.cases import Role
-from GenSegLib.data.layouts import (
+from GenSegLib.datasets.layouts import (
     list_images,
     list_labels,
     read_cases,
     read_pair_folders,
 )
-from GenSegLib.data.pairing import pair_names
+from GenSegLib.datasets.pairing import pair_names
 from GenSegLib.dicom.files import is_dicom_folder
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import (

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from GenSegLib.cases import CaseSet, Role
-from GenSegLib.data.case_labels import read_case_label
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.classes import with_classes
-from GenSegLib.data.layouts import read_cases, read_pair_folders
-from GenSegLib.data.mask_names import Name, match_masks
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.checks.classes import with_classes
+from GenSegLib.datasets.case_labels import read_case_label
+from GenSegLib.datasets.layouts import read_cases, read_pair_folders
+from GenSegLib.datasets.mask_names import Name, match_masks
 from GenSegLib.errors import GenSegError
 from GenSegLib.files import write_json
 from GenSegLib.presets import load_preset

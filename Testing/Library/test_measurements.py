@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from grids import make_affine
 
-from GenSegLib.data.image_io import Volume
+from GenSegLib.datasets.image_io import Volume
 from GenSegLib.prediction.measurements import (
     Measurement,
     format_measurements,

@@ -19,8 +19,8 @@ from monai.data.meta_tensor import MetaTensor
 from tiny_models import NETWORK, PRESET, save_tiny_model, tiny_metadata, tiny_state
 from whole_images import predict_probabilities
 
-from GenSegLib.data.image_io import Volume
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.datasets.image_io import Volume
 from GenSegLib.errors import GenSegError
 from GenSegLib.models import manifest
 from GenSegLib.models.folder import (

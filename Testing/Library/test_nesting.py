@@ -12,12 +12,12 @@ from small_runs import phantom_cases, small_run
 from test_seg_nrrd import write_layers, write_overlap
 
 from GenSegLib.cases import CaseSet
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.checks.classes import with_classes
 from GenSegLib.cli import main
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.classes import with_classes
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
-from GenSegLib.data.label_lists import parse_label_list
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.label_lists import parse_label_list
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.metrics import case_scores

@@ -12,7 +12,7 @@ from command_line import genseg
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
 from GenSegLib.annotation.strategies import STRATEGIES, at_random, most_different
-from GenSegLib.data.image_io import Volume, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, write_image, write_label
 from GenSegLib.files import write_json
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.prediction.case_features import FeatureExtractor

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     on_same_grid,
     read_image,

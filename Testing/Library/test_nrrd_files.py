@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from GenSegLib.data.image_io import read_image
+from GenSegLib.datasets.image_io import read_image
 from GenSegLib.images.nrrd_files import write_nrrd_steps
 from GenSegLib.steps import finish
 

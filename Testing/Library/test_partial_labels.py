@@ -19,13 +19,13 @@ from partial_cases import (
 
 from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.checks.class_counts import NO_BACKGROUND
+from GenSegLib.checks.classes import class_warnings
 from GenSegLib.cli import main
 from GenSegLib.data.case_fingerprint import fingerprint_case
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.class_counts import NO_BACKGROUND
-from GenSegLib.data.classes import class_warnings
-from GenSegLib.data.image_io import Volume, read_label, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import Volume, read_label, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.evaluation.metrics import case_scores

@@ -30,8 +30,8 @@ from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import CaseSet
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.label_sets import LabelSets
-from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.training_case import InMemoryCase
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.events import EventLog
 from GenSegLib.images.geometry import GridTransform, plan_resample
 from GenSegLib.label_maps import IGNORE

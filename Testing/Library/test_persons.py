@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.data.layouts import read_cases, read_pair_folders, with_unlabeled
-from GenSegLib.data.person_names import persons_from_names
-from GenSegLib.data.persons import assume_persons, find_divided_persons, pseudonyms
+from GenSegLib.datasets.layouts import read_cases, read_pair_folders, with_unlabeled
+from GenSegLib.datasets.person_names import persons_from_names
+from GenSegLib.datasets.persons import assume_persons, find_divided_persons, pseudonyms
 from GenSegLib.errors import GenSegError
 from Testing.volume_files import write_patient_series
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from GenSegLib.data.image_io import Volume, read_image, read_label
+from GenSegLib.datasets.image_io import Volume, read_image, read_label
 from GenSegLib.phantoms import ANATOMIES, make_cases, skin, ultrasound
 
 

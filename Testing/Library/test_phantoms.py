@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from GenSegLib.data.image_io import Volume, on_same_grid, read_image
+from GenSegLib.datasets.image_io import Volume, on_same_grid, read_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.phantoms import hippocampus, make_cases
 

@@ -24,8 +24,8 @@ from GenSegLib.commands import training_plan
 from GenSegLib.commands.training_cases import PreparedCases
 from GenSegLib.config import TrainConfig
 from GenSegLib.data.case_fingerprint import fingerprint_case
-from GenSegLib.data.image_io import Volume, read_label, write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import Volume, read_label, write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.planning import timing
 from GenSegLib.planning.fingerprint import summarize_cases
 from GenSegLib.prediction.predict import predict_files

@@ -25,7 +25,7 @@ from made_up_plans import (
 
 from GenSegLib.config import SEGMENTERS, TrainConfig
 from GenSegLib.data.case_fingerprint import fingerprint_case
-from GenSegLib.data.image_io import Volume
+from GenSegLib.datasets.image_io import Volume
 from GenSegLib.networks import build_segmenter
 from GenSegLib.networks.segmenters import check_patch_size
 from GenSegLib.planning.candidates import CPU, list_candidates

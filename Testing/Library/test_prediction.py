@@ -17,7 +17,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from tiny_models import PRESET, save_bright_model, save_tiny_model
 
 from GenSegLib.computing.devices import choose_precision
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     on_same_grid,
     read_image,

@@ -10,8 +10,8 @@ import pytest
 from grids import ball, make_affine
 from tiny_models import PRESET, save_bright_model
 
-from GenSegLib.data.image_io import Volume, read_image, read_label
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.datasets.image_io import Volume, read_image, read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog
 from GenSegLib.images.nifti import read_header

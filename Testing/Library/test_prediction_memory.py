@@ -13,7 +13,7 @@ import torch
 from tiny_models import PRESET, save_tiny_model
 
 from GenSegLib.computing.memory import resident_bytes
-from GenSegLib.data.image_io import Volume, read_label, write_image
+from GenSegLib.datasets.image_io import Volume, read_label, write_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.prediction.memory_budget import MemoryBudget, accumulator_bytes
 from GenSegLib.prediction.predict import Predictor, predict_files

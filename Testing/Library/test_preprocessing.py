@@ -15,8 +15,8 @@ from inverted import inverted_label
 from scipy import ndimage
 
 from GenSegLib.data.case_fingerprint import fingerprint_case
-from GenSegLib.data.image_io import Volume, read_image, read_label
 from GenSegLib.data.preprocessing import Preprocessor
+from GenSegLib.datasets.image_io import Volume, read_image, read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.images import resampling
 from GenSegLib.presets import Intensity, Preset, load_preset

@@ -11,9 +11,9 @@ from PIL import Image
 
 from GenSegLib.case_annotation import Annotation
 from GenSegLib.cases import Case, CaseSet, Role
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.planning.fingerprint import summarize_cases

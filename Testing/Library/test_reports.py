@@ -17,7 +17,7 @@ from PIL import Image
 from sample_run import make_run, write_evaluation
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_label
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report

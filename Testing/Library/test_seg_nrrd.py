@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 
-from GenSegLib.data.image_io import (
+from GenSegLib.datasets.image_io import (
     Volume,
     read_label,
     read_segment_names,

@@ -25,9 +25,9 @@ from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.commands.training_plan import plan_training
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import Volume, write_image
-from GenSegLib.data.layouts import with_unlabeled
 from GenSegLib.data.training_case import TrainingCase
+from GenSegLib.datasets.image_io import Volume, write_image
+from GenSegLib.datasets.layouts import with_unlabeled
 from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.presets import load_preset

@@ -14,7 +14,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the usual name
 
-from GenSegLib.data.image_io import Volume, read_image, write_image
+from GenSegLib.datasets.image_io import Volume, read_image, write_image
 from GenSegLib.dicom.elements import exceeds_file
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.itk_files import suppress_stderr

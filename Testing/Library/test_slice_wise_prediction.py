@@ -13,7 +13,7 @@ from tiny_models import PRESET, save_threshold_model, save_tiny_model
 from torch import Tensor, nn
 from whole_images import predict_probabilities
 
-from GenSegLib.data.image_io import Volume, on_same_grid
+from GenSegLib.datasets.image_io import Volume, on_same_grid
 from GenSegLib.errors import GenSegError
 from GenSegLib.networks.slice_wise import SliceWise, as_window_network
 from GenSegLib.prediction.ensemble import OutOfMemoryFallback

@@ -15,8 +15,8 @@ from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import read_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import read_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.events import EventLog, read_events

@@ -12,8 +12,8 @@ from grids import make_affine
 
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.commands.training_cases import prepare_cases
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.presets import load_preset
 
 GENERIC = load_preset("generic-mri")

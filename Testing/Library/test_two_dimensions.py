@@ -14,15 +14,15 @@ from PIL import Image
 
 from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.cli import main
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.data.case_fingerprint import fingerprint_case
 from GenSegLib.data.case_loading import load_training_cases
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image
-from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.data.training_case import InMemoryCase
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.models.folder import ModelMetadata

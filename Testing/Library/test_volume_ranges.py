@@ -10,12 +10,12 @@ import pytest
 from small_runs import phantom_cases, small_run
 
 from GenSegLib.cases import CaseSet
+from GenSegLib.checks.case_check import format_table
+from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.cli import main
-from GenSegLib.data.case_check import format_table
-from GenSegLib.data.checks import check_cases
-from GenSegLib.data.image_io import read_label, write_label
-from GenSegLib.data.layouts import read_cases
 from GenSegLib.data.volume_ranges import find_volume_outliers, plausible_range
+from GenSegLib.datasets.image_io import read_label, write_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.events import EventLog
 from GenSegLib.phantoms import make_cases
 from GenSegLib.training.session import load_session

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from GenSegLib.data.image_io import Volume, read_image, write_label
+from GenSegLib.datasets.image_io import Volume, read_image, write_label
 
 NAMES = {1: "Anterior", 2: "Posterior"}
 

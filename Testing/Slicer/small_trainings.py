@@ -11,7 +11,7 @@ from typing import Any
 from panel_scenes import phantom_folder, tiny_preset
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 

@@ -17,7 +17,7 @@ from GenSegSlicerLib.DraftPredictor import DraftPredictor
 from mrml_nodes import add_segmentation, oriented_image
 
 from GenSegLib.annotation.folder import AnnotationFolder
-from GenSegLib.data.image_io import read_label
+from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import RunFolder
 

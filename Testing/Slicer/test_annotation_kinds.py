@@ -24,10 +24,10 @@ from mrml_nodes import SHAPE, add_label_map, add_segmentation, add_volume, orien
 from photo_files import PICTURE, photo_folder, square
 
 from GenSegLib.case_annotation import PLANES
-from GenSegLib.data.annotated_voxels import settled
-from GenSegLib.data.channels import read_channels
-from GenSegLib.data.image_io import read_label
-from GenSegLib.data.layouts import read_cases
+from GenSegLib.datasets.annotated_voxels import settled
+from GenSegLib.datasets.channels import read_channels
+from GenSegLib.datasets.image_io import read_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.presets import load_preset

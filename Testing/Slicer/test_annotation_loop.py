@@ -17,7 +17,7 @@ from GenSegSlicerLib.PartialAnnotation import setDrawnPart
 from photo_files import photo_folder
 
 from GenSegLib.annotation.folder import AnnotationFolder
-from GenSegLib.data.image_io import read_label
+from GenSegLib.datasets.image_io import read_label
 
 pytest_plugins = ["annotation_loops"]
 

@@ -26,7 +26,7 @@ from mrml_nodes import (
     write_segments,
 )
 
-from GenSegLib.data.image_io import Volume, read_image, read_label, write_image, write_label
+from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_image, write_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.phantoms import make_cases
 from GenSegLib.presets import load_preset

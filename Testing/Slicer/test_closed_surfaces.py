@@ -25,7 +25,7 @@ from mrml_nodes import (
     write_segments,
 )
 
-from GenSegLib.data.image_io import read_label
+from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
 
 SHAPE = (30, 40, 36)

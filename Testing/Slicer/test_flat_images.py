@@ -33,8 +33,8 @@ from panel_driver import PanelDriver
 from photo_files import HEIGHT, PICTURE, WIDTH, add_photo, square
 from PIL import Image
 
-from GenSegLib.data.channels import read_channels
-from GenSegLib.data.image_io import read_image
+from GenSegLib.datasets.channels import read_channels
+from GenSegLib.datasets.image_io import read_image
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import LPS_TO_RAS
 from GenSegLib.models.folder import ModelMetadata

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import slicer
 
-from GenSegLib.data.image_io import Volume, write_label
+from GenSegLib.datasets.image_io import Volume, write_label
 from GenSegLib.presets import load_preset
 
 

@@ -26,7 +26,7 @@ from panel_scenes import load_hippocampi
 
 from GenSegLib.cases import Role
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import read_label
+from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder

@@ -35,7 +35,7 @@ from mrml_nodes import (
 )
 
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import read_label
+from GenSegLib.datasets.image_io import read_label
 from GenSegLib.models.folder import METADATA, ModelMetadata
 from GenSegLib.models.manifest import write_manifest
 from GenSegLib.presets import load_preset

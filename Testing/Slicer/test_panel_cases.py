@@ -9,7 +9,7 @@ import slicer
 from panel_driver import PanelDriver
 from panel_scenes import load_hippocampi, phantom_folder
 
-from GenSegLib.data.image_io import read_label, write_label
+from GenSegLib.datasets.image_io import read_label, write_label
 
 pytest_plugins = ["panel_driver"]
 

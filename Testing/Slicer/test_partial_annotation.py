@@ -41,8 +41,8 @@ from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import CaseSet
 from GenSegLib.config import TrainConfig
-from GenSegLib.data.image_io import read_label
 from GenSegLib.data.label_sets import LabelSets
+from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder

@@ -23,7 +23,7 @@ from panel_scenes import TINY_NETWORK
 from photo_files import HEIGHT, WIDTH, add_photo, photo_folder, square
 from PIL import Image
 
-from GenSegLib.data.image_io import read_image, read_label
+from GenSegLib.datasets.image_io import read_image, read_label
 from GenSegLib.files import write_json
 from GenSegLib.presets import Steps, load_preset
 

@@ -34,7 +34,7 @@ from mrml_nodes import (
 from result_files import NAMES, save_prediction
 from vtk.util.numpy_support import vtk_to_numpy
 
-from GenSegLib.data.image_io import Volume, on_same_grid, read_image, read_label
+from GenSegLib.datasets.image_io import Volume, on_same_grid, read_image, read_label
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.label_placement import place_label
 

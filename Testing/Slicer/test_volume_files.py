@@ -30,7 +30,7 @@ from mrml_nodes import (
 from volume_files import write_dicom_series
 from vtk.util.numpy_support import vtk_to_numpy
 
-from GenSegLib.data.image_io import read_image
+from GenSegLib.datasets.image_io import read_image
 from GenSegLib.errors import GenSegError
 
 SUFFIXES = (".nrrd", ".nii.gz", ".mha")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..case_annotation import Annotation, ClassState
+from ..data.volume_ranges import to_ml
 from ..images.label_counts import label_counts
 from ..images.volume import Volume
 from ..label_maps import IGNORE, format_labels, normalized
 from ..nesting import Includes, outer_values, region_values
 from .case_check import CaseCheck
-from .volume_ranges import to_ml
 
 Classes = Mapping[int, str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..data.case_fingerprint import CaseFingerprint
 from ..text_table import text_table
-from .case_fingerprint import CaseFingerprint
 
 EMPTY_LABEL = "the label is empty; segment the case or leave it out"
 NOTHING_LABELED = "the label is empty: the case counts as one without any of the classes"

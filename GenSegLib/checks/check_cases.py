@@ -8,6 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..cases import Case, CaseSet
+from ..data.case_fingerprint import fingerprint_case
+from ..data.volume_ranges import find_volume_outliers
+from ..datasets.case_labels import read_case_label
+from ..datasets.channels import read_channels
 from ..dicom.files import is_planar_file
 from ..dicom.patient import ADVICE, find_identifying
 from ..errors import GenSegError
@@ -17,14 +21,10 @@ from ..images.size_checks import spacing_problem
 from ..images.volume import Volume, format_channels, is_gray_in_color
 from ..label_maps import IGNORE, format_labels
 from ..nesting import Includes
-from .annotation_checks import annotation_errors, known_volumes, without_drafts
+from .annotations import annotation_errors, known_volumes, without_drafts
 from .case_check import EMPTY_LABEL, NOTHING_LABELED, CaseCheck
-from .case_fingerprint import fingerprint_case
-from .case_labels import read_case_label
 from .channel_counts import ChannelCounts, possible_channels
-from .channels import read_channels
 from .duplicates import ImageContent, describe_duplicate, image_content
-from .volume_ranges import find_volume_outliers
 
 
 def check_cases(

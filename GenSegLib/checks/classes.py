@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from ..case_annotation import ClassState
 from ..cases import Case, CaseSet, Role
+from ..datasets.image_io import find_concepts, read_segment_names
 from ..errors import GenSegError
 from ..label_maps import collect_classes, format_labels, normalized, preset_values
 from ..nesting import unknown_names
 from ..presets import Preset
 from .case_check import CaseCheck
 from .class_counts import NO_BACKGROUND, missing_class_warnings, rare_class_warnings, unnamed_note
-from .image_io import find_concepts, read_segment_names
 
 
 def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset | None]:
