@@ -37,9 +37,10 @@ PRETRAINABLE = {
     "dynunet": "efficientnet-unet",
     "deeplab": "efficientnet-deeplab",
 }
-GENERATORS = ("searchable", "mask-only", "regions", "none")
-# without a network; "regions" gives the regions of real images an appearance of their own
-GENERATORLESS = ("regions", "none")
+GENERATORS = ("searchable", "mask-only", "regions", "transplants", "none")
+# without a network; "regions" gives the regions of real images an appearance of their own,
+# "transplants" adds lesions of other images
+GENERATORLESS = ("regions", "transplants", "none")
 HYPERGRADIENTS = ("finite-difference", "unroll", "neumann", "none")
 TARGET_SCANNERS = {"same": 0.0, "similar": 0.5, "any": 1.0}
 SEARCH_SPACES = ("light", "paper")
@@ -92,6 +93,8 @@ class TrainConfig:
             upper-level variables.
         appearance_fraction: fraction of each batch that is recolored by region, initially; for the
             generator "regions".
+        transplanted_fraction: fraction of each batch that gets lesions of other images; for the
+            generator "transplants", and for "regions" if the preset is for lesions.
         expected_steps: of the segmenter, that are expected to fit into the time budget, where the
             schedule has more, so that the time ends the training; 0 elsewhere.
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
@@ -146,6 +149,7 @@ class TrainConfig:
     frozen: str = setting(_FROZEN, "")
     direct_path: bool = True
     appearance_fraction: float = setting(between(0, 1), 0.5)
+    transplanted_fraction: float = setting(between(0, 1), 0.5)
     target_scanner: float = setting(between(0, 1), 0.0)
     search_horizon: int = setting(at_least(0), 50)
     self_training: bool = False
@@ -179,6 +183,11 @@ class TrainConfig:
     def has_generator(self) -> bool:
         """Whether a network generates images for new masks."""
         return self.generator not in GENERATORLESS
+
+    @property
+    def generates(self) -> bool:
+        """Whether any training images are generated, by a network or without one."""
+        return self.generator != "none"
 
     @property
     def uses_unlabeled(self) -> bool:

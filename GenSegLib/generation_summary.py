@@ -9,6 +9,7 @@ from .config import TrainConfig
 
 _PAIRS = "for {images}, with generated pairs: new shapes between the labeled cases"
 _REGIONS = "for {images}: regions get other contrasts in {share:.0%} of the training images"
+_TRANSPLANTS = "for {images}: {transplanted:.0%} of the training images get lesions of others"
 _UNLABELED = "also learning from {unlabeled} under the model's own labels"
 _CONTRASTS = "imitating the contrasts of {unlabeled}"
 _COMPARED = "comparing generated images with {unlabeled}"
@@ -27,7 +28,8 @@ def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = Fal
     """
     template = _PLANNED if planned else _template(config)
     images, share = target_images(config.target_scanner), config.appearance_fraction
-    parts = [template.format(images=images, share=share)]
+    transplanted = config.transplanted_fraction
+    parts = [template.format(images=images, share=share, transplanted=transplanted)]
     found = "1 unlabeled image" if unlabeled == 1 else f"{unlabeled} unlabeled images"
     if unlabeled and config.learns_from_unlabeled:
         parts.append(_UNLABELED.format(unlabeled=found))
@@ -50,6 +52,7 @@ def target_images(target_scanner: float) -> str:
 def _template(config: TrainConfig) -> str:
     if config.has_generator:
         return _PAIRS
-    if config.generator == "none":
-        return _NONE if config.target_scanner else _NONE + _OTHERS
-    return _REGIONS
+    if config.generator == "regions":
+        return _REGIONS
+    template = _NONE if config.generator == "none" else _TRANSPLANTS
+    return template if config.target_scanner else template + _OTHERS

@@ -257,6 +257,11 @@ class Preset:
         """Whether the channels are colors, not contrasts."""
         return self.channels == 3 and not self.modality
 
+    @property
+    def has_lesions(self) -> bool:
+        """Whether structures may be anywhere, so that those of other images fit in."""
+        return self.blending == "transplantation"
+
     def for_any_scanner(self) -> Preset:
         """Return the preset with a normalization and bias fields that suit other modalities, too.
 

@@ -146,7 +146,23 @@ def augment(
     rng: RandomGenerator,
     size: Sequence[int] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Deform images (batch, channel, *s) with labels (batch, 1, *s), then change intensities.
+    """Deform images with their labels, then change intensities.
+
+    The arguments are those of `augment_geometry`.
+    """
+    images, labels = augment_geometry(images, labels, classes, policy, rng, size)
+    return augment_intensity(images, policy, rng), labels
+
+
+def augment_geometry(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    classes: int,
+    policy: AugmentationPolicy,
+    rng: RandomGenerator,
+    size: Sequence[int] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Deform images with their labels.
 
     Args:
         images: (batch, channel, *s).
@@ -159,8 +175,7 @@ def augment(
     """
     source = tuple(images.shape[2:])
     grid = random_grid(rng, len(images), tuple(size or source), policy.spatial, source)
-    images, labels = deform(images, labels, classes, grid)
-    return augment_intensity(images, policy, rng), labels
+    return deform(images, labels, classes, grid)
 
 
 def augment_intensity(

@@ -113,7 +113,8 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
         choices=GENERATORS,
         help="generator of new image-mask pairs: a network with searchable cells (default), or the "
         "same from masks only; regions: real images whose regions get other contrasts, for other "
-        "scanners or cameras; none: no generated pairs",
+        "scanners or cameras; transplants: real images with lesions of others; none: no generated "
+        "pairs",
     )
     group.add_argument(
         "--no-generator",

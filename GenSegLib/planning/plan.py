@@ -308,7 +308,12 @@ def _ema_decay(steps: int) -> float:
 
 
 def _default_generator(preset: Preset, limits: Limits) -> str:
-    """Return the default generator where a joint training fits into the time, else "none"."""
+    """Return the default generator.
+
+    It is a network where a joint training fits into the time; transplanted lesions need no network.
+    """
+    if preset.has_lesions:
+        return "transplants"
     is_fast = limits.has_gpu or limits.budget_s >= _GENERATOR_BUDGET_S
     is_3d = preset.spatial_dims == 3
     return TrainConfig.generator if is_3d and is_fast else "none"

@@ -59,11 +59,6 @@ class Recoloring:
         maps = [find_regions(case, seed, class_count=class_count) for case in _some(cases)]
         self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
 
-    def cases_of(self, labels: torch.Tensor) -> list[int]:
-        """Return the index of each patch's case, coarse versions after all cases."""
-        cases: list[int] = self.appearance.table.split(labels[:, 1:])[0].tolist()
-        return cases
-
 
 def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
     """Return at most `_MOST_TARGETS` cases, spread over all of them."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from ..augmentation.batch_transplants import transplant_lesions
 from ..augmentation.copy_paste import copy_paste
 from ..augmentation.growth import grow_classes
 from ..augmentation.interpolation import sample_with_midpoints
@@ -18,7 +19,7 @@ from ..augmentation.patches import (
     SliceSampler,
     patch_margin,
 )
-from ..augmentation.policy import AugmentationPolicy, augment
+from ..augmentation.policy import AugmentationPolicy, augment_geometry, augment_intensity
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.regions import find_regions
 from ..augmentation.spatial import SpatialStrength, random_grid
@@ -71,6 +72,9 @@ class BatchSampler:
             sources, self.recoloring = recoloring_of(
                 config, preset, cases, unlabeled, rng.device, classes
             )
+        is_for_lesions = config.generator == "regions" and preset.has_lesions
+        transplants = config.generator == "transplants" or is_for_lesions
+        self._transplanted_fraction = config.transplanted_fraction if transplants else 0.0
         if self.recoloring is not None and unlabeled:
             self.recoloring.donors = patch_sampler(unlabeled, preset, with_margin=True)
         self._training_patches = patch_sampler(sources[:training_count], preset, with_margin=True)
@@ -121,7 +125,9 @@ class BatchSampler:
         if others:
             unlabeled = self._unlabeled_patches.sample(self.rng, others)
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
-        images, labels = augment(images, labels, self._values, policy, self.rng, size)
+        images, labels = augment_geometry(images, labels, self._values, policy, self.rng, size)
+        images, labels = self._transplant(images, labels, self._transplanted_fraction, self.rng)
+        images = augment_intensity(images, policy, self.rng)
         first = count - others
         # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
@@ -171,16 +177,30 @@ class BatchSampler:
             views.append((weight, *self._unlabeled_views.sample(rng, count)))
         return views
 
-    def recolored_pairs(self, rng: RandomGenerator, count: int) -> tuple[Pair, list[str]]:
-        """Sample pairs of all cases, every image recolored, and the names of their cases.
+    @property
+    def changes_real_pairs(self) -> bool:
+        """Whether pairs are generated from real ones without a network."""
+        return self.recoloring is not None or self._transplanted_fraction > 0
 
-        Only with the generator "regions".
+    def changed_pairs(self, rng: RandomGenerator, count: int) -> Pair:
+        """Sample pairs of all cases, all of them recolored and with transplanted lesions.
+
+        Each is done only if it is a part of the training.
         """
-        assert self.recoloring is not None
         images, labels = self._all_patches.sample(rng, count)
-        names = [self.names[k % len(self.names)] for k in self.recoloring.cases_of(labels)]
-        distribution = replace(self.recoloring.distribution, fraction=1.0)
-        return self.recoloring(images, labels, rng, distribution), names
+        if self.recoloring is not None:
+            distribution = replace(self.recoloring.distribution, fraction=1.0)
+            images, labels = self.recoloring(images, labels, rng, distribution)
+        fraction = 1.0 if self._transplanted_fraction else 0.0
+        return self._transplant(images, labels, fraction, rng)
+
+    def _transplant(
+        self, images: torch.Tensor, labels: torch.Tensor, fraction: float, rng: RandomGenerator
+    ) -> Pair:
+        if not fraction:
+            return images, labels
+        spacing = self.policy.spatial.spacing
+        return transplant_lesions(images, labels, self.classes, fraction, rng, spacing)
 
     def blended(self, *, include_validation: bool) -> PairBatch:
         """Sample new masks of and between the training cases, or all cases."""

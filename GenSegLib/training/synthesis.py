@@ -29,23 +29,23 @@ class GeneratedPair:
     """A generated image (channel, *shape) and its label (*shape).
 
     Attributes:
-        cases: the two cases that it blends.
+        cases: the two cases that it blends; none if no network generated it.
         kind: the one change that it shows in addition to the blending.
     """
 
     image: torch.Tensor
     label: torch.Tensor
-    cases: tuple[str, str]
+    cases: tuple[str, ...]
     kind: str
 
 
-_RECOLORED = ("appearance",) * 6  # pairs of a preview
+_CHANGED = ("change",) * 6  # pairs of a preview
 
 
 def pair_kinds(learner: Learner) -> tuple[str, ...]:
     """Return the kinds of change of a training's generated pairs; none without such pairs."""
     if not learner.config.has_generator:
-        return _RECOLORED if learner.sampler.recoloring else ()
+        return _CHANGED if learner.sampler.changes_real_pairs else ()
     return ("blending", "deformation", *learner.problem.variables.transforms)
 
 
@@ -53,8 +53,8 @@ def pair_kinds(learner: Learner) -> tuple[str, ...]:
 def generate_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[GeneratedPair]:
     """Generate a pair of each kind, without use of the training's random generator."""
     rng = RandomGenerator(seed, learner.device)
-    if learner.sampler.recoloring is not None:
-        return _recolored_pairs(learner, len(kinds), rng)
+    if learner.sampler.changes_real_pairs:
+        return _changed_pairs(learner, len(kinds), rng)
     return [_generate(learner, kind, rng, seed + k) for k, kind in enumerate(kinds)]
 
 
@@ -75,17 +75,15 @@ def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> G
     return GeneratedPair(image, label, (first, second), kind)
 
 
-def _recolored_pairs(learner: Learner, count: int, rng: RandomGenerator) -> list[GeneratedPair]:
-    """Return patches of real pairs with another appearance of their regions."""
+def _changed_pairs(learner: Learner, count: int, rng: RandomGenerator) -> list[GeneratedPair]:
+    """Return patches of real pairs with recolored regions or transplanted lesions."""
     preset = learner.preset
-    (images, labels), names = learner.sampler.recolored_pairs(rng, count)
+    images, labels = learner.sampler.changed_pairs(rng, count)
     if preset.spatial_dims == 2:  # volumes of one slice, without its neighbors
         images = images.unflatten(1, (preset.channels, -1))[:, :, preset.context_slices, ..., None]
         labels = labels[..., None]
-    return [
-        GeneratedPair(image, label[0], (name, name), "appearance")
-        for image, label, name in zip(images, labels, names)
-    ]
+    pairs = zip(images, labels)
+    return [GeneratedPair(image, label[0], (), "change") for image, label in pairs]
 
 
 def synthesize(
@@ -101,7 +99,7 @@ def synthesize(
     Raises:
         GenSegError: the run has no generator or no checkpoint, or its cases are missing.
     """
-    if not run.config.has_generator and run.config.generator != "regions":
+    if not run.config.generates:
         raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
     session = load_trained_session(run, events)
     learner = session.learner

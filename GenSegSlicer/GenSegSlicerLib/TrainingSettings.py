@@ -139,6 +139,10 @@ def generatorChoices() -> Choices:
             _("Recolored regions"),
             _("Gives regions other contrasts, for other scanners, modalities and cameras."),
         ),
+        "transplants": (
+            _("Transplanted lesions"),
+            _("Puts lesions of one image into another, such as in photos and ultrasound images."),
+        ),
         "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }
     others = [(name, *names.get(name, (name, ""))) for name in GENERATORS]

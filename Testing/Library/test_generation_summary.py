@@ -45,3 +45,9 @@ def test_on_other_scanners_unlabeled_images_give_contrasts_only() -> None:
 
 def test_generated_pairs_are_new_shapes() -> None:
     assert "new shapes between the labeled cases" in line()
+
+
+def test_transplanted_lesions_are_counted() -> None:
+    text = line(generator="transplants")
+    assert "50% of the training images get lesions of others" in text
+    assert "choose another target scanner" in text

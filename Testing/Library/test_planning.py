@@ -31,6 +31,7 @@ from GenSegLib.networks.segmenters import check_patch_size
 from GenSegLib.planning.candidates import CPU, list_candidates
 from GenSegLib.planning.fingerprint import Fingerprint, summarize_cases
 from GenSegLib.planning.plan import Limits, format_table, make_plan, plan_settings
+from GenSegLib.presets import load_preset
 from GenSegLib.training.builders import network_arguments, require_compatible_patch_size
 
 # the fingerprint
@@ -146,6 +147,16 @@ def test_planned_slices_are_trained_without_generator_and_with_validation() -> N
     assert changes["warmup_steps"] == 0
     assert changes["joint_steps"] > changes["final_steps"] > 0
     assert 4 <= 0.6 * plan.steps / changes["validation_interval"] <= 10
+
+
+def test_images_with_lesions_get_those_of_others() -> None:
+    photos = same_cases((384, 330, 1), (1.0, 1.0, 1.0), {1: (5, 40)})
+    lungs, polyps = (
+        make_plan(photos, load_preset(name), Limits(600.0, 8 * GB), machine(0.25))
+        for name in ("chest-xray-lungs", "polyp")
+    )
+    assert lungs.changes["generator"] == "none"
+    assert polyps.changes["generator"] == "transplants"
 
 
 def test_a_machine_that_is_seven_times_as_fast_as_measured_uses_the_whole_time() -> None:
