@@ -1,11 +1,13 @@
-"""Draw 12 slices of benchmark cohorts as they are and recolored, for the documentation.
+"""Draw 12 slices of benchmark cohorts as they are and changed, for the documentation.
 
     python Testing/Benchmarks/appearance_picture.py abdomen_ct_btcv:3 cardiac_cine_acdc:2
     python Testing/Benchmarks/appearance_picture.py polyp_kvasir:3 breast_busi:3 \\
         --out Docs/images/recolored_pictures.jpg
+    python Testing/Benchmarks/appearance_picture.py polyp_kvasir:3 breast_busi:3 wound_fuseg:3 \\
+        --transplants --cases 12 --out Docs/images/transplanted_lesions.jpg
 
 Cohorts are given with the spacing in mm or pixels. Every second row shows the slices above it,
-recolored. The labels' outlines are drawn on the latter.
+recolored or with lesions of the others. The labels' outlines are drawn on the latter.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from cohorts_data import COHORTS, Cohort, cohort_labels, read_cohort, split_coho
 from measuring import ROOT
 from PIL import Image
 
+from GenSegLib.augmentation.batch_transplants import transplant_lesions
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.augmentation.region_appearance import (
     AppearanceDistribution,
@@ -80,12 +83,24 @@ def slices_of(
     return images.movedim(1, -1), recolored.movedim(1, -1), labels[:, 0]
 
 
+def transplanted(cohort: Cohort, spacing: float, size: int, count: int, seed: int) -> Slices:
+    """Return images (slice, x, y, gray or RGB), the same with lesions of others, and labels."""
+    preset = slices_preset(cohort, spacing, size)
+    classes = cohort_labels(cohort)
+    rng = RandomGenerator(seed)
+    images, labels = patch_sampler(load(cohort, count, preset, classes), preset).sample(
+        rng, 2 * COLUMNS
+    )
+    changed, labels = transplant_lesions(images, labels, len(classes) + 1, 1.0, rng)
+    return images.movedim(1, -1), changed.movedim(1, -1), labels[:, 0]
+
+
 def draw(groups: Sequence[Slices], out: Path) -> None:
     """Draw the slices of all cohorts, two rows of originals each."""
     rows = 4 * len(groups)
     _, axes = plt.subplots(rows, COLUMNS, figsize=(1.6 * COLUMNS, 1.6 * rows), dpi=60)
-    for group, (images, recolored, labels) in enumerate(groups):
-        for k, (image, new, label) in enumerate(zip(images, recolored, labels)):
+    for group, (images, changed, labels) in enumerate(groups):
+        for k, (image, new, label) in enumerate(zip(images, changed, labels)):
             row, column = 4 * group + 2 * (k // COLUMNS), k % COLUMNS
             for axis, shown in ((axes[row][column], image), (axes[row + 1][column], new)):
                 low, high = shown.quantile(torch.tensor([0.01, 0.99])).tolist()
@@ -108,13 +123,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="voxels")
     parser.add_argument("--cases", type=int, default=4)
     parser.add_argument("--targets", help="cohort of unlabeled images whose contrasts are drawn")
+    parser.add_argument("--transplants", action="store_true", help="lesions, no recoloring")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     groups = []
     for text in args.cohorts:
         cohort, spacing = text.split(":")
-        options = args.targets, args.size, args.cases, args.seed
-        groups.append(slices_of(COHORTS[cohort], float(spacing), *options))
+        options = args.size, args.cases, args.seed
+        if args.transplants:
+            groups.append(transplanted(COHORTS[cohort], float(spacing), *options))
+        else:
+            groups.append(slices_of(COHORTS[cohort], float(spacing), args.targets, *options))
     draw(groups, args.out)
 
 
