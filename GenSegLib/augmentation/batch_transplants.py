@@ -27,10 +27,12 @@ def transplant_lesions(
     rng: RandomGenerator,
     spacing: Sequence[float] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give a part of the samples the lesions of another one, at another place.
+    """Replace parts of some samples by those of another one, from another place.
 
-    Surroundings come along, fade out over a margin, and get the mean of what they replace, channel
-    by channel. A sample whose donor has no lesion stays as it is.
+    In every second such sample these are the other one's lesions, which are added; in the rest it
+    is whatever covers the sample's own lesions. So lesions are as frequent as before, and neither
+    what was transplanted nor its border gives them away. Surroundings come along, fade out over a
+    margin, and get the mean of what they replace, channel by channel.
 
     Args:
         images: (batch, channel, *s).
@@ -49,9 +51,11 @@ def transplant_lesions(
     donors = (torch.arange(count) + 1 + rng.integers(count - 1, 1)[0]) % count
     donors = donors.to(images.device)
     image, label, inside = _moved(images[donors], labels[donors], rng)
-    lesion = (label > 0) & (label < classes) & inside
-    weight = _softened(lesion.to(images.dtype), spacing) * inside
-    around = ((weight > 0) & ~lesion).to(images.dtype)
+    adds = rng.bernoulli(count, 0.5, dims) > 0
+    source = torch.where(adds, label, labels)
+    region = (source > 0) & (source < classes) & inside
+    weight = _softened(region.to(images.dtype), spacing) * inside
+    around = ((weight > 0) & ~region).to(images.dtype)
     match = rng.uniform(count, *[1] * (dims + 1), low=_LEAST_MATCH, high=1.0)
     image = image + match * (_mean(images, around) - _mean(image, around))
     weight = weight * rng.bernoulli(count, fraction, dims)

@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..settings import at_least, require, setting, validate
+from ..settings import at_least, between, require, setting, validate
 
 USELESS_DICE = 0.2
 _CUT_SHORT = 0.8  # of the planned steps; learning rates decay by time anyway
+
+
+def is_useless(dice: float | None) -> bool:
+    """Return whether a Dice has been measured and is too low to be of any use."""
+    return dice is not None and dice < USELESS_DICE
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class TrainingRecord:
         weights: which weights were kept: "last" are the moving average at the end of the training,
             rather than those that were best on the validation cases.
         steps_after_validation: steps of the final phase, on all cases, after the last validation.
+        fit_dice: mean Dice on the validation cases at the end, when the model has learned from
+            them, too; None unless that before the final phase was of no use.
         started_from: name of the model that the training started from; "" for none.
         started_cases: labeled cases that this model had learned from.
         planned: whether spacing, patch and network were planned from the cases.
@@ -37,6 +44,7 @@ class TrainingRecord:
     seconds: float = setting(at_least(0), 0.0)
     weights: str = "last"
     steps_after_validation: int = setting(at_least(0), 0)
+    fit_dice: float | None = setting(between(0, 1), None)
     started_from: str = ""
     started_cases: int = setting(at_least(0), 0)
     planned: bool = False
@@ -52,6 +60,14 @@ class TrainingRecord:
         """Whether clearly fewer steps were done than planned."""
         return self.steps < _CUT_SHORT * self.planned_steps
 
+    def has_learned_nothing(self, dice: float | None) -> bool:
+        """Return whether the model is of no use, not even on cases that it has learned from.
+
+        Args:
+            dice: mean Dice on the validation cases; None if not measured.
+        """
+        return is_useless(dice) and (self.fit_dice is None or is_useless(self.fit_dice))
+
     def notes(self, dice: float | None) -> Iterator[str]:
         """Yield a sentence for each thing that a user of the model must know.
 
@@ -63,7 +79,7 @@ class TrainingRecord:
                 f"The training started from the model {self.started_from}, which had learned from "
                 f"{self.started_cases} cases."
             )
-        if dice is not None and dice < USELESS_DICE:
+        if self.has_learned_nothing(dice):
             yield f"The model is of no use: its validation Dice is {dice:.2f}."
         if self.is_cut_short:
             yield (
@@ -74,4 +90,9 @@ class TrainingRecord:
             yield (
                 "The validation Dice dates from before the final phase, in which the model also "
                 "learned from the validation cases."
+            )
+        if self.fit_dice is not None and not is_useless(self.fit_dice):
+            yield (
+                f"It was measured too early to say much: at the end, the Dice on these cases is "
+                f"{self.fit_dice:.2f}."
             )

@@ -37,7 +37,9 @@ class TrainingState:
         preparation_s: seconds before the first step; None until then.
         missing_steps: planned steps that were not done, by phase that has ended.
         last_dice: of validation; None before the first one.
-        is_empty: whether no prediction of the last validation had any foreground.
+        fit_dice: on validation cases at the end, when the model has learned from them, too; None
+            unless `last_dice` is of no use.
+        is_empty: whether no prediction of the last of these had any foreground.
         lr_halvings: how often the learning rates were halved after a loss had diverged.
         micro_batch_size: samples per forward pass; 0 for whole batches.
         threads: CPU threads; 0 before they are chosen. Like `memory_format`, another number would
@@ -51,6 +53,7 @@ class TrainingState:
     preparation_s: float | None = None
     missing_steps: dict[str, int] = field(default_factory=dict)
     last_dice: float | None = None
+    fit_dice: float | None = None
     is_empty: bool = False
     lr_halvings: int = 0
     micro_batch_size: int = 0

@@ -67,15 +67,30 @@ class Rounds:
             total_s: expected seconds of the whole training.
         """
         start = time.monotonic()
-        predicted = self._predict(session, total_s)
-        if predicted:
-            self._measure(session.learner, predicted, state, done)
+        predicted = self._predict_within(session, max(_FREE_S, _SHARE_OF_ONE * total_s))
+        dice = self._mean_dice(session.learner, predicted)
+        if not math.isnan(dice):
+            state.last_dice = dice
+            state.is_empty = not any(each.any() for each in predicted)
+            self._events.metrics("joint", done, validation_dice=dice)
         folder = self._run.previews / f"{done:06d}"
         if not folder.exists():
             write_previews(session, folder, predicted, seed=done)
             self._events.preview(done, folder.relative_to(self._run.path).as_posix())
         self._last_s = time.monotonic() - start
         self._spent_s += self._last_s
+
+    def measure_fit(self, session: Session, state: TrainingState) -> None:
+        """Measure the Dice on validation cases after the final phase has learned from them, too.
+
+        A model that was validated too early fits them by then; one that has learned nothing does
+        not. This takes about `_FREE_S` seconds, as the time is over.
+        """
+        predicted = self._predict(session, _FREE_S)
+        dice = self._mean_dice(session.learner, predicted)
+        if not math.isnan(dice):
+            state.fit_dice = dice
+            state.is_empty = not any(each.any() for each in predicted)
 
     def label_unlabeled(self, session: Session, total_s: float) -> None:
         """Label unlabeled cases by the averaged segmenter.
@@ -106,32 +121,33 @@ class Rounds:
                 "warning",
             )
 
-    def _predict(self, session: Session, total_s: float) -> list[Classes]:
-        """Return the predictions of the validation cases, or the first ones if time is short."""
-        start, limit = time.monotonic(), max(_FREE_S, _SHARE_OF_ONE * total_s)
-        segment = CaseSegmenter(session.learner, list(session.names))
-        cases = session.learner.validation_cases
-        predicted: list[Classes] = []
-        for case in cases[: self._count]:
-            predicted.append(segment(case))
-            if self._count is None and time.monotonic() - start > limit:
-                break
-        if self._count is None and len(predicted) < len(cases):
+    def _predict_within(self, session: Session, limit_s: float) -> list[Classes]:
+        """Return the predictions of as many validation cases as fit into the time at first."""
+        if self._count is not None:
+            return self._predict(session, math.inf)
+        predicted = self._predict(session, limit_s)
+        count = len(session.learner.validation_cases)
+        if len(predicted) < count:
             self._events.log(
-                f"validation uses {len(predicted)} of {len(cases)} cases, since predictions of "
-                "whole images would take too large a part of the time"
+                f"validation uses {len(predicted)} of {count} cases, since predictions of whole "
+                "images would take too large a part of the time"
             )
         self._count = len(predicted)
         return predicted
 
-    def _measure(
-        self, learner: Learner, predicted: list[Classes], state: TrainingState, done: int
-    ) -> None:
+    def _predict(self, session: Session, limit_s: float) -> list[Classes]:
+        start = time.monotonic()
+        segment = CaseSegmenter(session.learner, list(session.names))
+        predicted: list[Classes] = []
+        for case in session.learner.validation_cases[: self._count]:
+            predicted.append(segment(case))
+            if time.monotonic() - start > limit_s:
+                break
+        return predicted
+
+    @staticmethod
+    def _mean_dice(learner: Learner, predicted: list[Classes]) -> float:
+        """Return the mean Dice on the first validation cases; NaN if they show no class."""
         labels = (case.label.cpu().numpy() for case in learner.validation_cases)
         pairs = zip(predicted, labels)
-        dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
-        if math.isnan(dice):
-            return
-        state.last_dice = dice
-        state.is_empty = not any(each.any() for each in predicted)
-        self._events.metrics("joint", done, validation_dice=dice)
+        return mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..models.folder import ModelMetadata
 from ..models.provenance import with_provenance
-from ..models.training_record import USELESS_DICE, TrainingRecord
+from ..models.training_record import TrainingRecord
 from ..models.weights import save_model
 from ..networks import segmenter_target
 from ..runs import RunFolder
@@ -36,6 +36,7 @@ def training_record(
         planned_steps=min(most, expected_steps) if expected_steps else most,
         seconds=round(state.elapsed_s, 1),
         steps_after_validation=0 if state.last_dice is None else state.step,
+        fit_dice=None if state.fit_dice is None else round(state.fit_dice, 4),
     )
 
 
@@ -50,7 +51,7 @@ def training_warnings(
         training_cases: number of labeled cases it learned from before validation.
     """
     dice = state.last_dice
-    if dice is not None and dice < USELESS_DICE:
+    if record.has_learned_nothing(dice):
         what = "all its predictions are empty" if state.is_empty else f"validation Dice {dice:.2f}"
         if record.is_cut_short:
             remedy = "train with a longer time budget"

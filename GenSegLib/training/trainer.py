@@ -16,6 +16,7 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..files import drive_errors
 from ..models.initial_model import CONTINUE, WarmStart
+from ..models.training_record import is_useless
 from ..run_lock import RunLock
 from ..runs import RunFolder, State
 from .appearance_search import FIRST_STEP, NOT_STEERED
@@ -95,6 +96,8 @@ class Trainer:
         while (interruption := self._run_until_interrupted()) is not None:
             self._recover(interruption)
         self._save()
+        if is_useless(self.state.last_dice) and self.state.step:
+            self.rounds.measure_fit(self.session, self.state)
         record = training_record(self.schedule, self.state, self._expected_steps())
         for warning in training_warnings(record, self.state, self.learner.training_count):
             self.events.log(warning, "warning")

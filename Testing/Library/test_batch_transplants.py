@@ -42,7 +42,16 @@ def test_a_lesion_comes_into_an_image_without_one() -> None:
     images, labels = batch(2, (True, False))
     changed, new = transplant_lesions(images, labels, CLASSES, 1.0, RandomGenerator(0))
     assert int(new[1].sum()) == int(labels[0].sum())
-    assert torch.equal(new[0], labels[0]) and torch.equal(changed[0], images[0])
+    assert not torch.equal(changed[1], images[1])
+
+
+def test_lesions_are_covered_as_often_as_they_are_added() -> None:
+    images, labels = batch(2, (True, False) * 200)
+    changed, new = transplant_lesions(images, labels, CLASSES, 1.0, RandomGenerator(0))
+    mean = (new > 0).float().mean() / (labels > 0).float().mean()
+    assert float(mean) == pytest.approx(1, abs=0.15)
+    covered = (new[0::2] > 0).sum((1, 2, 3)) == 0
+    assert 0.3 < float(covered.float().mean()) < 0.7
 
 
 def test_a_lesion_of_one_voxel_is_transplanted_whole() -> None:

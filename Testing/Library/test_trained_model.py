@@ -44,6 +44,13 @@ def test_the_card_tells_that_a_model_has_learned_nothing() -> None:
     ]
 
 
+def test_the_card_tells_that_the_dice_was_measured_too_early() -> None:
+    record = TrainingRecord(steps=9, planned_steps=9, steps_after_validation=8, fit_dice=0.6)
+    notes = list(record.notes(0.07))
+    assert not any("of no use" in note for note in notes)
+    assert "measured too early" in notes[-1] and "0.60" in notes[-1]
+
+
 @pytest.mark.parametrize(
     ("state", "cases", "expected"),
     [
@@ -54,6 +61,8 @@ def test_the_card_tells_that_a_model_has_learned_nothing() -> None:
         (replace(COMPLETE, last_dice=0.1), 2, ["label more cases, since it learned from 2 only"]),
         (replace(COMPLETE, last_dice=0.0, is_empty=True), 10, ["all its predictions are empty"]),
         (replace(COMPLETE, last_dice=0.1), 10, ["check that the labels lie on the structures"]),
+        (replace(COMPLETE, last_dice=0.1, fit_dice=0.1), 10, ["check that the labels"]),
+        (replace(COMPLETE, last_dice=0.1, fit_dice=0.7), 10, []),
     ],
 )
 def test_a_useless_model_is_announced_with_the_remedy_that_fits(
