@@ -47,7 +47,7 @@ def test_a_lesion_comes_into_an_image_without_one() -> None:
 
 def test_lesions_are_covered_as_often_as_they_are_added() -> None:
     images, labels = batch(2, (True, False) * 200)
-    changed, new = transplant_lesions(images, labels, CLASSES, 1.0, RandomGenerator(0))
+    _, new = transplant_lesions(images, labels, CLASSES, 1.0, RandomGenerator(0))
     mean = (new > 0).float().mean() / (labels > 0).float().mean()
     assert float(mean) == pytest.approx(1, abs=0.15)
     covered = (new[0::2] > 0).sum((1, 2, 3)) == 0
