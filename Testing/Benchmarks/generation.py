@@ -19,19 +19,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import tasks
 from cohorts_data import CohortCase, Split, write_cases
 from jobs import Job, Rows, benchmark_options, run_missing, run_tests
 from measuring import RESULTS, finish_training
 from results_table import ResultsTable, markdown
 from simulated_scanners import simulate_scanners
-from tasks import SHIFTS, Task
+from tasks import REAL_ARMS, SHIFTS, Task
 
 from GenSegLib.config import ENCODERS
 
 TABLE = RESULTS / "generation.csv"
 ARMS: dict[str, tuple[str, ...]] = {
-    **tasks.ARMS,
+    **REAL_ARMS,
+    "genseg": ("--generator", "regions"),
     "regions": ("--generator", "regions", "--set", "search_horizon=0"),
     "genseg-unlabeled": ("--generator", "regions", "--unlabeled"),  # scans of shifted cohorts
     "augmented-own": ("--generator", "none", "--unlabeled"),  # of the training's own cohort

@@ -152,8 +152,7 @@ SHIFTS = _by_name(
     Task("edema", COHORTS["oct_dukedme"], 40),
 )
 # arguments of `genseg train`
-ARMS: dict[str, tuple[str, ...]] = {
+REAL_ARMS: dict[str, tuple[str, ...]] = {  # without generated images
     "plain": ("--generator", "none", "--set", "augmentation_transforms=geometric"),
     "augmented": ("--generator", "none"),
-    "genseg": ("--generator", "regions"),
 }

@@ -11,8 +11,8 @@ from cohorts_data import CohortCase
 from jobs import run_missing
 from PIL import Image
 from results_table import ResultsTable
-from tasks import ARMS, IMAGES, Task
-from two_d import ImageJob, means_over_tasks, training_command
+from tasks import IMAGES, Task
+from two_d import ARMS, ImageJob, means_over_tasks, training_command
 
 from GenSegLib.commands.train import add_arguments
 from GenSegLib.config import ENCODERS

@@ -24,11 +24,16 @@ from cohorts_data import write_cases
 from jobs import Job, Rows, benchmark_options, run_missing, run_tests
 from measuring import RESULTS, finish_training
 from results_table import ResultsTable, markdown
-from tasks import ARMS, IMAGES
+from tasks import IMAGES, REAL_ARMS
 
 from GenSegLib.config import ENCODERS
 
 TABLE = RESULTS / "two_d.csv"
+ARMS: dict[str, tuple[str, ...]] = {
+    **REAL_ARMS,
+    "genseg": (),  # as planned: transplanted lesions, none for lungs and vessels
+    "recolored": ("--generator", "regions", "--set", "transplanted_fraction=0"),
+}
 
 
 class ImageJob(Job):
