@@ -87,7 +87,7 @@ def test_a_planned_model_gives_its_batch_and_steps_that_fit_the_time(
     run = prepared(*arguments, "--time-budget", "60s")
     assert run.preset.patch_size == metadata.preset.patch_size
     assert (run.config.batch_size, run.config.generator) == (8, "none")
-    assert 2 * run.config.joint_steps == 3 * run.config.final_steps > 600
+    assert 7 * run.config.joint_steps == 3 * run.config.final_steps > 600
     assert inherited_settings(with_provenance(TrainingRecord(), run)) == record.settings
     learner = load_session(run).learner
     assert learner.arguments == {**metadata.network_args, "out_channels": 3}
