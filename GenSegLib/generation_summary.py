@@ -9,12 +9,12 @@ from .config import TrainConfig
 
 _PAIRS = "for {images}, with generated pairs: new shapes between the labeled cases"
 _REGIONS = "for {images}: regions get other contrasts in {share:.0%} of the training images"
-_TRANSPLANTS = "for {images}: {transplanted:.0%} of the training images get lesions of others"
+_TRANSPLANTS = "for {images}: {transplanted:.0%} of the training images get lesions of other ones"
 _UNLABELED = "also learning from {unlabeled} under the model's own labels"
 _CONTRASTS = "imitating the contrasts of {unlabeled}"
 _COMPARED = "comparing generated images with {unlabeled}"
 _NONE = "for {images}, without generated images"
-_OTHERS = "; for others choose another target scanner"
+_OTHERS = "; for those of other scanners or cameras choose another target scanner"
 _PLANNED = "for {images}; the plan decides whether pairs are generated"
 
 

@@ -49,5 +49,5 @@ def test_generated_pairs_are_new_shapes() -> None:
 
 def test_transplanted_lesions_are_counted() -> None:
     text = line(generator="transplants")
-    assert "50% of the training images get lesions of others" in text
+    assert "50% of the training images get lesions of other ones" in text
     assert "choose another target scanner" in text
