@@ -17,6 +17,7 @@ from .random_generator import RandomGenerator
 _MARGIN = 0.05  # of surroundings, relative to the shortest side of the patch
 _REACH = 0.25  # of the way to another place, relative to the patch
 _LEAST_MATCH = 0.7  # of the means of the surroundings
+_ADDED = 0.8  # of the changed samples get lesions; in the others, lesions are covered
 
 
 def transplant_lesions(
@@ -29,10 +30,9 @@ def transplant_lesions(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Replace parts of some samples by those of another one, from another place.
 
-    In every second such sample these are the other one's lesions, which are added; in the rest it
-    is whatever covers the sample's own lesions. So lesions are as frequent as before, and neither
-    what was transplanted nor its border gives them away. Surroundings come along, fade out over a
-    margin, and get the mean of what they replace, channel by channel.
+    In most of them these are the other one's lesions, which are added; in the rest it is what
+    covers the sample's own lesions there, so that not every border is one of a lesion. Surroundings
+    come along, fade out over a margin, and get the mean of what they replace, channel by channel.
 
     Args:
         images: (batch, channel, *s).
@@ -51,7 +51,7 @@ def transplant_lesions(
     donors = (torch.arange(count) + 1 + rng.integers(count - 1, 1)[0]) % count
     donors = donors.to(images.device)
     image, label, inside = _moved(images[donors], labels[donors], rng)
-    adds = rng.bernoulli(count, 0.5, dims) > 0
+    adds = rng.bernoulli(count, _ADDED, dims) > 0
     source = torch.where(adds, label, labels)
     region = (source > 0) & (source < classes) & inside
     weight = _softened(region.to(images.dtype), spacing) * inside
