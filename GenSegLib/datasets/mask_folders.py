@@ -78,22 +78,31 @@ def read_mask_folders(folder: Path) -> CaseSet:
 
 def pair_mask_folders(images: Path, masks: Path) -> CaseSet:
     """Pair the images of one folder with the masks of another, as `read_mask_folders`."""
-    return _pair(
-        images,
-        _of_one_kind(_files(images)),
-        [
-            replace(file, name=replace(file.name, mask_words=frozenset(("mask",))))
-            for file in _files(masks)
-        ],
-    )
+    return _pair(images, _of_one_kind(_files(images)), _as_masks(_files(masks)))
+
+
+def pair_mask_files(images: Sequence[Path], masks: Sequence[Path]) -> CaseSet:
+    """Pair images with those masks that have the name of one, as `read_mask_folders`.
+
+    Raises:
+        GenSegError: no mask has an image.
+    """
+    found, known = ([_file(path) for path in paths] for paths in (images, masks))
+    matches = match_masks([file.name for file in found], [m.name for m in _as_masks(known)])
+    return _pair(images[0].parent, found, _as_masks([known[k] for k in sorted(matches)]))
+
+
+def _as_masks(files: Sequence[_File]) -> list[_File]:
+    words = frozenset(("mask",))
+    return [replace(file, name=replace(file.name, mask_words=words)) for file in files]
+
+
+def _file(path: Path, folders: tuple[str, ...] = ()) -> _File:
+    return _File(path, Name.of(folders, image_stem(path)), folders)
 
 
 def _files(folder: Path) -> list[_File]:
-    found = []
-    for path in _walk(folder):
-        folders = path.relative_to(folder).parts[:-1]
-        found.append(_File(path, Name.of(folders, image_stem(path)), folders))
-    return found
+    return [_file(path, path.relative_to(folder).parts[:-1]) for path in _walk(folder)]
 
 
 def _masks_among(files: Sequence[_File]) -> list[_File]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
+from ..cases import Case
+from ..datasets.case_labels import read_case_label
 from ..datasets.image_io import Volume, read_label, read_segment_names
 from ..datasets.label_names import read_label_names
 from ..datasets.layouts import list_labels
-from ..datasets.mask_names import Name, match_masks
+from ..datasets.mask_folders import pair_mask_files
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
@@ -44,7 +45,8 @@ def evaluate_folders(
     """Score each prediction against the reference of the same name, of any file format.
 
     A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. Where no
-    prediction has a reference of its name, words for masks do not count: `a_mask.png`. The
+    prediction has a reference of its name, words for masks do not count (`a_mask.png`), and several
+    masks of an image are one reference, as in training. The
     uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
     they are. Cropped files and files in other axes are compared in physical space. Voxels and
@@ -63,27 +65,26 @@ def evaluate_folders(
         GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
             lie in different places; the message names the case.
     """
-    pairs = _pair(predictions, references)
+    cases = _pair(predictions, references)
     given = given or ReferenceList()
-    known = dict(labels or given.labels) or _labels_in(
-        [path for _, _, path in pairs], given, read_label_names(predictions)
-    )
+    known = dict(labels or given.labels) or _labels_in(cases, given, read_label_names(predictions))
     given = replace(given, labels=known)
     regions = region_values(given.includes, known)
     results: list[CaseResult] = []
     grids: set[tuple[str, bool]] = set()
-    for done, (case, prediction, reference) in enumerate(pairs):
+    for done, case in enumerate(cases):
         if events:
-            events.progress("evaluate", done, len(pairs))
-        predicted, expected = _read_pair(case, prediction, reference, given)
-        hidden = given.annotation(reference).names_with(ClassState.NOT_ANNOTATED, known.values())
+            events.progress("evaluate", done, len(cases))
+        predicted, expected = _read_pair(case, given)
+        annotation = given.annotation(_reference(case))
+        hidden = annotation.names_with(ClassState.NOT_ANNOTATED, known.values())
         hidden_values = [value for value, name in known.items() if name in hidden]
-        for name, one, other in _images(case, predicted, expected):
+        for name, one, other in _images(case.name, predicted, expected):
             scores = case_scores(one, other, known, expected.spacing, regions, hidden_values)
             results.append(CaseResult(name, tuple(scores)))
         grids.add((expected.unit, expected.is_2d))
     if events:
-        events.progress("evaluate", len(pairs), len(pairs))
+        events.progress("evaluate", len(cases), len(cases))
     unit = "px" if any(unit == "px" for unit, _ in grids) else "mm"
     return Evaluation(known, tuple(results), unit, is_2d=all(flat for _, flat in grids))
 
@@ -100,33 +101,30 @@ def _images(
         yield f"{case}_frame{k + 1:03d}", one, other
 
 
-def _pair(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
-    reference_of = _by_stem(references)
-    pairs = []
-    found = _by_stem(predictions)
-    if not found.keys() & reference_of.keys():
-        reference_of = _without_words_for_masks(found, reference_of)
+def _pair(predictions: Path, references: Path) -> list[Case]:
+    """Return cases whose image is a prediction and whose label is its reference."""
+    found, files = _by_stem(predictions), _by_stem(references)
+    known = {stem: Case(stem, found.get(stem, path), path) for stem, path in files.items()}
+    if not found.keys() & files.keys():
+        known |= _by_words_for_masks(list(found.values()), list(files.values()))
+    cases = []
     for stem, prediction in found.items():
         if stem.endswith(FILE_SUFFIX) and stem.removesuffix(FILE_SUFFIX) in found:
             continue
-        case = stem if stem in reference_of else stem.removesuffix(_FIRST_CHANNEL)
-        if case not in reference_of:
-            raise GenSegError(f"case {case}: {references} has no reference for {prediction.name}")
-        pairs.append((case, prediction, reference_of[case]))
-    return pairs
+        name = stem if stem in known else stem.removesuffix(_FIRST_CHANNEL)
+        if name not in known:
+            raise GenSegError(f"case {name}: {references} has no reference for {prediction.name}")
+        cases.append(replace(known[name], name=name, image=prediction))
+    return cases
 
 
-def _without_words_for_masks(
-    predictions: Iterable[str], references: Mapping[str, Path]
-) -> dict[str, Path]:
-    """Name references such as `a_mask` after their predictions; those with several keep theirs."""
-    names, masks = list(predictions), list(references)
-    matches = match_masks([Name.of((), n) for n in names], [Name.of(("masks",), m) for m in masks])
-    count = Counter(matches.values())
-    return {
-        names[matches[k]] if k in matches and count[matches[k]] == 1 else mask: references[mask]
-        for k, mask in enumerate(masks)
-    }
+def _by_words_for_masks(predictions: Sequence[Path], masks: Sequence[Path]) -> dict[str, Case]:
+    """Return the cases of masks such as `a_mask` and `a_mask_1`, by the name of the prediction."""
+    try:
+        cases = pair_mask_files(predictions, masks).cases
+    except GenSegError:
+        return {}  # no names match
+    return {image_stem(case.image): case for case in cases if case.label is not None}
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -149,13 +147,21 @@ def _label_files(folder: Path) -> list[Path]:
     return [*found, *(path for path in list_folder(folder) if is_raster_file(path))]
 
 
+def _reference(case: Case) -> Path:
+    """Return the reference of a case, the first of several files."""
+    return case.labels[0]
+
+
 def _labels_in(
-    references: Sequence[Path], given: ReferenceList, predicted: Mapping[int, str]
+    cases: Sequence[Case], given: ReferenceList, predicted: Mapping[int, str]
 ) -> dict[int, str]:
     """Return the classes of references: by name, and by value where a file has no names.
 
     Such values are called as in the predictions.
     """
+    if any(case.label_classes for case in cases):
+        return dict(predicted)
+    references = [path for case in cases for path in case.labels]
     named = [names for path in references if (names := read_segment_names(path))]
     classes = collect_classes(named)
     values: set[int] = set()
@@ -168,13 +174,9 @@ def _labels_in(
     return {value: known.get(value, f"label {value}") for value in sorted(values)}
 
 
-def _read_pair(
-    case: str,
-    prediction: Path,
-    reference: Path,
-    given: ReferenceList,
-) -> tuple[Volume, Volume]:
+def _read_pair(case: Case, given: ReferenceList) -> tuple[Volume, Volume]:
     """Read a prediction and its reference, with the values of the labels and on one grid."""
+    reference = _reference(case)
     annotation = given.annotation(reference)
     read = partial(
         read_label,
@@ -184,8 +186,12 @@ def _read_pair(
         includes=given.includes,
         annotation=Annotation(values=annotation.values),
     )
-    predicted, expected = read(prediction), read(reference)
-    _require_same_values(case, (prediction, predicted), (reference, expected), given.labels)
+    predicted = read(case.image)
+    if case.further_labels:
+        expected = read_case_label(case, classes=given.labels)
+    else:
+        expected = read(reference)
+    _require_same_values(case.name, (case.image, predicted), (reference, expected), given.labels)
     try:
         if annotation.only_slices or annotation.scribbles:
             # a file may hold a part of the image; what is not annotated depends on the whole
@@ -194,7 +200,7 @@ def _read_pair(
             placed = place_together(predicted, expected)
     except GenSegError as error:
         raise GenSegError(
-            f"case {case}: prediction and reference have different grids "
+            f"case {case.name}: prediction and reference have different grids "
             f"({_describe(predicted)}; {_describe(expected)}): {error}"
         ) from None
     # files other than DICOM SEG do not say that their slices are frames

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from GenSegLib.datasets.image_io import Volume, read_image, write_image, write_label
 from GenSegLib.datasets.label_names import write_label_names
@@ -58,6 +59,32 @@ def test_words_for_masks_in_the_names_of_references_do_not_count(
     for path in list(references.iterdir()):
         path.rename(references / path.name.replace(".nii.gz", "_segmentation.nii.gz"))
     assert [case.case for case in evaluate_folders(*folders, LABELS).cases] == ["a", "b", "c"]
+
+
+def picture(path: Path, values: list[int]) -> Path:
+    """Write a picture of vertical stripes of these values."""
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.repeat([values] * 8, 2, axis=1).astype(np.uint8)).save(path)
+    return path.parent
+
+
+def test_several_masks_of_an_image_are_one_reference(tmp_path: Path) -> None:
+    predictions = picture(tmp_path / "predictions" / "a.png", [1, 1, 0, 1])
+    picture(tmp_path / "masks" / "a_mask.png", [255, 255, 0, 0])
+    picture(tmp_path / "masks" / "a_mask_1.png", [0, 0, 0, 255])
+    references = picture(tmp_path / "masks" / "unpredicted_mask.png", [255, 0, 0, 0])
+    (case,) = evaluate_folders(predictions, references, {1: "Lesion"}).cases
+    assert (case.case, case.scores[0].dice) == ("a", 1)
+
+
+def test_masks_that_differ_by_a_word_are_references_of_classes(tmp_path: Path) -> None:
+    predictions = picture(tmp_path / "predictions" / "a.png", [1, 1, 0, 2])
+    picture(tmp_path / "masks" / "a_left.png", [255, 255, 0, 0])
+    references = picture(tmp_path / "masks" / "a_right.png", [0, 0, 0, 255])
+    (case,) = evaluate_folders(predictions, references, {1: "Left", 2: "Right"}).cases
+    assert [score.dice for score in case.scores] == [1, 1]
+    with pytest.raises(GenSegError, match=r"a_left.*class Left is not among the classes"):
+        evaluate_folders(predictions, references, {})
 
 
 def test_distances_use_the_spacing_of_the_reference(folders: tuple[Path, Path]) -> None:
