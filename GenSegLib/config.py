@@ -185,11 +185,6 @@ class TrainConfig:
         return self.generator not in GENERATORLESS
 
     @property
-    def generates(self) -> bool:
-        """Whether any training images are generated, by a network or without one."""
-        return self.generator != "none"
-
-    @property
     def uses_unlabeled(self) -> bool:
         """Whether training makes use of unlabeled cases."""
         return self.self_training or self.generator == "regions" or self.judges_generated

@@ -159,6 +159,7 @@ class Preset:
         augmentation: strengths of the other augmentation.
         blending: how masks of generated pairs blend cases: "registration" of their anatomy, or
             "transplantation" of lesions between photos.
+        lesions: structures may be anywhere and in any number, so that those of other images fit in.
         segmenter: the network, one of `config.SEGMENTERS`.
         encoder: whether the segmenter's encoder starts from ImageNet's weights.
         colors: RGB from 0 to 255 by label value.
@@ -211,6 +212,7 @@ class Preset:
     bias_field: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     blending: str = setting(one_of(BLENDINGS), "registration")
+    lesions: bool = False
     segmenter: str = "unet"
     encoder: str = setting(one_of(ENCODERS), "scratch")
     colors: dict[int, tuple[int, int, int]] = field(
@@ -256,11 +258,6 @@ class Preset:
     def has_colors(self) -> bool:
         """Whether the channels are colors, not contrasts."""
         return self.channels == 3 and not self.modality
-
-    @property
-    def has_lesions(self) -> bool:
-        """Whether structures may be anywhere, so that those of other images fit in."""
-        return self.blending == "transplantation"
 
     def for_any_scanner(self) -> Preset:
         """Return the preset with a normalization and bias fields that suit other modalities, too.

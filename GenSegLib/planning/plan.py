@@ -312,7 +312,7 @@ def _default_generator(preset: Preset, limits: Limits) -> str:
 
     It is a network where a joint training fits into the time; transplanted lesions need no network.
     """
-    if preset.has_lesions:
+    if preset.lesions:
         return "transplants"
     is_fast = limits.has_gpu or limits.budget_s >= _GENERATOR_BUDGET_S
     is_3d = preset.spatial_dims == 3

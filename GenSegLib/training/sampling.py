@@ -72,7 +72,7 @@ class BatchSampler:
             sources, self.recoloring = recoloring_of(
                 config, preset, cases, unlabeled, rng.device, classes
             )
-        is_for_lesions = config.generator == "regions" and preset.has_lesions
+        is_for_lesions = config.generator == "regions" and preset.lesions
         transplants = config.generator == "transplants" or is_for_lesions
         self._transplanted_fraction = config.transplanted_fraction if transplants else 0.0
         if self.recoloring is not None and unlabeled:

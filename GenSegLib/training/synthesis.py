@@ -99,10 +99,10 @@ def synthesize(
     Raises:
         GenSegError: the run has no generator or no checkpoint, or its cases are missing.
     """
-    if not run.config.generates:
-        raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
     session = load_trained_session(run, events)
     learner = session.learner
+    if not pair_kinds(learner):
+        raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
     names = [f"generated_{k:04d}.nii.gz" for k in range(count)]
     with atomic_folder(out) as folder:
         for part in ("images", "labels"):

@@ -77,7 +77,7 @@ class CheckedCasesWriter:
     def _configured(self, count: int) -> dict[str, Any]:
         """The settings; pairs are not generated from few cases, unless the user chose so."""
         isForOthers = self._settings.get("target_scanner", 0) > 0
-        hasNone = count <= _FEW_CASES and not isForOthers and not self._preset.has_lesions
+        hasNone = count <= _FEW_CASES and not isForOthers and not self._preset.lesions
         return {**({"generator": "none"} if hasNone else {}), **self._settings}
 
     def _cases(self) -> tuple[CaseSet, set[str]]:
