@@ -6,6 +6,7 @@ format change the rounding of results.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import torch
 from ..computing.devices import choose_device
 from ..computing.memory_format import CHANNELS_LAST
 from ..computing.thread_tuning import ThreadTuner, fastest_format, time_step
+from ..presets import Preset
 from ..runs import RunFolder
 from .trial_step import trial_step
 
@@ -108,10 +110,21 @@ class SlowdownDetector:
 def step_seconds(run: RunFolder, memory_format: str, threads: int) -> float:
     """Return the seconds of a step of the run's segmenter; sets the number of threads."""
     torch.set_num_threads(threads)
-    classes, shape = len(run.labels) + 1, [min(side, _MAX_SIDE) for side in run.preset.patch_size]
-    preset = replace(run.preset, patch_size=tuple(shape))
+    classes, shape = len(run.labels) + 1, timed_shape(run.preset)
+    preset = replace(run.preset, patch_size=shape)
     images = torch.ones(_BATCH_SIZE, preset.input_channels, *shape)
     batch = images, torch.zeros(_BATCH_SIZE, 1, *shape)
     device = torch.device("cpu")
     step = trial_step(preset, run.config, classes, lambda: batch, device, memory_format)
     return time_step(step)
+
+
+def timed_shape(preset: Preset) -> tuple[int, ...]:
+    """Return the size of a small patch that the preset allows and its network can process."""
+    shape = []
+    for axis, side in enumerate(preset.patch_size):
+        steps = preset.network.get("strides", ())
+        reduction = math.prod(s if isinstance(s, int) else s[axis] for s in steps)
+        least = max(_MAX_SIDE, 2 * reduction)  # normalization needs two voxels at the bottom
+        shape.append(min(side, math.ceil(least / preset.multiple) * preset.multiple))
+    return tuple(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from small_runs import phantom_cases, small_preset, small_run
 from GenSegLib.computing.memory_format import CHANNELS_FIRST, CHANNELS_LAST
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
+from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import tuning
 from GenSegLib.training.train import train
@@ -45,6 +47,25 @@ def test_timing_leaves_the_global_random_state_alone(tmp_path: Path, segmenter: 
 def test_large_patches_are_timed_on_small_ones(tmp_path: Path) -> None:
     preset = replace(small_preset(), patch_size=(512, 512, 512))
     run = RunFolder.create(tmp_path / "run", TrainConfig(), preset, phantom_cases())
+    assert step_seconds(run, CHANNELS_LAST, 1) < 60
+
+
+@pytest.mark.parametrize("side", [96, 128, 256, 512])
+def test_the_small_patch_is_one_that_preset_and_network_allow(tmp_path: Path, side: int) -> None:
+    """Presets of 2-D images want multiples of 32; their networks halve patches to 8 pixels."""
+    halvings = int(math.log2(side // 8))
+    network = {
+        "filters": [4] * (halvings + 1),
+        "strides": [[1, 1], *[[2, 2]] * halvings],
+        "kernel_size": [[3, 3]] * (halvings + 1),
+        "upsample_kernel_size": [[2, 2]] * halvings,
+        "deep_supervision": False,
+    }
+    preset = replace(
+        load_preset("polyp"), patch_size=(side, side), spacing=(1.0, 1.0), network=network
+    )
+    config = TrainConfig(segmenter="dynunet", generator="none")
+    run = RunFolder.create(tmp_path / "run", config, preset, phantom_cases())
     assert step_seconds(run, CHANNELS_LAST, 1) < 60
 
 
