@@ -42,6 +42,7 @@ INTENSITY_TRANSFORMS = {
 }
 COLOR_TRANSFORMS = ("saturation", "hue", "white_balance")
 Transform = Callable[[torch.Tensor], torch.Tensor]
+PairChange = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 _SENSOR = ("noise", "bias_field")  # after the blur of the optics
 _THICKEST_MM = 6.0  # slices of other scanners
 _OPTIONAL = ("time_gain", "speckle", "hair", "highlights")
@@ -145,24 +146,9 @@ def augment(
     policy: AugmentationPolicy,
     rng: RandomGenerator,
     size: Sequence[int] | None = None,
+    change: PairChange | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Deform images with their labels, then change intensities.
-
-    The arguments are those of `augment_geometry`.
-    """
-    images, labels = augment_geometry(images, labels, classes, policy, rng, size)
-    return augment_intensity(images, policy, rng), labels
-
-
-def augment_geometry(
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    classes: int,
-    policy: AugmentationPolicy,
-    rng: RandomGenerator,
-    size: Sequence[int] | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Deform images with their labels.
 
     Args:
         images: (batch, channel, *s).
@@ -172,10 +158,14 @@ def augment_geometry(
         rng: random generator.
         size: size of the result, around the same center; that of the images by default. What lies
             beyond is a margin, from which rotated corners are filled.
+        change: what is done to the deformed pairs before their intensities change.
     """
     source = tuple(images.shape[2:])
     grid = random_grid(rng, len(images), tuple(size or source), policy.spatial, source)
-    return deform(images, labels, classes, grid)
+    images, labels = deform(images, labels, classes, grid)
+    if change is not None:
+        images, labels = change(images, labels)
+    return augment_intensity(images, policy, rng), labels
 
 
 def augment_intensity(

@@ -88,8 +88,7 @@ def pair_mask_files(images: Sequence[Path], masks: Sequence[Path]) -> CaseSet:
         GenSegError: no mask has an image.
     """
     found, known = ([_file(path) for path in paths] for paths in (images, masks))
-    matches = match_masks([file.name for file in found], [m.name for m in _as_masks(known)])
-    return _pair(images[0].parent, found, _as_masks([known[k] for k in sorted(matches)]))
+    return _pair(images[0].parent, found, _as_masks(known), needs_all=False)
 
 
 def _as_masks(files: Sequence[_File]) -> list[_File]:
@@ -145,12 +144,15 @@ def _of_one_kind(files: Sequence[_File]) -> list[_File]:
     return volumes or list(files)
 
 
-def _pair(folder: Path, images: Sequence[_File], masks: Sequence[_File]) -> CaseSet:
+def _pair(
+    folder: Path, images: Sequence[_File], masks: Sequence[_File], *, needs_all: bool = True
+) -> CaseSet:
+    """Return the cases; masks without an image are an error if all are needed."""
     found = match_masks([file.name for file in images], [file.name for file in masks])
     rest = [mask for k, mask in enumerate(masks) if k not in found]
     # without a word for masks, "skin_lesion" is the name of an image
     orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
-    if not found or orphans:
+    if not found or (orphans and needs_all):
         first = next(iter((*orphans, *masks, *images)), None)
         raise GenSegError(_unpaired(folder, first, len(orphans)))
     pairs = [(number, masks[k]) for k, number in sorted(found.items())]

@@ -76,7 +76,7 @@ def evaluate_folders(
         if events:
             events.progress("evaluate", done, len(cases))
         predicted, expected = _read_pair(case, given)
-        annotation = given.annotation(_reference(case))
+        annotation = given.annotation(case.labels[0])
         hidden = annotation.names_with(ClassState.NOT_ANNOTATED, known.values())
         hidden_values = [value for value, name in known.items() if name in hidden]
         for name, one, other in _images(case.name, predicted, expected):
@@ -104,17 +104,20 @@ def _images(
 def _pair(predictions: Path, references: Path) -> list[Case]:
     """Return cases whose image is a prediction and whose label is its reference."""
     found, files = _by_stem(predictions), _by_stem(references)
-    known = {stem: Case(stem, found.get(stem, path), path) for stem, path in files.items()}
+    by_words: dict[str, Case] = {}
     if not found.keys() & files.keys():
-        known |= _by_words_for_masks(list(found.values()), list(files.values()))
+        by_words = _by_words_for_masks(list(found.values()), list(files.values()))
     cases = []
     for stem, prediction in found.items():
         if stem.endswith(FILE_SUFFIX) and stem.removesuffix(FILE_SUFFIX) in found:
             continue
-        name = stem if stem in known else stem.removesuffix(_FIRST_CHANNEL)
-        if name not in known:
+        if stem in by_words:
+            cases.append(replace(by_words[stem], name=stem))
+            continue
+        name = stem if stem in files else stem.removesuffix(_FIRST_CHANNEL)
+        if name not in files:
             raise GenSegError(f"case {name}: {references} has no reference for {prediction.name}")
-        cases.append(replace(known[name], name=name, image=prediction))
+        cases.append(Case(name, prediction, files[name]))
     return cases
 
 
@@ -147,11 +150,6 @@ def _label_files(folder: Path) -> list[Path]:
     return [*found, *(path for path in list_folder(folder) if is_raster_file(path))]
 
 
-def _reference(case: Case) -> Path:
-    """Return the reference of a case, the first of several files."""
-    return case.labels[0]
-
-
 def _labels_in(
     cases: Sequence[Case], given: ReferenceList, predicted: Mapping[int, str]
 ) -> dict[int, str]:
@@ -176,7 +174,7 @@ def _labels_in(
 
 def _read_pair(case: Case, given: ReferenceList) -> tuple[Volume, Volume]:
     """Read a prediction and its reference, with the values of the labels and on one grid."""
-    reference = _reference(case)
+    reference = case.labels[0]
     annotation = given.annotation(reference)
     read = partial(
         read_label,

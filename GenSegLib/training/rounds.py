@@ -68,10 +68,9 @@ class Rounds:
         """
         start = time.monotonic()
         predicted = self._predict_within(session, max(_FREE_S, _SHARE_OF_ONE * total_s))
-        dice = self._mean_dice(session.learner, predicted)
-        if not math.isnan(dice):
+        dice = self._measure(session.learner, predicted, state)
+        if dice is not None:
             state.last_dice = dice
-            state.is_empty = not any(each.any() for each in predicted)
             self._events.metrics("joint", done, validation_dice=dice)
         folder = self._run.previews / f"{done:06d}"
         if not folder.exists():
@@ -87,10 +86,7 @@ class Rounds:
         not. This takes about `_FREE_S` seconds, as the time is over.
         """
         predicted = self._predict(session, _FREE_S)
-        dice = self._mean_dice(session.learner, predicted)
-        if not math.isnan(dice):
-            state.fit_dice = dice
-            state.is_empty = not any(each.any() for each in predicted)
+        state.fit_dice = self._measure(session.learner, predicted, state)
 
     def label_unlabeled(self, session: Session, total_s: float) -> None:
         """Label unlabeled cases by the averaged segmenter.
@@ -146,8 +142,12 @@ class Rounds:
         return predicted
 
     @staticmethod
-    def _mean_dice(learner: Learner, predicted: list[Classes]) -> float:
-        """Return the mean Dice on the first validation cases; NaN if they show no class."""
+    def _measure(learner: Learner, predicted: list[Classes], state: TrainingState) -> float | None:
+        """Return the mean Dice on the first validation cases; None if they show no class."""
         labels = (case.label.cpu().numpy() for case in learner.validation_cases)
         pairs = zip(predicted, labels)
-        return mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
+        dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
+        if math.isnan(dice):
+            return None
+        state.is_empty = not any(each.any() for each in predicted)
+        return dice

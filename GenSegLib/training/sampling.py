@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -19,7 +20,7 @@ from ..augmentation.patches import (
     SliceSampler,
     patch_margin,
 )
-from ..augmentation.policy import AugmentationPolicy, augment_geometry, augment_intensity
+from ..augmentation.policy import AugmentationPolicy, augment
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.regions import find_regions
 from ..augmentation.spatial import SpatialStrength, random_grid
@@ -125,9 +126,8 @@ class BatchSampler:
         if others:
             unlabeled = self._unlabeled_patches.sample(self.rng, others)
             images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
-        images, labels = augment_geometry(images, labels, self._values, policy, self.rng, size)
-        images, labels = self._transplant(images, labels, self._transplanted_fraction, self.rng)
-        images = augment_intensity(images, policy, self.rng)
+        change = partial(self._transplant, fraction=self._transplanted_fraction, rng=self.rng)
+        images, labels = augment(images, labels, self._values, policy, self.rng, size, change)
         first = count - others
         # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
