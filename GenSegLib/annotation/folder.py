@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -22,7 +22,8 @@ from ..case_annotation import PLANES, Annotation, ClassState, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
-from ..nesting import direct_includes
+from ..label_maps import BACKGROUND
+from ..nesting import direct_includes, outer_values
 from ..run_lock import RunLock
 from ..settings import at_least, one_of, require, setting, validate
 from . import records
@@ -202,14 +203,24 @@ class AnnotationFolder:
                 known[value if is_free else max([*known, *wanted.values()], default=0) + 1] = name
         return dict(sorted(known.items()))
 
-    def checked_cases(self) -> CaseSet:
+    def checked_cases(self, unused: Collection[str] = ()) -> CaseSet:
         """Return the checked cases with their labels, all for training.
+
+        Args:
+            unused: classes that count as if they had not been drawn: as the class around them, or
+                as background.
 
         Raises:
             GenSegError: the states cannot be read.
         """
         checked = [e for e in self.entries().values() if e.state == CaseState.CHECKED.value]
-        labels, special = split_special(self.class_names(()))
+        drawn, special = split_special(self.class_names(()))
+        includes = direct_includes(self.nested())
+        labels = {value: name for value, name in drawn.items() if name not in unused}
+        for value, name in drawn.items():
+            if name in unused:
+                around = outer_values(includes, {**labels, value: name})
+                special[value] = around.get(value, BACKGROUND)
         cases = (
             Case(
                 entry.case,
@@ -221,7 +232,7 @@ class AnnotationFolder:
             )
             for entry in checked
         )
-        return CaseSet(tuple(cases), labels, includes=direct_includes(self.nested()))
+        return CaseSet(tuple(cases), labels, includes=includes)
 
     def nested(self) -> list[tuple[str, str]]:
         """Return outer and inner class where one segment of a checked case lay within another."""

@@ -33,7 +33,7 @@ from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.Persons import channelFiles
 from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
 from GenSegSlicerLib.SegmentationStates import setState
-from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses
+from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses, unusedNames
 from GenSegSlicerLib.SegmentNodes import (
     SegmentStyle,
     addSegments,
@@ -52,9 +52,9 @@ def classMapOf(
 
     Args:
         node: the segmentation.
-        chosen: classes that the user has chosen; "" if the preset suggests none.
+        chosen: classes that the user has chosen, or that the preset suggested; "" for none.
         known: classes of the model and of the checked cases; other segments of that name belong to
-            them.
+            them, unless the user has chosen that they are not used.
         preset: suggests classes for the others.
     """
     names = [segment.name for segment in segmentsOf(node)]
@@ -64,7 +64,7 @@ def classMapOf(
         if each.name not in chosen and each.name not in known
     ]
     suggested = suggestClasses(new, preset, {name: name for name in known})
-    found = {name: name for name in names if name in known}
+    found = {name: name for name in {*names} & {*known} - unusedNames(chosen, preset)}
     return {name: chosen.get(name) or found.get(name) or suggested.get(name, "") for name in names}
 
 

@@ -81,7 +81,8 @@ class AnnotationTrainer:
         workspace.folder.lock()
         preset = workspace.preset
         details = (settings.training, workspace.includes(), self._save, self._persons())
-        writer = CheckedCasesWriter(workspace.folder, preset, *details)
+        unused = workspace.unusedClasses()
+        writer = CheckedCasesWriter(workspace.folder, preset, *details, unused)
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
         )

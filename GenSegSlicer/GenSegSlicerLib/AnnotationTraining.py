@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -39,8 +39,9 @@ class CheckedCasesWriter:
         preset: anatomy and modality.
         settings: overrides of the preset's training configuration.
         includes: names of the classes within a class.
-        persons: person by case, where more is known than the names of the cases say.
         save: writes checked cases of the scene that the folder lacks, one per step.
+        persons: person by case, where more is known than the names of the cases say.
+        unused: classes that count as if they had not been drawn.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class CheckedCasesWriter:
         includes: Includes,
         save: Callable[[], Iterable[float]],
         persons: Mapping[str, str] | None = None,
+        unused: Collection[str] = (),
     ) -> None:
         self._folder, self._preset = folder, preset
         self._settings, self._save = dict(settings), save
         self._includes, self._persons = dict(includes), dict(persons or {})
+        self._unused = unused
 
     def steps(self, folder: Path) -> Steps:
         """Write the run folder.
@@ -82,7 +85,7 @@ class CheckedCasesWriter:
 
     def _cases(self) -> tuple[CaseSet, set[str]]:
         """The checked cases with their persons, and the names of the only ones with a class."""
-        cases, entries = self._folder.checked_cases(), self._folder.entries()
+        cases, entries = self._folder.checked_cases(self._unused), self._folder.entries()
         persons = persons_from_names([case.name for case in cases.cases]) | self._persons
         named = (
             replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
@@ -91,7 +94,8 @@ class CheckedCasesWriter:
         includes = self._shownIn(cases)
         cases = replace(cases, cases=tuple(named), modality=modality, includes=includes)
         cases = with_duplicates_as_one_person(cases, self._duplicates(cases))
-        shown = {case.name: entries[case.name].names for case in cases.cases}
+        known = cases.labels.keys()
+        shown = {case.name: entries[case.name].names.keys() & known for case in cases.cases}
         return cases, cases_with_only_examples(cases, shown)
 
     def _duplicates(self, cases: CaseSet) -> dict[str, str]:

@@ -26,6 +26,7 @@ from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
+from GenSegSlicerLib.SegmentClasses import unusedNames
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
 _MODEL_S = 2.0
@@ -178,6 +179,11 @@ class AnnotationWorkspace:
             known.update(dict.fromkeys(metadata.labels.values()))
         return classMapOf(node, self.settings.classMap, list(known), self.preset)
 
+    def unusedClasses(self) -> set[str]:
+        """Return the classes that count as if they had not been drawn, in any case."""
+        chosen = self.settings.classMap
+        return unusedNames(chosen, self.preset) - set(chosen.values())
+
     def knownClasses(self, node: slicer.vtkMRMLNode) -> list[str]:
         """Return the classes of a segmentation, of the checked cases, of the model and preset."""
         metadata = self.metadata()
@@ -205,7 +211,7 @@ class AnnotationWorkspace:
         for case in self.cases():
             if case.state is not CaseState.CHECKED or case.name == without:
                 continue
-            names = case.structures
+            names = [name for name in case.structures if name not in self.unusedClasses()]
             if case.segmentationNode is not None:
                 classMap = self.classMap(case.segmentationNode)
                 names = [classMap[name] for name in structuresOf(case.segmentationNode)]

@@ -97,6 +97,19 @@ def suggestClasses(
     return {segment.name: _suggest(segment, preset, byNumber) for segment in segments}
 
 
+def unusedNames(chosen: Mapping[str, str], preset: Preset) -> set[str]:
+    """Return the names for which the user has chosen no class.
+
+    Those for which the preset suggests none have no class either, but nobody has chosen so.
+
+    Args:
+        chosen: class of each segment name, "" for none.
+        preset: suggests classes.
+    """
+    suggested = suggestClasses([SegmentOccurrence(name, "", 1) for name in chosen], preset)
+    return {name for name, each in chosen.items() if suggested[name] and not each}
+
+
 def matchedByNumber(
     segments: Sequence[SegmentOccurrence], classMap: Mapping[str, str], preset: Preset
 ) -> dict[int, str]:

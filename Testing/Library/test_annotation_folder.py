@@ -10,6 +10,7 @@ import pytest
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry
 from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
+from GenSegLib.label_maps import BACKGROUND
 
 
 def checked(name: str, labels: dict[str, str]) -> CaseEntry:
@@ -50,6 +51,18 @@ def test_classes_within_others_are_listed(tmp_path: Path) -> None:
     assert read_cases(folder.path).includes == {"Liver": ("Tumor",)}
     with pytest.raises(GenSegError, match="nested must be a list of pairs"):
         replace(checked("a", labels), nested=[["Liver"]])
+
+
+@pytest.mark.parametrize("nested, meaning", [([["Liver", "Tumor"]], {2: 1}), ([], {2: BACKGROUND})])
+def test_an_unused_class_is_what_lies_around_it(
+    tmp_path: Path, nested: list[list[str]], meaning: dict[int, int]
+) -> None:
+    folder = AnnotationFolder(tmp_path)
+    folder.add(replace(checked("a", {"1": "Liver", "2": "Tumor"}), nested=nested))
+    cases = folder.checked_cases({"Tumor"})
+    folder.unlock()
+    assert cases.labels == {1: "Liver"}
+    assert cases.cases[0].annotation.values == meaning
 
 
 def test_classes_keep_their_values_and_new_ones_get_free_ones(tmp_path: Path) -> None:

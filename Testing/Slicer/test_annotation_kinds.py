@@ -13,6 +13,7 @@ from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib import AnnotationCases, SegmentationStates
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps
 from GenSegSlicerLib.AnnotationCases import contentOf
+from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setDrawnPart
@@ -31,6 +32,7 @@ from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder
 from GenSegLib.steps import finish
 
 pytest_plugins = ["annotation_loops"]
@@ -254,6 +256,28 @@ def test_labels_are_written_again_when_the_classes_of_segments_change(
     for _ in loop.trainer._save():
         pass
     assert list(read_cases(loop.workspace.folder.path).labels.values()) == ["Renal"]
+
+
+def test_a_class_that_is_no_longer_used_is_not_learned_from_any_case(
+    new_loop: Any, tmp_path: Path
+) -> None:
+    chosen: dict[str, str] = {}
+    loop = new_loop(model="", classMap=chosen)
+    for name in "ab":
+        bright_block(name, GRID)
+    loop.next()
+    for _ in "ab":
+        for segment, box in (("Liver", OUTER), ("Kidney", INNER)):
+            add_drawn(loop, segment, mask(box))
+        loop.accept()
+    chosen["Kidney"] = ""
+    assert loop.workspace.classes() == ["Liver"]
+    unused = loop.workspace.unusedClasses()
+    details = ({}, {}, loop.trainer._save, {}, unused)
+    writer = CheckedCasesWriter(loop.workspace.folder, load_preset("generic-mri"), *details)
+    finish(writer.steps(tmp_path / "run"))
+    cases = RunFolder.open(tmp_path / "run").cases
+    assert list(cases.labels.values()) == ["Liver"]
 
 
 CHANNELS = ("0000", "0001", "0002")
