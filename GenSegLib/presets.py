@@ -144,6 +144,9 @@ class Preset:
         network: arguments of the segmenter that differ from those of the registry.
         orientation: axis codes that images are reoriented to.
         unit: of the spacing: "mm", or "px" for 2-D images without a scale.
+        long_side: images in pixels are taken as if their longer side had this many, so that the
+            spacing is relative to the field of view, whatever a camera's resolution; 0 takes their
+            own pixels.
         spacing: spacing that images are resampled to; None to plan spacing, patch and network from
             the cases and the machine.
         intensity: intensity normalization.
@@ -201,6 +204,7 @@ class Preset:
     network: dict[str, Any] = field(default_factory=dict)
     orientation: str = setting(Rule(_ORIENTATIONS.__contains__, "axis codes such as 'RAS'"), "RAS")
     unit: str = setting(one_of(("mm", "px")), "mm")
+    long_side: float = setting(at_least(0), 0.0)
     spacing: tuple[float, ...] | None = None
     intensity: Intensity = field(default_factory=Intensity)
     crop_foreground: bool = False

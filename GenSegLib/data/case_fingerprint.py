@@ -87,9 +87,24 @@ class CaseFingerprint:
         first = self.foreground[:1]
         return replace(self, channels=1, foreground=first, is_in_color=is_in_color)
 
-    def in_pixels(self) -> CaseFingerprint:
-        """Return the fingerprint with the smallest step of the grid as the unit of length."""
-        scale = 1 / min(self.spacing)
+    @property
+    def long_side(self) -> float:
+        """The longer side of a 2-D image, relative to the smallest step of its grid."""
+        axes = [axis for axis in range(3) if axis != self._across]
+        return max(self.shape[axis] * self.spacing[axis] for axis in axes) / self._step
+
+    @property
+    def _across(self) -> int:
+        """The axis across a 2-D image: of the frames of a stack, else of one voxel."""
+        return self.shape.index(1) if 1 in self.shape else 2
+
+    @property
+    def _step(self) -> float:
+        return min(step for axis, step in enumerate(self.spacing) if axis != self._across)
+
+    def in_pixels(self, long_side: float = 0.0) -> CaseFingerprint:
+        """Return the fingerprint with a pixel as the unit of length; see `Volume.in_pixels`."""
+        scale = (long_side / self.long_side if long_side else 1.0) / self._step
         structures = {
             value: replace(
                 each,

@@ -28,8 +28,8 @@ Array = NDArray[Any]
 LARGE = 2**21  # voxels; larger preprocessed cases are read from disk patch by patch
 
 _PREPROCESSING_SETTINGS = (
-    *("spatial_dims", "channels", "orientation", "spacing", "coarse_spacing", "intensity"),
-    *("crop_foreground", "multiple"),
+    *("spatial_dims", "channels", "orientation", "unit", "long_side", "spacing"),
+    *("coarse_spacing", "intensity", "crop_foreground", "multiple"),
 )
 
 

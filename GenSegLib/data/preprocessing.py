@@ -114,13 +114,14 @@ class Preprocessor:
         )
 
     def target_spacing(self, image: Volume) -> tuple[float, ...]:
-        """Return the spacing that an image is resampled to, along its own axes in mm."""
-        image = self._in_unit(image)
+        """Return the spacing that an image is resampled to, along its own axes in its own unit."""
+        given, image = image, self._in_unit(image)
         reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
         own = np.linalg.norm(affine[:3, :3], axis=0)
         target = self._target_spacing(affine, self._preset.spacing or own)
-        return tuple(float(target[reorient.order.index(axis)]) for axis in range(3))
+        unit = given.spacing[0] / image.spacing[0]
+        return tuple(float(target[reorient.order.index(axis)]) * unit for axis in range(3))
 
     def statistics(self, image: Volume) -> IntensityStatistics | None:
         """Return the statistics that `apply` would normalize with; None if it needs none.
@@ -180,7 +181,7 @@ class Preprocessor:
             GenSegError: the image has no scale, or is a volume, unlike the preset's images.
         """
         if self._preset.unit == "px" and image.is_2d:
-            return image.in_pixels()
+            return image.in_pixels(self._preset.long_side)
         if self._preset.unit == image.unit or self._preset.spacing is None:
             return image
         if image.unit == "mm":

@@ -70,12 +70,22 @@ class Volume:
         is_oblique = np.abs(self.affine[:3, axis]).max() < _OBLIQUE * spacing[axis]
         return axis if is_thick and is_oblique else None
 
-    def in_pixels(self) -> Volume:
-        """Return a 2-D image with a pixel as the unit of length."""
-        if self.unit == "px":
+    def in_pixels(self, long_side: float = 0.0) -> Volume:
+        """Return a 2-D image with a pixel as the unit of length.
+
+        Args:
+            long_side: if not 0, a pixel is that of an image of the same field of view with this
+                many pixels along its longer side.
+        """
+        within = [axis for axis in range(3) if axis != self.slice_axis]
+        steps, sides = self.spacing, np.multiply(self.spacing, self.shape)
+        if long_side:
+            scale = long_side / max(sides[axis] for axis in within)
+        elif self.unit == "px":
             return self
-        within = [step for axis, step in enumerate(self.spacing) if axis != self.slice_axis]
-        return replace(self, affine=self.affine @ np.diag([*[1 / min(within)] * 3, 1]), unit="px")
+        else:
+            scale = 1 / min(steps[axis] for axis in within)
+        return replace(self, affine=self.affine @ np.diag([*[scale] * 3, 1]), unit="px")
 
     @property
     def spacing(self) -> tuple[float, ...]:

@@ -163,7 +163,11 @@ def _preprocessing(preset: Preset) -> list[Config]:
     if preset.crop_foreground:
         crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
-    if preset.spacing is not None:
+    if preset.spacing is not None and preset.long_side:
+        side = round(preset.long_side / max(preset.spacing))
+        size = {"spatial_size": side, "size_mode": "longest", "anti_aliasing": True}
+        steps.append(_on("image", "Resized", mode="bilinear", **size))
+    elif preset.spacing is not None:
         if is_for_pictures(preset) and max(preset.spacing) > 1:
             steps.append(_on("image", "GaussianSmoothd", sigma=_antialiasing(preset.spacing)))
         steps.append(_on("image", "Spacingd", pixdim=_spacing(preset), mode="bilinear"))

@@ -160,6 +160,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             spatial_dims=2,
             orientation=orientation,
             unit=fingerprint.unit,
+            long_side=fingerprint.long_side,
             spacing=(spacing, spacing),
             patch_size=patch,
             multiple=max(16, _multiple(preset)) if preset.encoder == "pretrained" else 16,

@@ -44,15 +44,24 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
     classes = [each for value, each in fingerprint.classes.items() if value in new]
     axes = [world_axis(code) for code in preset.orientation][: preset.spatial_dims]
     spacing = preset.spacing or [fingerprint.spacing[axis] for axis in axes]
+    scale = _scale(fingerprint, preset)
     for axis, size, patch in zip(axes, spacing, preset.patch_size):
-        own, unit = fingerprint.spacing[axis], fingerprint.unit
+        own, unit = scale * fingerprint.spacing[axis], fingerprint.unit
         if own > _MOST_UPSAMPLING * size:
             yield f"it works at {size:g} {unit}, but the images have {own:g} {unit}"
-        largest = max((each.extent_mm[axis] for each in classes), default=0)
+        largest = scale * max((each.extent_mm[axis] for each in classes), default=0)
         if preset.coarse_spacing is None and largest > _MOST_PATCHES * patch * size:
             yield (
                 f"its patches of {patch * size:.0f} {unit} show little of structures of "
                 f"{largest:.0f} {unit}"
             )
-    if any(each.thickness_mm < min(spacing) for each in classes):
+    if any(scale * each.thickness_mm < min(spacing) for each in classes):
         yield f"it works at {min(spacing):g} {fingerprint.unit}, coarser than a new structure"
+
+
+def _scale(fingerprint: Fingerprint, preset: Preset) -> float:
+    """Return the preset's length of a length of the fingerprint; they differ if it is relative."""
+    if not preset.long_side or fingerprint.slices > 1:
+        return 1.0
+    side = max(fingerprint.shape[axis] * fingerprint.spacing[axis] for axis in fingerprint.in_plane)
+    return preset.long_side / side

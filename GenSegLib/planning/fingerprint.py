@@ -15,6 +15,8 @@ from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
+_FEWEST_SIZES = 5  # of a class, before their scatter means anything
+_LEAST_SCATTER = 0.5  # of sizes in pixels, relative to that of sizes relative to the image
 _SLICES_ANISOTROPY = 2.0  # from here on, slices follow the thick axis
 
 
@@ -64,6 +66,8 @@ class Fingerprint:
         voxels: of all cases together, after the crop to the body.
         foreground_component: smallest fraction of a case's structures in their largest component.
         unit: "px" for pictures, whose lengths are in pixels.
+        long_side: of the images that these pixels are of, see `Preset.long_side`; 0 for their own.
+        long_sides: the smallest and the largest number of pixels along the longer side.
         is_in_color: whether all images are gray, but stored in color.
     """
 
@@ -80,6 +84,8 @@ class Fingerprint:
     is_ct: bool
     voxels: float
     unit: str = "mm"
+    long_side: float = 0.0
+    long_sides: tuple[float, float] = (0.0, 0.0)
     foreground_component: float = 1.0
     is_in_color: bool = False
 
@@ -116,8 +122,11 @@ class Fingerprint:
 
 def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
     """Return the common fingerprint of at least one case, in pixels if one of them has no scale."""
-    unit = "px" if any(case.unit == "px" for case in cases) else "mm"
-    cases = [case.in_pixels() for case in cases] if unit == "px" else cases
+    unit, long_side, sides = "mm", 0.0, [0.0]
+    if any(case.unit == "px" for case in cases):
+        cases = [case.in_pixels() for case in cases]
+        unit, long_side, sides = "px", common_long_side(cases), [c.long_side for c in cases]
+        cases = [case.in_pixels(long_side) for case in cases]
     spacings = np.array([case.spacing for case in cases])
     median = np.median(spacings, axis=0)
     thick = int(median.argmax())
@@ -143,8 +152,28 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
         voxels=float((bodies / spacings).prod(axis=1).sum()),
         foreground_component=round(min(case.foreground_component for case in cases), 4),
         unit=unit,
+        long_side=long_side,
+        long_sides=(min(sides), max(sides)),
         is_in_color=all(case.is_in_color for case in cases),
     )
+
+
+def common_long_side(cases: Sequence[CaseFingerprint]) -> float:
+    """Return the median longer side of images in pixels; 0 if they are not to be scaled to it.
+
+    Cameras of any resolution show the same field of view, so that pixels say nothing. Crops of
+    images of one resolution are another matter: there the structures' sizes scatter less in pixels
+    than relative to the image.
+    """
+    pixels, relative = [], []
+    for value in {value for case in cases for value in case.structures}:
+        found = [(case, case.structures[value]) for case in cases if value in case.structures]
+        if len(found) >= _FEWEST_SIZES:
+            sizes = np.log([max(each.extent_mm) for _, each in found])
+            pixels.append(np.var(sizes))
+            relative.append(np.var(sizes - np.log([case.long_side for case, _ in found])))
+    is_cropped = bool(pixels) and np.mean(pixels) < _LEAST_SCATTER * np.mean(relative)
+    return 0.0 if is_cropped else float(np.median([case.long_side for case in cases]))
 
 
 def _classes(cases: Sequence[CaseFingerprint], axis: int) -> dict[int, ClassFingerprint]:

@@ -37,6 +37,7 @@ _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
 _FEW_VOXELS = 20
+_SAME_SIZE = 1.1  # of the longer sides of pictures, largest to smallest
 _HEADINGS = ("candidate", "network", "batch", "seconds a step", "steps", "")
 
 
@@ -161,7 +162,7 @@ def make_plan(
         seconds_per_step=round(seconds, 4),
         steps=steps,
         budget_s=limits.budget_s,
-        summary=_summary(chosen, limits, steps),
+        summary=_summary(chosen, limits, steps, fingerprint),
         notes=_notes(chosen, fingerprint, steps, labels or preset.labels),
         rows=choice.rows(chosen),
         fingerprint=fingerprint.to_json(),
@@ -337,9 +338,15 @@ def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str
     }
 
 
-def _summary(chosen: Candidate, limits: Limits, steps: int) -> str:
+def _summary(chosen: Candidate, limits: Limits, steps: int, fingerprint: Fingerprint) -> str:
     training = f"about {_rounded(steps):,} steps in {format_duration(limits.budget_s)}"
     plan = f"{chosen.describe()}, {_network(chosen)}, {training}"
+    smallest, largest = fingerprint.long_sides
+    if fingerprint.long_side and largest > _SAME_SIZE * smallest:
+        plan += (
+            f", images of {smallest:,.0f} to {largest:,.0f} pixels along their longer side are "
+            f"scaled to {fingerprint.long_side:,.0f}"
+        )
     return f"Plan: {plan}; change with --time-budget"
 
 

@@ -58,13 +58,15 @@ def grid_warnings(
 def _in_plane(
     metadata: ModelMetadata, shape: Sequence[int], spacing: Sequence[float]
 ) -> tuple[Sequence[int], Sequence[float]]:
-    """Return the axes of a 2-D image, in pixels if the model's lengths are."""
+    """Return the axes of a 2-D image, in the model's pixels if its lengths are in pixels."""
     if 1 in shape:
         across = max(k for k, size in enumerate(shape) if size == 1)
         shape = [size for k, size in enumerate(shape) if k != across]
         spacing = [step for k, step in enumerate(spacing) if k != across]
     if metadata.preset.unit == "px":
-        spacing = [step / min(spacing) for step in spacing]
+        longest = max(size * step for size, step in zip(shape, spacing))
+        unit = longest / metadata.preset.long_side if metadata.preset.long_side else min(spacing)
+        spacing = [step / unit for step in spacing]
     return shape, spacing
 
 

@@ -270,9 +270,10 @@ def run_bundle(bundle: Path, images: Path, out: Path) -> None:
     parser.get_parsed_content("run")
 
 
-def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path) -> None:
+@pytest.mark.parametrize("long_side", [0.0, 28.0])
+def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path, long_side: float) -> None:
     planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
-    preset = replace(load_preset("generic-2d-color"), **planned)
+    preset = replace(load_preset("generic-2d-color"), **planned, long_side=long_side)
     save_bright_model(tmp_path / "model", preset)
     pixels = np.full((40, 56, 3), 60, np.uint8)
     pixels[4:20, 30:50] = 220
