@@ -27,11 +27,13 @@ from ..images.file_names import (
     valid_file_name,
 )
 from .clips import split_clips
-from .pairing import count_channels, group_channels, pair_names, require_equal_channels
-
-
-class UnpairedError(GenSegError):
-    """Images and labels are not in folders of equal file names."""
+from .pairing import (
+    UnpairedError,
+    count_channels,
+    group_channels,
+    pair_names,
+    require_equal_channels,
+)
 
 
 def list_images(path: Path) -> list[Path]:
@@ -127,10 +129,11 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
     names_of_case = pair_names(image_of, label_of)
     orphans = sorted(label_of.keys() - names_of_case.keys())
     if orphans:
-        others = f" (and {len(orphans) - 1} more labels)" if len(orphans) > 1 else ""
+        others = f" (and {len(orphans) - 1} more)" if len(orphans) > 1 else ""
         raise UnpairedError(
             f"{label_of[orphans[0]]}{others}: no image of the same name in {images}; rename or "
-            "remove the label"
+            "remove the label",
+            len(orphans),
         )
     count = max((len(stems) for stems in names_of_case.values()), default=1)
     count = max(count, len(channels))

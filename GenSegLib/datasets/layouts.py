@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from ..cases import CaseSet
 from ..errors import GenSegError
 from .case_lists import read_case_list, read_label_list
-from .image_folders import (
-    UnpairedError,
-    list_images,
-    list_labels,
-    pair_folders,
-    unlabeled_cases,
-)
+from .image_folders import list_images, list_labels, pair_folders, unlabeled_cases
 from .mask_folders import pair_mask_folders, read_mask_folders
+from .pairing import UnpairedError
 from .persons import with_persons
 
 __all__ = [
@@ -91,10 +85,16 @@ def _read_folder(path: Path) -> CaseSet:
 
 
 def _pair(images: Path, labels: Path, otherwise: Callable[[], CaseSet]) -> CaseSet:
-    """Pair folders with equal file names, or by `otherwise`; if both fail, say why names differ."""
+    """Pair folders with equal file names, or by `otherwise`.
+
+    If both fail, the error is that of the attempt that leaves fewer labels unpaired.
+    """
     try:
         return pair_folders(images, labels)
     except UnpairedError as error:
-        with suppress(GenSegError):
+        try:
             return otherwise()
-        raise error
+        except UnpairedError as other:
+            raise (other if 0 < other.count < error.count else error) from None
+        except GenSegError:
+            raise error from None

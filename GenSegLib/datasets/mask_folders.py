@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..cases import Case, CaseSet, Role
 from ..dicom.files import is_planar_file
-from ..errors import GenSegError
 from ..images.file_names import (
     JPEG_SUFFIXES,
     image_stem,
@@ -30,6 +29,7 @@ from .mask_names import (
     kinds_of_masks,
     match_masks,
 )
+from .pairing import UnpairedError
 
 _TEST = {"test", "testing", "tests", "ts"}
 _VALIDATION = {"val", "valid", "validation"}
@@ -62,7 +62,7 @@ def read_mask_folders(folder: Path) -> CaseSet:
     validation.
 
     Raises:
-        GenSegError: there is no mask, or a mask has no image.
+        UnpairedError: there is no mask, or a mask has no image.
     """
     files = _files(folder)
     kept = [file for file in files if not set(file.name.place) & _TEST]
@@ -85,7 +85,7 @@ def pair_mask_files(images: Sequence[Path], masks: Sequence[Path]) -> CaseSet:
     """Pair images with those masks that have the name of one, as `read_mask_folders`.
 
     Raises:
-        GenSegError: no mask has an image.
+        UnpairedError: no mask has an image.
     """
     found, known = ([_file(path) for path in paths] for paths in (images, masks))
     return _pair(images[0].parent, found, _as_masks(known), needs_all=False)
@@ -110,11 +110,16 @@ def _masks_among(files: Sequence[_File]) -> list[_File]:
     Where there are folders of masks, those of images have images alone: `images/seg_1.png`.
     """
     has_folders = any(file.name.mask_words for file in files)
+    unclear = [f for f in files if not (f.name.mask_words or f.name.has_mask_ending)]
+    images = {file.name.core for file in unclear if not file.name.has_structure_ending}
     return [
         file
         for file in files
         if file.name.mask_words
-        or (file.name.has_mask_ending and not (has_folders and file.name.is_in_images))
+        or (
+            (file.name.has_mask_ending or file.name.is_outline_of(images))
+            and not (has_folders and file.name.is_in_images)
+        )
     ]
 
 
@@ -154,7 +159,7 @@ def _pair(
     orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
     if not found or (orphans and needs_all):
         first = next(iter((*orphans, *masks, *images)), None)
-        raise GenSegError(_unpaired(folder, first, len(orphans)))
+        raise UnpairedError(_unpaired(folder, first, len(orphans)), len(orphans) if found else 0)
     pairs = [(number, masks[k]) for k, number in sorted(found.items())]
     kinds = kinds_of_masks((images[number].name, mask.name) for number, mask in pairs)
     masks_of: dict[int, list[_Mask]] = {}
@@ -173,7 +178,7 @@ def _unpaired(folder: Path, file: _File | None, orphans: int) -> str:
     )
     if not orphans or file is None:
         return f"{folder}: no cases found (no image has a mask); {advice}"
-    more = f" (and {orphans - 1} more masks)" if orphans > 1 else ""
+    more = f" (and {orphans - 1} more)" if orphans > 1 else ""
     return f"{file.path}{more}: none or several images have this mask's name; {advice}"
 
 

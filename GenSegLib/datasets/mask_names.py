@@ -9,7 +9,7 @@ Light: the standard library alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -87,8 +87,25 @@ class Name:
     def has_mask_ending(self) -> bool:
         """Whether the name has a word for masks at its beginning or end."""
         words = [word for word in _lower(self.words) if not word.isdigit()]
-        ends = {*words[:1], *words[-1:]}
-        return bool(ends & MASK_WORDS or {*words[-1:]} & _STRUCTURES)
+        return bool({*words[:1], *words[-1:]} & MASK_WORDS)
+
+    @property
+    def has_structure_ending(self) -> bool:
+        """Whether the name ends with a structure's word: `a_lesion` may be a mask of `a`."""
+        words = [word for word in _lower(self.words) if not word.isdigit()]
+        return bool({*words[-1:]} & _STRUCTURES)
+
+    def is_outline_of(self, images: Collection[Words]) -> bool:
+        """Whether the name ends with a structure's word and begins like one of the images.
+
+        `polyp_1` is an image itself, unless there is an image `polyp`.
+
+        Args:
+            images: `core` of their names.
+        """
+        words = self.core
+        beginnings = (words[:count] for count in range(1, len(words)))
+        return self.has_structure_ending and any(each in images for each in beginnings)
 
 
 def match_masks(images: Sequence[Name], masks: Sequence[Name]) -> dict[int, int]:
@@ -180,13 +197,16 @@ class _Index:
         return None
 
     def _shorter(self, mask: Name) -> Iterator[tuple[str, object]]:
-        """Yield the beginnings and ends of a mask's name that may be an image's, longest first."""
+        """Yield the beginnings and ends of a mask's name that may be an image's, longest first.
+
+        The end of `3_mask_1` is the number of a lesion of image 3, not image 1.
+        """
         words = _lower(mask.words)
         for count in range(len(words) - 1, 0, -1):
-            for own, further in (
-                (words[:count], words[count:]),
-                (words[-count:], words[:-count]),
-            ):
+            parts = [(words[:count], words[count:])]
+            if not any(word.isdigit() for word in words[:-count]):
+                parts.append((words[-count:], words[:-count]))
+            for own, further in parts:
                 if mask.mask_words or set(further) & (MASK_WORDS | _STRUCTURES):
                     yield "words", own
 

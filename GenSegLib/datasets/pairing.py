@@ -14,6 +14,19 @@ from ..errors import GenSegError
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 
+class UnpairedError(GenSegError):
+    """Images and labels do not have the names of each other.
+
+    Args:
+        message: what is wrong.
+        count: number of labels without an image, 0 if that is not the reason.
+    """
+
+    def __init__(self, message: str, count: int = 0) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 def pair_names(images: Iterable[str], labels: Collection[str]) -> dict[str, list[str]]:
     """Return the images of each case by the case's name.
 

@@ -121,6 +121,28 @@ def test_a_further_number_beside_the_image_s_own_mask_is_another_image(tmp_path:
         read_cases(tmp_path)
 
 
+def test_the_number_of_a_lesion_is_not_that_of_an_image(tmp_path: Path) -> None:
+    masks = [f"{image}_mask_{lesion}.png" for image in (1, 2, 3) for lesion in (1, 2)]
+    folder = write_files(tmp_path, "1.jpg", "2.jpg", *masks)
+    with pytest.raises(GenSegError, match=r"3_mask_1.png \(and 1 more\)"):
+        read_cases(folder)
+
+
+def test_the_masks_without_an_image_are_named(tmp_path: Path) -> None:
+    masks = [f"masks/p{image}_{lesion}.png" for image in (1, 2, 3) for lesion in (1, 2)]
+    folder = write_files(tmp_path, "images/p1.png", "images/p2.png", *masks)
+    with pytest.raises(GenSegError, match=r"p3_1.png \(and 1 more\)"):
+        read_cases(folder)
+
+
+@pytest.mark.parametrize("mask", ["polyp_{}_mask.png", "polyp_{}.png"])
+def test_images_may_be_called_after_what_they_show(tmp_path: Path, mask: str) -> None:
+    names = [name.format(k) for k in (1, 2) for name in ("polyp_{}.jpg", mask)]
+    cases = read_cases(write_files(tmp_path, *names)).cases
+    found = {case.image.name: case.label.name for case in cases if case.label}
+    assert found == {f"polyp_{k}.jpg": mask.format(k) for k in (1, 2)}
+
+
 def test_photos_named_after_lesions_are_no_masks(tmp_path: Path) -> None:
     write_files(tmp_path, "skin_lesion.jpg", "b.jpg", "b_mask.png")
     cases = {case.name: case for case in read_cases(tmp_path).cases}
