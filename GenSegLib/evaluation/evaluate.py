@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem, is_raster_file
 from ..images.label_placement import place_together
-from ..label_maps import IGNORE, collect_classes, format_labels
+from ..label_maps import IGNORE, collect_classes, format_labels, match_names
 from ..nesting import region_values
 from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
@@ -44,9 +44,9 @@ def evaluate_folders(
 ) -> Evaluation:
     """Score each prediction against the reference of the same name, of any file format.
 
-    A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. Where no
-    prediction has a reference of its name, words for masks do not count (`a_mask.png`), and several
-    masks of an image are one reference, as in training. The
+    A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. For
+    predictions without a reference of their name, words for masks do not count (`a_mask.png`), and
+    several masks of an image are one reference, as in training. The
     uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
     they are. Cropped files and files in other axes are compared in physical space. Voxels and
@@ -58,7 +58,7 @@ def evaluate_folders(
         references: folder of label volumes.
         labels: value and name of the labels to score; if empty, those of `given`, or all labels of
             the references, with the names that `predict` wrote beside the predictions.
-        events: receives the progress.
+        events: receives the progress, and warnings of what was unclear in a file.
         given: what else is known of the references.
 
     Raises:
@@ -75,11 +75,11 @@ def evaluate_folders(
     for done, case in enumerate(cases):
         if events:
             events.progress("evaluate", done, len(cases))
-        predicted, expected = _read_pair(case, given)
+        predicted, expected = _read_pair(case, given, partial(_warn, events, case.name))
         annotation = given.annotation(case.labels[0])
         hidden = annotation.names_with(ClassState.NOT_ANNOTATED, known.values())
         hidden_values = [value for value, name in known.items() if name in hidden]
-        for name, one, other in _images(case.name, predicted, expected):
+        for name, one, other in _images(case.name, predicted, expected, events):
             scores = case_scores(one, other, known, expected.spacing, regions, hidden_values)
             results.append(CaseResult(name, tuple(scores)))
         grids.add((expected.unit, expected.is_2d))
@@ -89,13 +89,26 @@ def evaluate_folders(
     return Evaluation(known, tuple(results), unit, is_2d=all(flat for _, flat in grids))
 
 
+def _warn(events: EventLog | None, case: str, text: str) -> None:
+    if events:
+        events.log(f"case {case}: {text}", "warning")
+
+
 def _images(
-    case: str, predicted: Volume, expected: Volume
+    case: str, predicted: Volume, expected: Volume, events: EventLog | None
 ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
     """Yield names and label values (x, y, z) of what is compared; of a clip, its frames."""
     if not expected.is_stack:
         yield case, predicted.array[0], expected.array[0]
         return
+    empty = int((expected.array[0] == 0).all(axis=(0, 1)).sum())
+    if empty:
+        _warn(
+            events,
+            case,
+            f"{empty} of {expected.shape[2]} frames have no label in the reference; they are "
+            "scored as frames without any structure",
+        )
     for k in range(expected.shape[2]):
         one, other = (volume.array[0, ..., k : k + 1] for volume in (predicted, expected))
         yield f"{case}_frame{k + 1:03d}", one, other
@@ -104,21 +117,25 @@ def _images(
 def _pair(predictions: Path, references: Path) -> list[Case]:
     """Return cases whose image is a prediction and whose label is its reference."""
     found, files = _by_stem(predictions), _by_stem(references)
-    by_words: dict[str, Case] = {}
-    if not found.keys() & files.keys():
-        by_words = _by_words_for_masks(list(found.values()), list(files.values()))
+    maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
+    names = {stem: _reference_name(stem, files) for stem in found if stem not in maps}
+    unpaired = [found[stem] for stem, name in names.items() if name not in files]
+    others = [path for stem, path in files.items() if stem not in names.values()]
+    by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
     cases = []
-    for stem, prediction in found.items():
-        if stem.endswith(FILE_SUFFIX) and stem.removesuffix(FILE_SUFFIX) in found:
-            continue
+    for stem, name in names.items():
         if stem in by_words:
             cases.append(replace(by_words[stem], name=stem))
-            continue
-        name = stem if stem in files else stem.removesuffix(_FIRST_CHANNEL)
-        if name not in files:
-            raise GenSegError(f"case {name}: {references} has no reference for {prediction.name}")
-        cases.append(Case(name, prediction, files[name]))
+        elif name in files:
+            cases.append(Case(name, found[stem], files[name]))
+        else:
+            text = f"case {name}: {references} has no reference for {found[stem].name}"
+            raise GenSegError(text)
     return cases
+
+
+def _reference_name(prediction: str, references: Collection[str]) -> str:
+    return prediction if prediction in references else prediction.removesuffix(_FIRST_CHANNEL)
 
 
 def _by_words_for_masks(predictions: Sequence[Path], masks: Sequence[Path]) -> dict[str, Case]:
@@ -169,10 +186,27 @@ def _labels_in(
         values |= {int(value) for value in np.unique(label.array)}
     values -= {0, IGNORE}
     known: Mapping[int, str] = classes or predicted
-    return {value: known.get(value, f"label {value}") for value in sorted(values)}
+    labels = {value: known.get(value, f"label {value}") for value in sorted(values)}
+    if not known:
+        _require_no_names([case.image for case in cases], labels)
+    return labels
 
 
-def _read_pair(case: Case, given: ReferenceList) -> tuple[Volume, Volume]:
+def _require_no_names(predictions: Sequence[Path], labels: Mapping[int, str]) -> None:
+    """Refuse predictions with names where the references' values have none."""
+    for path in predictions:
+        try:
+            match_names(read_segment_names(path), labels)
+        except GenSegError:
+            raise GenSegError(
+                f"{path}: its segments have names, but the values of the references have none; "
+                "name them with --model"
+            ) from None
+
+
+def _read_pair(
+    case: Case, given: ReferenceList, warn: Callable[[str], None]
+) -> tuple[Volume, Volume]:
     """Read a prediction and its reference, with the values of the labels and on one grid."""
     reference = case.labels[0]
     annotation = given.annotation(reference)
@@ -186,23 +220,24 @@ def _read_pair(case: Case, given: ReferenceList) -> tuple[Volume, Volume]:
     )
     predicted = read(case.image)
     if case.further_labels:
-        expected = read_case_label(case, classes=given.labels)
+        expected = read_case_label(case, classes=given.labels, warn=warn)
     else:
-        expected = read(reference)
+        expected = read(reference, warn=warn)
     _require_same_values(case.name, (case.image, predicted), (reference, expected), given.labels)
     try:
         if annotation.only_slices or annotation.scribbles:
             # a file may hold a part of the image; what is not annotated depends on the whole
-            placed = predicted, read(reference, predicted, annotation=annotation)
-        else:
-            placed = place_together(predicted, expected)
+            return predicted, read(reference, predicted, annotation=annotation)
+        placed, expected = place_together(predicted, expected)
     except GenSegError as error:
         raise GenSegError(
             f"case {case.name}: prediction and reference have different grids "
             f"({_describe(predicted)}; {_describe(expected)}): {error}"
         ) from None
+    for text in placed.warnings:
+        warn(f"prediction, placed on the image of the reference: {text}")
     # files other than DICOM SEG do not say that their slices are frames
-    return placed[0], replace(placed[1], is_stack=predicted.is_stack or expected.is_stack)
+    return placed.volume, replace(expected, is_stack=predicted.is_stack or expected.is_stack)
 
 
 def _require_same_values(

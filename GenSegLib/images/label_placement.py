@@ -69,7 +69,7 @@ def place_label(label: Volume, image: Volume) -> PlacedLabel:
     return PlacedLabel(Volume(array[np.newaxis], image.affine), warnings)
 
 
-def place_together(label: Volume, reference: Volume) -> tuple[Volume, Volume]:
+def place_together(label: Volume, reference: Volume) -> tuple[PlacedLabel, Volume]:
     """Place two labels of one image on a grid that holds the voxels of both, without loss.
 
     A reference, or a DICOM SEG, may be cropped to what is labeled. Where the voxels do not
@@ -81,16 +81,16 @@ def place_together(label: Volume, reference: Volume) -> tuple[Volume, Volume]:
     reference = _with_all_frames(reference, label)
     found = _on_grid(label, reference)
     if found is not None:
-        return found.volume, reference
+        return found, reference
     try:
         index_transform(label, reference)
     except GenSegError:
-        return place_label(label, reference).volume, reference
+        return place_label(label, reference), reference
     grid = union_grid(reference, label)
     sizes = [math.prod(volume.shape) for volume in (label, reference, grid)]
     if sum(sizes[:2]) - sizes[2] < min(sizes[:2]) / 2:
         raise GenSegError("their grids hardly overlap; check that they belong to the same image")
-    return place_on_grid(label, grid), place_on_grid(reference, grid)
+    return PlacedLabel(place_on_grid(label, grid)), place_on_grid(reference, grid)
 
 
 def _on_grid(label: Volume, image: Volume) -> PlacedLabel | None:

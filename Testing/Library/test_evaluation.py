@@ -16,6 +16,7 @@ from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.evaluation.score_tables import CaseResult, Evaluation, LabelScore
+from GenSegLib.events import Event, EventLog
 from Testing.dicom_files import write_ct
 
 LABELS = {1: "Anterior", 2: "Posterior"}
@@ -216,6 +217,33 @@ def test_other_grids_are_compared_in_physical_space(folders: tuple[Path, Path], 
     write_label(predictions / "b.seg.nrrd", Volume(np.ascontiguousarray(array), affine))
     evaluation = evaluate_folders(predictions, references, LABELS)
     assert evaluation.values(1, "dice")[1] == pytest.approx(5 / 6)
+
+
+def test_what_was_unclear_in_a_file_is_said(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    array, affine = label_volume().array.repeat(2, axis=3), label_volume().affine.copy()
+    affine[2] = (0, 0, 0.5, -0.25)
+    write_label(predictions / "b.seg.nrrd", Volume(array, affine))
+    events: list[Event] = []
+    evaluate_folders(predictions, references, LABELS, EventLog(None, [events.append]))
+    (text,) = (event["text"] for event in events if event["kind"] == "log")
+    assert text.startswith("case b: prediction, placed on the image of the reference: ")
+
+
+def test_references_with_and_without_words_for_masks_may_be_mixed(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, references = folders
+    (references / "b.nii.gz").rename(references / "b_mask.nii.gz")
+    cases = evaluate_folders(predictions, references, LABELS).cases
+    assert [case.case for case in cases] == ["a", "b", "c"]
+
+
+def test_segments_with_names_need_those_of_the_references(folders: tuple[Path, Path]) -> None:
+    predictions, references = folders
+    write_label(predictions / "b.seg.nrrd", label_volume(), {1: "Lesion"})
+    with pytest.raises(GenSegError, match=r"have names, but .* the references have none"):
+        evaluate_folders(predictions, references, {})
 
 
 def test_a_prediction_in_another_place_is_an_error_with_the_case(
