@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from .nesting import check_includes, parse_includes
 
 MODALITIES = ("MR", "CT", "")
 _PERSON_KEYS = ("person", "subject", "patient")
+_KEYS = {
+    *("name", "image", "label", "role", *_PERSON_KEYS),
+    *("classes", "only_slices", "scribbles", "values"),
+}
+_RESEMBLANCE = 0.8  # of a misspelled key
 
 
 class Role(str, Enum):
@@ -277,8 +283,17 @@ class CaseSet:
             cases=tuple(with_values(case, special) for case in read),
             labels=labels,
             modality=modality,
+            notes=tuple(_misspelled(entries)),
             includes=parse_includes(values.get("includes", {})),
         )
+
+
+def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each unknown key of a case that resembles a known one."""
+    unknown = dict.fromkeys(key for entry in entries for key in entry if key not in _KEYS)
+    for key in unknown:
+        for meant in get_close_matches(key, _KEYS, 1, _RESEMBLANCE):
+            yield f'the key "{key}" of a case is not known and was ignored; did you mean "{meant}"?'
 
 
 def parse_label_files(name: str, values: object) -> tuple[list[str], tuple[str, ...]]:

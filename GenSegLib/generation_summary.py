@@ -15,6 +15,7 @@ _CONTRASTS = "imitating the contrasts of {unlabeled}"
 _COMPARED = "comparing generated images with {unlabeled}"
 _NONE = "for {images}, without generated images"
 _OTHERS = "; for those of other scanners or cameras choose another target scanner"
+_NOT_RECOLORED = "; their contrasts are not imitated, which the generator regions does"
 _PLANNED = "for {images}; the plan decides whether pairs are generated"
 
 
@@ -55,4 +56,4 @@ def _template(config: TrainConfig) -> str:
     if config.generator == "regions":
         return _REGIONS
     template = _NONE if config.generator == "none" else _TRANSPLANTS
-    return template if config.target_scanner else template + _OTHERS
+    return template + (_NOT_RECOLORED if config.target_scanner else _OTHERS)

@@ -33,6 +33,9 @@ def run(args: argparse.Namespace) -> None:
     cases, preset = with_classes(read_data(args), preset)
     checks = check_cases(cases, terminology=preset.terminology if preset else None)
     print(format_table(checks))
+    unlabeled = [case.name for case in cases.cases if not case.is_labeled]
+    if unlabeled and cases.labeled:
+        print(f"{len(unlabeled)} of these have no label, such as {unlabeled[0]}")
     notes = (*cases.notes, *find_divided_persons(cases.cases))
     for warning in (*notes, *class_warnings(cases, checks)):
         print(f"warning: {warning}")

@@ -41,6 +41,7 @@ _CMYK = ("CMYK", "YCbCr", "LAB", "HSV")
 _PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _PHOTOMETRIC, _MIN_IS_WHITE, _TILE_WIDTH = 262, 0, 322
+_ORIENTATION, _UPRIGHT = 274, 1  # of TIFF
 _SMALLEST = 8  # pixels along each axis
 _WHITE, _DEEP_WHITE = 255, 65535
 _NOT_BLACK_AND_WHITE = "{}: a mask in JPEG must be black and white; save it as PNG"
@@ -78,9 +79,9 @@ def read_raster(path: Path) -> Volume:
 def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
     """Read a mask as int16 (1, x, y, 1): indices of a palette or gray values, or 0 and 255 as 0/1.
 
-    Black and white in a palette count as such, whatever their indices. Masks with intermediate
-    values (antialiased, or compressed as JPEG) are thresholded, and pure colors become values (see
-    `mask_colors.values_of_colors`), both with a warning.
+    Black and white in a palette count as such, whatever their indices. Transparency is dropped.
+    Masks with intermediate values (antialiased, or compressed as JPEG) are thresholded, and pure
+    colors become values (see `mask_colors.values_of_colors`), both with a warning.
 
     Args:
         path: of the file.
@@ -88,11 +89,13 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
             ignore, white is not 1.
 
     Raises:
-        GenSegError: as `read_raster`; or the mask has other colors.
+        GenSegError: as `read_raster`; or the mask has other colors, or is drawn in the transparency
+            alone.
     """
     with _opened(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode in ("RGBA", "LA", "PA"):
+            _require_visible(path, image)
             image = image.convert({"PA": "P"}.get(image.mode, image.mode.removesuffix("A")))
         array, is_jpeg = _pixels(image, file), path.suffix.lower() in JPEG_SUFFIXES
         if image.mode == "P":
@@ -173,9 +176,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise GenSegError(f"{path}: cannot be read (No such file); check the path") from None
     except UnidentifiedImageError:
+        if path.stat().st_size == 0:
+            raise GenSegError(f"{path}: the file is empty; copy or export it again") from None
+        is_tiff = path.suffix.lower() in (".tif", ".tiff")
+        kinds = " (TIFF with 64 bits or with colors in floating point)" if is_tiff else ""
         raise GenSegError(
-            f"{path}: not a picture, or of a kind that is not supported (TIFF with 64 bits or with "
-            "colors in floating point); save it in gray or RGB of 8 or 16 bits"
+            f"{path}: not a picture, or of a kind that is not supported{kinds}; save it in gray or "
+            "RGB of 8 or 16 bits"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise GenSegError(
@@ -212,6 +219,11 @@ def _require_supported(path: Path, image: Image.Image) -> None:
             f"{path}: colors of 16 bits in separate planes or tiles; save the TIFF with "
             "interleaved colors and without tiles, or as PNG"
         )
+    if _has_deep_colors(image) and tags.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
+        raise GenSegError(
+            f"{path}: colors of 16 bits, turned by an orientation tag; turn the picture itself and "
+            "save it without the tag"
+        )
     if min(image.size) < _SMALLEST:
         raise GenSegError(
             f"{path}: a picture of {image.width} x {image.height} pixels; at least {_SMALLEST} "
@@ -235,6 +247,16 @@ def _pixels(image: Image.Image, file: Image.Image) -> Array:
     array: Array = np.asarray(image)
     is_inverted = getattr(file, "tag_v2", {}).get(_PHOTOMETRIC) == _MIN_IS_WHITE
     return _DEEP_WHITE - array if is_inverted and array.dtype == np.uint16 else array
+
+
+def _require_visible(path: Path, image: Image.Image) -> None:
+    """Refuse a mask of one color under a transparency that varies."""
+    lows, highs = zip(*image.convert("RGBA").getextrema())
+    if lows[:3] == highs[:3] and lows[3] < highs[3]:
+        raise GenSegError(
+            f"{path}: the mask is drawn in the transparency of a picture of one color; save it in "
+            "black and white"
+        )
 
 
 def _from_colors(path: Path, array: Array, *, is_jpeg: bool) -> tuple[Array, str]:

@@ -250,3 +250,11 @@ def test_label_names_are_read_even_if_the_cases_are_not_supported(
 ) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps(values), encoding="utf-8")
     assert read_label_list(tmp_path / "dataset.json").labels == names
+
+
+def test_a_misspelled_key_of_a_case_is_named(tmp_path: Path) -> None:
+    entry = {"name": "a", "image": "a.nrrd", "label": "b.nrrd", "only_slice": "axial", "age": 40}
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": [entry], "labels": {"1": "x"}}))
+    (note,) = read_cases(tmp_path).notes
+    assert 'the key "only_slice" of a case is not known' in note
+    assert 'did you mean "only_slices"?' in note

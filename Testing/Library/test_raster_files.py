@@ -83,6 +83,22 @@ def test_the_orientation_of_a_camera_is_applied(tmp_path: Path) -> None:
     assert read_image(path).shape == (HEIGHT, WIDTH, 1)
 
 
+def test_colors_of_16_bits_that_are_turned_by_a_tag_are_refused(tmp_path: Path) -> None:
+    """ITK reads them with 8 bits, and not always upright."""
+    tifffile = pytest.importorskip("tifffile")
+    tag = [(274, "H", 1, 6, True)]
+    tifffile.imwrite(tmp_path / "a.tif", gradient(3, np.uint16), photometric="rgb", extratags=tag)
+    with pytest.raises(GenSegError, match=r"a\.tif: colors of 16 bits, turned by an orientation tag"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_mask_in_the_transparency_alone_is_refused(tmp_path: Path) -> None:
+    pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    pixels[4:12, 6:14, 3] = 255
+    with pytest.raises(GenSegError, match="drawn in the transparency"):
+        read_label(save(tmp_path / "a.png", pixels))
+
+
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
 def test_2d_files_of_other_formats_have_one_slice(tmp_path: Path, name: str) -> None:
     image = sitk.GetImageFromArray(gradient(1).squeeze())
@@ -163,9 +179,10 @@ def truncated(path: Path) -> None:
         ("a.jpg", lambda path: save(path, gradient(), "CMYK"), "CMYK; convert .* to RGB"),
         ("a.png", lambda path: save(path, np.zeros((1, 1), np.uint8)), "1 x 1 pixels"),
         ("a.png", lambda path: path.write_bytes(b"no picture"), "not a picture, or of a kind"),
+        ("a.jpg", lambda path: path.write_bytes(b""), "the file is empty; copy or export it again"),
         ("a.png", lambda path: None, "cannot be read"),
     ],
-    ids=["animated", "truncated", "CMYK", "1 pixel", "no picture", "missing"],
+    ids=["animated", "truncated", "CMYK", "1 pixel", "no picture", "empty", "missing"],
 )
 def test_bad_pictures_are_refused_in_one_line(
     tmp_path: Path, name: str, make: object, message: str
