@@ -123,18 +123,14 @@ def run(args: argparse.Namespace) -> None:
     if measured is not None:
         ct = ModelMetadata.load(model).preset.modality == "CT"
         print(format_measurements(measured, "HU" if ct else ""))
-    print(f"{len(files)} segmentations are in {args.out}")
+    if files:
+        print(f"{len(files)} segmentations are in {args.out}")
 
 
 def _report_left_out(paths: Sequence[Path], images: Sequence[Path], events: EventLog) -> None:
     """Say which pictures in a folder are not segmented; reports often lie beside volumes."""
     listed = set(images)
     for path in paths:
-        pictures = pictures_left_out(path, listed)
-        if pictures:
-            count = f"{len(pictures)} pictures, such as " if len(pictures) > 1 else ""
-            events.log(
-                f"{path}: {count}{pictures[0].name} left out beside volumes; to segment pictures, "
-                "put them into a folder of their own",
-                "warning",
-            )
+        note = pictures_left_out(path, listed)
+        if note:
+            events.log(note, "warning")

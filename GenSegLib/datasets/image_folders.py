@@ -49,16 +49,26 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
-def pictures_left_out(path: Path, images: Collection[Path]) -> list[Path]:
-    """Return the pictures (PNG, JPEG) in a folder that `list_images` left out beside volumes.
+def pictures_left_out(path: Path, images: Collection[Path]) -> str:
+    """Return which pictures (PNG, JPEG) in a folder `list_images` left out beside volumes.
 
     Args:
         path: any path.
         images: that were listed there.
+
+    Returns:
+        A line for the user, "" if there are none.
     """
     if not path.is_dir() or is_image_file(path):
-        return []
-    return [entry for entry in list_folder(path) if is_raster_file(entry) and entry not in images]
+        return ""
+    found = [each for each in list_folder(path) if is_raster_file(each) and each not in images]
+    if not found:
+        return ""
+    count = f"{len(found)} pictures, such as " if len(found) > 1 else ""
+    return (
+        f"{path}: {count}{found[0].name} left out beside volumes; to use pictures, put them into a "
+        "folder of their own"
+    )
 
 
 def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:

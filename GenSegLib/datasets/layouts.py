@@ -9,7 +9,13 @@ from pathlib import Path
 from ..cases import CaseSet
 from ..errors import GenSegError
 from .case_lists import read_case_list, read_label_list
-from .image_folders import list_images, list_labels, pair_folders, unlabeled_cases
+from .image_folders import (
+    list_images,
+    list_labels,
+    pair_folders,
+    pictures_left_out,
+    unlabeled_cases,
+)
 from .mask_folders import pair_mask_folders, read_mask_folders
 from .pairing import UnpairedError
 from .persons import with_persons
@@ -71,7 +77,9 @@ def with_unlabeled(
     channels = max((len(case.images) for case in cases.cases), default=1)
     found = unlabeled_cases(folder, channels, [case.name for case in cases.cases])
     added = with_persons(CaseSet(tuple(found)), folder, cases.cases, patient_ids).cases
-    return dataclasses.replace(cases, cases=(*cases.cases, *added))
+    note = pictures_left_out(folder, [path for case in found for path in case.images])
+    notes = (*cases.notes, note) if note else cases.notes
+    return dataclasses.replace(cases, cases=(*cases.cases, *added), notes=notes)
 
 
 def _read_folder(path: Path) -> CaseSet:

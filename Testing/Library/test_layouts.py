@@ -16,6 +16,7 @@ from GenSegLib.datasets.layouts import (
     list_labels,
     read_cases,
     read_pair_folders,
+    with_unlabeled,
 )
 from GenSegLib.datasets.pairing import pair_names
 from GenSegLib.dicom.files import is_dicom_folder
@@ -141,6 +142,15 @@ def test_unlabeled_cases_have_the_channels_of_the_labeled_ones(tmp_path: Path) -
     a, b = read_cases(tmp_path).cases
     assert (a.name, len(a.images), a.role) == ("a", 2, Role.TRAIN)
     assert (b.name, len(b.images), b.role) == ("b", 2, Role.UNLABELED)
+
+
+def test_pictures_beside_unlabeled_volumes_are_said_to_be_left_out(tmp_path: Path) -> None:
+    touch(tmp_path / "images", "a.nii.gz")
+    touch(tmp_path / "labels", "a.nii.gz")
+    touch(tmp_path / "more", "b.nii.gz", "photo.png")
+    cases = with_unlabeled(read_cases(tmp_path), tmp_path / "more")
+    assert [case.name for case in cases.cases] == ["a", "b"]
+    assert "photo.png left out beside volumes" in cases.notes[-1]
 
 
 def test_a_missing_channel_is_named(tmp_path: Path) -> None:
