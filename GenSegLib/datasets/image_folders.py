@@ -200,9 +200,10 @@ def _image_entries(path: Path) -> list[Path]:
             raise GenSegError(
                 f"{path}: contains DICOM SEG labels but no images; choose folders of DICOM slices"
             )
+        within = any(entry.is_dir() for entry in list_folder(path))
         raise UnpairedError(
             f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)} or folders of DICOM "
-            "slices)"
+            f"slices){'; name the folder within it that has them' if within else ''}"
         )
     return found
 

@@ -56,7 +56,7 @@ def inference_config(
         segmenter = "network_def.network"
         network = {"_target_": slice_wise, "network": network, "context": preset.context_slices}
     return {
-        "imports": [f"$import {name}" for name in ("glob", "monai", "numpy as np", "torch")],
+        "imports": [f"$import {name}" for name in _imports(preset)],
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/images'",
         "output_dir": "$@bundle_root + '/predictions'",
@@ -85,6 +85,11 @@ def inference_config(
         "initialize": [f"$@{segmenter}.load_state_dict(@checkpoint)"],
         "run": ["$@evaluator.run()"],
     }
+
+
+def _imports(preset: Preset) -> list[str]:
+    pictures = ["PIL.ImageOps as ImageOps"] if is_for_pictures(preset) else []
+    return ["glob", "monai", "numpy as np", "torch", *pictures]
 
 
 def is_for_pictures(preset: Preset) -> bool:
@@ -180,7 +185,7 @@ def _reading(preset: Preset) -> list[Config]:
     """Return the transforms that load an image and orient it as in training."""
     if is_for_pictures(preset):  # ITK's x and y point to the left and back
         mode = "RGB" if preset.channels == 3 else "L"
-        converter = f"$lambda image: image.convert('{mode}')"
+        converter = f"$lambda image: ImageOps.exif_transpose(image).convert('{mode}')"
         load = {"reader": "PILReader", "converter": converter, "ensure_channel_first": True}
         return [_on("image", "LoadImaged", **load), _on("image", "Flipd", spatial_axis=[0, 1])]
     return [

@@ -278,7 +278,9 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path, long_sid
     pixels = np.full((40, 56, 3), 60, np.uint8)
     pixels[4:20, 30:50] = 220
     (tmp_path / "images").mkdir()
-    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 3  # the camera was held upside down
+    Image.fromarray(pixels[::-1, ::-1]).save(tmp_path / "images" / "a.png", exif=exif)
     assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
     run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
     arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]

@@ -88,9 +88,7 @@ def test_colors_of_16_bits_that_are_turned_by_a_tag_are_refused(tmp_path: Path) 
     tifffile = pytest.importorskip("tifffile")
     tag = [(274, "H", 1, 6, True)]
     tifffile.imwrite(tmp_path / "a.tif", gradient(3, np.uint16), photometric="rgb", extratags=tag)
-    with pytest.raises(
-        GenSegError, match=r"a\.tif: colors of 16 bits, turned by an orientation tag"
-    ):
+    with pytest.raises(GenSegError, match=r"a\.tif: colors .* turned by an orientation tag"):
         read_image(tmp_path / "a.tif")
 
 
