@@ -144,13 +144,13 @@ class Preset:
         network: arguments of the segmenter that differ from those of the registry.
         orientation: axis codes that images are reoriented to.
         unit: of the spacing: "mm", or "px" for 2-D images without a scale.
-        long_side: images in pixels are taken as if their longer side had this many, so that the
-            spacing is relative to the field of view, whatever a camera's resolution; 0 takes their
-            own pixels.
+        long_side: images in pixels are taken as if the longer side of what they show had this many,
+            so that the spacing is relative to the field of view, whatever a camera's resolution; 0
+            takes their own pixels.
         spacing: spacing that images are resampled to; None to plan spacing, patch and network from
             the cases and the machine.
         intensity: intensity normalization.
-        crop_foreground: crop images to the body.
+        crop_foreground: crop images to the body, 2-D images to what is within dark borders.
         multiple: image sizes are padded to a multiple of it.
         largest_component: keep only the largest component of each label, but for optional ones
             and `several_components`.

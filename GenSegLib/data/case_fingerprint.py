@@ -17,7 +17,7 @@ from ..images.geometry import bounding_box, world_axis
 from ..images.volume import Volume
 from ..label_maps import IGNORE
 from ..presets import Intensity
-from .normalization import foreground_mask, is_in_hu
+from .normalization import foreground_mask, is_in_hu, shown_mask
 
 Array = NDArray[Any]
 Triple = tuple[float, float, float]
@@ -89,9 +89,10 @@ class CaseFingerprint:
 
     @property
     def long_side(self) -> float:
-        """The longer side of a 2-D image, relative to the smallest step of its grid."""
-        axes = [axis for axis in range(3) if axis != self._across]
-        return max(self.shape[axis] * self.spacing[axis] for axis in axes) / self._step
+        """The longer side of what a 2-D image shows, relative to the step of its grid."""
+        return (
+            max(side for axis, side in enumerate(self.body_mm) if axis != self._across) / self._step
+        )
 
     @property
     def _across(self) -> int:
@@ -136,7 +137,7 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
         shape=_ints(array.shape[1:]),
         spacing=_floats(spacing),
         channels=len(array),
-        body_mm=_floats(_body_size(array) * spacing),
+        body_mm=_floats(_body_size(array, is_2d=image.is_2d and not image.is_stack) * spacing),
         structures=structures,
         foreground_component=_foreground_component(labeled, structures),
         foreground=_foreground_sample(array, values),
@@ -145,12 +146,12 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
     )
 
 
-def _body_size(array: Array) -> Array:
-    """Return the size of the body's box in voxels, from every n-th voxel."""
+def _body_size(array: Array, *, is_2d: bool) -> Array:
+    """Return the size of the body's box in voxels, or of what a 2-D image shows."""
     steps = [max(1, size // _BODY_SAMPLES) for size in array.shape[1:]]
     every = (slice(None), *(slice(None, None, step) for step in steps))
     sample = np.nan_to_num(np.maximum(array[every], _AIR_HU), posinf=0)
-    mask = foreground_mask(sample, Intensity("zscore"))
+    mask = (shown_mask if is_2d else foreground_mask)(sample, Intensity("zscore"))
     sizes = np.array([part.stop - part.start for part in bounding_box(mask)])
     return np.minimum(sizes * steps, array.shape[1:])
 

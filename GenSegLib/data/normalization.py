@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.geometry import bounding_box
 from ..images.resampling import SLAB_VOXELS, along_axis, spans
 from ..presets import Intensity
 
@@ -16,6 +17,8 @@ Array = NDArray[Any]
 
 CROP_MARGIN = 4  # voxels around the foreground
 DARK_FRACTION = 0.1
+CAPTION_FRACTION = 0.1  # of the pixels of a row or column
+LEAST_SHOWN, MOSTLY_BRIGHT = 0.4, 0.5  # of an image without borders, and of the rest
 # HU: in a CT, air or fat is below the first, and the median of all other voxels below the second
 CT_LOWEST, CT_MEDIAN = -100.0, 200.0
 
@@ -62,9 +65,32 @@ def foreground_mask(array: Array, intensity: Intensity) -> Array:
     """
     if intensity.kind == "window":
         return np.asarray((array > intensity.low).any(axis=0))
-    dark = array.min(axis=(1, 2, 3), keepdims=True)
+    return _is_bright(array, array.min(axis=(1, 2, 3), keepdims=True))
+
+
+def _is_bright(array: Array, dark: Array) -> Array:
+    """Return the (x, y, z) mask of what is brighter than a tenth in any channel."""
     bright = np.percentile(array, 99, axis=(1, 2, 3), keepdims=True)
     return np.asarray((array > dark + DARK_FRACTION * (bright - dark)).any(axis=0))
+
+
+def shown_mask(array: Array, intensity: Intensity) -> Array:
+    """Return the (x, y, z) mask of a 2-D image (channel, x, y, z) without black borders.
+
+    Endoscopes, X-ray screens and video frames have some, which may hold captions: rows and columns
+    that are black but for a few pixels. They count only where the rest is large and mostly bright,
+    since structures may be all that is bright.
+    """
+    if intensity.kind == "window":
+        return foreground_mask(array, intensity)
+    mask = _is_bright(array, np.minimum(array.min(axis=(1, 2, 3), keepdims=True), 0))
+    shown = mask
+    for axis in (axis for axis in range(3) if mask.shape[axis] > 1):
+        others = tuple(other for other in range(3) if other != axis)
+        shown = shown & (mask.mean(axis=others, keepdims=True) > CAPTION_FRACTION)
+    part = mask[bounding_box(shown)]
+    is_large = part.size >= LEAST_SHOWN * mask.size
+    return shown if is_large and part.mean() >= MOSTLY_BRIGHT else np.ones_like(mask)
 
 
 def is_in_hu(array: Array) -> bool:

@@ -37,6 +37,7 @@ from .normalization import (
     intensity_statistics,
     iterate_slabs,
     normalize,
+    shown_mask,
 )
 
 Array = NDArray[Any]
@@ -97,9 +98,10 @@ class Preprocessor:
         _require_finite(image.array)
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label have different grids; resample the label")
-        image = self._in_unit(image)
         values = None if label is None else label.array[0]
-        transform = self._to_spacing(image, values)
+        shown = self._foreground(image, values)
+        image = self._in_unit(image, shown)
+        transform = self._to_spacing(image, shown)
         array = transform.forward(image.array)
         padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
@@ -115,7 +117,8 @@ class Preprocessor:
 
     def target_spacing(self, image: Volume) -> tuple[float, ...]:
         """Return the spacing that an image is resampled to, along its own axes in its own unit."""
-        given, image = image, self._in_unit(image)
+        shown = self._foreground(image, None) if self._preset.long_side else None
+        given, image = image, self._in_unit(image, shown)
         reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
         own = np.linalg.norm(affine[:3, :3], axis=0)
@@ -134,8 +137,9 @@ class Preprocessor:
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
-        image = self._in_unit(image)
-        transform = self._to_spacing(image, None)
+        shown = self._foreground(image, None)
+        image = self._in_unit(image, shown)
+        transform = self._to_spacing(image, shown)
         last = transform.steps[-1]
         if isinstance(last, Resample):
             array = GridTransform(transform.steps[:-1]).forward(image.array)
@@ -155,16 +159,21 @@ class Preprocessor:
             inside[index] = normalize(slab, self._preset.intensity, statistics)
         return padded
 
-    def _to_spacing(self, image: Volume, label: Array | None) -> GridTransform:
+    def _foreground(self, image: Volume, label: Array | None) -> Array | None:
+        """Return the mask (x, y, z) that is cropped to, with what is labeled; None for no crop."""
+        if not self._preset.crop_foreground:
+            return None
+        masked = shown_mask if image.is_2d and not image.is_stack else foreground_mask
+        mask = masked(image.array, self._preset.intensity)
+        return mask if label is None else mask | (label > 0)
+
+    def _to_spacing(self, image: Volume, shown: Array | None) -> GridTransform:
         """Return the transform to the preset's orientation, foreground and spacing."""
         reorient: Step = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         transform = GridTransform((reorient,))
         size = _size(reorient.forward(image.array, 0))
-        if self._preset.crop_foreground:
-            mask = foreground_mask(image.array, self._preset.intensity)
-            if label is not None:
-                mask |= label > 0
-            crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], CROP_MARGIN)
+        if shown is not None:
+            crop = plan_crop(reorient.forward(shown[np.newaxis], 0)[0], CROP_MARGIN)
             transform, size = transform.then(crop), crop.size
         if self._preset.spacing is not None:
             affine = transform.affine(image.affine)
@@ -174,14 +183,16 @@ class Preprocessor:
                 transform = transform.then(step)
         return transform
 
-    def _in_unit(self, image: Volume) -> Volume:
-        """Return an image with lengths in the preset's unit.
+    def _in_unit(self, image: Volume, shown: Array | None) -> Volume:
+        """Return an image with lengths in the preset's unit, of which `long_side` are shown.
 
         Raises:
             GenSegError: the image has no scale, or is a volume, unlike the preset's images.
         """
         if self._preset.unit == "px" and image.is_2d:
-            return image.in_pixels(self._preset.long_side)
+            size = None if shown is None else plan_crop(shown, CROP_MARGIN).size
+            part = image.longest_side(size) / image.longest_side()
+            return image.in_pixels(self._preset.long_side / part)
         if self._preset.unit == image.unit or self._preset.spacing is None:
             return image
         if image.unit == "mm":

@@ -6,6 +6,7 @@ Light: numpy alone.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +71,11 @@ class Volume:
         is_oblique = np.abs(self.affine[:3, axis]).max() < _OBLIQUE * spacing[axis]
         return axis if is_thick and is_oblique else None
 
+    def longest_side(self, shape: Sequence[int] | None = None) -> float:
+        """Return the longer side of a 2-D image, or of a crop of this shape, in mm."""
+        sides = np.multiply(self.spacing, shape or self.shape)
+        return float(max(side for axis, side in enumerate(sides) if axis != self.slice_axis))
+
     def in_pixels(self, long_side: float = 0.0) -> Volume:
         """Return a 2-D image with a pixel as the unit of length.
 
@@ -77,14 +83,12 @@ class Volume:
             long_side: if not 0, a pixel is that of an image of the same field of view with this
                 many pixels along its longer side.
         """
-        within = [axis for axis in range(3) if axis != self.slice_axis]
-        steps, sides = self.spacing, np.multiply(self.spacing, self.shape)
         if long_side:
-            scale = long_side / max(sides[axis] for axis in within)
+            scale = long_side / self.longest_side()
         elif self.unit == "px":
             return self
         else:
-            scale = 1 / min(steps[axis] for axis in within)
+            scale = 1 / min(s for axis, s in enumerate(self.spacing) if axis != self.slice_axis)
         return replace(self, affine=self.affine @ np.diag([*[scale] * 3, 1]), unit="px")
 
     @property

@@ -18,11 +18,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..data.normalization import (
+    CAPTION_FRACTION,
     CROP_MARGIN,
     CT_LOWEST,
     CT_MEDIAN,
     DARK_FRACTION,
+    LEAST_SHOWN,
     MEDIANS,
+    MOSTLY_BRIGHT,
     PERCENTILES,
 )
 from ..presets import Preset
@@ -220,7 +223,26 @@ _FOREGROUND = (
 )
 
 
+# as `normalization.shown_mask`
+_SHOWN = (
+    "(lambda mask: (lambda shown, rows, columns: shown if mask[:, rows, columns].size >= "
+    f"{LEAST_SHOWN} * mask.size and mask[:, rows, columns].mean() >= {MOSTLY_BRIGHT} "
+    "else np.ones_like(mask))(shown := mask & (mask.mean((0, 2), keepdims=True) > "
+    f"{CAPTION_FRACTION}) & (mask.mean((0, 1), keepdims=True) > {CAPTION_FRACTION}), "
+    "*((slice(found[0], found[-1] + 1) if len(found) else slice(None)) for found in "
+    "(np.flatnonzero(shown.any(axis)) for axis in ((0, 2), (0, 1))))))"
+)
+_BRIGHT = (
+    "(lambda array, low: (array > low + "
+    f"{DARK_FRACTION} * (np.percentile(array, 99, axis=(1, 2), keepdims=True) - low)"
+    ").any(0, keepdims=True))"
+    "(np.asarray(image), np.minimum(np.asarray(image).min((1, 2), keepdims=True), 0))"
+)
+
+
 def _foreground(preset: Preset) -> str:
+    if is_for_pictures(preset):
+        return f"$lambda image: {_SHOWN}({_BRIGHT})"
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
     return f"${_FOREGROUND}"

@@ -63,5 +63,5 @@ def _scale(fingerprint: Fingerprint, preset: Preset) -> float:
     """Return the preset's length of a length of the fingerprint; they differ if it is relative."""
     if not preset.long_side or fingerprint.slices > 1:
         return 1.0
-    side = max(fingerprint.shape[axis] * fingerprint.spacing[axis] for axis in fingerprint.in_plane)
-    return preset.long_side / side
+    own = fingerprint.long_side or max(fingerprint.field_mm[axis] for axis in fingerprint.in_plane)
+    return preset.long_side / own

@@ -271,12 +271,16 @@ def run_bundle(bundle: Path, images: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("long_side", [0.0, 28.0])
-def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path, long_side: float) -> None:
+@pytest.mark.parametrize("border", [0, 24])
+def test_a_bundle_of_pictures_segments_them_like_genseg(
+    tmp_path: Path, long_side: float, border: int
+) -> None:
     planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
     preset = replace(load_preset("generic-2d-color"), **planned, long_side=long_side)
     save_bright_model(tmp_path / "model", preset)
     pixels = np.full((40, 56, 3), 60, np.uint8)
     pixels[4:20, 30:50] = 220
+    pixels = np.pad(pixels, ((0, 0), (0, border), (0, 0)))
     (tmp_path / "images").mkdir()
     exif = Image.Exif()
     exif[0x0112] = 3  # the camera was held upside down
@@ -288,7 +292,8 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(tmp_path: Path, long_sid
     ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
     theirs = np.asarray(Image.open(tmp_path / "theirs" / "a_seg.png"))
     assert (ours[10, 40], ours[30, 10]) == (1, 0)
-    np.testing.assert_array_equal(theirs, ours)
+    allowed = 1 if long_side else 0  # pixels at corners, where images are interpolated
+    assert np.count_nonzero(theirs != ours) <= allowed
 
 
 def test_a_bundle_of_several_channels_reads_a_file_per_channel(tmp_path: Path) -> None:

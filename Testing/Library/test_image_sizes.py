@@ -102,3 +102,51 @@ def test_a_small_picture_is_not_said_to_show_too_little(tmp_path: Path) -> None:
     save_bright_model(tmp_path / "model", planned(WIDTH))
     metadata = ModelMetadata.load(tmp_path / "model")
     assert grid_warnings(metadata, 0, 255, (12, 10, 1), (1, 1, 1)) == []
+
+
+def bordered(pixels: np.ndarray, caption: bool = True) -> np.ndarray:
+    """The picture in a video frame that is dark on the left and right, with a caption."""
+    frame = np.pad(pixels, ((0, 0), (40, 24)))
+    frame[2:5, 4:8] = 200 if caption else 0
+    return frame
+
+
+def test_dark_borders_are_not_shown_to_the_network(tmp_path: Path) -> None:
+    preprocessor = Preprocessor(replace(planned(0), spacing=(1.0, 1.0)))
+    Image.fromarray(bordered(picture())).save(tmp_path / "a.png")
+    Image.fromarray(picture()).save(tmp_path / "b.png")
+    frame, whole = (preprocessor.apply(read_image(tmp_path / f"{k}.png")) for k in "ab")
+    margin = 8  # on either side, of 4 pixels each
+    assert frame.image.shape[1] <= -(-(WIDTH + margin) // 32) * 32
+    assert abs(float(frame.image.max()) - float(whole.image.max())) < 0.5
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_what_is_within_dark_borders_counts_as_the_field_of_view(
+    tmp_path: Path, scale: int
+) -> None:
+    frame = bordered(picture()).repeat(scale, axis=0).repeat(scale, axis=1)
+    Image.fromarray(frame).save(tmp_path / "a.png")
+    prepared = Preprocessor(planned(WIDTH)).apply(read_image(tmp_path / "a.png"))
+    square = (prepared.image[0, :, :, 0] > 1).any(axis=1).sum()
+    assert square == pytest.approx(26 / 2, abs=2), "half of the pixels at a spacing of 2"
+
+
+def test_bright_structures_on_black_are_no_borders(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[20:24, 20:24] = pixels[50:53, 40:43] = 200
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    prepared = Preprocessor(replace(planned(0), spacing=(1.0, 1.0))).apply(
+        read_image(tmp_path / "a.png")
+    )
+    assert prepared.image.shape == (1, 64, 64, 1)
+
+
+def test_a_structure_within_dark_borders_is_labeled_where_it_is(tmp_path: Path) -> None:
+    save_bright_model(tmp_path / "model", replace(planned(WIDTH), spacing=(1.0, 1.0)))
+    Image.fromarray(bordered(picture(), caption=False)).save(tmp_path / "a.png")
+    (file,) = predict_files(tmp_path / "model", [tmp_path / "a.png"], tmp_path / "out")
+    with Image.open(file) as found:
+        segmented, expected = np.asarray(found) > 0, bordered(picture(), caption=False) > 100
+    assert segmented.shape == expected.shape
+    assert 2 * (segmented & expected).sum() / (segmented.sum() + expected.sum()) > 0.85
