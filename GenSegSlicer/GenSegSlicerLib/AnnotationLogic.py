@@ -223,9 +223,14 @@ class AnnotationLogic:
         self.workspace.close()
 
     def _ordered(self) -> list[AnnotationCase]:
-        settings, model = self.workspace.settings, self.workspace.model()
-        cases = self._order.order(self.workspace.cases(), settings.strategy, model, seed=0)
-        return sorted(cases, key=lambda case: not self._opener.isBegun(case))
+        """Return the cases to annotate: begun ones first, skipped ones last."""
+        settings, model, order = self.workspace.settings, self.workspace.model(), self._order
+        cases = order.order(self.workspace.cases(), settings.strategy, model, seed=0)
+
+        def isFirst(case: AnnotationCase) -> bool:
+            return self._opener.isBegun(case) and not order.isSkipped(case.name)
+
+        return sorted(cases, key=isFirst, reverse=True)
 
     def _rank(self) -> None:
         """Begin to rank the cases by the newest model, unless they are or are being ranked."""

@@ -40,6 +40,10 @@ class AnnotationOrder:
         """Put a case behind all others."""
         self._skipped = [*(each for each in self._skipped if each != name), name]
 
+    def isSkipped(self, name: str) -> bool:
+        """Return whether a case was put behind the others."""
+        return name in self._skipped
+
     def isKnown(self, strategy: str, model: Path | None) -> bool:
         """Return whether there is an order, if only that of an earlier model."""
         return _isSimple(strategy, model) or self._ranked[0] == strategy
