@@ -65,6 +65,7 @@ class AnnotationLogic:
         self.workspace = AnnotationWorkspace(settings)
         self.trainer = AnnotationTrainer(logic, self.workspace)
         self.trainer.onEnded = self._onTrained
+        self.trainer.isOpen = self._isCurrent
         self._opener, self._saver = CaseOpener(self.workspace), CaseSaver(self.workspace)
         self._order = AnnotationOrder()
         self._order.onRanked = self._onRanked

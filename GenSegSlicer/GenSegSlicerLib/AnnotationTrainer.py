@@ -12,6 +12,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.runs import learned_cases
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
+from GenSegSlicerLib.AnnotationEdits import hasEdits
 from GenSegSlicerLib.AnnotationFiles import writeCheckedSteps
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
 from GenSegSlicerLib.AnnotationWorkspace import TRAIN_BUTTON, TRAIN_EVERY, AnnotationWorkspace
@@ -32,11 +33,13 @@ class AnnotationTrainer:
     Attributes:
         onStarted: called with each training.
         onEnded: called with each training that has ended, also one that others had started before.
+        isOpen: returns whether the case with a name is open.
     """
 
     def __init__(self, logic: Any, workspace: AnnotationWorkspace) -> None:
         self.onStarted: Callable[[TrainingJob], None] = lambda job: None
         self.onEnded: Callable[[TrainingJob], None] = lambda job: None
+        self.isOpen: Callable[[str], bool] = lambda name: False
         self._logic, self._workspace = logic, workspace
         self._job: TrainingJob | None = None
         self._other: TrainingJob | None = None  # after which it may be time to train
@@ -117,11 +120,14 @@ class AnnotationTrainer:
         }
 
     def _save(self) -> Iterator[float]:
-        """Write checked cases of the scene that are new or were edited, one per step."""
+        """Write checked cases of the scene that are new or were edited, one per step.
+
+        Those that the user is correcting again stay as they were accepted.
+        """
         cases = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
         for index, case in enumerate(cases):
             yield index / len(cases)
-            if case.segmentationNode is not None and not self._isSaved(case):
+            if not (self._isInProgress(case) or self._isSaved(case)):
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
                     with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
@@ -134,8 +140,14 @@ class AnnotationTrainer:
         details = (workspace.preset, workspace.includes(nested), nested)
         yield from writeCheckedSteps(workspace.folder, case, classMap, *details)
 
+    def _isInProgress(self, case: AnnotationCase) -> bool:
+        """Whether a checked case is being corrected again, or was left half corrected."""
+        return self.isOpen(case.name) or hasEdits(self._workspace.folder, case.name)
+
     def _isSaved(self, case: AnnotationCase) -> bool:
         """Whether the folder has this version; after a restart the files are written again."""
+        if case.segmentationNode is None:  # not loaded
+            return True
         return self._saved.get(case.name) == self._version(case)
 
     def _version(self, case: AnnotationCase) -> object:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from annotation_loops import GRID, draw, voxels_of
 from bright_model import bright_block
+
+from GenSegLib.datasets.image_io import read_label
 
 pytest_plugins = ["annotation_loops"]
 
@@ -25,3 +28,30 @@ def test_a_corrected_case_that_was_skipped_comes_again_after_the_others(
         loop.skip()
         wait(loop)
     assert opened == ["a", "b", "c", "a"]
+
+
+@pytest.mark.parametrize("isLeft", [False, True])
+def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
+    new_loop: Any, wait: Any, isLeft: bool
+) -> None:
+    for name in "ab":
+        bright_block(name, GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    loop.accept()
+    wait(loop)
+    path = loop.workspace.folder.file("labels", "a")
+    accepted = read_label(path).array
+    loop.open(loop.workspace.case("a"))
+    draw(loop, ~voxels_of(loop).astype(bool))
+    if isLeft:
+        loop.skip()
+        wait(loop)
+        assert loop.current.case.title == "b"
+    for _ in loop.trainer._save():
+        pass
+    assert (read_label(path).array == accepted).all()
+    loop.open(loop.workspace.case("a"))
+    loop.accept()
+    assert (read_label(path).array != accepted).any()
