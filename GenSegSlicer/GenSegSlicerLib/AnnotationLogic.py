@@ -112,8 +112,10 @@ class AnnotationLogic:
         """Open a case when its draft is ready: at once if it has one of the newest model.
 
         Raises:
-            GenSegError: as `next`, and if its volume cannot be loaded or segmented.
+            GenSegError: as `next`, if its volume cannot be loaded or segmented, and while another
+                case is being taken over.
         """
+        self._requireNotAccepting()
         self.workspace.folder.lock()
         self._leave()
         metadata = self.workspace.metadata()
@@ -138,8 +140,8 @@ class AnnotationLogic:
                 that Slicer responds, and errors are reported.
 
         Raises:
-            GenSegError: no case is open, its nodes were deleted, or the folder cannot be written;
-                the case keeps its state.
+            GenSegError: no case is open, its nodes were deleted, it is being taken over already,
+                or the folder cannot be written; the case keeps its state.
         """
         current = self._requireOpen()
         question = self.workspace.question(current.case)
@@ -179,10 +181,12 @@ class AnnotationLogic:
         """Leave the open case as it is, and open the next one.
 
         Raises:
-            GenSegError: no case is open, or the folder cannot be written.
+            GenSegError: no case is open, it is being taken over, or the folder cannot be written;
+                the case stays open.
         """
         current = self._requireOpen()
-        self.save()
+        self._saver.cancel()
+        finish(self._saver.saveSteps(current))
         self._saver.record(current, "skipped")
         self._order.skip(current.case.name)
         self._close()
@@ -346,7 +350,12 @@ class AnnotationLogic:
                 self._try(self._predictAhead)
         self._notify()
 
+    def _requireNotAccepting(self) -> None:
+        if self.isAccepting:
+            raise GenSegError(_("A case is being saved; wait until the next one is open"))
+
     def _requireOpen(self) -> OpenCase:
+        self._requireNotAccepting()
         self.workspace.folder.lock()
         if not self.isOpen():
             raise GenSegError(_("No case is open; press Next case"))

@@ -80,6 +80,19 @@ def test_what_is_edited_while_a_case_is_taken_over_is_taken_over_too(
     assert np.array_equal(read_label(path).array[0].T != 0, corrected)
 
 
+def test_no_other_case_is_opened_while_one_is_taken_over(drafted: Any, wait: Any) -> None:
+    bright_block("b", GRID)
+    loop, _ = drafted
+    loop.accept(wait=False)
+    with pytest.raises(GenSegError, match="A case is being saved; wait until the next one is open"):
+        loop.open(loop.workspace.case("b"))
+    with pytest.raises(GenSegError, match="A case is being saved"):
+        loop.skip()
+    wait(loop)
+    assert states(loop)["a"] == "checked"
+    assert loop.current.case.title == "b"
+
+
 def test_a_session_that_ends_while_a_case_is_taken_over_keeps_its_correction(
     drafted: Any, new_loop: Any
 ) -> None:

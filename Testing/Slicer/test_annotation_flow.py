@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from annotation_loops import GRID, draw, voxels_of
+import slicer
+from annotation_loops import GRID, draw, states, voxels_of
 from bright_model import bright_block
 
 from GenSegLib.datasets.image_io import read_label
+from GenSegLib.errors import GenSegError
 
 pytest_plugins = ["annotation_loops"]
 
@@ -55,3 +59,34 @@ def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
     loop.open(loop.workspace.case("a"))
     loop.accept()
     assert (read_label(path).array != accepted).any()
+
+
+def folder_of_images(folder: Path) -> Path:
+    """A folder of volumes a and b with a bright block; the scene is empty."""
+    folder.mkdir()
+    for name in "ab":
+        volume, _ = bright_block(name, GRID)
+        slicer.util.saveNode(volume, str(folder / f"{name}.nrrd"))
+    slicer.mrmlScene.Clear(0)
+    return folder
+
+
+def test_a_correction_that_cannot_be_saved_is_not_skipped(
+    new_loop: Any, wait: Any, tmp_path: Path
+) -> None:
+    loop = new_loop(imageFolder=str(folder_of_images(tmp_path / "images")))
+    loop.next()
+    wait(loop)
+    corrected = ~voxels_of(loop).astype(bool)
+    draw(loop, corrected)
+    edits = loop.workspace.folder.path / "edits"
+    edits.write_text("a file where the corrections belong")
+    with pytest.raises(GenSegError, match="cannot be written") as error:
+        loop.skip()
+    assert "\n" not in str(error.value)
+    assert np.array_equal(voxels_of(loop), corrected), "its nodes are not removed"
+    edits.unlink()
+    loop.skip()
+    wait(loop)
+    loop.open(loop.workspace.case("a"))
+    assert np.array_equal(voxels_of(loop), corrected)
