@@ -67,7 +67,7 @@ class AnnotationLogic:
         self.trainer.onEnded = self._onTrained
         self.trainer.isOpen = self._isCurrent
         self._opener, self._saver = CaseOpener(self.workspace), CaseSaver(self.workspace)
-        self._order = AnnotationOrder()
+        self._order = AnnotationOrder(self.workspace, self._opener.isBegun)
         self._order.onRanked = self._onRanked
         self._drafts = drafts or DraftPredictor()
         self._drafts.onDraft = self._onDraft
@@ -97,10 +97,9 @@ class AnnotationLogic:
         if self.isOpen():
             text = _("Accept or skip {case} first")
             raise GenSegError(text.format(case=self.current.case.title))
-        self._rank()
-        cases, settings = self._ordered(), self.workspace.settings
-        isKnown = self._order.isKnown(settings.strategy, self.workspace.model())
-        self._isChoosing = bool(cases) and not isKnown
+        self._order.rank()
+        cases = self._order.cases()
+        self._isChoosing = bool(cases) and not self._order.isKnown
         if self._isChoosing:
             self._report("info", _("Choosing the next case..."))
         elif not cases:
@@ -227,27 +226,6 @@ class AnnotationLogic:
         self._drafts.stop()
         self.workspace.close()
 
-    def _ordered(self) -> list[AnnotationCase]:
-        """Return the cases to annotate: begun ones first, skipped ones last."""
-        settings, model, order = self.workspace.settings, self.workspace.model(), self._order
-        cases = order.order(self.workspace.cases(), settings.strategy, model, seed=0)
-
-        def isFirst(case: AnnotationCase) -> bool:
-            return self._opener.isBegun(case) and not order.isSkipped(case.name)
-
-        return sorted(cases, key=isFirst, reverse=True)
-
-    def _rank(self) -> None:
-        """Begin to rank the cases by the newest model, unless they are or are being ranked."""
-        settings, model = self.workspace.settings, self.workspace.model()
-        chosen = settings.strategy, model
-        if self._order.isRanked(*chosen) or self._order.ranks(*chosen):
-            return
-        cases = self.workspace.cases()
-        if any(case.state is not CaseState.CHECKED for case in cases):
-            details = (self.workspace.folder, settings.device)
-            self._order.rank(cases, *chosen, *details)
-
     def _onRanked(self, error: str) -> None:
         """Open the first case if the user waits for it; after an error that of the list."""
         if not self._isChoosing:
@@ -317,11 +295,10 @@ class AnnotationLogic:
 
     def _predictAhead(self) -> None:
         """Predict the case after the open one while the user corrects that."""
-        settings, model = self.workspace.settings, self.workspace.model()
-        if model is None or not self._order.isKnown(settings.strategy, model):
-            return
         metadata = self.workspace.metadata()
-        following = (case for case in self._ordered() if not self._isCurrent(case.name))
+        if metadata is None or not self._order.isKnown:
+            return
+        following = (case for case in self._order.cases() if not self._isCurrent(case.name))
         case = next(following, None)
         if case is not None and self._opener.needsDraft(case, metadata):
             self._predict(case, urgent=False)
@@ -346,7 +323,7 @@ class AnnotationLogic:
         if job.state == "finished":
             self._try(self.trainer.trainIfDue)
             if self.current is not None:
-                self._try(self._rank)
+                self._try(self._order.rank)
                 self._try(self._predictAhead)
         self._notify()
 

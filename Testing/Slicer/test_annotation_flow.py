@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, states, voxels_of
+from annotation_loops import GRID, draw, voxels_of
 from bright_model import bright_block
 
 from GenSegLib.datasets.image_io import read_label
@@ -34,9 +34,9 @@ def test_a_corrected_case_that_was_skipped_comes_again_after_the_others(
     assert opened == ["a", "b", "c", "a"]
 
 
-@pytest.mark.parametrize("isLeft", [False, True])
+@pytest.mark.parametrize("is_left", [False, True])
 def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
-    new_loop: Any, wait: Any, isLeft: bool
+    new_loop: Any, wait: Any, is_left: bool
 ) -> None:
     for name in "ab":
         bright_block(name, GRID)
@@ -49,7 +49,7 @@ def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
     accepted = read_label(path).array
     loop.open(loop.workspace.case("a"))
     draw(loop, ~voxels_of(loop).astype(bool))
-    if isLeft:
+    if is_left:
         loop.skip()
         wait(loop)
         assert loop.current.case.title == "b"
