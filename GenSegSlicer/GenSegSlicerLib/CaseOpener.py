@@ -21,6 +21,7 @@ from GenSegSlicerLib.AnnotationCases import (
     SOURCE_ATTRIBUTE,
     AnnotationCase,
     contentOf,
+    structuresOf,
 )
 from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits
 from GenSegSlicerLib.AnnotationFiles import loadLabel
@@ -32,6 +33,7 @@ from GenSegSlicerLib.Frames import frameOf
 from GenSegSlicerLib.PartialAnnotation import setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import (
+    PREDICTION_ATTRIBUTE,
     STATE_ATTRIBUTE,
     isEdited,
     rememberPrediction,
@@ -92,7 +94,7 @@ class CaseOpener:
     def isBegun(self, case: AnnotationCase) -> bool:
         """Return whether the user has begun to correct or to draw a case."""
         node = case.segmentationNode
-        if node is not None and case.state is CaseState.DRAFT and isEdited(node):
+        if node is not None and case.state is not CaseState.CHECKED and _isOfUser(node):
             return True
         return hasEdits(self._workspace.folder, case.name)
 
@@ -225,6 +227,16 @@ class CaseOpener:
         metadata = self._workspace.metadata()
         preset = metadata.preset if metadata is not None else self._workspace.preset
         return SegmentStyle.ofPreset({}, preset, self._workspace.includes())
+
+
+def _isOfUser(node: slicer.vtkMRMLNode) -> bool:
+    """Whether the user edited a draft, or drew where there was none, which a scene may say alone.
+
+    A result of *Apply* whose prediction was not remembered is none of the loop.
+    """
+    if node.GetAttribute(PREDICTION_ATTRIBUTE):
+        return isEdited(node)
+    return node.GetAttribute(STATE_ATTRIBUTE) is not None and bool(structuresOf(node))
 
 
 def _readImage(case: AnnotationCase) -> Volume:

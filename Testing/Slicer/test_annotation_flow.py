@@ -90,3 +90,24 @@ def test_a_correction_that_cannot_be_saved_is_not_skipped(
     wait(loop)
     loop.open(loop.workspace.case("a"))
     assert np.array_equal(voxels_of(loop), corrected)
+
+
+def test_what_was_drawn_in_a_skipped_case_is_not_replaced_by_a_draft(
+    new_loop: Any, wait: Any
+) -> None:
+    volume, bright = bright_block("a", GRID)
+    bright_block("b", GRID)
+    loop = new_loop(model="")
+    loop.next()
+    drawing = loop.current.case.segmentationNode
+    loop.skip()
+    segment = drawing.GetSegmentation().AddEmptySegment("", "Bright")
+    drawn = (~bright).astype(np.uint8)  # in the Segment Editor module
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, drawing, segment, volume)
+    loop.leave()
+    loop.workspace.close()
+    loop = new_loop()
+    loop.open(loop.workspace.case("a"))
+    wait(loop)
+    assert loop.current.case.segmentationNode is drawing
+    assert drawing.GetScene() is not None
