@@ -251,8 +251,11 @@ class AnnotationLogic:
         isAwaited = name == self._awaited
         case = self.workspace.case(name)
         if case is None or case.state is CaseState.CHECKED or self._isCurrent(name):
-            self._awaited = "" if isAwaited else self._awaited
-            return  # removed or checked meanwhile
+            if isAwaited:
+                self._awaited = ""
+                text = _("{case} was removed or checked meanwhile; press Next case to go on")
+                self._report("error", text.format(case=name))
+            return
         try:
             AnnotationFiles.writeDraft(self.workspace.folder, draft)
             if isAwaited:

@@ -181,6 +181,23 @@ def test_a_deleted_draft_is_reported_and_opened_again(drafted: Any, wait: Any) -
     assert np.array_equal(voxels_of(loop), bright)
 
 
+def test_a_volume_that_is_deleted_while_it_is_drafted_is_reported(new_loop: Any, wait: Any) -> None:
+    volume, _ = bright_block("a", GRID)
+    bright_block("b", GRID)
+    loop = new_loop()
+    loop.next()
+    slicer.mrmlScene.RemoveNode(volume)
+    changes = []
+    loop.observers.add(lambda loop: changes.append(loop.isWaiting))
+    wait(loop)
+    text = "a was removed or checked meanwhile; press Next case to go on"
+    assert loop.message == ("error", text)
+    assert changes[-1] is False, "the buttons are enabled again"
+    loop.next()
+    wait(loop)
+    assert loop.current.case.title == "b"
+
+
 def test_a_model_of_other_classes_is_named_and_drafts_nothing(new_loop: Any, wait: Any) -> None:
     volume, bright = bright_block("a", GRID)
     node = add_segmentation([(oriented_image(bright.astype(np.uint8), GRID), {1: "Liver"})])
