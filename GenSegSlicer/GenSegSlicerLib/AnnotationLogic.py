@@ -16,21 +16,17 @@ from slicer.i18n import tr as _
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.errors import GenSegError
 from GenSegLib.steps import finish
-from GenSegSlicerLib import AnnotationEdits, AnnotationFiles
-from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
+from GenSegSlicerLib import AnnotationFiles
+from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.AnnotationOrder import AnnotationOrder
 from GenSegSlicerLib.AnnotationTrainer import AnnotationTrainer
-from GenSegSlicerLib.AnnotationTraining import classProblem
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings, AnnotationWorkspace
 from GenSegSlicerLib.CaseOpener import CaseOpener, OpenCase
 from GenSegSlicerLib.CaseSaver import CaseSaver
 from GenSegSlicerLib.DraftPredictor import Draft, DraftPredictor
-from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Job import Observers
 from GenSegSlicerLib.TrainingJob import TrainingJob
 from GenSegSlicerLib.TrainingPair import TrainingPair
-
-AUTOSAVE_MS = 30_000
 
 
 class AnnotationLogic:
@@ -67,19 +63,19 @@ class AnnotationLogic:
         self.trainer.onEnded = self._onTrained
         self.trainer.isOpen = self._isCurrent
         self._opener, self._saver = CaseOpener(self.workspace), CaseSaver(self.workspace)
+        self._saver.onSaveFailed = lambda message: self._report("error", message)
         self._order = AnnotationOrder(self.workspace, self._opener.isBegun)
         self._order.onRanked = self._onRanked
         self._drafts = drafts or DraftPredictor()
         self._drafts.onDraft = self._onDraft
         self._drafts.onFailed = self._onDraftFailed
+        self._drafts.onEnded = self._onPredictorEnded
         self._awaited = ""  # name of the case that is opened when its draft is ready
         self._isChoosing = False  # the first case of a ranking is opened when that is ready
+        self._isNext = False  # the awaited case was chosen by `next`, not by the user
+        self._unusable: set[str] = set()  # names of the cases that `next` has passed over
         self._note = ""  # shown with the next case
         self._asked = ("", "")  # case and question at which Accept was pressed once
-        self._spent: dict[str, float] = {}  # seconds by case, of those that were left
-        self._autosave = qt.QTimer()
-        self._autosave.setInterval(AUTOSAVE_MS)
-        self._autosave.connect("timeout()", self._saveWhileIdle)
 
     @property
     def isWaiting(self) -> bool:
@@ -88,6 +84,8 @@ class AnnotationLogic:
 
     def next(self) -> None:
         """Choose the next case, and open it when its draft is ready.
+
+        One that cannot be used is passed over with a note, and comes after the others from then on.
 
         Raises:
             GenSegError: no output folder is selected, another program annotates in it, it cannot be
@@ -98,14 +96,34 @@ class AnnotationLogic:
             text = _("Accept or skip {case} first")
             raise GenSegError(text.format(case=self.current.case.title))
         self._order.rank()
-        cases = self._order.cases()
+        self._unusable.clear()
+        self._openNext()
+
+    def _openNext(self) -> None:
+        cases = [each for each in self._order.cases() if each.name not in self._unusable]
         self._isChoosing = bool(cases) and not self._order.isKnown
         if self._isChoosing:
             self._report("info", _("Choosing the next case..."))
-        elif not cases:
-            self._report("success", _("All cases are checked"))
+            return
+        for case in cases:
+            try:
+                self.open(case)
+            except GenSegError as error:
+                self._passOver(case.name, str(error))
+            else:
+                self._isNext = bool(self._awaited)
+                return
+        if self._unusable:
+            note, self._note = self._note, ""
+            self._report("error", note)
         else:
-            self.open(cases[0])
+            self._report("success", _("All cases are checked"))
+
+    def _passOver(self, name: str, reason: str) -> None:
+        """Put a case that cannot be used behind all others."""
+        self._order.skip(name)
+        self._unusable.add(name)
+        self._addNote(reason)
 
     def open(self, case: AnnotationCase) -> None:
         """Open a case when its draft is ready: at once if it has one of the newest model.
@@ -118,7 +136,7 @@ class AnnotationLogic:
         self.workspace.folder.lock()
         self._leave()
         metadata = self.workspace.metadata()
-        fit, isUnfit = self._fit()
+        fit, isUnfit = self.workspace.classProblem()
         if isUnfit:
             metadata = None
         if self._opener.needsDraft(case, metadata):
@@ -170,7 +188,7 @@ class AnnotationLogic:
     def _goOn(self, case: AnnotationCase) -> None:
         """Train on a case that was taken over, and open the next one."""
         self._close()
-        del self._spent[case.name]
+        self._opener.forgetTime(case)
         self._addNote(self.workspace.newClassesText(case))
         self._train(case)
         self._handOver(case)
@@ -205,14 +223,6 @@ class AnnotationLogic:
             self._saver.cancel()
         self._try(lambda: finish(self._saver.saveSteps(self.current)))
 
-    def _saveWhileIdle(self) -> None:
-        if not self._saver.isBusy:
-            self._saver.start(self._saver.saveSteps(self.current), self._onSaved)
-
-    def _onSaved(self, error: str) -> None:
-        if error:
-            self._report("error", error)
-
     def leave(self) -> None:
         """Save the open case and release its nodes, as before the scene is closed."""
         self._leave()
@@ -237,11 +247,6 @@ class AnnotationLogic:
         if error:
             self._report("warning", error)
 
-    def _fit(self) -> tuple[str, bool]:
-        """Compare the classes of the newest model with those of the checked cases."""
-        metadata = self.workspace.metadata()
-        return ("", False) if metadata is None else classProblem(metadata, self.workspace.classes())
-
     def _predict(self, case: AnnotationCase, urgent: bool) -> None:
         self._drafts.request(self._opener.request(case), urgent)
 
@@ -260,7 +265,7 @@ class AnnotationLogic:
             AnnotationFiles.writeDraft(self.workspace.folder, draft)
             if isAwaited:
                 self._awaited = ""
-                self._show(self.workspace.case(name), True, self._fit()[0])
+                self._show(self.workspace.case(name), True, self.workspace.classProblem()[0])
             else:
                 self._notify()
         except GenSegError as error:
@@ -268,33 +273,39 @@ class AnnotationLogic:
             self._report("error", str(error))
 
     def _onDraftFailed(self, name: str, message: str) -> None:
-        if name == self._awaited:
-            self._awaited = ""
-            self._report("error", f"{name}: {message}")
+        """Go on once events have been processed, since `open` may not have returned."""
+        qt.QTimer.singleShot(0, lambda: self._onUnusable(name, f"{name}: {message}"))
+
+    def _onUnusable(self, name: str, reason: str) -> None:
+        if name != self._awaited:
+            return
+        self._awaited = ""
+        if self._isNext:
+            self._passOver(name, reason)
+            self._try(self._openNext)
+        else:
+            self._report("error", reason)
+
+    def _onPredictorEnded(self, reason: str) -> None:
+        """Report it; the case comes after the others, since it may be the cause."""
+        name, self._awaited = self._awaited, ""
+        if name:
+            self._order.skip(name)
+            self._report("error", f"{name}: {reason}")
 
     def _show(self, case: AnnotationCase, hasModel: bool, fit: str) -> None:
         """Open a case whose draft is ready, or which is drawn without one."""
         self._opener.open(case)
-        draft = case.entry if case.entry is not None and case.entry.model else None
-        checked = [each for each in self.workspace.cases() if each.state is CaseState.CHECKED]
-        number = 1 + sum(each.name != case.name for each in checked)
-        node, before = case.segmentationNode, self._secondsBefore(case.name)
-        timer, version = EditTimer(node, before), annotationVersion(node)
-        self.current = OpenCase(case, draft, number, timer, version)
-        self._asked = ("", "")
-        self._autosave.start()
-        self.onOpened(case.volumeNode, node)
-        task = self.workspace.taskText(case, isDrafted=draft is not None)
+        current = self._opener.opened(case)
+        task = self.workspace.taskText(case, isDrafted=current.draft is not None)
+        self.current, self._asked = current, ("", "")
+        self._saver.watch(current)
+        self.onOpened(case.volumeNode, case.segmentationNode)
         notes = [part for part in (task, fit, self._note) if part]
         self._note = ""
         self._report("warning" if len(notes) > 1 else "info", "\n".join(notes))
         if hasModel:
             self._predictAhead()
-
-    def _secondsBefore(self, name: str) -> float:
-        """Return the time that the user has spent on a case that was left, or with Slicer ended."""
-        stored = AnnotationEdits.secondsOfEdits(self.workspace.folder, name)
-        return self._spent.get(name, stored)
 
     def _predictAhead(self) -> None:
         """Predict the case after the open one while the user corrects that."""
@@ -357,19 +368,19 @@ class AnnotationLogic:
         self._saver.cancel()
         self.isAccepting = False
         self.save()
-        self._awaited, self._isChoosing = "", False
+        self._awaited, self._isChoosing, self._isNext = "", False, False
         self._close()
 
     def _addNote(self, text: str) -> None:
-        """Show a line with the next case."""
-        self._note = f"{self._note}\n{text}".strip()
+        """Show a line with the next case, once."""
+        if text not in self._note:
+            self._note = f"{self._note}\n{text}".strip()
 
     def _close(self) -> None:
         if self.current is not None:
-            self._spent[self.current.case.name] = self.current.timer.seconds
-            self.current.timer.stop()
+            self._opener.close(self.current)
         self.current = None
-        self._autosave.stop()
+        self._saver.watch(None)
 
     def _try(self, action: Callable[[], Any]) -> None:
         try:

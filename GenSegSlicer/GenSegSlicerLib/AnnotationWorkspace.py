@@ -21,7 +21,7 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
 from GenSegSlicerLib.AnnotationFiles import classMapOf
-from GenSegSlicerLib.AnnotationTraining import newestModel
+from GenSegSlicerLib.AnnotationTraining import classProblem, newestModel
 from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
@@ -217,6 +217,11 @@ class AnnotationWorkspace:
                 names = [classMap[name] for name in structuresOf(case.segmentationNode)]
             found.update(dict.fromkeys(name for name in names if name and not special_value(name)))
         return list(found)
+
+    def classProblem(self) -> tuple[str, bool]:
+        """Compare the classes of the newest model and the checked cases; see `classProblem`."""
+        metadata = self.metadata()
+        return ("", False) if metadata is None else classProblem(metadata, self.classes())
 
     def taskText(self, case: AnnotationCase, *, isDrafted: bool) -> str:
         """Return what the user is to do with an open case."""

@@ -20,10 +20,11 @@ from GenSegSlicerLib.AnnotationCases import (
     CONTENT_ATTRIBUTE,
     SOURCE_ATTRIBUTE,
     AnnotationCase,
+    annotationVersion,
     contentOf,
     structuresOf,
 )
-from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits
+from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits, secondsOfEdits
 from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
@@ -90,6 +91,7 @@ class CaseOpener:
 
     def __init__(self, workspace: AnnotationWorkspace) -> None:
         self._workspace = workspace
+        self._spent: dict[str, float] = {}  # seconds by case, of those that were left
 
     def isBegun(self, case: AnnotationCase) -> bool:
         """Return whether the user has begun to correct or to draw a case."""
@@ -153,6 +155,25 @@ class CaseOpener:
         case.segmentationNode = self._newSegmentation(case)
         if node is not None:
             self._replace(node, case.segmentationNode)
+
+    def opened(self, case: AnnotationCase) -> OpenCase:
+        """Return a case that was opened; its time continues, also after Slicer was ended."""
+        draft = case.entry if case.entry is not None and case.entry.model else None
+        checked = [each for each in self._workspace.cases() if each.state is CaseState.CHECKED]
+        number = 1 + sum(each.name != case.name for each in checked)
+        node = case.segmentationNode
+        stored = secondsOfEdits(self._workspace.folder, case.name)
+        timer = EditTimer(node, self._spent.get(case.name, stored))
+        return OpenCase(case, draft, number, timer, annotationVersion(node))
+
+    def close(self, current: OpenCase) -> None:
+        """Stop the time of a case that is left."""
+        current.timer.stop()
+        self._spent[current.case.name] = current.timer.seconds
+
+    def forgetTime(self, case: AnnotationCase) -> None:
+        """Count the time from 0 when a case that was accepted is opened again."""
+        self._spent.pop(case.name, None)
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""

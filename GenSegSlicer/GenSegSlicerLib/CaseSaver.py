@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import qt
+
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.annotation.records import AnnotationRecord, append_record
 from GenSegLib.steps import Steps
@@ -16,6 +18,7 @@ from GenSegSlicerLib.Job import IdleTask
 from GenSegSlicerLib.SegmentationStates import setState
 from GenSegSlicerLib.Segments import segmentsOf
 
+AUTOSAVE_MS = 30_000
 _ATTEMPTS = 5  # to write what is not edited meanwhile
 
 
@@ -24,16 +27,35 @@ class CaseSaver:
 
     Args:
         workspace: what the loop works on.
+
+    Attributes:
+        onSaveFailed: called with a one-line error message if the open case cannot be saved.
     """
 
     def __init__(self, workspace: AnnotationWorkspace) -> None:
         self._workspace = workspace
+        self.onSaveFailed: Callable[[str], None] = lambda message: None
         self._task: IdleTask | None = None
+        self._current: OpenCase | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(AUTOSAVE_MS)
+        self._timer.connect("timeout()", self._saveWhileIdle)
 
-    @property
-    def isBusy(self) -> bool:
-        """Whether steps are being done in the event loop."""
-        return self._task is not None
+    def watch(self, current: OpenCase | None) -> None:
+        """Save the open case from time to time; None if there is none."""
+        self._current = current
+        if current is None:
+            self._timer.stop()
+        else:
+            self._timer.start()
+
+    def _saveWhileIdle(self) -> None:
+        if self._task is None:
+            self.start(self.saveSteps(self._current), self._onSaved)
+
+    def _onSaved(self, error: str) -> None:
+        if error:
+            self.onSaveFailed(error)
 
     def start(self, steps: Steps[None], onEnded: Callable[[str], None]) -> None:
         """Do steps in the event loop, instead of those that are being done.

@@ -49,12 +49,14 @@ class DraftPredictor:
 
     Attributes:
         onDraft: called with each draft.
-        onFailed: called with the name of a case and the reason in one line.
+        onFailed: called with the name of a case that cannot be predicted and the reason in a line.
+        onEnded: called with the reason in one line if the process ended; no request is left.
     """
 
     def __init__(self) -> None:
         self.onDraft: Callable[[Draft], None] = lambda draft: None
         self.onFailed: Callable[[str, str], None] = lambda case, message: None
+        self.onEnded: Callable[[str], None] = lambda message: None
         self._server: ServeProcess | None = None
         self._device = ""  # of the process
         self._model: Path | None = None  # that the process has loaded, or is loading
@@ -137,9 +139,6 @@ class DraftPredictor:
         self._sendNext()
 
     def _onEnded(self, message: str) -> None:
-        """Report what was to be predicted as failed; the next request starts the process again."""
-        failed = [*([self._current[0]] if self._current else []), *self._waiting]
+        """Forget what was to be predicted; the next request starts the process again."""
         self._server, self._model, self._current, self._waiting = None, None, None, []
-        reason = message or _("the process that predicts drafts ended; press Next case again")
-        for request in failed:
-            self.onFailed(request.case, reason)
+        self.onEnded(message or _("the process that predicts drafts ended; press Next case again"))

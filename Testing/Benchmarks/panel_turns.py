@@ -193,7 +193,7 @@ def annotated_large_scan(panel: PanelDriver, folder: Path, turns: Turns) -> None
     label[tuple(slice(size // 4, 3 * size // 4) for size in LARGE)] = 1
     segment = node.GetSegmentation().GetNthSegmentID(0)
     slicer.util.updateSegmentBinaryLabelmapFromArray(label, node, segment, volume)
-    loop._autosave.setInterval(1)
+    loop._saver._timer.setInterval(1)
     turns["saving_a_large_scan"] = turns_of(HOST.process_events, 300)
     accepting = turns_of(lambda: panel.press(panel.ui.acceptButton), 0)
     while loop.isWaiting:

@@ -131,7 +131,7 @@ def test_a_case_that_cannot_be_saved_stays_open(
 def test_the_correction_is_saved_while_the_user_goes_on(drafted: Any, host: Any) -> None:
     loop, bright = drafted
     draw(loop, ~bright)
-    loop._autosave.setInterval(1)
+    loop._saver._timer.setInterval(1)
     host.wait_until(lambda: AnnotationEdits.hasEdits(loop.workspace.folder, "a"), 60)
 
 

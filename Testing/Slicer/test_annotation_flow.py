@@ -10,9 +10,12 @@ import pytest
 import slicer
 from annotation_loops import GRID, draw, voxels_of
 from bright_model import bright_block
+from mrml_nodes import grid_matrix
 
 from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
+
+SHEARED = grid_matrix((1, 1, 1), skew=0.3)
 
 pytest_plugins = ["annotation_loops"]
 
@@ -111,3 +114,49 @@ def test_what_was_drawn_in_a_skipped_case_is_not_replaced_by_a_draft(
     wait(loop)
     assert loop.current.case.segmentationNode is drawing
     assert drawing.GetScene() is not None
+
+
+def unusable_volume(name: str, kind: str) -> Any:
+    """A volume whose axes are not perpendicular, or with a voxel that is no number."""
+    volume, _ = bright_block(name, SHEARED if kind == "sheared" else GRID)
+    if kind == "nan":
+        voxels = slicer.util.arrayFromVolume(volume).astype(np.float32)
+        voxels[0, 0, 0] = np.nan
+        slicer.util.updateVolumeFromArray(volume, voxels)
+    return volume
+
+
+@pytest.mark.parametrize("kind", ["sheared", "nan"])
+def test_a_volume_that_cannot_be_used_is_passed_over_with_a_note(
+    new_loop: Any, wait: Any, kind: str
+) -> None:
+    for name in ("bad 1", "bad 2"):
+        unusable_volume(name, kind)
+    for name in "bc":
+        bright_block(name, GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    assert loop.current.case.title == "b"
+    task, *notes = loop.message[1].splitlines()
+    assert "Correct the draft of b" in task
+    assert len(notes) == 2 and "bad 1" in notes[0] and "bad 2" in notes[1]
+    loop.accept()
+    wait(loop)
+    assert loop.current.case.title == "c" and "bad" not in loop.message[1]
+    loop.accept()
+    wait(loop)
+    assert loop.current is None
+    assert loop.message == ("error", "\n".join(notes))
+
+
+def test_a_volume_that_the_user_opens_and_that_cannot_be_used_is_reported(
+    new_loop: Any, wait: Any
+) -> None:
+    unusable_volume("bad", "nan")
+    bright_block("b", GRID)
+    loop = new_loop()
+    loop.open(loop.workspace.case("bad"))
+    wait(loop)
+    assert loop.current is None
+    assert loop.message[0] == "error" and loop.message[1].startswith("bad: ")
