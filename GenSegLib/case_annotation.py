@@ -64,6 +64,19 @@ class Annotation:
         kept = {name: each for name, each in self.classes.items() if normalized(name) in known}
         return replace(self, classes=kept)
 
+    def renamed(self, class_map: Mapping[str, str]) -> Annotation:
+        """Return the annotation with new names of classes; those that are a new name stay.
+
+        Args:
+            class_map: new name by former name; "" for none.
+        """
+        new = set(class_map.values())
+        classes = {
+            name if name in new else class_map.get(name) or name: state
+            for name, state in self.classes.items()
+        }
+        return replace(self, classes=classes)
+
     def names_with(self, state: ClassState, names: Iterable[str]) -> list[str]:
         """Return the names among these whose class has a state."""
         return [name for name in names if self.state(name) is state]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import slicer
 
-from GenSegLib.case_annotation import COMPLETE
+from GenSegLib.case_annotation import COMPLETE, Annotation
 from GenSegLib.checks.annotations import annotation_errors
 from GenSegLib.datasets.annotated_voxels import in_drawn_slices
 from GenSegLib.errors import GenSegError
@@ -84,7 +84,10 @@ def annotatedLabelSteps(
 
 
 def annotationProblem(
-    node: slicer.vtkMRMLNode, label: np.ndarray, classes: Mapping[int, str]
+    node: slicer.vtkMRMLNode,
+    label: np.ndarray,
+    classes: Mapping[int, str],
+    annotation: Annotation,
 ) -> str:
     """Return in one line what a segmentation says that cannot be, "" if it is consistent.
 
@@ -92,10 +95,10 @@ def annotationProblem(
         node: the segmentation.
         label: see `annotatedLabelSteps`.
         classes: names by label value.
+        annotation: what the segmentation says, in these names.
     """
-    annotation = annotationOf(node).of_classes(classes.values())
     volume = Volume(label.T[np.newaxis], np.eye(4))
-    errors = annotation_errors(annotation, volume, classes)
+    errors = annotation_errors(annotation.of_classes(classes.values()), volume, classes)
     return f"{node.GetName()}: {errors[0]}" if errors else ""
 
 
@@ -104,15 +107,16 @@ def consistencySteps(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     chosen: Sequence[tuple[Segment, int]],
     classes: Mapping[int, str],
+    annotation: Annotation,
 ) -> Steps[None]:
-    """Check what a segmentation says against its voxels.
+    """Check what a segmentation says of classes, in these names, against its voxels.
 
     Raises:
         GenSegError: a class is said to be absent and is drawn, or nothing is annotated.
     """
-    if annotationOf(node) != COMPLETE:
+    if annotation != COMPLETE:
         label = yield from annotatedLabelSteps(node, volumeNode, chosen)
-        problem = annotationProblem(node, label, classes)
+        problem = annotationProblem(node, label, classes, annotation)
         if problem:
             raise GenSegError(problem)
 

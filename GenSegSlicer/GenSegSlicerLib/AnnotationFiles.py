@@ -48,7 +48,7 @@ from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume, writeC
 def classMapOf(
     node: slicer.vtkMRMLNode, chosen: Mapping[str, str], known: Sequence[str], preset: Preset
 ) -> dict[str, str]:
-    """Return the class of each segment name of a segmentation.
+    """Return the class of each segment name, and of each name of which a segmentation says more.
 
     Args:
         node: the segmentation.
@@ -57,7 +57,7 @@ def classMapOf(
             them, unless the user has chosen that they are not used.
         preset: suggests classes for the others.
     """
-    names = [segment.name for segment in segmentsOf(node)]
+    names = [*(segment.name for segment in segmentsOf(node)), *annotationOf(node).classes]
     new = [
         SegmentOccurrence(each.name, each.terminology, 1)
         for each in segmentsOf(node)
@@ -94,9 +94,9 @@ def writeCheckedSteps(
     node = requireUsableVolume(case.volumeNode)
     yield from finiteSteps(node)
     labels = folder.class_names((name for name in classMap.values() if name), preset.labels)
-    annotation = annotationOf(case.segmentationNode)
+    annotation = annotationOf(case.segmentationNode).renamed(classMap)
     chosen = chooseSegments(case.segmentationNode, classMap, labels)
-    yield from consistencySteps(case.segmentationNode, node, chosen, labels)
+    yield from consistencySteps(case.segmentationNode, node, chosen, labels, annotation)
     content, path = contentOf(node), folder.file("labels", case.name)
     written = yield from _writeImages(folder, case, content)
     images = [folder.relative(image) for image in written]

@@ -31,7 +31,7 @@ from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Frames import frameOf
-from GenSegSlicerLib.PartialAnnotation import setAnnotation
+from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import (
     PREDICTION_ATTRIBUTE,
@@ -138,8 +138,14 @@ class CaseOpener:
     def open(self, case: AnnotationCase) -> None:
         """Set volume and segmentation of a case, loaded or created if necessary; raises as `load`.
 
-        Segmentations are loaded from files where the scene has none.
+        Segmentations are loaded from files where the scene has none. What they say of classes that
+        the user has renamed is stored with the new names.
         """
+        self._openNodes(case)
+        node = case.segmentationNode
+        setAnnotation(node, annotationOf(node).renamed(self._workspace.classMap(node)))
+
+    def _openNodes(self, case: AnnotationCase) -> None:
         self.load(case)
         node = case.segmentationNode
         if node is not None and not isSegmentation(node):

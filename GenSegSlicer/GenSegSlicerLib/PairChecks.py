@@ -222,7 +222,7 @@ def _checkAnnotation(
 ) -> list[str]:
     """Check what the segmentation says, remove unused voxels, and return warnings."""
     node = pair.segmentationNode
-    if problem := annotationProblem(node, voxels, classes):
+    if problem := annotationProblem(node, voxels, classes, annotationOf(node)):
         raise GenSegError(problem)
     annotation, warnings = annotationOf(node), list[str]()
     volume = Volume(voxels.T[np.newaxis], np.eye(4))

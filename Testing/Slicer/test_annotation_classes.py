@@ -1,0 +1,48 @@
+"""Classes of the annotation loop that the user has renamed, or says more about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+from annotation_loops import GRID, draw
+from bright_model import bright_block
+from GenSegSlicerLib.PartialAnnotation import annotationOf, setClassState
+
+from GenSegLib.case_annotation import ClassState
+
+pytest_plugins = ["annotation_loops"]
+
+
+def add_drawn(loop: Any, name: str, voxels: np.ndarray) -> None:
+    """Draw a new segment of the open case."""
+    case = loop.current.case
+    segment = case.segmentationNode.GetSegmentation().AddEmptySegment("", name)
+    details = (case.segmentationNode, segment, case.volumeNode)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels.astype(np.uint8), *details)
+
+
+def test_what_is_not_annotated_keeps_being_so_when_its_class_is_renamed(
+    new_loop: Any, wait: Any
+) -> None:
+    chosen: dict[str, str] = {}
+    loop = new_loop(model="", classMap=chosen)
+    for name in "ab":
+        _, bright = bright_block(name, GRID)
+    loop.next()
+    add_drawn(loop, "Liver", bright)
+    add_drawn(loop, "Tumour", ~bright)
+    loop.accept()
+    draw(loop, bright)
+    setClassState(loop.current.case.segmentationNode, "Tumour", ClassState.NOT_ANNOTATED)
+    loop.accept()
+    chosen["Tumour"] = "Tumor"
+    for _ in loop.trainer._save():
+        pass
+    cases = loop.workspace.folder.checked_cases().cases
+    tumors = {case.name: case.annotation.state("Tumor").value for case in cases}
+    assert tumors == {"a": "annotated", "b": "not annotated"}
+    loop.open(loop.workspace.case("b"))
+    said = annotationOf(loop.current.case.segmentationNode).classes
+    assert said == {"Tumor": ClassState.NOT_ANNOTATED}, "as the panel shows it"
