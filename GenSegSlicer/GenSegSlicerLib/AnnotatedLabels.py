@@ -114,7 +114,7 @@ def consistencySteps(
     Raises:
         GenSegError: a class is said to be absent and is drawn, or nothing is annotated.
     """
-    if annotation != COMPLETE:
+    if annotation != COMPLETE or _valuesNamed(IGNORE, chosen):
         label = yield from annotatedLabelSteps(node, volumeNode, chosen)
         problem = annotationProblem(node, label, classes, annotation)
         if problem:

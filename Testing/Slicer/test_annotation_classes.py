@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import slicer
-from annotation_loops import GRID, draw
+from annotation_loops import GRID, draw, states
 from bright_model import bright_block
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setClassState
 
 from GenSegLib.case_annotation import ClassState
+from GenSegLib.errors import GenSegError
 
 pytest_plugins = ["annotation_loops"]
 
@@ -46,3 +48,12 @@ def test_what_is_not_annotated_keeps_being_so_when_its_class_is_renamed(
     loop.open(loop.workspace.case("b"))
     said = annotationOf(loop.current.case.segmentationNode).classes
     assert said == {"Tumor": ClassState.NOT_ANNOTATED}, "as the panel shows it"
+
+
+def test_a_case_that_is_ignored_as_a_whole_is_not_accepted(drafted: Any) -> None:
+    loop, bright = drafted
+    ignored = np.ones_like(bright)
+    add_drawn(loop, "Ignore", ignored)
+    with pytest.raises(GenSegError, match="nobody annotated a voxel of the label"):
+        loop.accept()
+    assert states(loop) == {"a": "draft"}
