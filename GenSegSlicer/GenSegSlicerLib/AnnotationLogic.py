@@ -143,7 +143,7 @@ class AnnotationLogic:
             self._opener.load(case)
             self._awaited = case.name
             self._report("info", _("Predicting a draft of {case}...").format(case=case.title))
-            self._predict(case, urgent=True)
+            self._drafts.request(self._opener.request(case), urgent=True)
             return
         self._show(case, metadata is not None, fit)
 
@@ -191,7 +191,8 @@ class AnnotationLogic:
         self._opener.forgetTime(case)
         self._addNote(self.workspace.newClassesText(case))
         self._train(case)
-        self._handOver(case)
+        if not self._opener.unload(case):  # only its files are needed from now on
+            self.onAccepted(TrainingPair(case.volumeNode, case.segmentationNode, "train"))
         self.next()
 
     def skip(self) -> None:
@@ -246,9 +247,6 @@ class AnnotationLogic:
         self._try(self.next)
         if error:
             self._report("warning", error)
-
-    def _predict(self, case: AnnotationCase, urgent: bool) -> None:
-        self._drafts.request(self._opener.request(case), urgent)
 
     def _onDraft(self, draft: Draft) -> None:
         """Store a draft, and open its case if the user waits for it."""
@@ -315,7 +313,7 @@ class AnnotationLogic:
         following = (case for case in self._order.cases() if not self._isCurrent(case.name))
         case = next(following, None)
         if case is not None and self._opener.needsDraft(case, metadata):
-            self._predict(case, urgent=False)
+            self._drafts.request(self._opener.request(case), urgent=False)
 
     def _train(self, case: AnnotationCase) -> None:
         try:
@@ -323,17 +321,14 @@ class AnnotationLogic:
         except GenSegError as error:  # the case is checked nevertheless
             self._addNote(str(error))
 
-    def _handOver(self, case: AnnotationCase) -> None:
-        """Add an accepted case to the training pairs, or unload it if its files suffice."""
-        if not self._opener.unload(case):
-            self.onAccepted(TrainingPair(case.volumeNode, case.segmentationNode, "train"))
-
     def _onTrained(self, job: TrainingJob) -> None:
         """Draft the next case and rank with the new model, and train on cases that came meanwhile.
 
         A training that was stopped or has failed is not repeated before the next case.
         """
         self.workspace.invalidate()
+        if job.state == "failed":
+            self._warn(_("No new model: {reason}").format(reason=job.message))
         if job.state == "finished":
             self._try(self.trainer.trainIfDue)
             if self.current is not None:
@@ -375,6 +370,13 @@ class AnnotationLogic:
         """Show a line with the next case, once."""
         if text not in self._note:
             self._note = f"{self._note}\n{text}".strip()
+
+    def _warn(self, text: str) -> None:
+        """Show a line below the message, or with the next case if that is being prepared."""
+        if self.isWaiting:
+            self._addNote(text)
+        else:
+            self.message = ("warning", f"{self.message[1]}\n{text}".strip())
 
     def _close(self) -> None:
         if self.current is not None:

@@ -83,6 +83,27 @@ def test_cases_from_before_a_restart_count(new_loop: Any, wait: Any) -> None:
     assert started == [0, 1]
 
 
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_a_training_that_fails_is_mentioned_below_what_is_to_do(
+    new_loop: Any, wait: Any, is_waiting: bool
+) -> None:
+    for name in "abc":
+        bright_block(name, GRID)
+    loop, logic = new_loop(trainWhen="now"), FakeLogic()
+    loop.trainer._logic = logic
+    accept(loop, wait)
+    loop.accept()
+    if not is_waiting:
+        wait(loop)
+    job = loop.trainer._job
+    job.isActive, job.state, job.message = False, "failed", "b: the disk is full"
+    job.observers.notify(job)
+    wait(loop)
+    kind, text = loop.message
+    assert kind == "warning"
+    assert text == "Correct the draft of c, then accept it\nNo new model: b: the disk is full"
+
+
 def writer_of(folder: AnnotationFolder, run: Path) -> CaseSet:
     """Cases of a training on the checked ones."""
     writer = CheckedCasesWriter(folder, load_preset("generic-mri"), {}, {}, lambda: ())
