@@ -40,7 +40,7 @@ from GenSegSlicerLib.SegmentNodes import (
     newSegmentation,
     resetToVolume,
 )
-from GenSegSlicerLib.Segments import segmentsOf, voxelsOf
+from GenSegSlicerLib.Segments import Segment, segmentsOf, voxelsOf
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, PERSON_ATTRIBUTE, TrainingPair
 from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume, writeChannelsSteps
 
@@ -102,7 +102,7 @@ def writeCheckedSteps(
     images = [folder.relative(image) for image in written]
     details = (classMap, labels, path, True, includes)
     yield from writeLabelSteps(case.segmentationNode, node, *details)
-    present = {classMap[name] for name in structuresOf(case.segmentationNode)}
+    present = {classMap.get(name) for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
         CaseState.CHECKED.value,
@@ -192,7 +192,11 @@ def loadLabel(
 
 
 def draftDiceSteps(
-    folder: AnnotationFolder, case: AnnotationCase, draft: CaseEntry | None, includes: Includes
+    folder: AnnotationFolder,
+    case: AnnotationCase,
+    draft: CaseEntry | None,
+    classMap: Mapping[str, str],
+    includes: Includes,
 ) -> Steps[tuple[float | None, dict[str, float | None]]]:
     """Return the Dice of a draft against the segmentation that the user made of it.
 
@@ -200,6 +204,7 @@ def draftDiceSteps(
         folder: the annotation folder.
         case: with volume and segmentation in the scene.
         draft: entry of the draft, None if there is none.
+        classMap: class of each segment name; segments of a class of the model need none.
         includes: names of the classes within a class.
 
     Returns:
@@ -209,22 +214,19 @@ def draftDiceSteps(
     path = folder.resolve(draft.label) if draft is not None and draft.label else None
     if path is None or not path.is_file():
         return None, {}
-    volumeNode, values = case.volumeNode, {name: value for value, name in draft.names.items()}
-    chosen = [
-        (segment, values[segment.name])
-        for segment in segmentsOf(case.segmentationNode)
-        if segment.name in values
-    ]
-    layers = drawing_layers(draft.names, includes)
+    volumeNode, layers = case.volumeNode, drawing_layers(draft.names, includes)
+    chosen = _segmentsOfDraft(case.segmentationNode, draft, classMap)
     corrected = yield from labelSteps(case.segmentationNode, volumeNode, chosen, layers)
     everything = list(enumerate(segmentsOf(case.segmentationNode), start=1))
     label = yield from annotatedLabelSteps(
         case.segmentationNode, volumeNode, [(segment, value) for value, segment in everything]
     )
-    unknown = annotationOf(case.segmentationNode).names_with(
-        ClassState.NOT_ANNOTATED, draft.names.values()
-    )
-    names = {value: name for value, name in draft.names.items() if name not in unknown}
+    said = annotationOf(case.segmentationNode)
+    names = {
+        value: name
+        for value, name in draft.names.items()
+        if not said.names_with(ClassState.NOT_ANNOTATED, (name, classMap.get(name) or name))
+    }
     predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
@@ -233,3 +235,13 @@ def draftDiceSteps(
         dice.add(one[known != IGNORE], other[known != IGNORE])
         yield None
     return dice.result()
+
+
+def _segmentsOfDraft(
+    node: slicer.vtkMRMLNode, draft: CaseEntry, classMap: Mapping[str, str]
+) -> list[tuple[Segment, int]]:
+    """Segments with the label values of the draft: by their names, else by their classes."""
+    values = {name: value for value, name in draft.names.items()}
+    classes = {**classMap, **{name: name for name in values}}
+    segments = segmentsOf(node)
+    return [(s, values[classes[s.name]]) for s in segments if classes.get(s.name) in values]

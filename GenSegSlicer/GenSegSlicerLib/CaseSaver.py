@@ -114,7 +114,7 @@ class CaseSaver:
             classMap = workspace.classMap(case.segmentationNode)
             nested = yield from workspace.nestedSteps(case)
             includes = workspace.includes(nested)
-            draft = (workspace.folder, case, current.draft, includes)
+            draft = (workspace.folder, case, current.draft, classMap, includes)
             dice, classes = yield from AnnotationFiles.draftDiceSteps(*draft)
             details = (classMap, workspace.preset, includes, nested)
             yield from AnnotationFiles.writeCheckedSteps(workspace.folder, case, *details)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, states
+from annotation_loops import GRID, draw, records, states
 from bright_model import bright_block
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setClassState
 
@@ -57,3 +57,29 @@ def test_a_case_that_is_ignored_as_a_whole_is_not_accepted(drafted: Any) -> None
     with pytest.raises(GenSegError, match="nobody annotated a voxel of the label"):
         loop.accept()
     assert states(loop) == {"a": "draft"}
+
+
+def test_a_draft_is_right_whatever_segments_its_classes_are_corrected_in(
+    new_loop: Any, wait: Any
+) -> None:
+    _, bright = bright_block("a", GRID)
+    left = bright.copy()
+    left[:4] = False
+    loop = new_loop(classMap={"left": "Bright", "right": "Bright"})
+    loop.next()
+    wait(loop)
+    segmentation = loop.current.case.segmentationNode.GetSegmentation()
+    segmentation.RemoveSegment(segmentation.GetNthSegmentID(0))
+    add_drawn(loop, "left", left)
+    add_drawn(loop, "right", bright & ~left)
+    loop.accept()
+    assert records(loop)[0].classes == {"Bright": 1.0}
+
+
+def test_a_class_that_was_renamed_is_that_of_the_draft(new_loop: Any, wait: Any) -> None:
+    bright_block("a", GRID)
+    loop = new_loop(classMap={"Bright": "Lesion"})
+    loop.next()
+    wait(loop)
+    loop.accept()
+    assert records(loop)[0].classes == {"Bright": 1.0}
