@@ -141,9 +141,12 @@ def _caseOfVolume(
     return case
 
 
-def _rank(node: slicer.vtkMRMLNode) -> tuple[int, bool]:
-    """Position among the segmentations of a volume: checked ones, then those of the loop."""
-    return _RANK[_stateOf(node)], node.GetAttribute(STATE_ATTRIBUTE) is None
+def _rank(node: slicer.vtkMRMLNode) -> tuple[bool, int]:
+    """Position among the segmentations of a volume: those of the loop, then checked ones.
+
+    Others may be drawn to help with the correction, and are no reason to drop it.
+    """
+    return node.GetAttribute(STATE_ATTRIBUTE) is None, _RANK[_stateOf(node)]
 
 
 def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, voxels_of
+from annotation_loops import GRID, draw, states, voxels_of
 from bright_model import bright_block
-from mrml_nodes import grid_matrix
+from mrml_nodes import add_segmentation, grid_matrix, oriented_image
 
 from GenSegLib.datasets.image_io import read_label
 from GenSegLib.errors import GenSegError
@@ -160,3 +160,15 @@ def test_a_volume_that_the_user_opens_and_that_cannot_be_used_is_reported(
     wait(loop)
     assert loop.current is None
     assert loop.message[0] == "error" and loop.message[1].startswith("bad: ")
+
+
+def test_a_second_segmentation_of_the_open_volume_does_not_replace_the_draft(drafted: Any) -> None:
+    loop, bright = drafted
+    body = oriented_image((~bright).astype(np.uint8), GRID)
+    helper = add_segmentation([(body, {1: "Body"})])
+    helper.SetReferenceImageGeometryParameterFromVolumeNode(loop.current.case.volumeNode)
+    assert states(loop) == {"a": "draft"}
+    loop.skip()
+    assert np.array_equal(voxels_of(loop), bright)
+    loop.accept()
+    assert loop.workspace.case("a").structures == ["Bright"]
