@@ -166,7 +166,7 @@ class AnnotateSection(Section[Job]):
             p.annotateEvery,
             {**training, **lengthOfTraining(p)},
             dict(p.classMap),
-            self.cases.usedPairs(),
+            self.cases.pairs,
             self.cases.includes(),
             p.trainNested,
         )

@@ -84,8 +84,8 @@ class AnnotationTrainer:
         workspace.folder.lock()
         preset = workspace.preset
         details = (settings.training, workspace.includes(), self._save, self._persons())
-        unused = workspace.unusedClasses()
-        writer = CheckedCasesWriter(workspace.folder, preset, *details, unused)
+        roles = (workspace.unusedClasses(), workspace.roles())
+        writer = CheckedCasesWriter(workspace.folder, preset, *details, *roles)
         job = self._logic.startTraining(
             writer, Path(settings.outputFolder), preset.name, self._warmStart()
         )
@@ -122,12 +122,15 @@ class AnnotationTrainer:
     def _save(self) -> Iterator[float]:
         """Write checked cases of the scene that are new or were edited, one per step.
 
-        Those that the user is correcting again stay as they were accepted.
+        Those that the user is correcting again stay as they were accepted, and pairs that are
+        ignored are left out.
         """
+        roles = self._workspace.roles()
         cases = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
         for index, case in enumerate(cases):
             yield index / len(cases)
-            if not (self._isInProgress(case) or self._isSaved(case)):
+            isUsed = roles.get(case.name) != "ignore" and not self._isInProgress(case)
+            if isUsed and not self._isSaved(case):
                 classMap = self._workspace.classMap(case.segmentationNode)
                 if any(classMap.values()):
                     with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):

@@ -12,7 +12,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder
-from GenSegLib.cases import CaseSet
+from GenSegLib.cases import CaseSet, Role
 from GenSegLib.config import TrainConfig
 from GenSegLib.datasets.case_selection import (
     cases_with_only_examples,
@@ -42,6 +42,7 @@ class CheckedCasesWriter:
         save: writes checked cases of the scene that the folder lacks, one per step.
         persons: person by case, where more is known than the names of the cases say.
         unused: classes that count as if they had not been drawn.
+        roles: role by case, see `TrainingPair.ROLES`; others are for training.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class CheckedCasesWriter:
         save: Callable[[], Iterable[float]],
         persons: Mapping[str, str] | None = None,
         unused: Collection[str] = (),
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._preset = folder, preset
         self._settings, self._save = dict(settings), save
         self._includes, self._persons = dict(includes), dict(persons or {})
-        self._unused = unused
+        self._unused, self._roles = unused, dict(roles or {})
 
     def steps(self, folder: Path) -> Steps:
         """Write the run folder.
@@ -87,8 +89,15 @@ class CheckedCasesWriter:
         """The checked cases with their persons, and the names of the only ones with a class."""
         cases, entries = self._folder.checked_cases(self._unused), self._folder.entries()
         persons = persons_from_names([case.name for case in cases.cases]) | self._persons
+        roles = {case.name: self._roles.get(case.name, "train") for case in cases.cases}
         named = (
-            replace(case, person=case.person or persons.get(case.name, "")) for case in cases.cases
+            replace(
+                case,
+                person=case.person or persons.get(case.name, ""),
+                role=Role(roles[case.name]),
+            )
+            for case in cases.cases
+            if roles[case.name] != "ignore"
         )
         modality = self._preset.modality
         includes = self._shownIn(cases)

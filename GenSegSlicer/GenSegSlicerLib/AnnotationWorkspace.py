@@ -27,7 +27,7 @@ from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import unusedNames
-from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 
 _MODEL_S = 2.0
 TRAIN_NOW, TRAIN_EVERY, TRAIN_BUTTON = "now", "every", "button"
@@ -48,7 +48,7 @@ class AnnotationSettings:
         every: number of new cases after which a training starts.
         training: overrides of the training configuration.
         classMap: class of each segment name that the user has chosen.
-        pairs: training pairs of the panel.
+        pairs: training pairs of the panel, with their roles.
         includes: names of the classes within a class.
         trainsNested: whether classes that lie within others are trained as nested ones.
     """
@@ -119,7 +119,17 @@ class AnnotationWorkspace:
             GenSegError: a folder cannot be read.
         """
         entries = self.folder.entries() if self.settings.outputFolder else {}
-        return collectCases(entries, self._listImages(), self.settings.pairs)
+        return collectCases(entries, self._listImages(), usedPairs(self.settings.pairs))
+
+    def roles(self) -> dict[str, str]:
+        """Return the roles of the cases that are training pairs, too, by name; raises as `cases`.
+
+        A volume is ignored if all its pairs are.
+        """
+        roles = {pair.volumeNode.GetID(): pair.role for pair in self.settings.pairs}
+        roles |= {pair.volumeNode.GetID(): pair.role for pair in usedPairs(self.settings.pairs)}
+        nodes = {case.name: case.volumeNode for case in self.cases() if case.volumeNode is not None}
+        return {name: roles[node.GetID()] for name, node in nodes.items() if node.GetID() in roles}
 
     def case(self, name: str) -> AnnotationCase | None:
         """Return the case with a name; raises as `cases`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import slicer
 from annotation_loops import GRID
@@ -15,6 +16,8 @@ from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import AnnotationOrder
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, newestModel
 from GenSegSlicerLib.Job import Observers
+from GenSegSlicerLib.TrainingPair import TrainingPair
+from mrml_nodes import add_segmentation, oriented_image
 
 from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry
 from GenSegLib.cases import CaseSet
@@ -236,3 +239,25 @@ def test_volumes_of_one_dicom_patient_are_on_one_side(
     persons = {case.name: case.person for case in RunFolder.open(tmp_path / "run").cases.cases}
     assert persons["a"] == persons["b"] == "patient 1"
     assert persons["c"] != "patient 1"
+
+
+def test_roles_of_the_training_pairs_are_those_of_the_cases(new_loop: Any, tmp_path: Path) -> None:
+    roles = {"a": "train", "b": "validate", "c": "ignore", "d": "train"}
+    pairs = []
+    for k, (name, role) in enumerate(roles.items()):
+        volume, bright = bright_block(name, GRID)
+        slicer.util.arrayFromVolume(volume)[0, 0, 0] = k
+        node = add_segmentation([(oriented_image(bright.astype(np.uint8), GRID), {1: "Bright"})])
+        pairs.append(TrainingPair(volume, node, role))
+    loop, logic = new_loop(pairs=pairs), FakeLogic()
+    loop.trainer._logic = logic
+    loop.train()
+    finish(logic.writer.steps(tmp_path / "run"))
+    cases = RunFolder.open(tmp_path / "run").cases.cases
+    assert {case.name: case.role.value for case in cases} == {
+        name: role for name, role in roles.items() if role != "ignore"
+    }
+    assert "c" not in loop.workspace.folder.entries()
+    pairs[0].role = "ignore"
+    finish(logic.writer.steps(tmp_path / "again"))
+    assert len(RunFolder.open(tmp_path / "again").cases.cases) == 3, "as it was when it started"
