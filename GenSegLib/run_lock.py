@@ -83,6 +83,10 @@ class RunLock:
         if owner != self._owner:
             self._raise_held(owner)
 
+    def is_missing(self) -> bool:
+        """Return whether the file was deleted; raises GenSegError if its drive is unavailable."""
+        return self._read() is None
+
     def is_held(self) -> bool:
         """Return whether a living process holds the lock."""
         owner = self._read()

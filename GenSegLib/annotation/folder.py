@@ -121,12 +121,15 @@ class AnnotationFolder:
     def lock(self) -> None:
         """Create the folder and lock it against other programs, until `unlock`.
 
+        If the folder was deleted meanwhile, it is created and locked again.
+
         Raises:
             GenSegError: another program annotates in the folder, or it cannot be written.
         """
-        if self._lock is not None:
+        if self._lock is not None and not self._lock.is_missing():
             self._lock.require_held()
             return
+        self.unlock()
         with writing_folder(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = RunLock(self.path / "lock", use="is being annotated")

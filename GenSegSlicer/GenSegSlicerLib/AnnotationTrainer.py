@@ -151,7 +151,8 @@ class AnnotationTrainer:
         """Whether the folder has this version; after a restart the files are written again."""
         if case.segmentationNode is None:  # not loaded
             return True
-        return self._saved.get(case.name) == self._version(case)
+        isListed = case.entry is not None and case.entry.state == CaseState.CHECKED.value
+        return isListed and self._saved.get(case.name) == self._version(case)
 
     def _version(self, case: AnnotationCase) -> object:
         """A value that changes whenever the label of a case does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,24 @@ def test_a_killed_prediction_is_one_line_and_can_be_repeated(
     loop.next()
     wait(loop)
     assert np.array_equal(voxels_of(loop), bright)
+
+
+def test_a_folder_that_is_deleted_while_it_is_used_is_written_again(
+    new_loop: Any, wait: Any
+) -> None:
+    for name in "abc":
+        bright_block(name, GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    loop.accept()
+    wait(loop)
+    shutil.rmtree(loop.workspace.folder.path)
+    loop.accept()
+    wait(loop)
+    assert loop.current.case.title == "c"
+    for _ in loop.trainer._save():
+        pass
+    cases = loop.workspace.folder.checked_cases().cases
+    assert {case.name for case in cases} == {"a", "b"}
+    assert all(case.image.is_file() and case.label.is_file() for case in cases)
