@@ -61,7 +61,7 @@ class AnnotationLogic:
         self.workspace = AnnotationWorkspace(settings)
         self.trainer = AnnotationTrainer(logic, self.workspace)
         self.trainer.onEnded = self._onTrained
-        self.trainer.isOpen = self._isCurrent
+        self.trainer.saver.isOpen = self._isCurrent
         self._opener, self._saver = CaseOpener(self.workspace), CaseSaver(self.workspace)
         self._saver.onSaveFailed = lambda message: self._report("error", message)
         self._order = AnnotationOrder(self.workspace, self._opener.isBegun)

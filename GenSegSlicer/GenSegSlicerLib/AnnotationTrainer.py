@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,14 @@ from typing import Any
 from GenSegLib.annotation.folder import CaseState
 from GenSegLib.errors import GenSegError
 from GenSegLib.runs import learned_cases
-from GenSegLib.steps import Steps, finish
-from GenSegSlicerLib.AnnotationCases import AnnotationCase, annotationVersion
-from GenSegSlicerLib.AnnotationEdits import hasEdits
-from GenSegSlicerLib.AnnotationFiles import writeCheckedSteps
-from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, classProblem
+from GenSegSlicerLib.AnnotationCases import AnnotationCase
+from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter
 from GenSegSlicerLib.AnnotationWorkspace import TRAIN_BUTTON, TRAIN_EVERY, AnnotationWorkspace
-from GenSegSlicerLib.FilePairs import loaded
+from GenSegSlicerLib.CheckedCasesSaver import CheckedCasesSaver
 from GenSegSlicerLib.Persons import assumedPersons
 from GenSegSlicerLib.SubjectHierarchy import patientIDOf
 from GenSegSlicerLib.TrainingJob import TrainingJob
-from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume
+from GenSegSlicerLib.TrainingPair import TrainingVolume
 
 
 class AnnotationTrainer:
@@ -33,18 +30,17 @@ class AnnotationTrainer:
     Attributes:
         onStarted: called with each training.
         onEnded: called with each training that has ended, also one that others had started before.
-        isOpen: returns whether the case with a name is open.
+        saver: writes checked cases before a training.
     """
 
     def __init__(self, logic: Any, workspace: AnnotationWorkspace) -> None:
         self.onStarted: Callable[[TrainingJob], None] = lambda job: None
         self.onEnded: Callable[[TrainingJob], None] = lambda job: None
-        self.isOpen: Callable[[str], bool] = lambda name: False
+        self.saver = CheckedCasesSaver(workspace)
         self._logic, self._workspace = logic, workspace
         self._job: TrainingJob | None = None
         self._other: TrainingJob | None = None  # after which it may be time to train
         self._newCases: int | None = None  # that the last training has not learned from
-        self._saved: dict[str, object] = {}  # versions of segmentations that are in the folder
 
     @property
     def isTraining(self) -> bool:
@@ -57,7 +53,7 @@ class AnnotationTrainer:
         Raises:
             GenSegError: the training cannot be started; it is tried again with the next case.
         """
-        self._saved[case.name] = self._version(case)
+        self.saver.noteSaved(case)
         if self._newCases is None:  # since Slicer was started
             self._newCases = max(1, self._countNewCases())
         else:
@@ -82,8 +78,8 @@ class AnnotationTrainer:
         """
         workspace, settings = self._workspace, self._workspace.settings
         workspace.folder.lock()
-        preset = workspace.preset
-        details = (settings.training, workspace.includes(), self._save, self._persons())
+        preset, saving = workspace.preset, self.saver.save()
+        details = (settings.training, workspace.includes(), lambda: saving, self._persons())
         roles = (workspace.unusedClasses(), workspace.roles())
         writer = CheckedCasesWriter(workspace.folder, preset, *details, *roles)
         job = self._logic.startTraining(
@@ -96,7 +92,7 @@ class AnnotationTrainer:
         return job
 
     def release(self) -> None:
-        """Stop observing the training, which continues."""
+        """Stop observing the training, which continues, also if its cases are being written."""
         for job in (self._job, self._other):
             if job is not None:
                 job.observers.discard(self._onJobChanged)
@@ -104,8 +100,8 @@ class AnnotationTrainer:
 
     def _warmStart(self) -> list[str]:
         """Options of `genseg train` for the newest model, unless none of its classes is needed."""
-        model, metadata = self._workspace.model(), self._workspace.metadata()
-        if model is None or classProblem(metadata, self._workspace.classes())[1]:
+        model = self._workspace.model()
+        if model is None or self._workspace.classProblem()[1]:
             return []
         return ["--from", str(model)]
 
@@ -118,46 +114,6 @@ class AnnotationTrainer:
             for case, person in zip(cases, persons)
             if person and patientIDOf(case.volumeNode)
         }
-
-    def _save(self) -> Iterator[float]:
-        """Write checked cases of the scene that are new or were edited, one per step.
-
-        Those that the user is correcting again stay as they were accepted, and pairs that are
-        ignored are left out.
-        """
-        roles = self._workspace.roles()
-        cases = [c for c in self._workspace.cases() if c.state is CaseState.CHECKED]
-        for index, case in enumerate(cases):
-            yield index / len(cases)
-            isUsed = roles.get(case.name) != "ignore" and not self._isInProgress(case)
-            if isUsed and not self._isSaved(case):
-                classMap = self._workspace.classMap(case.segmentationNode)
-                if any(classMap.values()):
-                    with loaded(TrainingPair(case.volumeNode, case.segmentationNode)):
-                        finish(self._write(case, classMap))  # others may release its voxels
-                    self._saved[case.name] = self._version(case)
-
-    def _write(self, case: AnnotationCase, classMap: Mapping[str, str]) -> Steps[None]:
-        workspace = self._workspace
-        nested = yield from workspace.nestedSteps(case)
-        details = (workspace.preset, workspace.includes(nested), nested)
-        yield from writeCheckedSteps(workspace.folder, case, classMap, *details)
-
-    def _isInProgress(self, case: AnnotationCase) -> bool:
-        """Whether a checked case is being corrected again, or was left half corrected."""
-        return self.isOpen(case.name) or hasEdits(self._workspace.folder, case.name)
-
-    def _isSaved(self, case: AnnotationCase) -> bool:
-        """Whether the folder has this version; after a restart the files are written again."""
-        if case.segmentationNode is None:  # not loaded
-            return True
-        isListed = case.entry is not None and case.entry.state == CaseState.CHECKED.value
-        return isListed and self._saved.get(case.name) == self._version(case)
-
-    def _version(self, case: AnnotationCase) -> object:
-        """A value that changes whenever the label of a case does."""
-        node, workspace = case.segmentationNode, self._workspace
-        return annotationVersion(node), workspace.classMap(node), workspace.includes()
 
     def _countNewCases(self) -> int:
         """Count the accepted cases that the newest model has not learned from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,18 @@ class AnnotationWorkspace:
         if self._folder is not None:
             self._folder.unlock()
             self._folder = None
+
+    def frozen(self) -> AnnotationWorkspace:
+        """Return a workspace of the same folder that keeps the current settings; as `folder`."""
+        settings = self.settings
+        settings = replace(settings, classMap=dict(settings.classMap), pairs=list(settings.pairs))
+        workspace = AnnotationWorkspace(lambda: settings)
+        workspace._folder = self.folder
+        return workspace
+
+    def sharesFolder(self, other: AnnotationWorkspace) -> bool:
+        """Return whether both use the same object of the annotation folder."""
+        return self._folder is other._folder
 
     def cases(self) -> list[AnnotationCase]:
         """Return all cases of the scene and of the folders.

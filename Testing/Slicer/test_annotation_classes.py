@@ -40,7 +40,7 @@ def test_what_is_not_annotated_keeps_being_so_when_its_class_is_renamed(
     setClassState(loop.current.case.segmentationNode, "Tumour", ClassState.NOT_ANNOTATED)
     loop.accept()
     chosen["Tumour"] = "Tumor"
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     cases = loop.workspace.folder.checked_cases().cases
     tumors = {case.name: case.annotation.state("Tumor").value for case in cases}

@@ -315,7 +315,7 @@ def test_a_folder_that_is_deleted_while_it_is_used_is_written_again(
     loop.accept()
     wait(loop)
     assert loop.current.case.title == "c"
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     cases = loop.workspace.folder.checked_cases().cases
     assert {case.name for case in cases} == {"a", "b"}

@@ -56,7 +56,7 @@ def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
         loop.skip()
         wait(loop)
         assert loop.current.case.title == "b"
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     assert (read_label(path).array == accepted).all()
     loop.open(loop.workspace.case("a"))

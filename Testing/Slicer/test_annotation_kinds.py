@@ -253,7 +253,7 @@ def test_labels_are_written_again_when_the_classes_of_segments_change(
     add_drawn(loop, "Kidney", mask(INNER))
     loop.accept()
     chosen["Kidney"] = "Renal"
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     assert list(read_cases(loop.workspace.folder.path).labels.values()) == ["Renal"]
 
@@ -273,7 +273,7 @@ def test_a_class_that_is_no_longer_used_is_not_learned_from_any_case(
     chosen["Kidney"] = ""
     assert loop.workspace.classes() == ["Liver"]
     unused = loop.workspace.unusedClasses()
-    details = ({}, {}, loop.trainer._save, {}, unused)
+    details = ({}, {}, loop.trainer.saver.save, {}, unused)
     writer = CheckedCasesWriter(loop.workspace.folder, load_preset("generic-mri"), *details)
     finish(writer.steps(tmp_path / "run"))
     cases = RunFolder.open(tmp_path / "run").cases

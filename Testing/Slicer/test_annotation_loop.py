@@ -151,7 +151,7 @@ def test_pictures_whose_voxels_were_released_are_checked_cases(
     pairs = importFolder(photo_folder(tmp_path / "photos"))
     loop = new_loop(pairs=pairs, preset="generic-2d-color", model="")
     assert states(loop) == dict.fromkeys(("p0", "p1", "p2"), "checked")
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     cases = loop.workspace.folder.checked_cases().cases
     assert [case.image.name for case in cases] == ["p0.jpg", "p1.jpg", "p2.jpg"]

@@ -15,6 +15,7 @@ from annotation_loops import GRID
 from bright_model import bright_block, make_bright_model
 from GenSegSlicerLib import AnnotationOrder
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter, newestModel
+from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings
 from GenSegSlicerLib.Job import Observers
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from mrml_nodes import add_segmentation, oriented_image
@@ -241,15 +242,20 @@ def test_volumes_of_one_dicom_patient_are_on_one_side(
     assert persons["c"] != "patient 1"
 
 
-def test_roles_of_the_training_pairs_are_those_of_the_cases(new_loop: Any, tmp_path: Path) -> None:
-    roles = {"a": "train", "b": "validate", "c": "ignore", "d": "train"}
+def drawn_pairs(roles: dict[str, str]) -> list[TrainingPair]:
+    """Volumes with different voxels and a drawn segmentation, by name, with their roles."""
     pairs = []
     for k, (name, role) in enumerate(roles.items()):
         volume, bright = bright_block(name, GRID)
         slicer.util.arrayFromVolume(volume)[0, 0, 0] = k
         node = add_segmentation([(oriented_image(bright.astype(np.uint8), GRID), {1: "Bright"})])
         pairs.append(TrainingPair(volume, node, role))
-    loop, logic = new_loop(pairs=pairs), FakeLogic()
+    return pairs
+
+
+def test_roles_of_the_training_pairs_are_those_of_the_cases(new_loop: Any, tmp_path: Path) -> None:
+    roles = {"a": "train", "b": "validate", "c": "ignore", "d": "train"}
+    loop, logic = new_loop(pairs=drawn_pairs(roles)), FakeLogic()
     loop.trainer._logic = logic
     loop.train()
     finish(logic.writer.steps(tmp_path / "run"))
@@ -258,6 +264,18 @@ def test_roles_of_the_training_pairs_are_those_of_the_cases(new_loop: Any, tmp_p
         name: role for name, role in roles.items() if role != "ignore"
     }
     assert "c" not in loop.workspace.folder.entries()
-    pairs[0].role = "ignore"
-    finish(logic.writer.steps(tmp_path / "again"))
-    assert len(RunFolder.open(tmp_path / "again").cases.cases) == 3, "as it was when it started"
+
+
+def test_cases_of_a_training_are_written_though_the_panel_is_reloaded(
+    new_loop: Any, tmp_path: Path
+) -> None:
+    loop, logic = new_loop(pairs=drawn_pairs(dict.fromkeys("abc", "train"))), FakeLogic()
+    loop.trainer._logic, folder = logic, loop.workspace.folder
+    loop.train()
+    steps = logic.writer.steps(tmp_path / "run")
+    next(steps)
+    loop.workspace._settings = AnnotationSettings  # as without a parameter node
+    loop.stop()
+    finish(steps)
+    assert len(RunFolder.open(tmp_path / "run").cases.cases) == 3
+    assert not (folder.path / "lock").exists(), "the next panel can use the folder"

@@ -186,7 +186,7 @@ def test_the_open_case_says_it_in_the_panel(panel: PanelDriver, tmp_path: Path) 
     panel.press(ui.acceptButton)
     loop = panel.widget.panel.annotate.loop
     panel.host.wait_until(lambda: not loop.isWaiting, 60)
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass  # as a training does: the pair of section 1 is a checked case, too
     listed = json.loads((tmp_path / "out" / "annotation" / "cases.json").read_text())
     (entry,) = [each for each in listed["cases"] if each["name"] == "b"]
