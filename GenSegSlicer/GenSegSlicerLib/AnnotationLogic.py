@@ -135,10 +135,8 @@ class AnnotationLogic:
         self._requireNotAccepting()
         self.workspace.folder.lock()
         self._leave()
-        metadata = self.workspace.metadata()
         fit, isUnfit = self.workspace.classProblem()
-        if isUnfit:
-            metadata = None
+        metadata = None if isUnfit else self.workspace.metadata()
         if self._opener.needsDraft(case, metadata):
             self._opener.load(case)
             self._awaited = case.name
@@ -242,7 +240,7 @@ class AnnotationLogic:
         if not self._isChoosing:
             self._addNote(error)
             self._try(self._predictAhead)
-            self._notify()
+            self.observers.notify(self)
             return
         self._try(self.next)
         if error:
@@ -265,7 +263,7 @@ class AnnotationLogic:
                 self._awaited = ""
                 self._show(self.workspace.case(name), True, self.workspace.classProblem()[0])
             else:
-                self._notify()
+                self.observers.notify(self)
         except GenSegError as error:
             self._awaited = ""
             self._report("error", str(error))
@@ -334,7 +332,7 @@ class AnnotationLogic:
             if self.current is not None:
                 self._try(self._order.rank)
                 self._try(self._predictAhead)
-        self._notify()
+        self.observers.notify(self)
 
     def _requireNotAccepting(self) -> None:
         if self.isAccepting:
@@ -348,13 +346,19 @@ class AnnotationLogic:
         return self.current
 
     def isOpen(self) -> bool:
-        """Return whether a case is open; one whose nodes were deleted is closed and reported."""
+        """Return whether a case is open; one that cannot be accepted any more is left, reported."""
         current = self.current
         if current is not None and not current.isInScene:
             self._close()
-            text = _("{case}: its volume or segmentation was deleted; press Next case to go on")
-            self._report("error", text.format(case=current.case.title))
-        return self.current is not None
+            reason = _("its volume or segmentation was deleted")
+        elif current is not None and not self.workspace.isIn(current.folder):
+            self._leave()
+            reason = _("another output folder was selected")
+        else:
+            return current is not None
+        text = _("{case}: {reason}; press Next case to go on")
+        self._report("error", text.format(case=current.case.title, reason=reason))
+        return False
 
     def _isCurrent(self, name: str) -> bool:
         return self.current is not None and self.current.case.name == name
@@ -392,7 +396,4 @@ class AnnotationLogic:
 
     def _report(self, kind: str, text: str) -> None:
         self.message = (kind, text)
-        self._notify()
-
-    def _notify(self) -> None:
         self.observers.notify(self)

@@ -106,6 +106,10 @@ class AnnotationWorkspace:
             self._folder = AnnotationFolder(Path(parent))
         return self._folder
 
+    def isIn(self, folder: AnnotationFolder) -> bool:
+        """Return whether an annotation folder is that of the output folder."""
+        return folder.path.parent == Path(self.settings.outputFolder)
+
     def close(self) -> None:
         """Release the annotation folder."""
         if self._folder is not None:

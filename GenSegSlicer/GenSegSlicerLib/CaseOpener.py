@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from GenSegLib.annotation.folder import CaseEntry, CaseState
+from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import image_stem
 from GenSegLib.images.volume import Volume
@@ -63,6 +63,7 @@ class OpenCase:
 
     Attributes:
         case: with volume and segmentation in the scene.
+        folder: the annotation folder that its correction is saved in.
         draft: entry of its draft, None if it has none.
         number: 1 for the first case of the loop.
         timer: time that the user spends on it.
@@ -70,6 +71,7 @@ class OpenCase:
     """
 
     case: AnnotationCase
+    folder: AnnotationFolder
     draft: CaseEntry | None
     number: int
     timer: EditTimer
@@ -168,9 +170,9 @@ class CaseOpener:
         checked = [each for each in self._workspace.cases() if each.state is CaseState.CHECKED]
         number = 1 + sum(each.name != case.name for each in checked)
         node = case.segmentationNode
-        stored = secondsOfEdits(self._workspace.folder, case.name)
-        timer = EditTimer(node, self._spent.get(case.name, stored))
-        return OpenCase(case, draft, number, timer, annotationVersion(node))
+        folder = self._workspace.folder
+        timer = EditTimer(node, self._spent.get(case.name, secondsOfEdits(folder, case.name)))
+        return OpenCase(case, folder, draft, number, timer, annotationVersion(node))
 
     def close(self, current: OpenCase) -> None:
         """Stop the time of a case that is left."""

@@ -95,8 +95,7 @@ class CaseSaver:
             return
         if segmentsOf(node):
             details = (self._workspace.includes(), current.timer.seconds)
-            folder = self._workspace.folder
-            yield from AnnotationEdits.writeEditsSteps(folder, current.case, *details)
+            yield from AnnotationEdits.writeEditsSteps(current.folder, current.case, *details)
         current.saved = version
 
     def takeOverSteps(self, current: OpenCase) -> Steps[None]:

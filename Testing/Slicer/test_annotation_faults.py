@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,27 @@ def test_a_killed_prediction_is_one_line_and_can_be_repeated(
     loop.next()
     wait(loop)
     assert np.array_equal(voxels_of(loop), bright)
+
+
+def test_an_open_case_is_left_when_another_output_folder_is_selected(
+    drafted: Any, wait: Any, tmp_path: Path
+) -> None:
+    loop, bright = drafted
+    bright[2:4] = False
+    draw(loop, bright)
+    before, former = loop.workspace.settings, loop.workspace.folder
+    other = replace(before, outputFolder=str(tmp_path / "other"))
+    loop.workspace._settings = lambda: other
+    with pytest.raises(GenSegError, match="No case is open"):
+        loop.accept()
+    text = "a: another output folder was selected; press Next case to go on"
+    assert loop.message == ("error", text)
+    assert AnnotationEdits.hasEdits(former, "a"), "its correction is saved where it began"
+    loop.next()
+    assert np.array_equal(voxels_of(loop), bright)
+    loop.accept()
+    assert list(loop.workspace.folder.entries()) == ["a"]
+    assert former.entries()["a"].state == "draft"
 
 
 def test_a_folder_that_is_deleted_while_it_is_used_is_written_again(
