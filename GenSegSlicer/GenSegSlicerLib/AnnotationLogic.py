@@ -346,7 +346,7 @@ class AnnotationLogic:
         return self.current
 
     def isOpen(self) -> bool:
-        """Return whether a case is open; one that cannot be accepted any more is left, reported."""
+        """Return whether a case is open; report one that was deleted or is of another folder."""
         current = self.current
         if current is not None and not current.isInScene:
             self._close()
