@@ -146,9 +146,9 @@ class AnnotateSection(Section[Job]):
     def _do(self, action: Callable[[], Any]) -> None:
         try:
             action()
-        except GenSegError as error:
-            self.message.error(str(error))
-            self._enableButtons()
+        except GenSegError as error:  # stays while drafts arrive in the background
+            self.loop.message = ("error", str(error))
+            self._onLoopChanged(self.loop)
 
     def _settings(self) -> AnnotationSettings:
         p = self.parameters

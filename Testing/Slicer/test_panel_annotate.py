@@ -20,6 +20,7 @@ from panel_driver import PanelDriver
 from panel_scenes import phantom_folder, tiny_preset
 
 from GenSegLib.annotation.records import read_records
+from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 
 CASES, SEGMENTED, ROUNDS = 8, 2, 5
@@ -144,6 +145,24 @@ def test_the_curve_of_the_drafts_is_plotted(loop: Loop) -> None:
     assert len(points["Minutes / 10"]) == len(loop.records)
     user.panel.press(user.ui.draftChartButton)
     assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_what_could_not_be_done_stays_visible_when_a_draft_arrives(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, case = loop.user, loop.user.current
+    before = user.loop.message
+
+    def fail(current: object, action: str) -> None:
+        raise GenSegError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(user.loop._saver, "record", fail)
+        user.panel.press(user.ui.skipButton)
+    user.loop.observers.notify(user.loop)
+    assert "the disk is full" in user.ui.annotateMessage.text
+    assert user.current is case and user.ui.skipButton.enabled
+    user.loop.message = before
 
 
 def test_the_last_case_ends_the_loop(loop: Loop) -> None:
