@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
-from GenSegLib.images.file_names import numbered_names, valid_file_name
+from GenSegLib.images.file_names import valid_file_name
+from GenSegSlicerLib.CaseNames import CaseNames, EditsNote
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
@@ -21,22 +20,13 @@ from GenSegSlicerLib.Segments import (
     isSurface,
     segmentsOf,
     segmentTimes,
-    voxelsOf,
 )
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, TrainingVolume
 from GenSegSlicerLib.VolumeFiles import DERIVED_ATTRIBUTE
 
-CASE_ATTRIBUTE = "GenSeg.Case"
-"""Volume node attribute with the name of its case in the annotation folder."""
-
-CONTENT_ATTRIBUTE = "GenSeg.Content"
-"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
-
 SOURCE_ATTRIBUTE = "GenSeg.Source"
 """Attribute of volumes that the loop has loaded: the path of their file or DICOM folder."""
 
-# Fingerprints of volumes by node ID, with the modification time of the voxels.
-_contents: dict[str, tuple[int, str]] = {}
 # Structures of segmentations by node ID, with the modification time at which they were found.
 _structures: dict[str, tuple[tuple[int, ...], list[str]]] = {}
 _RANK = {CaseState.CHECKED: 0, CaseState.DRAFT: 1, CaseState.TODO: 2}
@@ -56,6 +46,7 @@ class AnnotationCase:
         segmentationNode: its segmentation in the scene; None if there is none.
         structures: names of the structures that it has.
         entry: its last entry in the annotation folder; None if there is none.
+        content: fingerprint of the voxels that the user was shown; "" before it is opened.
     """
 
     name: str
@@ -67,12 +58,14 @@ class AnnotationCase:
     segmentationNode: slicer.vtkMRMLNode | None = None
     structures: list[str] = field(default_factory=list)
     entry: CaseEntry | None = None
+    content: str = ""
 
 
 def collectCases(
     entries: Mapping[str, CaseEntry],
     images: Mapping[str, Sequence[Path]],
     pairs: Sequence[TrainingPair] = (),
+    edits: Mapping[str, EditsNote] | None = None,
 ) -> list[AnnotationCase]:
     """Return all cases: those of the scene, of a folder, and those that only have files.
 
@@ -81,12 +74,13 @@ def collectCases(
         images: files by name, one for each channel, of a folder whose volumes are loaded case by
             case.
         pairs: training pairs, whose volumes are checked.
+        edits: corrections in progress by the name of their case.
     """
     segmentations = _segmentationsByVolume(pairs)
     cases: list[AnnotationCase] = []
     nodes = list(filter(_isCase, volumesIn(slicer.mrmlScene)))
     files = {paths[0]: tuple(paths[1:]) for paths in images.values()}
-    names = _Names(entries, nodes)
+    names = CaseNames(entries, edits or {}, nodes)
     for node in nodes:
         case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, names)
         path = _loadedFrom(node)
@@ -124,7 +118,7 @@ def _caseOfVolume(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     segmentations: Sequence[slicer.vtkMRMLNode],
     entries: Mapping[str, CaseEntry],
-    names: _Names,
+    names: CaseNames,
 ) -> AnnotationCase:
     name = names.of(volumeNode)
     case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
@@ -153,62 +147,6 @@ def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:
     if state is CaseState.CHECKED and not isAccepted and not structuresOf(node):
         return CaseState.TODO
     return state
-
-
-class _Names:
-    """Names of the cases of volumes, which name files, too: upper and lower case do not matter.
-
-    Args:
-        entries: of the annotation folder; a volume with the name, but not the voxels of an entry is
-            another case.
-        volumeNodes: the volumes; those whose case has a name keep it, also if they were renamed.
-    """
-
-    def __init__(
-        self,
-        entries: Mapping[str, CaseEntry],
-        volumeNodes: Sequence[slicer.vtkMRMLScalarVolumeNode],
-    ) -> None:
-        self._entries = {name.casefold(): entry for name, entry in entries.items()}
-        self._used: set[str] = set()
-        self._names: dict[str, str] = {}
-        for node in sorted(volumeNodes, key=lambda node: not node.GetAttribute(CASE_ATTRIBUTE)):
-            self._names[node.GetID()] = self._choose(node)
-
-    def of(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-        """Return the name of a volume's case."""
-        return self._names[volumeNode.GetID()]
-
-    def _choose(self, node: slicer.vtkMRMLScalarVolumeNode) -> str:
-        stored = node.GetAttribute(CASE_ATTRIBUTE)
-        base = valid_file_name(node.GetName() or "")
-        name = str(stored)
-        if not stored or stored.casefold() in self._used:
-            name = next(each for each in numbered_names(base) if self._isFree(each, node))
-        self._used.add(name.casefold())
-        return name
-
-    def _isFree(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        entry = self._entries.get(name.casefold())
-        if name.casefold() in self._used:
-            return False
-        if entry is None or not entry.content or node.GetImageData() is None:
-            return entry is None or entry.case == name
-        return entry.case == name and entry.content == contentOf(node)
-
-
-def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-    """Return a fingerprint of a volume's voxels, computed again only after they were modified."""
-    image, key = volumeNode.GetImageData(), volumeNode.GetID()
-    version = image.GetMTime()
-    if key is None or _contents.get(key, (None, ""))[0] != version:
-        voxels = voxelsOf(image)
-        size = "x".join(str(length) for length in voxels.shape[::-1])
-        content = f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
-        if key is None:  # not in a scene
-            return content
-        _contents[key] = version, content
-    return _contents[key][1]
 
 
 def _loadedFrom(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Path | None:

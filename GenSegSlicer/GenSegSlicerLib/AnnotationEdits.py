@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from GenSegLib.nesting import Includes
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.AnnotationFiles import labelsToJson, loadLabel
+from GenSegSlicerLib.CaseNames import EditsNote
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
@@ -33,6 +35,23 @@ def hasEdits(folder: AnnotationFolder, name: str) -> bool:
     return _listOf(folder, name).is_file()
 
 
+def editsNotes(folder: AnnotationFolder) -> dict[str, EditsNote]:
+    """Return what is noted with each correction in progress, by the name of its case."""
+    notes = {}
+    for path in (folder.path / "edits").glob("*.json"):
+        with suppress(OSError):  # removed meanwhile
+            notes[path.stem] = _readNote(path, path.stat().st_mtime_ns)
+    return notes
+
+
+@lru_cache(maxsize=1000)
+def _readNote(path: Path, version: int) -> EditsNote:
+    try:
+        return EditsNote(str(read_json(path).get("content", "")))
+    except GenSegError:  # damaged
+        return EditsNote("")
+
+
 def writeEditsSteps(
     folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
 ) -> Steps[None]:
@@ -40,7 +59,7 @@ def writeEditsSteps(
 
     Args:
         folder: the annotation folder.
-        case: with volume and segmentation in the scene; all segments are written.
+        case: that is open; all segments are written.
         includes: names of the classes within a class.
         seconds: that the user has spent on the case.
 
@@ -56,7 +75,12 @@ def writeEditsSteps(
     nodes = case.segmentationNode, case.volumeNode
     yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
     said = annotationOf(case.segmentationNode).to_json()
-    entries = {"file": path.name, "labels": labelsToJson(labels), "seconds": round(seconds, 1)}
+    entries = {
+        "file": path.name,
+        "labels": labelsToJson(labels),
+        "seconds": round(seconds, 1),
+        "content": case.content,
+    }
     write_json(_listOf(folder, case.name), {**entries, **said})
     if before is not None:
         remove(before)

@@ -18,13 +18,9 @@ from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencySteps, labelSteps
-from GenSegSlicerLib.AnnotationCases import (
-    CASE_ATTRIBUTE,
-    CONTENT_ATTRIBUTE,
-    AnnotationCase,
-    contentOf,
-    structuresOf,
-)
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf
+from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
@@ -157,6 +153,7 @@ def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
         CaseState.DRAFT.value,
         label=folder.relative(path),
         labels=labelsToJson(metadata.labels),
+        content=draft.content,
         model=metadata.name,
         trained_cases=metadata.cases,
     )

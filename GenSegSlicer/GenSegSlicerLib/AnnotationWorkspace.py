@@ -20,6 +20,7 @@ from GenSegLib.nesting import Includes, direct_includes
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
+from GenSegSlicerLib.AnnotationEdits import editsNotes
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import newestModel
 from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
@@ -118,8 +119,10 @@ class AnnotationWorkspace:
         Raises:
             GenSegError: a folder cannot be read.
         """
-        entries = self.folder.entries() if self.settings.outputFolder else {}
-        return collectCases(entries, self._listImages(), self.settings.pairs)
+        images, pairs = self._listImages(), self.settings.pairs
+        if not self.settings.outputFolder:
+            return collectCases({}, images, pairs)
+        return collectCases(self.folder.entries(), images, pairs, editsNotes(self.folder))
 
     def case(self, name: str) -> AnnotationCase | None:
         """Return the case with a name; raises as `cases`."""

@@ -15,16 +15,12 @@ from GenSegLib.images.file_names import image_stem
 from GenSegLib.images.volume import Volume
 from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib import FilePairs
-from GenSegSlicerLib.AnnotationCases import (
-    CASE_ATTRIBUTE,
-    CONTENT_ATTRIBUTE,
-    SOURCE_ATTRIBUTE,
-    AnnotationCase,
-    contentOf,
-)
+from GenSegSlicerLib.AnnotationCases import SOURCE_ATTRIBUTE, AnnotationCase
 from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits
 from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf
+from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.EditTimer import EditTimer
@@ -130,6 +126,7 @@ class CaseOpener:
             FilePairs.load(TrainingPair(case.volumeNode, case.segmentationNode))
         requireUsableVolume(case.volumeNode)
         case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
+        case.content = contentOf(case.volumeNode)
 
     def open(self, case: AnnotationCase) -> None:
         """Set volume and segmentation of a case, loaded or created if necessary; raises as `load`.
@@ -227,15 +224,18 @@ class CaseOpener:
         return SegmentStyle.ofPreset({}, preset, self._workspace.includes())
 
 
-def _readImage(case: AnnotationCase) -> Volume:
-    """The image of a case as the model gets it; one that is not loaded is read from its file."""
+def _readImage(case: AnnotationCase) -> tuple[Volume, str]:
+    """The image of a case as the model gets it, and the fingerprint of its voxels.
+
+    One that is not loaded is read from its file.
+    """
     if case.volumeNode is None:  # nodes outside the scene
         node, *further = (readVolume(path)[0] for path in (case.image, *case.others))
         node.SetName(case.title)
     else:
         node, further = case.volumeNode, furtherChannels(case.volumeNode)
     image = frameOf(requireFiniteVoxels(requireUsableVolume(node))).image
-    if not further:
-        return image
-    channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
-    return replace(image, array=np.concatenate([image.array, *channels]))
+    if further:
+        channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
+        image = replace(image, array=np.concatenate([image.array, *channels]))
+    return image, contentOf(node)

@@ -1,0 +1,32 @@
+"""Fingerprints of volumes, which tell the images of one name from each other."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import slicer
+
+from GenSegSlicerLib.Segments import voxelsOf
+
+CONTENT_ATTRIBUTE = "GenSeg.Content"
+"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
+
+# Fingerprints of volumes by node ID, with the modification time of the voxels.
+_contents: dict[str, tuple[int, str]] = {}
+
+
+def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Return a fingerprint of a volume's voxels, computed again only after they were modified."""
+    image, key = volumeNode.GetImageData(), volumeNode.GetID()
+    if key is None:  # not in a scene
+        return _fingerprint(voxelsOf(image))
+    version = image.GetMTime()
+    if _contents.get(key, (None, ""))[0] != version:
+        _contents[key] = version, _fingerprint(voxelsOf(image))
+    return _contents[key][1]
+
+
+def _fingerprint(voxels: np.ndarray) -> str:
+    size = "x".join(str(length) for length in voxels.shape[::-1])
+    return f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
