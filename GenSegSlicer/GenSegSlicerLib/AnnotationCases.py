@@ -9,7 +9,6 @@ from pathlib import Path
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
-from GenSegLib.images.file_names import valid_file_name
 from GenSegSlicerLib.CaseNames import CaseNames, EditsNote
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
@@ -87,7 +86,7 @@ def collectCases(
         if path in files:
             case.image, case.others = path, files[path]
         cases.append(case)
-    cases += _casesOfFiles(images, entries, cases)
+    cases += _casesOfFiles(images, entries, cases, names)
     known = {case.name for case in cases}
     for name, entry in entries.items():
         if name not in known and entry.state == CaseState.CHECKED.value:
@@ -161,17 +160,19 @@ def _casesOfFiles(
     images: Mapping[str, Sequence[Path]],
     entries: Mapping[str, CaseEntry],
     others: Sequence[AnnotationCase],
+    names: CaseNames,
 ) -> list[AnnotationCase]:
     """Cases of files that are not loaded."""
     loaded = {case.image for case in others}
-    used = {case.name for case in others}
     cases = []
     for title, (path, *further) in images.items():
-        name = valid_file_name(title)
-        entry = entries.get(name)
-        if path in loaded or name in used:
+        if path in loaded:
             continue
-        case = AnnotationCase(name, title, image=path, others=tuple(further))
+        name = names.ofFile(title, path)
+        case, entry = (
+            AnnotationCase(name, title, image=path, others=tuple(further)),
+            entries.get(name),
+        )
         cases.append(case if entry is None else _withFiles(case, entry))
     return cases
 

@@ -125,7 +125,6 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     picture = node.GetAttribute(FILE_ATTRIBUTE)
     if picture and not isMoved:
         return [Path(picture)]
-    # A path to DICOM files may name the patient.
     isOfFile = case.image is not None and not isMoved and not _isDicom(case.image)
     isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
     pair = TrainingPair(node, case.segmentationNode)
@@ -139,21 +138,23 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
 
 
 def _isDicom(path: Path) -> bool:
+    """Whether a path, which may name the patient, is not stored."""
     return path.is_dir() or is_dicom_file(path)
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
     """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`."""
     folder.lock()
-    case, metadata = draft.request.case, draft.request.metadata
+    case, metadata, image = draft.request.case, draft.request.metadata, draft.request.image
     path = folder.file("drafts", case)
     writeImage(orientedImage(draft.label, np.eye(4)), draft.ijkToRAS, path, compress=True)
     entry = CaseEntry(
         case,
         CaseState.DRAFT.value,
-        label=folder.relative(path),
-        labels=labelsToJson(metadata.labels),
-        content=draft.content,
+        "" if image is None or _isDicom(image) else folder.relative(image),
+        folder.relative(path),
+        labelsToJson(metadata.labels),
+        draft.content,
         model=metadata.name,
         trained_cases=metadata.cases,
     )

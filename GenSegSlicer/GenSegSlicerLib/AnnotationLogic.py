@@ -119,8 +119,8 @@ class AnnotationLogic:
         fit, isUnfit = self._fit()
         if isUnfit:
             metadata = None
+        self._opener.load(case)  # whose voxels tell whether it is the case of that name
         if self._opener.needsDraft(case, metadata):
-            self._opener.load(case)
             self._awaited = case.name
             self._report("info", _("Predicting a draft of {case}...").format(case=case.title))
             self._predict(case, urgent=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import slicer
@@ -43,6 +45,9 @@ class CaseNames:
         for name, entry in entries.items():
             contents[name] = entry.content or contents.get(name, "")
         self._known = {name.casefold(): (name, content) for name, content in contents.items()}
+        self._images = {name: Path(entry.image) for name, entry in entries.items()}
+        oldest = sorted(self._images, key=lambda name: entries[name].time)
+        self._ofFiles = {self._images[name]: name for name in oldest}
         self._used: set[str] = set()
         self._names: dict[str, str] = {}
         for node in sorted(volumeNodes, key=lambda node: not node.GetAttribute(CASE_ATTRIBUTE)):
@@ -52,17 +57,37 @@ class CaseNames:
         """Return the name of a volume's case."""
         return self._names[volumeNode.GetID()]
 
+    def ofFile(self, title: str, path: Path) -> str:
+        """Return the name of the case of an image that is not loaded.
+
+        Its voxels are compared when it is loaded.
+
+        Args:
+            title: name of the image in its folder.
+            path: file of its first channel, or DICOM folder.
+        """
+        stored = self._ofFiles.get(path, "")
+        return self._take(stored, title, lambda name: self._mayBeOf(name, path))
+
     def _choose(self, node: slicer.vtkMRMLScalarVolumeNode) -> str:
-        stored = node.GetAttribute(CASE_ATTRIBUTE)
-        name = str(stored)
-        if not stored or stored.casefold() in self._used:
-            base = valid_file_name(node.GetName() or "")
-            name = next(each for each in numbered_names(base) if self._isFree(each, node))
+        stored = node.GetAttribute(CASE_ATTRIBUTE) or ""
+        return self._take(stored, node.GetName() or "", lambda name: self._isOf(name, node))
+
+    def _take(self, stored: str, title: str, fits: Callable[[str], bool]) -> str:
+        names = chain([stored] if stored else [], numbered_names(valid_file_name(title)))
+        name = next(each for each in names if self._isFree(each) and fits(each))
         self._used.add(name.casefold())
         return name
 
-    def _isFree(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        known, content = self._known.get(name.casefold(), (name, ""))
-        if name.casefold() in self._used or known != name:
-            return False
+    def _isFree(self, name: str) -> bool:
+        known, _content = self._known.get(name.casefold(), (name, ""))
+        return name.casefold() not in self._used and known == name
+
+    def _isOf(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        _known, content = self._known.get(name.casefold(), (name, ""))
         return not content or node.GetImageData() is None or content == contentOf(node)
+
+    def _mayBeOf(self, name: str, path: Path) -> bool:
+        """Whether the image of a case may be that of a file; one that is gone may have moved."""
+        image = self._images.get(name, path)
+        return image == path or not image.is_absolute() or not image.exists()

@@ -112,6 +112,7 @@ class CaseOpener:
             workspace.metadata(),
             workspace.settings.device,
             lambda: _readImage(case),
+            case.image,
         )
 
     def load(self, case: AnnotationCase) -> None:
@@ -122,6 +123,7 @@ class CaseOpener:
         """
         if case.volumeNode is None:
             case.volumeNode = self._loadVolume(case)
+            self._identify(case)
         elif case.segmentationNode is not None:
             FilePairs.load(TrainingPair(case.volumeNode, case.segmentationNode))
         requireUsableVolume(case.volumeNode)
@@ -185,6 +187,14 @@ class CaseOpener:
         node.SetAttribute(CONTENT_ATTRIBUTE, contentOf(node))
         node.SetAttribute(SOURCE_ATTRIBUTE, str(path))
         return node
+
+    def _identify(self, case: AnnotationCase) -> None:
+        """Give a case that was loaded the name and state that its voxels have."""
+        case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
+        cases = self._workspace.cases()
+        found = next(each for each in cases if each.volumeNode is case.volumeNode)
+        case.name, case.state, case.entry = found.name, found.state, found.entry
+        case.structures = found.structures
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""

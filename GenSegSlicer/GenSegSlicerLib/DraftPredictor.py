@@ -26,6 +26,7 @@ class DraftRequest:
         metadata: of the model.
         device: "auto" or the name of a device.
         read: returns the image and its fingerprint, called when it is the turn of the case.
+        image: file of the folder that it is loaded from; None for volumes of the scene.
     """
 
     case: str
@@ -33,6 +34,7 @@ class DraftRequest:
     metadata: ModelMetadata
     device: str
     read: Callable[[], tuple[Volume, str]]
+    image: Path | None = None
 
 
 @dataclass(frozen=True)
