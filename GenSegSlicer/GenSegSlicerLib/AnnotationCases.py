@@ -122,8 +122,9 @@ def _caseOfVolume(
     name = names.of(volumeNode)
     case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
     entry = entries.get(name)
-    if segmentations:
-        case.segmentationNode = min(segmentations, key=_rank)
+    candidates = [node for node in segmentations if not _isOutranked(node, entry)]
+    if candidates:
+        case.segmentationNode = min(candidates, key=_rank)
         case.state = _stateOf(case.segmentationNode)
         case.structures = structuresOf(case.segmentationNode)
     if entry is None:
@@ -132,6 +133,12 @@ def _caseOfVolume(
         return _withFiles(case, entry)
     case.entry = entry
     return case
+
+
+def _isOutranked(node: slicer.vtkMRMLNode, entry: CaseEntry | None) -> bool:
+    """Whether a segmentation is a draft or empty, and its volume's label in the folder is not."""
+    isChecked = entry is not None and entry.state == CaseState.CHECKED.value
+    return isChecked and _stateOf(node) is not CaseState.CHECKED
 
 
 def _rank(node: slicer.vtkMRMLNode) -> tuple[int, bool]:

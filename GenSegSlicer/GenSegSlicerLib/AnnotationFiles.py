@@ -143,9 +143,15 @@ def _isDicom(path: Path) -> bool:
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
-    """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`."""
+    """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`.
+
+    A case that was checked meanwhile stays checked.
+    """
     folder.lock()
     case, metadata, image = draft.request.case, draft.request.metadata, draft.request.image
+    known = folder.entries().get(case)
+    if known is not None and known.state == CaseState.CHECKED.value:
+        return known
     path = folder.file("drafts", case)
     writeImage(orientedImage(draft.label, np.eye(4)), draft.ijkToRAS, path, compress=True)
     entry = CaseEntry(

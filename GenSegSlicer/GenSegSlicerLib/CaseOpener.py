@@ -148,8 +148,7 @@ class CaseOpener:
                 setState(node, CaseState.DRAFT if case.entry else case.state)
             return
         case.segmentationNode = self._newSegmentation(case)
-        if node is not None:
-            self._replace(node, case.segmentationNode)
+        self._replace(node, case.segmentationNode)
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""
@@ -163,8 +162,8 @@ class CaseOpener:
         return True
 
     def _replace(self, old: Any, new: slicer.vtkMRMLSegmentationNode) -> None:
-        """Remove an earlier draft of the loop; a result of *Apply* is only hidden."""
-        if old.GetAttribute(STATE_ATTRIBUTE) is not None:
+        """Remove an earlier draft of the loop; results of *Apply* are only hidden."""
+        if old is not None and old.GetAttribute(STATE_ATTRIBUTE) is not None:
             slicer.mrmlScene.RemoveNode(old)
         else:
             hideEarlierResults(new)

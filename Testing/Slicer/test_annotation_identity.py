@@ -10,9 +10,13 @@ import numpy as np
 import slicer
 from annotation_loops import GRID, draw, end_session, voxels_of
 from bright_model import bright_block
+from GenSegSlicerLib.AnnotationFiles import writeDraft
+from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest
+from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from mrml_nodes import SHAPE, add_volume
 
 from GenSegLib.files import read_json, write_json
+from GenSegLib.models.folder import ModelMetadata
 
 pytest_plugins = ["annotation_loops"]
 
@@ -164,3 +168,45 @@ def test_a_file_that_replaced_a_checked_one_is_another_case_when_it_is_loaded(
     end_session(again)
     last = new_loop(imageFolder=one)
     assert cases(last) == [("a_2", "checked"), ("b", "draft"), ("a", "checked")]
+
+
+def test_a_checked_case_stays_checked_when_it_is_predicted_again(
+    drafted: Any, new_loop: Any, wait: Any, model: Path
+) -> None:
+    loop, bright = drafted
+    corrected = correct(loop, bright)
+    loop.accept()
+    end_session(loop)
+    volume, _ = bright_block("a", GRID)
+    GenSegSlicerLogic().apply(model, volume, wait=True)
+    again = new_loop()
+    assert cases(again) == [("a", "checked")]
+    again.open(again.workspace.case("a"))
+    wait(again)
+    assert np.array_equal(voxels_of(again), corrected)
+
+
+def test_the_draft_of_an_older_scene_does_not_replace_a_checked_label(
+    drafted: Any, new_loop: Any, wait: Any, tmp_path: Path
+) -> None:
+    loop, bright = drafted
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    corrected = correct(loop, bright)
+    loop.accept()
+    end_session(loop)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    again = new_loop()
+    assert cases(again) == [("a", "checked")]
+    again.open(again.workspace.case("a"))
+    wait(again)
+    assert np.array_equal(voxels_of(again), corrected)
+
+
+def test_a_draft_that_arrives_late_leaves_a_case_checked(drafted: Any, model: Path) -> None:
+    loop, bright = drafted
+    case, metadata = loop.current.case, ModelMetadata.load(model)
+    loop.accept()
+    request = DraftRequest("a", model, metadata, "cpu", lambda: None)
+    label = np.ascontiguousarray(bright.astype(np.uint8))
+    writeDraft(loop.workspace.folder, Draft(request, label, GRID, case.content))
+    assert loop.workspace.folder.entries()["a"].state == "checked"
