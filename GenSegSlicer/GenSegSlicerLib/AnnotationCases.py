@@ -13,7 +13,7 @@ from GenSegSlicerLib.CaseNames import CaseNames, EditsNote
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
-from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
+from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, isOlderThan, stateOf
 from GenSegSlicerLib.Segments import (
     isSegmentation,
     isSurface,
@@ -46,6 +46,8 @@ class AnnotationCase:
         structures: names of the structures that it has.
         entry: its last entry in the annotation folder; None if there is none.
         content: fingerprint of the voxels that the user was shown; "" before it is opened.
+        saved: when its correction or checked label was saved, in seconds since 1970; 0 if never.
+        outdated: its segmentations in the scene, if all are older than what was saved.
     """
 
     name: str
@@ -58,6 +60,8 @@ class AnnotationCase:
     structures: list[str] = field(default_factory=list)
     entry: CaseEntry | None = None
     content: str = ""
+    saved: float = 0.0
+    outdated: list[slicer.vtkMRMLNode] = field(default_factory=list)
 
 
 def collectCases(
@@ -79,9 +83,11 @@ def collectCases(
     cases: list[AnnotationCase] = []
     nodes = list(filter(_isCase, volumesIn(slicer.mrmlScene)))
     files = {paths[0]: tuple(paths[1:]) for paths in images.values()}
-    names = CaseNames(entries, edits or {}, nodes)
+    notes = edits or {}
+    names = CaseNames(entries, notes, nodes)
     for node in nodes:
-        case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, names)
+        name, own = names.of(node), segmentations.get(node.GetID(), [])
+        case = _caseOfVolume(name, node, own, entries.get(name), notes.get(name))
         path = _loadedFrom(node)
         if path in files:
             case.image, case.others = path, files[path]
@@ -114,31 +120,40 @@ def _segmentationsByVolume(
 
 
 def _caseOfVolume(
+    name: str,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     segmentations: Sequence[slicer.vtkMRMLNode],
-    entries: Mapping[str, CaseEntry],
-    names: CaseNames,
+    entry: CaseEntry | None,
+    note: EditsNote | None,
 ) -> AnnotationCase:
-    name = names.of(volumeNode)
-    case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
-    entry = entries.get(name)
-    candidates = [node for node in segmentations if not _isOutranked(node, entry)]
+    """The case of a volume, with its segmentation of the scene unless the folder has a newer one."""
+    isChecked = entry is not None and entry.state == CaseState.CHECKED.value
+    saved = max(entry.time if isChecked else 0.0, note.time if note is not None else 0.0)
+    title = volumeNode.GetName() or name
+    case = AnnotationCase(name, title, volumeNode=volumeNode, entry=entry, saved=saved)
+    current = [node for node in segmentations if not isOlderThan(node, saved)]
+    case.outdated = [] if current else list(segmentations)
+    candidates = [node for node in current if not _isOutranked(node, isChecked, note is not None)]
     if candidates:
         case.segmentationNode = min(candidates, key=_rank)
         case.state = _stateOf(case.segmentationNode)
         case.structures = structuresOf(case.segmentationNode)
-    if entry is None:
-        return case
-    if case.segmentationNode is None or case.state is CaseState.TODO:
+    if entry is not None and case.state is CaseState.TODO:
         return _withFiles(case, entry)
-    case.entry = entry
     return case
 
 
-def _isOutranked(node: slicer.vtkMRMLNode, entry: CaseEntry | None) -> bool:
-    """Whether a segmentation is a draft or empty, and its volume's label in the folder is not."""
-    isChecked = entry is not None and entry.state == CaseState.CHECKED.value
-    return isChecked and _stateOf(node) is not CaseState.CHECKED
+def _isOutranked(node: slicer.vtkMRMLNode, isChecked: bool, hasEdits: bool) -> bool:
+    """Whether a segmentation was not checked, and the folder has what the user made.
+
+    Args:
+        node: the segmentation.
+        isChecked: whether the folder has a checked label.
+        hasEdits: whether it has a correction in progress, which the loop's own nodes may continue.
+    """
+    if _stateOf(node) is CaseState.CHECKED:
+        return False
+    return isChecked or (hasEdits and node.GetAttribute(STATE_ATTRIBUTE) is None)
 
 
 def _rank(node: slicer.vtkMRMLNode) -> tuple[int, bool]:

@@ -6,6 +6,7 @@ label is complete, so that a process that is killed meanwhile leaves the correct
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -26,6 +27,7 @@ from GenSegSlicerLib.AnnotationFiles import labelsToJson, loadLabel
 from GenSegSlicerLib.CaseNames import EditsNote
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
+from GenSegSlicerLib.SegmentationStates import setSavedTime
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
 from GenSegSlicerLib.Segments import segmentsOf
 
@@ -47,9 +49,10 @@ def editsNotes(folder: AnnotationFolder) -> dict[str, EditsNote]:
 @lru_cache(maxsize=1000)
 def _readNote(path: Path, version: int) -> EditsNote:
     try:
-        return EditsNote(str(read_json(path).get("content", "")))
-    except GenSegError:  # damaged
-        return EditsNote("")
+        values = read_json(path)
+        return EditsNote(str(values.get("content", "")), float(values.get("time", 0)))
+    except (GenSegError, TypeError, ValueError):  # damaged
+        return EditsNote()
 
 
 def writeEditsSteps(
@@ -75,13 +78,15 @@ def writeEditsSteps(
     nodes = case.segmentationNode, case.volumeNode
     yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
     said = annotationOf(case.segmentationNode).to_json()
-    entries = {
+    entries: dict[str, Any] = {
         "file": path.name,
         "labels": labelsToJson(labels),
         "seconds": round(seconds, 1),
         "content": case.content,
+        "time": time.time(),
     }
     write_json(_listOf(folder, case.name), {**entries, **said})
+    setSavedTime(case.segmentationNode, entries["time"])
     if before is not None:
         remove(before)
 

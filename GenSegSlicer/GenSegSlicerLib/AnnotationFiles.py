@@ -28,7 +28,7 @@ from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.Persons import channelFiles
 from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
-from GenSegSlicerLib.SegmentationStates import setState
+from GenSegSlicerLib.SegmentationStates import setSavedTime, setState
 from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses, unusedNames
 from GenSegSlicerLib.SegmentNodes import (
     SegmentStyle,
@@ -114,6 +114,7 @@ def writeCheckedSteps(
         nested=[list(pair) for pair in nested],
     )
     folder.add(entry)
+    setSavedTime(case.segmentationNode, entry.time)
     node.SetAttribute(CASE_ATTRIBUTE, case.name)
     return entry
 

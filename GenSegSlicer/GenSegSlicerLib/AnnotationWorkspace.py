@@ -223,6 +223,12 @@ class AnnotationWorkspace:
 
     def taskText(self, case: AnnotationCase, *, isDrafted: bool) -> str:
         """Return what the user is to do with an open case."""
+        if case.outdated:
+            text = _(
+                "The scene has an older segmentation of {case} than the annotation folder, whose "
+                "one was opened; correct it, then accept it"
+            )
+            return text.format(case=case.title)
         if isDrafted:
             return _("Correct the draft of {case}, then accept it").format(case=case.title)
         if case.state is CaseState.CHECKED:

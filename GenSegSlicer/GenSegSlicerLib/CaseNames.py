@@ -18,9 +18,15 @@ CASE_ATTRIBUTE = "GenSeg.Case"
 
 
 class EditsNote(NamedTuple):
-    """The fingerprint of the volume of a correction in progress; "" if it is unknown."""
+    """What is noted with a correction in progress.
 
-    content: str
+    Attributes:
+        content: fingerprint of its volume, "" if it is unknown.
+        time: when it was saved, in seconds since 1970; 0 if that is unknown.
+    """
+
+    content: str = ""
+    time: float = 0.0
 
 
 class CaseNames:

@@ -28,9 +28,11 @@ from GenSegSlicerLib.Frames import frameOf
 from GenSegSlicerLib.PartialAnnotation import setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import (
+    SAVED_ATTRIBUTE,
     STATE_ATTRIBUTE,
     isEdited,
     rememberPrediction,
+    setSavedTime,
     setState,
 )
 from GenSegSlicerLib.SegmentNodes import (
@@ -146,9 +148,14 @@ class CaseOpener:
         if node is not None and not self._isReplaced(case):
             if case.state is not CaseState.CHECKED:
                 setState(node, CaseState.DRAFT if case.entry else case.state)
+            if node.GetAttribute(SAVED_ATTRIBUTE) is None:
+                setSavedTime(node, case.saved)
             return
         case.segmentationNode = self._newSegmentation(case)
+        setSavedTime(case.segmentationNode, case.saved)
         self._replace(node, case.segmentationNode)
+        for older in case.outdated:
+            older.SetDisplayVisibility(False)
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""
@@ -193,7 +200,7 @@ class CaseOpener:
         cases = self._workspace.cases()
         found = next(each for each in cases if each.volumeNode is case.volumeNode)
         case.name, case.state, case.entry = found.name, found.state, found.entry
-        case.structures = found.structures
+        case.structures, case.saved = found.structures, found.saved
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""
