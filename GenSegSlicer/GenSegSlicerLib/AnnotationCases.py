@@ -126,7 +126,7 @@ def _caseOfVolume(
     entry: CaseEntry | None,
     note: EditsNote | None,
 ) -> AnnotationCase:
-    """The case of a volume, with its segmentation of the scene unless the folder has a newer one."""
+    """The case of a volume; its segmentation is of the scene unless the folder has a newer one."""
     isChecked = entry is not None and entry.state == CaseState.CHECKED.value
     saved = max(entry.time if isChecked else 0.0, note.time if note is not None else 0.0)
     title = volumeNode.GetName() or name

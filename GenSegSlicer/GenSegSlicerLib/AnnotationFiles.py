@@ -19,10 +19,10 @@ from GenSegLib.presets import Preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencySteps, labelSteps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
-from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf
+from GenSegSlicerLib.CaseContents import contentOf, isAsLoaded
 from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.DraftPredictor import Draft
-from GenSegSlicerLib.Geometry import fileIJKToRAS
+from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.PartialAnnotation import annotationOf
@@ -97,7 +97,7 @@ def writeCheckedSteps(
     written = yield from _writeImages(folder, case, content)
     images = [folder.relative(image) for image in written]
     details = (classMap, labels, path, True, includes)
-    yield from writeLabelSteps(case.segmentationNode, node, *details)
+    ijkToRAS = yield from writeLabelSteps(case.segmentationNode, node, *details)
     present = {classMap[name] for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
@@ -112,6 +112,7 @@ def writeCheckedSteps(
         classes={name: state.value for name, state in annotation.classes.items()},
         others=images[1:],
         nested=[list(pair) for pair in nested],
+        affine=ijkToRAS.ravel().tolist(),
     )
     folder.add(entry)
     setSavedTime(case.segmentationNode, entry.time)
@@ -122,20 +123,25 @@ def writeCheckedSteps(
 def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Steps[list[Path]]:
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
-    isMoved = node.GetParentTransformNode() is not None
+    isTransformed = node.GetParentTransformNode() is not None
     picture = node.GetAttribute(FILE_ATTRIBUTE)
-    if picture and not isMoved:
+    if picture and not isTransformed:
         return [Path(picture)]
-    isOfFile = case.image is not None and not isMoved and not _isDicom(case.image)
-    isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
-    pair = TrainingPair(node, case.segmentationNode)
+    pair, image = TrainingPair(node, case.segmentationNode), case.image
     paths = channelFiles(folder.path / "images", case.name, pair)
-    if isOfFile and len(paths) == 1:
-        return [case.image]
-    isKnown = case.entry is not None and case.entry.content == content
-    if isMoved or not isKnown or not all(path.is_file() for path in paths):
+    if image is not None and len(paths) == 1 and not _isDicom(image) and isAsLoaded(node):
+        return [image]
+    if not _hasImages(folder, case, content) or not all(path.is_file() for path in paths):
         yield from writeChannelsSteps(node, paths)
     return paths
+
+
+def _hasImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> bool:
+    """Whether the images of the checked label have the voxels and the position of a volume."""
+    entry = folder.entries().get(case.name)
+    if entry is None or entry.state != CaseState.CHECKED.value or entry.content != content:
+        return False
+    return isPlacedAt(case.volumeNode, entry.affine)
 
 
 def _isDicom(path: Path) -> bool:

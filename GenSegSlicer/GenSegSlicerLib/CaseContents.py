@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 
 import numpy as np
 import slicer
 
+from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.Segments import voxelsOf
 
 CONTENT_ATTRIBUTE = "GenSeg.Content"
 """Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
 
+MATRIX_ATTRIBUTE = "GenSeg.Matrix"
+"""Attribute of these volumes: the IJK-to-RAS matrix of their file, row by row, as JSON."""
+
 # Fingerprints of volumes by node ID, with the modification time of the voxels.
 _contents: dict[str, tuple[int, str]] = {}
+
+
+def markAsLoaded(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Store with a volume how its file is."""
+    volumeNode.SetAttribute(CONTENT_ATTRIBUTE, contentOf(volumeNode))
+    volumeNode.SetAttribute(MATRIX_ATTRIBUTE, json.dumps(fileIJKToRAS(volumeNode).ravel().tolist()))
+
+
+def isAsLoaded(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Return whether voxels and position of a volume are those of its file."""
+    if volumeNode.GetAttribute(CONTENT_ATTRIBUTE) != contentOf(volumeNode):
+        return False
+    return isPlacedAt(volumeNode, json.loads(volumeNode.GetAttribute(MATRIX_ATTRIBUTE) or "[]"))
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:

@@ -19,7 +19,7 @@ from GenSegSlicerLib.AnnotationCases import SOURCE_ATTRIBUTE, AnnotationCase
 from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits
 from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
-from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, markAsLoaded
 from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
@@ -190,7 +190,7 @@ class CaseOpener:
             raise GenSegError(text.format(case=case.title))
         node = loadVolume(path, case.title)
         setFurtherChannels(node, [loadVolume(each, image_stem(each)) for each in others])
-        node.SetAttribute(CONTENT_ATTRIBUTE, contentOf(node))
+        markAsLoaded(node)
         node.SetAttribute(SOURCE_ATTRIBUTE, str(path))
         return node
 

@@ -13,9 +13,12 @@ from bright_model import bright_block
 from GenSegSlicerLib.AnnotationFiles import writeDraft
 from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from mrml_nodes import SHAPE, add_volume
+from mrml_nodes import RIGID, SHAPE, add_transform, add_volume
 
+from GenSegLib.datasets.case_labels import read_case_label
+from GenSegLib.datasets.channels import read_channels
 from GenSegLib.datasets.image_io import read_label
+from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.files import read_json, write_json
 from GenSegLib.models.folder import ModelMetadata
 
@@ -277,3 +280,59 @@ def test_a_result_of_apply_does_not_replace_a_correction_in_progress(
     again = new_loop()
     again.next()
     assert np.array_equal(voxels_of(again), corrected)
+
+
+def shift(volume: Any, segmentation: Any) -> None:
+    """Move a volume with its segmentation, as a registration that is hardened."""
+    matrix = np.eye(4)
+    matrix[0, 3] = 2.1  # mm, 3 voxels
+    add_transform(matrix, volume, segmentation)
+    volume.HardenTransform()
+    segmentation.HardenTransform()
+
+
+def label_lies_on_block(loop: Any) -> bool:
+    """Whether the label of case a, as it is trained, is the bright block of its image."""
+    case = read_cases(loop.workspace.folder.path).cases[0]
+    image = read_channels(case.images)
+    label = read_case_label(case, image, {1: "Bright"}, print)
+    return np.array_equal(label.array[0] > 0, image.array[0] > 500)
+
+
+def test_the_image_of_a_volume_that_was_moved_is_written_again(drafted: Any) -> None:
+    loop, _ = drafted
+    loop.accept()
+    case = loop.workspace.case("a")
+    shift(case.volumeNode, case.segmentationNode)
+    for _ in loop.trainer._save():
+        pass
+    assert label_lies_on_block(loop)
+
+
+def test_the_image_is_written_again_after_its_transform_was_removed(
+    new_loop: Any, wait: Any
+) -> None:
+    volume, _ = bright_block("a", GRID)
+    add_transform(RIGID, volume)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    loop.accept()
+    case = loop.workspace.case("a")
+    for node in (volume, case.segmentationNode):
+        node.SetAndObserveTransformNodeID(None)
+    loop.open(loop.workspace.case("a"))
+    loop.accept()
+    assert label_lies_on_block(loop)
+
+
+def test_an_image_of_a_folder_that_was_moved_is_written(
+    new_loop: Any, wait: Any, tmp_path: Path
+) -> None:
+    folder = image_folder(tmp_path / "images", lambda name: bright_block(name, GRID))
+    loop = new_loop(imageFolder=folder)
+    loop.next()
+    wait(loop)
+    shift(loop.current.case.volumeNode, loop.current.case.segmentationNode)
+    loop.accept()
+    assert label_lies_on_block(loop)
