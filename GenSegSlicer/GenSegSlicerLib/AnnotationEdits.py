@@ -76,13 +76,14 @@ def writeEditsSteps(
     names = [segment.name for segment in segmentsOf(case.segmentationNode)]
     labels, classMap = folder.class_names(names), {name: name for name in names}
     nodes = case.segmentationNode, case.volumeNode
-    yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
+    ijkToRAS = yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
     said = annotationOf(case.segmentationNode).to_json()
     entries: dict[str, Any] = {
         "file": path.name,
         "labels": labelsToJson(labels),
         "seconds": round(seconds, 1),
         "content": case.content,
+        "affine": ijkToRAS.ravel().tolist(),
         "time": time.time(),
     }
     write_json(_listOf(folder, case.name), {**entries, **said})
@@ -100,7 +101,8 @@ def loadEdits(
     values = read_json(_listOf(folder, case.name))
     names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
     path = _labelOf(folder, case.name, values)
-    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
+    affine = values.get("affine", [])
+    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT, affine)
     setAnnotation(node, annotation)
     return node
 

@@ -168,6 +168,7 @@ def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
         folder.relative(path),
         labelsToJson(metadata.labels),
         draft.content,
+        affine=draft.ijkToRAS.ravel().tolist(),
         model=metadata.name,
         trained_cases=metadata.cases,
     )
@@ -180,19 +181,35 @@ def labelsToJson(labels: Mapping[int, str]) -> dict[str, str]:
     return {str(value): name for value, name in labels.items()}
 
 
+def _writtenIJKToRAS(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, affine: Sequence[float]
+) -> np.ndarray:
+    """The matrix of a volume when its label was written; where it is unknown, that of now."""
+    return np.reshape(affine, (4, 4)) if affine else fileIJKToRAS(volumeNode)
+
+
 def loadLabel(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     path: Path,
     names: Mapping[int, str],
     style: SegmentStyle,
     state: CaseState,
+    affine: Sequence[float] = (),
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Load a label file of a case as a segmentation with a state.
+    """Load a label file of a case as a segmentation with a state, at the voxels it was drawn on.
+
+    Args:
+        volumeNode: the volume, which may have moved since.
+        path: the file.
+        names: names of the segments by label value.
+        style: colors and terminology of the segments.
+        state: of the segmentation.
+        affine: see `CaseEntry`.
 
     Raises:
         GenSegError: the file cannot be read; the scene is not changed.
     """
-    image = readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode))
+    image = readLabelImage(path, volumeNode, _writtenIJKToRAS(volumeNode, affine))
     node = newSegmentation(
         volumeNode, _("{volume} segmentation").format(volume=volumeNode.GetName())
     )
@@ -236,7 +253,8 @@ def draftDiceSteps(
         ClassState.NOT_ANNOTATED, draft.names.values()
     )
     names = {value: name for value, name in draft.names.items() if name not in unknown}
-    predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
+    ijkToRAS = _writtenIJKToRAS(volumeNode, draft.affine)
+    predicted = voxelsOf(readLabelImage(path, volumeNode, ijkToRAS))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
     dice = DraftDice(names)

@@ -210,7 +210,8 @@ class CaseOpener:
             setState(node, case.state)
         if node is None and entry is not None and entry.label:
             path, state = folder.resolve(entry.label), CaseState(entry.state)
-            node = loadLabel(volumeNode, path, entry.names, self._style(), state)
+            details = (self._style(), state, entry.affine)
+            node = loadLabel(volumeNode, path, entry.names, *details)
             setAnnotation(node, entry.annotation)
             if state is CaseState.DRAFT:
                 rememberPrediction(node)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import slicer
-from annotation_loops import GRID, draw, end_session, voxels_of
+from annotation_loops import GRID, draw, end_session, records, voxels_of
 from bright_model import bright_block
 from GenSegSlicerLib.AnnotationFiles import writeDraft
 from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest
@@ -336,3 +336,48 @@ def test_an_image_of_a_folder_that_was_moved_is_written(
     shift(loop.current.case.volumeNode, loop.current.case.segmentationNode)
     loop.accept()
     assert label_lies_on_block(loop)
+
+
+def test_a_draft_of_before_a_registration_is_opened_at_the_same_voxels(
+    new_loop: Any, wait: Any, host: Any, drafts: Any
+) -> None:
+    bright_block("a", GRID)
+    volume, bright = bright_block("b", GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    host.wait_until(lambda: not drafts.isBusy and cases(loop)[1] == ("b", "draft"), 60)
+    add_transform(RIGID, volume)
+    loop.accept()
+    wait(loop)
+    assert np.array_equal(voxels_of(loop), bright)
+    loop.accept()
+    assert records(loop)[-1].dice == 1
+
+
+def test_a_correction_of_before_a_registration_is_opened_at_the_same_voxels(
+    drafted: Any, new_loop: Any
+) -> None:
+    loop, bright = drafted
+    case = loop.current.case
+    add_transform(RIGID, case.volumeNode, case.segmentationNode)
+    corrected = correct(loop, bright)
+    loop.leave()
+    end_session(loop)
+    bright_block("a", GRID)
+    again = new_loop()
+    again.next()
+    assert np.array_equal(voxels_of(again), corrected)
+
+
+def test_a_checked_label_of_before_a_registration_is_opened_at_the_same_voxels(
+    drafted: Any, new_loop: Any
+) -> None:
+    loop, bright = drafted
+    loop.accept()
+    end_session(loop)
+    volume, _ = bright_block("a", GRID)
+    add_transform(RIGID, volume)
+    again = new_loop()
+    again.open(again.workspace.case("a"))
+    assert np.array_equal(voxels_of(again), bright)
