@@ -9,6 +9,7 @@ from pathlib import Path
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
+from GenSegSlicerLib.CaseContents import isMadeFor
 from GenSegSlicerLib.CaseNames import CaseNames, EditsNote
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
@@ -131,8 +132,9 @@ def _caseOfVolume(
     saved = max(entry.time if isChecked else 0.0, note.time if note is not None else 0.0)
     title = volumeNode.GetName() or name
     case = AnnotationCase(name, title, volumeNode=volumeNode, entry=entry, saved=saved)
-    current = [node for node in segmentations if not isOlderThan(node, saved)]
-    case.outdated = [] if current else list(segmentations)
+    own = [node for node in segmentations if isMadeFor(node, volumeNode)]
+    current = [node for node in own if not isOlderThan(node, saved)]
+    case.outdated = [] if current else own
     candidates = [node for node in current if not _isOutranked(node, isChecked, note is not None)]
     if candidates:
         case.segmentationNode = min(candidates, key=_rank)

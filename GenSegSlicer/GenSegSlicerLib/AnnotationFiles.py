@@ -19,7 +19,7 @@ from GenSegLib.presets import Preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencySteps, labelSteps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
-from GenSegSlicerLib.CaseContents import contentOf, isAsLoaded
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, isAsLoaded
 from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
@@ -116,6 +116,7 @@ def writeCheckedSteps(
     )
     folder.add(entry)
     setSavedTime(case.segmentationNode, entry.time)
+    case.segmentationNode.SetAttribute(CONTENT_ATTRIBUTE, content)
     node.SetAttribute(CASE_ATTRIBUTE, case.name)
     return entry
 

@@ -23,6 +23,7 @@ from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, struct
 from GenSegSlicerLib.AnnotationEdits import editsNotes
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import newestModel
+from GenSegSlicerLib.CaseContents import isMadeFor
 from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
@@ -244,6 +245,12 @@ class AnnotationWorkspace:
         drawn, classMap = structuresOf(case.segmentationNode), self.classMap(case.segmentationNode)
         chosen = self.settings.classMap
         unused = [name for name in drawn if not classMap[name] and name not in chosen]
+        if not isMadeFor(case.segmentationNode, case.volumeNode):
+            text = _(
+                "The voxels of {case} have changed since it was opened; show the image that you "
+                "segmented (such as its frame of a sequence), or press Accept again to use this one"
+            )
+            return text.format(case=case.title)
         if not drawn:
             text = _("{case} has no voxel in any segment; press Accept again if that is right")
             return text.format(case=case.title)

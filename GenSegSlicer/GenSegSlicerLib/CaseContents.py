@@ -12,10 +12,11 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.Segments import voxelsOf
 
 CONTENT_ATTRIBUTE = "GenSeg.Content"
-"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
+"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels; and of
+segmentations: that of the voxels with which they were opened or checked."""
 
 MATRIX_ATTRIBUTE = "GenSeg.Matrix"
-"""Attribute of these volumes: the IJK-to-RAS matrix of their file, row by row, as JSON."""
+"""Attribute of volumes that the loop has loaded: IJK-to-RAS matrix of their file, rows as JSON."""
 
 # Fingerprints of volumes by node ID, with the modification time of the voxels.
 _contents: dict[str, tuple[int, str]] = {}
@@ -32,6 +33,17 @@ def isAsLoaded(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> bool:
     if volumeNode.GetAttribute(CONTENT_ATTRIBUTE) != contentOf(volumeNode):
         return False
     return isPlacedAt(volumeNode, json.loads(volumeNode.GetAttribute(MATRIX_ATTRIBUTE) or "[]"))
+
+
+def isMadeFor(
+    segmentationNode: slicer.vtkMRMLNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> bool:
+    """Return whether a segmentation was opened or checked with a volume's voxels of now.
+
+    Those of another frame of a sequence are others. True if it is unknown.
+    """
+    stored = segmentationNode.GetAttribute(CONTENT_ATTRIBUTE)
+    return not stored or volumeNode.GetImageData() is None or stored == contentOf(volumeNode)
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:

@@ -138,24 +138,19 @@ class CaseOpener:
         Segmentations are loaded from files where the scene has none.
         """
         self.load(case)
-        node = case.segmentationNode
-        if node is not None and not isSegmentation(node):
-            text = _(
-                "{case} is segmented by a label map, which cannot be edited here; convert it to a "
-                "segmentation (Data module, right-click) and remove the label map"
-            )
-            raise GenSegError(text.format(case=case.title))
+        node = _requireEditable(case)
         if node is not None and not self._isReplaced(case):
             if case.state is not CaseState.CHECKED:
                 setState(node, CaseState.DRAFT if case.entry else case.state)
             if node.GetAttribute(SAVED_ATTRIBUTE) is None:
                 setSavedTime(node, case.saved)
-            return
-        case.segmentationNode = self._newSegmentation(case)
-        setSavedTime(case.segmentationNode, case.saved)
-        self._replace(node, case.segmentationNode)
-        for older in case.outdated:
-            older.SetDisplayVisibility(False)
+        else:
+            case.segmentationNode = self._newSegmentation(case)
+            setSavedTime(case.segmentationNode, case.saved)
+            self._replace(node, case.segmentationNode)
+            for older in case.outdated:
+                older.SetDisplayVisibility(False)
+        case.segmentationNode.SetAttribute(CONTENT_ATTRIBUTE, case.content)
 
     def unload(self, case: AnnotationCase) -> bool:
         """Remove a volume that the loop has loaded, with its segmentation; returns whether."""
@@ -239,6 +234,18 @@ class CaseOpener:
         metadata = self._workspace.metadata()
         preset = metadata.preset if metadata is not None else self._workspace.preset
         return SegmentStyle.ofPreset({}, preset, self._workspace.includes())
+
+
+def _requireEditable(case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode | None:
+    """The segmentation of a case; raises GenSegError if it is a label map."""
+    node = case.segmentationNode
+    if node is not None and not isSegmentation(node):
+        text = _(
+            "{case} is segmented by a label map, which cannot be edited here; convert it to a "
+            "segmentation (Data module, right-click) and remove the label map"
+        )
+        raise GenSegError(text.format(case=case.title))
+    return node
 
 
 def _readImage(case: AnnotationCase) -> tuple[Volume, str]:

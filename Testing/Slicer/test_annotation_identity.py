@@ -381,3 +381,61 @@ def test_a_checked_label_of_before_a_registration_is_opened_at_the_same_voxels(
     again = new_loop()
     again.open(again.workspace.case("a"))
     assert np.array_equal(voxels_of(again), bright)
+
+
+def show_frame(volume: Any, mask: np.ndarray) -> None:
+    """Replace the voxels of a volume, as the proxy of a sequence does at another frame."""
+    slicer.util.updateVolumeFromArray(volume, np.where(mask, 900, 10).astype(np.int16))
+
+
+def test_voxels_that_changed_while_a_case_was_open_are_asked_about(drafted: Any) -> None:
+    loop, bright = drafted
+    volume = loop.current.case.volumeNode
+    show_frame(volume, np.roll(bright, 3, axis=0))
+    loop.accept()
+    kind, text = loop.message
+    assert kind == "warning" and text.startswith("The voxels of a have changed since it was opened")
+    show_frame(volume, bright)
+    loop.accept()
+    assert label_lies_on_block(loop)
+
+
+def test_changed_voxels_are_taken_over_at_the_second_accept(drafted: Any) -> None:
+    loop, bright = drafted
+    show_frame(loop.current.case.volumeNode, np.roll(bright, 3, axis=0))
+    loop.accept()
+    loop.accept()
+    assert cases(loop) == [("a", "checked")]
+    assert not label_lies_on_block(loop)
+
+
+def test_another_frame_is_another_case_without_the_segmentation_of_the_first(
+    drafted: Any, wait: Any
+) -> None:
+    loop, bright = drafted
+    volume = loop.current.case.volumeNode
+    loop.accept()
+    frame = np.roll(bright, 3, axis=0)
+    show_frame(volume, frame)
+    assert cases(loop) == [("a_2", "to do"), ("a", "checked")]
+    for _ in loop.trainer._save():
+        pass
+    assert label_lies_on_block(loop)
+    loop.next()
+    wait(loop)
+    assert np.array_equal(voxels_of(loop), frame)
+    loop.accept()
+    show_frame(volume, bright)
+    assert cases(loop) == [("a", "checked"), ("a_2", "checked")]
+
+
+def test_a_correction_is_saved_for_the_voxels_that_were_opened(drafted: Any, new_loop: Any) -> None:
+    loop, bright = drafted
+    corrected = correct(loop, bright)
+    show_frame(loop.current.case.volumeNode, np.roll(bright, 3, axis=0))
+    loop.leave()
+    end_session(loop)
+    bright_block("a", GRID)
+    again = new_loop()
+    again.next()
+    assert np.array_equal(voxels_of(again), corrected)
