@@ -50,7 +50,8 @@ class CaseEntry:
         others: files of its further channels.
         label: file of the checked label or of the draft; "" while there is none.
         labels: class names by value of the label file, as JSON stores them.
-        content: fingerprint of the image's voxels, which distinguishes volumes of one name.
+        content: fingerprint of the image's voxels, which distinguishes volumes of one name; those
+            of further channels follow after "+".
         person: whom the image shows, "" if unknown.
         model: name of the model that predicted the draft.
         trained_cases: labeled cases that this model had learned from.

@@ -8,7 +8,14 @@ import zlib
 import numpy as np
 import slicer
 
-from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
+from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Geometry import (
+    fileIJKToRAS,
+    isPlacedAt,
+    linearMatrix,
+    localIJKToRAS,
+    transformBetween,
+)
 from GenSegSlicerLib.Segments import voxelsOf
 
 CONTENT_ATTRIBUTE = "GenSeg.Content"
@@ -43,11 +50,29 @@ def isMadeFor(
     Those of another frame of a sequence are others. True if it is unknown.
     """
     stored = segmentationNode.GetAttribute(CONTENT_ATTRIBUTE)
-    return not stored or volumeNode.GetImageData() is None or stored == contentOf(volumeNode)
+    if not stored or volumeNode.GetImageData() is None:
+        return True
+    return firstChannel(stored) == firstChannel(contentOf(volumeNode))
 
 
 def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-    """Return a fingerprint of a volume's voxels, computed again only after they were modified."""
+    """Return a fingerprint of the voxels of a volume and its further channels, where they lie.
+
+    It is computed again only after they were modified.
+    """
+    parts = [_voxelsOf(volumeNode)]
+    for node in furtherChannels(volumeNode):
+        if node.GetImageData() is not None:
+            parts.append(f"{_voxelsOf(node)}-{_position(node, volumeNode):08x}")
+    return "+".join(parts)
+
+
+def firstChannel(content: str) -> str:
+    """Return the part of a fingerprint that identifies an image: channels may be added to it."""
+    return content.partition("+")[0]
+
+
+def _voxelsOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
     image, key = volumeNode.GetImageData(), volumeNode.GetID()
     if key is None:  # not in a scene
         return _fingerprint(voxelsOf(image))
@@ -60,3 +85,14 @@ def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
 def _fingerprint(voxels: np.ndarray) -> str:
     size = "x".join(str(length) for length in voxels.shape[::-1])
     return f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
+
+
+def _position(
+    node: slicer.vtkMRMLScalarVolumeNode, reference: slicer.vtkMRMLScalarVolumeNode
+) -> int:
+    """Checksum of where a channel lies on another one, in 1/100 voxels; 0 for warped ones."""
+    matrix = linearMatrix(transformBetween(node, reference))
+    if matrix is None:
+        return 0
+    toReference = np.linalg.inv(localIJKToRAS(reference)) @ matrix @ localIJKToRAS(node)
+    return zlib.crc32((np.rint(toReference * 100) + 0.0).data)  # + 0.0: no negative zeros

@@ -11,7 +11,7 @@ import slicer
 
 from GenSegLib.annotation.folder import CaseEntry
 from GenSegLib.images.file_names import numbered_names, valid_file_name
-from GenSegSlicerLib.CaseContents import contentOf
+from GenSegSlicerLib.CaseContents import contentOf, firstChannel
 
 CASE_ATTRIBUTE = "GenSeg.Case"
 """Volume node attribute with the name of its case in the annotation folder."""
@@ -91,7 +91,9 @@ class CaseNames:
 
     def _isOf(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
         _known, content = self._known.get(name.casefold(), (name, ""))
-        return not content or node.GetImageData() is None or content == contentOf(node)
+        if not content or node.GetImageData() is None:
+            return True
+        return firstChannel(content) == firstChannel(contentOf(node))
 
     def _mayBeOf(self, name: str, path: Path) -> bool:
         """Whether the image of a case may be that of a file; one that is gone may have moved."""

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import slicer
 from annotation_loops import GRID, draw, end_session, records, voxels_of
-from bright_model import bright_block
+from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib.AnnotationFiles import writeDraft
 from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from mrml_nodes import RIGID, SHAPE, add_transform, add_volume
+from photo_files import PICTURE, square
 
 from GenSegLib.datasets.case_labels import read_case_label
 from GenSegLib.datasets.channels import read_channels
@@ -439,3 +440,27 @@ def test_a_correction_is_saved_for_the_voxels_that_were_opened(drafted: Any, new
     again = new_loop()
     again.next()
     assert np.array_equal(voxels_of(again), corrected)
+
+
+def second_channel(loop: Any) -> np.ndarray:
+    (case,) = loop.workspace.folder.checked_cases().cases
+    return read_channels(case.images).array[1]
+
+
+def test_a_further_channel_that_changed_or_moved_is_written_again(new_loop: Any, wait: Any) -> None:
+    for channel in ("0000", "0001", "0002"):
+        voxels = np.where(square(size=10), 200, 20).astype(np.int16)
+        add_volume(voxels, PICTURE, f"x_{channel}")
+    loop = new_loop(model=str(COLOR_2D), preset="generic-2d-color")
+    loop.next()
+    wait(loop)
+    loop.accept()
+    node = slicer.util.getNode("x_0001")
+    slicer.util.arrayFromVolume(node)[:] = 99
+    slicer.util.arrayFromVolumeModified(node)
+    for shown in (99, 0):
+        assert cases(loop) == [("x_0000", "checked")]
+        loop.open(loop.workspace.case("x_0000"))
+        loop.accept()
+        assert (second_channel(loop) == shown).all()
+        node.SetOrigin(1000, 0, 0)
