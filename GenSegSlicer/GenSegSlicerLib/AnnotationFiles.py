@@ -93,17 +93,16 @@ def writeCheckedSteps(
     annotation = annotationOf(case.segmentationNode)
     chosen = chooseSegments(case.segmentationNode, classMap, labels)
     yield from consistencySteps(case.segmentationNode, node, chosen, labels)
-    content, path = contentOf(node), folder.file("labels", case.name)
+    content = contentOf(node)
     written = yield from _writeImages(folder, case, content)
     images = [folder.relative(image) for image in written]
-    details = (classMap, labels, path, True, includes)
-    ijkToRAS = yield from writeLabelSteps(case.segmentationNode, node, *details)
+    labels, ijkToRAS = yield from _writeLabel(folder, case, classMap, preset, includes)
     present = {classMap[name] for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
         CaseState.CHECKED.value,
         images[0],
-        folder.relative(path),
+        folder.relative(folder.file("labels", case.name)),
         labelsToJson({value: name for value, name in labels.items() if name in present}),
         content,
         node.GetAttribute(PERSON_ATTRIBUTE) or "",
@@ -119,6 +118,27 @@ def writeCheckedSteps(
     case.segmentationNode.SetAttribute(CONTENT_ATTRIBUTE, content)
     node.SetAttribute(CASE_ATTRIBUTE, case.name)
     return entry
+
+
+def _writeLabel(
+    folder: AnnotationFolder,
+    case: AnnotationCase,
+    classMap: Mapping[str, str],
+    preset: Preset,
+    includes: Includes,
+) -> Steps[tuple[dict[int, str], np.ndarray]]:
+    """Write the label of a case, again if a training meanwhile gave its values to other classes.
+
+    Returns:
+        Class names by label value, and the IJK-to-RAS matrix of the file.
+    """
+    names, path = [name for name in classMap.values() if name], folder.file("labels", case.name)
+    while True:
+        labels = folder.class_names(names, preset.labels)
+        details = (classMap, labels, path, True, includes)
+        ijkToRAS = yield from writeLabelSteps(case.segmentationNode, case.volumeNode, *details)
+        if labels == folder.class_names(names, preset.labels):
+            return labels, ijkToRAS
 
 
 def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Steps[list[Path]]:

@@ -13,7 +13,7 @@ from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib.AnnotationFiles import writeDraft
 from GenSegSlicerLib.DraftPredictor import Draft, DraftRequest
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from mrml_nodes import RIGID, SHAPE, add_transform, add_volume
+from mrml_nodes import RIGID, SHAPE, add_segmentation, add_transform, add_volume, oriented_image
 from photo_files import PICTURE, square
 
 from GenSegLib.datasets.case_labels import read_case_label
@@ -22,6 +22,7 @@ from GenSegLib.datasets.image_io import read_label
 from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.files import read_json, write_json
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.steps import finish
 
 pytest_plugins = ["annotation_loops"]
 
@@ -464,3 +465,25 @@ def test_a_further_channel_that_changed_or_moved_is_written_again(new_loop: Any,
         loop.accept()
         assert (second_channel(loop) == shown).all()
         node.SetOrigin(1000, 0, 0)
+
+
+def test_classes_that_are_new_in_two_cases_at_once_get_values_of_their_own(new_loop: Any) -> None:
+    bright_block("a", GRID)
+    volume, bright = bright_block("b", GRID)
+    loop = new_loop(model="")
+    loop.open(loop.workspace.case("a"))
+    opened = loop.current.case.segmentationNode
+    details = (opened, opened.GetSegmentation().AddEmptySegment("", "Cyst"), volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(bright.astype(np.uint8), *details)
+    image = oriented_image(bright.astype(np.uint8), GRID)
+    node = add_segmentation([(image, {1: "Kidney"})])
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    steps = loop._saver.takeOverSteps(loop.current)
+    for _ in range(40):
+        next(steps)
+    for _ in loop.trainer._save():
+        pass
+    finish(steps)
+    folder = loop.workspace.folder
+    assert folder.checked_cases().labels == {1: "Kidney", 2: "Cyst"}
+    assert set(np.unique(read_label(folder.file("labels", "a")).array)) == {0, 2}
