@@ -193,11 +193,8 @@ def _casesOfFiles(
         if path in loaded:
             continue
         name = names.ofFile(title, path)
-        case, entry = (
-            AnnotationCase(name, title, image=path, others=tuple(further)),
-            entries.get(name),
-        )
-        cases.append(case if entry is None else _withFiles(case, entry))
+        case = AnnotationCase(name, title, image=path, others=tuple(further))
+        cases.append(_withFiles(case, entries[name]) if name in entries else case)
     return cases
 
 

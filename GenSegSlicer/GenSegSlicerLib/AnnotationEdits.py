@@ -48,6 +48,7 @@ def editsNotes(folder: AnnotationFolder) -> dict[str, EditsNote]:
 
 @lru_cache(maxsize=1000)
 def _readNote(path: Path, version: int) -> EditsNote:
+    """Read a note again only when the version of its file is another."""
     try:
         values = read_json(path)
         return EditsNote(str(values.get("content", "")), float(values.get("time", 0)))

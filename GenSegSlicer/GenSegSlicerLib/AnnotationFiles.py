@@ -144,9 +144,9 @@ def _writeLabel(
 def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Steps[list[Path]]:
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
-    isTransformed = node.GetParentTransformNode() is not None
+    isMoved = node.GetParentTransformNode() is not None
     picture = node.GetAttribute(FILE_ATTRIBUTE)
-    if picture and not isTransformed:
+    if picture and not isMoved:
         return [Path(picture)]
     pair, image = TrainingPair(node, case.segmentationNode), case.image
     paths = channelFiles(folder.path / "images", case.name, pair)

@@ -193,9 +193,9 @@ class CaseOpener:
         """Give a case that was loaded the name and state that its voxels have."""
         case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
         cases = self._workspace.cases()
-        found = next(each for each in cases if each.volumeNode is case.volumeNode)
-        case.name, case.state, case.entry = found.name, found.state, found.entry
-        case.structures, case.saved = found.structures, found.saved
+        for found in (each for each in cases if each.volumeNode is case.volumeNode):
+            case.name, case.state, case.entry = found.name, found.state, found.entry
+            case.structures, case.saved = found.structures, found.saved
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""
