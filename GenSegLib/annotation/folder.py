@@ -50,7 +50,8 @@ class CaseEntry:
         others: files of its further channels.
         label: file of the checked label or of the draft; "" while there is none.
         labels: class names by value of the label file, as JSON stores them.
-        content: fingerprint of the image's voxels, which distinguishes volumes of one name.
+        content: fingerprint of the image's voxels, which distinguishes volumes of one name; those
+            of further channels follow after "+".
         person: whom the image shows, "" if unknown.
         model: name of the model that predicted the draft.
         trained_cases: labeled cases that this model had learned from.
@@ -58,6 +59,8 @@ class CaseEntry:
         scribbles: only voxels with a label are annotated.
         classes: states of classes that were not annotated, by their names.
         nested: outer and inner class where one segment lay within another.
+        affine: IJK-to-RAS matrix of the volume when the label was written, row by row; empty if it
+            is unknown.
         time: seconds since 1970.
 
     Raises:
@@ -78,6 +81,7 @@ class CaseEntry:
     classes: dict[str, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     nested: list[list[str]] = field(default_factory=list)
+    affine: list[float] = field(default_factory=list)
     time: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
@@ -88,6 +92,7 @@ class CaseEntry:
             require(state in known, "classes", f"one of {', '.join(known)}")
         is_nested = all(list(map(type, each)) == [str, str] for each in self.nested)
         require(is_nested, "nested", "a list of pairs of class names")
+        require(len(self.affine) in (0, 16), "affine", "empty or 16 numbers")
 
     @property
     def names(self) -> dict[int, str]:

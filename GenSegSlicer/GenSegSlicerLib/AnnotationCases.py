@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import slicer
 
 from GenSegLib.annotation.folder import CaseEntry, CaseState
-from GenSegLib.images.file_names import numbered_names, valid_file_name
+from GenSegSlicerLib.CaseContents import isMadeFor
+from GenSegSlicerLib.CaseNames import CaseNames, EditsNote
 from GenSegSlicerLib.LabelImages import hasVoxels
 from GenSegSlicerLib.PairFinder import volumesIn
 from GenSegSlicerLib.PartialAnnotation import CLASSES_ATTRIBUTE, DRAWN_ATTRIBUTE
-from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, stateOf
+from GenSegSlicerLib.SegmentationStates import STATE_ATTRIBUTE, isOlderThan, stateOf
 from GenSegSlicerLib.Segments import (
     isSegmentation,
     isSurface,
     segmentsOf,
     segmentTimes,
-    voxelsOf,
 )
 from GenSegSlicerLib.TrainingPair import FILE_ATTRIBUTE, TrainingPair, TrainingVolume
 from GenSegSlicerLib.VolumeFiles import DERIVED_ATTRIBUTE
 
-CASE_ATTRIBUTE = "GenSeg.Case"
-"""Volume node attribute with the name of its case in the annotation folder."""
-
-CONTENT_ATTRIBUTE = "GenSeg.Content"
-"""Attribute of volumes that the loop has loaded: the fingerprint of their file's voxels."""
-
 SOURCE_ATTRIBUTE = "GenSeg.Source"
 """Attribute of volumes that the loop has loaded: the path of their file or DICOM folder."""
 
-# Fingerprints of volumes by node ID, with the modification time of the voxels.
-_contents: dict[str, tuple[int, str]] = {}
 # Structures of segmentations by node ID, with the modification time at which they were found.
 _structures: dict[str, tuple[tuple[int, ...], list[str]]] = {}
 _RANK = {CaseState.CHECKED: 0, CaseState.DRAFT: 1, CaseState.TODO: 2}
@@ -56,6 +46,9 @@ class AnnotationCase:
         segmentationNode: its segmentation in the scene; None if there is none.
         structures: names of the structures that it has.
         entry: its last entry in the annotation folder; None if there is none.
+        content: fingerprint of the voxels that the user was shown; "" before it is opened.
+        saved: when its correction or checked label was saved, in seconds since 1970; 0 if never.
+        outdated: its segmentations in the scene, if all are older than what was saved.
     """
 
     name: str
@@ -67,12 +60,16 @@ class AnnotationCase:
     segmentationNode: slicer.vtkMRMLNode | None = None
     structures: list[str] = field(default_factory=list)
     entry: CaseEntry | None = None
+    content: str = ""
+    saved: float = 0.0
+    outdated: list[slicer.vtkMRMLNode] = field(default_factory=list)
 
 
 def collectCases(
     entries: Mapping[str, CaseEntry],
     images: Mapping[str, Sequence[Path]],
     pairs: Sequence[TrainingPair] = (),
+    edits: Mapping[str, EditsNote] | None = None,
 ) -> list[AnnotationCase]:
     """Return all cases: those of the scene, of a folder, and those that only have files.
 
@@ -81,19 +78,22 @@ def collectCases(
         images: files by name, one for each channel, of a folder whose volumes are loaded case by
             case.
         pairs: training pairs, whose volumes are checked.
+        edits: corrections in progress by the name of their case.
     """
     segmentations = _segmentationsByVolume(pairs)
     cases: list[AnnotationCase] = []
     nodes = list(filter(_isCase, volumesIn(slicer.mrmlScene)))
     files = {paths[0]: tuple(paths[1:]) for paths in images.values()}
-    names = _Names(entries, nodes)
+    notes = edits or {}
+    names = CaseNames(entries, notes, nodes)
     for node in nodes:
-        case = _caseOfVolume(node, segmentations.get(node.GetID(), []), entries, names)
+        name, own = names.of(node), segmentations.get(node.GetID(), [])
+        case = _caseOfVolume(name, node, own, entries.get(name), notes.get(name))
         path = _loadedFrom(node)
         if path in files:
             case.image, case.others = path, files[path]
         cases.append(case)
-    cases += _casesOfFiles(images, entries, cases)
+    cases += _casesOfFiles(images, entries, cases, names)
     known = {case.name for case in cases}
     for name, entry in entries.items():
         if name not in known and entry.state == CaseState.CHECKED.value:
@@ -121,24 +121,41 @@ def _segmentationsByVolume(
 
 
 def _caseOfVolume(
+    name: str,
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     segmentations: Sequence[slicer.vtkMRMLNode],
-    entries: Mapping[str, CaseEntry],
-    names: _Names,
+    entry: CaseEntry | None,
+    note: EditsNote | None,
 ) -> AnnotationCase:
-    name = names.of(volumeNode)
-    case = AnnotationCase(name, volumeNode.GetName() or name, volumeNode=volumeNode)
-    entry = entries.get(name)
-    if segmentations:
-        case.segmentationNode = min(segmentations, key=_rank)
+    """The case of a volume; its segmentation is of the scene unless the folder has a newer one."""
+    isChecked = entry is not None and entry.state == CaseState.CHECKED.value
+    saved = max(entry.time if isChecked else 0.0, note.time if note is not None else 0.0)
+    title = volumeNode.GetName() or name
+    case = AnnotationCase(name, title, volumeNode=volumeNode, entry=entry, saved=saved)
+    own = [node for node in segmentations if isMadeFor(node, volumeNode)]
+    current = [node for node in own if not isOlderThan(node, saved)]
+    case.outdated = [] if current else own
+    candidates = [node for node in current if not _isOutranked(node, isChecked, note is not None)]
+    if candidates:
+        case.segmentationNode = min(candidates, key=_rank)
         case.state = _stateOf(case.segmentationNode)
         case.structures = structuresOf(case.segmentationNode)
-    if entry is None:
-        return case
-    if case.segmentationNode is None or case.state is CaseState.TODO:
+    if entry is not None and case.state is CaseState.TODO:
         return _withFiles(case, entry)
-    case.entry = entry
     return case
+
+
+def _isOutranked(node: slicer.vtkMRMLNode, isChecked: bool, hasEdits: bool) -> bool:
+    """Whether a segmentation was not checked, and the folder has what the user made.
+
+    Args:
+        node: the segmentation.
+        isChecked: whether the folder has a checked label.
+        hasEdits: whether it has a correction in progress, which the loop's own nodes may continue.
+    """
+    if _stateOf(node) is CaseState.CHECKED:
+        return False
+    return isChecked or (hasEdits and node.GetAttribute(STATE_ATTRIBUTE) is None)
 
 
 def _rank(node: slicer.vtkMRMLNode) -> tuple[bool, int]:
@@ -158,62 +175,6 @@ def _stateOf(node: slicer.vtkMRMLNode) -> CaseState:
     return state
 
 
-class _Names:
-    """Names of the cases of volumes, which name files, too: upper and lower case do not matter.
-
-    Args:
-        entries: of the annotation folder; a volume with the name, but not the voxels of an entry is
-            another case.
-        volumeNodes: the volumes; those whose case has a name keep it, also if they were renamed.
-    """
-
-    def __init__(
-        self,
-        entries: Mapping[str, CaseEntry],
-        volumeNodes: Sequence[slicer.vtkMRMLScalarVolumeNode],
-    ) -> None:
-        self._entries = {name.casefold(): entry for name, entry in entries.items()}
-        self._used: set[str] = set()
-        self._names: dict[str, str] = {}
-        for node in sorted(volumeNodes, key=lambda node: not node.GetAttribute(CASE_ATTRIBUTE)):
-            self._names[node.GetID()] = self._choose(node)
-
-    def of(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-        """Return the name of a volume's case."""
-        return self._names[volumeNode.GetID()]
-
-    def _choose(self, node: slicer.vtkMRMLScalarVolumeNode) -> str:
-        stored = node.GetAttribute(CASE_ATTRIBUTE)
-        base = valid_file_name(node.GetName() or "")
-        name = str(stored)
-        if not stored or stored.casefold() in self._used:
-            name = next(each for each in numbered_names(base) if self._isFree(each, node))
-        self._used.add(name.casefold())
-        return name
-
-    def _isFree(self, name: str, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        entry = self._entries.get(name.casefold())
-        if name.casefold() in self._used:
-            return False
-        if entry is None or not entry.content or node.GetImageData() is None:
-            return entry is None or entry.case == name
-        return entry.case == name and entry.content == contentOf(node)
-
-
-def contentOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-    """Return a fingerprint of a volume's voxels, computed again only after they were modified."""
-    image, key = volumeNode.GetImageData(), volumeNode.GetID()
-    version = image.GetMTime()
-    if key is None or _contents.get(key, (None, ""))[0] != version:
-        voxels = voxelsOf(image)
-        size = "x".join(str(length) for length in voxels.shape[::-1])
-        content = f"{size}-{zlib.crc32(np.ascontiguousarray(voxels).data):08x}"
-        if key is None:  # not in a scene
-            return content
-        _contents[key] = version, content
-    return _contents[key][1]
-
-
 def _loadedFrom(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
     storage = volumeNode.GetStorageNode()
     path = volumeNode.GetAttribute(SOURCE_ATTRIBUTE) or (
@@ -226,18 +187,17 @@ def _casesOfFiles(
     images: Mapping[str, Sequence[Path]],
     entries: Mapping[str, CaseEntry],
     others: Sequence[AnnotationCase],
+    names: CaseNames,
 ) -> list[AnnotationCase]:
     """Cases of files that are not loaded."""
     loaded = {case.image for case in others}
-    used = {case.name for case in others}
     cases = []
     for title, (path, *further) in images.items():
-        name = valid_file_name(title)
-        entry = entries.get(name)
-        if path in loaded or name in used:
+        if path in loaded:
             continue
+        name = names.ofFile(title, path)
         case = AnnotationCase(name, title, image=path, others=tuple(further))
-        cases.append(case if entry is None else _withFiles(case, entry))
+        cases.append(_withFiles(case, entries[name]) if name in entries else case)
     return cases
 
 

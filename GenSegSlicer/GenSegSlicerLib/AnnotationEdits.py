@@ -6,8 +6,10 @@ label is complete, so that a process that is killed meanwhile leaves the correct
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from GenSegLib.nesting import Includes
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.AnnotationFiles import labelsToJson, loadLabel
+from GenSegSlicerLib.CaseNames import EditsNote
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.SegmentationFiles import writeLabelSteps
+from GenSegSlicerLib.SegmentationStates import setSavedTime
 from GenSegSlicerLib.SegmentNodes import SegmentStyle
 from GenSegSlicerLib.Segments import segmentsOf
 
@@ -33,6 +37,25 @@ def hasEdits(folder: AnnotationFolder, name: str) -> bool:
     return _listOf(folder, name).is_file()
 
 
+def editsNotes(folder: AnnotationFolder) -> dict[str, EditsNote]:
+    """Return what is noted with each correction in progress, by the name of its case."""
+    notes = {}
+    for path in (folder.path / "edits").glob("*.json"):
+        with suppress(OSError):  # removed meanwhile
+            notes[path.stem] = _readNote(path, path.stat().st_mtime_ns)
+    return notes
+
+
+@lru_cache(maxsize=1000)
+def _readNote(path: Path, version: int) -> EditsNote:
+    """Read a note again only when the version of its file is another."""
+    try:
+        values = read_json(path)
+        return EditsNote(str(values.get("content", "")), float(values.get("time", 0)))
+    except (GenSegError, TypeError, ValueError):  # damaged
+        return EditsNote()
+
+
 def writeEditsSteps(
     folder: AnnotationFolder, case: AnnotationCase, includes: Includes, seconds: float
 ) -> Steps[None]:
@@ -40,7 +63,7 @@ def writeEditsSteps(
 
     Args:
         folder: the annotation folder.
-        case: with volume and segmentation in the scene; all segments are written.
+        case: that is open; all segments are written.
         includes: names of the classes within a class.
         seconds: that the user has spent on the case.
 
@@ -54,10 +77,18 @@ def writeEditsSteps(
     names = [segment.name for segment in segmentsOf(case.segmentationNode)]
     labels, classMap = folder.class_names(names), {name: name for name in names}
     nodes = case.segmentationNode, case.volumeNode
-    yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
+    ijkToRAS = yield from writeLabelSteps(*nodes, classMap, labels, path, True, includes)
     said = annotationOf(case.segmentationNode).to_json()
-    entries = {"file": path.name, "labels": labelsToJson(labels), "seconds": round(seconds, 1)}
+    entries: dict[str, Any] = {
+        "file": path.name,
+        "labels": labelsToJson(labels),
+        "seconds": round(seconds, 1),
+        "content": case.content,
+        "affine": ijkToRAS.ravel().tolist(),
+        "time": time.time(),
+    }
     write_json(_listOf(folder, case.name), {**entries, **said})
+    setSavedTime(case.segmentationNode, entries["time"])
     if before is not None:
         remove(before)
 
@@ -71,7 +102,8 @@ def loadEdits(
     values = read_json(_listOf(folder, case.name))
     names, annotation = parse_labels(values.get("labels", {})), Annotation.from_json(values)
     path = _labelOf(folder, case.name, values)
-    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT)
+    affine = values.get("affine", [])
+    node = loadLabel(case.volumeNode, path, names, style, CaseState.DRAFT, affine)
     setAnnotation(node, annotation)
     return node
 

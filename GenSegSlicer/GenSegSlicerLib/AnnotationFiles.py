@@ -18,21 +18,17 @@ from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencySteps, labelSteps
-from GenSegSlicerLib.AnnotationCases import (
-    CASE_ATTRIBUTE,
-    CONTENT_ATTRIBUTE,
-    AnnotationCase,
-    contentOf,
-    structuresOf,
-)
+from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, isAsLoaded
+from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.DraftPredictor import Draft
-from GenSegSlicerLib.Geometry import fileIJKToRAS
+from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
 from GenSegSlicerLib.LabelFiles import readLabelImage
 from GenSegSlicerLib.PartialAnnotation import annotationOf
 from GenSegSlicerLib.Persons import channelFiles
 from GenSegSlicerLib.SegmentationFiles import chooseSegments, writeLabelSteps
-from GenSegSlicerLib.SegmentationStates import setState
+from GenSegSlicerLib.SegmentationStates import setSavedTime, setState
 from GenSegSlicerLib.SegmentClasses import SegmentOccurrence, suggestClasses, unusedNames
 from GenSegSlicerLib.SegmentNodes import (
     SegmentStyle,
@@ -97,17 +93,16 @@ def writeCheckedSteps(
     annotation = annotationOf(case.segmentationNode).renamed(classMap)
     chosen = chooseSegments(case.segmentationNode, classMap, labels)
     yield from consistencySteps(case.segmentationNode, node, chosen, labels, annotation)
-    content, path = contentOf(node), folder.file("labels", case.name)
+    content = contentOf(node)
     written = yield from _writeImages(folder, case, content)
     images = [folder.relative(image) for image in written]
-    details = (classMap, labels, path, True, includes)
-    yield from writeLabelSteps(case.segmentationNode, node, *details)
+    labels, ijkToRAS = yield from _writeLabel(folder, case, classMap, preset, includes)
     present = {classMap.get(name) for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,
         CaseState.CHECKED.value,
         images[0],
-        folder.relative(path),
+        folder.relative(folder.file("labels", case.name)),
         labelsToJson({value: name for value, name in labels.items() if name in present}),
         content,
         node.GetAttribute(PERSON_ATTRIBUTE) or "",
@@ -116,10 +111,34 @@ def writeCheckedSteps(
         classes={name: state.value for name, state in annotation.classes.items()},
         others=images[1:],
         nested=[list(pair) for pair in nested],
+        affine=ijkToRAS.ravel().tolist(),
     )
     folder.add(entry)
+    setSavedTime(case.segmentationNode, entry.time)
+    case.segmentationNode.SetAttribute(CONTENT_ATTRIBUTE, content)
     node.SetAttribute(CASE_ATTRIBUTE, case.name)
     return entry
+
+
+def _writeLabel(
+    folder: AnnotationFolder,
+    case: AnnotationCase,
+    classMap: Mapping[str, str],
+    preset: Preset,
+    includes: Includes,
+) -> Steps[tuple[dict[int, str], np.ndarray]]:
+    """Write the label of a case, again if a training meanwhile gave its values to other classes.
+
+    Returns:
+        Class names by label value, and the IJK-to-RAS matrix of the file.
+    """
+    names, path = [name for name in classMap.values() if name], folder.file("labels", case.name)
+    while True:
+        labels = folder.class_names(names, preset.labels)
+        details = (classMap, labels, path, True, includes)
+        ijkToRAS = yield from writeLabelSteps(case.segmentationNode, case.volumeNode, *details)
+        if labels == folder.class_names(names, preset.labels):
+            return labels, ijkToRAS
 
 
 def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> Steps[list[Path]]:
@@ -129,34 +148,48 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     picture = node.GetAttribute(FILE_ATTRIBUTE)
     if picture and not isMoved:
         return [Path(picture)]
-    # A path to DICOM files may name the patient.
-    isOfFile = case.image is not None and not isMoved and not _isDicom(case.image)
-    isOfFile = isOfFile and node.GetAttribute(CONTENT_ATTRIBUTE) == content
-    pair = TrainingPair(node, case.segmentationNode)
+    pair, image = TrainingPair(node, case.segmentationNode), case.image
     paths = channelFiles(folder.path / "images", case.name, pair)
-    if isOfFile and len(paths) == 1:
-        return [case.image]
-    isKnown = case.entry is not None and case.entry.content == content
-    if isMoved or not isKnown or not all(path.is_file() for path in paths):
+    if image is not None and len(paths) == 1 and not _isDicom(image) and isAsLoaded(node):
+        return [image]
+    if not _hasImages(folder, case, content) or not all(path.is_file() for path in paths):
         yield from writeChannelsSteps(node, paths)
     return paths
 
 
+def _hasImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> bool:
+    """Whether the images of the checked label have the voxels and the position of a volume."""
+    entry = folder.entries().get(case.name)
+    if entry is None or entry.state != CaseState.CHECKED.value or entry.content != content:
+        return False
+    return isPlacedAt(case.volumeNode, entry.affine)
+
+
 def _isDicom(path: Path) -> bool:
+    """Whether a path, which may name the patient, is not stored."""
     return path.is_dir() or is_dicom_file(path)
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:
-    """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`."""
+    """Write the draft of a case, and note that it has one; raises as `writeCheckedSteps`.
+
+    A case that was checked meanwhile stays checked.
+    """
     folder.lock()
-    case, metadata = draft.request.case, draft.request.metadata
+    case, metadata, image = draft.request.case, draft.request.metadata, draft.request.image
+    known = folder.entries().get(case)
+    if known is not None and known.state == CaseState.CHECKED.value:
+        return known
     path = folder.file("drafts", case)
     writeImage(orientedImage(draft.label, np.eye(4)), draft.ijkToRAS, path, compress=True)
     entry = CaseEntry(
         case,
         CaseState.DRAFT.value,
-        label=folder.relative(path),
-        labels=labelsToJson(metadata.labels),
+        "" if image is None or _isDicom(image) else folder.relative(image),
+        folder.relative(path),
+        labelsToJson(metadata.labels),
+        draft.content,
+        affine=draft.ijkToRAS.ravel().tolist(),
         model=metadata.name,
         trained_cases=metadata.cases,
     )
@@ -169,19 +202,35 @@ def labelsToJson(labels: Mapping[int, str]) -> dict[str, str]:
     return {str(value): name for value, name in labels.items()}
 
 
+def _writtenIJKToRAS(
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, affine: Sequence[float]
+) -> np.ndarray:
+    """The matrix of a volume when its label was written; where it is unknown, that of now."""
+    return np.reshape(affine, (4, 4)) if affine else fileIJKToRAS(volumeNode)
+
+
 def loadLabel(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     path: Path,
     names: Mapping[int, str],
     style: SegmentStyle,
     state: CaseState,
+    affine: Sequence[float] = (),
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Load a label file of a case as a segmentation with a state.
+    """Load a label file of a case as a segmentation with a state, at the voxels it was drawn on.
+
+    Args:
+        volumeNode: the volume, which may have moved since.
+        path: the file.
+        names: names of the segments by label value.
+        style: colors and terminology of the segments.
+        state: of the segmentation.
+        affine: see `CaseEntry`.
 
     Raises:
         GenSegError: the file cannot be read; the scene is not changed.
     """
-    image = readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode))
+    image = readLabelImage(path, volumeNode, _writtenIJKToRAS(volumeNode, affine))
     node = newSegmentation(
         volumeNode, _("{volume} segmentation").format(volume=volumeNode.GetName())
     )
@@ -227,7 +276,8 @@ def draftDiceSteps(
         for value, name in draft.names.items()
         if not said.names_with(ClassState.NOT_ANNOTATED, (name, classMap.get(name) or name))
     }
-    predicted = voxelsOf(readLabelImage(path, volumeNode, fileIJKToRAS(volumeNode)))
+    ijkToRAS = _writtenIJKToRAS(volumeNode, draft.affine)
+    predicted = voxelsOf(readLabelImage(path, volumeNode, ijkToRAS))
     if predicted.shape != corrected.shape:  # of another volume
         return None, {}
     dice = DraftDice(names)

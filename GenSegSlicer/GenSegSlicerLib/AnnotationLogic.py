@@ -137,8 +137,8 @@ class AnnotationLogic:
         self._leave()
         fit, isUnfit = self.workspace.classProblem()
         metadata = None if isUnfit else self.workspace.metadata()
+        self._opener.load(case)  # whose voxels tell whether it is the case of that name
         if self._opener.needsDraft(case, metadata):
-            self._opener.load(case)
             self._awaited = case.name
             self._report("info", _("Predicting a draft of {case}...").format(case=case.title))
             self._drafts.request(self._opener.request(case), urgent=True)

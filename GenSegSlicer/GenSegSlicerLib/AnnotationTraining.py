@@ -25,6 +25,7 @@ from GenSegLib.nesting import Includes
 from GenSegLib.presets import Preset
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.steps import Steps
+from GenSegSlicerLib.CaseContents import firstChannel
 
 MIN_CASES = 2
 _EFFORT = "standard"  # its time is the one that the user set
@@ -108,10 +109,10 @@ class CheckedCasesWriter:
         return cases, cases_with_only_examples(cases, shown)
 
     def _duplicates(self, cases: CaseSet) -> dict[str, str]:
-        """The name of an earlier case with the same voxels, by name."""
+        """The name of an earlier case with the same voxels in the first channel, by name."""
         entries, first, found = self._folder.entries(), dict[str, str](), dict[str, str]()
         for name in (case.name for case in cases.cases if entries[case.name].content):
-            earlier = first.setdefault(entries[name].content, name)
+            earlier = first.setdefault(firstChannel(entries[name].content), name)
             if earlier != name:
                 found[name] = earlier
         return found

@@ -20,8 +20,10 @@ from GenSegLib.nesting import Includes, direct_includes
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, collectCases, structuresOf
+from GenSegSlicerLib.AnnotationEdits import editsNotes
 from GenSegSlicerLib.AnnotationFiles import classMapOf
 from GenSegSlicerLib.AnnotationTraining import classProblem, newestModel
+from GenSegSlicerLib.CaseContents import isMadeFor
 from GenSegSlicerLib.NestedClasses import mayOverlap, nestedSteps
 from GenSegSlicerLib.PartialAnnotation import classNames
 from GenSegSlicerLib.RunHistory import modelFolder
@@ -134,8 +136,10 @@ class AnnotationWorkspace:
         Raises:
             GenSegError: a folder cannot be read.
         """
-        entries = self.folder.entries() if self.settings.outputFolder else {}
-        return collectCases(entries, self._listImages(), usedPairs(self.settings.pairs))
+        images, pairs = self._listImages(), usedPairs(self.settings.pairs)
+        if not self.settings.outputFolder:
+            return collectCases({}, images, pairs)
+        return collectCases(self.folder.entries(), images, pairs, editsNotes(self.folder))
 
     def roles(self) -> dict[str, str]:
         """Return the roles of the cases that are training pairs, too, by name; raises as `cases`.
@@ -251,6 +255,12 @@ class AnnotationWorkspace:
 
     def taskText(self, case: AnnotationCase, *, isDrafted: bool) -> str:
         """Return what the user is to do with an open case."""
+        if case.outdated:
+            text = _(
+                "The scene has an older segmentation of {case} than the annotation folder, whose "
+                "one was opened; correct it, then accept it"
+            )
+            return text.format(case=case.title)
         if isDrafted:
             return _("Correct the draft of {case}, then accept it").format(case=case.title)
         if case.state is CaseState.CHECKED:
@@ -266,6 +276,12 @@ class AnnotationWorkspace:
         drawn, classMap = structuresOf(case.segmentationNode), self.classMap(case.segmentationNode)
         chosen = self.settings.classMap
         unused = [name for name in drawn if not classMap[name] and name not in chosen]
+        if not isMadeFor(case.segmentationNode, case.volumeNode):
+            text = _(
+                "The voxels of {case} have changed since it was opened; show the image that you "
+                "segmented (such as its frame of a sequence), or press Accept again to use this one"
+            )
+            return text.format(case=case.title)
         if not drawn:
             text = _("{case} has no voxel in any segment; press Accept again if that is right")
             return text.format(case=case.title)

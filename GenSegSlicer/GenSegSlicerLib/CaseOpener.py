@@ -16,17 +16,16 @@ from GenSegLib.images.volume import Volume
 from GenSegLib.models.folder import ModelMetadata
 from GenSegSlicerLib import FilePairs
 from GenSegSlicerLib.AnnotationCases import (
-    CASE_ATTRIBUTE,
-    CONTENT_ATTRIBUTE,
     SOURCE_ATTRIBUTE,
     AnnotationCase,
     annotationVersion,
-    contentOf,
     structuresOf,
 )
 from GenSegSlicerLib.AnnotationEdits import hasEdits, loadEdits, secondsOfEdits
 from GenSegSlicerLib.AnnotationFiles import loadLabel
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationWorkspace
+from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, markAsLoaded
+from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
 from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.EditTimer import EditTimer
@@ -35,9 +34,11 @@ from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import (
     PREDICTION_ATTRIBUTE,
+    SAVED_ATTRIBUTE,
     STATE_ATTRIBUTE,
     isEdited,
     rememberPrediction,
+    setSavedTime,
     setState,
 )
 from GenSegSlicerLib.SegmentNodes import (
@@ -122,6 +123,7 @@ class CaseOpener:
             workspace.metadata(),
             workspace.settings.device,
             lambda: _readImage(case),
+            case.image,
         )
 
     def load(self, case: AnnotationCase) -> None:
@@ -132,10 +134,12 @@ class CaseOpener:
         """
         if case.volumeNode is None:
             case.volumeNode = self._loadVolume(case)
+            self._identify(case)
         elif case.segmentationNode is not None:
             FilePairs.load(TrainingPair(case.volumeNode, case.segmentationNode))
         requireUsableVolume(case.volumeNode)
         case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
+        case.content = contentOf(case.volumeNode)
 
     def open(self, case: AnnotationCase) -> None:
         """Set volume and segmentation of a case, loaded or created if necessary; raises as `load`.
@@ -149,20 +153,19 @@ class CaseOpener:
 
     def _openNodes(self, case: AnnotationCase) -> None:
         self.load(case)
-        node = case.segmentationNode
-        if node is not None and not isSegmentation(node):
-            text = _(
-                "{case} is segmented by a label map, which cannot be edited here; convert it to a "
-                "segmentation (Data module, right-click) and remove the label map"
-            )
-            raise GenSegError(text.format(case=case.title))
+        node = _requireEditable(case)
         if node is not None and not self._isReplaced(case):
             if case.state is not CaseState.CHECKED:
                 setState(node, CaseState.DRAFT if case.entry else case.state)
-            return
-        case.segmentationNode = self._newSegmentation(case)
-        if node is not None:
+            if node.GetAttribute(SAVED_ATTRIBUTE) is None:
+                setSavedTime(node, case.saved)
+        else:
+            case.segmentationNode = self._newSegmentation(case)
+            setSavedTime(case.segmentationNode, case.saved)
             self._replace(node, case.segmentationNode)
+            for older in case.outdated:
+                older.SetDisplayVisibility(False)
+        case.segmentationNode.SetAttribute(CONTENT_ATTRIBUTE, case.content)
 
     def opened(self, case: AnnotationCase) -> OpenCase:
         """Return a case that was opened; its time continues, also after Slicer was ended."""
@@ -195,8 +198,8 @@ class CaseOpener:
         return True
 
     def _replace(self, old: Any, new: slicer.vtkMRMLSegmentationNode) -> None:
-        """Remove an earlier draft of the loop; a result of *Apply* is only hidden."""
-        if old.GetAttribute(STATE_ATTRIBUTE) is not None:
+        """Remove an earlier draft of the loop; results of *Apply* are only hidden."""
+        if old is not None and old.GetAttribute(STATE_ATTRIBUTE) is not None:
             slicer.mrmlScene.RemoveNode(old)
         else:
             hideEarlierResults(new)
@@ -216,9 +219,17 @@ class CaseOpener:
             raise GenSegError(text.format(case=case.title))
         node = loadVolume(path, case.title)
         setFurtherChannels(node, [loadVolume(each, image_stem(each)) for each in others])
-        node.SetAttribute(CONTENT_ATTRIBUTE, contentOf(node))
+        markAsLoaded(node)
         node.SetAttribute(SOURCE_ATTRIBUTE, str(path))
         return node
+
+    def _identify(self, case: AnnotationCase) -> None:
+        """Give a case that was loaded the name and state that its voxels have."""
+        case.volumeNode.SetAttribute(CASE_ATTRIBUTE, case.name)
+        cases = self._workspace.cases()
+        for found in (each for each in cases if each.volumeNode is case.volumeNode):
+            case.name, case.state, case.entry = found.name, found.state, found.entry
+            case.structures, case.saved = found.structures, found.saved
 
     def _newSegmentation(self, case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode:
         """Load a correction in progress, else the checked label, else the draft, else none."""
@@ -228,7 +239,8 @@ class CaseOpener:
             setState(node, case.state)
         if node is None and entry is not None and entry.label:
             path, state = folder.resolve(entry.label), CaseState(entry.state)
-            node = loadLabel(volumeNode, path, entry.names, self._style(), state)
+            details = (self._style(), state, entry.affine)
+            node = loadLabel(volumeNode, path, entry.names, *details)
             setAnnotation(node, entry.annotation)
             if state is CaseState.DRAFT:
                 rememberPrediction(node)
@@ -268,15 +280,30 @@ def _isOfUser(node: slicer.vtkMRMLNode) -> bool:
     return node.GetAttribute(STATE_ATTRIBUTE) is not None and bool(structuresOf(node))
 
 
-def _readImage(case: AnnotationCase) -> Volume:
-    """The image of a case as the model gets it; one that is not loaded is read from its file."""
+def _requireEditable(case: AnnotationCase) -> slicer.vtkMRMLSegmentationNode | None:
+    """The segmentation of a case; raises GenSegError if it is a label map."""
+    node = case.segmentationNode
+    if node is not None and not isSegmentation(node):
+        text = _(
+            "{case} is segmented by a label map, which cannot be edited here; convert it to a "
+            "segmentation (Data module, right-click) and remove the label map"
+        )
+        raise GenSegError(text.format(case=case.title))
+    return node
+
+
+def _readImage(case: AnnotationCase) -> tuple[Volume, str]:
+    """The image of a case as the model gets it, and the fingerprint of its voxels.
+
+    One that is not loaded is read from its file.
+    """
     if case.volumeNode is None:  # nodes outside the scene
         node, *further = (readVolume(path)[0] for path in (case.image, *case.others))
         node.SetName(case.title)
     else:
         node, further = case.volumeNode, furtherChannels(case.volumeNode)
     image = frameOf(requireFiniteVoxels(requireUsableVolume(node))).image
-    if not further:
-        return image
-    channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
-    return replace(image, array=np.concatenate([image.array, *channels]))
+    if further:
+        channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
+        image = replace(image, array=np.concatenate([image.array, *channels]))
+    return image, contentOf(node)

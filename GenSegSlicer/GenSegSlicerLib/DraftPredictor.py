@@ -25,23 +25,26 @@ class DraftRequest:
         model: model folder.
         metadata: of the model.
         device: "auto" or the name of a device.
-        read: returns the image, called when it is the turn of the case.
+        read: returns the image and its fingerprint, called when it is the turn of the case.
+        image: file of the folder that it is loaded from; None for volumes of the scene.
     """
 
     case: str
     model: Path
     metadata: ModelMetadata
     device: str
-    read: Callable[[], Volume]
+    read: Callable[[], tuple[Volume, str]]
+    image: Path | None = None
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A predicted case: label values (k, j, i), and the IJK-to-RAS matrix of the image."""
+    """A predicted case: label values (k, j, i), IJK-to-RAS matrix and fingerprint of the image."""
 
     request: DraftRequest
     label: np.ndarray
     ijkToRAS: np.ndarray
+    content: str
 
 
 class DraftPredictor:
@@ -61,7 +64,7 @@ class DraftPredictor:
         self._device = ""  # of the process
         self._model: Path | None = None  # that the process has loaded, or is loading
         self._waiting: list[DraftRequest] = []
-        self._current: tuple[DraftRequest, np.ndarray] | None = None
+        self._current: tuple[DraftRequest, np.ndarray, str] | None = None
 
     def request(self, request: DraftRequest, urgent: bool) -> None:
         """Predict a case: next if it is urgent, otherwise when nothing else is to do."""
@@ -95,8 +98,8 @@ class DraftPredictor:
         if self._prepare(self._waiting[0]):
             request = self._waiting.pop(0)
             try:
-                image = request.read()
-                self._current = request, image.affine
+                image, content = request.read()
+                self._current = request, image.affine, content
                 self._server.send(image)
             except GenSegError as error:
                 self._fail(request, str(error))
@@ -125,12 +128,12 @@ class DraftPredictor:
             self._onEnded(str(error))
 
     def _onResult(self, result: FrameResult) -> None:
-        (request, affine), self._current = self._current, None
+        (request, affine, content), self._current = self._current, None
         if result.label is None:
             self.onFailed(request.case, result.error)
         else:
             label = np.array(result.label.T, order="C")  # of shared memory
-            self.onDraft(Draft(request, label, affine))
+            self.onDraft(Draft(request, label, affine, content))
         self._sendNext()
 
     def _fail(self, request: DraftRequest, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -47,6 +48,15 @@ def fileIJKToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     if toWorld is not None and hasOrthogonalAxes(toWorld @ ijkToRAS):
         ijkToRAS = toWorld @ ijkToRAS
     return _flatIJKToRAS(ijkToRAS, sliceAxis(volumeNode)) if isFlat(volumeNode) else ijkToRAS
+
+
+def isPlacedAt(volumeNode: slicer.vtkMRMLVolumeNode, ijkToRAS: Sequence[float]) -> bool:
+    """Return whether files of a volume get a matrix (16 numbers); False if that is empty."""
+    if not ijkToRAS:
+        return False
+    size, other = volumeNode.GetImageData().GetDimensions(), np.reshape(ijkToRAS, (4, 4))
+    offset = voxelOffset(fileIJKToRAS(volumeNode), other, size)
+    return offset is not None and not offset.any()
 
 
 def isFlat(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import numpy as np
 import slicer
@@ -19,6 +20,10 @@ STATE_ATTRIBUTE = "GenSeg.State"
 PREDICTION_ATTRIBUTE = "GenSeg.Prediction"
 """Node attribute with the size and position of each segment as the model predicted it."""
 
+SAVED_ATTRIBUTE = "GenSeg.Saved"
+"""Node attribute with the time at which a segmentation was written to or read from the annotation
+folder, which tells whether that has a newer one than a scene."""
+
 _TOLERANCE_MM = 0.01
 
 # Whether segmentations were edited by node ID, with what that was found for.
@@ -28,6 +33,18 @@ _edited: dict[str, tuple[object, bool]] = {}
 def setState(node: slicer.vtkMRMLSegmentationNode, state: CaseState) -> None:
     """Store the state of a segmentation with its node."""
     node.SetAttribute(STATE_ATTRIBUTE, state.value)
+
+
+def setSavedTime(node: slicer.vtkMRMLNode, seconds: float) -> None:
+    """Store that a segmentation is what the annotation folder has since a time (of 1970)."""
+    node.SetAttribute(SAVED_ATTRIBUTE, repr(seconds))
+
+
+def isOlderThan(node: slicer.vtkMRMLNode, seconds: float) -> bool:
+    """Return whether what was saved at a time is newer than a segmentation; False if unknown."""
+    with suppress(ValueError):  # edited by another program
+        return float(node.GetAttribute(SAVED_ATTRIBUTE) or seconds) < seconds
+    return False
 
 
 def stateOf(node: slicer.vtkMRMLNode) -> CaseState:

@@ -93,3 +93,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "annotation").write_text("a file")
     with pytest.raises(GenSegError, match="cannot be written"):
         AnnotationFolder(tmp_path).lock()
+
+
+def test_the_position_of_a_label_is_a_matrix_or_unknown(tmp_path: Path) -> None:
+    folder = AnnotationFolder(tmp_path)
+    folder.add(replace(checked("a", {"1": "Liver"}), affine=[1.0] * 16))
+    folder.add(checked("b", {"1": "Liver"}))  # as earlier versions
+    folder.unlock()
+    assert [len(entry.affine) for entry in folder.entries().values()] == [16, 0]
+    with pytest.raises(GenSegError, match="affine must be empty or 16 numbers"):
+        CaseEntry("a", "draft", affine=[1.0])

@@ -15,7 +15,7 @@ from GenSegSlicerLib.AnnotationLogic import AnnotationLogic
 from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings
 from GenSegSlicerLib.DraftPredictor import DraftPredictor
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
-from mrml_nodes import GRIDS
+from mrml_nodes import GRIDS, SHAPE, add_volume
 
 from GenSegLib.annotation.records import read_records
 
@@ -109,3 +109,32 @@ def states(loop: AnnotationLogic) -> dict[str, str]:
 
 def records(loop: AnnotationLogic) -> tuple[Any, ...]:
     return read_records(loop.workspace.folder.records_file).records
+
+
+def other_block(name: str) -> tuple[Any, np.ndarray]:
+    """Add a volume of another patient, with a bright block in another place, and its mask."""
+    bright = np.zeros(SHAPE[::-1], bool)
+    bright[7:9, 5:9, 1:4] = True
+    return add_volume(np.where(bright, 900, 10).astype(np.int16), GRID, name), bright
+
+
+def image_folder(path: Path, make: Callable[[str], Any]) -> str:
+    """Write volumes named a and b to a folder."""
+    path.mkdir()
+    for name in "ab":
+        volume, _ = make(name)
+        slicer.util.saveNode(volume, str(path / f"{name}.nrrd"))
+    slicer.mrmlScene.Clear(0)
+    return str(path)
+
+
+def cases(loop: Any) -> list[tuple[str, str]]:
+    return [(case.name, case.state.value) for case in loop.workspace.cases()]
+
+
+def correct(loop: Any, mask: np.ndarray) -> np.ndarray:
+    """Draw a part of a mask as the open case's segment, and return it."""
+    corrected = mask.copy()
+    corrected[2:4] = False
+    draw(loop, corrected)
+    return corrected

@@ -10,10 +10,10 @@ import pytest
 import slicer
 from annotation_loops import GRID, draw, end_session, records, states, voxels_of
 from bright_model import COLOR_2D, bright_block
-from GenSegSlicerLib import AnnotationCases, SegmentationStates
+from GenSegSlicerLib import CaseContents, SegmentationStates
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps
-from GenSegSlicerLib.AnnotationCases import contentOf
 from GenSegSlicerLib.AnnotationTraining import CheckedCasesWriter
+from GenSegSlicerLib.CaseContents import contentOf
 from GenSegSlicerLib.Geometry import fileIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setDrawnPart
@@ -370,7 +370,7 @@ def test_voxels_are_looked_at_again_only_after_they_changed(
     content = contentOf(volume)
     with monkeypatch.context() as patch:
         patch.setattr(SegmentationStates, "_measure", None)
-        patch.setattr(AnnotationCases, "voxelsOf", None)
+        patch.setattr(CaseContents, "voxelsOf", None)
         assert not isEdited(node) and contentOf(volume) == content
     slicer.util.arrayFromVolume(volume)[0, 0, 0] = 77
     slicer.util.arrayFromVolumeModified(volume)

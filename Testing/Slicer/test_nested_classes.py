@@ -120,7 +120,7 @@ def drafted(
     (case,) = loop.workspace.cases()
     request = DraftRequest(case.name, model, nested, "cpu", lambda: None)
     label = read_label(path).array[0].T
-    writeDraft(loop.workspace.folder, Draft(request, label, local_grid(pair.volumeNode)))
+    writeDraft(loop.workspace.folder, Draft(request, label, local_grid(pair.volumeNode), ""))
     loop.next()
     return loop
 
