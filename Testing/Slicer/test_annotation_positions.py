@@ -43,7 +43,7 @@ def test_the_image_of_a_volume_that_was_moved_is_written_again(drafted: Any) -> 
     loop.accept()
     case = loop.workspace.case("a")
     shift(case.volumeNode, case.segmentationNode)
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     assert label_lies_on_block(loop)
 
@@ -157,7 +157,7 @@ def test_another_frame_is_another_case_without_the_segmentation_of_the_first(
     frame = np.roll(bright, 3, axis=0)
     show_frame(volume, frame)
     assert cases(loop) == [("a_2", "to do"), ("a", "checked")]
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     assert label_lies_on_block(loop)
     loop.next()
@@ -218,7 +218,7 @@ def test_classes_that_are_new_in_two_cases_at_once_get_values_of_their_own(new_l
     steps = loop._saver.takeOverSteps(loop.current)
     for _ in range(40):
         next(steps)
-    for _ in loop.trainer._save():
+    for _ in loop.trainer.saver.save():
         pass
     finish(steps)
     folder = loop.workspace.folder

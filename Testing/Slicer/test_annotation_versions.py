@@ -107,7 +107,7 @@ def test_an_older_scene_does_not_overwrite_a_checked_label(
     end_session(loop)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     again = new_loop()
-    for _ in again.trainer._save():
+    for _ in again.trainer.saver.save():
         pass
     label = read_label(again.workspace.folder.file("labels", "a"))
     assert np.array_equal(label.array[0].T != 0, corrected)
