@@ -244,11 +244,17 @@ class Preset:
             spacing = getattr(self, name)
             valid = spacing is None or is_spacing(spacing, dims)
             require(valid, name, f"{dims} lengths from {_SPACINGS}")
+        require(self.unit == "px" or not self.long_side, "long_side", '0 unless "unit" is "px"')
         are_axes = all(is_count(axis) and axis < dims for axis in axes)
         expected = f"some of {list(range(dims))}"
         require(are_axes and len(set(axes)) == len(axes), "mirror_axes", expected)
         has_required = not self.labels or bool(set(self.labels) - set(self.optional_labels))
         require(has_required, "optional_labels", "some of the labels, not all")
+
+    @property
+    def is_for_images(self) -> bool:
+        """Whether the cases are 2-D images rather than volumes."""
+        return self.spatial_dims == 2 and not self.batch_dice
 
     def _is_patch_edge(self, size: object) -> bool:
         return is_count(size) and size > 0 and size % self.multiple == 0  # type: ignore[operator]

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 CROP_MARGIN = 4  # voxels around the foreground
 DARK_FRACTION = 0.1
 CAPTION_FRACTION = 0.1  # of the pixels of a row or column
-LEAST_SHOWN, MOSTLY_BRIGHT = 0.4, 0.5  # of an image without borders, and of the rest
+LEAST_SHOWN, MOSTLY_BRIGHT = 0.4, 0.3  # of an image without borders, and of the rest
 # HU: in a CT, air or fat is below the first, and the median of all other voxels below the second
 CT_LOWEST, CT_MEDIAN = -100.0, 200.0
 

@@ -99,9 +99,9 @@ class Preprocessor:
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label have different grids; resample the label")
         values = None if label is None else label.array[0]
-        shown = self._foreground(image, values)
+        shown = self._foreground(image)
         image = self._in_unit(image, shown)
-        transform = self._to_spacing(image, shown)
+        transform = self._to_spacing(image, shown, values)
         array = transform.forward(image.array)
         padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
@@ -117,7 +117,7 @@ class Preprocessor:
 
     def target_spacing(self, image: Volume) -> tuple[float, ...]:
         """Return the spacing that an image is resampled to, along its own axes in its own unit."""
-        shown = self._foreground(image, None) if self._preset.long_side else None
+        shown = self._foreground(image) if self._preset.long_side else None
         given, image = image, self._in_unit(image, shown)
         reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
@@ -137,9 +137,9 @@ class Preprocessor:
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
-        shown = self._foreground(image, None)
+        shown = self._foreground(image)
         image = self._in_unit(image, shown)
-        transform = self._to_spacing(image, shown)
+        transform = self._to_spacing(image, shown, None)
         last = transform.steps[-1]
         if isinstance(last, Resample):
             array = GridTransform(transform.steps[:-1]).forward(image.array)
@@ -159,21 +159,22 @@ class Preprocessor:
             inside[index] = normalize(slab, self._preset.intensity, statistics)
         return padded
 
-    def _foreground(self, image: Volume, label: Array | None) -> Array | None:
-        """Return the mask (x, y, z) that is cropped to, with what is labeled; None for no crop."""
+    def _foreground(self, image: Volume) -> Array | None:
+        """Return the mask (x, y, z) that is cropped to; None for no crop."""
         if not self._preset.crop_foreground:
             return None
-        masked = shown_mask if image.is_2d and not image.is_stack else foreground_mask
-        mask = masked(image.array, self._preset.intensity)
-        return mask if label is None else mask | (label > 0)
+        masked = shown_mask if self._preset.is_for_images else foreground_mask
+        return masked(image.array, self._preset.intensity)
 
-    def _to_spacing(self, image: Volume, shown: Array | None) -> GridTransform:
-        """Return the transform to the preset's orientation, foreground and spacing."""
+    def _to_spacing(self, image: Volume, shown: Array | None, label: Array | None) -> GridTransform:
+        """Return the transform to the preset's orientation, foreground with label, and spacing."""
         reorient: Step = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         transform = GridTransform((reorient,))
         size = _size(reorient.forward(image.array, 0))
         if shown is not None:
-            crop = plan_crop(reorient.forward(shown[np.newaxis], 0)[0], CROP_MARGIN)
+            mask = shown if label is None else shown | (label > 0)
+            margin = crop_margin(self._preset)
+            crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], margin)
             transform, size = transform.then(crop), crop.size
         if self._preset.spacing is not None:
             affine = transform.affine(image.affine)
@@ -190,7 +191,7 @@ class Preprocessor:
             GenSegError: the image has no scale, or is a volume, unlike the preset's images.
         """
         if self._preset.unit == "px" and image.is_2d:
-            size = None if shown is None else plan_crop(shown, CROP_MARGIN).size
+            size = None if shown is None else plan_crop(shown, crop_margin(self._preset)).size
             part = image.longest_side(size) / image.longest_side()
             return image.in_pixels(self._preset.long_side / part)
         if self._preset.unit == image.unit or self._preset.spacing is None:
@@ -234,6 +235,11 @@ class Preprocessor:
         """Return the multiple of the size of each axis; slices are not added."""
         dims, multiple = self._preset.spatial_dims, self._preset.multiple
         return tuple(multiple if axis < dims else 1 for axis in range(3))
+
+
+def crop_margin(preset: Preset) -> int:
+    """Return the voxels around the foreground that are kept; 2-D images have a border instead."""
+    return 0 if preset.is_for_images else CROP_MARGIN
 
 
 def _require_finite(array: Array) -> None:

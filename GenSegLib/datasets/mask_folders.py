@@ -111,7 +111,8 @@ def _masks_among(files: Sequence[_File]) -> list[_File]:
     """
     has_folders = any(file.name.mask_words for file in files)
     unclear = [f for f in files if not (f.name.mask_words or f.name.has_mask_ending)]
-    images = {file.name.core for file in unclear if not file.name.has_structure_ending}
+    clear = [file.name for file in unclear if not file.name.has_structure_ending]
+    images = {words for name in clear for words in (name.core, _lower(name.words))}
     return [
         file
         for file in files

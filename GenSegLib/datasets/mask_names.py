@@ -98,13 +98,13 @@ class Name:
     def is_outline_of(self, images: Collection[Words]) -> bool:
         """Whether the name ends with a structure's word and begins like one of the images.
 
-        `polyp_1` is an image itself, unless there is an image `polyp`.
+        `polyp_1` is an image itself.
 
         Args:
-            images: `core` of their names.
+            images: their names, in words with and without those for images.
         """
-        words = self.core
-        beginnings = (words[:count] for count in range(1, len(words)))
+        names = (_lower(self.words), self.core)
+        beginnings = (words[:count] for words in names for count in range(1, len(words)))
         return self.has_structure_ending and any(each in images for each in beginnings)
 
 
@@ -239,8 +239,12 @@ def _match_rest(
     by_words: dict[Words, list[int]] = {}
     for number, words in enumerate(_without_common([_lower(image.words) for image in images])):
         by_words.setdefault(words, []).append(number)
+    numbers_of_images = {word for image in images for word in image.words if word.isdigit()}
     for group in groups.values():
-        if any(k in found for k in group):
+        common = _common_beginning([_lower(masks[k].words) for k in group])
+        # `3_mask` of `3_mask_1` and `3_mask_2` is an image that is missing
+        is_of_one = any(w.isdigit() and w not in numbers_of_images for w in common)
+        if any(k in found for k in group) or is_of_one:
             continue
         names = _without_common([_lower(masks[k].words) for k in group])
         numbers = [
@@ -250,6 +254,11 @@ def _match_rest(
         if all(len(each) == 1 for each in numbers):
             result |= {k: each[0] for k, each in zip(group, numbers)}
     return result
+
+
+def _common_beginning(names: Sequence[Words]) -> Words:
+    count = next((k for k, each in enumerate(zip(*names)) if len(set(each)) > 1), None)
+    return names[0][: min(map(len, names)) if count is None else count]
 
 
 def _without_common(names: Sequence[Words]) -> list[Words]:

@@ -18,11 +18,12 @@ from ..datasets.image_io import Volume, read_label, read_segment_names
 from ..datasets.label_names import read_label_names
 from ..datasets.layouts import list_labels
 from ..datasets.mask_folders import pair_mask_files
+from ..datasets.mask_names import Name
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import image_stem, is_raster_file
-from ..images.label_placement import place_together
+from ..images.label_placement import PlacedLabel, place_together
 from ..label_maps import IGNORE, collect_classes, format_labels, match_names
 from ..nesting import region_values
 from ..prediction.uncertainty import FILE_SUFFIX
@@ -122,6 +123,8 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
+    if len(unpaired) < len(names):  # else the names of all references may have further words
+        by_words = {stem: case for stem, case in by_words.items() if _has_its_name(stem, case)}
     cases = []
     for stem, name in names.items():
         if stem in by_words:
@@ -132,6 +135,12 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
             text = f"case {name}: {references} has no reference for {found[stem].name}"
             raise GenSegError(text)
     return cases
+
+
+def _has_its_name(prediction: str, case: Case) -> bool:
+    """Return whether the references have a prediction's name but for words for masks."""
+    cores = {Name.of((), image_stem(path)).core for path in case.labels}
+    return cores == {Name.of((), prediction).core}
 
 
 def _reference_name(prediction: str, references: Collection[str]) -> str:
@@ -227,8 +236,10 @@ def _read_pair(
     try:
         if annotation.only_slices or annotation.scribbles:
             # a file may hold a part of the image; what is not annotated depends on the whole
-            return predicted, read(reference, predicted, annotation=annotation)
-        placed, expected = place_together(predicted, expected)
+            expected = read(reference, predicted, annotation=annotation)
+            placed = PlacedLabel(predicted)
+        else:
+            placed, expected = place_together(predicted, expected)
     except GenSegError as error:
         raise GenSegError(
             f"case {case.name}: prediction and reference have different grids "

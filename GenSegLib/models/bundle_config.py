@@ -19,7 +19,6 @@ from typing import Any
 
 from ..data.normalization import (
     CAPTION_FRACTION,
-    CROP_MARGIN,
     CT_LOWEST,
     CT_MEDIAN,
     DARK_FRACTION,
@@ -28,6 +27,7 @@ from ..data.normalization import (
     MOSTLY_BRIGHT,
     PERCENTILES,
 )
+from ..data.preprocessing import crop_margin
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -169,7 +169,7 @@ def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
 def _preprocessing(preset: Preset) -> list[Config]:
     steps = _reading(preset)
     if preset.crop_foreground:
-        crop = {"source_key": "image", "margin": CROP_MARGIN, "allow_smaller": True}
+        crop = {"source_key": "image", "margin": crop_margin(preset), "allow_smaller": True}
         steps.append(_on("image", "CropForegroundd", select_fn=_foreground(preset), **crop))
     if preset.spacing is not None and preset.long_side:
         side = round(preset.long_side / max(preset.spacing))
@@ -241,10 +241,12 @@ _BRIGHT = (
 
 
 def _foreground(preset: Preset) -> str:
-    if is_for_pictures(preset):
-        return f"$lambda image: {_SHOWN}({_BRIGHT})"
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
+    if is_for_pictures(preset):
+        return f"$lambda image: {_SHOWN}({_BRIGHT})"
+    if preset.is_for_images:  # with a third axis of length 1
+        return f"$lambda image: (lambda image: {_SHOWN}({_BRIGHT}))(image[..., 0])[..., None]"
     return f"${_FOREGROUND}"
 
 

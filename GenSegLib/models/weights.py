@@ -21,8 +21,8 @@ from .manifest import MANIFEST, verify
 
 _SIZE_TOLERANCE = 1 << 20  # bytes
 _PREPROCESSING = (
-    *("spatial_dims", "channels", "orientation", "spacing", "coarse_spacing", "intensity"),
-    *("crop_foreground", "multiple", "patch_size", "context_slices"),
+    *("spatial_dims", "channels", "orientation", "unit", "long_side", "spacing"),
+    *("coarse_spacing", "intensity", "crop_foreground", "multiple", "patch_size", "context_slices"),
 )
 
 

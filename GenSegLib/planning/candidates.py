@@ -161,6 +161,7 @@ def _slices(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator[
             orientation=orientation,
             unit=fingerprint.unit,
             long_side=fingerprint.long_side,
+            crop_foreground=preset.crop_foreground or fingerprint.long_side > 0,
             spacing=(spacing, spacing),
             patch_size=patch,
             multiple=max(16, _multiple(preset)) if preset.encoder == "pretrained" else 16,

@@ -20,7 +20,7 @@ from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..datasets.channels import with_channels
 from ..errors import GenSegError
 from ..images.geometry import argmax_label
-from ..images.volume import Volume
+from ..images.volume import Volume, select_frame
 from ..models.weights import load_ensemble
 from ..networks.slice_wise import as_window_network
 from ..presets import Preset
@@ -186,8 +186,9 @@ class Predictor:
     def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
         needed = output_bytes(image.shape, self._classes, **outputs)
-        spacing = self._first_preprocessor.target_spacing(image)
-        needed += preprocessing_bytes(image, spacing, self._classes)
+        part = select_frame(image, 1) if image.is_stack else image  # frames are segmented singly
+        spacing = self._first_preprocessor.target_spacing(part)
+        needed += preprocessing_bytes(part, spacing, self._classes)
         self._budget.require(needed, f"predicting the {what} of an image of {_voxels(image)}")
 
     def _locate(

@@ -13,6 +13,7 @@ from GenSegLib.annotation.folder import AnnotationFolder, CaseEntry, CaseState
 from GenSegLib.annotation.records import DraftDice
 from GenSegLib.case_annotation import ClassState
 from GenSegLib.dicom.files import is_dicom_file
+from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
@@ -83,8 +84,8 @@ def writeCheckedSteps(
         nested: outer and inner class where one of its segments lies within another.
 
     Raises:
-        GenSegError: the volume cannot be used, a class is said to be absent and is drawn, or the
-            folder cannot be written; the case keeps its former state.
+        GenSegError: the volume cannot be used or changes meanwhile, a class is said to be absent
+            and is drawn, or the folder cannot be written; the case keeps its former state.
     """
     folder.lock()
     node = requireUsableVolume(case.volumeNode)
@@ -97,6 +98,9 @@ def writeCheckedSteps(
     written = yield from _writeImages(folder, case, content)
     images = [folder.relative(image) for image in written]
     labels, ijkToRAS = yield from _writeLabel(folder, case, classMap, preset, includes)
+    if contentOf(node) != content:
+        text = _("{case} changed while it was saved; stop its sequence, then accept it again")
+        raise GenSegError(text.format(case=case.title))
     present = {classMap.get(name) for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
         case.name,

@@ -165,14 +165,19 @@ class AnnotationWorkspace:
         newest = self._findNewest()
         return None if newest is None else newest[1]
 
-    def includes(self, nested: Sequence[tuple[str, str]] = ()) -> Includes:
+    def includes(
+        self, nested: Sequence[tuple[str, str]] = (), folder: AnnotationFolder | None = None
+    ) -> Includes:
         """Return the names of the classes within a class: of the newest model, cases and pairs.
 
         Args:
             nested: outer and inner class of a case that is not checked yet.
+            folder: with the cases; by default that of the output folder.
         """
         metadata, settings = self.metadata(), self.settings
-        found = [*nested, *(self.folder.nested() if settings.trainsNested else ())]
+        found = list(nested)
+        if settings.trainsNested:
+            found += (folder or self.folder).nested()
         for includes in (settings.includes, metadata.includes if metadata else {}):
             found += [(outer, inner) for outer, within in includes.items() for inner in within]
         return direct_includes(found)

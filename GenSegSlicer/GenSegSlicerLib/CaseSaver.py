@@ -94,7 +94,8 @@ class CaseSaver:
         if version == current.saved:
             return
         if segmentsOf(node):
-            details = (self._workspace.includes(), current.timer.seconds)
+            includes = self._workspace.includes(folder=current.folder)
+            details = (includes, current.timer.seconds)
             yield from AnnotationEdits.writeEditsSteps(current.folder, current.case, *details)
         current.saved = version
 

@@ -85,4 +85,5 @@ def _writeSteps(
 def _version(workspace: AnnotationWorkspace, case: AnnotationCase) -> object:
     """A value that changes whenever the label of a case does."""
     node = case.segmentationNode
-    return annotationVersion(node), workspace.classMap(node), workspace.includes()
+    classes = workspace.classMap(node), workspace.includes()
+    return workspace.folder.path, annotationVersion(node), classes

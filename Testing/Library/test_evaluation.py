@@ -239,6 +239,14 @@ def test_references_with_and_without_words_for_masks_may_be_mixed(
     assert [case.case for case in cases] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("other", ["b_02", "b_followup", "kidney_b"])
+def test_the_reference_of_another_case_is_none(folders: tuple[Path, Path], other: str) -> None:
+    predictions, references = folders
+    (references / "b.nii.gz").rename(references / f"{other}.nii.gz")
+    with pytest.raises(GenSegError, match=r"case b: .* has no reference for b"):
+        evaluate_folders(predictions, references, LABELS)
+
+
 def test_segments_with_names_need_those_of_the_references(folders: tuple[Path, Path]) -> None:
     predictions, references = folders
     write_label(predictions / "b.seg.nrrd", label_volume(), {1: "Lesion"})

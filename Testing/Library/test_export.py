@@ -277,6 +277,7 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(
 ) -> None:
     planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
     preset = replace(load_preset("generic-2d-color"), **planned, long_side=long_side)
+    preset = replace(preset, batch_dice=False)
     save_bright_model(tmp_path / "model", preset)
     pixels = np.full((40, 56, 3), 60, np.uint8)
     pixels[4:20, 30:50] = 220

@@ -43,7 +43,7 @@ def photo_case(folder: Path, height: int, width: int, square: int) -> CaseFinger
 
 
 def planned(long_side: float) -> Preset:
-    details = {"unit": "px", "spacing": (2.0, 2.0), "patch_size": (32, 32)}
+    details = {"unit": "px", "spacing": (2.0, 2.0), "patch_size": (32, 32), "batch_dice": False}
     return replace(load_preset("generic-2d"), **details, long_side=long_side)
 
 
@@ -150,3 +150,15 @@ def test_a_structure_within_dark_borders_is_labeled_where_it_is(tmp_path: Path) 
         segmented, expected = np.asarray(found) > 0, bordered(picture(), caption=False) > 100
     assert segmented.shape == expected.shape
     assert 2 * (segmented & expected).sum() / (segmented.sum() + expected.sum()) > 0.85
+
+
+def test_a_label_in_the_border_does_not_change_the_scale(tmp_path: Path) -> None:
+    Image.fromarray(bordered(picture(), caption=False)).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    label = np.zeros((1, *image.shape), np.int16)
+    label[0, :, :, 0] = image.array[0, :, :, 0] > 100
+    inside = Preprocessor(planned(WIDTH)).apply(image, replace(image, array=label)).label
+    label[0, 0, 0] = label[0, -1, -1] = 1
+    beyond = Preprocessor(planned(WIDTH)).apply(image, replace(image, array=label)).label
+    assert inside is not None and beyond is not None
+    assert 0 <= beyond.sum() - inside.sum() <= 2

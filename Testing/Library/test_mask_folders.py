@@ -128,6 +128,18 @@ def test_the_number_of_a_lesion_is_not_that_of_an_image(tmp_path: Path) -> None:
         read_cases(folder)
 
 
+def test_the_masks_of_one_missing_image_are_those_of_no_other(tmp_path: Path) -> None:
+    masks = ["masks/3_mask_1.png", "masks/3_mask_2.png"]
+    with pytest.raises(GenSegError, match=r"no cases found|no image"):
+        read_cases(write_files(tmp_path, "images/1.png", "images/2.png", *masks))
+
+
+def test_a_structure_may_be_named_beside_the_word_image(tmp_path: Path) -> None:
+    names = [f"p{k}/image{end}.png" for k in (1, 2) for end in ("", "_lesion")]
+    cases = read_cases(write_files(tmp_path, *names)).cases
+    assert [case.label.name for case in cases if case.label] == ["image_lesion.png"] * 2
+
+
 def test_the_masks_without_an_image_are_named(tmp_path: Path) -> None:
     masks = [f"masks/p{image}_{lesion}.png" for image in (1, 2, 3) for lesion in (1, 2)]
     folder = write_files(tmp_path, "images/p1.png", "images/p2.png", *masks)
