@@ -6,7 +6,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,7 @@ from .label_maps import check_labels, normalized, parse_labels
 from .nesting import check_includes, parse_includes
 
 MODALITIES = ("MR", "CT", "")
-_PERSON_KEYS = ("person", "subject", "patient")
-_KEYS = {
-    *("name", "image", "label", "role", *_PERSON_KEYS),
-    *("classes", "only_slices", "scribbles", "values"),
-}
-_RESEMBLANCE = 0.8  # of a misspelled key
+PERSON_KEYS = ("person", "subject", "patient")
 
 
 class Role(str, Enum):
@@ -283,17 +277,8 @@ class CaseSet:
             cases=tuple(with_values(case, special) for case in read),
             labels=labels,
             modality=modality,
-            notes=tuple(_misspelled(entries)),
             includes=parse_includes(values.get("includes", {})),
         )
-
-
-def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a line for each unknown key of a case that resembles a known one."""
-    unknown = dict.fromkeys(key for entry in entries for key in entry if key not in _KEYS)
-    for key in unknown:
-        for meant in get_close_matches(key, _KEYS, 1, _RESEMBLANCE):
-            yield f'the key "{key}" of a case is not known and was ignored; did you mean "{meant}"?'
 
 
 def parse_label_files(name: str, values: object) -> tuple[list[str], tuple[str, ...]]:
@@ -330,7 +315,7 @@ def _classes_of_files(cases: Iterable[Case]) -> dict[int, str]:
 
 def read_person(entry: Mapping[str, Any]) -> str:
     """Return the person of an entry of a list, under any of the usual keys; "" if there is none."""
-    return next((str(entry[key]) for key in _PERSON_KEYS if entry.get(key) is not None), "")
+    return next((str(entry[key]) for key in PERSON_KEYS if entry.get(key) is not None), "")
 
 
 def with_values(case: Case, values: Mapping[int, int]) -> Case:

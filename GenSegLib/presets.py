@@ -125,6 +125,13 @@ _COLORS = Rule(
 )
 
 
+PREPROCESSING = (
+    *("spatial_dims", "channels", "orientation", "unit", "long_side", "spacing"),
+    *("coarse_spacing", "intensity", "crop_foreground", "batch_dice", "multiple"),
+)
+"""Names of the settings that preprocessed images depend on; `is_for_images` follows from them."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """Settings of one anatomy and modality; sizes in voxels, spacing in mm.

@@ -90,18 +90,17 @@ class CaseFingerprint:
     @property
     def long_side(self) -> float:
         """The longer side of what a 2-D image shows, relative to the step of its grid."""
-        return (
-            max(side for axis, side in enumerate(self.body_mm) if axis != self._across) / self._step
-        )
+        return max(self.body_mm[axis] for axis in self._in_plane) / self._step
 
     @property
-    def _across(self) -> int:
-        """The axis across a 2-D image: of the frames of a stack, else of one voxel."""
-        return self.shape.index(1) if 1 in self.shape else 2
+    def _in_plane(self) -> list[int]:
+        """The axes within a 2-D image: not that of one voxel, or of the frames of a stack."""
+        across = self.shape.index(1) if 1 in self.shape else 2
+        return [axis for axis in range(3) if axis != across]
 
     @property
     def _step(self) -> float:
-        return min(step for axis, step in enumerate(self.spacing) if axis != self._across)
+        return min(self.spacing[axis] for axis in self._in_plane)
 
     def in_pixels(self, long_side: float = 0.0) -> CaseFingerprint:
         """Return the fingerprint with a pixel as the unit of length; see `Volume.in_pixels`."""

@@ -15,7 +15,7 @@ from ..datasets.case_labels import read_case_label
 from ..datasets.channels import read_channels, with_channels
 from ..errors import GenSegError
 from ..images.volume import Volume
-from ..presets import Preset
+from ..presets import PREPROCESSING, Preset
 from .case_cache import CacheEntry, CaseCache, content_key
 from .distance_maps import DISTANCE_LIMIT_MM
 from .label_sets import LabelSets
@@ -26,11 +26,6 @@ from .training_case import InMemoryCase, TrainingCase
 Array = NDArray[Any]
 
 LARGE = 2**21  # voxels; larger preprocessed cases are read from disk patch by patch
-
-_PREPROCESSING_SETTINGS = (
-    *("spatial_dims", "channels", "orientation", "unit", "long_side", "spacing"),
-    *("coarse_spacing", "intensity", "crop_foreground", "multiple"),
-)
 
 
 def load_training_cases(
@@ -92,7 +87,7 @@ class _Loader:
         if self._cache is None:
             return self._in_memory(case, *self._preprocess(case)), False
         settings = self._preset.to_json()
-        relevant = {name: settings[name] for name in _PREPROCESSING_SETTINGS}
+        relevant = {name: settings[name] for name in PREPROCESSING}
         files = [*case.images, *(case.labels if case.is_labeled else ())]
         key = content_key(files, relevant | self._label_key(case))
         entry = self._cache.find(key)

@@ -9,11 +9,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from unicodedata import normalize
 
-from ..cases import Case, CaseSet, Role, parse_label_files, read_person, with_values
+from ..cases import (
+    PERSON_KEYS,
+    Case,
+    CaseSet,
+    Role,
+    parse_label_files,
+    read_person,
+    with_values,
+)
 from ..errors import GenSegError
 from ..files import read_json
 from ..images.file_names import (
@@ -29,6 +38,11 @@ from .label_lists import LabelList, parse_label_list
 from .pairing import case_name
 
 _FIRST_CHANNEL = "_0000"
+_KEYS = {  # of a case in a list of our own
+    *("name", "image", "label", "role", *PERSON_KEYS),
+    *("classes", "only_slices", "scribbles", "values"),
+}
+_RESEMBLANCE = 0.8  # of a misspelled key
 
 
 def read_case_list(path: Path) -> CaseSet:
@@ -85,7 +99,15 @@ def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
         entries = [_with_valid_name(entry) for entry in entries]
     read = CaseSet.from_json({**values, "cases": entries}, base)
     cases = (_located(case, entry, base) for case, entry in zip(read.cases, entries))
-    return dataclasses.replace(read, cases=tuple(cases))
+    return dataclasses.replace(read, cases=tuple(cases), notes=tuple(_misspelled(entries)))
+
+
+def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each unknown key of a case that resembles a known one."""
+    unknown = dict.fromkeys(key for entry in entries for key in entry if key not in _KEYS)
+    for key in unknown:
+        for meant in get_close_matches(key, _KEYS, 1, _RESEMBLANCE):
+            yield f'the key "{key}" of a case is not known and was ignored; did you mean "{meant}"?'
 
 
 def _located(case: Case, entry: Mapping[str, Any], base: Path) -> Case:

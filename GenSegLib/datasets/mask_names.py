@@ -8,6 +8,7 @@ Light: the standard library alone.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -257,19 +258,17 @@ def _match_rest(
 
 
 def _common_beginning(names: Sequence[Words]) -> Words:
-    count = next((k for k, each in enumerate(zip(*names)) if len(set(each)) > 1), None)
-    return names[0][: min(map(len, names)) if count is None else count]
+    shared = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*names))
+    return tuple(words[0] for words in shared)
 
 
 def _without_common(names: Sequence[Words]) -> list[Words]:
     """Remove the words that all names have at the beginning and at the end."""
     if len(set(names)) < 2:
         return list(names)
-    shortest = min(map(len, names))
-    start = next((k for k in range(shortest) if len({n[k] for n in names}) > 1), shortest)
+    start = len(_common_beginning(names))
     left = [name[start:] for name in names]
-    shortest = min(map(len, left))
-    end = next((k for k in range(shortest) if len({n[-1 - k] for n in left}) > 1), shortest)
+    end = len(_common_beginning([name[::-1] for name in left]))
     return [name[: len(name) - end] for name in left]
 
 

@@ -16,14 +16,12 @@ from ..files import atomic_folder, require_unused, write_bytes
 from ..networks import build_segmenter
 from ..networks.segmenters import check_patch_size
 from ..outputs import require_own
+from ..presets import PREPROCESSING
 from .folder import FILES, METADATA, WEIGHTS, ModelMetadata, write_manifest, write_model_files
 from .manifest import MANIFEST, verify
 
 _SIZE_TOLERANCE = 1 << 20  # bytes
-_PREPROCESSING = (
-    *("spatial_dims", "channels", "orientation", "unit", "long_side", "spacing"),
-    *("coarse_spacing", "intensity", "crop_foreground", "multiple", "patch_size", "context_slices"),
-)
+_PREPROCESSING = (*PREPROCESSING, "patch_size", "context_slices")
 
 
 def save_model(folder: Path, metadata: ModelMetadata, state: Mapping[str, Tensor]) -> None:

@@ -79,6 +79,16 @@ def drafted(
     return loop, bright
 
 
+def begun_loop(new_loop: Any, wait: Any) -> Any:
+    """A loop on three volumes whose first draft is open."""
+    for name in "abc":
+        bright_block(name, GRID)
+    loop = new_loop()
+    loop.next()
+    wait(loop)
+    return loop
+
+
 def end_session(loop: AnnotationLogic) -> None:
     """Leave the folder of a loop and close the scene, as when Slicer is closed."""
     loop.workspace.close()

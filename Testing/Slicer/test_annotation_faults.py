@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, end_session, records, states, voxels_of
+from annotation_loops import GRID, begun_loop, draw, end_session, records, states, voxels_of
 from bright_model import bright_block
 from fake_library import fake_library
 from GenSegSlicerLib import AnnotationEdits, TrainingProcess
@@ -326,11 +326,7 @@ def test_an_open_case_is_left_when_another_output_folder_is_selected(
 def test_a_folder_that_is_deleted_while_it_is_used_is_written_again(
     new_loop: Any, wait: Any
 ) -> None:
-    for name in "abc":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait)
     loop.accept()
     wait(loop)
     shutil.rmtree(loop.workspace.folder.path)

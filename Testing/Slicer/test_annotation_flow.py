@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, states, voxels_of
+from annotation_loops import GRID, begun_loop, draw, states, voxels_of
 from bright_model import bright_block
 from mrml_nodes import add_segmentation, grid_matrix, oriented_image
 
@@ -23,11 +23,7 @@ pytest_plugins = ["annotation_loops"]
 def test_a_corrected_case_that_was_skipped_comes_again_after_the_others(
     new_loop: Any, wait: Any
 ) -> None:
-    for name in "abc":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait)
     opened = []
     for _ in range(4):
         opened.append(loop.current.case.title)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, end_session, records, states, voxels_of
+from annotation_loops import GRID, begun_loop, draw, end_session, records, states, voxels_of
 from bright_model import COLOR_2D, bright_block
 from GenSegSlicerLib import CaseContents, SegmentationStates
 from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps
@@ -383,11 +383,7 @@ def test_voxels_are_looked_at_again_only_after_they_changed(
 def test_a_class_that_is_added_later_is_said_to_be_missing_in_the_cases_before(
     new_loop: Any, wait: Any
 ) -> None:
-    for name in "abc":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait)
     loop.accept()
     wait(loop)
     assert "is new" not in loop.message[1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from annotation_loops import GRID, draw, records, states, voxels_of
+from annotation_loops import GRID, begun_loop, draw, records, states, voxels_of
 from bright_model import bright_block
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairFinder import importFolder
@@ -89,11 +89,7 @@ def test_an_empty_segmentation_is_accepted_at_the_second_time(drafted: Any) -> N
 
 
 def test_a_skipped_case_comes_again_after_the_others(new_loop: Any, wait: Any) -> None:
-    for name in "abc":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait)
     opened = []
     for _ in range(3):
         opened.append(loop.current.case.title)
