@@ -37,6 +37,7 @@ PRETRAINABLE = {
     "dynunet": "efficientnet-unet",
     "deeplab": "efficientnet-deeplab",
 }
+DUAL_DYNUNET = "dual-dynunet"  # of the registry: a dynunet with `dual_normalization`
 GENERATORS = ("searchable", "mask-only", "regions", "transplants", "none")
 # without a network; "regions" gives the regions of real images an appearance of their own,
 # "transplants" adds lesions of other images
@@ -102,6 +103,8 @@ class TrainConfig:
             default generator is "regions", whose default is 0.5. Validation cases steer the
             appearance of regions as they are and, by this share, as another scanner would show
             them.
+        dual_normalization: a dynunet normalizes recolored images with parameters of their own; by
+            default where regions are recolored for other scanners.
         search_horizon: steps after which two distributions of region appearance are compared; 0
             keeps the standard distributions.
         self_training: the averaged segmenter labels unlabeled cases, too. Recolored regions get
@@ -151,6 +154,7 @@ class TrainConfig:
     appearance_fraction: float = setting(between(0, 1), 0.5)
     transplanted_fraction: float = setting(between(0, 1), 0.5)
     target_scanner: float = setting(between(0, 1), 0.0)
+    dual_normalization: bool = False
     search_horizon: int = setting(at_least(0), 50)
     self_training: bool = False
     unlabeled_fraction: float = setting(BELOW_ONE, 0.5)
@@ -172,7 +176,15 @@ class TrainConfig:
     @property
     def network(self) -> str:
         """Name of the segmenter's network in the registry of `networks.segmenters`."""
-        return PRETRAINABLE[self.segmenter] if self.encoder == "pretrained" else self.segmenter
+        if self.encoder == "pretrained":
+            return PRETRAINABLE[self.segmenter]
+        return DUAL_DYNUNET if self.has_dual_normalization else self.segmenter
+
+    @property
+    def has_dual_normalization(self) -> bool:
+        """Whether the segmenter normalizes recolored images with parameters of their own."""
+        is_possible = self.segmenter == "dynunet" and self.encoder != "pretrained"
+        return self.dual_normalization and is_possible
 
     @property
     def frozen_variables(self) -> frozenset[str]:
@@ -273,6 +285,7 @@ def with_target_scanner(changes: Mapping[str, Any]) -> dict[str, Any]:
         completed.setdefault("target_scanner", TARGET_SCANNERS["similar"])
         if completed["target_scanner"] > 0:
             completed.setdefault("unlabeled_fraction", 0.0)
+            completed.setdefault("dual_normalization", True)
     return completed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cases import CaseSet
-from ..config import PRETRAINABLE, SEGMENTERS, TrainConfig
+from ..config import DUAL_DYNUNET, PRETRAINABLE, SEGMENTERS, TrainConfig
 from ..errors import GenSegError
 from ..label_maps import normalized
 from ..models.folder import ModelMetadata
@@ -135,10 +135,12 @@ class StartModel:
         changes = {**inherited_settings(record), **changes, **self._network()}
         return plan_continuation(prepared, record.planned, effort, changes, spent_s)
 
-    def _network(self) -> dict[str, str]:
+    def _network(self) -> dict[str, Any]:
         network = self.metadata.network
-        if network in SEGMENTERS:
-            return {"segmenter": network, "encoder": "scratch"}
+        is_dual = network == DUAL_DYNUNET
+        if is_dual or network in SEGMENTERS:
+            segmenter = "dynunet" if is_dual else network
+            return {"segmenter": segmenter, "encoder": "scratch", "dual_normalization": is_dual}
         segmenter = next(key for key, value in PRETRAINABLE.items() if value == network)
         return {"segmenter": segmenter, "encoder": "pretrained"}
 

@@ -11,8 +11,11 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 
-class _DynUNet(DynUNet):
+class LevelDynUNet(DynUNet):
+    """DynUNet that in training mode returns a tuple of logits, finest level first."""
+
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Map images (batch, channel, *s) to logits, in training mode of all levels."""
         logits: torch.Tensor = self.output_block(self.skip_layers(images))
         if self.training and self.deep_supervision:
             return (logits, *self.heads)
@@ -20,10 +23,10 @@ class _DynUNet(DynUNet):
 
 
 def keep_resolution_of_levels(network: nn.Module) -> nn.Module:
-    """Return a DynUNet that in training mode returns a tuple of logits, finest level first.
+    """Make a DynUNet a `LevelDynUNet` in place.
 
     Other networks are returned unchanged; parameters and their names stay.
     """
     if type(network) is DynUNet:
-        network.__class__ = _DynUNet
+        network.__class__ = LevelDynUNet
     return network

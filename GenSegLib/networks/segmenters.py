@@ -125,6 +125,7 @@ _NETS = "monai.networks.nets"
 _REGISTRY = {
     "unet": Entry(f"{_NETS}.UNet", _unet),
     "dynunet": Entry(f"{_NETS}.DynUNet", _dynunet),
+    "dual-dynunet": Entry("GenSegLib.networks.dual_normalization.DualDynUNet", _dynunet),
     "segresnet": Entry(f"{_NETS}.SegResNet", _segresnet),
     "attention-unet": Entry(f"{_NETS}.AttentionUnet", _attention_unet),
     "unetr": Entry("GenSegLib.networks.padded.PaddedUNETR", _unetr),

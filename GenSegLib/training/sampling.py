@@ -29,6 +29,7 @@ from ..config import TrainConfig
 from ..data.label_sets import LabelSets
 from ..data.training_case import PatchSource, TrainingCase
 from ..feedback import Feedback
+from ..networks.dual_normalization import mark_recolored
 from ..networks.generators import GENERATORS
 from ..presets import Preset
 from .batches import FinalBatch, GeneratorBatch, Pair, TrilevelBatch
@@ -116,9 +117,11 @@ class BatchSampler:
         others = self._unlabeled_count()
         images, labels = sampler.sample(self.rng, count - others)
         size, policy = self._preset.patch_size, self.policy
+        originals, is_recolored = images, torch.zeros(len(images), dtype=torch.bool)
         if self.recoloring is not None:
             distribution = self.recoloring.distribution
             images, labels = self.recoloring(images, labels, self.rng)
+            is_recolored = (images != originals).flatten(1).any(1)
             images, labels = grow_classes(
                 images, labels, self.classes, self._values, distribution.growth, self.rng
             )
@@ -131,9 +134,16 @@ class BatchSampler:
         first = count - others
         # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
-            return images, labels
+            return self._marked(images, is_recolored), labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
         return copy_paste(*halves, self.rng)
+
+    def _marked(self, images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:
+        """Mark recolored samples, and unlabeled ones after them, which may be of other scanners."""
+        if not self.config.has_dual_normalization:
+            return images
+        unlabeled = is_recolored.new_ones(len(images) - len(is_recolored))
+        return mark_recolored(images, torch.cat([is_recolored, unlabeled]))
 
     def set_unlabeled(self, cases: Sequence[PatchSource]) -> None:
         """Use unlabeled cases under predicted labels from now on, in batches and as views."""

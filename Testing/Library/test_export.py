@@ -34,6 +34,7 @@ from GenSegLib.presets import Preset, load_preset
 SHORT = {
     "unet": {"channels": [4, 8, 16, 32], "num_res_units": 1},
     "dynunet": {"filters": [4, 8, 16, 32]},
+    "dual-dynunet": {"filters": [4, 8, 16, 32]},
     "segresnet": {"init_filters": 8},
     "attention-unet": {"channels": [4, 8, 16, 32]},
     "unetr": {"feature_size": 4, "hidden_size": 24, "mlp_dim": 48, "num_heads": 2},
@@ -148,7 +149,7 @@ def test_a_bundle_that_differs_is_discarded(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
-@pytest.mark.parametrize("name", ["unetr", "deeplab", "swin-unet"])
+@pytest.mark.parametrize("name", ["unetr", "deeplab", "swin-unet", "dual-dynunet"])
 def test_the_source_of_networks_outside_monai_is_included(tmp_path: Path, name: str) -> None:
     model = save_model_of(name, tmp_path / "model")
     (tmp_path / "bundle").mkdir()

@@ -1,0 +1,115 @@
+"""Segmenters that normalize recolored images with parameters of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import genseg
+from small_runs import phantom_cases, small_run
+
+from GenSegLib.config import TrainConfig
+from GenSegLib.events import EventLog
+from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.networks import build_segmenter, segmenter_args
+from GenSegLib.networks.dual_normalization import DualDynUNet, mark_recolored
+from GenSegLib.presets import load_preset
+from GenSegLib.runs import RunFolder
+from GenSegLib.training.session import load_session
+from GenSegLib.training.train import train
+
+SHAPE = (16, 32)
+NARROW = {"filters": [4, 8, 8, 8]}
+SHORT = {"warmup_steps": 0, "joint_steps": 2, "final_steps": 2, "search_horizon": 0}
+SETTINGS = {"segmenter": "dynunet", "generator": "regions", "target_scanner": 0.5}
+RECOLORED_WEIGHTS = ("norm1.weight", "norm2.weight")
+
+
+@pytest.fixture
+def network() -> DualDynUNet:
+    torch.manual_seed(0)
+    arguments = {**segmenter_args("dual-dynunet", 1, 3, 2, SHAPE), **NARROW}
+    built = build_segmenter("dual-dynunet", arguments)
+    assert isinstance(built, DualDynUNet)
+    return built
+
+
+def change_recolored_set(network: DualDynUNet) -> None:
+    for name, weight in network.named_parameters():
+        if name.endswith(RECOLORED_WEIGHTS):
+            with torch.no_grad():
+                weight[1] *= torch.rand_like(weight[1]) + 0.5
+
+
+def dual_run(folder: Path, **changes: Any) -> RunFolder:
+    cases = phantom_cases(3)
+    return small_run(folder, cases, **SHORT, **{**SETTINGS, "dual_normalization": True, **changes})
+
+
+@torch.no_grad()
+def test_marked_samples_alone_use_the_parameters_of_recolored_images(network: DualDynUNet) -> None:
+    images = torch.randn(3, 1, *SHAPE)
+    marked = mark_recolored(images, torch.tensor([False, True, False]))
+    before, unmarked = network.train()(marked)[0], network(images)[0]
+    torch.testing.assert_close(before, unmarked)  # both sets begin alike
+    change_recolored_set(network)
+    after = network(marked)[0]
+    torch.testing.assert_close(after[[0, 2]], before[[0, 2]])
+    assert not torch.allclose(after[1], before[1])
+    torch.testing.assert_close(network(images)[0], unmarked)  # real ones
+
+
+@torch.no_grad()
+def test_a_prediction_has_the_mean_probability_of_both_sets(network: DualDynUNet) -> None:
+    change_recolored_set(network)
+    images = torch.randn(2, 1, *SHAPE)
+    network.eval()
+    sets = [
+        network(mark_recolored(images, torch.full((2,), is_recolored))).softmax(1)
+        for is_recolored in (False, True)
+    ]
+    assert not torch.allclose(*sets)
+    torch.testing.assert_close(network(images).softmax(1), torch.stack(sets).mean(0))
+
+
+def test_all_samples_that_are_recolored_are_marked(tmp_path: Path) -> None:
+    sampler = load_session(dual_run(tmp_path / "run", batch_size=8)).learner.sampler
+    images, labels = sampler.real(include_validation=False)
+    assert images.shape[1] == 2 and labels.shape[1] == 1
+    marks = images[:, 1].flatten(1)
+    assert set(marks.unique().tolist()) == {0, 1}
+    assert torch.equal(marks, marks[:, :1].expand_as(marks))
+    assert sampler.validation()[0].shape[1] == 1
+    assert sampler.recoloring is not None
+    sampler.recoloring.distribution = sampler.recoloring.other_scanner  # all are recolored
+    assert sampler.real(include_validation=False)[0][:, 1].min() == 1
+
+
+def test_a_trained_model_predicts_and_another_training_starts_from_it(tmp_path: Path) -> None:
+    run = dual_run(tmp_path / "run")
+    train(run, EventLog(None))
+    metadata = ModelMetadata.load(run.model)
+    assert metadata.network == "dual-dynunet"
+    image = next(iter(phantom_cases(3).cases)).image
+    assert genseg("predict", run.model, image, "--out", tmp_path / "out") == 0
+    arguments = ["train", phantom_cases(3).cases[0].image.parents[1], "--from", run.model]
+    assert genseg(*arguments, "--out", tmp_path / "next", "--set", "final_steps=2") == 0
+    assert ModelMetadata.load(tmp_path / "next" / "model").network == "dual-dynunet"
+
+
+def test_models_for_other_scanners_have_it_unless_their_network_cannot() -> None:
+    preset = load_preset("generic-mri")
+    chosen = TrainConfig.for_preset(preset, target_scanner=0.5)
+    assert (chosen.network, chosen.segmenter) == ("dual-dynunet", "dynunet")
+    assert TrainConfig.for_preset(preset, target_scanner=0.5, segmenter="unet").network == "unet"
+    assert TrainConfig.for_preset(preset).network == "dynunet"
+    without = TrainConfig.for_preset(preset, target_scanner=0.5, dual_normalization=False)
+    assert without.network == "dynunet"
+
+
+def test_runs_from_before_resume_with_their_network() -> None:
+    values = TrainConfig(segmenter="dynunet", generator="regions", target_scanner=0.5).to_json()
+    del values["dual_normalization"]
+    assert TrainConfig.from_json(values).network == "dynunet"
