@@ -18,7 +18,12 @@ from .deep_supervision import LevelDynUNet
 REAL, RECOLORED = 0, 1  # places of their parameters
 
 _INSTANCE_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
-_LEAST_PROBABILITY = 1e-7
+_MIN_PROBABILITY = 1e-7
+_SMOOTHING = 10.0  # voxels: images without structures agree
+# Dice of both sets from which that for real images begins to count, and at which it counts as much;
+# medians are 0.93 to 0.94 on the training's own scanner and similar ones, 0.84 on late enhancement
+# after cine MR, and 0.77 on T2 MR after CT
+_AGREEMENT = (0.8, 0.9)
 
 
 class DualInstanceNorm(nn.Module):
@@ -51,7 +56,8 @@ class DualDynUNet(LevelDynUNet):
 
     Images of training batches have a further channel, which is 1 for recolored samples and 0 for
     others (`mark_recolored`); without it, samples in training mode are real ones. In evaluation
-    mode images have no mark, and the logits are those of the mean probability of both sets.
+    mode images have no mark: where both sets agree, the image is like the real ones, and the logits
+    are those of the mean probability; where they do not, those of the set for recolored images.
     """
 
     def __init__(self, in_channels: int, **arguments: Any) -> None:
@@ -69,15 +75,32 @@ class DualDynUNet(LevelDynUNet):
             return self._segment(images[:, :-1], [round(mark) for mark in marks.tolist()])
         if self.training:
             return self._segment(images, [REAL])
-        logits = [self._segment(images, [place]) for place in (REAL, RECOLORED)]
-        probabilities = torch.stack([each.float().softmax(1) for each in logits]).mean(0)
-        return probabilities.clamp_min(_LEAST_PROBABILITY).log()
+        real, recolored = (
+            self._segment(images, [place]).float().softmax(1) for place in (REAL, RECOLORED)
+        )
+        weight = _weight_of_real(real, recolored)
+        mean = weight * real + (1 - weight) * recolored
+        return mean.clamp_min(_MIN_PROBABILITY).log()
 
     def _segment(self, images: torch.Tensor, chosen: Sequence[int]) -> Any:
         for module in self.modules():
             if isinstance(module, DualInstanceNorm):
                 module.chosen = chosen
         return super().forward(images)
+
+
+def _weight_of_real(real: torch.Tensor, recolored: torch.Tensor) -> torch.Tensor:
+    """Return the weight (batch, 1, ...) of the set for real images, from the agreement of both.
+
+    Args:
+        real, recolored: probabilities (batch, class, *s), background first.
+    """
+    first, second, axes = real[:, 1:], recolored[:, 1:], list(range(1, real.ndim))
+    overlap = 2 * (first * second).sum(axes, keepdim=True)
+    total = (first.square() + second.square()).sum(axes, keepdim=True)
+    dice = (overlap + _SMOOTHING) / (total + _SMOOTHING)
+    low, high = _AGREEMENT
+    return ((dice - low) / (high - low)).clamp(0, 1) / 2
 
 
 def mark_recolored(images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:

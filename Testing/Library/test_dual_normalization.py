@@ -62,16 +62,28 @@ def test_marked_samples_alone_use_the_parameters_of_recolored_images(network: Du
 
 
 @torch.no_grad()
-def test_a_prediction_has_the_mean_probability_of_both_sets(network: DualDynUNet) -> None:
-    change_recolored_set(network)
+def test_a_prediction_is_the_mean_where_both_sets_agree_else_that_for_recolored_images(
+    network: DualDynUNet,
+) -> None:
     images = torch.randn(2, 1, *SHAPE)
     network.eval()
-    sets = [
-        network(mark_recolored(images, torch.full((2,), is_recolored))).softmax(1)
-        for is_recolored in (False, True)
-    ]
-    assert not torch.allclose(*sets)
-    torch.testing.assert_close(network(images).softmax(1), torch.stack(sets).mean(0))
+
+    def probabilities() -> list[torch.Tensor]:
+        marks = (torch.full((2,), is_recolored) for is_recolored in (False, True))
+        return [network(mark_recolored(images, each)).softmax(1) for each in marks]
+
+    for name, weight in network.named_parameters():
+        if name.endswith("norm1.bias"):
+            weight[1] += 0.02
+    real, recolored = probabilities()
+    assert not torch.allclose(real, recolored)
+    torch.testing.assert_close(network(images).softmax(1), (real + recolored) / 2)
+    network.output_block.conv.conv.weight *= 100  # certain, and of opposite features
+    for name, weight in network.named_parameters():
+        if name.endswith("norm2.weight"):
+            weight[1] *= -1
+    _, recolored = probabilities()
+    torch.testing.assert_close(network(images).softmax(1), recolored, atol=1e-5, rtol=1e-4)
 
 
 def test_all_samples_that_are_recolored_are_marked(tmp_path: Path) -> None:
