@@ -12,6 +12,7 @@ from bright_model import COLOR_2D, GRAY_2D
 from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.ApplyJob import requireChannels
 from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairFinder import findPairs
@@ -44,9 +45,21 @@ SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 
 
 def add_pair(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> TrainingPair:
     volume = add_photo(mask, grid, name)
-    label = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
-    label.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    return TrainingPair(volume, label)
+    return TrainingPair(volume, add_square(volume, mask, name))
+
+
+def add_square(volume: Any, mask: np.ndarray | None = None, name: str = "segments") -> Any:
+    """A segmentation of an image: the bright square by default."""
+    mask = square() if mask is None else mask
+    grid = localIJKToRAS(volume)
+    node = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def write_photo(path: Path) -> None:
+    colors = np.stack([np.where(square()[0], 200, 20)] * 3, axis=-1).astype(np.uint8)
+    Image.fromarray(colors).save(path)
 
 
 @pytest.mark.parametrize("grid", [PICTURE, SAGITTAL, GRIDS["oblique and flipped"]])
@@ -190,31 +203,40 @@ def test_a_color_image_is_segmented_wherever_it_is_in_space(scene: Any, host: An
 
 
 def test_areas_in_photos_are_in_pixels(scene: Any, tmp_path: Path) -> None:
-    colors = np.stack([np.where(square()[0], 200, 20)] * 3, axis=-1).astype(np.uint8)
-    Image.fromarray(colors).save(tmp_path / "photo.png")
-    volume = loadVolume(tmp_path / "photo.png", "photo")
-    image = oriented_image(square().astype(np.uint8), PICTURE)
-    node = add_segmentation([(image, {1: "Bright"})])
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    write_photo(tmp_path / "photo.png")
+    node = add_square(loadVolume(tmp_path / "photo.png", "photo"))
     table = volumesTable([node], "areas")
     assert table.GetColumnName(1) == "Area (px)"
     assert float(table.GetCellText(0, 1)) == 100
 
 
+def test_areas_are_those_of_each_image_in_its_own_unit(scene: Any, tmp_path: Path) -> None:
+    write_photo(tmp_path / "photo.png")
+    thick = PICTURE @ np.diag([0.5, 0.5, 5, 1])
+    photo = loadVolume(tmp_path / "photo.png", "photo")
+    volumes = [add_photo(square(), PICTURE, "thin"), add_photo(square(), thick, "thick"), photo]
+    nodes = [add_square(volume) for volume in volumes]
+    add_transform(np.diag([2.0, 2.0, 2.0, 1.0]), volumes[1])
+    nodes[1].SetAndObserveTransformNodeID(volumes[1].GetTransformNodeID())
+    table = volumesTable(nodes, "areas")
+    titles = [table.GetColumnName(k) for k in range(1, table.GetNumberOfColumns())]
+    assert titles == ["Segment", "Area (mm\N{SUPERSCRIPT TWO})", "Area (px)", "Pixels"]
+    areas, pixels = (slicer.util.arrayFromTableColumn(table, title) for title in titles[1:3])
+    assert areas == pytest.approx([100, 100, np.nan], nan_ok=True)
+    assert pixels == pytest.approx([np.nan, np.nan, 100], nan_ok=True)
+
+
 def test_scores_of_images_with_a_spacing_are_in_millimeters(scene: Any, host: Any) -> None:
     volume = add_volume(np.where(square(), 200, 20).astype(np.uint8), SAGITTAL, "scan")
     nodes = []
-    for left in (8, 12):
-        image = oriented_image(square(left=left).astype(np.uint8), SAGITTAL)
-        node = add_segmentation([(image, {1: "Bright"})], f"segments {left}")
-        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-        nodes.append(node)
+    for left, size in ((8, 10), (12, 11)):
+        nodes.append(add_square(volume, square(left=left, size=size), f"segments {left}"))
     job = GenSegSlicerLogic().evaluate(*nodes, wait=True)
     assert job.state == "finished", job.message
     (row,) = job.rows
-    assert row["dice"] == pytest.approx(0.6)
-    assert row["hd95_mm"] == pytest.approx(2.0, abs=0.3)
-    assert row["area_error_mm"] == pytest.approx(0)
+    assert row["dice"] == pytest.approx(2 * 60 / (100 + 121))
+    assert row["hd95_mm"] == pytest.approx(2.5, abs=0.3)
+    assert row["area_error_mm"] == pytest.approx((100 - 121) * 0.5 * 0.5)
 
 
 def test_a_model_of_colors_refuses_a_gray_image(scene: Any) -> None:
