@@ -29,9 +29,9 @@ def volumesTable(
     """Create a table of segment volumes in ml and voxels, or update that of the same nodes.
 
     Segments of 2-D images have areas in square millimeters, or pixels where there is no spacing.
-    Each quantity has a column, which is empty in the rows of others. Volumes are measured in world coordinates, that is with the parent transform. Closed surfaces
-    are measured in the voxels of their reference volume. Tables of several segmentations have a
-    column for their names.
+    Each quantity has a column, which is empty in the rows of others. Volumes are measured in world
+    coordinates, that is with the parent transform. Closed surfaces are measured in the voxels of
+    their reference volume. Tables of several segmentations have a column for their names.
 
     Raises:
         GenSegError: closed surfaces have no reference volume, or a segment has no binary labelmap.
