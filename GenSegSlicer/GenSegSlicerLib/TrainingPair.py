@@ -38,10 +38,12 @@ class TrainingVolume:
         return valid_file_name(self.volumeNode.GetName() or "")
 
     @property
-    def file(self) -> Path | None:
-        """The file of a picture whose voxels are not in memory, see `FilePairs`."""
-        path = self.volumeNode.GetAttribute(FILE_ATTRIBUTE)
-        return Path(path) if path and self.volumeNode.GetImageData() is None else None
+    def files(self) -> tuple[Path, ...]:
+        """Files of a picture, one a channel, if its voxels are in no memory, see `FilePairs`."""
+        if self.volumeNode.GetImageData() is not None:
+            return ()
+        nodes = (self.volumeNode, *furtherChannels(self.volumeNode))
+        return tuple(Path(path) for node in nodes if (path := node.GetAttribute(FILE_ATTRIBUTE)))
 
     @property
     def person(self) -> str:
