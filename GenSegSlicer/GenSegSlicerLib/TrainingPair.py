@@ -77,7 +77,7 @@ class TrainingPair(TrainingVolume):
         channels: number of channels of the image, set by the check.
         isGrayInColor: whether it is gray, but stored in color; set by the check.
         isFlat: whether the image is a 2-D image, set by the check.
-        hasTransparency: whether the image has a transparency, which is not used; set by the check.
+        channelWarnings: what is not used of the channels, or missing; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """
 
@@ -95,7 +95,7 @@ class TrainingPair(TrainingVolume):
     channels: int = 1
     isGrayInColor: bool = False
     isFlat: bool = False
-    hasTransparency: bool = False
+    channelWarnings: list[str] = field(default_factory=list)
     readTimes: tuple[int, ...] = ()
 
     @property

@@ -11,11 +11,13 @@ import slicer
 from bright_model import COLOR_2D, GRAY_2D
 from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.ApplyJob import requireChannels
-from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Channels import channelCount, furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Frames import frameOf
 from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairFinder import findPairs
+from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SliceViews import showVolume
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -76,16 +78,25 @@ def test_color_images_are_written_as_the_views_show_them(
     assert np.allclose(image.affine, LPS_TO_RAS @ np.diag([*spacing, 1]))
 
 
-def test_transparency_is_dropped_and_said(scene: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint16, 3), (np.uint8, 1)])
+def test_transparency_is_dropped_and_said(
+    scene: Any, tmp_path: Path, dtype: type, channels: int
+) -> None:
     pair = add_pair(square())
-    colors = slicer.util.arrayFromVolume(pair.volumeNode)
-    alpha = np.full((*colors.shape[:3], 1), 255, np.uint8)
+    colors = slicer.util.arrayFromVolume(pair.volumeNode)[..., :channels].astype(dtype)
+    alpha = np.full((*colors.shape[:3], 1), np.iinfo(dtype).max, dtype)
     slicer.util.updateVolumeFromArray(pair.volumeNode, np.concatenate([colors, alpha], axis=-1))
     GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
     assert pair.status == "ok"
     assert "transparency is ignored" in pair.warning
     writeVolume(pair.volumeNode, tmp_path / "photo.nrrd")
-    assert len(read_image(tmp_path / "photo.nrrd").array) == 3
+    assert len(read_image(tmp_path / "photo.nrrd").array) == channels
+
+
+def test_a_second_component_that_varies_is_a_channel(scene: Any) -> None:
+    photo = add_photo(square())
+    slicer.util.updateVolumeFromArray(photo, slicer.util.arrayFromVolume(photo)[..., :2].copy())
+    assert channelCount(photo) == 2
 
 
 def test_pairs_of_color_images_are_found_and_checked(scene: Any) -> None:
@@ -181,6 +192,51 @@ def test_further_channels_are_written_on_the_grid_of_the_first(scene: Any, tmp_p
     t2.SetAndObserveTransformNodeID(None)
     writeChannels(t1, paths)
     assert np.array_equal(read_channels(paths).array[1], slicer.util.arrayFromVolume(t2).T)
+
+
+@pytest.mark.parametrize(
+    ("shift", "status", "warning"),
+    [
+        (4, "ok", ""),
+        (14, "ok", "T2 covers 30 % of T1 and is 0 elsewhere"),
+        (500, "T2 does not overlap T1, whose further channel it is", ""),
+    ],
+)
+def test_a_further_channel_that_is_elsewhere_is_a_warning_or_an_error(
+    scene: Any, shift: float, status: str, warning: str
+) -> None:
+    t1 = add_volume(noise((20, 20, 20), 1), np.eye(4), "T1")
+    label = np.zeros((20, 20, 20), np.uint8)
+    label[2:5, 2:5, 2:5] = 1
+    pair = TrainingPair(t1, add_square(t1, label))
+    moved = np.eye(4)
+    moved[0, 3] = shift
+    setFurtherChannels(t1, [add_volume(noise((20, 20, 20), 2), moved, "T2")])
+    GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
+    assert pair.status.startswith(status)
+    assert warning in pair.warning
+    assert bool(warning) == bool(pair.warning)
+
+
+def test_channels_that_do_not_overlap_are_not_segmented(scene: Any) -> None:
+    gray, elsewhere = np.where(square(), 200, 20).astype(np.uint8), PICTURE.copy()
+    elsewhere[0, 3] = 900
+    grids = {"red": PICTURE, "green": PICTURE, "blue": elsewhere}
+    red, *others = (add_volume(gray, grid, name) for name, grid in grids.items())
+    setFurtherChannels(red, others)
+    for segment in (lambda: GenSegSlicerLogic().apply(COLOR_2D, red), lambda: frameOf(red)):
+        with pytest.raises(GenSegError, match="blue does not overlap red"):
+            segment()
+
+
+def test_images_of_one_plane_are_channels_at_any_distance(scene: Any) -> None:
+    first = add_photo(square(), SAGITTAL)
+    behind = SAGITTAL.copy()
+    behind[:3, 3] += 5 * SAGITTAL[:3, 2]
+    setFurtherChannels(first, [add_photo(square(), behind, "infrared")])
+    assert overlapWarnings(first) == []
+    image = frameOf(first).image
+    assert np.array_equal(image.array[3:], image.array[:3])
 
 
 def test_volumes_named_like_files_of_nnunet_are_channels(scene: Any) -> None:
