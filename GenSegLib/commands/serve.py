@@ -34,4 +34,6 @@ def run(args: argparse.Namespace) -> None:
     from ..serving.server import serve
 
     events = EventLog(None, [JsonLines(args.stdout)])
-    serve(model, sys.stdin.buffer, events, device=args.device, find_model=find_model)
+    # not sys.stdin, which Python closes at its end, and aborts if the thread of the server reads it
+    requests = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+    serve(model, requests, events, device=args.device, find_model=find_model)

@@ -13,6 +13,7 @@ from ..dicom.files import is_planar_file
 from ..errors import GenSegError
 from ..images.file_names import image_stem, is_raster_file
 from ..images.volume import (
+    COLORS,
     MAX_CHANNELS,
     Volume,
     format_channels,
@@ -64,12 +65,12 @@ def read_channels(
 def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) -> None:
     """Check that no file of an image's channels is missing.
 
-    The number at the end of a photo's name, such as `IMG_0005`, is not that of a channel.
+    The number at the end of a single photo's name, such as `IMG_0005`, is not that of a channel.
 
     Raises:
         GenSegError: the image has fewer channels; the message names the missing file.
     """
-    if _are_pictures(paths, channels):
+    if channels == COLORS and len(paths) == 1 and _is_picture(paths[0]):
         return
     missing = missing_channels([image_stem(path) for path in paths], channels)
     if missing and len(image.array) < channels:
@@ -104,22 +105,33 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
     """Return the files of each image of several channels by the first file without its number.
 
     `a_0000.nii.gz` and `a_0001.nii.gz` in one folder are two channels of the image `a`; a file
-    that has no further channels beside it is an image of its own. Pictures hold all three colors.
+    that has no further channels beside it is an image of its own. So is a picture that has all
+    channels, such as a photo.
 
     Args:
         paths: files or folders, in the order of the result.
         channels: of an image.
     """
     by_stem = {str(path.parent / image_stem(path)): path for path in paths}
-    if channels == 1 or _are_pictures(paths, channels) or len(by_stem) < len(paths):
+    if channels == 1 or len(by_stem) < len(paths):
         return {str(path): [path] for path in paths}
-    groups = group_channels(list(by_stem), channels)
-    return {
-        str(by_stem[stems[0]]) if len(stems) == 1 else name: [by_stem[stem] for stem in stems]
-        for name, stems in groups.items()
-    }
+    files: dict[str, list[Path]] = {}
+    for name, stems in group_channels(list(by_stem), channels).items():
+        group = [by_stem[stem] for stem in stems]
+        if len(group) == 1 or _is_complete_picture(group[0], channels):
+            files |= {str(path): [path] for path in group}
+        else:
+            files[name] = group
+    return files
 
 
-def _are_pictures(paths: Sequence[Path], channels: int) -> bool:
-    """Whether the channels are the colors of photos, which are in one file."""
-    return channels == 3 and any(is_raster_file(path) or is_planar_file(path) for path in paths)
+def _is_picture(path: Path) -> bool:
+    return is_raster_file(path) or is_planar_file(path)
+
+
+def _is_complete_picture(path: Path, channels: int) -> bool:
+    """Whether a picture has all channels of an image, or cannot be read."""
+    try:
+        return _is_picture(path) and len(read_image(path, dtype=None).array) >= channels
+    except GenSegError:  # which is reported when the picture is segmented
+        return True

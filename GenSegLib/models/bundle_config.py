@@ -28,6 +28,7 @@ from ..data.normalization import (
     PERCENTILES,
 )
 from ..data.preprocessing import crop_margin
+from ..images.volume import COLORS
 from ..presets import Preset
 
 Config = dict[str, Any]
@@ -100,21 +101,26 @@ def is_for_pictures(preset: Preset) -> bool:
     return preset.unit == "px"
 
 
+def may_have_channel_files(preset: Preset) -> bool:
+    """Whether the channels of an image may be files of their own, not gray or the colors of one."""
+    return preset.channels > 1 and not (is_for_pictures(preset) and preset.channels == COLORS)
+
+
 def _datalist(preset: Preset) -> str:
     """Return an expression for the images' files; the first of several channels."""
+    every = "sorted(glob.glob(@dataset_dir + '/*.nii*'))"
     if is_for_pictures(preset):
-        return (
-            "$sorted(path for path in glob.glob(@dataset_dir + '/*') "
+        every = (
+            "sorted(path for path in glob.glob(@dataset_dir + '/*') "
             "if path.lower().endswith(('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')))"
         )
-    every = "sorted(glob.glob(@dataset_dir + '/*.nii*'))"
-    first = "sorted(glob.glob(@dataset_dir + '/*_0000.nii*'))"
-    return f"${every}" if preset.channels == 1 else f"${first} or {every}"
+    first = f"[path for path in {every} if '_0000.' in path] or "
+    return f"${first if may_have_channel_files(preset) else ''}{every}"
 
 
 def _data(preset: Preset) -> str:
     """Return an expression for the data set; a file has all channels, or ends with its number."""
-    if is_for_pictures(preset) or preset.channels == 1:
+    if not may_have_channel_files(preset):
         return "$[{'image': path} for path in @datalist]"
     files = f"[path.replace('_0000.', '_%04d.' % k) for k in range({preset.channels})]"
     return f"$[{{'image': {files} if '_0000.' in path else path}} for path in @datalist]"
@@ -187,8 +193,10 @@ def _preprocessing(preset: Preset) -> list[Config]:
 def _reading(preset: Preset) -> list[Config]:
     """Return the transforms that load an image and orient it as in training."""
     if is_for_pictures(preset):  # ITK's x and y point to the left and back
-        mode = "RGB" if preset.channels == 3 else "L"
-        converter = f"$lambda image: ImageOps.exif_transpose(image).convert('{mode}')"
+        # gray of 16 bits would be cut off at 255, and gray is none of a network for colors
+        kept, mode = ("1LIF", "RGB") if preset.channels == COLORS else ("IF", "L")
+        converted = f"image if image.mode[0] in '{kept}' else image.convert('{mode}')"
+        converter = f"$lambda image: (lambda image: {converted})(ImageOps.exif_transpose(image))"
         load = {"reader": "PILReader", "converter": converter, "ensure_channel_first": True}
         return [_on("image", "LoadImaged", **load), _on("image", "Flipd", spatial_axis=[0, 1])]
     return [

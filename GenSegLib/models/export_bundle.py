@@ -14,7 +14,13 @@ from torch import nn
 
 from ..files import write_json, write_text
 from ..networks import segmenter_target
-from .bundle_config import REQUIRED_PACKAGES, SLICE_WISE, inference_config, is_for_pictures
+from .bundle_config import (
+    REQUIRED_PACKAGES,
+    SLICE_WISE,
+    inference_config,
+    is_for_pictures,
+    may_have_channel_files,
+)
 from .export_check import VolumeProbabilities, example_shape, largest_difference
 from .folder import INFERENCE, METADATA, WEIGHTS, ModelMetadata, write_manifest
 from .weights import load_segmenter
@@ -101,10 +107,9 @@ def _readme(metadata: ModelMetadata) -> str:
     values = metadata.to_json()
     is_picture, channels = is_for_pictures(metadata.preset), metadata.preset.channels
     files = "pictures (`*.png`, `*.jpg`)" if is_picture else "NIfTI files (`*.nii`, `*.nii.gz`)"
-    if channels > 1 and not is_picture:
-        files += (
-            f" of {channels} channels, along the fourth axis or in files named `NAME_0000` etc."
-        )
+    if may_have_channel_files(metadata.preset):
+        where = "in gray files" if is_picture else "along the fourth axis or in files"
+        files += f" of {channels} channels, {where} named `NAME_0000` etc."
     labels = ", ".join(f"{value} {name}" for value, name in sorted(metadata.labels.items()))
     return _README.format(
         title=metadata.name,

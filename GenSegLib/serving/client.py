@@ -116,10 +116,15 @@ class FrameClient:
         if event["kind"] != "result" or self._memory is None:
             return None
         self._waiting = None
-        self._memory.remove()  # both have mapped it: nothing is left if both are killed
+        self.remove_memory()  # both have mapped it: nothing is left if both are killed
         label = self._memory.array(event["shape"], event["dtype"], event["offset"])
         warnings = tuple(event.get("warnings", ()))
         return FrameResult(waiting.frame, label.copy().T, "", event["seconds"], warnings)
+
+    def remove_memory(self) -> None:
+        """Remove the file of the shared memory, as soon as the server needs it no more."""
+        if self._memory is not None:
+            self._memory.remove()
 
     def close(self) -> None:
         """Release the shared memory; called when the connection has ended."""

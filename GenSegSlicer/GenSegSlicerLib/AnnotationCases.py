@@ -102,7 +102,7 @@ def collectCases(
 
 
 def _isCase(node: slicer.vtkMRMLNode) -> bool:
-    hasVoxels = node.GetImageData() is not None or TrainingVolume(node).file is not None
+    hasVoxels = node.GetImageData() is not None or bool(TrainingVolume(node).files)
     return node.GetAttribute(DERIVED_ATTRIBUTE) is None and hasVoxels
 
 

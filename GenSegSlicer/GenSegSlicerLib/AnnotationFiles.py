@@ -22,6 +22,7 @@ from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencyStep
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
 from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, isAsLoaded
 from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
@@ -149,9 +150,9 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
-    picture = node.GetAttribute(FILE_ATTRIBUTE)
-    if picture and not isMoved:
-        return [Path(picture)]
+    pictures = [each.GetAttribute(FILE_ATTRIBUTE) for each in (node, *furtherChannels(node))]
+    if all(pictures) and not isMoved:
+        return [Path(picture) for picture in pictures]
     pair, image = TrainingPair(node, case.segmentationNode), case.image
     paths = channelFiles(folder.path / "images", case.name, pair)
     if image is not None and len(paths) == 1 and not _isDicom(image) and isAsLoaded(node):

@@ -21,6 +21,7 @@ from GenSegSlicerLib.Channels import (
     totalChannels,
 )
 from GenSegSlicerLib.ProcessJob import ProcessJob
+from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
 from GenSegSlicerLib.VolumeFiles import (
     loadDerivedVolume,
@@ -79,7 +80,9 @@ class ApplyJob(ProcessJob):
             raise GenSegError(
                 _("Several volumes need new segmentations; select no output segmentation")
             )
+        warnings = [warning for node in self.volumeNodes for warning in overlapWarnings(node)]
         super().__init__()
+        self.warnings += warnings
         self.segmentedNodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self.segmentationNodes: list[slicer.vtkMRMLSegmentationNode] = []
         self.uncertaintyNodes: list[slicer.vtkMRMLScalarVolumeNode] = []

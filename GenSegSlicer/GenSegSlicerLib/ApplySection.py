@@ -17,6 +17,7 @@ from GenSegSlicerLib.Geometry import isFlat
 from GenSegSlicerLib.InlineMessage import ErrorDetails, InlineMessage
 from GenSegSlicerLib.Job import IdleTask
 from GenSegSlicerLib.ModelSelector import ModelSelector, fitWarnings
+from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.Section import Section
 from GenSegSlicerLib.SegmentNodes import hideEarlierResults
 from GenSegSlicerLib.SliceViews import showIn3DSteps, showOverlay, showPair
@@ -196,6 +197,7 @@ class ApplySection(Section[ApplyJob]):
                 requireUsableVolume(p.inputVolume)
                 requireChannels(p.inputVolume, self.models.metadata)
                 warnings = fitWarnings(p.inputVolume, self.models.metadata)
+                warnings += overlapWarnings(p.inputVolume)
             except GenSegError as error:
                 self._unsuitable = str(error)
         self.fit.warning("\n".join(warnings) or self._unsuitable)

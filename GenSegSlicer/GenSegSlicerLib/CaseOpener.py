@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -31,7 +30,6 @@ from GenSegSlicerLib.DraftPredictor import DraftRequest
 from GenSegSlicerLib.EditTimer import EditTimer
 from GenSegSlicerLib.Frames import frameOf
 from GenSegSlicerLib.PartialAnnotation import annotationOf, setAnnotation
-from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.SegmentationStates import (
     PREDICTION_ATTRIBUTE,
     SAVED_ATTRIBUTE,
@@ -48,7 +46,7 @@ from GenSegSlicerLib.SegmentNodes import (
     newSegmentation,
     resetToVolume,
 )
-from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
+from GenSegSlicerLib.Segments import isSegmentation
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.VolumeFiles import (
     loadVolume,
@@ -302,8 +300,5 @@ def _readImage(case: AnnotationCase) -> tuple[Volume, str]:
         node.SetName(case.title)
     else:
         node, further = case.volumeNode, furtherChannels(case.volumeNode)
-    image = frameOf(requireFiniteVoxels(requireUsableVolume(node))).image
-    if further:
-        channels = [voxelsOf(imageOnGridOf(each, node)).T[np.newaxis] for each in further]
-        image = replace(image, array=np.concatenate([image.array, *channels]))
+    image = frameOf(requireFiniteVoxels(requireUsableVolume(node)), further).image
     return image, contentOf(node)

@@ -125,7 +125,7 @@ class CaseWriter:
         """Write a scan without a label, unless the training reads its file."""
         node = volume.volumeNode
         _requireInScene(node)
-        if volume.file is None:
+        if not volume.files:
             yield from finiteSteps(requireUsableVolume(node))
             yield from writeChannelsSteps(node, channelFiles(folder, name, volume))
 

@@ -20,6 +20,7 @@ from GenSegSlicerLib.Segments import voxelsOf
 _ROLE = "GenSegChannel"
 _FIRST = "_0000"  # of nnU-Net's file names
 _MOST = 8
+_COLOR_TYPES = (vtk.VTK_UNSIGNED_CHAR, vtk.VTK_UNSIGNED_SHORT)
 _SCALAR = "vtkMRMLScalarVolumeNode"  # no color image or label map, whose classes derive from it
 
 
@@ -79,23 +80,34 @@ def isGrayInColor(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
 
 
 def channelCount(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
-    """Return the number of channels; the transparency of RGBA images is none."""
-    image = volumeNode.GetImageData()
-    return COLORS if hasTransparency(image) else int(image.GetNumberOfScalarComponents())
+    """Return the number of channels; transparency is none."""
+    return channelsOf(volumeNode.GetImageData())
+
+
+def channelsOf(image: vtk.vtkImageData) -> int:
+    """Return the number of channels of an image; transparency is none."""
+    return int(image.GetNumberOfScalarComponents()) - hasTransparency(image)
 
 
 def hasTransparency(image: vtk.vtkImageData) -> bool:
-    """Return whether an image has colors and transparency in 8 bits each."""
-    isBytes = image.GetScalarType() == vtk.VTK_UNSIGNED_CHAR
-    return bool(isBytes and image.GetNumberOfScalarComponents() == 4)
+    """Return whether the last component of an image is its transparency.
+
+    That is so of RGBA images in 8 or 16 bits. Of two components, which may be channels, the second
+    one is a transparency if it is opaque everywhere.
+    """
+    count = image.GetNumberOfScalarComponents()
+    if image.GetScalarType() not in _COLOR_TYPES or count not in (2, 4):
+        return False
+    alpha = voxelsOf(image)[..., -1]
+    return count == 4 or bool((alpha == np.iinfo(alpha.dtype).max).all())
 
 
 def withoutTransparency(image: vtk.vtkImageData) -> vtk.vtkImageData:
-    """Return an RGB copy of an RGBA image, and other images as they are."""
+    """Return a copy of an image without its transparency, and other images as they are."""
     if not hasTransparency(image):
         return image
     copy = image.NewInstance()
     copy.ShallowCopy(image)
-    colors = voxelsOf(image)[..., :3].reshape(-1, 3)
-    copy.GetPointData().SetScalars(numpy_to_vtk(colors, deep=True))
+    colors = voxelsOf(image)[..., :-1]
+    copy.GetPointData().SetScalars(numpy_to_vtk(colors.reshape(-1, colors.shape[-1]), deep=True))
     return copy

@@ -34,7 +34,7 @@ from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import BINARY, isSegmentation, segmentsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
 from GenSegSlicerLib.Tables import scoresTable
-from GenSegSlicerLib.Units import areaOfMl, unitOf
+from GenSegSlicerLib.Units import unitOf
 
 _METRICS = ("dice", "hd95_mm", "surface_dice", "volume_error_ml")
 _METRICS_2D = ("dice", "hd95_{unit}", "surface_dice_{unit}", "area_error_{unit}")
@@ -131,16 +131,12 @@ class EvaluateJob(ProcessJob):
         placeInSameFolder(self.tableNode, prediction)
 
     def _inUnits(self, scores: dict[str, Any]) -> dict[str, Any]:
-        """Convert the scores in a 2-D image: areas for volumes, and pixels if it has no spacing."""
+        """Name the scores in a 2-D image by what they are there: areas, in mm or in pixels."""
         volumeNode = self._volumeNode
         if volumeNode is None or not isFlat(volumeNode):
             return scores
-        error = scores["volume_error_ml"]
-        area = None if error is None else areaOfMl(error, volumeNode)
-        values = (scores["dice"], scores["hd95_mm"], scores["surface_dice"], area)
-        return {
-            name.format(unit=unitOf(volumeNode)): value for name, value in zip(_METRICS_2D, values)
-        }
+        unit = unitOf(volumeNode)
+        return {new.format(unit=unit): scores[name] for name, new in zip(_METRICS, _METRICS_2D)}
 
     def _requireInScene(self) -> None:
         if any(node.GetScene() is None for node in self.nodes):

@@ -16,6 +16,7 @@ from typing import Any
 import slicer
 
 from GenSegLib.cases import Case
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.DicomFiles import readByLibrary
 from GenSegSlicerLib.ImageFiles import setVolume
 from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
@@ -31,7 +32,8 @@ def makeFilePair(pair: TrainingPair, case: Case, classes: Mapping[int, str]) -> 
         case: what it was read from.
         classes: names of the label values.
     """
-    pair.volumeNode.SetAttribute(FILE_ATTRIBUTE, str(case.image))
+    for node, image in zip(_volumeNodes(pair), case.images):
+        node.SetAttribute(FILE_ATTRIBUTE, str(image))
     pair.segmentationNode.SetAttribute(FILE_ATTRIBUTE, _labelText(case, classes))
     pair.readTimes = segmentTimes(pair.segmentationNode)
     release(pair)
@@ -45,11 +47,12 @@ def load(pair: TrainingPair, warn: Callable[[str], None] = lambda text: None) ->
     """
     if not pair.isReleased:
         return
-    image = Path(pair.volumeNode.GetAttribute(FILE_ATTRIBUTE))
+    first, images = pair.volumeNode, _volumesOfFiles(pair)
     label, values = _labelOf(pair.segmentationNode.GetAttribute(FILE_ATTRIBUTE))
-    setVolume(pair.volumeNode, readByLibrary(image))
-    grid = fileGrid(image, pair.volumeNode)
-    labelmap, _names = readPlacedLabel(label, pair.volumeNode, grid, warn, values or _namesOf(pair))
+    for node, image in images.items():
+        setVolume(node, readByLibrary(image))
+    grid = fileGrid(images[first], first)
+    labelmap, _names = readPlacedLabel(label, first, grid, warn, values or _namesOf(pair))
     _setLabelmap(pair, labelmap)
 
 
@@ -58,10 +61,11 @@ def release(pair: TrainingPair) -> None:
     if pair.isReleased or not pair.isFromFiles or _isShown(pair):
         return
     if pair.isEdited:
-        pair.segmentationNode.RemoveAttribute(FILE_ATTRIBUTE)
-        pair.volumeNode.RemoveAttribute(FILE_ATTRIBUTE)
+        for node in (pair.segmentationNode, *_volumesOfFiles(pair)):
+            node.RemoveAttribute(FILE_ATTRIBUTE)
         return
-    pair.volumeNode.SetAndObserveImageData(None)
+    for node in _volumesOfFiles(pair):
+        node.SetAndObserveImageData(None)
     _setLabelmap(pair, slicer.vtkOrientedImageData())
 
 
@@ -75,6 +79,16 @@ def loaded(pair: TrainingPair) -> Iterator[None]:
     finally:
         if wasReleased:
             release(pair)
+
+
+def _volumeNodes(pair: TrainingPair) -> list[slicer.vtkMRMLVolumeNode]:
+    return [pair.volumeNode, *furtherChannels(pair.volumeNode)]
+
+
+def _volumesOfFiles(pair: TrainingPair) -> dict[slicer.vtkMRMLVolumeNode, Path]:
+    """Return the volumes of a pair that can be read again, with their files."""
+    paths = {node: node.GetAttribute(FILE_ATTRIBUTE) for node in _volumeNodes(pair)}
+    return {node: Path(path) for node, path in paths.items() if path}
 
 
 def _labelText(case: Case, classes: Mapping[int, str]) -> str:
@@ -110,5 +124,6 @@ def _setLabelmap(pair: TrainingPair, labelmap: Any) -> None:
 
 
 def _isShown(pair: TrainingPair) -> bool:
+    own = {node.GetID() for node in _volumeNodes(pair)}
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    return any(node.GetBackgroundVolumeID() == pair.volumeNode.GetID() for node in composites)
+    return any(node.GetBackgroundVolumeID() in own for node in composites)

@@ -16,6 +16,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.serving.client import FrameResult
 from GenSegSlicerLib.Arguments import requireVolume
+from GenSegSlicerLib.Channels import furtherChannels
 from GenSegSlicerLib.Frames import frameOf, frameState
 from GenSegSlicerLib.Job import Observers
 from GenSegSlicerLib.LiveView import LiveView
@@ -36,7 +37,7 @@ class LiveSegmentation:
 
     Args:
         modelFolder: model folder.
-        volumeNode: scalar or vector volume.
+        volumeNode: scalar or vector volume; its further channels are followed as well.
         device: "auto" or the name of a device.
 
     Attributes:
@@ -65,7 +66,7 @@ class LiveSegmentation:
         self._sentState: object = None
         self._sent: tuple[float, Any] = (0.0, None)  # change and geometry of the image in work
         self._shown: deque[tuple[float, float]] = deque(maxlen=_SHOWN_FRAMES)
-        self._tags: list[int] = []
+        self._observed: list[tuple[Any, int]] = []  # volumes and tags of observers
         self._soon, self._check = qt.QTimer(), qt.QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -97,7 +98,9 @@ class LiveSegmentation:
         """
         self._startServer()
         events = (vtk.vtkCommand.ModifiedEvent, self.volumeNode.ImageDataModifiedEvent)
-        self._tags = [self.volumeNode.AddObserver(each, self._onModified) for each in events]
+        for node in (self.volumeNode, *furtherChannels(self.volumeNode)):
+            tags = (node.AddObserver(each, self._onModified) for each in events)
+            self._observed += [(node, tag) for tag in tags]
         self._check.start()
         slicer.app.connect("aboutToQuit()", self.stop)
         self._notify()
@@ -198,8 +201,8 @@ class LiveSegmentation:
         self._soon.stop()
         self._check.stop()
         slicer.app.disconnect("aboutToQuit()", self.stop)
-        for tag in self._tags:
-            self.volumeNode.RemoveObserver(tag)
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
         self._server.stop()
         self.view.remove()
         self.message = message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,33 @@ from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SliceViews import showVolume
 
 _OVERLAY_OPACITY = 0.4
+_LIVE_ATTRIBUTE = "GenSeg.Live"  # of label maps: the ID of the volume that they follow
+
+
+@dataclass(frozen=True)
+class LabelLayer:
+    """A label map in a slice view, its opacity, and whether it is shown by outlines."""
+
+    labelID: str | None
+    opacity: float
+    outlines: bool
+
+    @classmethod
+    def of(cls, composite: Any, sliceNode: Any) -> LabelLayer:
+        """Return what a view shows."""
+        outlines = bool(sliceNode.GetUseLabelOutline())
+        return cls(composite.GetLabelVolumeID(), composite.GetLabelOpacity(), outlines)
+
+    def show(self, composite: Any, sliceNode: Any) -> None:
+        """Show this in a view."""
+        composite.SetLabelVolumeID(self.labelID)
+        composite.SetLabelOpacity(self.opacity)
+        sliceNode.SetUseLabelOutline(self.outlines)
+
+
+# By the ID of a view's layers. Live segmentations may take turns in a view: that one which is shown
+# last restores what was there before all of them.
+_labelsBefore: dict[str, LabelLayer] = {}
 
 
 class LiveView:
@@ -58,6 +86,7 @@ class LiveView:
             else:
                 node.SetAndObserveImageData(_imageOf(label))
         if not isSame:
+            _rememberLabels()
             showVolume(self._volumeNode)
             self._showLayer()
 
@@ -65,36 +94,59 @@ class LiveView:
         """Show outlines, or areas that are partly transparent."""
         self._outlines = outlines
         if self.labelNode is not None:
+            _rememberLabels()
             self._showLayer()
 
     def remove(self) -> None:
-        """Remove the label map from the scene."""
+        """Remove the label map from the scene; its views show what they did before."""
+        for composite, sliceNode in _sliceViews():
+            if _shows(composite, self.labelNode):
+                _labelsBefore[composite.GetID()].show(composite, sliceNode)
         display = None if self.labelNode is None else self.labelNode.GetDisplayNode()
         for node in (self.labelNode, display, self._colors):
             if node is not None and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
         self.labelNode = self._colors = None
-        for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-            sliceNode.SetUseLabelOutline(False)
 
     def _showLayer(self) -> None:
         """Show the label map in the views that show the volume."""
-        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        opacity = 1.0 if self._outlines else _OVERLAY_OPACITY
+        layer = LabelLayer(self.labelNode.GetID(), opacity, self._outlines)
+        for composite, sliceNode in _sliceViews():
             if composite.GetBackgroundVolumeID() == self._volumeNode.GetID():
-                composite.SetLabelVolumeID(self.labelNode.GetID())
-                composite.SetLabelOpacity(1.0 if self._outlines else _OVERLAY_OPACITY)
-        for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-            sliceNode.SetUseLabelOutline(self._outlines)
+                layer.show(composite, sliceNode)
 
     def _addNodes(self) -> None:
         self._colors = addHidden(slicer.vtkMRMLColorTableNode())
         setClasses(self._colors, self._style)
         node = slicer.vtkMRMLLabelMapVolumeNode()
         node.SetName(_("{volume} live").format(volume=self._volumeNode.GetName()))
+        node.SetAttribute(_LIVE_ATTRIBUTE, self._volumeNode.GetID())
         self.labelNode = addHidden(node)
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().SetSaveWithScene(False)
         node.GetDisplayNode().SetAndObserveColorNodeID(self._colors.GetID())
+
+
+def _rememberLabels() -> None:
+    """Remember what all views show beside label maps of live segmentations."""
+    for composite, sliceNode in _sliceViews():
+        shown = slicer.mrmlScene.GetNodeByID(composite.GetLabelVolumeID() or "")
+        if shown is None or shown.GetAttribute(_LIVE_ATTRIBUTE) is None:
+            _labelsBefore[composite.GetID()] = LabelLayer.of(composite, sliceNode)
+
+
+def _sliceViews() -> list[tuple[Any, Any]]:
+    """Return the layers and the slice node of each view."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    slices = {node.GetLayoutName(): node for node in nodes}
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    views = [(node, slices.get(node.GetLayoutName())) for node in composites]
+    return [(composite, sliceNode) for composite, sliceNode in views if sliceNode is not None]
+
+
+def _shows(composite: Any, labelNode: Any) -> bool:
+    return labelNode is not None and composite.GetLabelVolumeID() == labelNode.GetID()
 
 
 def _imageOf(label: np.ndarray) -> vtk.vtkImageData:

@@ -135,8 +135,7 @@ def _spacing(metadata: ModelMetadata) -> str:
     if not spacing:
         return ""
     text = " × ".join(f"{step:.3g}" for step in spacing)
-    isPicture = metadata.preset.spatial_dims == 2 and not metadata.preset.modality
-    return text if isPicture else f"{text} mm"  # photos are in pixels, ultrasound may be in mm
+    return f"{text} {metadata.preset.unit}"
 
 
 def _targetScans(metadata: ModelMetadata) -> str:

@@ -30,6 +30,7 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, lossWarnings, rasterizeSteps
 from GenSegSlicerLib.NestedClasses import nestedSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
+from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SegmentationFiles import chooseSegments
 from GenSegSlicerLib.SegmentClasses import classLabels
 from GenSegSlicerLib.SegmentLosses import SegmentLosses
@@ -164,12 +165,14 @@ def _checkVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Steps[None]:
 
 
 def _checkChannels(pair: TrainingPair) -> Steps[None]:
-    """Further channels are volumes like the first one."""
+    """Further channels are volumes like the first one, at the same place."""
+    alpha = hasTransparency(pair.volumeNode.GetImageData())
+    pair.channelWarnings = [_("transparency is ignored")] if alpha else []
     for node in furtherChannels(pair.volumeNode):
         yield from _checkVolume(node)
+    pair.channelWarnings += overlapWarnings(pair.volumeNode)
     pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
     pair.isGrayInColor = isGrayInColor(pair.volumeNode)
-    pair.hasTransparency = hasTransparency(pair.volumeNode.GetImageData())
     if pair.channels > MAX_CHANNELS:
         text = _("{name} has {count} channels in all (at most {most}); leave some out")
         values = {"name": pair.volumeNode.GetName(), "count": pair.channels, "most": MAX_CHANNELS}

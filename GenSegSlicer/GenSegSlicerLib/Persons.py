@@ -56,8 +56,8 @@ def casesOf(
 def _caseOf(name: str, volume: TrainingVolume, person: str, folder: Path) -> Case:
     first, *others = channelFiles(folder / "images", name, volume)
     if not isinstance(volume, TrainingPair):
-        images = volume.file or first, tuple(others)
-        return Case(name, images[0], None, Role.UNLABELED, person, images[1])
+        first, *others = volume.files or (first, *others)
+        return Case(name, first, None, Role.UNLABELED, person, tuple(others))
     return Case(
         name,
         first,

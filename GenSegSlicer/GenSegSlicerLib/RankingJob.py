@@ -59,8 +59,9 @@ class RankingJob(ProcessJob):
     def _filesOf(self, name: str, case: AnnotationCase) -> list[Path]:
         """The files of a case's channels, with nnU-Net's numbers where they are written."""
         if name not in self._volumes:
-            image = case.image or TrainingVolume(case.volumeNode).file
-            return [path for path in (image, *case.others) if path is not None]
+            if case.image is None:
+                return list(TrainingVolume(case.volumeNode).files)
+            return [case.image, *case.others]
         count = 1 + len(furtherChannels(case.volumeNode))
         ends = [f"_{k:04d}" for k in range(count)] if count > 1 else [""]
         return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]
@@ -94,4 +95,4 @@ class RankingJob(ProcessJob):
 
 def _mustBeWritten(case: AnnotationCase) -> bool:
     """Whether the voxels of a case are in the scene alone, or as they are now."""
-    return case.image is None and TrainingVolume(case.volumeNode).file is None
+    return case.image is None and not TrainingVolume(case.volumeNode).files

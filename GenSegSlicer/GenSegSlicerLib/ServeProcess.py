@@ -75,6 +75,7 @@ class ServeProcess:
         self.onEnded = lambda message: None
         self.onResult = lambda result: None
         self._process.closeInput()
+        self._client.remove_memory()  # nothing is called when the application quits
         self.kill()
 
     def kill(self) -> None:

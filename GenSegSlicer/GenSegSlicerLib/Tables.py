@@ -29,28 +29,26 @@ def volumesTable(
     """Create a table of segment volumes in ml and voxels, or update that of the same nodes.
 
     Segments of 2-D images have areas in square millimeters, or pixels where there is no spacing.
-    Volumes are measured in world coordinates, that is with the parent transform. Closed surfaces
-    are measured in the voxels of their reference volume. Tables of several segmentations have a
-    column for their names.
+    Each quantity has a column, which is empty in the rows of others. Volumes are measured in world
+    coordinates, that is with the parent transform. Closed surfaces are measured in the voxels of
+    their reference volume. Tables of several segmentations have a column for their names.
 
     Raises:
         GenSegError: closed surfaces have no reference volume, or a segment has no binary labelmap.
     """
-    rows = [
-        (node.GetName(), segment.name, volume, count)
-        for node in segmentationNodes
-        for segment, (volume, count) in _measured(node)
-    ]
     flat = [_flatReference(node) for node in segmentationNodes]
-    if all(flat):
-        rows = [(*row[:2], areaOfMl(row[2], flat[0]), row[3]) for row in rows]
-        area = _("Area ({unit})").format(unit=areaUnit(unitOf(flat[0])))
-        titles = (_("Segmentation"), _("Segment"), area, _("Pixels"))
-    else:
-        titles = (_("Segmentation"), _("Segment"), _("Volume (ml)"), _("Voxels"))
+    sizes = [_sizeTitle(volumeNode) for volumeNode in flat]
+    owner, counted = _("Segmentation"), _("Pixels") if all(flat) else _("Voxels")
+    rows = []
+    for node, volumeNode, size in zip(segmentationNodes, flat, sizes):
+        for segment, (volume, count) in _measured(node):
+            value = volume if volumeNode is None else areaOfMl(volume, volumeNode)
+            texts = {owner: node.GetName(), _("Segment"): segment.name}
+            rows.append({**texts, size: value, counted: count})
     table = _volumesTableOf(segmentationNodes, name)
-    for k in range(0 if len(segmentationNodes) > 1 else 1, len(titles)):
-        table.AddColumn(_column(titles[k], [row[k] for row in rows]))
+    owners = [owner] if len(segmentationNodes) > 1 else []
+    for title in (*owners, _("Segment"), *dict.fromkeys(sizes), counted):
+        table.AddColumn(_column(title, [row.get(title) for row in rows]))
     placeInSameFolder(table, segmentationNodes[0])
     return table
 
@@ -82,6 +80,13 @@ def _flatReference(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLVolume
     """The reference volume of a segmentation if it is a 2-D image."""
     volumeNode = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
     return volumeNode if volumeNode is not None and isFlat(volumeNode) else None
+
+
+def _sizeTitle(volumeNode: slicer.vtkMRMLVolumeNode | None) -> str:
+    """The title of sizes in a 2-D image, or in a volume if it is None."""
+    if volumeNode is None:
+        return _("Volume (ml)")
+    return _("Area ({unit})").format(unit=areaUnit(unitOf(volumeNode)))
 
 
 def _newTable(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:

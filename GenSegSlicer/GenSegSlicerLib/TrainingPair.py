@@ -38,10 +38,12 @@ class TrainingVolume:
         return valid_file_name(self.volumeNode.GetName() or "")
 
     @property
-    def file(self) -> Path | None:
-        """The file of a picture whose voxels are not in memory, see `FilePairs`."""
-        path = self.volumeNode.GetAttribute(FILE_ATTRIBUTE)
-        return Path(path) if path and self.volumeNode.GetImageData() is None else None
+    def files(self) -> tuple[Path, ...]:
+        """Files of a picture, one a channel, if its voxels are in no memory, see `FilePairs`."""
+        if self.volumeNode.GetImageData() is not None:
+            return ()
+        nodes = (self.volumeNode, *furtherChannels(self.volumeNode))
+        return tuple(Path(path) for node in nodes if (path := node.GetAttribute(FILE_ATTRIBUTE)))
 
     @property
     def person(self) -> str:
@@ -75,7 +77,7 @@ class TrainingPair(TrainingVolume):
         channels: number of channels of the image, set by the check.
         isGrayInColor: whether it is gray, but stored in color; set by the check.
         isFlat: whether the image is a 2-D image, set by the check.
-        hasTransparency: whether the image has a transparency, which is not used; set by the check.
+        channelWarnings: what is not used of the channels, or missing; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """
 
@@ -93,7 +95,7 @@ class TrainingPair(TrainingVolume):
     channels: int = 1
     isGrayInColor: bool = False
     isFlat: bool = False
-    hasTransparency: bool = False
+    channelWarnings: list[str] = field(default_factory=list)
     readTimes: tuple[int, ...] = ()
 
     @property

@@ -8,7 +8,13 @@ import numpy as np
 import slicer
 
 from GenSegLib.images.file_names import is_raster_file
-from GenSegSlicerLib.Geometry import isFlat, localIJKToRAS, sliceAxis, spacingFromMatrix
+from GenSegSlicerLib.Geometry import (
+    fileIJKToRAS,
+    isFlat,
+    localIJKToRAS,
+    sliceAxis,
+    spacingFromMatrix,
+)
 
 UNIT_ATTRIBUTE = "GenSeg.Unit"
 _MM3_IN_ML = 1000
@@ -32,6 +38,6 @@ def areaUnit(unit: str) -> str:
 
 
 def areaOfMl(volumeMl: float, volumeNode: slicer.vtkMRMLVolumeNode) -> float:
-    """Convert a volume in a 2-D image to the area that it covers."""
-    thickness = spacingFromMatrix(localIJKToRAS(volumeNode))[sliceAxis(volumeNode)]
+    """Convert a volume in a 2-D image, in world coordinates, to the area that it covers."""
+    thickness = spacingFromMatrix(fileIJKToRAS(volumeNode))[sliceAxis(volumeNode)]
     return volumeMl * _MM3_IN_ML / float(thickness)

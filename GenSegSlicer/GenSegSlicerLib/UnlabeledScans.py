@@ -95,7 +95,7 @@ def requireScans(cases: CaseSet) -> None:
 def _requireAlike(volume: TrainingVolume, pairs: Sequence[TrainingPair]) -> None:
     """Check that a scan is 2-D if the pairs are, and has as many channels."""
     node, checked = volume.volumeNode, [pair for pair in pairs if pair.status == "ok"]
-    if volume.file is not None:
+    if volume.files:
         return  # read by the training's process, which checks it
     if node.GetImageData() is None:
         text = _("{name} has no image data; leave it out of Scans to adapt to")

@@ -75,6 +75,17 @@ def test_numbers_of_photos_are_not_channels(tmp_path: Path) -> None:
     require_all_channels(photos[:1], gray, 3)  # the model says that it is for color
 
 
+def test_gray_pictures_are_channels_of_a_model_of_three(tmp_path: Path) -> None:
+    stains = [tmp_path / f"a_000{k}.png" for k in range(3)]
+    colors = [tmp_path / f"photo_000{k}.png" for k in range(3)]
+    for path, channels in (*((stain, 1) for stain in stains), *((color, 3) for color in colors)):
+        write_image(path, Volume(np.zeros((channels, 9, 9, 1), np.uint8), np.eye(4)))
+    found = group_files([*stains, *colors], 3)
+    assert list(found.values()) == [stains, *([color] for color in colors)]
+    with pytest.raises(GenSegError, match=r"channel 2, the file a_0002, is missing"):
+        require_all_channels(stains[:2], read_channels(stains[:2]), 3)
+
+
 @pytest.mark.parametrize(
     ("names", "channels", "cases"),
     [

@@ -298,6 +298,29 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(
     assert np.count_nonzero(theirs != ours) <= allowed
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_bundle_of_gray_pictures_of_16_bits_segments_them_like_genseg(
+    tmp_path: Path, channels: int
+) -> None:
+    planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
+    preset = replace(load_preset("generic-2d"), **planned, channels=channels, batch_dice=False)
+    save_bright_model(tmp_path / "model", preset)
+    pixels = np.full((40, 56), 1000, np.uint16)
+    pixels[4:20, 30:50] = 40000
+    names = ["a"] if channels == 1 else ["a_0000", "a_0001"]
+    (tmp_path / "images").mkdir()
+    for name in names:
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
+    assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
+    run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
+    theirs = np.asarray(Image.open(tmp_path / "theirs" / f"{names[0]}_seg.png"))
+    arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]
+    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
+    ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
+    assert (ours[10, 40], ours[30, 10]) == (1, 0)
+    np.testing.assert_array_equal(theirs, ours)
+
+
 def test_a_bundle_of_several_channels_reads_a_file_per_channel(tmp_path: Path) -> None:
     preset = replace(PRESET, channels=2, largest_component=False)
     model = save_model_of("dynunet", tmp_path / "model", preset)

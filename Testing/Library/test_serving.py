@@ -152,6 +152,15 @@ def test_a_killed_server_is_reported_in_one_line(model: Path) -> None:
     process.close()
 
 
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_the_code_of_user_errors(
+    model: Path, tmp_path: Path
+) -> None:
+    process = ServeProcess(model)
+    process.client.load(tmp_path)
+    assert process.process.wait(30) == 2
+    process.close()
+
+
 def test_no_shared_memory_remains_after_the_first_result(server: ServeProcess) -> None:
     server.segment(frame())
     memory = server.client._memory

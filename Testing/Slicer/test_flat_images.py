@@ -11,10 +11,13 @@ import slicer
 from bright_model import COLOR_2D, GRAY_2D
 from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.ApplyJob import requireChannels
-from GenSegSlicerLib.Channels import furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Channels import channelCount, furtherChannels, setFurtherChannels
+from GenSegSlicerLib.Frames import frameOf
+from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairChecks import checkPair
 from GenSegSlicerLib.PairFinder import findPairs
+from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SliceViews import showVolume
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TrainingPair import TrainingPair
@@ -44,9 +47,21 @@ SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 
 
 def add_pair(mask: np.ndarray, grid: np.ndarray = PICTURE, name: str = "photo") -> TrainingPair:
     volume = add_photo(mask, grid, name)
-    label = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
-    label.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    return TrainingPair(volume, label)
+    return TrainingPair(volume, add_square(volume, mask, name))
+
+
+def add_square(volume: Any, mask: np.ndarray | None = None, name: str = "segments") -> Any:
+    """A segmentation of an image: the bright square by default."""
+    mask = square() if mask is None else mask
+    grid = localIJKToRAS(volume)
+    node = add_segmentation([(oriented_image(mask.astype(np.uint8), grid), {1: "Bright"})], name)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def write_photo(path: Path) -> None:
+    colors = np.stack([np.where(square()[0], 200, 20)] * 3, axis=-1).astype(np.uint8)
+    Image.fromarray(colors).save(path)
 
 
 @pytest.mark.parametrize("grid", [PICTURE, SAGITTAL, GRIDS["oblique and flipped"]])
@@ -63,16 +78,25 @@ def test_color_images_are_written_as_the_views_show_them(
     assert np.allclose(image.affine, LPS_TO_RAS @ np.diag([*spacing, 1]))
 
 
-def test_transparency_is_dropped_and_said(scene: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 3), (np.uint16, 3), (np.uint8, 1)])
+def test_transparency_is_dropped_and_said(
+    scene: Any, tmp_path: Path, dtype: type, channels: int
+) -> None:
     pair = add_pair(square())
-    colors = slicer.util.arrayFromVolume(pair.volumeNode)
-    alpha = np.full((*colors.shape[:3], 1), 255, np.uint8)
+    colors = slicer.util.arrayFromVolume(pair.volumeNode)[..., :channels].astype(dtype)
+    alpha = np.full((*colors.shape[:3], 1), np.iinfo(dtype).max, dtype)
     slicer.util.updateVolumeFromArray(pair.volumeNode, np.concatenate([colors, alpha], axis=-1))
     GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
     assert pair.status == "ok"
     assert "transparency is ignored" in pair.warning
     writeVolume(pair.volumeNode, tmp_path / "photo.nrrd")
-    assert len(read_image(tmp_path / "photo.nrrd").array) == 3
+    assert len(read_image(tmp_path / "photo.nrrd").array) == channels
+
+
+def test_a_second_component_that_varies_is_a_channel(scene: Any) -> None:
+    photo = add_photo(square())
+    slicer.util.updateVolumeFromArray(photo, slicer.util.arrayFromVolume(photo)[..., :2].copy())
+    assert channelCount(photo) == 2
 
 
 def test_pairs_of_color_images_are_found_and_checked(scene: Any) -> None:
@@ -170,6 +194,51 @@ def test_further_channels_are_written_on_the_grid_of_the_first(scene: Any, tmp_p
     assert np.array_equal(read_channels(paths).array[1], slicer.util.arrayFromVolume(t2).T)
 
 
+@pytest.mark.parametrize(
+    ("shift", "status", "warning"),
+    [
+        (4, "ok", ""),
+        (14, "ok", "T2 covers 30 % of T1 and is 0 elsewhere"),
+        (500, "T2 does not overlap T1, whose further channel it is", ""),
+    ],
+)
+def test_a_further_channel_that_is_elsewhere_is_a_warning_or_an_error(
+    scene: Any, shift: float, status: str, warning: str
+) -> None:
+    t1 = add_volume(noise((20, 20, 20), 1), np.eye(4), "T1")
+    label = np.zeros((20, 20, 20), np.uint8)
+    label[2:5, 2:5, 2:5] = 1
+    pair = TrainingPair(t1, add_square(t1, label))
+    moved = np.eye(4)
+    moved[0, 3] = shift
+    setFurtherChannels(t1, [add_volume(noise((20, 20, 20), 2), moved, "T2")])
+    GenSegSlicerLogic().checkPairs([pair], {"Bright": "Bright"})
+    assert pair.status.startswith(status)
+    assert warning in pair.warning
+    assert bool(warning) == bool(pair.warning)
+
+
+def test_channels_that_do_not_overlap_are_not_segmented(scene: Any) -> None:
+    gray, elsewhere = np.where(square(), 200, 20).astype(np.uint8), PICTURE.copy()
+    elsewhere[0, 3] = 900
+    grids = {"red": PICTURE, "green": PICTURE, "blue": elsewhere}
+    red, *others = (add_volume(gray, grid, name) for name, grid in grids.items())
+    setFurtherChannels(red, others)
+    for segment in (lambda: GenSegSlicerLogic().apply(COLOR_2D, red), lambda: frameOf(red)):
+        with pytest.raises(GenSegError, match="blue does not overlap red"):
+            segment()
+
+
+def test_images_of_one_plane_are_channels_at_any_distance(scene: Any) -> None:
+    first = add_photo(square(), SAGITTAL)
+    behind = SAGITTAL.copy()
+    behind[:3, 3] += 5 * SAGITTAL[:3, 2]
+    setFurtherChannels(first, [add_photo(square(), behind, "infrared")])
+    assert overlapWarnings(first) == []
+    image = frameOf(first).image
+    assert np.array_equal(image.array[3:], image.array[:3])
+
+
 def test_volumes_named_like_files_of_nnunet_are_channels(scene: Any) -> None:
     first, second = (add_volume(noise(seed=k), GRIDS["RAS"], f"case_000{k}") for k in (0, 1))
     assert furtherChannels(first) == [second]
@@ -190,31 +259,40 @@ def test_a_color_image_is_segmented_wherever_it_is_in_space(scene: Any, host: An
 
 
 def test_areas_in_photos_are_in_pixels(scene: Any, tmp_path: Path) -> None:
-    colors = np.stack([np.where(square()[0], 200, 20)] * 3, axis=-1).astype(np.uint8)
-    Image.fromarray(colors).save(tmp_path / "photo.png")
-    volume = loadVolume(tmp_path / "photo.png", "photo")
-    image = oriented_image(square().astype(np.uint8), PICTURE)
-    node = add_segmentation([(image, {1: "Bright"})])
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    write_photo(tmp_path / "photo.png")
+    node = add_square(loadVolume(tmp_path / "photo.png", "photo"))
     table = volumesTable([node], "areas")
     assert table.GetColumnName(1) == "Area (px)"
     assert float(table.GetCellText(0, 1)) == 100
 
 
+def test_areas_are_those_of_each_image_in_its_own_unit(scene: Any, tmp_path: Path) -> None:
+    write_photo(tmp_path / "photo.png")
+    thick = PICTURE @ np.diag([0.5, 0.5, 5, 1])
+    photo = loadVolume(tmp_path / "photo.png", "photo")
+    volumes = [add_photo(square(), PICTURE, "thin"), add_photo(square(), thick, "thick"), photo]
+    nodes = [add_square(volume) for volume in volumes]
+    add_transform(np.diag([2.0, 2.0, 2.0, 1.0]), volumes[1])
+    nodes[1].SetAndObserveTransformNodeID(volumes[1].GetTransformNodeID())
+    table = volumesTable(nodes, "areas")
+    titles = [table.GetColumnName(k) for k in range(1, table.GetNumberOfColumns())]
+    assert titles == ["Segment", "Area (mm\N{SUPERSCRIPT TWO})", "Area (px)", "Pixels"]
+    areas, pixels = (slicer.util.arrayFromTableColumn(table, title) for title in titles[1:3])
+    assert areas == pytest.approx([100, 100, np.nan], nan_ok=True)
+    assert pixels == pytest.approx([np.nan, np.nan, 100], nan_ok=True)
+
+
 def test_scores_of_images_with_a_spacing_are_in_millimeters(scene: Any, host: Any) -> None:
     volume = add_volume(np.where(square(), 200, 20).astype(np.uint8), SAGITTAL, "scan")
     nodes = []
-    for left in (8, 12):
-        image = oriented_image(square(left=left).astype(np.uint8), SAGITTAL)
-        node = add_segmentation([(image, {1: "Bright"})], f"segments {left}")
-        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-        nodes.append(node)
+    for left, size in ((8, 10), (12, 11)):
+        nodes.append(add_square(volume, square(left=left, size=size), f"segments {left}"))
     job = GenSegSlicerLogic().evaluate(*nodes, wait=True)
     assert job.state == "finished", job.message
     (row,) = job.rows
-    assert row["dice"] == pytest.approx(0.6)
-    assert row["hd95_mm"] == pytest.approx(2.0, abs=0.3)
-    assert row["area_error_mm"] == pytest.approx(0)
+    assert row["dice"] == pytest.approx(2 * 60 / (100 + 121))
+    assert row["hd95_mm"] == pytest.approx(2.5, abs=0.3)
+    assert row["area_error_mm"] == pytest.approx((100 - 121) * 0.5 * 0.5)
 
 
 def test_a_model_of_colors_refuses_a_gray_image(scene: Any) -> None:

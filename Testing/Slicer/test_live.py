@@ -8,18 +8,24 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import slicer
 from bright_model import GRAY_2D
+from GenSegSlicerLib.Channels import setFurtherChannels
 from GenSegSlicerLib.ImageFiles import orientedImage
 from GenSegSlicerLib.LiveSegmentation import LiveSegmentation
+from GenSegSlicerLib.LiveView import LiveView
 from GenSegSlicerLib.Segments import voxelsOf
+from GenSegSlicerLib.ServeProcess import ServeProcess
 from panel_driver import PanelDriver
 
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.volume import Volume
+from GenSegLib.models.folder import ModelMetadata
 
 GRID = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -160,6 +166,62 @@ def test_a_process_that_hangs_or_dies_is_restarted_once_and_then_reported(
     following.host.wait_until(lambda: following.live.state == "failed", 30)
     assert following.live.message.endswith("press Start to try again")
     assert following.live.view.labelNode is None
+
+
+def test_further_channels_are_followed_as_well(
+    host: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images: list[Volume] = []
+    calls = {"send": images.append, "stop": lambda: None}
+    server = SimpleNamespace(isIdle=True, isBusy=False, **calls)
+    video, infrared = Video(), Video()
+    setFurtherChannels(video.node, [infrared.node])
+    live = LiveSegmentation(GRAY_2D, video.node)
+    monkeypatch.setattr(live, "_startServer", lambda: setattr(live, "_server", server))
+    live.start()
+    for left in (8, 20):
+        images.clear()
+        mask = infrared.show(left)
+        host.wait_until(lambda: bool(images), 10)
+        assert np.array_equal(images[0].array[1].T > 100, mask)
+        assert np.array_equal(images[0].array[0].T > 100, video.mask)
+    live.stop()
+
+
+def layer() -> tuple[Any, ...]:
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    outlines = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").GetUseLabelOutline()
+    return composite.GetLabelVolumeID(), composite.GetLabelOpacity(), bool(outlines)
+
+
+def test_views_show_the_same_labels_after_all_live_segmentations_as_before(scene: Any) -> None:
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    own = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "own")
+    composite.SetLabelVolumeID(own.GetID())
+    composite.SetLabelOpacity(0.7)
+    before, videos = layer(), (Video(), Video())
+    views = [LiveView(video.node, ModelMetadata.load(GRAY_2D)) for video in videos]
+    for view, video in zip(views, videos):
+        view.show(video.mask.T.astype(np.uint8), GRID)
+        assert layer() == (view.labelNode.GetID(), 1.0, True)
+    views[0].remove()
+    assert layer() == (views[1].labelNode.GetID(), 1.0, True)
+    views[1].remove()
+    assert layer() == before
+    views[0].show(videos[0].mask.T.astype(np.uint8), GRID)
+    composite.SetLabelVolumeID(None)
+    views[0].remove()
+    assert layer()[0] is None
+
+
+def test_no_shared_memory_remains_if_the_application_quits_during_the_first_image() -> None:
+    server = ServeProcess()
+    server.send(Volume(np.zeros((1, 9, 9, 1), np.uint8), GRID))
+    path = server._client._memory.path
+    assert path.exists()
+    server.stop()
+    assert os.name == "nt" or not path.exists()
+    server._client.close()
 
 
 def test_a_removed_volume_ends_it(host: Any, scene: Any) -> None:

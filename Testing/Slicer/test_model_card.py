@@ -30,6 +30,16 @@ def test_card_shows_classes_training_and_validation() -> None:
         assert text in card
 
 
+def test_the_spacing_of_photos_is_in_pixels() -> None:
+    shown = metadata()
+    photos = replace(
+        shown.preset, spatial_dims=2, patch_size=(32, 32), spacing=(1.5, 1.5), unit="px"
+    )
+    assert "1.5 × 1.5 px" in modelCard(replace(shown, preset=photos, spacing=None))
+    scans = replace(photos, unit="mm", modality="")
+    assert "1.5 × 1.5 mm" in modelCard(replace(shown, preset=scans, spacing=None))
+
+
 def test_card_shows_missing_validation() -> None:
     assert "not measured" in modelCard(metadata(validation={}))
 

@@ -112,6 +112,24 @@ def test_a_shown_photo_stays_and_an_edited_one_is_kept(scene: Any, tmp_path: Pat
     assert not first.isFromFiles
 
 
+def test_all_channels_of_a_picture_are_released_and_read_again(scene: Any, tmp_path: Path) -> None:
+    folder = photo_folder(tmp_path / "photos", 2)
+    cases = []
+    for k in (0, 1):
+        files = [f"images/p{k}.jpg", f"images/p{k}_infrared.png"]
+        Image.fromarray(square(left=4 + 6 * k)[0].astype(np.uint8)).save(folder / files[1])
+        cases.append({"name": f"p{k}", "image": files, "label": f"labels/p{k}.png"})
+    write_json(folder / "cases.json", {"labels": {"1": "Bright"}, "cases": cases})
+    first, _second = importFolder(folder)
+    (infrared,) = furtherChannels(first.volumeNode)
+    assert infrared.GetImageData() is None
+    assert first.files == tuple(folder / name for name in cases[0]["image"])
+    assert (checkPair(first, {"Bright": "Bright"}), first.channels) == ("ok", 4)
+    assert infrared.GetImageData() is None
+    FilePairs.load(first)
+    assert np.array_equal(voxelsOf(infrared.GetImageData()), square(left=4))
+
+
 def test_photos_with_the_numbers_of_a_camera_are_images_of_their_own(
     scene: Any, tmp_path: Path
 ) -> None:
