@@ -131,11 +131,24 @@ def region_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, tu
     }
 
 
+def includes_among(includes: Includes, labels: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+    """Return the nesting of these classes alone; what is within another class is within the next.
+
+    Args:
+        includes: see `Includes`.
+        labels: the classes.
+    """
+    kept: dict[str, tuple[str, ...]] = {}
+    for inner, outer in outer_values(includes, labels).items():
+        kept[labels[outer]] = (*kept.get(labels[outer], ()), labels[inner])
+    return kept
+
+
 def unknown_names(includes: Includes, labels: Iterable[str]) -> list[str]:
     """Return the names in `includes` that are none of the classes."""
     known = {normalized(name) for name in labels}
-    names = [name for outer, inner in includes.items() for name in (outer, *inner)]
-    return [name for name in dict.fromkeys(names) if normalized(name) not in known]
+    names = {normalized(n): n for outer, inner in includes.items() for n in (outer, *inner)}
+    return [name for key, name in names.items() if key not in known]
 
 
 def _outer_of(includes: Includes) -> dict[str, str]:

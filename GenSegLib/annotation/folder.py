@@ -23,7 +23,7 @@ from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
 from ..label_maps import BACKGROUND
-from ..nesting import direct_includes, outer_values
+from ..nesting import direct_includes, includes_among, outer_values
 from ..run_lock import RunLock
 from ..settings import at_least, one_of, require, setting, validate
 from . import records
@@ -240,7 +240,7 @@ class AnnotationFolder:
             )
             for entry in checked
         )
-        return CaseSet(tuple(cases), labels, includes=includes)
+        return CaseSet(tuple(cases), labels, includes=includes_among(includes, labels))
 
     def nested(self) -> list[tuple[str, str]]:
         """Return outer and inner class where one segment of a checked case lay within another."""

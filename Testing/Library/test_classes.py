@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.checks.classes import class_warnings, keep_classes, with_classes
@@ -17,7 +18,13 @@ from GenSegLib.data.case_loading import load_training_cases
 from GenSegLib.datasets.image_io import Volume, write_image, write_label
 from GenSegLib.dicom.terminology import parse_terminology
 from GenSegLib.errors import GenSegError
-from GenSegLib.label_maps import Concepts, collect_classes, match_names, preset_values
+from GenSegLib.label_maps import (
+    Concepts,
+    collect_classes,
+    match_names,
+    preset_values,
+    resembling_name,
+)
 from GenSegLib.presets import load_preset
 
 LIVER = replace(
@@ -117,6 +124,27 @@ def test_a_class_of_the_preset_in_no_case_is_left_out_with_a_warning(tmp_path: P
     kept, preset = keep_classes(cases, preset, checks)
     assert kept.labels == {1: "lesion"}
     assert preset.labels == {1: "Lesion"}
+
+
+def test_a_run_that_lacks_a_class_is_a_list_to_train_on(tmp_path: Path) -> None:
+    says = Annotation({"lesion": ClassState.ABSENT})
+    files = [write_case(tmp_path, name, {"Liver": 1}) for name in "abc"]
+    files[0] = replace(files[0], annotation=says)
+    cases = CaseSet(tuple(files), includes={"Liver": ("Lesion",)})
+    warnings: list[str] = []
+    prepared = prepare_cases(cases, GENERIC, 0.3, 0, warnings.append)
+    assert any("says that lesion is absent" in text for text in warnings)
+    again = CaseSet.from_json(prepared.cases.to_json(), tmp_path)
+    assert prepare_cases(again, GENERIC, 0.3, 0).cases.labels == {1: "Liver"}
+    assert again.includes == {} and all(not case.annotation.classes for case in again.cases)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("tumour", "Tumor"), ("Kidny L", "Kidney L"), ("Kidney R", ""), ("Rib 2", ""), ("Bone", "")],
+)
+def test_misspelled_names_resemble_but_sides_and_numbers_differ(name: str, meant: str) -> None:
+    assert resembling_name(name, ["Tumor", "Kidney L", "Rib 1"]) == meant
 
 
 def test_a_class_in_one_case_alone_is_a_warning(tmp_path: Path) -> None:

@@ -75,6 +75,14 @@ def test_a_name_that_is_no_class_is_refused() -> None:
         with_classes(cases, None)
 
 
+def test_a_class_in_no_case_is_left_out_of_the_nesting() -> None:
+    learned = {1: "Liver", 3: "Necrosis"}
+    cases, _ = with_classes(CaseSet((), learned, includes=NESTED), None)
+    assert cases.includes == {"Liver": ("Necrosis",)}
+    (note,) = cases.notes
+    assert '"includes" names Tumor, which is none of the classes' in note
+
+
 @pytest.mark.parametrize("order", [("part", "whole"), ("whole", "part")])
 def test_inner_segments_win_in_any_order_and_without_a_warning(
     tmp_path: Path, order: tuple[str, str]

@@ -144,8 +144,10 @@ def test_checks_find_what_a_case_cannot_mean(tmp_path: Path) -> None:
 
     (check,) = check_cases(only("Posterior", ClassState.ABSENT))
     assert "Posterior is said to be absent, but 72 voxels of it are labeled" in check.errors[0]
+    (check,) = check_cases(only("Posteriour", ClassState.ABSENT))
+    assert '"classes" names Posteriour, which is none of the classes' in check.errors[0]
     (check,) = check_cases(only("Tail", ClassState.ABSENT))
-    assert '"classes" names Tail, which is none of the classes' in check.errors[0]
+    assert check.ok and "Tail is absent, but it is none of the classes" in check.warnings[0]
     (check,) = check_cases(only("Posterior", ClassState.NOT_ANNOTATED))
     assert check.ok and check.voxels == {1: 96}
     assert check.warnings == ("Posterior is not annotated: 72 labeled voxels of it are not used",)
