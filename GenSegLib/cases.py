@@ -117,7 +117,7 @@ class Case:
         images = [images] if isinstance(images, str) else images
         are_paths = isinstance(images, list) and all(isinstance(path, str) for path in images)
         if not isinstance(name, str) or not images or not are_paths:
-            raise GenSegError('an entry of "cases" lacks "name" or "image"')
+            raise GenSegError(f'an entry of "cases" lacks "name" or "image": {dict(entry)}')
         labels, classes = parse_label_files(name, entry.get("label"))
         try:
             role = Role(entry.get("role", Role.TRAIN if labels else Role.UNLABELED))
