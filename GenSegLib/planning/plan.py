@@ -15,7 +15,7 @@ from ..errors import GenSegError
 from ..presets import EFFORTS, Preset
 from ..progress import format_duration
 from ..text_table import text_table
-from ..training.schedule import PHASES, Schedule
+from ..training.schedule import PHASES, Schedule, averaging_decay
 from .candidates import CPU, GPU, Candidate, list_candidates
 from .fingerprint import Fingerprint
 
@@ -32,7 +32,6 @@ _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
 _JOINT_FRACTION = 0.3  # of the steps, with validation; all labeled cases take part in the rest
 _SPARE_STEPS = 8  # the time ends a training, also one that turns out to be much faster
 _VALIDATIONS = 8
-_AVERAGED_PARTS = 20
 _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
@@ -295,17 +294,8 @@ def plan_settings(
         "final_steps": total - joint,
         "expected_steps": max(1, int(limits.usable_s / seconds)),
         "validation_interval": max(1, round(_JOINT_FRACTION * expected / _VALIDATIONS)),
-        "ema_decay": _ema_decay(expected),
+        "ema_decay": averaging_decay(expected),
     }
-
-
-def _ema_decay(steps: int) -> float:
-    """Return the decay of the averaged weights, whose memory is a twentieth of the training.
-
-    With a longer one, the model of a short training would contain weights from long before the
-    learning rate was annealed.
-    """
-    return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
 def _default_generator(preset: Preset, limits: Limits) -> str:

@@ -81,7 +81,7 @@ class Trainer:
         """Load the cases and build the networks, with the weights of the model to start from."""
         session = load_session(self.run_folder, self.events)
         if is_new:
-            start_from_model(self.run_folder, session, self.events)
+            start_from_model(self.run_folder, session, self.events, self._elapsed())
         return session
 
     @property
