@@ -67,6 +67,7 @@ def test_a_list_says_what_was_annotated(tmp_path: Path) -> None:
         ({"only_slices": "red"}, '"only_slices" must be one of sagittal, coronal, axial'),
         ({"scribbles": "yes"}, '"scribbles" must be true or false'),
         ({"values": {"3": "nothing"}}, '"values" must be an object such as'),
+        ({"values": {"3": -5}}, '"values": 3 cannot become -5'),
     ],
 )
 def test_a_list_that_says_nonsense_is_refused(entry: dict[str, object], message: str) -> None:
@@ -98,6 +99,13 @@ def test_the_label_ignore_of_a_data_set_is_no_class(tmp_path: Path, labels: obje
     assert (found[:, :, 0] == IGNORE).all() and (found[:, :, 1:] >= 0).all()
     (check,) = check_cases(cases)
     assert check.ok and check.ignored == 120 and check.voxels == {1: 96, 2: 72}
+
+
+@pytest.mark.parametrize("value", [-1, 10**12])
+def test_a_value_to_ignore_that_no_label_has_changes_nothing(tmp_path: Path, value: int) -> None:
+    meaning = Annotation(values={value: IGNORE})
+    case = write_case(tmp_path, "a", label_array(), meaning)
+    assert (read(case) == label_array()).all()
 
 
 def test_a_segment_named_ignore_wins_and_one_named_background_loses(tmp_path: Path) -> None:
