@@ -58,6 +58,11 @@ class Annotation:
         states = {normalized(key): state for key, state in self.classes.items()}
         return states.get(normalized(name), ClassState.ANNOTATED)
 
+    @property
+    def hidden_classes(self) -> int:
+        """Number of classes that nobody annotated."""
+        return sum(state is ClassState.NOT_ANNOTATED for state in self.classes.values())
+
     def of_classes(self, names: Iterable[str]) -> Annotation:
         """Return the annotation without what it says of other classes."""
         known = {normalized(name) for name in names}

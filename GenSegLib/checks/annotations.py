@@ -36,7 +36,8 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
             f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
             "them, or say that it is annotated"
         )
-    if (label.array == IGNORE).all():
+    hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
+    if (label.array == IGNORE).all() or 0 < len(classes) == len(hidden):
         errors.append(NOTHING_ANNOTATED)
     return errors
 
