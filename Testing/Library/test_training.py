@@ -152,6 +152,14 @@ def test_status_curves_report_and_model_count_the_steps_that_were_done(timed: Ru
     assert ModelMetadata.load(timed.model).training.steps == joint + final
 
 
+def test_a_time_budget_that_does_not_suffice_ends_with_the_first_case(
+    tmp_path: Path,
+) -> None:
+    run = small_run(tmp_path / "run", time_budget_s=60.0)
+    with pytest.raises(GenSegError, match=r"of 1 of 4 cases \(all: about \d+ s\) took"):
+        train(run, EventLog(None), started=time.monotonic() - 65)
+
+
 def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run", time_budget_s=60.0)
     with pytest.raises(GenSegError, match=r"took \d+ s, the whole time budget of 60 s; set a long"):
