@@ -162,7 +162,7 @@ def make_plan(
         steps=steps,
         budget_s=limits.budget_s,
         summary=_summary(chosen, limits, steps, fingerprint),
-        notes=_notes(chosen, fingerprint, steps, labels or preset.labels),
+        notes=_notes(chosen, fingerprint, steps, labels or preset.labels, limits.memory),
         rows=choice.rows(chosen),
         fingerprint=fingerprint.to_json(),
     )
@@ -230,17 +230,19 @@ class _Choice:
     def _reason(self, candidate: Candidate, chosen: Candidate) -> str:
         needed = f"{candidate.enough_steps:,}"
         if candidate is chosen:
+            if self._needs(candidate) > self._limits.memory:
+                return f"chosen: the smallest; {_memory_text(self._needs(candidate))}"
             if self._fits(candidate):
                 return f"chosen: the largest that completes {needed} steps"
             return f"chosen: the most suitable one for the time; {needed} steps do not fit"
         if self._needs(candidate) > self._limits.memory:
-            return f"needs about {self._needs(candidate) / 1e9:.1f} GB of memory"
+            return _memory_text(self._needs(candidate))
         if not self._fits(candidate):
             return f"too slow: {needed} steps do not fit into the time"
         return "smaller than the plan" if candidate.rank > 0 else "less suited to these cases"
 
     def _needs(self, candidate: Candidate) -> int:
-        return candidate.memory + candidate.cases_memory(self._fingerprint)
+        return _needed_memory(candidate, self._fingerprint)
 
     def _with_small_batch(self, candidate: Candidate) -> Candidate:
         for size in _SMALLEST_BATCHES:
@@ -258,6 +260,15 @@ class _Choice:
 
     def _fits(self, candidate: Candidate, tolerance: float = 1.0) -> bool:
         return self._steps(candidate) * tolerance >= _ENOUGH * candidate.enough_steps
+
+
+def _needed_memory(candidate: Candidate, fingerprint: Fingerprint) -> int:
+    """Return the bytes for network and cases."""
+    return candidate.memory + candidate.cases_memory(fingerprint)
+
+
+def _memory_text(needed: int) -> str:
+    return f"needs about {needed / 1e9:.1f} GB of memory"
 
 
 def _network(candidate: Candidate) -> str:
@@ -347,10 +358,16 @@ def _rounded(steps: int) -> int:
 
 
 def _notes(
-    chosen: Candidate, fingerprint: Fingerprint, steps: int, labels: Mapping[int, str]
+    chosen: Candidate, fingerprint: Fingerprint, steps: int, labels: Mapping[int, str], memory: int
 ) -> tuple[str, ...]:
-    """Return what limits the result: little time, tiny structures."""
+    """Return what limits the result: little memory or time, tiny structures."""
     notes = []
+    needed = _needed_memory(chosen, fingerprint)
+    if needed > memory:
+        notes.append(
+            f"the plan {_memory_text(needed)}, but {max(0, memory) / 1e9:.1f} GB are free: the "
+            "training may fail; close other programs, or train where there is more"
+        )
     if steps < _ENOUGH * chosen.enough_steps:
         notes.append(
             f"a training of {chosen.enough_steps:,} steps does not fit into the time; a longer "

@@ -315,6 +315,14 @@ def test_every_segmenter_is_planned(segmenter: str, limits: dict[str, Any]) -> N
     require_compatible_patch_size(segmenter, planned)
 
 
+def test_a_plan_that_no_memory_suffices_for_says_so() -> None:
+    plan = plan_for(CT_CHEST, memory=50_000_000)
+    (chosen,) = (row for row in plan.rows if row.chosen)
+    assert chosen.reason.startswith("chosen: the smallest; needs about ")
+    assert any("of memory, but 0.1 GB are free" in note for note in plan.notes)
+    assert not any("memory" in note for note in plan_for(CT_CHEST).notes)
+
+
 def test_a_plan_fits_into_memory() -> None:
     chosen = {size: plan_for(CT_CHEST, 0.001, memory=size).preset for size in (GB // 2, 8 * GB)}
     small, large = (
