@@ -66,8 +66,7 @@ def unknown_class_warnings(annotation: Annotation, names: Collection[str]) -> li
         f'"classes" says that {name} is {annotation.state(name).value}, but it is none of the '
         f"classes ({', '.join(names)}) and is left out"
         for name in _unknown(annotation, names)
-        if not resembling_name(name, names)
-        and annotation.state(name) is not ClassState.ANNOTATED
+        if not resembling_name(name, names) and annotation.state(name) is not ClassState.ANNOTATED
     ]
 
 

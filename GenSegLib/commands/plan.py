@@ -75,7 +75,7 @@ def _fixed_plan(config: TrainConfig, preset: Preset) -> dict[str, Any]:
 
 def _fixed_summary(config: TrainConfig, preset: Preset) -> str:
     budget_s = config.time_budget_s
-    length = "" if budget_s is None else f", which end after {format_duration(budget_s)} at the latest"
+    length = "" if budget_s is None else f", at most {format_duration(budget_s)}"
     return (
         f"Plan: the steps of preset {preset.name}{length}; its author has fixed spacing and patch "
         "size"

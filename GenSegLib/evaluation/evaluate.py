@@ -48,12 +48,13 @@ def evaluate_folders(
 
     A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. For
     predictions without a reference of their name, words for masks do not count (`a_mask.png`), and
-    several masks of an image are one reference, as in training. The
-    uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
-    Classes are matched by name: those of `.seg.nrrd` and DICOM SEG files, and those that a list
-    beside other files gives their values; values without any names count as they are. Cropped files and files in other axes are compared in physical space. Voxels and
-    classes that nobody annotated in a reference do not count; a class that includes others is
-    scored with them. The frames of a clip (DICOM SEG) are scored one by one.
+    several masks of an image are one reference, as in training. The uncertainty maps that `predict`
+    writes are skipped, and so are references without a prediction. Classes are matched by name:
+    those of `.seg.nrrd` and DICOM SEG files, and those that a list beside other files gives their
+    values; values without any names count as they are. Cropped files and files in other axes are
+    compared in physical space. Voxels and classes that nobody annotated in a reference do not
+    count; a class that includes others is scored with them. The frames of a clip (DICOM SEG) are
+    scored one by one.
 
     Args:
         predictions: folder of label volumes.

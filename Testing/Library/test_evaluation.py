@@ -316,7 +316,7 @@ def test_a_class_of_a_reference_that_the_predictions_lack_is_an_error(
     (predictions / "a.seg.nrrd").unlink()
     write_label(predictions / "a.nii.gz", label_volume())
     write_label_names(predictions / "a.nii.gz", {1: "Anterior", 2: "Back"}, {})
-    with pytest.raises(GenSegError, match="Posterior is none of those of a.nii.gz"):
+    with pytest.raises(GenSegError, match=r"Posterior is none of those of a\.nii\.gz"):
         evaluate_folders(predictions, references, {}, given=ReferenceList(LABELS))
 
 
@@ -332,7 +332,10 @@ def listed(tmp_path: Path, label: object, **entry: object) -> Path:
     ("entry", "message"),
     [
         ({"role": "test"}, r'cases\.json: case a: "role" must be one of'),
-        ({"classes": {"Posteriour": "not annotated"}}, "case a: .* names Posteriour, which is none"),
+        (
+            {"classes": {"Posteriour": "not annotated"}},
+            "case a: .* names Posteriour, which",
+        ),
     ],
 )
 def test_a_list_of_references_with_a_mistake_is_an_error(
