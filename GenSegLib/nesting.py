@@ -118,6 +118,22 @@ def outer_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, int
     return found
 
 
+def values_around(
+    includes: Includes, labels: Mapping[int, str], removed: Mapping[int, str]
+) -> dict[int, int]:
+    """Return the value of the innermost class around each removed one; 0 for the background.
+
+    Args:
+        includes: see `Includes`.
+        labels: the classes that stay.
+        removed: names of others by value.
+    """
+    return {
+        value: outer_values(includes, {**labels, value: name}).get(value, 0)
+        for value, name in removed.items()
+    }
+
+
 def region_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, tuple[int, ...]]:
     """Return the values of each class's region: its own and those of all classes within it."""
     outer_of = _outer_of(includes)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..case_annotation import ClassState
-from ..cases import Case, CaseSet, Role
+from ..cases import Case, CaseSet, Role, with_values
 from ..datasets.image_io import find_concepts, read_segment_names
 from ..errors import GenSegError
 from ..label_maps import (
@@ -18,7 +18,7 @@ from ..label_maps import (
     preset_values,
     resembling_name,
 )
-from ..nesting import includes_among, unknown_names
+from ..nesting import includes_among, unknown_names, values_around
 from ..presets import Preset
 from .case_check import CaseCheck
 from .class_counts import NO_BACKGROUND, missing_class_warnings, rare_class_warnings, unnamed_note
@@ -93,19 +93,27 @@ def keep_classes(
 ) -> tuple[CaseSet, Preset]:
     """Leave out classes without a voxel in any case, also where others or cases name them.
 
-    A label without a name is "Label 2".
+    A label without a name is "Label 2". Voxels of a class that is left out, which nobody annotated,
+    count for the class around it.
     """
     values = sorted({value for check in checks for value in check.voxels})
     names = preset.labels | cases.labels
     labels = {value: names.get(value, f"Label {value}") for value in values}
     if preset.labels:
         preset = preset.with_label_values({value: value for value in values})
-    kept = (
-        replace(case, annotation=case.annotation.of_classes(labels.values()))
-        for case in cases.cases
-    )
+    removed = {value: name for value, name in names.items() if value not in labels}
+    around = values_around(cases.includes, labels, removed)
+
+    def kept(case: Case) -> Case:
+        hidden = case.annotation.names_with(ClassState.NOT_ANNOTATED, removed.values())
+        drafts = {value: around[value] for value, name in removed.items() if name in hidden}
+        annotation = case.annotation.of_classes(labels.values())
+        return with_values(replace(case, annotation=annotation), drafts)
+
     includes = includes_among(cases.includes, labels)
-    return replace(cases, cases=tuple(kept), labels=labels, includes=includes), preset
+    return replace(
+        cases, cases=tuple(map(kept, cases.cases)), labels=labels, includes=includes
+    ), preset
 
 
 def _segment_names(case: Case, preset: Preset | None) -> dict[int, str]:

@@ -13,7 +13,9 @@ from partial_cases import (
     LABELS,
     SHAPE,
     label_array,
+    load,
     partly_annotated,
+    preset_without_resampling,
     write_case,
 )
 
@@ -22,9 +24,10 @@ from GenSegLib.cases import Case, CaseSet
 from GenSegLib.checks.annotations import NOTHING_ANNOTATED
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.checks.class_counts import NO_BACKGROUND
-from GenSegLib.checks.classes import class_warnings
+from GenSegLib.checks.classes import class_warnings, keep_classes
 from GenSegLib.cli import main
 from GenSegLib.data.case_fingerprint import fingerprint_case
+from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.datasets.image_io import Volume, read_label, write_label
 from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
@@ -197,6 +200,18 @@ def test_voxels_of_a_class_that_nobody_annotated_count_for_the_class_around_it(
     )
     (check,) = check_cases(cases)
     assert check.voxels == {1: np.count_nonzero(label_array())}
+
+
+def test_a_class_that_nobody_annotated_anywhere_is_learned_as_the_class_around_it(
+    tmp_path: Path,
+) -> None:
+    unknown = Annotation({"Posterior": ClassState.NOT_ANNOTATED})
+    cases = tuple(write_case(tmp_path, name, label_array(), unknown) for name in "abc")
+    found = CaseSet(cases, LABELS, includes={"Anterior": ("Posterior",)})
+    kept, _ = keep_classes(found, preset_without_resampling(), check_cases(found))
+    assert (kept.labels, kept.includes) == ({1: "Anterior"}, {})
+    (case, *_) = load(list(kept.cases), LabelSets.of((), kept.labels, {}))
+    assert int((case.label == 1).sum()) == np.count_nonzero(label_array())
 
 
 def test_scribbles_without_any_background_are_a_warning(tmp_path: Path) -> None:
