@@ -26,7 +26,7 @@ EXAMPLE = """\
   genseg next runs/first new-scans --strategy unsure --count 5
   genseg next model new-scans --strategy different --labeled my-cases --json"""
 
-_DEFAULT = "random"
+_DEFAULT = "order"  # as in the panel, whose scenes store the strategy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
