@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..prediction.case_ranking import Ranking
 
 NAME = "next"
-SUMMARY = "select the images that are best annotated next"
+SUMMARY = "select the images to annotate next"
 EXAMPLE = """\
   genseg next runs/first new-scans
   genseg next runs/first new-scans --strategy unsure --count 5
@@ -109,7 +109,7 @@ def _candidates(
     groups = group_files(list(dict.fromkeys(files)), channels)
     free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
     if not free:
-        raise GenSegError(f"all {len(groups)} images are labeled already; specify further ones")
+        raise GenSegError(f"all {len(groups)} images are already labeled; specify others")
     return free
 
 

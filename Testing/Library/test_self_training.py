@@ -311,7 +311,7 @@ def test_scans_of_labeled_cases_are_left_out(tmp_path: Path) -> None:
     texts: list[str] = []
     prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0, texts.append)
     assert len(prepared.cases.of_role(Role.UNLABELED)) == 2
-    assert "unlabeled images left out that duplicate other cases: 3" in texts
+    assert "unlabeled images skipped because they duplicate other cases: 3" in texts
 
 
 def test_images_that_cannot_be_learned_from_are_left_out_and_named(tmp_path: Path) -> None:
