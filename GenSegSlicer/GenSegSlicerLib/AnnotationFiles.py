@@ -100,7 +100,9 @@ def writeCheckedSteps(
     images = [folder.relative(image) for image in written]
     labels, ijkToRAS = yield from _writeLabel(folder, case, classMap, preset, includes)
     if contentOf(node) != content:
-        text = _("{case} changed while it was saved; stop its sequence, then accept it again")
+        text = _(
+            "{case} changed while it was being saved; pause its sequence, then accept it again"
+        )
         raise GenSegError(text.format(case=case.title))
     present = {classMap.get(name) for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(

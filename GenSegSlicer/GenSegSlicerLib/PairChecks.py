@@ -141,7 +141,7 @@ def _roleCounts(pairs: Sequence[TrainingPair]) -> str:
         return text.format(train=train, validate=validate)
     if train == 1:
         return _("One training pair; training needs at least two.")
-    text = _("{train} pairs; about a third of them will be used for validation.")
+    text = _("{train} pairs; about 30% of them will be used for validation.")
     return text.format(train=train)
 
 
@@ -174,7 +174,7 @@ def _checkChannels(pair: TrainingPair) -> Steps[None]:
     pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
     pair.isGrayInColor = isGrayInColor(pair.volumeNode)
     if pair.channels > MAX_CHANNELS:
-        text = _("{name} has {count} channels in all (at most {most}); leave some out")
+        text = _("{name} has {count} channels in total; at most {most} are supported. Remove some")
         values = {"name": pair.volumeNode.GetName(), "count": pair.channels, "most": MAX_CHANNELS}
         raise GenSegError(text.format(**values))
 

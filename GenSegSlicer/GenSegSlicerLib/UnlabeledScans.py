@@ -86,8 +86,8 @@ def requireScans(cases: CaseSet) -> None:
     if not cases.of_role(Role.UNLABELED):
         raise GenSegError(
             _(
-                "All scans to adapt to show persons of validation cases, who must not be learned "
-                "from; select scans of other persons"
+                "All scans to adapt to show persons in the validation cases, who must not be used "
+                "in training; select scans of other persons"
             )
         )
 

@@ -83,7 +83,7 @@ def test_an_empty_segmentation_is_accepted_at_the_second_time(drafted: Any) -> N
     loop.accept()
     assert loop.message == (
         "warning",
-        "a has no voxel in any segment; press Accept again if that is right",
+        "All segments of a are empty; press Accept again to confirm",
     )
     assert states(loop) == {"a": "draft"}
     loop.accept()
