@@ -19,7 +19,7 @@ from .case_check import CaseCheck
 
 Classes = Mapping[int, str]
 
-NOTHING_ANNOTATED = "nobody annotated a voxel of the label; segment something"
+NOTHING_ANNOTATED = "no voxel of the label is annotated; segment something"
 
 
 def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -> list[str]:
@@ -33,8 +33,8 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
     errors = unknown_class_errors(annotation, classes)
     for value, count in _voxels_of(annotation, ClassState.ABSENT, label, classes).items():
         errors.append(
-            f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
-            "them, or say that it is annotated"
+            f"{classes[value]} is marked as absent, but {count} voxels of it are labeled; "
+            "remove them, or mark it as annotated"
         )
     if (label.array == IGNORE).all():
         errors.append(NOTHING_ANNOTATED)
@@ -45,8 +45,8 @@ def unknown_class_errors(annotation: Annotation, classes: Classes) -> list[str]:
     """Return a line for each class that a case names and that is none of the classes."""
     known = {normalized(name) for name in classes.values()}
     return [
-        f'"classes" names {name}, which is none of the classes ({format_labels(classes)}); correct '
-        "the name"
+        f'"classes" names {name}, which is not one of the classes ({format_labels(classes)}); '
+        "correct the name"
         for name in annotation.classes
         if known and normalized(name) not in known
     ]

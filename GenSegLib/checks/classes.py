@@ -62,7 +62,7 @@ def _require_known(cases: CaseSet, labels: Mapping[int, str]) -> None:
     unknown = unknown_names(cases.includes, labels.values())
     if unknown and labels:
         raise GenSegError(
-            f'"includes" names {unknown[0]}, which is none of the classes '
+            f'"includes" names {unknown[0]}, which is not one of the classes '
             f"{format_labels(labels)}; correct the name"
         )
 

@@ -66,8 +66,8 @@ def pictures_left_out(path: Path, images: Collection[Path]) -> str:
         return ""
     count = f"{len(found)} pictures, such as " if len(found) > 1 else ""
     return (
-        f"{path}: {count}{found[0].name} left out beside volumes; to use pictures, put them into a "
-        "folder of their own"
+        f"{path}: {count}{found[0].name} skipped, because the folder contains volumes; put 2-D "
+        "images into a separate folder"
     )
 
 

@@ -108,7 +108,7 @@ def _images(
             events,
             case,
             f"{empty} of {expected.shape[2]} frames have no label in the reference; they are "
-            "scored as frames without any structure",
+            "scored as not containing any structure",
         )
     for k in range(expected.shape[2]):
         one, other = (volume.array[0, ..., k : k + 1] for volume in (predicted, expected))
@@ -266,7 +266,7 @@ def _require_same_values(
         if unknown:
             values = ", ".join(map(str, unknown))
             raise GenSegError(
-                f"case {case}: the values {values} of {path.name} are none of the classes "
+                f"case {case}: the values {values} of {path.name} are not among the classes "
                 f"{format_labels(labels)}; name them with --model"
             )
 

@@ -286,7 +286,9 @@ def test_values_are_not_compared_with_the_names_of_other_values(
             path.unlink()
         write_label(predictions / f"{case}.nii.gz", label_volume(0, (1, 2)))
         write_label(references / f"{case}.seg.nrrd", label_volume(0, (5, 6)), {5: "A", 6: "B"})
-    with pytest.raises(GenSegError, match=r"values 1, 2 of a\.nii\.gz are none of the classes 5 A"):
+    with pytest.raises(
+        GenSegError, match=r"values 1, 2 of a\.nii\.gz are not among the classes 5 A"
+    ):
         evaluate_folders(predictions, references, {})
     assert evaluate_folders(predictions, references, {1: "A", 2: "B"}).mean("dice") == 1
 

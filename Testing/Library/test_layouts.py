@@ -150,7 +150,7 @@ def test_pictures_beside_unlabeled_volumes_are_said_to_be_left_out(tmp_path: Pat
     touch(tmp_path / "more", "b.nii.gz", "photo.png")
     cases = with_unlabeled(read_cases(tmp_path), tmp_path / "more")
     assert [case.name for case in cases.cases] == ["a", "b"]
-    assert "photo.png left out beside volumes" in cases.notes[-1]
+    assert "photo.png skipped, because the folder contains volumes" in cases.notes[-1]
 
 
 def test_a_missing_channel_is_named(tmp_path: Path) -> None:

@@ -71,7 +71,9 @@ def test_the_command_line_names_a_class_and_those_within_it() -> None:
 
 def test_a_name_that_is_no_class_is_refused() -> None:
     cases = CaseSet((), LABELS, includes={"Liver": ("Tumour",)})
-    with pytest.raises(GenSegError, match='"includes" names Tumour, which is none of the classes'):
+    with pytest.raises(
+        GenSegError, match='"includes" names Tumour, which is not one of the classes'
+    ):
         with_classes(cases, None)
 
 

@@ -143,16 +143,16 @@ def test_checks_find_what_a_case_cannot_mean(tmp_path: Path) -> None:
         return CaseSet((case,), LABELS)
 
     (check,) = check_cases(only("Posterior", ClassState.ABSENT))
-    assert "Posterior is said to be absent, but 72 voxels of it are labeled" in check.errors[0]
+    assert "Posterior is marked as absent, but 72 voxels of it are labeled" in check.errors[0]
     (check,) = check_cases(only("Tail", ClassState.ABSENT))
-    assert '"classes" names Tail, which is none of the classes' in check.errors[0]
+    assert '"classes" names Tail, which is not one of the classes' in check.errors[0]
     (check,) = check_cases(only("Posterior", ClassState.NOT_ANNOTATED))
     assert check.ok and check.voxels == {1: 96}
     assert check.warnings == ("Posterior is not annotated: 72 labeled voxels of it are not used",)
     empty = np.zeros(SHAPE, np.int16)
     case = write_case(tmp_path, "b", empty, Annotation(only_slices="axial"))
     (check,) = check_cases(CaseSet((case,), LABELS))
-    assert check.errors == ("nobody annotated a voxel of the label; segment something",)
+    assert check.errors == ("no voxel of the label is annotated; segment something",)
 
 
 def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_pat
         return class_warnings(found, check_cases(found))
 
     (line,) = warnings()
-    assert line.startswith("class Posterior is missing in 1 of 3 labeled cases (c), which count as")
+    assert line.startswith("class Posterior is missing in 1 of 3 labeled cases (c), which are treated as")
     assert '"classes": {"Posterior": "not annotated"}' in line
     for state in (ClassState.ABSENT, ClassState.NOT_ANNOTATED):
         cases[2] = replace(cases[2], annotation=Annotation({"Posterior": state}))
