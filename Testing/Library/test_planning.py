@@ -131,7 +131,7 @@ def test_without_time_for_a_complete_training_the_cheapest_network_trains_and_it
     plan = plan_for(CINE, budget_s=300)
     assert plan.preset.network["filters"][0] == 16
     assert 300 <= plan.steps < 3000
-    assert any("longer --time-budget" in note for note in plan.notes)
+    assert any("3,000 steps do not fit into the time budget" in note for note in plan.notes)
 
 
 def test_the_network_halves_the_patch_to_about_eight_pixels() -> None:
