@@ -165,7 +165,9 @@ def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_pat
         return class_warnings(found, check_cases(found))
 
     (line,) = warnings()
-    assert line.startswith("class Posterior is missing in 1 of 3 labeled cases (c), which are treated as")
+    assert line.startswith(
+        "class Posterior is missing in 1 of 3 labeled cases (c), which are treated as"
+    )
     assert '"classes": {"Posterior": "not annotated"}' in line
     for state in (ClassState.ABSENT, ClassState.NOT_ANNOTATED):
         cases[2] = replace(cases[2], annotation=Annotation({"Posterior": state}))

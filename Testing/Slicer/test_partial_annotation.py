@@ -202,7 +202,7 @@ def test_a_class_that_is_absent_and_drawn_is_named(scene: Any) -> None:
     setClassState(pair.segmentationNode, "Lesion", ABSENT)
     status = checkPair(pair, SAME, [pair])
     assert status.startswith("a segmentation: Lesion is marked as absent, but ")
-    assert "remove them, or say that it is annotated" in status
+    assert "remove them, or mark it as annotated" in status
 
 
 def test_checks_respect_what_is_said(scene: Any) -> None:
