@@ -164,7 +164,7 @@ def test_a_single_labeled_case_is_trained_without_validation(
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "preparing cases: 1 for training, 0 for validation"
-    assert "without validation" in lines[1]
+    assert "the model is not validated" in lines[1]
     assert len(RunFolder.open(out).cases.labeled) == 1
 
 
