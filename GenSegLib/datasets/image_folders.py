@@ -26,7 +26,7 @@ from ..images.file_names import (
     unique_names,
     valid_file_name,
 )
-from .clips import split_clips
+from .clips import frames_of, split_clips
 from .pairing import (
     UnpairedError,
     count_channels,
@@ -74,6 +74,8 @@ def pictures_left_out(path: Path, images: Collection[Path]) -> str:
 def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     """Return the files of each image at a path, one or one for each channel, by its name.
 
+    The frames of a DICOM clip are images of their own.
+
     Args:
         path: see `list_images`.
         channels: files of an image that have nnU-Net's channel numbers; if 0, those that all images
@@ -82,11 +84,11 @@ def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     Raises:
         GenSegError: there is no image.
     """
-    images = list_images(path)
-    stems = distinct_stems(images)
-    if any(is_raster_file(image) or is_planar_file(image) for image in images):
+    files = list_images(path)
+    if any(is_raster_file(file) or is_planar_file(file) for file in files):
         channels = 1
-    names = unique_names(stems)
+    images = [image for file in files for image in frames_of(file)]
+    names = unique_names(distinct_stems(images))
     paths = dict(zip(names, images))
     groups = group_channels(names, channels or count_channels(names))
     return {name: [paths[each] for each in group] for name, group in groups.items()}
