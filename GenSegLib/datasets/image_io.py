@@ -36,6 +36,7 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
+from ..images.nrrd_files import FRAMES, SLICE_KIND
 from ..images.raster_files import read_raster, read_raster_label, write_raster, write_raster_label
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
@@ -62,8 +63,8 @@ def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.
     """Read a volume (channel, x, y, z) from a file or a DICOM series folder.
 
     Channels are the values of a voxel, or lie along the fourth axis of a NIfTI file. A 2-D image
-    is a volume of one slice, a DICOM clip a stack of its frames. `channels.read_channels` reads an
-    image with a file per channel.
+    is a volume of one slice, a DICOM clip a stack of its frames, and so is a NRRD file whose last
+    axis is of the kind "time". `channels.read_channels` reads an image with a file per channel.
 
     Args:
         path: file or folder, or a frame of a file (`file_names.frame_path`).
@@ -370,7 +371,9 @@ def _from_itk(image: sitk.Image) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return Volume(np.array(array.T, order="F"), LPS_TO_RAS @ affine)
+    voxels = np.array(array.T, order="F")
+    is_stack = voxels.shape[3] > 1 and itk_files.header_fields(image).get(SLICE_KIND) == FRAMES
+    return Volume(voxels, LPS_TO_RAS @ affine, is_stack=is_stack)
 
 
 def _to_itk(volume: Volume) -> sitk.Image:

@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.dicom.files import is_planar_file
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import MAX_CHANNELS
 from GenSegLib.steps import Steps, finish
@@ -40,6 +41,23 @@ DERIVED_ATTRIBUTE = "GenSeg.Derived"
 """Node attribute of volumes that were computed from others: the ID of the other volume."""
 
 
+STACK_ATTRIBUTE = "GenSeg.Stack"
+"""Node attribute of volumes whose slices are 2-D images of their own: the frames of a clip."""
+
+
+def isStack(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether the slices of a volume are 2-D images of their own.
+
+    A clip in DICOM that Slicer's own reader has loaded is known by its file.
+    """
+    if volumeNode.GetImageData().GetDimensions()[2] == 1:
+        return False
+    storage = volumeNode.GetStorageNode()
+    isFile = storage is not None and storage.GetNumberOfFileNames() < 2
+    isClip = isFile and is_planar_file(Path(storage.GetFileName() or ""))
+    return isClip or volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true"
+
+
 def writeVolume(
     volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False
 ) -> np.ndarray:
@@ -60,7 +78,7 @@ def writeVolumeSteps(
     """Do what `writeVolume` does, see `writeImageSteps`."""
     ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
     image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
-    yield from writeImageSteps(image, ijkToRAS, Path(path), compress)
+    yield from writeImageSteps(image, ijkToRAS, Path(path), compress, isStack(volumeNode))
     return ijkToRAS
 
 
@@ -87,7 +105,8 @@ def writeChannelsSteps(
     ijkToRAS = yield from writeVolumeSteps(volumeNode, paths[0])
     for node, path in zip(furtherChannels(volumeNode), paths[1:]):
         image = imageOnGridOf(requireUsableVolume(node), volumeNode)
-        yield from writeImageSteps(withoutTransparency(image), ijkToRAS, Path(path))
+        image = withoutTransparency(image)
+        yield from writeImageSteps(image, ijkToRAS, Path(path), isStack=isStack(volumeNode))
     return ijkToRAS
 
 
@@ -171,6 +190,8 @@ def readVolume(
     setVolume(node, volume)
     if volume.unit == "px":
         node.SetAttribute(UNIT_ATTRIBUTE, "px")
+    if volume.is_stack:
+        node.SetAttribute(STACK_ATTRIBUTE, "true")
     return node, None
 
 
