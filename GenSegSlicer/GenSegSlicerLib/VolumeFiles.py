@@ -20,6 +20,7 @@ from GenSegSlicerLib.DicomFiles import isReadByLibrary, readByLibrary
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     hasOrthogonalAxes,
+    isFlat,
     localIJKToRAS,
     matrixFromArray,
     spacingFromMatrix,
@@ -56,6 +57,11 @@ def isStack(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
     isFile = storage is not None and storage.GetNumberOfFileNames() < 2
     isClip = isFile and is_planar_file(Path(storage.GetFileName() or ""))
     return isClip or volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true"
+
+
+def isPlanar(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether a volume is a 2-D image or several."""
+    return isFlat(volumeNode) or isStack(volumeNode)
 
 
 def writeVolume(
