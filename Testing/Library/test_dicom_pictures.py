@@ -264,3 +264,19 @@ def test_the_frames_of_a_clip_are_scored_one_by_one(
     dices = found.values(1, "dice")
     assert min(dices[:2]) > 0.9
     assert dices[2:] == [0, 0]
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".seg.nrrd", ".nii.gz"])
+def test_masks_of_single_frames_score_the_prediction_of_a_clip(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = clip(tmp_path / "a.dcm")
+    options = {"device": "cpu", "suffix": suffix, "uncertainty": suffix == ".nii.gz"}
+    predict_files(model, [path], tmp_path / "out", **options)
+    squares_of_clip = squares(path, (1, 3))
+    for k in (1, 3):
+        mask = replace(squares_of_clip, array=squares_of_clip.array[..., k : k + 1])
+        write_label(tmp_path / "truth" / f"a_frame00{k + 1}.png", mask)
+    found = evaluate_folders(tmp_path / "out", tmp_path / "truth", {1: "Bright"})
+    assert [case.case for case in found.cases] == ["a_frame002", "a_frame004"]
+    assert min(found.values(1, "dice")) > 0.9
