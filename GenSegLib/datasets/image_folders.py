@@ -17,6 +17,7 @@ from ..dicom.files import (
 )
 from ..errors import GenSegError
 from ..images.file_names import (
+    HEIC_SUFFIXES,
     IMAGE_SUFFIXES,
     distinct_stems,
     image_stem,
@@ -49,18 +50,32 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
-def pictures_left_out(path: Path, images: Collection[Path]) -> str:
-    """Return which pictures (PNG, JPEG) in a folder `list_images` left out beside volumes.
+def pictures_left_out(path: Path, images: Collection[Path]) -> list[str]:
+    """Return which pictures in a folder `list_images` left out: those beside volumes, and HEIC.
 
     Args:
         path: any path.
         images: that were listed there.
 
     Returns:
-        A line for the user, "" if there are none.
+        A line for the user for each reason.
     """
     if not path.is_dir() or is_image_file(path):
+        return []
+    return [note for note in (_beside_volumes(path, images), heic_note(path)) if note]
+
+
+def heic_note(folder: Path) -> str:
+    """Return that pictures in a folder and those within it are HEIC, "" if none are."""
+    entries = sorted(entry for pattern in ("[!.]*", "*/[!.]*") for entry in folder.glob(pattern))
+    found = [entry for entry in entries if entry.suffix.lower() in HEIC_SUFFIXES]
+    if not found:
         return ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}: HEIC is not supported; convert the pictures to JPEG or PNG"
+
+
+def _beside_volumes(path: Path, images: Collection[Path]) -> str:
     found = [each for each in list_folder(path) if is_raster_file(each) and each not in images]
     if not found:
         return ""
@@ -206,6 +221,7 @@ def _image_entries(path: Path) -> list[Path]:
         raise UnpairedError(
             f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)} or folders of DICOM "
             f"slices){'; name the folder within it that has them' if within else ''}"
+            + "".join(f"; {note}" for note in [heic_note(path)] if note)
         )
     return found
 

@@ -371,9 +371,8 @@ def _from_itk(image: sitk.Image) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    voxels = np.array(array.T, order="F")
-    is_stack = voxels.shape[3] > 1 and itk_files.header_fields(image).get(SLICE_KIND) == FRAMES
-    return Volume(voxels, LPS_TO_RAS @ affine, is_stack=is_stack)
+    is_stack = len(array) > 1 and itk_files.header_fields(image).get(SLICE_KIND) == FRAMES
+    return Volume(np.array(array.T, order="F"), LPS_TO_RAS @ affine, is_stack=is_stack)
 
 
 def _to_itk(volume: Volume) -> sitk.Image:
