@@ -13,18 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..steps import Steps
+from .file_names import is_nrrd_file
+from .nrrd_checks import header_lines
 from .volume import LPS_TO_RAS
 
 Array = NDArray[Any]
 
-SLICE_KIND = "NRRD_kinds[2]"
-"""ITK's name of the header field with the kind of the axis across slices."""
-
-FRAMES = "time"
-"""Kind of that axis in a stack of 2-D images, such as the frames of a clip."""
+_FRAMES = "time"  # kind of the axis across the slices of a stack
+_AXES = ("domain", "space", _FRAMES)  # kinds of axes other than those of components
 
 _TYPES = {"float32": "float", "float64": "double"}  # other types have NumPy's names
 _GZIP = 31  # `wbits` of zlib for a stream with the header of gzip
+
+
+def is_stack_file(path: Path) -> bool:
+    """Whether a NRRD file says that its slices are 2-D images of their own, such as frames.
+
+    The axis across them is then of the kind "time".
+
+    Raises:
+        GenSegError: the header has no end.
+        OSError: the file cannot be read.
+    """
+    if not (is_nrrd_file(path) and path.is_file()):
+        return False
+    with path.open("rb") as stream:
+        fields = (line.lower().partition(b":") for line in header_lines(path, stream))
+        kinds = next((value for name, _, value in fields if name == b"kinds"), b"")
+    axes = [kind for kind in kinds.decode("ascii", "replace").split() if kind in _AXES]
+    return axes[2:] == [_FRAMES]
 
 
 def write_nrrd_steps(
@@ -57,7 +74,7 @@ def write_nrrd_steps(
 def _header(voxels: Array, affine: Array, compress: bool, is_stack: bool) -> str:
     to_lps = LPS_TO_RAS @ affine  # its own inverse
     directions = [_vector(to_lps[:3, axis]) for axis in range(3)]
-    kinds = ["domain", "domain", FRAMES if is_stack else "domain"]
+    kinds = ["domain", "domain", _FRAMES if is_stack else "domain"]
     if voxels.ndim == 4:
         directions, kinds = ["none", *directions], ["vector", *kinds]
     fields = {

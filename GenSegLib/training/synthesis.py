@@ -151,9 +151,8 @@ def write_pair(
 ) -> None:
     """Write an image (channel, *shape) and its label (*shape); spacing in mm, unused in a PNG."""
     array = image.detach().cpu().numpy().astype(np.float32)
-    if image_file.suffix == ".png":
-        array = _to_bytes(array)
-    write_image(image_file, Volume(array, np.diag([*spacing, 1.0])))
+    voxels = _to_bytes(array) if image_file.suffix == ".png" else array
+    write_image(image_file, Volume(voxels, np.diag([*spacing, 1.0])))
     write_label(label_file, label_volume(label, spacing), names)
 
 

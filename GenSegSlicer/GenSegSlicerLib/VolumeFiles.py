@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.dicom.files import is_planar_file
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.nrrd_files import is_stack_file
 from GenSegLib.images.volume import MAX_CHANNELS
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Arguments import requireVolume
@@ -41,7 +42,6 @@ from GenSegSlicerLib.Units import UNIT_ATTRIBUTE
 DERIVED_ATTRIBUTE = "GenSeg.Derived"
 """Node attribute of volumes that were computed from others: the ID of the other volume."""
 
-
 STACK_ATTRIBUTE = "GenSeg.Stack"
 """Node attribute of volumes whose slices are 2-D images of their own: the frames of a clip."""
 
@@ -49,14 +49,16 @@ STACK_ATTRIBUTE = "GenSeg.Stack"
 def isStack(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
     """Return whether the slices of a volume are 2-D images of their own.
 
-    A clip in DICOM that Slicer's own reader has loaded is known by its file.
+    A clip that Slicer's own reader has loaded is known by its file.
     """
     if volumeNode.GetImageData().GetDimensions()[2] == 1:
         return False
+    if volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true":
+        return True
     storage = volumeNode.GetStorageNode()
     isFile = storage is not None and storage.GetNumberOfFileNames() < 2
-    isClip = isFile and is_planar_file(Path(storage.GetFileName() or ""))
-    return isClip or volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true"
+    path = Path(storage.GetFileName() or "") if isFile else None
+    return path is not None and (is_planar_file(path) or is_stack_file(path))
 
 
 def isPlanar(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
@@ -188,7 +190,9 @@ def readVolume(
     if not isReadByLibrary(path):
         node = slicer.vtkMRMLScalarVolumeNode()
         with suppress(SeveralComponents):
-            return node, readImage(node, path)
+            storage = readImage(node, path)
+            _markStack(node, is_stack_file(path))
+            return node, storage
     volume = readByLibrary(path)
     for warning in volume.warnings:
         warn(warning)
@@ -196,9 +200,13 @@ def readVolume(
     setVolume(node, volume)
     if volume.unit == "px":
         node.SetAttribute(UNIT_ATTRIBUTE, "px")
-    if volume.is_stack:
-        node.SetAttribute(STACK_ATTRIBUTE, "true")
+    _markStack(node, volume.is_stack)
     return node, None
+
+
+def _markStack(node: slicer.vtkMRMLVolumeNode, isStack: bool) -> None:
+    if isStack:
+        node.SetAttribute(STACK_ATTRIBUTE, "true")
 
 
 def loadVolume(

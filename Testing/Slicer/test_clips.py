@@ -19,7 +19,7 @@ from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.TrainingSettings import suggestedPreset
-from GenSegSlicerLib.VolumeFiles import loadVolume, writeVolume
+from GenSegSlicerLib.VolumeFiles import isStack, loadVolume, readVolume, writeVolume
 from mrml_nodes import add_segmentation, oriented_image, segment_array
 from photo_files import square
 
@@ -71,8 +71,13 @@ def test_a_clip_is_a_pair_of_2d_images(scene: Any, tmp_path: Path) -> None:
 def test_a_clip_that_slicer_has_loaded_is_known_by_its_file(scene: Any, tmp_path: Path) -> None:
     node = slicer.util.loadVolume(str(clip(tmp_path / "a.dcm")))
     assert frameOf(node).image.is_stack
-    writeVolume(node, tmp_path / "a.nrrd")
+
+
+def test_a_file_that_is_written_of_a_clip_says_so(scene: Any, tmp_path: Path) -> None:
+    writeVolume(loadVolume(clip(tmp_path / "a.dcm"), "clip"), tmp_path / "a.nrrd")
     assert read_image(tmp_path / "a.nrrd").is_stack
+    assert isStack(readVolume(tmp_path / "a.nrrd")[0])
+    assert isStack(slicer.util.loadVolume(str(tmp_path / "a.nrrd")))
 
 
 def test_frames_of_a_folder_are_annotated_one_by_one(
