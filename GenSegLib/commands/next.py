@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotation.strategies import STRATEGIES
+from ..datasets.clips import frames_of
 from ..datasets.image_folders import list_images
 from ..datasets.layouts import read_cases
 from ..errors import GenSegError
@@ -99,13 +100,15 @@ def _labeled(args: argparse.Namespace) -> list[tuple[Path, ...]]:
 def _candidates(
     args: argparse.Namespace, channels: int, labeled: Sequence[Sequence[Path]]
 ) -> dict[str, list[Path]]:
-    """Return the files of the images that are not labeled, by their names."""
+    """Return the files of the images and frames that are not labeled, by their names."""
     from ..datasets.channels import group_files  # imports SimpleITK
 
     if args.count < 1:
         raise GenSegError("--count must be 1 or more")
     known = {path.resolve() for paths in labeled for path in paths}
-    files = [image for path in args.images for image in list_images(path)]
+    files = [
+        file for path in args.images for image in list_images(path) for file in frames_of(image)
+    ]
     groups = group_files(list(dict.fromkeys(files)), channels)
     free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
     if not free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,7 @@ from ..datasets.mask_names import Name
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import image_stem, is_raster_file
+from ..images.file_names import frame_path, image_stem, is_raster_file
 from ..images.label_placement import PlacedLabel, place_together
 from ..label_maps import IGNORE, collect_classes, format_labels, match_names
 from ..nesting import region_values
@@ -52,7 +53,8 @@ def evaluate_folders(
     Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
     they are. Cropped files and files in other axes are compared in physical space. Voxels and
     classes that nobody annotated in a reference do not count; a class that includes others is
-    scored with them. The frames of a clip (DICOM SEG) are scored one by one.
+    scored with them. The frames of a clip (DICOM SEG) are scored one by one, or those of a
+    prediction `a` that references such as `a_frame003.png` show.
 
     Args:
         predictions: folder of label volumes.
@@ -119,7 +121,8 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     """Return cases whose image is a prediction and whose label is its reference."""
     found, files = _by_stem(predictions), _by_stem(references)
     maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
-    names = {stem: _reference_name(stem, files) for stem in found if stem not in maps}
+    found = _with_frames({stem: found[stem] for stem in found if stem not in maps}, files)
+    names = {stem: _reference_name(stem, files) for stem in found}
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
@@ -135,6 +138,18 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
             text = f"case {name}: {references} has no reference for {found[stem].name}"
             raise GenSegError(text)
     return cases
+
+
+def _with_frames(predictions: Mapping[str, Path], references: Collection[str]) -> dict[str, Path]:
+    """Replace predictions of clips by those of the frames that have a reference of their own."""
+    found = dict(predictions)
+    for stem, path in predictions.items():
+        frame = re.compile(re.escape(stem) + r"_frame(\d{3,6})")
+        numbers = {name: match[1] for name in references if (match := frame.fullmatch(name))}
+        if numbers and stem not in references:
+            del found[stem]
+            found |= {name: frame_path(path, int(number)) for name, number in numbers.items()}
+    return found
 
 
 def _has_its_name(prediction: str, case: Case) -> bool:

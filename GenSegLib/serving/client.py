@@ -94,6 +94,7 @@ class FrameClient:
             voxels.dtype.name,
             image.affine.tolist(),
             image.unit,
+            image.is_stack,
         )
         self.write(self._waiting.to_line())
         return self._frame

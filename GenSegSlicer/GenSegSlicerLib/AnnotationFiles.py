@@ -14,6 +14,7 @@ from GenSegLib.annotation.records import DraftDice
 from GenSegLib.case_annotation import ClassState
 from GenSegLib.dicom.files import is_dicom_file
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.file_names import split_frame
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
@@ -174,7 +175,7 @@ def _hasImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> 
 
 def _isDicom(path: Path) -> bool:
     """Whether a path, which may name the patient, is not stored."""
-    return path.is_dir() or is_dicom_file(path)
+    return path.is_dir() or is_dicom_file(split_frame(path)[0])
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:

@@ -26,7 +26,7 @@ from GenSegSlicerLib.Channels import (
     totalChannels,
 )
 from GenSegSlicerLib.FilePairs import loaded
-from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
+from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, lossWarnings, rasterizeSteps
 from GenSegSlicerLib.NestedClasses import nestedSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
@@ -37,7 +37,7 @@ from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 from GenSegSlicerLib.VolumeContents import contentIfSmall
-from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume
+from GenSegSlicerLib.VolumeFiles import finiteSteps, isPlanar, requireUsableVolume
 
 OK = "ok"
 _MAX_WARNINGS = 6
@@ -171,7 +171,7 @@ def _checkChannels(pair: TrainingPair) -> Steps[None]:
     for node in furtherChannels(pair.volumeNode):
         yield from _checkVolume(node)
     pair.channelWarnings += overlapWarnings(pair.volumeNode)
-    pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
+    pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isPlanar(pair.volumeNode)
     pair.isGrayInColor = isGrayInColor(pair.volumeNode)
     if pair.channels > MAX_CHANNELS:
         text = _("{name} has {count} channels in total; at most {most} are supported. Remove some")

@@ -76,7 +76,7 @@ class TrainingPair(TrainingVolume):
         warning: reasons to review the pair, set when all pairs are checked.
         channels: number of channels of the image, set by the check.
         isGrayInColor: whether it is gray, but stored in color; set by the check.
-        isFlat: whether the image is a 2-D image, set by the check.
+        isFlat: whether the image is a 2-D image, or a clip of several; set by the check.
         channelWarnings: what is not used of the channels, or missing; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """

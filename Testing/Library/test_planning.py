@@ -55,6 +55,14 @@ def test_a_fingerprint_follows_the_patients_axes(axes: str) -> None:
     assert (found.foreground == 300).all()
 
 
+def test_a_clip_is_planned_as_its_frames() -> None:
+    frames = Volume(np.ones((1, 64, 48, 20), np.float32), np.diag([-1.0, -1, 1, 1]), is_stack=True)
+    fingerprint = summarize_cases([fingerprint_case(frames, None)])
+    assert fingerprint.shape == (64, 48, 1)
+    presets = [each.preset for each in list_candidates(fingerprint, load_preset("generic-2d"), CPU)]
+    assert {preset.spatial_dims for preset in presets} == {2}
+
+
 def test_slices_follow_the_thick_axis() -> None:
     assert CINE.slice_axis == 2
     assert same_cases((20, 256, 256), (4.0, 1.0, 1.0)).slice_axis == 0
