@@ -350,7 +350,8 @@ def test_a_run_of_a_program_gets_the_normalization_for_other_scanners(tmp_path: 
     args.started = time.monotonic()
     planned = commands.train._find_run(args)
     assert planned.preset.intensity.kind == "robust"
-    assert planned.config == dataclasses.replace(run.config, unlabeled_fraction=0.0)
+    implied = {"unlabeled_fraction": 0.0, "dual_normalization": True}
+    assert planned.config == dataclasses.replace(run.config, **implied)
 
 
 def test_contrasts_are_taken_from_a_few_cases_spread_over_all() -> None:
