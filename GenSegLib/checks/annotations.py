@@ -19,7 +19,7 @@ from .case_check import CaseCheck
 
 Classes = Mapping[int, str]
 
-NOTHING_ANNOTATED = "nobody annotated a voxel of the label; segment something"
+NOTHING_ANNOTATED = "no voxel of the label is annotated; segment something"
 
 
 def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -> list[str]:
@@ -33,8 +33,8 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
     errors = unknown_class_errors(annotation, classes.values())
     for value, count in _voxels_of(annotation, ClassState.ABSENT, label, classes).items():
         errors.append(
-            f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
-            "them, or say that it is annotated"
+            f"{classes[value]} is marked as absent, but {count} voxels of it are labeled; "
+            "remove them, or mark it as annotated"
         )
     hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
     if (label.array == IGNORE).all() or 0 < len(classes) == len(hidden):
@@ -53,8 +53,8 @@ def unknown_class_errors(annotation: Annotation, names: Collection[str]) -> list
         names: of the classes; empty if unknown.
     """
     return [
-        f'"classes" names {name}, which is none of the classes ({", ".join(names)}); correct the '
-        "name"
+        f'"classes" names {name}, which is not one of the classes ({", ".join(names)}); correct '
+        "the name"
         for name in _unknown(annotation, names)
         if resembling_name(name, names) or annotation.state(name) is ClassState.ANNOTATED
     ]
@@ -63,8 +63,8 @@ def unknown_class_errors(annotation: Annotation, names: Collection[str]) -> list
 def unknown_class_warnings(annotation: Annotation, names: Collection[str]) -> list[str]:
     """Return a line for each other class that a case names and that is none of the classes."""
     return [
-        f'"classes" says that {name} is {annotation.state(name).value}, but it is none of the '
-        f"classes ({', '.join(names)}) and is left out"
+        f'"classes" marks {name} as {annotation.state(name).value}, but it is not one of '
+        f"the classes ({', '.join(names)}) and is left out"
         for name in _unknown(annotation, names)
         if not resembling_name(name, names) and annotation.state(name) is not ClassState.ANNOTATED
     ]

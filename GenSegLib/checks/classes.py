@@ -74,13 +74,13 @@ def _with_known_includes(
     for name in unknown:
         if resembling_name(name, labels.values()):
             raise GenSegError(
-                f'"includes" names {name}, which is none of the classes {format_labels(labels)}; '
-                "correct the name"
+                f'"includes" names {name}, which is not one of the classes '
+                f"{format_labels(labels)}; correct the name"
             )
     expected = {normalized(name) for name in preset.labels.values()} if preset else set()
     notes = [
-        f'"includes" names {name}, which is none of the classes ({format_labels(labels)}) and is '
-        "left out"
+        f'"includes" names {name}, which is not one of the classes ({format_labels(labels)}) and '
+        "is left out"
         for name in unknown
         if normalized(name) not in expected
     ]

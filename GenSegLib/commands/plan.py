@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_data(parser, "folder of the cases")
     add_preset(parser)
-    add_effort(parser, "standard", "20m")
+    add_effort(parser, "standard", "5m, 20m or 60m, by --effort")
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print the plan as JSON, for programs")
 

@@ -103,8 +103,8 @@ class StartModel:
 
     def _refusal(self, reason: str) -> str:
         return (
-            f"warning: the model {self.metadata.name} does not suit these cases ({reason}): "
-            "training from scratch, with a plan of their own"
+            f"warning: the model {self.metadata.name} does not suit these cases ({reason}); "
+            "training starts from scratch with a new plan"
         )
 
     def _preset(self, labels: Mapping[int, str]) -> Preset:

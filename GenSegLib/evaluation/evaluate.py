@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +24,7 @@ from ..datasets.mask_names import Name
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import image_stem, is_raster_file
+from ..images.file_names import frame_path, image_stem, is_raster_file
 from ..images.label_placement import PlacedLabel, place_together
 from ..label_maps import IGNORE, collect_classes, format_labels, match_names, normalized
 from ..nesting import region_values
@@ -54,7 +55,7 @@ def evaluate_folders(
     values; values without any names count as they are. Cropped files and files in other axes are
     compared in physical space. Voxels and classes that nobody annotated in a reference do not
     count; a class that includes others is scored with them. The frames of a clip (DICOM SEG) are
-    scored one by one.
+    scored one by one, or those of a prediction `a` that references such as `a_frame003.png` show.
 
     Args:
         predictions: folder of label volumes.
@@ -143,7 +144,7 @@ class _Names:
             for value in np.unique(other.array).tolist():
                 if value in self.classes and normalized(self.classes[value]) not in listed:
                     raise GenSegError(
-                        f"case {case.name}: the class {self.classes[value]} is none of those of "
+                        f"case {case.name}: the class {self.classes[value]} is not among those of "
                         f"{path.name} ({format_labels(names)}); correct the names"
                     )
 
@@ -166,7 +167,7 @@ def _images(
             events,
             case,
             f"{empty} of {expected.shape[2]} frames have no label in the reference; they are "
-            "scored as frames without any structure",
+            "scored as not containing any structure",
         )
     for k in range(expected.shape[2]):
         one, other = (volume.array[0, ..., k : k + 1] for volume in (predicted, expected))
@@ -177,7 +178,8 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     """Return cases whose image is a prediction and whose label is its reference."""
     found, files = _by_stem(predictions), _by_stem(references)
     maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
-    names = {stem: _reference_name(stem, files) for stem in found if stem not in maps}
+    found = _with_frames({stem: found[stem] for stem in found if stem not in maps}, files)
+    names = {stem: _reference_name(stem, files) for stem in found}
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
@@ -193,6 +195,18 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
             text = f"case {name}: {references} has no reference for {found[stem].name}"
             raise GenSegError(text)
     return cases
+
+
+def _with_frames(predictions: Mapping[str, Path], references: Collection[str]) -> dict[str, Path]:
+    """Replace predictions of clips by those of the frames that have a reference of their own."""
+    found = dict(predictions)
+    for stem, path in predictions.items():
+        frame = re.compile(re.escape(stem) + r"_frame(\d{3,6})")
+        numbers = {name: match[1] for name in references if (match := frame.fullmatch(name))}
+        if numbers and stem not in references:
+            del found[stem]
+            found |= {name: frame_path(path, int(number)) for name, number in numbers.items()}
+    return found
 
 
 def _has_its_name(prediction: str, case: Case) -> bool:
@@ -316,7 +330,7 @@ def _require_same_values(case: Case, predicted: Volume, expected: Volume, names:
         if unknown:
             values = ", ".join(map(str, unknown))
             raise GenSegError(
-                f"case {case.name}: the values {values} of {path.name} are none of the classes "
+                f"case {case.name}: the values {values} of {path.name} are not among the classes "
                 f"{format_labels(names.classes)}; name them with --model"
             )
 

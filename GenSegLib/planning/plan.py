@@ -348,7 +348,7 @@ def _summary(chosen: Candidate, limits: Limits, steps: int, fingerprint: Fingerp
             f", images of {smallest:,.0f} to {largest:,.0f} pixels along their longer side are "
             f"scaled to {fingerprint.long_side:,.0f}"
         )
-    return f"Plan: {plan}; change with --time-budget"
+    return f"Plan: {plan}"
 
 
 def _rounded(steps: int) -> int:
@@ -370,8 +370,8 @@ def _notes(
         )
     if steps < _ENOUGH * chosen.enough_steps:
         notes.append(
-            f"a training of {chosen.enough_steps:,} steps does not fit into the time; a longer "
-            "--time-budget gives a better model"
+            f"{chosen.enough_steps:,} steps do not fit into the time budget; a longer one gives a "
+            "better model"
         )
     voxel_ml = chosen.voxel_ml(fingerprint)
     for value, each in fingerprint.classes.items():
@@ -385,7 +385,7 @@ def _notes(
 def format_table(plan: Plan) -> str:
     """Return the candidates as a table for the terminal, and the plan in words."""
     table = text_table([_HEADINGS, *map(_cells, plan.rows)], underlined=True)
-    return "\n".join([table, "", plan.summary, *plan.notes])
+    return "\n".join([table, "", f"{plan.summary}; change it with --time-budget", *plan.notes])
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def transfer_weights(
         if source is None or not _is_compatible(source, value, axes[name]):
             raise GenSegError(
                 f"the model {start.model} has another network than this training ({name} differs); "
-                "train without --from"
+                "train from scratch"
             )
         state[name] = _transfer(source, value, axes[name], channels)
     return state, missing

@@ -287,7 +287,9 @@ def test_values_are_not_compared_with_the_names_of_other_values(
             path.unlink()
         write_label(predictions / f"{case}.nii.gz", label_volume(0, (1, 2)))
         write_label(references / f"{case}.seg.nrrd", label_volume(0, (5, 6)), {5: "A", 6: "B"})
-    with pytest.raises(GenSegError, match=r"values 1, 2 of a\.nii\.gz are none of the classes 5 A"):
+    with pytest.raises(
+        GenSegError, match=r"values 1, 2 of a\.nii\.gz are not among the classes 5 A"
+    ):
         evaluate_folders(predictions, references, {})
     assert evaluate_folders(predictions, references, {1: "A", 2: "B"}).mean("dice") == 1
 
@@ -316,7 +318,7 @@ def test_a_class_of_a_reference_that_the_predictions_lack_is_an_error(
     (predictions / "a.seg.nrrd").unlink()
     write_label(predictions / "a.nii.gz", label_volume())
     write_label_names(predictions / "a.nii.gz", {1: "Anterior", 2: "Back"}, {})
-    with pytest.raises(GenSegError, match=r"Posterior is none of those of a\.nii\.gz"):
+    with pytest.raises(GenSegError, match=r"Posterior is not among those of a\.nii\.gz"):
         evaluate_folders(predictions, references, {}, given=ReferenceList(LABELS))
 
 

@@ -106,8 +106,9 @@ def test_drafts_that_are_nearly_perfect_give_numbers(target: float) -> None:
     assert np.isfinite(_fit(cases, dice).cases_to(0.97)).all()
 
 
-def test_values_that_are_no_numbers_are_left_out() -> None:
-    points = [*drafts(12, 0.95), CurvePoint(4, math.nan), CurvePoint(0, 0.5)]
+def test_nan_infinite_values_and_points_without_cases_are_left_out() -> None:
+    unusable = CurvePoint(4, math.nan), CurvePoint(4, math.inf), CurvePoint(0, 0.5)
+    points = [*drafts(12, 0.95), *unusable]
     assert forecast(points, 0.93) == forecast(drafts(12, 0.95), 0.93)
 
 

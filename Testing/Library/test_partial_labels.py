@@ -155,11 +155,11 @@ def test_checks_find_what_a_case_cannot_mean(tmp_path: Path) -> None:
         return CaseSet((case,), LABELS)
 
     (check,) = check_cases(only("Posterior", ClassState.ABSENT))
-    assert "Posterior is said to be absent, but 72 voxels of it are labeled" in check.errors[0]
+    assert "Posterior is marked as absent, but 72 voxels of it are labeled" in check.errors[0]
     (check,) = check_cases(only("Posteriour", ClassState.ABSENT))
-    assert '"classes" names Posteriour, which is none of the classes' in check.errors[0]
+    assert '"classes" names Posteriour, which is not one of the classes' in check.errors[0]
     (check,) = check_cases(only("Tail", ClassState.ABSENT))
-    assert check.ok and "Tail is absent, but it is none of the classes" in check.warnings[0]
+    assert check.ok and "Tail as absent, but it is not one of the classes" in check.warnings[0]
     (check,) = check_cases(only("Posterior", ClassState.NOT_ANNOTATED))
     assert check.ok and check.voxels == {1: 96}
     assert check.warnings == ("Posterior is not annotated: 72 labeled voxels of it are not used",)
@@ -182,7 +182,9 @@ def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_pat
         return class_warnings(found, check_cases(found))
 
     (line,) = warnings()
-    assert line.startswith("class Posterior is missing in 1 of 3 labeled cases (c), which count as")
+    assert line.startswith(
+        "class Posterior is missing in 1 of 3 labeled cases (c), which are treated as"
+    )
     assert '"classes": {"Posterior": "not annotated"}' in line
     for state in (ClassState.ABSENT, ClassState.NOT_ANNOTATED):
         cases[2] = replace(cases[2], annotation=Annotation({"Posterior": state}))

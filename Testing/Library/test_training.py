@@ -122,7 +122,7 @@ def test_previews_show_generated_pairs_and_validation_cases(whole: RunFolder) ->
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A training that its time budget ends in every phase; its clock adds 1 s at every look."""
+    """A training that its time budget ends in every phase; its clock adds 1 s at every query."""
     many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
     run = small_run(tmp_path_factory.mktemp("timed") / "run", time_budget_s=300.0, **many)
     clock = SimpleNamespace(monotonic=count().__next__)
