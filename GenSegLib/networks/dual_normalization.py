@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .deep_supervision import LevelDynUNet
@@ -42,13 +43,22 @@ class DualInstanceNorm(nn.Module):
         self.chosen: Sequence[int] = (REAL,)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalize images (batch, channel, *s)."""
-        sides = (1,) * (images.ndim - 2)
-        scale, offset = (
-            torch.stack([values[place] for place in self.chosen]).unflatten(1, (-1, *sides))
-            for values in (self.weight.to(images.dtype), self.bias.to(images.dtype))
-        )
-        return self.norm(images) * scale + offset
+        """Normalize images (batch, channel, *s).
+
+        Sample by sample, scaling costs nothing, and the memory format is preserved. Exporters trace
+        the inner norm, which they replace by one that runtimes compute exactly.
+        """
+        if torch.jit.is_tracing():
+            (place,), sides = self.chosen, (1,) * (images.ndim - 2)
+            scale, offset = (p[place].view(-1, *sides) for p in (self.weight, self.bias))
+            return self.norm(images) * scale + offset
+        sets = self.chosen if len(self.chosen) > 1 else [*self.chosen] * len(images)
+        samples = zip(images.split(1), sets)
+        return torch.cat([self._scaled(image, place) for image, place in samples])
+
+    def _scaled(self, image: torch.Tensor, place: int) -> torch.Tensor:
+        scale, offset = self.weight[place], self.bias[place]
+        return F.batch_norm(image, None, None, scale, offset, True, 0.0, self.norm.eps)
 
 
 class DualDynUNet(LevelDynUNet):
