@@ -279,7 +279,7 @@ def plan_settings(
         seconds: of an optimizer step.
     """
     common: dict[str, Any] = {"batch_size": batch_size, "time_budget_s": limits.budget_s}
-    generator = limits.generator or _default_generator(preset, limits)
+    generator = limits.generator or default_generator(preset, limits)
     if generator not in GENERATORLESS:
         config = TrainConfig.for_preset(preset, generator=generator)
         return (
@@ -308,7 +308,7 @@ def _ema_decay(steps: int) -> float:
     return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
-def _default_generator(preset: Preset, limits: Limits) -> str:
+def default_generator(preset: Preset, limits: Limits) -> str:
     """Return the default generator.
 
     It is a network where a joint training fits into the time; transplanted lesions need no network.

@@ -112,31 +112,39 @@ class BatchSampler:
 
     def real(self, *, include_validation: bool) -> Pair:
         """Sample augmented real pairs of the training cases, or of all cases."""
-        sampler = self._all_patches if include_validation else self._training_patches
-        count = self.config.batch_size
+        labeled = self._all_patches if include_validation else self._training_patches
+        count, size = self.config.batch_size, self._preset.patch_size
         others = self._unlabeled_count()
-        images, labels = sampler.sample(self.rng, count - others)
-        size, policy = self._preset.patch_size, self.policy
-        originals, is_recolored = images, torch.zeros(len(images), dtype=torch.bool)
-        if self.recoloring is not None:
-            distribution = self.recoloring.distribution
-            images, labels = self.recoloring(images, labels, self.rng)
-            is_recolored = (images != originals).flatten(1).any(1)
-            images, labels = grow_classes(
-                images, labels, self.classes, self._values, distribution.growth, self.rng
-            )
-            policy = policy.scaled(distribution.augmentation)
+        first = count - others
+        parts, policy = [], self.policy
+        is_recolored = torch.zeros(0, dtype=torch.bool, device=self.rng.device)
+        if first:
+            pair, is_recolored = self._recolored(*labeled.sample(self.rng, first))
+            parts.append(pair)
         if others:
-            unlabeled = self._unlabeled_patches.sample(self.rng, others)
-            images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
+            parts.append(self._unlabeled_patches.sample(self.rng, others))
+        if self.recoloring is not None:
+            policy = policy.scaled(self.recoloring.distribution.augmentation)
+        images, labels = (torch.cat(part) for part in zip(*parts))
         change = partial(self._transplant, fraction=self._transplanted_fraction, rng=self.rng)
         images, labels = augment(images, labels, self._values, policy, self.rng, size, change)
-        first = count - others
         # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
             return self._marked(images, is_recolored), labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
         return copy_paste(*halves, self.rng)
+
+    def _recolored(
+        self, originals: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[Pair, torch.Tensor]:
+        """Return real pairs, some with other contrasts and sizes, and which are recolored."""
+        if self.recoloring is None:
+            return (originals, labels), torch.zeros(len(originals), dtype=torch.bool)
+        images, labels = self.recoloring(originals, labels, self.rng)
+        is_recolored = (images != originals).flatten(1).any(1)
+        growth = self.recoloring.distribution.growth
+        pair = grow_classes(images, labels, self.classes, self._values, growth, self.rng)
+        return pair, is_recolored
 
     def _marked(self, images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:
         """Mark recolored samples, and unlabeled ones after them, which may be of other scanners."""

@@ -112,6 +112,22 @@ def test_boxes_are_exchanged_with_images_of_the_same_scanner_only(
     assert are_mixed() == is_mixed
 
 
+@pytest.mark.parametrize("generator", ["none", "regions"])
+def test_the_sample_of_a_small_batch_is_a_labeled_or_an_unlabeled_one(generator: str) -> None:
+    config = TrainConfig(generator=generator, self_training=True, batch_size=1)
+    preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(16, 16, 8), mirror_axes=())
+    policy = AugmentationPolicy.for_preset(preset).scaled(0)
+    dark, bright = (
+        dataclasses.replace(made_up_case((40, 32, 16)), image=torch.full((1, 40, 32, 16), value))
+        for value in (0.0, 1.0)
+    )
+    sampler = BatchSampler(config, policy, [dark], 1, 2, preset, RandomGenerator(0))
+    sampler.set_unlabeled([bright])
+    batches = [sampler.real(include_validation=False)[0] for _ in range(12)]
+    assert {len(images) for images in batches} == {1}
+    assert len({float(images.mean().round()) for images in batches}) > 1
+
+
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, 10.0)
