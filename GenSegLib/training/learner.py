@@ -30,7 +30,8 @@ from .builders import (
 )
 from .losses import class_weights
 from .prefetcher import Prefetcher
-from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, CasePrediction, PseudoLabels
+from .pseudo_label_checks import CasePrediction, Reference
+from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, PseudoLabels
 from .sampling import BatchSampler
 from .volumes import class_voxels, has_partial_labels
 
@@ -112,20 +113,23 @@ class Learner:
         return labels is not None and not is_comparing and labels.is_due(self.progress)
 
     def label_unlabeled(
-        self, predict: Callable[[TrainingCase], CasePrediction], limit_s: float
+        self,
+        predict: Callable[[TrainingCase], CasePrediction],
+        limit_s: float,
+        reference: Reference | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Label unlabeled cases, and learn from them from now on; see `PseudoLabels.update`."""
         assert self.pseudo_labels is not None
-        self.pseudo_labels.update(predict, self.progress, limit_s)
+        self.pseudo_labels.update(predict, self.progress, limit_s, reference, is_stopped)
         self._use_pseudo_labels()
 
     def _use_pseudo_labels(self) -> None:
+        """Use the unlabeled cases whose labels are good enough, once any have been judged."""
         assert self.pseudo_labels is not None
-        self.prefetcher.discard()
-        cases = self.pseudo_labels.cases
-        self.sampler.set_unlabeled(cases)
-        if cases and self.sampler.recoloring is not None:
-            self.sampler.recoloring.set_targets(cases, self.config.seed, self.classes)
+        if self.pseudo_labels.has_judged:
+            self.prefetcher.discard()
+            self.sampler.set_unlabeled(self.pseudo_labels.cases)
 
     @property
     def validation_cases(self) -> list[TrainingCase]:

@@ -18,6 +18,7 @@ from ..augmentation.patches import (
     MixedSpacingSampler,
     PatchSampler,
     SliceSampler,
+    fine_sampler,
     patch_margin,
 )
 from ..augmentation.policy import AugmentationPolicy, augment
@@ -33,6 +34,7 @@ from ..networks.dual_normalization import mark_recolored
 from ..networks.generators import GENERATORS
 from ..presets import Preset
 from .batches import FinalBatch, GeneratorBatch, Pair, TrilevelBatch
+from .pseudo_labels import RelabeledCase
 from .recoloring import Recoloring, recoloring_of
 
 
@@ -77,17 +79,13 @@ class BatchSampler:
         is_for_lesions = config.generator == "regions" and preset.lesions
         transplants = config.generator == "transplants" or is_for_lesions
         self._transplanted_fraction = config.transplanted_fraction if transplants else 0.0
-        if self.recoloring is not None and unlabeled:
-            self.recoloring.donors = patch_sampler(unlabeled, preset, with_margin=True)
         self._training_patches = patch_sampler(sources[:training_count], preset, with_margin=True)
         self._all_patches = patch_sampler(sources, preset, with_margin=True)
         validation = sources[training_count:]
         self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
-        self._unlabeled: Sequence[PatchSource] = ()  # under predicted labels
+        self._unlabeled: Sequence[RelabeledCase] = ()  # under predicted labels
         self._unlabeled_images: AnyPatchSampler | None = None  # for the discriminator
-        if config.judges_generated and unlabeled:
-            fine = replace(preset, coarse_fraction=0.0)
-            self._unlabeled_images = patch_sampler(unlabeled, fine, with_margin=True)
+        self._use_images(unlabeled)
         if config.has_generator:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(config.seed, rng.device)
@@ -142,8 +140,8 @@ class BatchSampler:
             return (originals, labels), torch.zeros(len(originals), dtype=torch.bool)
         images, labels = self.recoloring(originals, labels, self.rng)
         is_recolored = (images != originals).flatten(1).any(1)
-        growth = self.recoloring.distribution.growth
-        pair = grow_classes(images, labels, self.classes, self._values, growth, self.rng)
+        growth, spacing = self.recoloring.distribution.growth, self.policy.spatial.spacing
+        pair = grow_classes(images, labels, self.classes, self._values, growth, self.rng, spacing)
         return pair, is_recolored
 
     def _marked(self, images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:
@@ -153,13 +151,30 @@ class BatchSampler:
         unlabeled = is_recolored.new_ones(len(images) - len(is_recolored))
         return mark_recolored(images, torch.cat([is_recolored, unlabeled]))
 
-    def set_unlabeled(self, cases: Sequence[PatchSource]) -> None:
-        """Use unlabeled cases under predicted labels from now on, in batches and as views."""
+    def set_unlabeled(self, cases: Sequence[RelabeledCase]) -> None:
+        """Use these unlabeled cases under predicted labels from now on, and no others.
+
+        They take part in batches and views, and give contrasts and styles; the discriminator sees
+        their images.
+        """
         self._unlabeled = cases
+        self._use_images(cases)
         if cases and self.config.learns_from_unlabeled:
             self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)
-        if cases and self.recoloring is not None:
-            self._unlabeled_views = patch_sampler(cases, self._preset)
+        if self.recoloring is not None:
+            self.recoloring.set_targets(cases, self.config.seed, self.classes)
+            if cases:
+                self._unlabeled_views = patch_sampler(cases, self._preset)
+
+    def _use_images(self, cases: Sequence[PatchSource]) -> None:
+        """Use the images of unlabeled cases, whatever they show."""
+        is_used = self.recoloring is not None or self.config.judges_generated
+        patches = (
+            patch_sampler(cases, self._preset, with_margin=True) if cases and is_used else None
+        )
+        if self.recoloring is not None:
+            self.recoloring.donors = patches
+        self._unlabeled_images = patches if self.config.judges_generated else None
 
     def _unlabeled_count(self) -> int:
         """Return the number of unlabeled samples of a batch, at random if it is a fraction."""
@@ -203,9 +218,9 @@ class BatchSampler:
     def changed_pairs(self, rng: RandomGenerator, count: int) -> Pair:
         """Sample pairs of all cases, all of them recolored and with transplanted lesions.
 
-        Each is done only if it is a part of the training.
+        Each is done only if it is a part of the training. They have the fine spacing.
         """
-        images, labels = self._all_patches.sample(rng, count)
+        images, labels = fine_sampler(self._all_patches).sample(rng, count)
         if self.recoloring is not None:
             distribution = replace(self.recoloring.distribution, fraction=1.0)
             images, labels = self.recoloring(images, labels, rng, distribution)
@@ -262,7 +277,9 @@ class BatchSampler:
         """Sample patches of unlabeled images, deformed alike, if there are any."""
         if self._unlabeled_images is None:
             return None
-        images, _ = self._unlabeled_images.sample(self.rng, self.config.generated_batch_size)
+        images, _ = fine_sampler(self._unlabeled_images).sample(
+            self.rng, self.config.generated_batch_size
+        )
         size = tuple(self._preset.patch_size)
         source = tuple(images.shape[2:])
         grid = random_grid(self.rng, len(images), size, self.spatial, source)

@@ -1,0 +1,103 @@
+"""Which unlabeled cases the averaged segmenter labels well enough to learn from them.
+
+It is compared with itself: with what the same segmenter predicts on labeled cases at that moment.
+A model that has just begun to learn is uncertain about every case, and one that is certain may be
+so on another part of the body as well, where its structures have other sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.label_sets import LabelSets
+from ..data.training_case import TrainingCase
+from ..data.volume_ranges import Volumes, plausible_range
+from .volumes import region_sizes, volume_ranges
+
+MAX_UNCERTAINTY = 0.3
+_RATIO = 1.5  # of a case's uncertainty to that of labeled cases
+_TOLERANCE = 2.0  # of sizes beyond `plausible_range`, since labels need not be exact
+
+UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class CasePrediction:
+    """What the averaged segmenter predicts on a case.
+
+    Attributes:
+        classes: (*shape) uint8.
+        confidence: probability (*shape) of the most probable class; 0 where postprocessing has
+            changed it, or nothing was predicted.
+        coarse: classes at the preset's coarse spacing, if it has one.
+        is_whole: all of the case was predicted that may show a structure.
+    """
+
+    classes: NDArray[np.uint8]
+    confidence: NDArray[np.float16]
+    coarse: NDArray[np.uint8] | None = None
+    is_whole: bool = True
+
+    @property
+    def uncertainty(self) -> float:
+        """1 minus the mean confidence within the predicted foreground; 1 if there is none."""
+        found = self.classes > 0
+        return 1 - float(self.confidence[found].mean(dtype=float)) if found.any() else 1.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What labeled cases show, and the segmenter predicts on some of them.
+
+    Attributes:
+        uncertainty: median uncertainty of these predictions.
+        ranges: smallest and largest size of each label value, in labels and predictions.
+        sets: meaning of the labels; None if sizes are not to be checked.
+    """
+
+    uncertainty: float = 0.0
+    ranges: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    sets: LabelSets | None = None
+
+    @classmethod
+    def of(
+        cls,
+        labeled: Iterable[TrainingCase],
+        predicted: Sequence[tuple[TrainingCase, CasePrediction]],
+        sets: LabelSets,
+    ) -> Reference:
+        """Return the reference that labeled cases, and predictions on some of them, give."""
+        sizes = [region_sizes(case, case.voxel_counts(), sets) for case in labeled]
+        sizes += [_predicted_sizes(case, found, sets) for case, found in predicted]
+        ranges = volume_ranges({str(k): each for k, each in enumerate(sizes)})
+        return cls(median(found.uncertainty for _, found in predicted), ranges, sets)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the segmenter knows labeled cases well enough to judge others."""
+        return self.uncertainty <= MAX_UNCERTAINTY
+
+    def objection(self, case: TrainingCase, predicted: CasePrediction) -> str:
+        """Return `UNCERTAIN`, or the class of an implausible size, or "" if the labels are good."""
+        if predicted.uncertainty > max(MAX_UNCERTAINTY, _RATIO * self.uncertainty):
+            return UNCERTAIN
+        sizes = {} if self.sets is None else _predicted_sizes(case, predicted, self.sets)
+        for value, size in sizes.items():
+            if value in self.ranges and not self._is_plausible(value, size, predicted.is_whole):
+                assert self.sets is not None
+                return self.sets.names[value]
+        return ""
+
+    def _is_plausible(self, value: int, size: float, is_whole: bool) -> bool:
+        low, high = plausible_range(*self.ranges[value])
+        return (not is_whole or size >= low / _TOLERANCE) and size <= high * _TOLERANCE
+
+
+def _predicted_sizes(case: TrainingCase, predicted: CasePrediction, sets: LabelSets) -> Volumes:
+    counts = np.bincount(predicted.classes.ravel(), minlength=sets.classes)
+    return region_sizes(case, dict(enumerate(counts.tolist())), sets)
