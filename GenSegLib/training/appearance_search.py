@@ -18,7 +18,6 @@ import torch
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution, steerable
 from ..multilevel import PairedSearch
-from .losses import segmentation_loss
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -140,14 +139,14 @@ class AppearanceSearch:
         rng = RandomGenerator(seed, learner.device)
         network = learner.averaged_segmenter
         weights = list(network.parameters())
-        total, sets = 0.0, learner.problem.sets
+        total, problem = 0.0, learner.problem
         batches = -(-_VALIDATION_PATCHES // learner.config.batch_size)
         for _ in range(batches):
             views = learner.sampler.validation_views(rng, self._target_scanner)
             for weight, images, labels in views:
                 if weight > 0:
-                    logits = learner.problem.segment(weights, images, network)
-                    total += weight * float(segmentation_loss(logits, labels, sets=sets))
+                    logits = problem.segment(weights, images, network)
+                    total += weight * float(problem.segmentation_loss(logits, labels))
         return total / batches
 
     def values(self) -> dict[str, float]:
