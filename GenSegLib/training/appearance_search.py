@@ -31,6 +31,8 @@ NOT_STEERED = (
     f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON / SHARE:,.0f} "
     "joint steps within the time budget"
 )
+_STEERED = "appearance steered by {} comparisons; {}"
+_NO_SIGNAL = "no variable has a signal beyond the noise, so that all keep their standard values"
 _VALIDATION_PATCHES = 24
 
 
@@ -161,11 +163,12 @@ class AppearanceSearch:
         if self.comparisons == 0:
             return NOT_STEERED
         found = sorted(zip(self._search.signal_to_noise(), self.names), key=lambda x: -abs(x[0]))
-        clearest = ", ".join(
+        clear = ", ".join(
             f"{name} {getattr(self.distribution, name):.2f} (signal to noise {abs(ratio):.1f})"
-            for ratio, name in found[:3]
+            for ratio, name in found
+            if abs(ratio) > self._search.threshold
         )
-        return f"appearance steered by {self.comparisons} comparisons; clearest: {clearest}"
+        return _STEERED.format(self.comparisons, f"moved: {clear}" if clear else _NO_SIGNAL)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state from which :meth:`load_state_dict` continues."""

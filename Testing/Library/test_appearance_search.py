@@ -58,8 +58,9 @@ def messages(events: list[dict]) -> str:
 
 
 def test_a_training_steers_the_appearance_and_reports_the_signal(tmp_path: Path) -> None:
-    events = trained(small_run(tmp_path / "run", generator="regions", search_horizon=1))
-    assert "appearance steered by 4 comparisons" in messages(events)
+    run = small_run(tmp_path / "run", generator="regions", search_horizon=1, joint_steps=34)
+    events = trained(run)
+    assert "appearance steered by 16 comparisons" in messages(events)
     last = [event for event in events if "upper/inversion" in event][-1]
     assert 0 < last["upper/inversion"] < 1
     assert last["signal_to_noise/inversion"] != 0
