@@ -21,7 +21,6 @@ from .volumes import region_sizes, volume_ranges
 
 MAX_UNCERTAINTY = 0.3
 _RATIO = 1.5  # of a case's uncertainty to that of labeled cases
-_TOLERANCE = 2.0  # of sizes beyond `plausible_range`, since labels need not be exact
 
 UNCERTAIN = "uncertain"
 
@@ -95,7 +94,7 @@ class Reference:
 
     def _is_plausible(self, value: int, size: float, is_whole: bool) -> bool:
         low, high = plausible_range(*self.ranges[value])
-        return (not is_whole or size >= low / _TOLERANCE) and size <= high * _TOLERANCE
+        return (size >= low or not is_whole) and size <= high
 
 
 def _predicted_sizes(case: TrainingCase, predicted: CasePrediction, sets: LabelSets) -> Volumes:
