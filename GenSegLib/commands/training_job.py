@@ -60,7 +60,8 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
         events.log(_NO_VALIDATION, "warning")
     if unlabeled and not run.config.uses_unlabeled:
         events.log(_UNLABELED_UNUSED.format(unlabeled))
-    events.log(describe_generation(run.config, unlabeled))
+    labeled = training + validation
+    events.log(describe_generation(run.config, unlabeled, labeled=labeled))
 
 
 def _log_plan(run: RunFolder, events: EventLog) -> None:

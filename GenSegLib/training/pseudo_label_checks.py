@@ -21,6 +21,7 @@ from .volumes import region_sizes, volume_ranges
 
 MAX_UNCERTAINTY = 0.3
 _RATIO = 1.5  # of a case's uncertainty to that of labeled cases
+_OTHER_SCANNER = 1.5  # factor on all limits for images of other scanners, which are labeled worse
 
 UNCERTAIN = "uncertain"
 
@@ -57,11 +58,13 @@ class Reference:
         uncertainty: median uncertainty of these predictions.
         ranges: smallest and largest size of each label value, in labels and predictions.
         sets: meaning of the labels; None if sizes are not to be checked.
+        tolerance: factor on the limits of uncertainty and sizes.
     """
 
     uncertainty: float = 0.0
     ranges: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     sets: LabelSets | None = None
+    tolerance: float = 1.0
 
     @classmethod
     def of(
@@ -69,12 +72,22 @@ class Reference:
         labeled: Iterable[TrainingCase],
         predicted: Sequence[tuple[TrainingCase, CasePrediction]],
         sets: LabelSets,
+        *,
+        is_other_scanner: bool,
     ) -> Reference:
-        """Return the reference that labeled cases, and predictions on some of them, give."""
+        """Return the reference that labeled cases, and predictions on some of them, give.
+
+        Args:
+            labeled: labeled cases.
+            predicted: some of them with their predictions.
+            sets: meaning of the labels.
+            is_other_scanner: the unlabeled cases may be of other scanners.
+        """
         sizes = [region_sizes(case, case.voxel_counts(), sets) for case in labeled]
         sizes += [_predicted_sizes(case, found, sets) for case, found in predicted]
         ranges = volume_ranges({str(k): each for k, each in enumerate(sizes)})
-        return cls(median(found.uncertainty for _, found in predicted), ranges, sets)
+        uncertainty = median(found.uncertainty for _, found in predicted)
+        return cls(uncertainty, ranges, sets, _OTHER_SCANNER if is_other_scanner else 1.0)
 
     @property
     def is_certain(self) -> bool:
@@ -83,7 +96,7 @@ class Reference:
 
     def objection(self, case: TrainingCase, predicted: CasePrediction) -> str:
         """Return `UNCERTAIN`, or the class of an implausible size, or "" if the labels are good."""
-        if predicted.uncertainty > max(MAX_UNCERTAINTY, _RATIO * self.uncertainty):
+        if predicted.uncertainty > max(MAX_UNCERTAINTY, _RATIO * self.tolerance * self.uncertainty):
             return UNCERTAIN
         sizes = {} if self.sets is None else _predicted_sizes(case, predicted, self.sets)
         for value, size in sizes.items():
@@ -94,7 +107,7 @@ class Reference:
 
     def _is_plausible(self, value: int, size: float, is_whole: bool) -> bool:
         low, high = plausible_range(*self.ranges[value])
-        return (size >= low or not is_whole) and size <= high
+        return (size >= low / self.tolerance or not is_whole) and size <= high * self.tolerance
 
 
 def _predicted_sizes(case: TrainingCase, predicted: CasePrediction, sets: LabelSets) -> Volumes:

@@ -153,7 +153,8 @@ class Rounds:
             predicted.append((case, segmenter.predict(case)))
             if time.monotonic() - start > limit_s:
                 break
-        return Reference.of(learner.cases, predicted, learner.sets)
+        is_other = learner.config.target_scanner > 0
+        return Reference.of(learner.cases, predicted, learner.sets, is_other_scanner=is_other)
 
     def report_unlabeled(self, learner: Learner) -> None:
         """Name the unlabeled cases that were left out, and why."""

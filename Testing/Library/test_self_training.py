@@ -173,6 +173,19 @@ def test_cases_with_structures_of_another_size_are_left_out_however_certain_the_
     assert len(labels.cases) == is_plausible
 
 
+def test_labels_on_other_scanners_may_be_worse() -> None:
+    sets, case = LabelSets.of((), {1: "Liver"}, {}), made_up_case(SHAPE)
+    prediction, smaller = predicted(0.75), predicted(0.6)
+    smaller.classes[:, :, 3] = 0
+    objections = [
+        Reference.of([case], [(case, prediction)], sets, is_other_scanner=other).objection(
+            unlabeled_case(), smaller
+        )
+        for other in (False, True)
+    ]
+    assert objections == ["uncertain", ""]
+
+
 def test_cases_that_were_never_labeled_are_named() -> None:
     labels = PseudoLabels([unlabeled_case(name) for name in "abc"], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, -1.0)
