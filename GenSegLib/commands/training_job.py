@@ -20,6 +20,10 @@ _UNLABELED_UNUSED = (
     "{} unlabeled cases are not used; --unlabeled includes them in the training, --target-scanner "
     "takes contrasts from them"
 )
+_NO_HARD_PAIRS = (
+    "hard_pair_weight has no effect here: hard pairs are made by the generators searchable and "
+    "mask-only with adversarial_pairs=generated, unlike in the recipe paper"
+)
 _NO_VALIDATION = (
     "there are no validation cases: the training runs without validation and the generator without "
     "feedback; both need at least two labeled cases"
@@ -58,6 +62,8 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
+    if run.config.hard_pair_weight > 0 and not run.config.judges_generated:
+        events.log(_NO_HARD_PAIRS, "warning")
     if unlabeled and not run.config.uses_unlabeled:
         events.log(_UNLABELED_UNUSED.format(unlabeled))
     labeled = training + validation
