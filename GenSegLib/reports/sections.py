@@ -20,7 +20,8 @@ from .scores import ScoreTable, case_table, summary_table
 
 _NETWORK_NOTE = (
     "Variables optimized on the validation loss: the weight γ of the generated pairs and the "
-    "weights of the candidate operations in the generator's cells."
+    "weights of the candidate operations in the generator's cells. Larger values increase that "
+    "loss where the signal to noise is positive."
 )
 _REGIONS_NOTE = (
     "Distributions of the contrasts that regions get, steered by the loss on validation cases. "
@@ -69,7 +70,7 @@ def _changes_table(variables: Sequence[Curve], history: History) -> str:
     rows = [
         (_variable_name(curve), curve.values[0], curve.last, signal.last)
         for curve in variables
-        if (signal := history.curves.get(f"signal_to_noise/{curve.name.rpartition('/')[2]}"))
+        if (signal := history.curves.get(f"signal_to_noise/{_signal_name(curve)}"))
     ]
     if not rows:
         return ""
@@ -79,6 +80,10 @@ def _changes_table(variables: Sequence[Curve], history: History) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in ("Variable", "Start", "End", "Signal to noise"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _signal_name(curve: Curve) -> str:
+    return "weight" if curve.name == "gamma" else curve.name.removeprefix("upper/")
 
 
 def _variable_name(curve: Curve) -> str:

@@ -263,12 +263,15 @@ class Learner:
         )
 
     def upper_values(self) -> dict[str, float]:
-        """Return the upper-level variables by their names in the events."""
+        """Return the upper-level variables, and their signals, by their names in the events."""
         if not self.config.has_generator:
             return self.search.values() if self.search else {}
         variables = self.problem.variables.values()
         values = {"gamma": variables.pop("weight")}
         values |= {f"upper/{name}": value for name, value in variables.items()}
+        names = self.problem.variables.names(self.problem.names["variables"])
+        ratios = self.engine.signal.ratios()[-len(names) :] if names else []
+        values |= {f"signal_to_noise/{name}": ratio for name, ratio in zip(names, ratios)}
         for place, cell in self.problem.generator.cells().items():
             values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
         return values
@@ -282,6 +285,7 @@ class Learner:
             "random": self.prefetcher.random_state(),
             "feedback": self.feedback.to_json(),
             "search": self.search.state_dict() if self.search else {},
+            "signal": self.engine.signal.state_dict(),
             "pseudo_labels": self.pseudo_labels.state_dict() if self.pseudo_labels else {},
         }
 
@@ -300,6 +304,8 @@ class Learner:
         self.rng.generator.set_state(state["random"].cpu())
         if self.config.has_generator:
             self.apply_feedback(Feedback.from_json(state["feedback"]))
+            if "signal" in state:  # not in checkpoints of earlier versions
+                self.engine.signal.load_state_dict(state["signal"])
         if self.pseudo_labels is not None:
             self.pseudo_labels.load_state_dict(state["pseudo_labels"])
             self._use_pseudo_labels()
