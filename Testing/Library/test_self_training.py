@@ -154,9 +154,9 @@ def test_cases_that_the_model_is_uncertain_about_are_left_out_and_named() -> Non
 
 def test_uncertainty_is_judged_by_that_on_labeled_cases() -> None:
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
-    labels.update(lambda _: predicted(0.62), 0.3, 10.0, Reference(0.28))
+    labels.update(lambda _: predicted(0.7), 0.3, 10.0, Reference(0.28, 0.28))
     assert len(labels.cases) == 1
-    labels.update(lambda _: predicted(0.62), 0.5, 10.0, Reference(0.1))
+    labels.update(lambda _: predicted(0.7), 0.5, 10.0, Reference(0.2, 0.2))
     assert labels.uncertain == ["a"]
 
 
@@ -166,7 +166,7 @@ def test_cases_with_structures_of_another_size_are_left_out_however_certain_the_
 ) -> None:
     """As in another part of the body; the prediction is of 0.2 ml."""
     sets = LabelSets.of((), {1: "Liver"}, {})
-    reference = Reference(0.1, {1: (size, size)}, sets)
+    reference = Reference(0.1, 0.1, {1: (size, size)}, sets)
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(0.95), 0.3, 10.0, reference)
     assert labels.implausible == ({} if is_plausible else {"a": "Liver"})
@@ -175,7 +175,7 @@ def test_cases_with_structures_of_another_size_are_left_out_however_certain_the_
 
 def test_labels_on_other_scanners_may_be_worse() -> None:
     sets, case = LabelSets.of((), {1: "Liver"}, {}), made_up_case(SHAPE)
-    prediction, smaller = predicted(0.75), predicted(0.6)
+    prediction, smaller = predicted(0.75), predicted(0.65)
     smaller.classes[:, :, 3] = 0
     objections = [
         Reference.of([case], [(case, prediction)], sets, is_other_scanner=other).objection(
@@ -203,7 +203,7 @@ def test_voxels_that_the_model_is_uncertain_about_are_ignored() -> None:
     prediction = predicted()
     prediction.confidence[10:12, 10:20, 2:4] = 0.5
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
-    labels.update(lambda _: prediction, 0.3, 10.0)
+    labels.update(lambda _: prediction, 0.3, 10.0, Reference(0.2, 0.2))
     patches = labels.cases[0].patches(SHAPE)
     _, label = patches.cut(tuple(slice(0, size) for size in SHAPE))
     assert (label[0, 10:12, 10:20, 2:4] == 2).all() and (label[0, 12:20, 10:20, 2:4] == 1).all()
@@ -261,7 +261,7 @@ def run_of(folder: Path, **changes: Any) -> RunFolder:
 @pytest.fixture
 def _any_certainty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pseudo_label_checks, "MAX_UNCERTAINTY", 1.0)
-    monkeypatch.setattr(Reference, "_is_plausible", lambda *_: True)
+    monkeypatch.setattr(Reference, "objection", lambda *_: "")
 
 
 def trained(run: RunFolder) -> RunFolder:
