@@ -24,10 +24,11 @@ from GenSegLib.training.appearance_search import (
     mean_state,
     segmenter_state,
 )
+from GenSegLib.training.batches import Pair
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.sampling import BatchSampler
 from GenSegLib.training.session import load_session
-from GenSegLib.training.synthesis import synthesize
+from GenSegLib.training.synthesis import synthesize, training_pairs
 from GenSegLib.training.train import train
 
 pytestmark = pytest.mark.usefixtures("few_channels")
@@ -110,6 +111,23 @@ def test_written_pairs_have_the_spacing_they_are_written_with() -> None:
     sampler = BatchSampler(config, policy, cases, 1, 2, preset, rng)
     images, _ = sampler.changed_pairs(rng, 16)
     assert not images.any()
+
+
+def test_many_pairs_are_drawn_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, counts = regions_learner(tmp_path), []
+    draw = learner.sampler.changed_pairs
+
+    def changed_pairs(rng: RandomGenerator, count: int) -> Pair:
+        counts.append(count)
+        return draw(rng, count)
+
+    monkeypatch.setattr(learner.sampler, "changed_pairs", changed_pairs)
+    pairs = training_pairs(learner, 20, seed=0)
+    next(pairs)
+    assert counts == [8]
+    assert len(list(pairs)) == 19 and counts == [8, 8, 8]
 
 
 def test_both_sides_of_a_comparison_use_the_same_random_numbers(tmp_path: Path) -> None:
