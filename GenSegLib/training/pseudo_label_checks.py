@@ -23,7 +23,7 @@ MAX_UNCERTAINTY = 0.3  # of labeled cases, for a model that judges others
 # Of a case to the largest of labeled cases: 1.0 to 1.1 on other hippocampi and hearts alike,
 # 1.3 to 1.8 on other parts of the body.
 _RATIO = 1.25
-_CERTAIN = 0.15  # enough, however certain the model is about labeled cases
+_CERTAIN = 0.12  # enough, however certain the model is about labeled cases
 _OTHER_SCANNER = 1.5  # factor on all limits for images of other scanners, which are labeled worse
 
 UNCERTAIN = "uncertain"
