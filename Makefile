@@ -1,4 +1,4 @@
-# make demo        the whole workflow on synthetic volumes, about five minutes
+# make demo        the whole workflow on synthetic images, about five minutes
 # make test        tests of the library and the module, at most six minutes on two cores
 # make test-quick  the fast ones of them, at most 90 seconds
 # make test-host   tests of the desktop host that stands in for 3D Slicer

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import GenSegError
-from .label_maps import BACKGROUND, IGNORE, normalized, special_value
+from .label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, normalized, special_value
 
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The anatomical axis (right, anterior, superior) across which the slices of a plane lie."""
@@ -57,6 +57,11 @@ class Annotation:
         """Return the state of a class; upper and lower case and spaces do not matter."""
         states = {normalized(key): state for key, state in self.classes.items()}
         return states.get(normalized(name), ClassState.ANNOTATED)
+
+    @property
+    def hidden_classes(self) -> int:
+        """Number of classes that nobody annotated."""
+        return sum(state is ClassState.NOT_ANNOTATED for state in self.classes.values())
 
     def of_classes(self, names: Iterable[str]) -> Annotation:
         """Return the annotation without what it says of other classes."""
@@ -141,8 +146,12 @@ def _parse_values(values: object) -> dict[int, int]:
     try:
         if not isinstance(values, Mapping):
             raise TypeError
-        return {int(own): marks[new] if new in marks else int(new) for own, new in values.items()}
+        found = {int(own): marks[new] if new in marks else int(new) for own, new in values.items()}
     except (TypeError, ValueError):
         raise GenSegError(
             f'"values" must be an object such as {{"3": "ignore"}}, not {values!r}'
         ) from None
+    for own, new in found.items():
+        if new not in marks.values() and not 0 <= new <= LARGEST_LABEL:
+            raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{LARGEST_LABEL}')
+    return found

@@ -117,7 +117,7 @@ class Case:
         images = [images] if isinstance(images, str) else images
         are_paths = isinstance(images, list) and all(isinstance(path, str) for path in images)
         if not isinstance(name, str) or not images or not are_paths:
-            raise GenSegError('an entry of "cases" lacks "name" or "image"')
+            raise GenSegError(f'an entry of "cases" lacks "name" or "image": {dict(entry)}')
         labels, classes = parse_label_files(name, entry.get("label"))
         try:
             role = Role(entry.get("role", Role.TRAIN if labels else Role.UNLABELED))
@@ -337,9 +337,13 @@ def _by_person(cases: Iterable[Case]) -> list[list[Case]]:
 def _validation_persons(
     training: Sequence[Case], fraction: float, seed: int, training_only: Collection[str]
 ) -> set[str]:
-    """Select persons at random until their cases are as near to the fraction as possible."""
+    """Select persons at random until their cases are as near to the fraction as possible.
+
+    Those with cases in which most classes were annotated come first: others cannot be validated.
+    """
     groups = _by_person(training)
     shuffled = [groups[k] for k in permutation(len(groups), seed)]
+    shuffled.sort(key=lambda group: min(case.annotation.hidden_classes for case in group))
     fixed = [any(case.name in training_only for case in group) for group in shuffled]
     available = [group for group, is_fixed in zip(shuffled, fixed) if not is_fixed] or shuffled
     if len(available) == len(groups):  # one person at least is for training

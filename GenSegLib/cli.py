@@ -24,9 +24,9 @@ from .progress import JsonLines
 
 _EPILOG = """\
 getting started:
-  genseg demo                   run the whole workflow on synthetic volumes (about 5 minutes)
-  genseg check DATA             check your own cases
-  genseg train DATA --preset hippocampus-mri --out runs/first
+  genseg demo                   run the whole workflow on synthetic images (about 5 minutes)
+  genseg check CASES            check your own cases
+  genseg train CASES --preset hippocampus-mri --out runs/first
   genseg predict runs/first NEW_IMAGES --out predictions
 
 `genseg COMMAND --help` describes a command and shows examples.

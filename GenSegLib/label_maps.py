@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from .errors import GenSegError
 
@@ -20,6 +21,8 @@ BACKGROUND = -2
 """Label of voxels of a segment named Background, while a file is read: certainly background."""
 _SPECIAL = {"ignore": IGNORE, "background": BACKGROUND}
 _DEFAULT_NAME = re.compile(r"(?:label|segment)[ _-]?(\d+)")
+_NUMBER_OR_LETTER = re.compile(r"\d+|\b[^\W\d]\b")
+_RESEMBLANCE = 0.8  # of a misspelled name
 
 
 def parse_labels(values: object) -> dict[int, str]:
@@ -179,6 +182,20 @@ def _values_by_name(classes: Mapping[int, str]) -> dict[str, int]:
 def normalized(name: str) -> str:
     """Return a name without differences in case and spaces."""
     return " ".join(name.split()).casefold()
+
+
+def resembling_name(name: str, names: Iterable[str]) -> str:
+    """Return the name among these of which another one is a misspelling; "" if there is none.
+
+    Numbers and single letters, as of vertebrae and sides, distinguish classes.
+    """
+    known = {normalized(each): each for each in names if _marks(each) == _marks(name)}
+    found = get_close_matches(normalized(name), known, 1, _RESEMBLANCE)
+    return known[found[0]] if found else ""
+
+
+def _marks(name: str) -> list[str]:
+    return _NUMBER_OR_LETTER.findall(normalized(name).replace("_", " "))
 
 
 def format_labels(labels: Mapping[int, str]) -> str:

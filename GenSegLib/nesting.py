@@ -118,6 +118,22 @@ def outer_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, int
     return found
 
 
+def values_around(
+    includes: Includes, labels: Mapping[int, str], removed: Mapping[int, str]
+) -> dict[int, int]:
+    """Return the value of the innermost class around each removed one; 0 for the background.
+
+    Args:
+        includes: see `Includes`.
+        labels: the classes that stay.
+        removed: names of others by value.
+    """
+    return {
+        value: outer_values(includes, {**labels, value: name}).get(value, 0)
+        for value, name in removed.items()
+    }
+
+
 def region_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, tuple[int, ...]]:
     """Return the values of each class's region: its own and those of all classes within it."""
     outer_of = _outer_of(includes)
@@ -131,11 +147,24 @@ def region_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, tu
     }
 
 
+def includes_among(includes: Includes, labels: Mapping[int, str]) -> dict[str, tuple[str, ...]]:
+    """Return the nesting of these classes alone; what is within another class is within the next.
+
+    Args:
+        includes: see `Includes`.
+        labels: the classes.
+    """
+    kept: dict[str, tuple[str, ...]] = {}
+    for inner, outer in outer_values(includes, labels).items():
+        kept[labels[outer]] = (*kept.get(labels[outer], ()), labels[inner])
+    return kept
+
+
 def unknown_names(includes: Includes, labels: Iterable[str]) -> list[str]:
     """Return the names in `includes` that are none of the classes."""
     known = {normalized(name) for name in labels}
-    names = [name for outer, inner in includes.items() for name in (outer, *inner)]
-    return [name for name in dict.fromkeys(names) if normalized(name) not in known]
+    names = {normalized(n): n for outer, inner in includes.items() for n in (outer, *inner)}
+    return [name for key, name in names.items() if key not in known]
 
 
 def _outer_of(includes: Includes) -> dict[str, str]:

@@ -49,7 +49,8 @@ class TerminalProgress:
         if kind == "progress":
             self._show_progress(event)
         elif kind == "metrics":
-            self._dice = event.get("validation_dice") or self._dice
+            dice = event.get("validation_dice")
+            self._dice = self._dice if dice is None else dice  # 0 is a Dice, too
         elif kind == "log":
             prefix = "warning: " if event["level"] == "warning" else ""
             self._write_line(prefix + event["text"])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import outputs
-from .cases import CaseSet
+from .cases import Case, CaseSet
 from .config import TrainConfig
 from .errors import DriveUnavailable, GenSegError
 from .files import atomic_folder, drive_errors, read_json, remove, write_bytes, write_json
@@ -325,12 +325,12 @@ class RunFolder:
         return settings
 
 
-def learned_cases(model: Path) -> set[str]:
-    """Return the names of the cases that a run's model has learned from; none if not in a run.
+def learned_cases(model: Path) -> tuple[Case, ...]:
+    """Return the cases that a run's model has learned from; none if not in a run.
 
     Raises:
         GenSegError: the list of the run's cases is damaged.
     """
     if not RunFolder.is_run(model.parent):
-        return set()
-    return {case.name for case in RunFolder(model.parent).cases.labeled}
+        return ()
+    return RunFolder(model.parent).cases.labeled

@@ -23,7 +23,7 @@ from ..cases import Case, CaseSet
 from ..errors import GenSegError
 from ..files import append_line, write_json, writing_folder
 from ..label_maps import BACKGROUND
-from ..nesting import direct_includes, outer_values
+from ..nesting import direct_includes, includes_among, values_around
 from ..run_lock import RunLock
 from ..settings import at_least, one_of, require, setting, validate
 from . import records
@@ -225,10 +225,9 @@ class AnnotationFolder:
         drawn, special = split_special(self.class_names(()))
         includes = direct_includes(self.nested())
         labels = {value: name for value, name in drawn.items() if name not in unused}
-        for value, name in drawn.items():
-            if name in unused:
-                around = outer_values(includes, {**labels, value: name})
-                special[value] = around.get(value, BACKGROUND)
+        removed = {value: name for value, name in drawn.items() if name in unused}
+        around = values_around(includes, labels, removed)
+        special |= {value: outer or BACKGROUND for value, outer in around.items()}
         cases = (
             Case(
                 entry.case,
@@ -240,7 +239,7 @@ class AnnotationFolder:
             )
             for entry in checked
         )
-        return CaseSet(tuple(cases), labels, includes=includes)
+        return CaseSet(tuple(cases), labels, includes=includes_among(includes, labels))
 
     def nested(self) -> list[tuple[str, str]]:
         """Return outer and inner class where one segment of a checked case lay within another."""

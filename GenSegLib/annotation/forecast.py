@@ -44,7 +44,7 @@ class Forecast:
     Attributes:
         kind: "cases": `low` to `high` more cases to the target; "reached": no more are needed;
             "hardly": more cases will hardly help; "few": there are too few drafts; "unclear":
-            their Dice varies too much.
+            their Dice varies too much, or does not rise.
         text: the same for users.
         target: Dice.
         low, high: further cases, ends of the 80 % interval; None for the other kinds.
@@ -108,12 +108,23 @@ def forecast(points: Sequence[CurvePoint], target: float = TARGET, seed: int = 0
             f"different numbers of cases; there are {len(usable)} with {sizes}"
         )
         return Forecast("few", text, target, points=usable)
-    fits = _bootstrap(cases, dice, np.random.default_rng(seed))
-    return _describe(fits, cases, target, usable)
+    fit = _fit(cases, dice[None])
+    fits = _bootstrap(fit, cases, dice, np.random.default_rng(seed))
+    return _describe(fits, cases, target, usable, rises=bool(fit.b[0] > 0))
 
 
-def _describe(fits: _Fits, cases: Array, target: float, points: tuple[CurvePoint, ...]) -> Forecast:
-    """Return the forecast that the bootstrap's fits support."""
+def _describe(
+    fits: _Fits, cases: Array, target: float, points: tuple[CurvePoint, ...], *, rises: bool
+) -> Forecast:
+    """Return the forecast that the bootstrap's fits support.
+
+    Args:
+        fits: of the bootstrap.
+        cases: of the drafts.
+        target: Dice.
+        points: the drafts.
+        rises: whether the fit to the drafts themselves rises; if not, samples that do are chance.
+    """
     now = cases.max()
     here, ahead = fits.dice(np.array([now, now + _AHEAD])).T
     if np.quantile(here, _TAILS[0]) >= target:
@@ -126,8 +137,9 @@ def _describe(fits: _Fits, cases: Array, target: float, points: tuple[CurvePoint
     ends = np.quantile(fits.cases_to(target), _TAILS, method="nearest") - now
     low = max(1, math.floor(ends[0])) if ends[0] <= _FAR * now else math.ceil(_FAR * now)
     high = max(1, math.ceil(ends[1])) if ends[1] <= _FAR * now else None
-    if high is None and low < _SAYS_SOMETHING:
-        text = f"no forecast to a Dice of {target:.2f} yet: the Dice of the drafts varies too much"
+    if not rises or (high is None and low < _SAYS_SOMETHING):
+        reason = "varies too much" if rises else "does not rise with the number of cases"
+        text = f"no forecast to a Dice of {target:.2f} yet: the Dice of the drafts {reason}"
         return Forecast("unclear", text, target, points=points)
     return Forecast("cases", _amount(low, high, target), target, low, high, points)
 
@@ -173,7 +185,7 @@ def _fit(cases: Array, dice: Array) -> _Fits:
     mean_x, mean_y = x.mean(0), dice.mean(1)[:, None]
     b = np.maximum(0, -(dice - mean_y) @ (x - mean_x) / ((x - mean_x) ** 2).sum(0))
     a = mean_y + b * mean_x
-    b = np.where(a > 1, (1 - dice) @ x / (x**2).sum(0), b)
+    b = np.where(a > 1, np.maximum(0, (1 - dice) @ x / (x**2).sum(0)), b)
     a = np.minimum(a, 1.0)
     residuals = dice[:, :, None] - a[:, None] + b[:, None] * x[None]
     best = (residuals**2).sum(1).argmin(1)
@@ -181,17 +193,17 @@ def _fit(cases: Array, dice: Array) -> _Fits:
     return _Fits(a[rows, best], b[rows, best], _EXPONENTS[best])
 
 
-def _bootstrap(cases: Array, dice: Array, generator: np.random.Generator) -> _Fits:
+def _bootstrap(fit: _Fits, cases: Array, dice: Array, generator: np.random.Generator) -> _Fits:
     """Return fits to samples of a parametric bootstrap: the fitted curve with normal scatter.
 
     Resampling the drafts instead would lose whole numbers of cases of so few, and gives intervals
     that are much too narrow. The scatter is at least that between cases of one data set.
     """
-    fitted = _fit(cases, dice[None]).dice(cases)[0]
+    fitted = fit.dice(cases)[0]
     freedom = max(1.0, len(cases) - _PARAMETERS)
     scatter = max(_LEAST_SCATTER, math.sqrt(float(((dice - fitted) ** 2).sum()) / freedom))
     noise = generator.normal(0, scatter, (_SAMPLES, len(cases)))
-    return _fit(cases, fitted + noise)
+    return _fit(cases, np.minimum(fitted + noise, 1.0))
 
 
 def _arrays(points: Sequence[CurvePoint]) -> tuple[Array, Array]:

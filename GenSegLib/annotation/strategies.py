@@ -31,27 +31,25 @@ STRATEGIES = {
         Strategy(
             "order",
             "In order",
-            "costs nothing; as good as random unless the order means something, such as the "
-            "scanner or the severity",
+            "no cost; like random unless the order is meaningful (scanner, severity)",
         ),
         Strategy(
             "random",
             "Random",
-            "costs nothing, and hard to beat: published comparisons on 3-D images find few "
+            "no cost, and hard to beat: published comparisons on 3-D images find few "
             "strategies that are reliably better (Luth et al., nnActive, 2025)",
         ),
         Strategy(
             "different",
             "Most different",
-            "covers unusual images early; helps most with the first cases of varied data, little "
-            "where all images are alike",
+            "covers unusual images early; most useful for the first cases of varied data",
             needs_model=True,
         ),
         Strategy(
             "unsure",
             "Least sure",
-            "finds images on which the model fails, which also take longest to correct; not "
-            "reliably better than random, and the slowest to compute",
+            "finds images on which the model fails, which also take longest to correct; slowest, "
+            "and not reliably better than random",
             needs_model=True,
         ),
     )

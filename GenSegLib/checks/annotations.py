@@ -6,20 +6,20 @@ Light: numpy alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from ..case_annotation import Annotation, ClassState
 from ..data.volume_ranges import to_ml
 from ..images.label_counts import label_counts
 from ..images.volume import Volume
-from ..label_maps import IGNORE, format_labels, normalized
+from ..label_maps import IGNORE, normalized, resembling_name
 from ..nesting import Includes, outer_values, region_values
 from .case_check import CaseCheck
 
 Classes = Mapping[int, str]
 
-NOTHING_ANNOTATED = "nobody annotated a voxel of the label; segment something"
+NOTHING_ANNOTATED = "no voxel of the label is annotated; segment something"
 
 
 def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -> list[str]:
@@ -30,26 +30,49 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
         label: (1, x, y, z) of class values and `IGNORE`.
         classes: names by value; empty if unknown.
     """
-    errors = unknown_class_errors(annotation, classes)
+    errors = unknown_class_errors(annotation, classes.values())
     for value, count in _voxels_of(annotation, ClassState.ABSENT, label, classes).items():
         errors.append(
-            f"{classes[value]} is said to be absent, but {count} voxels of it are labeled; remove "
-            "them, or say that it is annotated"
+            f"{classes[value]} is marked as absent, but {count} voxels of it are labeled; "
+            "remove them, or mark it as annotated"
         )
-    if (label.array == IGNORE).all():
+    hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
+    if (label.array == IGNORE).all() or 0 < len(classes) == len(hidden):
         errors.append(NOTHING_ANNOTATED)
     return errors
 
 
-def unknown_class_errors(annotation: Annotation, classes: Classes) -> list[str]:
-    """Return a line for each class that a case names and that is none of the classes."""
-    known = {normalized(name) for name in classes.values()}
+def unknown_class_errors(annotation: Annotation, names: Collection[str]) -> list[str]:
+    """Return a line for each class that a case names by what is no name of a class.
+
+    A class that the case lacks may be in no other case either, and then it is not learned: this is
+    an error only if the name resembles that of a class.
+
+    Args:
+        annotation: of the case.
+        names: of the classes; empty if unknown.
+    """
     return [
-        f'"classes" names {name}, which is none of the classes ({format_labels(classes)}); correct '
+        f'"classes" names {name}, which is not one of the classes ({", ".join(names)}); correct '
         "the name"
-        for name in annotation.classes
-        if known and normalized(name) not in known
+        for name in _unknown(annotation, names)
+        if resembling_name(name, names) or annotation.state(name) is ClassState.ANNOTATED
     ]
+
+
+def unknown_class_warnings(annotation: Annotation, names: Collection[str]) -> list[str]:
+    """Return a line for each other class that a case names and that is none of the classes."""
+    return [
+        f'"classes" marks {name} as {annotation.state(name).value}, but it is not one of '
+        f"the classes ({', '.join(names)}) and is left out"
+        for name in _unknown(annotation, names)
+        if not resembling_name(name, names) and annotation.state(name) is not ClassState.ANNOTATED
+    ]
+
+
+def _unknown(annotation: Annotation, names: Collection[str]) -> list[str]:
+    known = set(map(normalized, names))
+    return [name for name in annotation.classes if known and normalized(name) not in known]
 
 
 def without_drafts(

@@ -21,7 +21,12 @@ from ..images.size_checks import spacing_problem
 from ..images.volume import Volume, format_channels, is_gray_in_color
 from ..label_maps import IGNORE, format_labels
 from ..nesting import Includes
-from .annotations import annotation_errors, known_volumes, without_drafts
+from .annotations import (
+    annotation_errors,
+    known_volumes,
+    unknown_class_warnings,
+    without_drafts,
+)
 from .case_check import EMPTY_LABEL, NOTHING_LABELED, CaseCheck
 from .channel_counts import ChannelCounts, possible_channels
 from .duplicates import ImageContent, describe_duplicate, image_content
@@ -134,6 +139,7 @@ class _Checker:
             duplicate_of = self._find_duplicate(case, image, warnings)
         if label is not None:
             found = annotation_errors(case.annotation, label, self._classes)
+            warnings += unknown_class_warnings(case.annotation, self._classes.values())
             details = self._classes, warnings.append, self._includes
             label = without_drafts(case.annotation, label, *details)
             errors += found or self._label_errors(label)

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from ..label_maps import format_labels
 
 NO_BACKGROUND = (
-    "no voxel is annotated as background, so that the model cannot learn where structures end; "
-    "draw some of it, too, in a segment named Background"
+    "no voxel is annotated as background, so the model cannot learn where structures end; draw "
+    "some background in a segment named Background"
 )
 
 _MAX_NAMES = 5
@@ -36,17 +36,18 @@ def rare_class_warnings(
         cases = [case for case, counts in voxels.items() if counts.get(value)]
         if not cases and voxels:
             warnings.append(
-                f"class {name} has no voxel in any of {len(voxels)} labeled cases and is left out"
+                f"class {name} does not occur in any of the {len(voxels)} labeled cases and is "
+                "left out"
             )
         elif len(cases) == 1 and len(voxels) > 1:
             use = (
-                "a validation case, so that it cannot be learned"
+                "which is a validation case, so it cannot be learned"
                 if cases[0] in validation
-                else "so that it is for training or for validation, not both"
+                else "so it can be used for training or for validation, but not both"
             )
             warnings.append(
-                f"class {name} is in only 1 of {len(voxels)} labeled cases, {cases[0]}, {use}; "
-                "segment it in more cases"
+                f"class {name} occurs in only 1 of {len(voxels)} labeled cases ({cases[0]}), {use}"
+                "; segment it in more cases"
             )
     return warnings
 
@@ -59,8 +60,8 @@ def unnamed_note(preset: str, labels: Mapping[int, str]) -> str:
         labels: its label map.
     """
     return (
-        f"the labels have no names: their values are taken as those of preset {preset} "
-        f"({format_labels(labels)}); check that they are"
+        f"the labels have no names; their values are assumed to be those of preset {preset} "
+        f"({format_labels(labels)}); check this"
     )
 
 
@@ -76,8 +77,8 @@ def missing_class_warnings(missing: Mapping[str, Sequence[str]], cases: int) -> 
     return [
         f"class {name} is missing in {len(lacking)} of {cases} labeled cases "
         f"({', '.join(lacking[:_MAX_NAMES])}{', ...' if len(lacking) > _MAX_NAMES else ''}), which "
-        f'count as cases without it; in cases.json, "classes": {{"{name}": "not annotated"}} says '
-        'of a case that nobody looked for it, "absent" that it is not there'
+        f'are treated as not having it; in cases.json, set "classes": {{"{name}": "not annotated"}}'
+        ' for cases where it was not annotated, or "absent" to confirm it'
         for name, lacking in missing.items()
         if lacking and cases - len(lacking) > 1
     ]

@@ -8,11 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..case_annotation import ClassState
-from ..cases import Case, CaseSet, Role
+from ..cases import Case, CaseSet, Role, with_values
 from ..datasets.image_io import find_concepts, read_segment_names
 from ..errors import GenSegError
-from ..label_maps import collect_classes, format_labels, normalized, preset_values
-from ..nesting import unknown_names
+from ..label_maps import (
+    collect_classes,
+    format_labels,
+    normalized,
+    preset_values,
+    resembling_name,
+)
+from ..nesting import includes_among, unknown_names, values_around
 from ..presets import Preset
 from .case_check import CaseCheck
 from .class_counts import NO_BACKGROUND, missing_class_warnings, rare_class_warnings, unnamed_note
@@ -30,11 +36,11 @@ def with_classes(cases: CaseSet, preset: Preset | None) -> tuple[CaseSet, Preset
 
     Raises:
         GenSegError: the cases have a class that the preset lacks, or a class is said to include
-            one that there is not.
+            one whose name is misspelled.
     """
     cases = _with_parts_together(cases, preset)
     labels = cases.labels or collect_classes(_segment_names(c, preset) for c in cases.labeled)
-    _require_known(cases, labels or (preset.labels if preset else {}))
+    cases = _with_known_includes(cases, labels or (preset.labels if preset else {}), preset)
     if preset is None or not preset.labels:
         return replace(cases, labels=labels), preset
     if not labels:
@@ -58,25 +64,56 @@ def _with_parts_together(cases: CaseSet, preset: Preset | None) -> CaseSet:
     return replace(cases, cases=merged, labels=labels, notes=(*cases.notes, note))
 
 
-def _require_known(cases: CaseSet, labels: Mapping[int, str]) -> None:
-    unknown = unknown_names(cases.includes, labels.values())
-    if unknown and labels:
-        raise GenSegError(
-            f'"includes" names {unknown[0]}, which is none of the classes '
-            f"{format_labels(labels)}; correct the name"
-        )
+def _with_known_includes(
+    cases: CaseSet, labels: Mapping[int, str], preset: Preset | None
+) -> CaseSet:
+    """Leave classes out of `includes` that no case has; refuse misspelled ones."""
+    unknown = unknown_names(cases.includes, labels.values()) if labels else []
+    if not unknown:
+        return cases
+    for name in unknown:
+        if resembling_name(name, labels.values()):
+            raise GenSegError(
+                f'"includes" names {name}, which is not one of the classes '
+                f"{format_labels(labels)}; correct the name"
+            )
+    expected = {normalized(name) for name in preset.labels.values()} if preset else set()
+    notes = [
+        f'"includes" names {name}, which is not one of the classes ({format_labels(labels)}) and '
+        "is left out"
+        for name in unknown
+        if normalized(name) not in expected
+    ]
+    includes = includes_among(cases.includes, labels)
+    return replace(cases, includes=includes, notes=(*cases.notes, *notes))
 
 
 def keep_classes(
     cases: CaseSet, preset: Preset, checks: Sequence[CaseCheck]
 ) -> tuple[CaseSet, Preset]:
-    """Leave out classes without a voxel in any case; a label without a name is "Label 2"."""
+    """Leave out classes without a voxel in any case, also where others or cases name them.
+
+    A label without a name is "Label 2". Voxels of a class that is left out, which nobody annotated,
+    count for the class around it.
+    """
     values = sorted({value for check in checks for value in check.voxels})
     names = preset.labels | cases.labels
     labels = {value: names.get(value, f"Label {value}") for value in values}
     if preset.labels:
         preset = preset.with_label_values({value: value for value in values})
-    return replace(cases, labels=labels), preset
+    removed = {value: name for value, name in names.items() if value not in labels}
+    around = values_around(cases.includes, labels, removed)
+
+    def kept(case: Case) -> Case:
+        hidden = case.annotation.names_with(ClassState.NOT_ANNOTATED, removed.values())
+        drafts = {value: around[value] for value, name in removed.items() if name in hidden}
+        annotation = case.annotation.of_classes(labels.values())
+        return with_values(replace(case, annotation=annotation), drafts)
+
+    includes = includes_among(cases.includes, labels)
+    return replace(
+        cases, cases=tuple(map(kept, cases.cases)), labels=labels, includes=includes
+    ), preset
 
 
 def _segment_names(case: Case, preset: Preset | None) -> dict[int, str]:

@@ -69,6 +69,6 @@ def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str
     if own.is_in_same_axes(first):
         return f"the image is a duplicate of case {case}; remove one of the two"
     return (
-        f"the image has the same {own.voxels} voxels as case {case}, in other axes "
-        f"({own.orientation}, there {first.orientation}); remove one of the two"
+        f"the image has the same {own.voxels} voxels as case {case}, stored with other axes "
+        f"({own.orientation} instead of {first.orientation}); remove one of the two"
     )

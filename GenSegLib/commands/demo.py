@@ -1,4 +1,4 @@
-"""`genseg demo`: the whole workflow on synthetic volumes."""
+"""`genseg demo`: the whole workflow on synthetic images."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases", metavar="NUMBER", type=int, default=10, help="labeled cases (default: 10)"
     )
-    add_effort(parser, EFFORT, "4m with --effort quick, otherwise none")
-    add_seed(parser)
+    add_effort(parser, EFFORT, "4m with --effort quick, otherwise as in genseg train")
+    add_seed(parser, "random seed (default: 0); reproducible unless time ends the training")
     add_device(parser)
     add_events(parser)
 

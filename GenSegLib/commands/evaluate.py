@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> None:
     run_folder = RunFolder.open(args.report) if args.report else None
     table = _table_path(args)
     with open_event_log(args) as events:
-        given = _given(args)
+        labels, given = _given(args)
         folders = args.predictions, args.references
-        evaluation = evaluate_folders(*folders, given.labels, events, given)
+        evaluation = evaluate_folders(*folders, labels, events, given)
     print(evaluation.table())
     if table is not None:
         evaluation.write(table, table.with_suffix(".json"))
@@ -81,11 +81,10 @@ def _table_path(args: argparse.Namespace) -> Path | None:
     return Path(args.out)
 
 
-def _given(args: argparse.Namespace) -> ReferenceList:
-    """Return what is known of the references.
+def _given(args: argparse.Namespace) -> tuple[dict[int, str], ReferenceList]:
+    """Return the classes of the model or the run, if one is given, and what the references are.
 
-    Classes are those of the model, the run, or the list of cases with or above the references,
-    which also says what was annotated.
+    A list of cases with or above the references names their values and says what was annotated.
     """
     from ..evaluation.reference_list import ReferenceList
     from ..models.folder import ModelMetadata
@@ -93,14 +92,10 @@ def _given(args: argparse.Namespace) -> ReferenceList:
     found = ReferenceList.beside(args.references)
     model = args.model or args.report
     if model is None:
-        return found
+        return {}, found
     metadata = ModelMetadata.load(find_model(model))
-    return replace(
-        found,
-        labels=metadata.labels,
-        includes=metadata.includes,
-        terminology=metadata.preset.terminology,
-    )
+    terminology = metadata.preset.terminology
+    return metadata.labels, replace(found, includes=metadata.includes, terminology=terminology)
 
 
 def _write_report(run_folder: RunFolder, table: Path, args: argparse.Namespace) -> None:

@@ -60,4 +60,4 @@ def _export_onnx(model: Path, args: argparse.Namespace) -> None:
     preset = ModelMetadata.load(model).preset
     patch = " x ".join(map(str, preset.patch_size))
     other = f" or other multiples of {preset.multiple}" if any_size else " only"
-    print(f"Network: {args.out}; its input is a batch of any length of {patch} voxels{other}")
+    print(f"Network: {args.out}; input: any batch size, patches of {patch} voxels{other}")

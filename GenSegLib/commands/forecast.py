@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
         "paths",
-        metavar="RUNS",
+        metavar="PATHS",
         type=Path,
         nargs="+",
         help=f"{FILE} of an annotation loop or a folder with it, or finished run folders with "
@@ -72,7 +72,7 @@ def _of_run(path: Path) -> CurvePoint:
     if start:
         _warn(
             f"{path} started from the model {start}; if that had learned from its validation "
-            "cases, its Dice is too good"
+            "cases, its Dice is optimistic"
         )
     return CurvePoint(metadata.cases, metadata.validation["dice"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotation.strategies import STRATEGIES
+from ..datasets.clips import frames_of
 from ..datasets.image_folders import list_images
 from ..datasets.layouts import read_cases
 from ..errors import GenSegError
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from ..prediction.case_ranking import Ranking
 
 NAME = "next"
-SUMMARY = "select the images that are best annotated next"
+SUMMARY = "select the images to annotate next"
 EXAMPLE = """\
   genseg next runs/first new-scans
   genseg next runs/first new-scans --strategy unsure --count 5
   genseg next model new-scans --strategy different --labeled my-cases --json"""
 
-_DEFAULT = "random"
+_DEFAULT = "order"  # as in the panel, whose scenes store the strategy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,17 +100,19 @@ def _labeled(args: argparse.Namespace) -> list[tuple[Path, ...]]:
 def _candidates(
     args: argparse.Namespace, channels: int, labeled: Sequence[Sequence[Path]]
 ) -> dict[str, list[Path]]:
-    """Return the files of the images that are not labeled, by their names."""
+    """Return the files of the images and frames that are not labeled, by their names."""
     from ..datasets.channels import group_files  # imports SimpleITK
 
     if args.count < 1:
         raise GenSegError("--count must be 1 or more")
     known = {path.resolve() for paths in labeled for path in paths}
-    files = [image for path in args.images for image in list_images(path)]
+    files = [
+        file for path in args.images for image in list_images(path) for file in frames_of(image)
+    ]
     groups = group_files(list(dict.fromkeys(files)), channels)
     free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
     if not free:
-        raise GenSegError(f"all {len(groups)} images are labeled already; specify further ones")
+        raise GenSegError(f"all {len(groups)} images are already labeled; specify others")
     return free
 
 

@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 
 def add_data(parser: argparse.ArgumentParser, help_text: str) -> None:
-    """Add `DATA`, the folder of the cases, and `--labels` for separate folders."""
-    parser.add_argument("data", metavar="DATA", type=Path, help=help_text)
+    """Add `CASES`, the folder of the cases, and `--labels` for separate folders."""
+    parser.add_argument("data", metavar="CASES", type=Path, help=help_text)
     parser.add_argument(
         "--labels",
         metavar="FOLDER",
         type=Path,
-        help="folder of the segmentations if DATA contains only images",
+        help="folder of the segmentations if CASES contains only images",
     )
     parser.add_argument(
         "--includes",
@@ -70,15 +70,12 @@ def add_out(parser: argparse.ArgumentParser, help_text: str, required: bool = Tr
     )
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(
+    parser: argparse.ArgumentParser,
+    help_text: str = "random seed; the same seed gives the same result (default: 0)",
+) -> None:
     """Add `--seed`."""
-    parser.add_argument(
-        "--seed",
-        metavar="NUMBER",
-        type=int,
-        default=0,
-        help="random seed; the same seed gives the same result (default: 0)",
-    )
+    parser.add_argument("--seed", metavar="NUMBER", type=int, default=0, help=help_text)
 
 
 def add_effort(

@@ -131,6 +131,5 @@ def _report_left_out(paths: Sequence[Path], images: Sequence[Path], events: Even
     """Say which pictures in a folder are not segmented; reports often lie beside volumes."""
     listed = set(images)
     for path in paths:
-        note = pictures_left_out(path, listed)
-        if note:
+        for note in pictures_left_out(path, listed):
             events.log(note, "warning")

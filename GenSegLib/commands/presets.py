@@ -13,7 +13,7 @@ EXAMPLE = """\
   genseg presets
   genseg presets liver-ct > my-organ.json
 
-Edit that file for your anatomy, then train with: genseg train DATA --preset my-organ.json"""
+Edit that file for your anatomy, then train with: genseg train CASES --preset my-organ.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

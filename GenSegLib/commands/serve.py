@@ -9,7 +9,7 @@ from pathlib import Path
 from ..events import EventLog
 from ..models.folder import ModelMetadata
 from ..progress import JsonLines
-from .options import add_device, add_events, find_model
+from .options import add_device, find_model
 
 NAME = "serve"
 SUMMARY = "keep a model loaded and segment the images that another program sends, such as a video"
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="run folder or model folder")
     add_device(parser)
-    add_events(parser)
+    # Answers are JSON lines in any case; `cli` searches the arguments for the option.
+    parser.add_argument("--events", choices=("terminal", "jsonl"), help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -76,7 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", metavar="NUMBER", type=int, help="random seed (default: 0)")
-    add_effort(group, "standard", "none")
+    add_effort(
+        group,
+        "standard",
+        "5m, 20m or 60m for quick, standard or thorough; with a preset of fixed spacing none: "
+        "--effort sets the number of steps instead",
+    )
     add_device(group)
     group.add_argument(
         "--threads",
@@ -111,10 +116,10 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--generator",
         choices=GENERATORS,
-        help="generator of new image-mask pairs: a network with searchable cells (default), or the "
-        "same from masks only; regions: real images whose regions get other contrasts, for other "
-        "scanners or cameras; transplants: real images with lesions of others; none: no generated "
-        "pairs",
+        help="how image-mask pairs are generated. searchable: by a network with searched "
+        "architecture; mask-only: the same from masks alone; regions: real images whose regions "
+        "get other contrasts, for other scanners; transplants: real images with lesions pasted "
+        "from others; none: no generated pairs (default: by preset, device and time)",
     )
     group.add_argument(
         "--no-generator",
@@ -136,8 +141,8 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
         metavar="SCANNER",
         type=argument_type(_parse_scanner),
         help=f"scanner or camera that the model is for: {', '.join(TARGET_SCANNERS)}, or a number "
-        "from 0 (same) to 1 (any); other than the same, regions get other contrasts in a part of "
-        "the training images (default: same)",
+        "from 0 (same) to 1 (any); above 0, regions get other contrasts in part of the training "
+        "images (default: same)",
     )
     group.add_argument(
         "--unlabeled",
@@ -146,7 +151,7 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
         nargs="?",
         const=_OF_CASES,
         help="also learn from images without labels, such as those to be segmented: of a folder, "
-        "in addition to the unlabeled cases of DATA, which with --labeled include the other "
+        "in addition to the unlabeled cases of CASES, which with --labeled include the other "
         "labeled cases without their labels",
     )
 

@@ -115,14 +115,14 @@ def _with_usable_unlabeled(
         reason = f"{failed[0].case}: {failed[0].errors[0]}" if failed else "they are labeled cases"
         raise GenSegError(
             f"none of the unlabeled images can be used ({reason}); choose others, or train without "
-            "them"
+            "unlabeled images"
         )
     if repeated:
-        log(f"unlabeled images left out that duplicate other cases: {len(repeated)}")
+        log(f"unlabeled images skipped because they duplicate other cases: {len(repeated)}")
     if failed:
         names = ", ".join(check.case for check in failed)
         log(
-            f"warning: unlabeled images left out: {len(failed)} of {len(unlabeled)} ({names}); "
+            f"warning: {len(failed)} of {len(unlabeled)} unlabeled images were skipped ({names}); "
             f"{failed[0].case}: {failed[0].errors[0]}"
         )
     out = {id(check) for check in (*repeated, *failed)}
@@ -137,7 +137,10 @@ def _generic_preset(cases: CaseSet, fingerprint: Fingerprint, log: Callable[[str
     if not modality:
         modality = "CT" if fingerprint.is_ct else "MR"
         other = _GENERIC["MR" if modality == "CT" else "CT"]
-        log(f"the modality is not given; the images look like {modality} (else: --preset {other})")
+        log(
+            f"the modality is not specified; the images look like {modality}, so the preset "
+            f"{_GENERIC[modality]} is used (otherwise choose {other})"
+        )
     return load_preset(_GENERIC[modality])
 
 
@@ -151,7 +154,7 @@ def _require_channels(fingerprint: Fingerprint, preset: Preset, model: str) -> N
     if model:
         raise GenSegError(
             f"{found} the model {model} is for {preset.channels}, so that its weights do not fit; "
-            "train without --from"
+            "train from scratch"
         )
     raise GenSegError(
         f"{found} preset {preset.name} is for {preset.channels}; choose another preset (list them "

@@ -17,16 +17,16 @@ from ..runs import RunFolder, State
 from .options import open_event_log
 
 _UNLABELED_UNUSED = (
-    "{} unlabeled cases are not used; --unlabeled includes them in the training, --target-scanner "
-    "takes contrasts from them"
+    "{} unlabeled cases are not used; turn on self-training to train on them, or choose a target "
+    "scanner to imitate their contrasts"
 )
 _NO_HARD_PAIRS = (
     "hard_pair_weight has no effect here: hard pairs are made by the generators searchable and "
     "mask-only with adversarial_pairs=generated, unlike in the recipe paper"
 )
 _NO_VALIDATION = (
-    "there are no validation cases: the training runs without validation and the generator without "
-    "feedback; both need at least two labeled cases"
+    "there are no validation cases, so the model is not validated and the generator gets no "
+    "feedback; at least two labeled cases are needed"
 )
 
 

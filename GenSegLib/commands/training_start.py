@@ -54,6 +54,7 @@ class StartModel:
             GenSegError: a case has an error, or another number of channels than the model.
         """
         from ..checks.classes import with_classes
+        from ..checks.learned_cases import find_learned
 
         preset, name = self.metadata.preset, self.metadata.name
         if cases.modality and preset.modality and cases.modality != preset.modality:
@@ -69,7 +70,7 @@ class StartModel:
             *split,
             log,
             model=name,
-            learned=learned_cases(self.folder),
+            learned=find_learned(cases.labeled, learned_cases(self.folder)),
             needs_unlabeled=config.self_training,
         )
         reason = plan_misfit(prepared.fingerprint, prepared.preset, self._new_values(labels))
@@ -102,8 +103,8 @@ class StartModel:
 
     def _refusal(self, reason: str) -> str:
         return (
-            f"warning: the model {self.metadata.name} does not suit these cases ({reason}): "
-            "training from scratch, with a plan of their own"
+            f"warning: the model {self.metadata.name} does not suit these cases ({reason}); "
+            "training starts from scratch with a new plan"
         )
 
     def _preset(self, labels: Mapping[int, str]) -> Preset:

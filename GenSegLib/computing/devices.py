@@ -69,10 +69,10 @@ def choose_device(name: str) -> torch.device:
         if (device.index or 0) >= gpus:
             raise GenSegError(
                 f"device {name} is not available: PyTorch finds {gpus} CUDA GPUs on this machine; "
-                "use --device auto or cpu"
+                "use the device auto or cpu"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise GenSegError("device mps is not available; use --device auto or cpu")
+        raise GenSegError("device mps is not available; use the device auto or cpu")
     return device
 
 

@@ -112,6 +112,6 @@ class ThreadTuner:
             return f"training uses all {chosen} CPU threads again"
         speedup = seconds[self.available] / seconds[chosen]
         return (
-            f"training uses {chosen} of {self.available} CPU threads, which is currently "
-            f"{speedup:.1f} times as fast (--threads {self.available} uses all of them)"
+            f"training uses {chosen} of {self.available} CPU threads, which is "
+            f"{speedup:.1f} times as fast at the moment"
         )

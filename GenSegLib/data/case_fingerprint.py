@@ -58,7 +58,7 @@ class CaseFingerprint:
     """Size, structures and intensities of a case.
 
     Attributes:
-        shape: voxels along each axis.
+        shape: voxels along each axis; 1 across the frames of a stack, which are 2-D images.
         spacing: in mm.
         channels: of the image.
         body_mm: size of the box around everything that is not air.
@@ -130,10 +130,13 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
     spacing = np.array(image.spacing)[order]
     array = image.array.transpose(0, *(order + 1))
     values = None if label is None else label.array[0].transpose(order)
+    shape = list(array.shape[1:])
+    if image.is_stack:
+        shape[list(order).index(image.slice_axis)] = 1
     labeled = _labeled_box(values)
     structures = _structures(labeled, spacing)
     return CaseFingerprint(
-        shape=_ints(array.shape[1:]),
+        shape=_ints(shape),
         spacing=_floats(spacing),
         channels=len(array),
         body_mm=_floats(_body_size(array, is_2d=image.is_2d and not image.is_stack) * spacing),

@@ -36,6 +36,7 @@ def load_training_cases(
     cache: CaseCache | None = None,
     log: Callable[[str], None] = lambda _: None,
     sets: LabelSets | None = None,
+    loaded: Callable[[], None] = lambda: None,
 ) -> list[TrainingCase]:
     """Read and preprocess cases; label values become classes 1, 2, ... in the order of `labels`.
 
@@ -47,19 +48,21 @@ def load_training_cases(
         cache: for cases of more than `LARGE` voxels; without it all stay in memory.
         log: called with a message for each case that is added to the cache.
         sets: meaning of the labels, with those of further cases; of these cases by default.
+        loaded: called after each case.
 
     Raises:
         GenSegError: a case cannot be read or preprocessed, or the disk is full.
     """
     sets = sets or LabelSets.of([case.annotation for case in cases], labels, {})
     loader = _Loader(preset, sets, device, cache)
-    loaded = []
+    results = []
     for number, case in enumerate(cases, 1):
         result, is_new = loader.load(case)
         if is_new:
             log(f"case {case.name} was preprocessed and cached ({number} of {len(cases)})")
-        loaded.append(result)
-    return loaded
+        results.append(result)
+        loaded()
+    return results
 
 
 @dataclass(frozen=True)

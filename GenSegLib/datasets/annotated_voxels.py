@@ -35,13 +35,14 @@ def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool)
 
     Args:
         label: (1, x, y, z) of values of 0 or more.
-        new: new value by old value.
+        new: new value by old value; old ones that no label can have, such as -1, do not matter.
         keep_others: keep values without a new one; else they become background.
     """
+    largest = int(label.array.max(initial=0))
+    new = {old: value for old, value in new.items() if 0 <= old <= largest}
     if not new and keep_others:
         return label
-    size = 1 + max(int(label.array.max(initial=0)), *new, 0)
-    table = np.arange(size) if keep_others else np.zeros(size, np.int64)
+    table = np.arange(1 + largest) if keep_others else np.zeros(1 + largest, np.int64)
     for old, value in new.items():
         table[old] = _MARKS.get(value, value)
     dtype = np.int16 if table.max(initial=0) <= LARGEST_LABEL else np.int32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ def read_case_label(
     terminology: Mapping[int, str] | None = None,
     includes: Includes | None = None,
     file_order: bool = False,
+    ignore_unknown: bool = False,
 ) -> Volume:
     """Read the label of a case as `image_io.read_label` does.
 
@@ -41,28 +43,30 @@ def read_case_label(
         terminology: see `read_label`.
         includes: see `read_label`.
         file_order: see `read_label`.
+        ignore_unknown: see `read_label`.
 
     Raises:
         GenSegError: as `read_label`; or a file is of a class that is not among `classes`, or of
             another size than the first one.
     """
+    read = partial(
+        read_label,
+        grid=grid,
+        classes=classes,
+        warn=warn,
+        terminology=terminology,
+        ignore_unknown=ignore_unknown,
+        includes=includes,
+        file_order=file_order,
+    )
     if len(case.labels) == 1 and not case.label_classes:
-        return read_label(
-            case.labels[0],
-            grid,
-            classes,
-            warn,
-            terminology=terminology,
-            annotation=case.annotation,
-            includes=includes,
-            file_order=file_order,
-        )
-    known, own = classes, replace(case.annotation, only_slices="", scribbles=False)
-    if case.label_classes:
-        known, own = None, COMPLETE  # the values of the files say nothing
+        return read(case.labels[0], annotation=case.annotation)
+    own = replace(case.annotation, only_slices="", scribbles=False)
+    if case.label_classes:  # the values and segments of the files say nothing
+        read, own = partial(read, classes=None, terminology=None, includes=None), COMPLETE
     merged: Volume | None = None
     for k, path in enumerate(case.labels):
-        part = read_label(path, grid, known, warn, annotation=own, file_order=file_order)
+        part = read(path, annotation=own)
         if case.label_classes and part.array.any():
             value = _value_of(case.label_classes[k], classes or {}, path)
             part = replace(part, array=np.where(part.array != 0, np.int16(value), np.int16(0)))

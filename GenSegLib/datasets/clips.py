@@ -39,7 +39,7 @@ def split_clips(
         if frames == 1:
             found_images[name] = path
             continue
-        paths = {image_stem(own): own for own in (frame_path(path, k + 1) for k in range(frames))}
+        paths = {image_stem(own): own for own in _frame_paths(path, frames)}
         found_images |= paths
         label = found_labels.pop(name, None)
         if label is not None:
@@ -50,6 +50,22 @@ def split_clips(
             }
         counts[path.name] = (len(paths.keys() & found_labels.keys()), frames)
     return found_images, found_labels, _notes(counts)
+
+
+def frames_of(path: Path) -> list[Path]:
+    """Return the frames of a clip; of any other image its path.
+
+    So is that of a file that cannot be read, which is reported when it is opened.
+    """
+    try:
+        frames = _count_frames(path)
+    except GenSegError:
+        frames = 1
+    return [path] if frames == 1 else _frame_paths(path, frames)
+
+
+def _frame_paths(path: Path, frames: int) -> list[Path]:
+    return [frame_path(path, number) for number in range(1, frames + 1)]
 
 
 def _notes(counts: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:

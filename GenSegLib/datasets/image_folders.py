@@ -17,6 +17,7 @@ from ..dicom.files import (
 )
 from ..errors import GenSegError
 from ..images.file_names import (
+    HEIC_SUFFIXES,
     IMAGE_SUFFIXES,
     distinct_stems,
     image_stem,
@@ -26,7 +27,7 @@ from ..images.file_names import (
     unique_names,
     valid_file_name,
 )
-from .clips import split_clips
+from .clips import frames_of, split_clips
 from .pairing import (
     UnpairedError,
     count_channels,
@@ -49,30 +50,46 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
-def pictures_left_out(path: Path, images: Collection[Path]) -> str:
-    """Return which pictures (PNG, JPEG) in a folder `list_images` left out beside volumes.
+def pictures_left_out(path: Path, images: Collection[Path]) -> list[str]:
+    """Return which pictures in a folder `list_images` left out: those beside volumes, and HEIC.
 
     Args:
         path: any path.
         images: that were listed there.
 
     Returns:
-        A line for the user, "" if there are none.
+        A line for the user for each reason.
     """
     if not path.is_dir() or is_image_file(path):
+        return []
+    return [note for note in (_beside_volumes(path, images), heic_note(path)) if note]
+
+
+def heic_note(folder: Path) -> str:
+    """Return that pictures in a folder and those within it are HEIC, "" if none are."""
+    entries = sorted(entry for pattern in ("[!.]*", "*/[!.]*") for entry in folder.glob(pattern))
+    found = [entry for entry in entries if entry.suffix.lower() in HEIC_SUFFIXES]
+    if not found:
         return ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}: HEIC is not supported; convert the pictures to JPEG or PNG"
+
+
+def _beside_volumes(path: Path, images: Collection[Path]) -> str:
     found = [each for each in list_folder(path) if is_raster_file(each) and each not in images]
     if not found:
         return ""
     count = f"{len(found)} pictures, such as " if len(found) > 1 else ""
     return (
-        f"{path}: {count}{found[0].name} left out beside volumes; to use pictures, put them into a "
-        "folder of their own"
+        f"{path}: {count}{found[0].name} skipped, because the folder contains volumes; put 2-D "
+        "images into a separate folder"
     )
 
 
 def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     """Return the files of each image at a path, one or one for each channel, by its name.
+
+    The frames of a DICOM clip are images of their own.
 
     Args:
         path: see `list_images`.
@@ -82,11 +99,11 @@ def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     Raises:
         GenSegError: there is no image.
     """
-    images = list_images(path)
-    stems = distinct_stems(images)
-    if any(is_raster_file(image) or is_planar_file(image) for image in images):
+    files = list_images(path)
+    if any(is_raster_file(file) or is_planar_file(file) for file in files):
         channels = 1
-    names = unique_names(stems)
+    images = [image for file in files for image in frames_of(file)]
+    names = unique_names(distinct_stems(images))
     paths = dict(zip(names, images))
     groups = group_channels(names, channels or count_channels(names))
     return {name: [paths[each] for each in group] for name, group in groups.items()}
@@ -204,6 +221,7 @@ def _image_entries(path: Path) -> list[Path]:
         raise UnpairedError(
             f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)} or folders of DICOM "
             f"slices){'; name the folder within it that has them' if within else ''}"
+            + "".join(f"; {note}" for note in [heic_note(path)] if note)
         )
     return found
 

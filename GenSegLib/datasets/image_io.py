@@ -36,6 +36,7 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
+from ..images.nrrd_files import is_stack_file
 from ..images.raster_files import read_raster, read_raster_label, write_raster, write_raster_label
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
@@ -61,9 +62,8 @@ _WHOLE_TOLERANCE = 1e-3
 def read_image(path: Path, *, finite: bool = True, dtype: DTypeLike | None = np.float32) -> Volume:
     """Read a volume (channel, x, y, z) from a file or a DICOM series folder.
 
-    Channels are the values of a voxel, or lie along the fourth axis of a NIfTI file. A 2-D image
-    is a volume of one slice, a DICOM clip a stack of its frames. `channels.read_channels` reads an
-    image with a file per channel.
+    Channels are the values of a voxel, or lie along the fourth axis of a NIfTI file, or in files
+    (`channels.read_channels`). A 2-D image has one slice; a clip (DICOM, NRRD) is a stack.
 
     Args:
         path: file or folder, or a frame of a file (`file_names.frame_path`).
@@ -261,7 +261,10 @@ def _read(path: Path) -> Volume:
         return read_planar(path)
     if is_raster_file(path) and path.is_file():
         return read_raster(path)
-    return read_nifti(path) if is_nifti_file(path) else _from_itk(_load_channels(path))
+    if is_nifti_file(path):
+        return read_nifti(path)
+    volume = _from_itk(_load_channels(path))
+    return replace(volume, is_stack=volume.shape[2] > 1 and is_stack_file(path))
 
 
 def _read_segments(
@@ -271,8 +274,7 @@ def _read_segments(
     file, frame = split_frame(path)
     if frame is not None:
         stack, names = _read_segments(file, warn, includes, known)
-        volume = select_frame(stack, frame)
-        return volume, _present(volume, names)
+        return (volume := select_frame(stack, frame)), _present(volume, names)
     if is_segmentation(path):
         volume = seg_reader.read_segmentation(path, warn, includes)
         volume = replace(volume, array=_to_int16(path, volume.array, "K"))

@@ -10,6 +10,7 @@ from ..cases import CaseSet
 from ..errors import GenSegError
 from .case_lists import read_case_list, read_label_list
 from .image_folders import (
+    heic_note,
     list_images,
     list_labels,
     pair_folders,
@@ -57,7 +58,9 @@ def read_pair_folders(images: Path, labels: Path) -> CaseSet:
     Raises:
         GenSegError: see `image_folders.pair_folders`, `mask_folders.pair_mask_folders`.
     """
-    cases = _pair(images, labels, lambda: pair_mask_folders(images, labels))
+    cases = _naming_heic(
+        images, lambda: _pair(images, labels, lambda: pair_mask_folders(images, labels))
+    )
     return with_persons(cases, images)
 
 
@@ -77,8 +80,8 @@ def with_unlabeled(
     channels = max((len(case.images) for case in cases.cases), default=1)
     found = unlabeled_cases(folder, channels, [case.name for case in cases.cases])
     added = with_persons(CaseSet(tuple(found)), folder, cases.cases, patient_ids).cases
-    note = pictures_left_out(folder, [path for case in found for path in case.images])
-    notes = (*cases.notes, note) if note else cases.notes
+    left_out = pictures_left_out(folder, [path for case in found for path in case.images])
+    notes = (*cases.notes, *left_out)
     return dataclasses.replace(cases, cases=(*cases.cases, *added), notes=notes)
 
 
@@ -86,10 +89,26 @@ def _read_folder(path: Path) -> CaseSet:
     for name in ("cases.json", "dataset.json"):
         if (path / name).is_file():
             return read_case_list(path / name)
+    return _naming_heic(path, lambda: _read_pairs(path))
+
+
+def _read_pairs(path: Path) -> CaseSet:
     for images, labels in _FOLDER_PAIRS:
         if (path / images).is_dir() and (path / labels).is_dir():
             return _pair(path / images, path / labels, lambda: read_mask_folders(path))
     return read_mask_folders(path)
+
+
+def _naming_heic(folder: Path, read: Callable[[], CaseSet]) -> CaseSet:
+    """Read cases; a note, or the error of a mask without an image, names pictures in HEIC."""
+    note = heic_note(folder)
+    try:
+        cases = read()
+    except UnpairedError as error:
+        if not note or note in str(error):
+            raise
+        raise UnpairedError(f"{error}; {note}", error.count) from None
+    return dataclasses.replace(cases, notes=(*cases.notes, note)) if note else cases
 
 
 def _pair(images: Path, labels: Path, otherwise: Callable[[], CaseSet]) -> CaseSet:

@@ -72,7 +72,7 @@ def read_mask_folders(folder: Path) -> CaseSet:
     paths = {file.path for file in masks}
     images = [file for file in kept if file.path not in paths]
     cases = _pair(folder, _of_one_kind(images), masks)
-    note = f"files in folders named test are left out ({left_out})"
+    note = f"files in folders named test were skipped ({left_out})"
     return CaseSet(cases.cases, cases.labels, notes=(*([note] if left_out else ()), *cases.notes))
 
 
@@ -191,7 +191,7 @@ def _labels_of(masks: Sequence[_Mask], notes: list[str]) -> list[_Mask]:
     if drawn and fields:
         kept = drawn
         where = " ".join(sorted(fields[0].name.mask_words))
-        notes.append(f"masks in folders named {where} are taken as fields of view, not as labels")
+        notes.append(f"masks in folders named {where} are treated as fields of view, not as labels")
     annotators = sorted({mask.kind for mask in kept if is_annotator(mask.kind)})
     if len(annotators) > 1:
         kept = [mask for mask in kept if mask.kind not in annotators[1:]]
@@ -264,10 +264,14 @@ def _pairing_notes(cases: Sequence[Case], labels: Mapping[int, str]) -> Iterator
     )
     several = [case for case in cases if case.further_labels]
     if labels:
-        yield f"masks that differ by a word are classes: {', '.join(labels.values())}"
+        names = ", ".join(labels.values())
+        yield f"masks whose names differ by a word are separate classes: {names}"
     elif several:
         count = len(several[0].labels)
-        yield f"several masks of an image are one label, such as the {count} of {several[0].name}"
+        yield (
+            "several masks of one image are merged into one label, such as the "
+            f"{count} of {several[0].name}"
+        )
 
 
 def _lower(words: Words) -> Words:

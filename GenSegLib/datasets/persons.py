@@ -95,8 +95,8 @@ def describe_persons(cases: Iterable[Case], source: str) -> list[str]:
     shown = " and ".join(members[person][:2])
     return [
         f"{len(cases)} cases show {len(members)} persons according to {source} ({shown} show "
-        f"{person}); the cases of a person are either for training or for validation; if this is "
-        f"wrong, list cases and persons in a {GROUPS_FILE} (columns case and person)"
+        f"{person}); all cases of a person are used either for training or for validation. If this "
+        f"is wrong, list cases and persons in a {GROUPS_FILE} (columns case and person)"
     ]
 
 
@@ -106,8 +106,8 @@ def find_divided_persons(cases: Iterable[Case]) -> list[str]:
     for case in cases:
         sides.setdefault(case.person_or_name, {}).setdefault(case.role, case.name)
     return [
-        f"{person} is shown by training case {roles[Role.TRAIN]} and by validation case "
-        f"{roles[Role.VALIDATE]}, so that the validation is too optimistic; give them one role"
+        f"{person} appears in training case {roles[Role.TRAIN]} and in validation case "
+        f"{roles[Role.VALIDATE]}, so the validation is optimistic; give both the same role"
         for person, roles in sides.items()
         if Role.TRAIN in roles and Role.VALIDATE in roles
     ]

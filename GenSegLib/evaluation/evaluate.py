@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
 from ..cases import Case
+from ..checks.annotations import unknown_class_errors
 from ..datasets.case_labels import read_case_label
 from ..datasets.image_io import Volume, read_label, read_segment_names
 from ..datasets.label_names import read_label_names
@@ -22,9 +24,9 @@ from ..datasets.mask_names import Name
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
-from ..images.file_names import image_stem, is_raster_file
+from ..images.file_names import frame_path, image_stem, is_raster_file
 from ..images.label_placement import PlacedLabel, place_together
-from ..label_maps import IGNORE, collect_classes, format_labels, match_names
+from ..label_maps import IGNORE, collect_classes, format_labels, match_names, normalized
 from ..nesting import region_values
 from ..prediction.uncertainty import FILE_SUFFIX
 from .metrics import case_scores
@@ -47,37 +49,42 @@ def evaluate_folders(
 
     A prediction may have nnU-Net's channel suffix: `a_0000.nii.gz` matches `a.nii.gz`. For
     predictions without a reference of their name, words for masks do not count (`a_mask.png`), and
-    several masks of an image are one reference, as in training. The
-    uncertainty maps that `predict` writes are skipped, and so are references without a prediction.
-    Segments of `.seg.nrrd` and DICOM SEG files are matched by name, values of other files count as
-    they are. Cropped files and files in other axes are compared in physical space. Voxels and
-    classes that nobody annotated in a reference do not count; a class that includes others is
-    scored with them. The frames of a clip (DICOM SEG) are scored one by one.
+    several masks of an image are one reference, as in training. The uncertainty maps that `predict`
+    writes are skipped, and so are references without a prediction. Classes are matched by name:
+    those of `.seg.nrrd` and DICOM SEG files, and those that a list beside other files gives their
+    values; values without any names count as they are. Cropped files and files in other axes are
+    compared in physical space. Voxels and classes that nobody annotated in a reference do not
+    count; a class that includes others is scored with them. The frames of a clip (DICOM SEG) are
+    scored one by one, or those of a prediction `a` that references such as `a_frame003.png` show.
 
     Args:
         predictions: folder of label volumes.
         references: folder of label volumes.
-        labels: value and name of the labels to score; if empty, those of `given`, or all labels of
-            the references, with the names that `predict` wrote beside the predictions.
+        labels: value and name of the labels to score, which also name the values of files without
+            names; if empty, those of `given`, or all labels of the references, with the names that
+            `predict` wrote beside the predictions.
         events: receives the progress, and warnings of what was unclear in a file.
         given: what else is known of the references.
 
     Raises:
-        GenSegError: a prediction has no reference, a file cannot be read, or the two of a case
-            lie in different places; the message names the case.
+        GenSegError: a prediction has no reference, a file cannot be read, a class of one file is
+            none of the other's, or the two of a case lie in different places; the message names
+            the case.
     """
     cases = _pair(predictions, references)
     given = given or ReferenceList()
-    known = dict(labels or given.labels) or _labels_in(cases, given, read_label_names(predictions))
-    given = replace(given, labels=known)
+    written = read_label_names(predictions)
+    known = dict(labels or given.labels) or _labels_in(cases, given, written)
+    names = _Names(known, written or labels, given.labels or labels)
     regions = region_values(given.includes, known)
     results: list[CaseResult] = []
     grids: set[tuple[str, bool]] = set()
     for done, case in enumerate(cases):
         if events:
             events.progress("evaluate", done, len(cases))
-        predicted, expected = _read_pair(case, given, partial(_warn, events, case.name))
         annotation = given.annotation(case.labels[0])
+        names.check(case, annotation)
+        predicted, expected = _read_pair(case, names, given, partial(_warn, events, case.name))
         hidden = annotation.names_with(ClassState.NOT_ANNOTATED, known.values())
         hidden_values = [value for value, name in known.items() if name in hidden]
         for name, one, other in _images(case.name, predicted, expected, events):
@@ -88,6 +95,58 @@ def evaluate_folders(
         events.progress("evaluate", len(cases), len(cases))
     unit = "px" if any(unit == "px" for unit, _ in grids) else "mm"
     return Evaluation(known, tuple(results), unit, is_2d=all(flat for _, flat in grids))
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names of the classes to score, by value, and those of the values in files without names."""
+
+    classes: Mapping[int, str]
+    predictions: Mapping[int, str]
+    references: Mapping[int, str]
+
+    def check(self, case: Case, annotation: Annotation) -> None:
+        """Raise GenSegError if what is known of a reference has a misspelled name."""
+        if not annotation.classes:
+            return
+        segments = (read_segment_names(path) for path in case.labels)
+        named = (self.classes, self.references, *segments)
+        known = {name: None for names in named for name in names.values()}
+        for error in unknown_class_errors(annotation, known.keys()):
+            raise GenSegError(f"case {case.name}: {error}")
+
+    def of_predictions(self, annotation: Annotation) -> Annotation:
+        """Return the meaning of values in predictions, like references if they have no names."""
+        values = {} if self.predictions else annotation.values
+        return Annotation(values=self._values(self.predictions, values))
+
+    def of_references(self, annotation: Annotation) -> Annotation:
+        """Return the annotation of a reference for files with the values of the classes."""
+        return replace(annotation, values=self._values(self.references, annotation.values))
+
+    def _values(self, names: Mapping[int, str], values: Mapping[int, int]) -> dict[int, int]:
+        """Return the class value, or 0, of each value in a file, see `Annotation.values`."""
+        if not names or names == self.classes:
+            return dict(values)
+        matched = match_names(names, self.classes, ignore_unknown=True)
+        new = {value: matched.get(value, 0) for value in (*self.classes, *names)}
+        return new | {old: new.get(value, value) for old, value in values.items()}
+
+    def require_common(self, case: Case, predicted: Volume, expected: Volume) -> None:
+        """Refuse a class in one file that is not listed among those of the other."""
+        for path, other, names in (
+            (case.image, expected, self.predictions),
+            (case.labels[0], predicted, self.references),
+        ):
+            if not names or read_segment_names(path):
+                continue
+            listed = set(map(normalized, names.values()))
+            for value in np.unique(other.array).tolist():
+                if value in self.classes and normalized(self.classes[value]) not in listed:
+                    raise GenSegError(
+                        f"case {case.name}: the class {self.classes[value]} is not among those of "
+                        f"{path.name} ({format_labels(names)}); correct the names"
+                    )
 
 
 def _warn(events: EventLog | None, case: str, text: str) -> None:
@@ -108,7 +167,7 @@ def _images(
             events,
             case,
             f"{empty} of {expected.shape[2]} frames have no label in the reference; they are "
-            "scored as frames without any structure",
+            "scored as not containing any structure",
         )
     for k in range(expected.shape[2]):
         one, other = (volume.array[0, ..., k : k + 1] for volume in (predicted, expected))
@@ -119,7 +178,8 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     """Return cases whose image is a prediction and whose label is its reference."""
     found, files = _by_stem(predictions), _by_stem(references)
     maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
-    names = {stem: _reference_name(stem, files) for stem in found if stem not in maps}
+    found = _with_frames({stem: found[stem] for stem in found if stem not in maps}, files)
+    names = {stem: _reference_name(stem, files) for stem in found}
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
@@ -135,6 +195,18 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
             text = f"case {name}: {references} has no reference for {found[stem].name}"
             raise GenSegError(text)
     return cases
+
+
+def _with_frames(predictions: Mapping[str, Path], references: Collection[str]) -> dict[str, Path]:
+    """Replace predictions of clips by those of the frames that have a reference of their own."""
+    found = dict(predictions)
+    for stem, path in predictions.items():
+        frame = re.compile(re.escape(stem) + r"_frame(\d{3,6})")
+        numbers = {name: match[1] for name in references if (match := frame.fullmatch(name))}
+        if numbers and stem not in references:
+            del found[stem]
+            found |= {name: frame_path(path, int(number)) for name, number in numbers.items()}
+    return found
 
 
 def _has_its_name(prediction: str, case: Case) -> bool:
@@ -214,29 +286,26 @@ def _require_no_names(predictions: Sequence[Path], labels: Mapping[int, str]) ->
 
 
 def _read_pair(
-    case: Case, given: ReferenceList, warn: Callable[[str], None]
+    case: Case, names: _Names, given: ReferenceList, warn: Callable[[str], None]
 ) -> tuple[Volume, Volume]:
     """Read a prediction and its reference, with the values of the labels and on one grid."""
-    reference = case.labels[0]
-    annotation = given.annotation(reference)
-    read = partial(
-        read_label,
-        classes=given.labels,
-        terminology=given.terminology,
-        ignore_unknown=True,
-        includes=given.includes,
-        annotation=Annotation(values=annotation.values),
-    )
-    predicted = read(case.image)
-    if case.further_labels:
-        expected = read_case_label(case, classes=given.labels, warn=warn)
-    else:
-        expected = read(reference, warn=warn)
-    _require_same_values(case.name, (case.image, predicted), (reference, expected), given.labels)
+    annotation = given.annotation(case.labels[0])
+    known: dict[str, Any] = {
+        "classes": names.classes,
+        "terminology": given.terminology,
+        "includes": given.includes,
+        "ignore_unknown": True,
+    }
+    predicted = read_label(case.image, annotation=names.of_predictions(annotation), **known)
+    reference = replace(case, annotation=names.of_references(annotation))
+    whole = replace(reference, annotation=Annotation(values=reference.annotation.values))
+    expected = read_case_label(whole, warn=warn, **known)
+    _require_same_values(case, predicted, expected, names)
+    names.require_common(case, predicted, expected)
     try:
         if annotation.only_slices or annotation.scribbles:
             # a file may hold a part of the image; what is not annotated depends on the whole
-            expected = read(reference, predicted, annotation=annotation)
+            expected = read_case_label(reference, predicted, **known)
             placed = PlacedLabel(predicted)
         else:
             placed, expected = place_together(predicted, expected)
@@ -251,23 +320,18 @@ def _read_pair(
     return placed.volume, replace(expected, is_stack=predicted.is_stack or expected.is_stack)
 
 
-def _require_same_values(
-    case: str,
-    prediction: tuple[Path, Volume],
-    reference: tuple[Path, Volume],
-    labels: Mapping[int, str],
-) -> None:
+def _require_same_values(case: Case, predicted: Volume, expected: Volume, names: _Names) -> None:
     """Refuse to compare values with names where the values are none of the classes."""
-    pair = (prediction, reference)
+    pair = ((case.image, predicted), (case.labels[0], expected))
     if len({bool(read_segment_names(path)) for path, _ in pair}) == 1:
         return
     for path, volume in pair:
-        unknown = sorted(set(np.unique(volume.array).tolist()) - {0, IGNORE, *labels})
+        unknown = sorted(set(np.unique(volume.array).tolist()) - {0, IGNORE, *names.classes})
         if unknown:
             values = ", ".join(map(str, unknown))
             raise GenSegError(
-                f"case {case}: the values {values} of {path.name} are none of the classes "
-                f"{format_labels(labels)}; name them with --model"
+                f"case {case.name}: the values {values} of {path.name} are not among the classes "
+                f"{format_labels(names.classes)}; name them with --model"
             )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..case_annotation import COMPLETE, Annotation
 from ..datasets.case_lists import read_case_list, read_label_list
-from ..errors import GenSegError
 from ..images.file_names import image_stem
 from ..nesting import Includes
 
@@ -39,19 +37,20 @@ class ReferenceList:
         """Read the list of cases in a folder of references, or in the folder that contains it.
 
         The result is empty without one.
+
+        Raises:
+            GenSegError: a list of our own is invalid; those of other programs say nothing of what
+                was annotated.
         """
         places = (folder / name for folder in (references, references.parent) for name in _LISTS)
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             return cls()
         found = read_label_list(path)
-        annotations = {}
-        with suppress(GenSegError):  # its cases may be missing or of an unsupported kind
-            annotations = {
-                image_stem(case.label): case.annotation
-                for case in read_case_list(path).cases
-                if case.label is not None
-            }
+        cases = read_case_list(path).cases if path.name == _LISTS[0] else ()
+        annotations = {
+            image_stem(case.label): case.annotation for case in cases if case.label is not None
+        }
         others = Annotation(values=found.values)
         return cls(found.labels, found.includes, {}, annotations, others)
 

@@ -19,6 +19,8 @@ JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 RASTER_SUFFIXES = (
     *(".png", *JPEG_SUFFIXES, ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm"),
 )
+HEIC_SUFFIXES = (".heic", ".heif")
+"""Of photos of telephones, which cannot be read."""
 IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, *RASTER_SUFFIXES)
 
 # Characters that some file systems forbid, and device names that Windows reserves.

@@ -129,8 +129,8 @@ _SHIFTED = (
     "if it was drawn on this image, copy the image's header to the label"
 )
 _OTHER_FORM = (
-    "the label's header agrees with the image's other form (sform or qform); its voxels were "
-    "taken as the image's; copy the image's header to the label"
+    "the label's header matches the image's other form (sform or qform), so its voxels were used "
+    "as they are; copy the image's header to the label"
 )
 
 
@@ -218,8 +218,8 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
         outside += int(np.count_nonzero(~_is_inside(target, image)))
     if outside > _MAX_OUTSIDE * total:
         raise GenSegError(
-            f"{outside} of {total} labeled voxels lie outside the image; check that the label "
-            "belongs to this image"
+            f"{outside} of {total} labeled voxels lie outside the image; check that label "
+            "and image belong together"
         )
     lost = f"{outside} of {total} labeled voxels lie outside the image and are lost"
     return (lost,) if outside else ()

@@ -194,7 +194,7 @@ class NiftiHeader:
         name = "sform" if by_sform else "qform"
         warning = (
             f"sform (code {forms.sform_code}) and qform (code {forms.qform_code}) of the header "
-            f"place the image up to {distance:.3g} mm apart; the {name} was taken, as by ITK and "
+            f"place the image up to {distance:.3g} mm apart; the {name} is used, as in ITK and "
             "3D Slicer (nibabel, FSL and FreeSurfer take the sform)"
         )
         chosen, other = (sform, qform) if by_sform else (qform, sform)
@@ -211,7 +211,7 @@ class NiftiHeader:
             return sform, None, ()
         warning = (
             f"the voxel sizes of the sform ({_format(own)} mm) and of pixdim ({_format(sizes)} mm) "
-            "differ; those of the sform were taken"
+            "differ; those of the sform are used"
         )
         return sform, other, (warning,)
 
@@ -224,8 +224,8 @@ class NiftiHeader:
 
 
 _NO_FORM_WARNING = (
-    "the header has neither sform nor qform; the voxel sizes alone were taken, with axes to the "
-    "left, posterior and superior, as by ITK and 3D Slicer; check left and right"
+    "the header has neither sform nor qform; the voxel sizes alone are used, with axes to the "
+    "left, posterior and superior, as in ITK and 3D Slicer; check left and right"
 )
 
 

@@ -32,7 +32,7 @@ def require_valid_nrrd(path: Path) -> None:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        for line in _header_lines(path, stream):
+        for line in header_lines(path, stream):
             if line.startswith(b"#") or _is_custom_pair(line):
                 continue
             if len(line) > _MAX_FIELD:
@@ -43,8 +43,12 @@ def require_valid_nrrd(path: Path) -> None:
                 _require_data_file(path, line.partition(b":")[2].strip())
 
 
-def _header_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines up to the blank line before the voxels, or the end of a detached header."""
+def header_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines up to the blank line before the voxels, or the end of a detached header.
+
+    Raises:
+        GenSegError: the header has no end.
+    """
     for _ in range(_MAX_LINES):
         line = stream.readline(_MAX_LINE)
         if not line.strip(b"\r\n"):

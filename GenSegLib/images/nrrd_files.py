@@ -13,16 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..steps import Steps
+from .file_names import is_nrrd_file
+from .nrrd_checks import header_lines
 from .volume import LPS_TO_RAS
 
 Array = NDArray[Any]
+
+_FRAMES = "time"  # kind of the axis across the slices of a stack
+_AXES = ("domain", "space", _FRAMES)  # kinds of axes other than those of components
 
 _TYPES = {"float32": "float", "float64": "double"}  # other types have NumPy's names
 _GZIP = 31  # `wbits` of zlib for a stream with the header of gzip
 
 
+def is_stack_file(path: Path) -> bool:
+    """Whether a NRRD file says that its slices are 2-D images of their own, such as frames.
+
+    The axis across them is then of the kind "time".
+
+    Raises:
+        GenSegError: the header has no end.
+        OSError: the file cannot be read.
+    """
+    if not (is_nrrd_file(path) and path.is_file()):
+        return False
+    with path.open("rb") as stream:
+        fields = (line.lower().partition(b":") for line in header_lines(path, stream))
+        kinds = next((value for name, _, value in fields if name == b"kinds"), b"")
+    axes = [kind for kind in kinds.decode("ascii", "replace").split() if kind in _AXES]
+    return axes[2:] == [_FRAMES]
+
+
 def write_nrrd_steps(
-    path: Path, voxels: Array, affine: Array, compress: bool = False
+    path: Path, voxels: Array, affine: Array, compress: bool = False, is_stack: bool = False
 ) -> Steps[None]:
     """Write an image; a step for each slice.
 
@@ -31,6 +54,7 @@ def write_nrrd_steps(
         voxels: numbers (k, j, i), or (k, j, i, component).
         affine: matrix (4, 4) from indices (i, j, k) to RAS mm.
         compress: with gzip at its fastest level.
+        is_stack: whether the slices are 2-D images of their own, which the header then says.
 
     Raises:
         OSError: the file cannot be written, or the disk is full.
@@ -38,7 +62,7 @@ def write_nrrd_steps(
     packer = zlib.compressobj(1, wbits=_GZIP) if compress else None
     little = voxels.dtype.newbyteorder("<")
     with path.open("wb") as file:
-        file.write(_header(voxels, affine, compress).encode("ascii"))
+        file.write(_header(voxels, affine, compress, is_stack).encode("ascii"))
         for part in voxels:
             data = np.ascontiguousarray(part, little).tobytes()
             file.write(data if packer is None else packer.compress(data))
@@ -47,9 +71,10 @@ def write_nrrd_steps(
             file.write(packer.flush())
 
 
-def _header(voxels: Array, affine: Array, compress: bool) -> str:
+def _header(voxels: Array, affine: Array, compress: bool, is_stack: bool) -> str:
     to_lps = LPS_TO_RAS @ affine  # its own inverse
-    directions, kinds = [_vector(to_lps[:3, axis]) for axis in range(3)], ["domain"] * 3
+    directions = [_vector(to_lps[:3, axis]) for axis in range(3)]
+    kinds = ["domain", "domain", _FRAMES if is_stack else "domain"]
     if voxels.ndim == 4:
         directions, kinds = ["none", *directions], ["vector", *kinds]
     fields = {

@@ -131,7 +131,7 @@ def _offer(outer: str, inner: str, fraction: float) -> str:
     if normalized(outer) == normalized(inner):
         return f"there are two segments {outer}; remove one of them"
     return (
-        f"{fraction:.0%} of segment {inner} lies within {outer}: to learn {outer} with {inner} in "
-        f'it, train with --includes "{outer}={inner}", or "includes": {{"{outer}": ["{inner}"]}} '
+        f"{fraction:.0%} of segment {inner} lies within {outer}; to include {inner} in {outer}, "
+        f'use --includes "{outer}={inner}", or "includes": {{"{outer}": ["{inner}"]}} '
         "in cases.json"
     )

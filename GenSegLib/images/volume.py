@@ -144,7 +144,7 @@ def place_on_grid(label: Volume, grid: Volume) -> Volume:
     target = source @ rotation.T + offset
     if ((target < 0) | (target >= grid.shape)).any():
         raise GenSegError(
-            "labeled voxels lie outside the image; check that the label belongs to this image"
+            "labeled voxels lie outside the image; check that label and image belong together"
         )
     array = np.zeros((1, *grid.shape), label.array.dtype)
     array[0][tuple(target.T)] = label.array[0][tuple(source.T)]

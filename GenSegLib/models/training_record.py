@@ -80,7 +80,7 @@ class TrainingRecord:
                 f"{self.started_cases} cases."
             )
         if self.has_learned_nothing(dice):
-            yield f"The model is of no use: its validation Dice is {dice:.2f}."
+            yield f"The model is not usable: its validation Dice is {dice:.2f}."
         if self.is_cut_short:
             yield (
                 f"The training was cut short: it had time for {self.steps} of "
@@ -93,6 +93,6 @@ class TrainingRecord:
             )
         if self.fit_dice is not None and not is_useless(self.fit_dice):
             yield (
-                f"It was measured too early to say much: at the end, the Dice on these cases is "
-                f"{self.fit_dice:.2f}."
+                f"It was measured too early to be meaningful: at the end of training, the Dice on "
+                f"these cases is {self.fit_dice:.2f}."
             )

@@ -93,7 +93,8 @@ def _weight_of_real(real: torch.Tensor, recolored: torch.Tensor) -> torch.Tensor
     """Return the weight (batch, 1, ...) of the set for real images, from the agreement of both.
 
     Args:
-        real, recolored: probabilities (batch, class, *s), background first.
+        real: probabilities (batch, class, *s) of its set, background first.
+        recolored: those of the other set.
     """
     first, second, axes = real[:, 1:], recolored[:, 1:], list(range(1, real.ndim))
     overlap = 2 * (first * second).sum(axes, keepdim=True)

@@ -15,7 +15,7 @@ from ..errors import GenSegError
 from ..presets import EFFORTS, Preset
 from ..progress import format_duration
 from ..text_table import text_table
-from ..training.schedule import PHASES, Schedule
+from ..training.schedule import PHASES, Schedule, averaging_decay
 from .candidates import CPU, GPU, Candidate, list_candidates
 from .fingerprint import Fingerprint
 
@@ -32,7 +32,6 @@ _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
 _JOINT_FRACTION = 0.3  # of the steps, with validation; all labeled cases take part in the rest
 _SPARE_STEPS = 8  # the time ends a training, also one that turns out to be much faster
 _VALIDATIONS = 8
-_AVERAGED_PARTS = 20
 _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
@@ -163,7 +162,7 @@ def make_plan(
         steps=steps,
         budget_s=limits.budget_s,
         summary=_summary(chosen, limits, steps, fingerprint),
-        notes=_notes(chosen, fingerprint, steps, labels or preset.labels),
+        notes=_notes(chosen, fingerprint, steps, labels or preset.labels, limits.memory),
         rows=choice.rows(chosen),
         fingerprint=fingerprint.to_json(),
     )
@@ -231,17 +230,19 @@ class _Choice:
     def _reason(self, candidate: Candidate, chosen: Candidate) -> str:
         needed = f"{candidate.enough_steps:,}"
         if candidate is chosen:
+            if self._needs(candidate) > self._limits.memory:
+                return f"chosen: the smallest; {_memory_text(self._needs(candidate))}"
             if self._fits(candidate):
                 return f"chosen: the largest that completes {needed} steps"
             return f"chosen: the most suitable one for the time; {needed} steps do not fit"
         if self._needs(candidate) > self._limits.memory:
-            return f"needs about {self._needs(candidate) / 1e9:.1f} GB of memory"
+            return _memory_text(self._needs(candidate))
         if not self._fits(candidate):
             return f"too slow: {needed} steps do not fit into the time"
         return "smaller than the plan" if candidate.rank > 0 else "less suited to these cases"
 
     def _needs(self, candidate: Candidate) -> int:
-        return candidate.memory + candidate.cases_memory(self._fingerprint)
+        return _needed_memory(candidate, self._fingerprint)
 
     def _with_small_batch(self, candidate: Candidate) -> Candidate:
         for size in _SMALLEST_BATCHES:
@@ -259,6 +260,15 @@ class _Choice:
 
     def _fits(self, candidate: Candidate, tolerance: float = 1.0) -> bool:
         return self._steps(candidate) * tolerance >= _ENOUGH * candidate.enough_steps
+
+
+def _needed_memory(candidate: Candidate, fingerprint: Fingerprint) -> int:
+    """Return the bytes for network and cases."""
+    return candidate.memory + candidate.cases_memory(fingerprint)
+
+
+def _memory_text(needed: int) -> str:
+    return f"needs about {needed / 1e9:.1f} GB of memory"
 
 
 def _network(candidate: Candidate) -> str:
@@ -295,17 +305,8 @@ def plan_settings(
         "final_steps": total - joint,
         "expected_steps": max(1, int(limits.usable_s / seconds)),
         "validation_interval": max(1, round(_JOINT_FRACTION * expected / _VALIDATIONS)),
-        "ema_decay": _ema_decay(expected),
+        "ema_decay": averaging_decay(expected),
     }
-
-
-def _ema_decay(steps: int) -> float:
-    """Return the decay of the averaged weights, whose memory is a twentieth of the training.
-
-    With a longer one, the model of a short training would contain weights from long before the
-    learning rate was annealed.
-    """
-    return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
 def default_generator(preset: Preset, limits: Limits) -> str:
@@ -347,7 +348,7 @@ def _summary(chosen: Candidate, limits: Limits, steps: int, fingerprint: Fingerp
             f", images of {smallest:,.0f} to {largest:,.0f} pixels along their longer side are "
             f"scaled to {fingerprint.long_side:,.0f}"
         )
-    return f"Plan: {plan}; change with --time-budget"
+    return f"Plan: {plan}"
 
 
 def _rounded(steps: int) -> int:
@@ -357,14 +358,20 @@ def _rounded(steps: int) -> int:
 
 
 def _notes(
-    chosen: Candidate, fingerprint: Fingerprint, steps: int, labels: Mapping[int, str]
+    chosen: Candidate, fingerprint: Fingerprint, steps: int, labels: Mapping[int, str], memory: int
 ) -> tuple[str, ...]:
-    """Return what limits the result: little time, tiny structures."""
+    """Return what limits the result: little memory or time, tiny structures."""
     notes = []
+    needed = _needed_memory(chosen, fingerprint)
+    if needed > memory:
+        notes.append(
+            f"the plan {_memory_text(needed)}, but {max(0, memory) / 1e9:.1f} GB are free: the "
+            "training may fail; close other programs, or train where there is more"
+        )
     if steps < _ENOUGH * chosen.enough_steps:
         notes.append(
-            f"a training of {chosen.enough_steps:,} steps does not fit into the time; a longer "
-            "--time-budget gives a better model"
+            f"{chosen.enough_steps:,} steps do not fit into the time budget; a longer one gives a "
+            "better model"
         )
     voxel_ml = chosen.voxel_ml(fingerprint)
     for value, each in fingerprint.classes.items():
@@ -378,7 +385,7 @@ def _notes(
 def format_table(plan: Plan) -> str:
     """Return the candidates as a table for the terminal, and the plan in words."""
     table = text_table([_HEADINGS, *map(_cells, plan.rows)], underlined=True)
-    return "\n".join([table, "", plan.summary, *plan.notes])
+    return "\n".join([table, "", f"{plan.summary}; change it with --time-budget", *plan.notes])
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def rank_cases(
     device: str = "auto",
     progress: Progress = lambda done, total: None,
 ) -> Ranking:
-    """Return the images that are best annotated next, at most `count`.
+    """Return the images to annotate next, at most `count`.
 
     Args:
         strategy: one of `STRATEGIES`.
@@ -141,7 +141,7 @@ def entropy_near(
     Args:
         entropy: normalized entropy (x, y, z).
         label: (x, y, z); without any segment the result is 1, since the model failed or the
-            structure is absent, which both need a look.
+            structure is absent, both of which need review.
         spacing: of the voxels in mm.
     """
     if not label.any():

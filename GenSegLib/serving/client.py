@@ -79,7 +79,7 @@ class FrameClient:
         Fast if the transposed array is contiguous, as that of a VTK image is.
 
         Raises:
-            GenSegError: another frame is being segmented, or there is no room for this one.
+            GenSegError: another frame is being segmented, or there is not enough memory for it.
         """
         if self.is_busy:
             raise GenSegError("a frame is being segmented; wait for its result")
@@ -94,6 +94,7 @@ class FrameClient:
             voxels.dtype.name,
             image.affine.tolist(),
             image.unit,
+            image.is_stack,
         )
         self.write(self._waiting.to_line())
         return self._frame

@@ -6,8 +6,8 @@ as events (`GenSegLib.events`). Voxels are in a file that both map into memory (
 Client to server:
 
 - `{"kind": "segment", "frame": 7, "memory": PATH, "shape": [z, y, x, channels], "dtype": "uint8",
-  "affine": 4x4 RAS, "unit": "px"}`: segment the image at the start of the file. `unit` is "mm" or
-  "px", as `images.volume.Volume`.
+  "affine": 4x4 RAS, "unit": "px", "is_stack": false}`: segment the image at the start of the file.
+  `unit` ("mm" or "px") and `is_stack`, which may be missing, are those of `images.volume.Volume`.
 - `{"kind": "load", "model": FOLDER}`: use another model from now on.
 - The end of standard input ends the server, also if the client was killed.
 
@@ -54,6 +54,7 @@ class FrameMessage:
     dtype: str
     affine: list[list[float]]
     unit: str = "px"
+    is_stack: bool = False
 
     @classmethod
     def parse(cls, message: Mapping[str, Any]) -> FrameMessage:
@@ -72,6 +73,7 @@ class FrameMessage:
                 str(message["dtype"]),
                 affine.tolist(),
                 str(message.get("unit", "px")),
+                bool(message.get("is_stack", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise GenSegError(f"invalid message to genseg serve: {error!r}") from None

@@ -102,7 +102,9 @@ class _Server:
         affine = np.array(request.affine)
         if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) == 0:
             raise GenSegError("the frame has no valid voxel spacing; correct its geometry")
-        image = Volume(voxels.transpose(3, 2, 1, 0), affine, unit=request.unit)
+        image = Volume(
+            voxels.transpose(3, 2, 1, 0), affine, unit=request.unit, is_stack=request.is_stack
+        )
         return self._predictor.predict(image)
 
     def _write(self, request: FrameMessage, prediction: Prediction) -> np.ndarray:

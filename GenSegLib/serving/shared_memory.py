@@ -50,7 +50,7 @@ class SharedMemory:
         """Create a file of at least `size` bytes that only this user can read.
 
         Raises:
-            GenSegError: there is no room for it.
+            GenSegError: there is not enough memory for it.
         """
         is_writable = _MEMORY_FOLDER.is_dir() and os.access(_MEMORY_FOLDER, os.W_OK)
         try:
@@ -61,7 +61,8 @@ class SharedMemory:
                 _reserve(file.fileno(), max(size, ALIGNMENT))
         except OSError as error:
             raise GenSegError(
-                f"no room for an image of {size / 2**20:.0f} MB ({error.strerror}); free memory"
+                f"not enough memory for an image of {size / 2**20:.0f} MB ({error.strerror}); free "
+                "memory"
             ) from None
         return cls(Path(name))
 

@@ -240,7 +240,7 @@ class SegmentationProblem:
         """Return the discriminator's loss on real pairs and on those that it is to judge.
 
         Real pairs, and images of unlabeled cases, are deformed and augmented as generated ones are,
-        so that neither blur nor noise tells them apart.
+        so that neither blur nor noise distinguishes them.
         """
         with torch.no_grad():
             real, generated = self._real_and_generated(batch)

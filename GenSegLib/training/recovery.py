@@ -76,7 +76,7 @@ def _smaller_micro_batch(size: int) -> int:
     if size <= 1:
         raise GenSegError(
             "not enough memory for a single sample; close other programs, choose another "
-            "--device, or a preset with a smaller patch_size"
+            "device, or use a preset with a smaller patch_size"
         )
     return (size + 1) // 2
 
@@ -85,7 +85,7 @@ def _halve_again(halvings: int, name: str, step: int) -> int:
     if halvings >= MAX_LR_HALVINGS:
         raise GenSegError(
             f"{name} is NaN or infinite after step {step}, although the learning rates were halved "
-            f"{MAX_LR_HALVINGS} times; train with --set precision=fp32 or a smaller segmenter_lr"
+            f"{MAX_LR_HALVINGS} times; use the setting precision=fp32 or a smaller segmenter_lr"
         )
     return halvings + 1
 

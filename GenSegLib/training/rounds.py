@@ -94,9 +94,16 @@ class Rounds:
             done: steps of the training so far.
             total_s: expected seconds of the whole training.
         """
-        start = time.monotonic()
+        start, is_first = time.monotonic(), self._count is None
         predicted = self._predict_within(session, max(_FREE_S, _SHARE_OF_ONE * total_s))
         dice = self._measure(session.learner, predicted, state)
+        if dice is None and predicted and is_first:
+            names = ", ".join(case.name for case in session.learner.validation_cases)
+            self._events.log(
+                f"the validation cases ({names}) have no class to measure: it is in none of them, "
+                "or nobody annotated it; choose others for validation",
+                "warning",
+            )
         if dice is not None:
             state.last_dice = dice
             self._events.metrics("joint", done, validation_dice=dice)

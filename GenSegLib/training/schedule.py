@@ -20,6 +20,7 @@ _HYPERGRADIENT_COST = 3.1
 _LR_WARMUP_STEPS = 50
 _LR_POWER = 0.9  # of the polynomial decay
 _MIN_LR_FRACTION = 0.01
+_AVERAGED_PARTS = 20
 # of the time budget, for the model and the report at the end
 _RESERVE_S, _RESERVE_FRACTION = 5.0, 0.05
 
@@ -113,6 +114,15 @@ class Schedule:
         """Return the cost of all steps up to the end of a phase."""
         phases = PHASES[: PHASES.index(phase) + 1]
         return sum(self.steps[name] * self.costs[name] for name in phases)
+
+
+def averaging_decay(steps: int) -> float:
+    """Return the decay of the averaged weights, whose memory is a twentieth of the training.
+
+    With a longer one, the model of a short training would contain weights from long before the
+    learning rate was annealed.
+    """
+    return round(min(TrainConfig.ema_decay, max(0.5, 1 - _AVERAGED_PARTS / steps)), 4)
 
 
 def _joint_cost(config: TrainConfig) -> float:

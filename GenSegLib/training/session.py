@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 
@@ -34,10 +35,19 @@ class Session:
         return self.learner.sets.decode(classes)
 
 
-def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
+def load_session(
+    run: RunFolder,
+    events: EventLog | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Session:
     """Read the cases of a run and build its learner.
 
-    Large cases are cached next to the run, shared by all runs there; `events` receives messages.
+    Large cases are cached next to the run, shared by all runs there.
+
+    Args:
+        run: run folder.
+        events: receives messages.
+        progress: called after each case with the number of loaded cases and their total.
 
     Raises:
         GenSegError: there is no training case, a file cannot be read, or the device is missing.
@@ -55,10 +65,13 @@ def load_session(run: RunFolder, events: EventLog | None = None) -> Session:
 
     sets = LabelSets.of([case.annotation for case in cases.labeled], names, cases.includes)
 
-    def load(cases: Sequence[Case]) -> list[TrainingCase]:
-        return load_training_cases(cases, run.preset, names, device, cache, log, sets)
-
     labeled, unlabeled = [*training, *validation], _unlabeled_cases(run)
+    numbers, total = count(1), len(labeled) + len(unlabeled)
+
+    def load(cases: Sequence[Case]) -> list[TrainingCase]:
+        task = run.preset, names, device, cache, log, sets
+        return load_training_cases(cases, *task, lambda: progress(next(numbers), total))
+
     loaded, loaded_unlabeled = load(labeled), load(unlabeled)
     for case, lines in find_volume_outliers(case_volumes(loaded, sets), names).items():
         for line in lines:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..augmentation.pairs import PairBatch
 from ..augmentation.random_generator import RandomGenerator
@@ -19,6 +20,7 @@ from ..errors import GenSegError
 from ..events import EventLog
 from ..files import atomic_folder, write_json
 from ..images.file_names import image_stem
+from ..images.volume import COLORS
 from ..label_maps import IGNORE, ignored_file_value
 from ..runs import RunFolder
 from .learner import Learner
@@ -124,7 +126,8 @@ def synthesize(
 ) -> list[Path]:
     """Write ``count`` generated pairs to ``out/images`` and ``out/labels``; return the images.
 
-    They are drawn as the segmenter receives them in the training.
+    They are drawn as the segmenter receives them in the training. Pairs in pixels are pictures
+    (PNG), as other files would say that a pixel is 1 mm.
 
     If voxels or classes of the training's cases are not annotated, neither are those of the pairs,
     and ``out/cases.json`` says so.
@@ -138,7 +141,9 @@ def synthesize(
     learner = session.learner
     if not pair_kinds(learner):
         raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
-    names = [f"generated_{k:04d}.nii.gz" for k in range(count)]
+    is_picture = learner.preset.unit == "px" and learner.preset.channels in (1, COLORS)
+    suffix = ".png" if is_picture else ".nii.gz"
+    names = [f"generated_{k:04d}{suffix}" for k in range(count)]
     with atomic_folder(out) as folder:
         for part in ("images", "labels"):
             (folder / part).mkdir()
@@ -177,10 +182,17 @@ def write_pair(
     spacing: tuple[float, ...],
     names: dict[int, str],
 ) -> None:
-    """Write an image (channel, *shape) and its label (*shape); spacing in mm."""
+    """Write an image (channel, *shape) and its label (*shape); spacing in mm, unused in a PNG."""
     array = image.detach().cpu().numpy().astype(np.float32)
-    write_image(image_file, Volume(array, np.diag([*spacing, 1.0])))
+    voxels = _to_bytes(array) if image_file.suffix == ".png" else array
+    write_image(image_file, Volume(voxels, np.diag([*spacing, 1.0])))
     write_label(label_file, label_volume(label, spacing), names)
+
+
+def _to_bytes(array: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale intensities, which are normalized, to 0..255."""
+    low, high = float(array.min()), float(array.max())
+    return np.rint((array - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
 
 
 def label_volume(label: torch.Tensor, spacing: tuple[float, ...]) -> Volume:

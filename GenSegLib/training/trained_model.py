@@ -59,7 +59,7 @@ def training_warnings(
             remedy = f"label more cases, since it learned from {training_cases} only"
         else:
             remedy = "check that the labels lie on the structures in the images"
-        yield f"the model is of no use ({what}); {remedy}"
+        yield f"the model is not usable ({what}); {remedy}"
     elif record.is_cut_short:
         yield (
             f"the time budget allowed only {record.steps} of {record.planned_steps} steps; a "

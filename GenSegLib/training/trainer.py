@@ -66,6 +66,7 @@ class Trainer:
         checkpoint = self._load_checkpoint() if resume else None
         self.state = checkpoint.state if checkpoint else TrainingState()
         self._set_up_threads()
+        self.schedule = Schedule.of(self.config)
         self.session = self._load_session(is_new=checkpoint is None)
         self.config = run.config  # a warm start may have changed it
         self.schedule = Schedule.of(self.config)
@@ -79,9 +80,15 @@ class Trainer:
 
     def _load_session(self, *, is_new: bool) -> Session:
         """Load the cases and build the networks, with the weights of the model to start from."""
-        session = load_session(self.run_folder, self.events)
+        before = self._elapsed()
+
+        def require_time(cases: int, total: int) -> None:
+            all_s = before + (self._elapsed() - before) * total / cases
+            self._require_time(f" of {cases} of {total} cases (all: about {all_s:.0f} s)")
+
+        session = load_session(self.run_folder, self.events, require_time)
         if is_new:
-            start_from_model(self.run_folder, session, self.events)
+            start_from_model(self.run_folder, session, self.events, self._elapsed())
         return session
 
     @property
@@ -222,20 +229,20 @@ class Trainer:
         self.events.metrics(phase, self.done, **losses, **upper)
 
     def _set_up_schedule(self) -> None:
-        """Share the time that preparation has left among the phases.
-
-        Raises:
-            GenSegError: it has left none.
-        """
-        elapsed = self._elapsed()
+        """Share the time that preparation has left among the phases."""
+        self._require_time()
         if self.state.preparation_s is None:
-            if elapsed >= self.schedule.deadline_s:
-                raise GenSegError(
-                    f"the preparation took {elapsed:.0f} s, the whole time budget of "
-                    f"{self.config.time_budget_s:.0f} s; set a longer one"
-                )
-            self.state.preparation_s = elapsed
+            self.state.preparation_s = self._elapsed()
         self.schedule = replace(self.schedule, preparation_s=self.state.preparation_s)
+
+    def _require_time(self, cases: str = "") -> None:
+        """Raise GenSegError if the preparation, so far or of some cases, has left no time."""
+        elapsed = self._elapsed()
+        if self.state.preparation_s is None and elapsed >= self.schedule.deadline_s:
+            raise GenSegError(
+                f"the preparation{cases} took {elapsed:.0f} s, the whole time budget of "
+                f"{self.config.time_budget_s:.0f} s; set a longer one"
+            )
 
     def _elapsed(self) -> float:
         """Update and return the seconds of training, including those before a resume."""

@@ -43,6 +43,7 @@ from .batches import Pair
 from .builders import segmenter_optimizer
 from .learner import Learner
 from .losses import finest_level
+from .schedule import averaging_decay
 from .session import Session
 
 _KNOWN_DICE = 0.5  # from here on, the model knows the task
@@ -53,11 +54,19 @@ _BATCHES = 4  # of validation patches
 State = dict[str, Tensor]
 
 
-def start_from_model(run: RunFolder, session: Session, events: EventLog) -> None:
+def start_from_model(
+    run: RunFolder, session: Session, events: EventLog, spent_s: float = 0.0
+) -> None:
     """Give a new learner the weights of the run's initial model, if there is one and it helps.
 
     What was decided is written into the run, with the settings that follow from it, so that a
     resumed training goes on in the same way.
+
+    Args:
+        run: run folder.
+        session: of a training without a checkpoint.
+        events: receives the decision.
+        spent_s: seconds of the time budget that have passed; the rest is shortened.
 
     Raises:
         GenSegError: the copy of the model in the run is damaged, or its network is another one.
@@ -73,7 +82,7 @@ def start_from_model(run: RunFolder, session: Session, events: EventLog) -> None
         decision = _decide(learner, start, state, fresh, new_classes)
         events.log(decision.message, "warning" if decision.outcome == FRESH else "info")
         start = replace(start, outcome=decision.outcome)
-        _write_decision(run, learner, start)
+        _write_decision(run, learner, start, spent_s)
     if start.outcome != FRESH:
         for network in (learner.problem.segmenter, learner.averaged_segmenter):
             network.load_state_dict(state)
@@ -109,7 +118,7 @@ def transfer_weights(
         if source is None or not _is_compatible(source, value, axes[name]):
             raise GenSegError(
                 f"the model {start.model} has another network than this training ({name} differs); "
-                "train without --from"
+                "train from scratch"
             )
         state[name] = _transfer(source, value, axes[name], channels)
     return state, missing
@@ -263,25 +272,35 @@ def _patch_dice(learner: Learner, state: State, patches: Sequence[Pair]) -> floa
     return float((2 * both / (first + second))[known].mean()) if known.any() else 0.0
 
 
-def _write_decision(run: RunFolder, learner: Learner, start: WarmStart) -> None:
+def _write_decision(run: RunFolder, learner: Learner, start: WarmStart, spent_s: float) -> None:
     """Write settings that follow from the decision, then the decision itself."""
     if start.outcome == CONTINUE:
-        run.set_plan(_continued(run.config, start.may_shorten), run.preset, None)
+        config = _shortened(run.config, spent_s) if start.may_shorten else run.config
+        run.set_plan(_continued(config), run.preset, None)
         learner.config = run.config
     start.save(run.path)
 
 
-def _continued(config: TrainConfig, may_shorten: bool) -> TrainConfig:
+def _shortened(config: TrainConfig, spent_s: float) -> TrainConfig:
+    """Return the settings of a shorter training with all that follows from its length."""
+    steps = ("warmup_steps", "joint_steps", "final_steps", "expected_steps")
+    config = replace(config, **{name: -(-getattr(config, name) // _SHORTER) for name in steps})
+    if config.time_budget_s is not None:
+        spent_s = min(spent_s, config.time_budget_s)
+        left_s = (config.time_budget_s - spent_s) / _SHORTER
+        config = replace(config, time_budget_s=spent_s + left_s)
+    if config.expected_steps:
+        decay = min(config.ema_decay, averaging_decay(config.expected_steps))
+        config = replace(config, ema_decay=decay)
+    return config
+
+
+def _continued(config: TrainConfig) -> TrainConfig:
     """Return the settings of a training whose model knows the task.
 
     Without a generator, nothing is steered by the validation cases: the model is validated before
     the first step, and learns from them, too, from there on.
     """
-    if may_shorten:
-        steps = ("warmup_steps", "joint_steps", "final_steps")
-        shorter = {name: -(-getattr(config, name) // _SHORTER) for name in steps}
-        budget_s = None if config.time_budget_s is None else config.time_budget_s / _SHORTER
-        config = replace(config, time_budget_s=budget_s, **shorter)
     if config.has_generator:
         return config
     return replace(config, joint_steps=0, final_steps=config.joint_steps + config.final_steps)

@@ -231,17 +231,17 @@ class AnnotateSection(Section[Job]):
             (
                 ui.acceptButton,
                 problem or unready,
-                _("Take over the segmentation as checked, and go on (Ctrl+Return)."),
+                _("Accept the segmentation and open the next case (Ctrl+Return)."),
             ),
             (
                 ui.skipButton,
                 problem or unready,
-                _("Leave the case as it is, and go on with the next one."),
+                _("Leave this case unchanged and open the next one."),
             ),
             (
                 ui.updateModelButton,
                 problem or (_("A training is running.") if self.runs.isTraining() else ""),
-                _("Train on all checked cases now, from the newest model."),
+                _("Train on all accepted cases now, starting from the newest model."),
             ),
         ):
             button.enabled = not reason

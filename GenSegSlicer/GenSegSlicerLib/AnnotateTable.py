@@ -99,7 +99,7 @@ def stateText(state: CaseState) -> str:
     return {
         CaseState.TODO: _("to do"),
         CaseState.DRAFT: _("draft"),
-        CaseState.CHECKED: _("checked"),
+        CaseState.CHECKED: _("accepted"),
     }[state]
 
 

@@ -14,6 +14,7 @@ from GenSegLib.annotation.records import DraftDice
 from GenSegLib.case_annotation import ClassState
 from GenSegLib.dicom.files import is_dicom_file
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.file_names import split_frame
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.nesting import Includes, drawing_layers
 from GenSegLib.presets import Preset
@@ -100,7 +101,9 @@ def writeCheckedSteps(
     images = [folder.relative(image) for image in written]
     labels, ijkToRAS = yield from _writeLabel(folder, case, classMap, preset, includes)
     if contentOf(node) != content:
-        text = _("{case} changed while it was saved; stop its sequence, then accept it again")
+        text = _(
+            "{case} changed while it was being saved; pause its sequence, then accept it again"
+        )
         raise GenSegError(text.format(case=case.title))
     present = {classMap.get(name) for name in structuresOf(case.segmentationNode)}
     entry = CaseEntry(
@@ -172,7 +175,7 @@ def _hasImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -> 
 
 def _isDicom(path: Path) -> bool:
     """Whether a path, which may name the patient, is not stored."""
-    return path.is_dir() or is_dicom_file(path)
+    return path.is_dir() or is_dicom_file(split_frame(path)[0])
 
 
 def writeDraft(folder: AnnotationFolder, draft: Draft) -> CaseEntry:

@@ -117,7 +117,7 @@ class AnnotationLogic:
             note, self._note = self._note, ""
             self._report("error", note)
         else:
-            self._report("success", _("All cases are checked"))
+            self._report("success", _("All cases have been accepted"))
 
     def _passOver(self, name: str, reason: str) -> None:
         """Put a case that cannot be used behind all others."""
@@ -137,7 +137,7 @@ class AnnotationLogic:
         self._leave()
         fit, isUnfit = self.workspace.classProblem()
         metadata = None if isUnfit else self.workspace.metadata()
-        self._opener.load(case)  # whose voxels tell whether it is the case of that name
+        self._opener.load(case)  # whose voxels show whether it is the case of that name
         if self._opener.needsDraft(case, metadata):
             self._awaited = case.name
             self._report("info", _("Predicting a draft of {case}...").format(case=case.title))
@@ -186,7 +186,7 @@ class AnnotationLogic:
     def _goOn(self, case: AnnotationCase) -> None:
         """Train on a case that was taken over, and open the next one."""
         self._close()
-        self._opener.forgetTime(case)
+        self._opener.resetTime(case)
         self._addNote(self.workspace.newClassesText(case))
         self._train(case)
         if not self._opener.unload(case):  # only its files are needed from now on
@@ -254,7 +254,9 @@ class AnnotationLogic:
         if case is None or case.state is CaseState.CHECKED or self._isCurrent(name):
             if isAwaited:
                 self._awaited = ""
-                text = _("{case} was removed or checked meanwhile; press Next case to go on")
+                text = _(
+                    "{case} was removed or accepted in the meantime; press Next case to continue"
+                )
                 self._report("error", text.format(case=name))
             return
         try:
@@ -356,7 +358,7 @@ class AnnotationLogic:
             reason = _("another output folder was selected")
         else:
             return current is not None
-        text = _("{case}: {reason}; press Next case to go on")
+        text = _("{case}: {reason}; press Next case to continue")
         self._report("error", text.format(case=current.case.title, reason=reason))
         return False
 

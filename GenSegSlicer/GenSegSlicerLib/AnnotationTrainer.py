@@ -120,7 +120,7 @@ class AnnotationTrainer:
         model, learned = self._workspace.model(), set[str]()
         if model is not None:
             with suppress(GenSegError):  # a damaged list
-                learned = learned_cases(model)
+                learned = {case.name for case in learned_cases(model)}
         entries = self._workspace.folder.entries()
         accepted = {name for name, each in entries.items() if each.state == CaseState.CHECKED.value}
         return len(accepted - learned)

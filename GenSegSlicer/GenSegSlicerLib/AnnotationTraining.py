@@ -72,7 +72,7 @@ class CheckedCasesWriter:
         cases, rare = self._cases()
         count = len(cases.labeled)
         if count < MIN_CASES:
-            text = _("Check at least {count} cases; training needs one to validate")
+            text = _("Accept at least {count} cases; one is needed for validation")
             raise GenSegError(text.format(count=MIN_CASES))
         settings = self._configured(count)
         config = TrainConfig.for_preset(self._preset, _EFFORT, count, **settings)
@@ -191,7 +191,7 @@ def classProblem(metadata: ModelMetadata, structures: Iterable[str]) -> tuple[st
     classes, found = set(metadata.labels.values()), set(structures)
     if not found or found == classes:
         return "", False
-    text = _("model {model} knows {classes}, but the checked cases have {found}")
+    text = _("the model {model} was trained for {classes}, but the accepted cases have {found}")
     line = text.format(
         model=metadata.name,
         classes=", ".join(sorted(classes)),

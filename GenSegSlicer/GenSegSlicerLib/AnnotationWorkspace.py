@@ -231,8 +231,8 @@ class AnnotationWorkspace:
         drawn = classNames(classMap[name] for name in structuresOf(case.segmentationNode))
         new = [name for name in drawn if name not in known] if known else []
         text = _(
-            "{names} is new: the cases checked before count as cases without it; where nobody "
-            "looked for it, open them and say so in Partial annotation"
+            "{names} is a new class: earlier accepted cases count as not having it. If it was not "
+            'annotated there, open them and set it to "not annotated" in Partial annotation'
         )
         return text.format(names=", ".join(new)) if new else ""
 
@@ -262,8 +262,8 @@ class AnnotationWorkspace:
         """Return what the user is to do with an open case."""
         if case.outdated:
             text = _(
-                "The scene has an older segmentation of {case} than the annotation folder, whose "
-                "one was opened; correct it, then accept it"
+                "The annotation folder has a newer segmentation of {case} than the scene; it was "
+                "opened. Correct it, then accept it"
             )
             return text.format(case=case.title)
         if isDrafted:
@@ -276,25 +276,27 @@ class AnnotationWorkspace:
     def question(self, case: AnnotationCase) -> str:
         """Return what may be a mistake in a segmentation to accept, "" if nothing is.
 
-        Segments without a class are not used, which the user may not know unless he chose so.
+        Segments without a class are not used, which the user may not know unless they chose so.
         """
         drawn, classMap = structuresOf(case.segmentationNode), self.classMap(case.segmentationNode)
         chosen = self.settings.classMap
         unused = [name for name in drawn if not classMap[name] and name not in chosen]
         if not isMadeFor(case.segmentationNode, case.volumeNode):
             text = _(
-                "The voxels of {case} have changed since it was opened; show the image that you "
-                "segmented (such as its frame of a sequence), or press Accept again to use this one"
+                "The voxels of {case} have changed since it was opened. Show the image that you "
+                "segmented (for example its frame of a sequence), or press Accept again to use the "
+                "current one"
             )
             return text.format(case=case.title)
         if not drawn:
-            text = _("{case} has no voxel in any segment; press Accept again if that is right")
+            text = _("All segments of {case} are empty; press Accept again to confirm")
             return text.format(case=case.title)
         if not unused:
             return ""
         text = _(
-            "{segments} in {case} will not be learned, since the anatomy {preset} has no such "
-            "class; rename it, select a Custom anatomy in Training, or press Accept again"
+            "{segments} in {case} will not be used in training, because the anatomy {preset} has "
+            "no such class. Rename the segment, select a Custom anatomy in Training, or press "
+            "Accept again"
         )
         values = {"segments": ", ".join(unused), "case": case.title}
         return text.format(preset=self.preset.title, **values)

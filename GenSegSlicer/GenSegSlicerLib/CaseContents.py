@@ -1,4 +1,4 @@
-"""Fingerprints of volumes, which tell the images of one name from each other."""
+"""Fingerprints of volumes, which distinguish images of the same name."""
 
 from __future__ import annotations
 

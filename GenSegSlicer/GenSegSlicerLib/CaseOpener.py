@@ -180,7 +180,7 @@ class CaseOpener:
         current.timer.stop()
         self._spent[current.case.name] = current.timer.seconds
 
-    def forgetTime(self, case: AnnotationCase) -> None:
+    def resetTime(self, case: AnnotationCase) -> None:
         """Count the time from 0 when a case that was accepted is opened again."""
         self._spent.pop(case.name, None)
 

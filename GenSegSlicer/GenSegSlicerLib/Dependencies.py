@@ -86,7 +86,10 @@ def installPackages(
         return False
     if "torch" in needed:
         progress(
-            _("Installing PyTorch... Slicer does not respond until this is done; it takes minutes.")
+            _(
+                "Installing PyTorch... This takes several minutes, during which Slicer does not "
+                "respond."
+            )
         )
         _installTorch()
     others = [each for each in _requirements() if not _isSatisfied(each)]

@@ -142,6 +142,7 @@ class DraftPredictor:
         self._sendNext()
 
     def _onEnded(self, message: str) -> None:
-        """Forget what was to be predicted; the next request starts the process again."""
+        """Discard pending requests; the next one starts the process again."""
         self._server, self._model, self._current, self._waiting = None, None, None, []
-        self.onEnded(message or _("the process that predicts drafts ended; press Next case again"))
+        text = _("the process that predicts drafts ended unexpectedly; press Next case again")
+        self.onEnded(message or text)

@@ -70,8 +70,8 @@ class EvaluateJob(ProcessJob):
         if not self._maps[0]:
             raise GenSegError(
                 _(
-                    "{prediction} and {reference} have no segment name in common; rename the "
-                    "segments of one of them like those of the other ({names})"
+                    "{prediction} and {reference} have no segment names in common; rename the "
+                    "segments of one to match the other ({names})"
                 ).format(
                     prediction=predictionNode.GetName(),
                     reference=referenceNode.GetName(),

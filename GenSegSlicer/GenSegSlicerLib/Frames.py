@@ -16,7 +16,7 @@ from GenSegSlicerLib.Geometry import fileIJKToRAS, localIJKToRAS
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.ScalarTypes import supportedVoxels
 from GenSegSlicerLib.Segments import voxelsOf
-from GenSegSlicerLib.VolumeFiles import requireUsableVolume
+from GenSegSlicerLib.VolumeFiles import isStack, requireUsableVolume
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def frameOf(
     if others:
         images = [imageOnGridOf(requireUsableVolume(node), volumeNode) for node in others]
         array = np.concatenate([array, *map(_channelsOf, images)])
-    return Frame(Volume(array, fileIJKToRAS(volumeNode)), localIJKToRAS(volumeNode))
+    image = Volume(array, fileIJKToRAS(volumeNode), is_stack=isStack(volumeNode))
+    return Frame(image, localIJKToRAS(volumeNode))
 
 
 def frameState(volumeNode: slicer.vtkMRMLVolumeNode) -> Any:

@@ -68,9 +68,13 @@ def writeImage(
 
 
 def writeImageSteps(
-    image: vtk.vtkImageData, ijkToRAS: np.ndarray, path: Path, compress: bool = False
+    image: vtk.vtkImageData,
+    ijkToRAS: np.ndarray,
+    path: Path,
+    compress: bool = False,
+    isStack: bool = False,
 ) -> Steps[None]:
-    """Do what `writeImage` does; a NRRD file slice by slice."""
+    """Do what `writeImage` does; a NRRD file slice by slice, which says if it is a stack."""
     image = withSupportedScalars(image)
     path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
     try:
@@ -79,7 +83,8 @@ def writeImageSteps(
         with TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             if path.name.lower().endswith(".nrrd"):
-                yield from write_nrrd_steps(temporary, voxelsOf(image), ijkToRAS, compress)
+                voxels = voxelsOf(image)
+                yield from write_nrrd_steps(temporary, voxels, ijkToRAS, compress, isStack)
             elif not _writeByStorage(image, ijkToRAS, temporary, compress):
                 raise OSError(errno.ENOSPC, "")
             temporary.replace(path)

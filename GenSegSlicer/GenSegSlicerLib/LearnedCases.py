@@ -28,8 +28,8 @@ def learnedWarning(predictionNode: Any, referenceNode: Any) -> str:
     if name not in _learnedCases(model):
         return ""
     text = _(
-        "{model} was trained on {volume}, so these scores are higher than those to expect on other "
-        "volumes. Validation cases are part of the final training, too."
+        "{model} was trained on {volume}, so these scores are higher than can be expected on other "
+        "volumes. Validation cases are used in the final training, too."
     )
     return text.format(model=model, volume=volume.GetName())
 

@@ -26,7 +26,7 @@ from GenSegSlicerLib.Channels import (
     totalChannels,
 )
 from GenSegSlicerLib.FilePairs import loaded
-from GenSegSlicerLib.Geometry import fileIJKToRAS, isFlat, spacingFromMatrix
+from GenSegSlicerLib.Geometry import fileIJKToRAS, spacingFromMatrix
 from GenSegSlicerLib.LabelImages import hasVoxels, lossWarnings, rasterizeSteps
 from GenSegSlicerLib.NestedClasses import nestedSteps
 from GenSegSlicerLib.PartialAnnotation import annotationOf
@@ -37,7 +37,7 @@ from GenSegSlicerLib.SegmentLosses import SegmentLosses
 from GenSegSlicerLib.Segments import isSegmentation, voxelsOf
 from GenSegSlicerLib.TrainingPair import TrainingPair, usedPairs
 from GenSegSlicerLib.VolumeContents import contentIfSmall
-from GenSegSlicerLib.VolumeFiles import finiteSteps, requireUsableVolume
+from GenSegSlicerLib.VolumeFiles import finiteSteps, isPlanar, requireUsableVolume
 
 OK = "ok"
 _MAX_WARNINGS = 6
@@ -141,7 +141,7 @@ def _roleCounts(pairs: Sequence[TrainingPair]) -> str:
         return text.format(train=train, validate=validate)
     if train == 1:
         return _("One training pair; training needs at least two.")
-    text = _("{train} pairs; about a third of them will be used for validation.")
+    text = _("{train} pairs; about 30% of them will be used for validation.")
     return text.format(train=train)
 
 
@@ -171,10 +171,10 @@ def _checkChannels(pair: TrainingPair) -> Steps[None]:
     for node in furtherChannels(pair.volumeNode):
         yield from _checkVolume(node)
     pair.channelWarnings += overlapWarnings(pair.volumeNode)
-    pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isFlat(pair.volumeNode)
+    pair.channels, pair.isFlat = totalChannels(pair.volumeNode), isPlanar(pair.volumeNode)
     pair.isGrayInColor = isGrayInColor(pair.volumeNode)
     if pair.channels > MAX_CHANNELS:
-        text = _("{name} has {count} channels in all (at most {most}); leave some out")
+        text = _("{name} has {count} channels in total; at most {most} are supported. Remove some")
         values = {"name": pair.volumeNode.GetName(), "count": pair.channels, "most": MAX_CHANNELS}
         raise GenSegError(text.format(**values))
 

@@ -29,7 +29,7 @@ class SetFindings:
 
     Attributes:
         errors: why a pair cannot be used, by its position.
-        warnings: reasons to look at a pair, by its position.
+        warnings: reasons to review the pair, by its position.
         general: warnings about classes and persons.
         duplicates: name of an earlier case with the same image, by the name of the case.
     """
@@ -125,8 +125,8 @@ def _checkAlike(findings: SetFindings, pairs: Sequence[TrainingPair]) -> None:
     for index, pair in enumerate(pairs):
         first, possible = pairs[0], possible_channels(pair.channels, pair.isGrayInColor)
         if pair.isFlat != first.isFlat:
-            is2D = _("is a 2-D image, and {first} has several slices; train on one kind at a time")
-            is3D = _("has several slices, and {first} is a 2-D image; train on one kind at a time")
+            is2D = _("is a 2-D image, but {first} has several slices; train on one kind at a time")
+            is3D = _("has several slices, but {first} is a 2-D image; train on one kind at a time")
             text = (is2D if pair.isFlat else is3D).format(first=first.volumeNode.GetName())
             findings.errors.setdefault(index, text)
         elif not counts.add(pair.volumeNode.GetName(), possible):

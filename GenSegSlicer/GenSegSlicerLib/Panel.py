@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 import slicer
 import vtk
 
@@ -36,6 +37,7 @@ class Panel:
         self._kept: slicer.vtkMRMLScriptedModuleNode | None = None
         self._guiTag: int | None = None
         self._observerTag: int | None = None
+        _copyToolTips(ui)
         self.cases = CasesSection(ui, logic)
         self.runs = RunSection(ui, logic)
         self.annotate = AnnotateSection(ui, logic, self.cases, self.runs)
@@ -173,3 +175,10 @@ class Panel:
             self.review.refresh()
             if not self.runs.isTraining():
                 self._offerTrainedModel()
+
+
+def _copyToolTips(ui: Any) -> None:
+    """Show on each label the tooltip of the widget that it names."""
+    for widget in vars(ui).values():
+        if isinstance(widget, qt.QLabel) and widget.buddy() is not None:
+            widget.toolTip = widget.buddy().toolTip

@@ -66,7 +66,7 @@ def setClassState(node: slicer.vtkMRMLNode, name: str, state: ClassState) -> Non
 
 def drawnChoices() -> list[tuple[str, str, str]]:
     """Return the choices of what is drawn: identifier, text and tooltip."""
-    hint = _("Slices of this plane without any segment are ignored: nobody has drawn them.")
+    hint = _("Slices of this plane without any segment are ignored in training.")
     return [
         ("", _("Everything is drawn"), _("Voxels in no segment are background.")),
         ("axial", _("Only some axial slices (red view)"), hint),
@@ -94,12 +94,12 @@ def classStateChoices() -> list[tuple[ClassState, str, str]]:
         (
             ClassState.ABSENT,
             _("absent"),
-            _("The patient does not have it; the model learns that from the case."),
+            _("The patient does not have it; the model learns this from the case."),
         ),
         (
             ClassState.NOT_ANNOTATED,
             _("not annotated"),
-            _("Nobody looked for it; the model learns nothing about it from the case."),
+            _("It was not annotated; the model learns nothing about it from this case."),
         ),
     ]
 

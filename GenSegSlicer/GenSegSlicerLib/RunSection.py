@@ -136,7 +136,7 @@ class RunSection(Section[TrainingJob]):
         """Open the report of the selected run, or say where it is."""
         run = self.runFolder()
         if run is not None and not openReport(RunFolder(run).report, runTitle(run)):
-            text = _("No web browser could be started; open {path} yourself")
+            text = _("The web browser could not be started; open {path} manually")
             self.message.warning(text.format(path=RunFolder(run).report))
 
     def update(self) -> None:

@@ -113,7 +113,12 @@ class SegmentMapping:
             missing = missingClasses(self._segments, self.classMap(), stated).items()
             lines = [text.format(name=n, count=c) for n, c in missing]
             if lines:
-                lines.append(_("if nobody looked for it there, say so in Partial annotation"))
+                lines.append(
+                    _(
+                        'if it was not annotated there, set it to "not annotated" in Partial '
+                        "annotation"
+                    )
+                )
             unnamed = matchedByNumber(self._segments, self.classMap(), preset)
             if unnamed:
                 self._message.warning("; ".join([unnamed_note(preset.name, unnamed), *lines]))

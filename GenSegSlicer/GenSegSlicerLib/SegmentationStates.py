@@ -22,7 +22,7 @@ PREDICTION_ATTRIBUTE = "GenSeg.Prediction"
 
 SAVED_ATTRIBUTE = "GenSeg.Saved"
 """Node attribute with the time at which a segmentation was written to or read from the annotation
-folder, which tells whether that has a newer one than a scene."""
+folder, which shows whether that has a newer one than a scene."""
 
 _TOLERANCE_MM = 0.01
 

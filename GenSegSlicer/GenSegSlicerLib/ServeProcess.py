@@ -61,7 +61,7 @@ class ServeProcess:
         """Segment an image; the process must be idle.
 
         Raises:
-            GenSegError: there is no room for the image.
+            GenSegError: there is not enough memory for the image.
         """
         self._client.send(image)
 

@@ -73,10 +73,10 @@ class TrainingPair(TrainingVolume):
         lost: what segments have lost in the voxels of the volume, set by the check.
         nested: outer and inner class where one lies within another, set by the check.
         notes: what was unclear when volume and segmentation were imported.
-        warning: reasons to look at the pair, set when all pairs are checked.
+        warning: reasons to review the pair, set when all pairs are checked.
         channels: number of channels of the image, set by the check.
         isGrayInColor: whether it is gray, but stored in color; set by the check.
-        isFlat: whether the image is a 2-D image, set by the check.
+        isFlat: whether the image is a 2-D image, or a clip of several; set by the check.
         channelWarnings: what is not used of the channels, or missing; set by the check.
         readTimes: `segmentTimes` when the segmentation was read from its file.
     """

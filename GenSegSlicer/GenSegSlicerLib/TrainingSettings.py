@@ -105,19 +105,19 @@ def targetScannerChoices() -> Choices:
     texts = {
         "same": (
             _("Same scanner or camera"),
-            _("The model is for images like the training cases. Most accurate on those."),
+            _("For images like the training cases. Most accurate on those."),
         ),
         "similar": (
             _("Similar scanners or cameras"),
             _(
-                "The model is also for images of other vendors, cameras, field strengths and "
-                "protocols: it learns from images whose regions have other contrasts."
+                "Also for images of other vendors, cameras, field strengths and protocols: in part "
+                "of the training images, regions get other contrasts."
             ),
         ),
         "any": (
             _("Any scanner, sequence or camera"),
             _(
-                "The model is for images of any contrast, such as other MR sequences, or CT where "
+                "For images of any contrast, such as other MR sequences, or CT where "
                 "the training cases are MR. On images like the training cases it may be a little "
                 "less accurate."
             ),
@@ -128,23 +128,26 @@ def targetScannerChoices() -> Choices:
 
 def generatorChoices() -> Choices:
     """Return the methods to generate image-mask pairs."""
-    automatic = _("What suits anatomy, time and target scanner.")
+    automatic = _("Chosen by anatomy, time and target scanner.")
     names = {
         "searchable": (
             _("Learned (architecture search)"),
-            _("Blends shapes of real cases; a network with searched architecture makes images."),
+            _(
+                "Blends the shapes of real cases; a network with a searched architecture generates "
+                "the images."
+            ),
         ),
         "mask-only": (
             _("Learned from masks only"),
-            _("As originally published: a network makes images from masks, not from real images."),
+            _("As published: a network generates images from masks alone."),
         ),
         "regions": (
-            _("Recolored regions"),
+            _("Contrasts by region"),
             _("Gives regions other contrasts, for other scanners, modalities and cameras."),
         ),
         "transplants": (
-            _("Transplanted lesions"),
-            _("Puts lesions of one image into another, such as in photos and ultrasound images."),
+            _("Copied lesions (copy-paste)"),
+            _("Pastes lesions from one image into another, as in photos and ultrasound."),
         ),
         "none": (_("None"), _("Train on real pairs only, for comparison.")),
     }

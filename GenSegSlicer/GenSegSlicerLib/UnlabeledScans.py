@@ -21,8 +21,8 @@ from GenSegSlicerLib.Channels import (
     isGrayInColor,
     totalChannels,
 )
-from GenSegSlicerLib.Geometry import isFlat
 from GenSegSlicerLib.TrainingPair import TrainingPair, TrainingVolume
+from GenSegSlicerLib.VolumeFiles import isPlanar
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def requireScans(cases: CaseSet) -> None:
     if not cases.of_role(Role.UNLABELED):
         raise GenSegError(
             _(
-                "All scans to adapt to show persons of validation cases, who must not be learned "
-                "from; select scans of other persons"
+                "All scans to adapt to show persons in the validation cases, who must not be used "
+                "in training; select scans of other persons"
             )
         )
 
@@ -102,10 +102,10 @@ def _requireAlike(volume: TrainingVolume, pairs: Sequence[TrainingPair]) -> None
         raise GenSegError(text.format(name=node.GetName()))
     for pair in checked[:1]:
         values = {"name": node.GetName(), "first": pair.volumeNode.GetName()}
-        if isFlat(node) != pair.isFlat:
+        if isPlanar(node) != pair.isFlat:
             is2D = _("{name} is a 2-D image and {first} is not; leave it out of Scans to adapt to")
             is3D = _("{first} is a 2-D image and {name} is not; leave it out of Scans to adapt to")
-            raise GenSegError((is2D if isFlat(node) else is3D).format(**values))
+            raise GenSegError((is2D if isPlanar(node) else is3D).format(**values))
         own = possible_channels(totalChannels(node), isGrayInColor(node))
         if not own & possible_channels(pair.channels, pair.isGrayInColor):
             text = _(

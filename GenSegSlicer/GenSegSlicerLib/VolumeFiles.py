@@ -10,7 +10,9 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from GenSegLib.dicom.files import is_planar_file
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.nrrd_files import is_stack_file
 from GenSegLib.images.volume import MAX_CHANNELS
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Arguments import requireVolume
@@ -19,6 +21,7 @@ from GenSegSlicerLib.DicomFiles import isReadByLibrary, readByLibrary
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     hasOrthogonalAxes,
+    isFlat,
     localIJKToRAS,
     matrixFromArray,
     spacingFromMatrix,
@@ -38,6 +41,29 @@ from GenSegSlicerLib.Units import UNIT_ATTRIBUTE
 
 DERIVED_ATTRIBUTE = "GenSeg.Derived"
 """Node attribute of volumes that were computed from others: the ID of the other volume."""
+
+STACK_ATTRIBUTE = "GenSeg.Stack"
+"""Node attribute of volumes whose slices are 2-D images of their own: the frames of a clip."""
+
+
+def isStack(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether the slices of a volume are 2-D images of their own.
+
+    A clip that Slicer's own reader has loaded is known by its file.
+    """
+    if volumeNode.GetImageData().GetDimensions()[2] == 1:
+        return False
+    if volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true":
+        return True
+    storage = volumeNode.GetStorageNode()
+    isFile = storage is not None and storage.GetNumberOfFileNames() < 2
+    path = Path(storage.GetFileName() or "") if isFile else None
+    return path is not None and (is_planar_file(path) or is_stack_file(path))
+
+
+def isPlanar(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
+    """Return whether a volume is a 2-D image or several."""
+    return isFlat(volumeNode) or isStack(volumeNode)
 
 
 def writeVolume(
@@ -60,7 +86,7 @@ def writeVolumeSteps(
     """Do what `writeVolume` does, see `writeImageSteps`."""
     ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
     image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
-    yield from writeImageSteps(image, ijkToRAS, Path(path), compress)
+    yield from writeImageSteps(image, ijkToRAS, Path(path), compress, isStack(volumeNode))
     return ijkToRAS
 
 
@@ -87,7 +113,8 @@ def writeChannelsSteps(
     ijkToRAS = yield from writeVolumeSteps(volumeNode, paths[0])
     for node, path in zip(furtherChannels(volumeNode), paths[1:]):
         image = imageOnGridOf(requireUsableVolume(node), volumeNode)
-        yield from writeImageSteps(withoutTransparency(image), ijkToRAS, Path(path))
+        image = withoutTransparency(image)
+        yield from writeImageSteps(image, ijkToRAS, Path(path), isStack=isStack(volumeNode))
     return ijkToRAS
 
 
@@ -163,7 +190,9 @@ def readVolume(
     if not isReadByLibrary(path):
         node = slicer.vtkMRMLScalarVolumeNode()
         with suppress(SeveralComponents):
-            return node, readImage(node, path)
+            storage = readImage(node, path)
+            _markStack(node, is_stack_file(path))
+            return node, storage
     volume = readByLibrary(path)
     for warning in volume.warnings:
         warn(warning)
@@ -171,7 +200,13 @@ def readVolume(
     setVolume(node, volume)
     if volume.unit == "px":
         node.SetAttribute(UNIT_ATTRIBUTE, "px")
+    _markStack(node, volume.is_stack)
     return node, None
+
+
+def _markStack(node: slicer.vtkMRMLVolumeNode, isStack: bool) -> None:
+    if isStack:
+        node.SetAttribute(STACK_ATTRIBUTE, "true")
 
 
 def loadVolume(

@@ -62,6 +62,7 @@ def test_an_unused_class_is_what_lies_around_it(
     cases = folder.checked_cases({"Tumor"})
     folder.unlock()
     assert cases.labels == {1: "Liver"}
+    assert cases.includes == {}
     assert cases.cases[0].annotation.values == meaning
 
 

@@ -128,7 +128,7 @@ def test_names_may_be_in_either_form_of_unicode(tmp_path: Path) -> None:
     assert read_cases(tmp_path).cases[0].image == tmp_path / "images" / f"{decomposed}.nii.gz"
 
 
-def test_equal_file_names_in_folders_of_patients_are_told_apart(tmp_path: Path) -> None:
+def test_equal_file_names_in_folders_of_patients_are_distinguished(tmp_path: Path) -> None:
     pairs = [(f"{patient}/ct.nii.gz", f"{patient}/seg.nii.gz") for patient in ("p1", "p2")]
     assert names_of(read_cases(write_dataset(tmp_path, decathlon_list(*pairs)))) == [
         "p1_ct",

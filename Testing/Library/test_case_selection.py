@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from command_line import genseg
 
 from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.checks.learned_cases import find_learned
 from GenSegLib.data import case_loading
 from GenSegLib.data.case_cache import CaseCache
 from GenSegLib.data.case_loading import load_training_cases
@@ -21,6 +23,7 @@ from GenSegLib.datasets.case_selection import (
     select_cases,
     with_duplicates_as_one_person,
 )
+from GenSegLib.datasets.image_io import Volume, write_image
 from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
 from GenSegLib.presets import load_preset
@@ -177,3 +180,24 @@ def test_impossible_options_are_explained_in_one_line(
     assert message in error
     assert "\n" not in error
     assert not out.exists()
+
+
+def test_learned_cases_are_recognized_by_their_images_rather_than_their_names(
+    tmp_path: Path,
+) -> None:
+    def case(name: str, file: str, seed: int) -> Case:
+        voxels = np.random.default_rng(seed).normal(size=(1, 4, 5, 6)).astype(np.float32)
+        write_image(tmp_path / file, Volume(voxels, np.eye(4)))
+        return Case(name, tmp_path / file, tmp_path / f"{name}_label.nii")
+
+    learned = [case(name, f"{name}.nii", seed) for seed, name in enumerate("abcd")]
+    (tmp_path / "d.nii").unlink()
+    cases = [
+        case("other patient", "new/a.nii", 10),
+        dataclasses.replace(learned[0], name="renamed"),
+        case("b", "new/b.nii", 11),
+        case("c", "new/c.nrrd", 2),
+        case("copied", "new/e.nii", 1),
+        case("d", "new/d.nii", 3),
+    ]
+    assert find_learned(cases, learned) == {"renamed", "c", "copied", "d"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from GenSegLib.case_annotation import COMPLETE, Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.errors import GenSegError
 
@@ -134,6 +135,17 @@ def test_case_sets_round_trip_through_json(tmp_path: Path) -> None:
     assert CaseSet.from_json(values, tmp_path) == cases
     elsewhere = CaseSet.from_json(values, Path("/server"))
     assert elsewhere.cases[0].image == Path("/server/images/a.nii"), "relative to the list"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_cases_are_those_whose_classes_were_annotated(seed: int) -> None:
+    hidden = Annotation({"Liver": ClassState.NOT_ANNOTATED})
+    cases = [
+        Case(name, Path(f"{name}.nii"), Path(f"{name}_label.nii"), annotation=annotation)
+        for name, annotation in zip("abcde", (hidden, COMPLETE, hidden, COMPLETE, COMPLETE))
+    ]
+    split = CaseSet(tuple(cases)).with_validation(0.4, seed)
+    assert {case.name for case in split.of_role(Role.VALIDATE)} < set("bde")
 
 
 @pytest.mark.parametrize("other", ["a", "A"])

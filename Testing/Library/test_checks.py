@@ -166,7 +166,10 @@ def test_a_duplicate_in_other_axes_is_a_warning(tmp_path: Path, tiny_pair) -> No
     first, second = check_cases(CaseSet(tuple(cases)))
     assert not first.warnings
     assert second.ok
-    assert "same 960 voxels as case a, in other axes (LAS, there RAS)" in second.warnings[0]
+    assert (
+        "same 960 voxels as case a, stored with other axes (LAS instead of RAS)"
+        in second.warnings[0]
+    )
 
 
 def test_cases_without_a_lesion_are_cases_to_learn_from(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.checks.classes import class_warnings, keep_classes, with_classes
@@ -17,7 +18,13 @@ from GenSegLib.data.case_loading import load_training_cases
 from GenSegLib.datasets.image_io import Volume, write_image, write_label
 from GenSegLib.dicom.terminology import parse_terminology
 from GenSegLib.errors import GenSegError
-from GenSegLib.label_maps import Concepts, collect_classes, match_names, preset_values
+from GenSegLib.label_maps import (
+    Concepts,
+    collect_classes,
+    match_names,
+    preset_values,
+    resembling_name,
+)
 from GenSegLib.presets import load_preset
 
 LIVER = replace(
@@ -95,7 +102,7 @@ def test_values_without_names_are_those_of_the_preset_and_a_note_says_so(tmp_pat
     cases = CaseSet((write_case(tmp_path, "a", {"Liver": 1, "Lesion": 2}, ".nii.gz"),))
     cases, _ = with_classes(cases, LIVER)
     assert cases.labels == LIVER.labels
-    assert "no names: their values are taken as those of preset" in cases.notes[-1]
+    assert "no names; their values are assumed to be those of preset" in cases.notes[-1]
     assert "(1 Liver, 2 Lesion)" in cases.notes[-1]
 
 
@@ -112,11 +119,32 @@ def test_a_class_of_the_preset_in_no_case_is_left_out_with_a_warning(tmp_path: P
     assert cases.labels == {1: "lesion", 2: "Liver"}
     checks = check_cases(cases)
     assert class_warnings(cases, checks) == [
-        "class Liver has no voxel in any of 2 labeled cases and is left out"
+        "class Liver does not occur in any of the 2 labeled cases and is left out"
     ]
     kept, preset = keep_classes(cases, preset, checks)
     assert kept.labels == {1: "lesion"}
     assert preset.labels == {1: "Lesion"}
+
+
+def test_a_run_that_lacks_a_class_is_a_list_to_train_on(tmp_path: Path) -> None:
+    says = Annotation({"lesion": ClassState.ABSENT})
+    files = [write_case(tmp_path, name, {"Liver": 1}) for name in "abc"]
+    files[0] = replace(files[0], annotation=says)
+    cases = CaseSet(tuple(files), includes={"Liver": ("Lesion",)})
+    warnings: list[str] = []
+    prepared = prepare_cases(cases, GENERIC, 0.3, 0, warnings.append)
+    assert any("marks lesion as absent" in text for text in warnings)
+    again = CaseSet.from_json(prepared.cases.to_json(), tmp_path)
+    assert prepare_cases(again, GENERIC, 0.3, 0).cases.labels == {1: "Liver"}
+    assert again.includes == {} and all(not case.annotation.classes for case in again.cases)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("tumour", "Tumor"), ("Kidny L", "Kidney L"), ("Kidney R", ""), ("Rib 2", ""), ("Bone", "")],
+)
+def test_misspelled_names_resemble_but_sides_and_numbers_differ(name: str, meant: str) -> None:
+    assert resembling_name(name, ["Tumor", "Kidney L", "Rib 1"]) == meant
 
 
 def test_a_class_in_one_case_alone_is_a_warning(tmp_path: Path) -> None:
@@ -124,7 +152,10 @@ def test_a_class_in_one_case_alone_is_a_warning(tmp_path: Path) -> None:
     files[2] = replace(write_case(tmp_path, "d", {"Liver": 1, "Lesion": 2}), role=Role.VALIDATE)
     cases, _ = with_classes(CaseSet(tuple(files)), None)
     (warning,) = class_warnings(cases, check_cases(cases))
-    assert "class Lesion is in only 1 of 3 labeled cases, d, a validation case" in warning
+    assert (
+        "class Lesion occurs in only 1 of 3 labeled cases (d), which is a validation case"
+        in warning
+    )
 
 
 @pytest.mark.parametrize(

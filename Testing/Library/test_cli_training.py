@@ -121,7 +121,7 @@ def test_pictures_beside_volumes_are_left_out_with_a_warning(
         (images / name).touch()
     assert genseg("predict", run.model, images, "--out", tmp_path / "out") == 0
     said = capsys.readouterr().err
-    assert f"{images}: 2 pictures, such as report.png left out beside volumes; to use" in said
+    assert f"{images}: 2 pictures, such as report.png skipped, because the folder contains" in said
 
 
 def test_an_evaluation_is_added_to_the_report(
@@ -164,7 +164,7 @@ def test_a_single_labeled_case_is_trained_without_validation(
     assert genseg("train", phantoms, *arguments, *tiny(joint_steps=1, final_steps=1)) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "preparing cases: 1 for training, 0 for validation"
-    assert "without validation" in lines[1]
+    assert "the model is not validated" in lines[1]
     assert len(RunFolder.open(out).cases.labeled) == 1
 
 

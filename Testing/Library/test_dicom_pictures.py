@@ -11,6 +11,7 @@ from PIL import Image
 
 from GenSegLib.cases import Role
 from GenSegLib.checks.check_cases import check_cases
+from GenSegLib.datasets.image_folders import list_cases
 from GenSegLib.datasets.image_io import read_image, read_label, write_label
 from GenSegLib.datasets.layouts import list_images, read_cases
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
@@ -21,6 +22,7 @@ from GenSegLib.images.volume import Volume
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from Testing.dicom_pictures import palette, region, write_dicom_picture
+from Testing.Library.command_line import genseg
 from Testing.Library.tiny_models import save_bright_model
 
 ROWS, COLUMNS = 40, 48
@@ -164,6 +166,14 @@ def test_masks_of_single_frames_and_clips_of_one_patient(tmp_path: Path) -> None
     assert label.array.sum() == 20 * 24
 
 
+def test_frames_are_listed_and_a_damaged_clip_as_it_is(tmp_path: Path) -> None:
+    clip(tmp_path / "a.dcm", frames=2)
+    damaged = clip(tmp_path / "b.dcm", frames=2)
+    damaged.write_bytes(damaged.read_bytes()[:-500])
+    files = {name: [path.name for path in paths] for name, paths in list_cases(tmp_path).items()}
+    assert files == {"a_frame001": ["a.dcm#1"], "a_frame002": ["a.dcm#2"], "b": ["b.dcm"]}
+
+
 def test_a_label_with_other_frames_is_refused(tmp_path: Path) -> None:
     path = clip(tmp_path / "images" / "a.dcm")
     label = squares(path, (0,))
@@ -226,6 +236,17 @@ def test_predictions_of_a_radiograph_are_a_seg_or_a_palette_png(
         assert (found == (image.array > 100)).mean() > 0.95
 
 
+def test_frames_without_a_label_are_annotated_next(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = clip(tmp_path / "images" / "a.dcm")
+    write_label(tmp_path / "labels" / "a.nrrd", squares(path, (0, 2)), {1: "square"})
+    options = "--strategy", "order", "--labeled", tmp_path, "--count", 9
+    assert genseg("next", model, tmp_path / "images", *options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == [str(frame_path(path, 2)), str(frame_path(path, 4))]
+
+
 @pytest.mark.parametrize("suffix", [".dcm", ".seg.nrrd"])
 def test_the_frames_of_a_clip_are_scored_one_by_one(
     model: Path, tmp_path: Path, suffix: str
@@ -243,3 +264,19 @@ def test_the_frames_of_a_clip_are_scored_one_by_one(
     dices = found.values(1, "dice")
     assert min(dices[:2]) > 0.9
     assert dices[2:] == [0, 0]
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".seg.nrrd", ".nii.gz"])
+def test_masks_of_single_frames_score_the_prediction_of_a_clip(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = clip(tmp_path / "a.dcm")
+    options = {"device": "cpu", "suffix": suffix, "uncertainty": suffix == ".nii.gz"}
+    predict_files(model, [path], tmp_path / "out", **options)
+    squares_of_clip = squares(path, (1, 3))
+    for k in (1, 3):
+        mask = replace(squares_of_clip, array=squares_of_clip.array[..., k : k + 1])
+        write_label(tmp_path / "truth" / f"a_frame00{k + 1}.png", mask)
+    found = evaluate_folders(tmp_path / "out", tmp_path / "truth", {1: "Bright"})
+    assert [case.case for case in found.cases] == ["a_frame002", "a_frame004"]
+    assert min(found.values(1, "dice")) > 0.9

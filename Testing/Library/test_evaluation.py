@@ -15,6 +15,7 @@ from GenSegLib.datasets.label_names import write_label_names
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
+from GenSegLib.evaluation.reference_list import ReferenceList
 from GenSegLib.evaluation.score_tables import CaseResult, Evaluation, LabelScore
 from GenSegLib.events import Event, EventLog
 from Testing.dicom_files import write_ct
@@ -286,9 +287,84 @@ def test_values_are_not_compared_with_the_names_of_other_values(
             path.unlink()
         write_label(predictions / f"{case}.nii.gz", label_volume(0, (1, 2)))
         write_label(references / f"{case}.seg.nrrd", label_volume(0, (5, 6)), {5: "A", 6: "B"})
-    with pytest.raises(GenSegError, match=r"values 1, 2 of a\.nii\.gz are none of the classes 5 A"):
+    with pytest.raises(
+        GenSegError, match=r"values 1, 2 of a\.nii\.gz are not among the classes 5 A"
+    ):
         evaluate_folders(predictions, references, {})
     assert evaluate_folders(predictions, references, {1: "A", 2: "B"}).mean("dice") == 1
+
+
+@pytest.mark.parametrize("labels", [{}, {1: "Anterior", 2: "Posterior"}])
+def test_values_are_compared_by_the_names_that_lists_give_them(
+    folders: tuple[Path, Path], labels: dict[int, str]
+) -> None:
+    predictions, references = folders
+    for case in "abc":
+        (predictions / f"{case}.seg.nrrd").unlink()
+        write_label(predictions / f"{case}.nii.gz", label_volume(0, (2, 1)))
+    write_label_names(predictions / "a.nii.gz", {2: "Anterior", 1: "posterior"}, {})
+    given = ReferenceList({1: "Anterior", 2: "Posterior"})
+    evaluation = evaluate_folders(predictions, references, labels, given=given)
+    assert evaluation.values(1, "dice") == evaluation.values(2, "dice") == [1, 1, 1]
+    (predictions / "labels.json").unlink()
+    model = {2: "Anterior", 1: "Posterior"}  # names the values where no list does
+    assert evaluate_folders(predictions, references, model, given=given).mean("dice") == 1
+
+
+def test_a_class_of_a_reference_that_the_predictions_lack_is_an_error(
+    folders: tuple[Path, Path],
+) -> None:
+    predictions, references = folders
+    (predictions / "a.seg.nrrd").unlink()
+    write_label(predictions / "a.nii.gz", label_volume())
+    write_label_names(predictions / "a.nii.gz", {1: "Anterior", 2: "Back"}, {})
+    with pytest.raises(GenSegError, match=r"Posterior is not among those of a\.nii\.gz"):
+        evaluate_folders(predictions, references, {}, given=ReferenceList(LABELS))
+
+
+def listed(tmp_path: Path, label: object, **entry: object) -> Path:
+    """Write a list of one case above its references, and return their folder."""
+    case = {"name": "a", "image": "a.nii.gz", "label": label, **entry}
+    values = {"labels": {"1": "Anterior", "2": "Posterior"}, "cases": [case]}
+    (tmp_path / "cases.json").write_text(json.dumps(values), encoding="utf-8")
+    return tmp_path / "references"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"role": "test"}, r'cases\.json: case a: "role" must be one of'),
+        (
+            {"classes": {"Posteriour": "not annotated"}},
+            "case a: .* names Posteriour, which",
+        ),
+    ],
+)
+def test_a_list_of_references_with_a_mistake_is_an_error(
+    folders: tuple[Path, Path], entry: dict[str, object], message: str
+) -> None:
+    predictions, references = folders
+    listed(references.parent, "references/a.nii.gz", **entry)
+    with pytest.raises(GenSegError, match=message):
+        evaluate_folders(predictions, references, {}, given=ReferenceList.beside(references))
+
+
+@pytest.mark.parametrize("entry", [{"only_slices": "axial"}, {"scribbles": True}])
+def test_partial_annotation_in_several_files_counts_in_all_of_them(
+    tmp_path: Path, entry: dict[str, object]
+) -> None:
+    whole = label_volume().array.copy()
+    write_label(tmp_path / "predictions" / "a.nii.gz", label_volume())
+    whole[..., 6:] = 0  # not drawn, so that it does not count
+    for value, name in ((1, "a_mask"), (2, "a_mask_1")):
+        part = np.where(whole == value, value, 0).astype(np.int16)
+        path = tmp_path / "references" / f"{name}.nii.gz"
+        write_label(path, Volume(part, label_volume().affine))
+    files = ["references/a_mask.nii.gz", "references/a_mask_1.nii.gz"]
+    given = ReferenceList.beside(listed(tmp_path, files, **entry))
+    folders = tmp_path / "predictions", tmp_path / "references"
+    (case,) = evaluate_folders(*folders, {}, given=given).cases
+    assert [score.dice for score in case.scores] == [1, 1]
 
 
 def test_the_segment_numbers_of_a_dicom_seg_are_not_label_values(

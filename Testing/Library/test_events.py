@@ -100,6 +100,17 @@ def test_a_terminal_shows_phase_percentage_dice_and_remaining_time_on_one_line()
     assert "\n" not in stream.getvalue()
 
 
+def test_a_terminal_shows_the_last_validation_dice_even_if_it_is_zero() -> None:
+    stream = Terminal()
+    log = EventLog(None, [TerminalProgress(stream)])
+    shown = []
+    for metrics in ({"validation_dice": 0.8531}, {"validation_dice": 0.0}, {"segmenter_loss": 0.2}):
+        log.metrics("joint", 40, **metrics)
+        log.progress("joint", 40, 100)
+        shown.append(stream.getvalue().split("  ")[-1])
+    assert shown == ["Dice 0.853", "Dice 0.000", "Dice 0.000"]
+
+
 def test_a_terminal_shows_the_fraction_of_all_phases_if_it_is_known() -> None:
     line = format_progress({"phase": "final", "step": 6, "total": 100, "fraction": 0.6})
     assert line == "final    [##############..........]  60%"

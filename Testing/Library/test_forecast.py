@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_models import save_tiny_model
 
-from GenSegLib.annotation.forecast import forecast
+from GenSegLib.annotation.forecast import KINDS, _fit, forecast
 from GenSegLib.annotation.records import (
     FILE,
     AnnotationRecord,
@@ -90,8 +90,25 @@ def test_drafts_that_scatter_give_no_forecast() -> None:
     assert "varies too much" in found.text
 
 
-def test_values_that_are_no_numbers_are_left_out() -> None:
-    points = [*drafts(12, 0.95), CurvePoint(4, math.nan), CurvePoint(0, 0.5)]
+def test_a_curve_that_falls_promises_nothing() -> None:
+    found = forecast([CurvePoint(n, 0.9 - 0.05 * (n - 2)) for n in range(2, 11, 2)])
+    assert (found.kind, found.low) == ("unclear", None)
+    assert "does not rise" in found.text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("target", [0.9, 0.97, 0.995])
+def test_drafts_that_are_nearly_perfect_give_numbers(target: float) -> None:
+    points = [CurvePoint(n, 0.8 if n % 2 else 0.99) for n in range(2, 10)]
+    fits = [forecast(points, target, seed) for seed in range(5)]
+    assert all(each.kind in KINDS for each in fits)
+    cases, dice = np.array([2.0, 3, 4, 5]), np.array([[1.02, 0.99, 1.01, 1.0]])
+    assert np.isfinite(_fit(cases, dice).cases_to(0.97)).all()
+
+
+def test_nan_infinite_values_and_points_without_cases_are_left_out() -> None:
+    unusable = CurvePoint(4, math.nan), CurvePoint(4, math.inf), CurvePoint(0, 0.5)
+    points = [*drafts(12, 0.95), *unusable]
     assert forecast(points, 0.93) == forecast(drafts(12, 0.95), 0.93)
 
 

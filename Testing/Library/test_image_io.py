@@ -105,7 +105,7 @@ def test_a_dicom_seg_is_placed_on_the_grid_of_its_series(abdomen: Path) -> None:
 
 
 def test_a_dicom_seg_of_another_image_is_refused(abdomen: Path) -> None:
-    with pytest.raises(GenSegError, match=r"liver_seg\.dcm: .*belongs to this image"):
+    with pytest.raises(GenSegError, match=r"liver_seg\.dcm: .*label and image belong together"):
         read_label(abdomen / "dicom_ct3_liver_seg.dcm", read_image(abdomen / "ct_full.nii.gz"))
 
 

@@ -150,7 +150,33 @@ def test_pictures_beside_unlabeled_volumes_are_said_to_be_left_out(tmp_path: Pat
     touch(tmp_path / "more", "b.nii.gz", "photo.png")
     cases = with_unlabeled(read_cases(tmp_path), tmp_path / "more")
     assert [case.name for case in cases.cases] == ["a", "b"]
-    assert "photo.png left out beside volumes" in cases.notes[-1]
+    assert "photo.png skipped, because the folder contains volumes" in cases.notes[-1]
+
+
+def test_photos_in_heic_are_named_with_the_remedy(tmp_path: Path) -> None:
+    touch(tmp_path / "images", "a.jpg", "b.HEIC")
+    touch(tmp_path / "labels", "a.png")
+    remedy = (
+        f"{tmp_path / 'images' / 'b.HEIC'}: HEIC is not supported; convert the pictures to JPEG"
+    )
+    assert remedy in read_cases(tmp_path).notes[-1]
+    assert remedy in with_unlabeled(read_cases(tmp_path), tmp_path / "images").notes[-1]
+
+
+@pytest.mark.parametrize("others", [(), ("a.jpg",)])
+def test_a_mask_of_a_photo_in_heic_is_an_error_with_the_remedy(
+    tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    touch(tmp_path / "images", "b.heic", *others)
+    touch(tmp_path / "labels", "b.png", "a.png")
+    with pytest.raises(GenSegError, match=r"b\.heic: HEIC is not supported; convert"):
+        read_cases(tmp_path)
+
+
+def test_a_folder_of_photos_in_heic_has_no_images(tmp_path: Path) -> None:
+    touch(tmp_path, "a.heic", "b.heic")
+    with pytest.raises(GenSegError, match=r"a\.heic \(and 1 more\): HEIC is not supported"):
+        list_images(tmp_path)
 
 
 def test_a_missing_channel_is_named(tmp_path: Path) -> None:

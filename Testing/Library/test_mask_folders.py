@@ -178,7 +178,7 @@ def test_test_images_are_left_out_and_validation_images_are_for_validation(
         ("train_1", Role.TRAIN),
         ("validation_1", Role.VALIDATE),
     ]
-    assert cases.notes[0] == "files in folders named test are left out (2)"
+    assert cases.notes[0] == "files in folders named test were skipped (2)"
 
 
 def test_fields_of_view_and_second_annotators_are_not_used(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_one_mask_for_each_lesion_is_one_label(tmp_path: Path) -> None:
     cases = lesions(tmp_path)
     (check,) = check_cases(cases)
     assert check.voxels == {1: 4 * (3 + 4)}
-    assert "several masks of an image are one label, such as the 2 of 1" in cases.notes
+    assert "several masks of one image are merged into one label, such as the 2 of 1" in cases.notes
 
 
 def test_masks_of_different_structures_are_classes(tmp_path: Path) -> None:

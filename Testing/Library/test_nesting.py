@@ -71,8 +71,18 @@ def test_the_command_line_names_a_class_and_those_within_it() -> None:
 
 def test_a_name_that_is_no_class_is_refused() -> None:
     cases = CaseSet((), LABELS, includes={"Liver": ("Tumour",)})
-    with pytest.raises(GenSegError, match='"includes" names Tumour, which is none of the classes'):
+    with pytest.raises(
+        GenSegError, match='"includes" names Tumour, which is not one of the classes'
+    ):
         with_classes(cases, None)
+
+
+def test_a_class_in_no_case_is_left_out_of_the_nesting() -> None:
+    learned = {1: "Liver", 3: "Necrosis"}
+    cases, _ = with_classes(CaseSet((), learned, includes=NESTED), None)
+    assert cases.includes == {"Liver": ("Necrosis",)}
+    (note,) = cases.notes
+    assert '"includes" names Tumor, which is not one of the classes' in note
 
 
 @pytest.mark.parametrize("order", [("part", "whole"), ("whole", "part")])

@@ -138,7 +138,7 @@ def test_an_image_that_cannot_be_read_is_named_and_skipped(
     [
         (("--strategy", "different"), "specify them with --labeled"),
         (("--count", "0"), "--count must be 1 or more"),
-        (("--labeled", "cases.json", "images/scan_0.nii.gz"), "all 1 images are labeled already"),
+        (("--labeled", "cases.json", "images/scan_0.nii.gz"), "all 1 images are already labeled"),
     ],
 )
 def test_errors_say_what_to_do(

@@ -59,7 +59,7 @@ def test_forms_that_disagree_are_a_warning_with_the_distance(tmp_path: Path) -> 
     moved[0, 3] += 0.2
     (warning,) = read_image(write_with_forms(path, VOXELS, forms(moved, SCANNER))).warnings
     assert "sform (code 2) and qform (code 1)" in warning
-    assert "up to 0.25 mm apart; the qform was taken" in warning
+    assert "up to 0.25 mm apart; the qform is used" in warning
 
 
 def test_without_forms_the_voxel_sizes_are_taken_and_said(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_without_forms_the_voxel_sizes_are_taken_and_said(tmp_path: Path) -> Non
     volume = read_image(path)
     np.testing.assert_allclose(volume.affine, np.diag([-2, -3, 4, 1]))
     np.testing.assert_allclose(itk_affine(path), volume.affine)
-    assert "neither sform nor qform; the voxel sizes alone were taken" in volume.warnings[0]
+    assert "neither sform nor qform; the voxel sizes alone are used" in volume.warnings[0]
 
 
 def test_an_sform_with_other_voxel_sizes_than_pixdim_is_a_warning(tmp_path: Path) -> None:
     form = replace(forms(SCANNER, None), pixdim=(1.0, 1.0, 1.0, 1.0))
     volume = read_image(write_with_forms(tmp_path / "a.nii", VOXELS, form))
     np.testing.assert_allclose(volume.spacing, (0.7, 1.1, 3.0), rtol=1e-5)
-    assert "those of the sform were taken" in volume.warnings[0]
+    assert "those of the sform are used" in volume.warnings[0]
 
 
 @pytest.mark.parametrize(("shear", "is_read"), [(1e-4, True), (4e-3, True), (0.02, False)])
@@ -216,7 +216,7 @@ def test_a_pair_of_header_and_voxels_is_read_by_the_same_rule(tmp_path: Path, na
     volume = read_image(write_pair(tmp_path / "a.hdr").with_suffix(named))
     np.testing.assert_array_equal(volume.array[0], VOXELS)
     np.testing.assert_allclose(volume.affine, SCANNER, atol=1e-5)
-    assert "the qform was taken" in volume.warnings[0]
+    assert "the qform is used" in volume.warnings[0]
 
 
 def test_a_header_without_its_voxels_is_refused(tmp_path: Path) -> None:

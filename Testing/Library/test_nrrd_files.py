@@ -35,6 +35,16 @@ def test_components_become_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.array.transpose(3, 2, 1, 0), voxels)
 
 
+@pytest.mark.parametrize("is_stack", [False, True])
+@pytest.mark.parametrize("components", [(), (3,)])
+def test_the_file_says_whether_its_slices_are_images_of_their_own(
+    tmp_path: Path, components: tuple[int, ...], is_stack: bool
+) -> None:
+    voxels = np.zeros((2, 3, 4, *components), np.uint8)
+    finish(write_nrrd_steps(tmp_path / "image.nrrd", voxels, AFFINE, is_stack=is_stack))
+    assert read_image(tmp_path / "image.nrrd").is_stack == is_stack
+
+
 def test_each_slice_is_a_step(tmp_path: Path) -> None:
     steps = write_nrrd_steps(tmp_path / "image.nrrd", np.zeros((7, 3, 4), np.int16), AFFINE, True)
     assert len(list(steps)) == 7

@@ -13,17 +13,21 @@ from partial_cases import (
     LABELS,
     SHAPE,
     label_array,
+    load,
     partly_annotated,
+    preset_without_resampling,
     write_case,
 )
 
 from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet
+from GenSegLib.checks.annotations import NOTHING_ANNOTATED
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.checks.class_counts import NO_BACKGROUND
-from GenSegLib.checks.classes import class_warnings
+from GenSegLib.checks.classes import class_warnings, keep_classes
 from GenSegLib.cli import main
 from GenSegLib.data.case_fingerprint import fingerprint_case
+from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.datasets.image_io import Volume, read_label, write_label
 from GenSegLib.datasets.layouts import read_cases
 from GenSegLib.errors import GenSegError
@@ -67,6 +71,7 @@ def test_a_list_says_what_was_annotated(tmp_path: Path) -> None:
         ({"only_slices": "red"}, '"only_slices" must be one of sagittal, coronal, axial'),
         ({"scribbles": "yes"}, '"scribbles" must be true or false'),
         ({"values": {"3": "nothing"}}, '"values" must be an object such as'),
+        ({"values": {"3": -5}}, '"values": 3 cannot become -5'),
     ],
 )
 def test_a_list_that_says_nonsense_is_refused(entry: dict[str, object], message: str) -> None:
@@ -98,6 +103,13 @@ def test_the_label_ignore_of_a_data_set_is_no_class(tmp_path: Path, labels: obje
     assert (found[:, :, 0] == IGNORE).all() and (found[:, :, 1:] >= 0).all()
     (check,) = check_cases(cases)
     assert check.ok and check.ignored == 120 and check.voxels == {1: 96, 2: 72}
+
+
+@pytest.mark.parametrize("value", [-1, 10**12])
+def test_a_value_to_ignore_that_no_label_has_changes_nothing(tmp_path: Path, value: int) -> None:
+    meaning = Annotation(values={value: IGNORE})
+    case = write_case(tmp_path, "a", label_array(), meaning)
+    assert (read(case) == label_array()).all()
 
 
 def test_a_segment_named_ignore_wins_and_one_named_background_loses(tmp_path: Path) -> None:
@@ -143,16 +155,21 @@ def test_checks_find_what_a_case_cannot_mean(tmp_path: Path) -> None:
         return CaseSet((case,), LABELS)
 
     (check,) = check_cases(only("Posterior", ClassState.ABSENT))
-    assert "Posterior is said to be absent, but 72 voxels of it are labeled" in check.errors[0]
+    assert "Posterior is marked as absent, but 72 voxels of it are labeled" in check.errors[0]
+    (check,) = check_cases(only("Posteriour", ClassState.ABSENT))
+    assert '"classes" names Posteriour, which is not one of the classes' in check.errors[0]
     (check,) = check_cases(only("Tail", ClassState.ABSENT))
-    assert '"classes" names Tail, which is none of the classes' in check.errors[0]
+    assert check.ok and "Tail as absent, but it is not one of the classes" in check.warnings[0]
     (check,) = check_cases(only("Posterior", ClassState.NOT_ANNOTATED))
     assert check.ok and check.voxels == {1: 96}
     assert check.warnings == ("Posterior is not annotated: 72 labeled voxels of it are not used",)
     empty = np.zeros(SHAPE, np.int16)
     case = write_case(tmp_path, "b", empty, Annotation(only_slices="axial"))
     (check,) = check_cases(CaseSet((case,), LABELS))
-    assert check.errors == ("nobody annotated a voxel of the label; segment something",)
+    assert check.errors == (NOTHING_ANNOTATED,)
+    hidden = Annotation(dict.fromkeys(LABELS.values(), ClassState.NOT_ANNOTATED))
+    (check,) = check_cases(CaseSet((replace(case, annotation=hidden),), LABELS))
+    assert check.errors == (NOTHING_ANNOTATED,)
 
 
 def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_path: Path) -> None:
@@ -165,7 +182,9 @@ def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_pat
         return class_warnings(found, check_cases(found))
 
     (line,) = warnings()
-    assert line.startswith("class Posterior is missing in 1 of 3 labeled cases (c), which count as")
+    assert line.startswith(
+        "class Posterior is missing in 1 of 3 labeled cases (c), which are treated as"
+    )
     assert '"classes": {"Posterior": "not annotated"}' in line
     for state in (ClassState.ABSENT, ClassState.NOT_ANNOTATED):
         cases[2] = replace(cases[2], annotation=Annotation({"Posterior": state}))
@@ -183,6 +202,18 @@ def test_voxels_of_a_class_that_nobody_annotated_count_for_the_class_around_it(
     )
     (check,) = check_cases(cases)
     assert check.voxels == {1: np.count_nonzero(label_array())}
+
+
+def test_a_class_that_nobody_annotated_anywhere_is_learned_as_the_class_around_it(
+    tmp_path: Path,
+) -> None:
+    unknown = Annotation({"Posterior": ClassState.NOT_ANNOTATED})
+    cases = tuple(write_case(tmp_path, name, label_array(), unknown) for name in "abc")
+    found = CaseSet(cases, LABELS, includes={"Anterior": ("Posterior",)})
+    kept, _ = keep_classes(found, preset_without_resampling(), check_cases(found))
+    assert (kept.labels, kept.includes) == ({1: "Anterior"}, {})
+    (case, *_) = load(list(kept.cases), LabelSets.of((), kept.labels, {}))
+    assert int((case.label == 1).sum()) == np.count_nonzero(label_array())
 
 
 def test_scribbles_without_any_background_are_a_warning(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_person_whom_the_user_gave_two_roles_is_a_warning() -> None:
         for name, role, person in zip("abc", roles, ("anna", "anna", "carl"))
     ]
     (warning,) = find_divided_persons(cases)
-    assert warning.startswith("anna is shown by training case a and by validation case b")
+    assert warning.startswith("anna appears in training case a and in validation case b")
 
 
 def test_phases_of_one_heart_are_on_one_side(write_tiny_cases: Callable[..., Path]) -> None:

@@ -192,8 +192,22 @@ def test_a_plan_is_shown_without_training(boxes: Path, capsys: pytest.CaptureFix
     plan = json.loads(capsys.readouterr().out)
     assert plan["budget_s"] == TWENTY_MINUTES
     assert sum(row["chosen"] for row in plan["rows"]) == 1
-    assert main(["plan", str(boxes), "--preset", "hippocampus-mri"]) == 0
+
+
+@pytest.mark.usefixtures("fast_machine")
+def test_a_plan_with_the_spacing_of_a_preset_shows_the_steps_that_fit(
+    boxes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["plan", str(boxes), "--preset", "hippocampus-mri", "--device", "cpu"]
+    assert main([*command, "--time-budget", "5m"]) == 0
     assert "its author has fixed spacing and patch size" in capsys.readouterr().out
+    steps = []
+    for budget in ("5m", "10m"):
+        assert main([*command, "--json", "--time-budget", budget]) == 0
+        plan = json.loads(capsys.readouterr().out)
+        steps.append(plan["steps"])
+    assert plan["budget_s"] == 600 and steps[1] > 1.5 * steps[0] > 0
+    assert main(["plan", str(boxes / "nowhere"), "--preset", "hippocampus-mri"]) == 2
 
 
 @pytest.mark.usefixtures("fast_machine")

@@ -55,6 +55,14 @@ def test_a_fingerprint_follows_the_patients_axes(axes: str) -> None:
     assert (found.foreground == 300).all()
 
 
+def test_a_clip_is_planned_as_its_frames() -> None:
+    frames = Volume(np.ones((1, 64, 48, 20), np.float32), np.diag([-1.0, -1, 1, 1]), is_stack=True)
+    fingerprint = summarize_cases([fingerprint_case(frames, None)])
+    assert fingerprint.shape == (64, 48, 1)
+    presets = [each.preset for each in list_candidates(fingerprint, load_preset("generic-2d"), CPU)]
+    assert {preset.spatial_dims for preset in presets} == {2}
+
+
 def test_slices_follow_the_thick_axis() -> None:
     assert CINE.slice_axis == 2
     assert same_cases((20, 256, 256), (4.0, 1.0, 1.0)).slice_axis == 0
@@ -131,7 +139,7 @@ def test_without_time_for_a_complete_training_the_cheapest_network_trains_and_it
     plan = plan_for(CINE, budget_s=300)
     assert plan.preset.network["filters"][0] == 16
     assert 300 <= plan.steps < 3000
-    assert any("longer --time-budget" in note for note in plan.notes)
+    assert any("3,000 steps do not fit into the time budget" in note for note in plan.notes)
 
 
 def test_the_network_halves_the_patch_to_about_eight_pixels() -> None:
@@ -260,8 +268,8 @@ def test_a_table_explains_the_plan() -> None:
     text = format_table(plan)
     assert text.count("chosen: the largest that completes 3,000 steps") == 1
     assert "too slow" in text
-    assert plan.summary in text
-    assert "in 20 min; change with --time-budget" in plan.summary
+    assert f"{plan.summary}; change it with --time-budget" in text
+    assert plan.summary.endswith("in 20 min")  # the panel shows it, too
     json.dumps(plan.to_json(), allow_nan=False)
 
 
@@ -313,6 +321,14 @@ def test_every_segmenter_is_planned(segmenter: str, limits: dict[str, Any]) -> N
     settings = Limits(TWENTY_MINUTES, 8 * GB, **limits)
     planned = make_plan(CINE, preset, settings, machine(0.2)).preset
     require_compatible_patch_size(segmenter, planned)
+
+
+def test_a_plan_that_no_memory_suffices_for_says_so() -> None:
+    plan = plan_for(CT_CHEST, memory=50_000_000)
+    (chosen,) = (row for row in plan.rows if row.chosen)
+    assert chosen.reason.startswith("chosen: the smallest; needs about ")
+    assert any("of memory, but 0.1 GB are free" in note for note in plan.notes)
+    assert not any("memory" in note for note in plan_for(CT_CHEST).notes)
 
 
 def test_a_plan_fits_into_memory() -> None:

@@ -75,7 +75,7 @@ def test_what_is_unclear_in_the_header_is_a_warning(tmp_path: Path, bright_model
     out = tmp_path / "out"
     out.mkdir()
     predict_files(bright_model, [image], out, events=EventLog(tmp_path / "events.jsonl"))
-    assert "the qform was taken" in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert "the qform is used" in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
 
 
 def test_a_spacing_of_60_mm_is_questioned_before_it_is_resampled(

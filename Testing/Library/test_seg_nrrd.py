@@ -137,7 +137,7 @@ def test_segments_that_vanish_in_an_overlap_are_a_warning_with_the_numbers(tmp_p
     assert len(warnings) == 2
     assert "segment part overlaps later segments: 36 of its 36 voxels become whole" in warnings[0]
     assert "none is left; move it after them" in warnings[0]
-    assert "100% of segment part lies within whole: " in warnings[1]
+    assert "100% of segment part lies within whole; " in warnings[1]
     assert '--includes "whole=part"' in warnings[1]
 
 

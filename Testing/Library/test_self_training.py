@@ -427,7 +427,7 @@ def test_scans_of_labeled_cases_are_left_out(tmp_path: Path) -> None:
     texts: list[str] = []
     prepared = prepare_cases(cases, load_preset("hippocampus-mri"), 0.3, 0, texts.append)
     assert len(prepared.cases.of_role(Role.UNLABELED)) == 2
-    assert "unlabeled images left out that duplicate other cases: 3" in texts
+    assert "unlabeled images skipped because they duplicate other cases: 3" in texts
 
 
 def test_images_that_cannot_be_learned_from_are_left_out_and_named(tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ def test_images_that_cannot_be_learned_from_are_left_out_and_named(tmp_path: Pat
         with_unlabeled(phantom_cases(3), scans), preset, 0.3, 0, texts.append, needs_unlabeled=True
     )
     assert [case.name for case in prepared.cases.of_role(Role.UNLABELED)] == ["good"]
-    assert any("left out: 3 of 4 (broken, flat, two)" in text for text in texts)
+    assert any("3 of 4 unlabeled images were skipped (broken, flat, two)" in text for text in texts)
 
 
 def test_without_any_usable_image_nothing_begins(tmp_path: Path) -> None:

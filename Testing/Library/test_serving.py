@@ -107,6 +107,16 @@ def test_results_agree_with_predict(model: Path) -> None:
     assert np.array_equal(found.label, expected)
 
 
+def test_the_frames_of_a_clip_are_segmented_one_by_one(tmp_path: Path) -> None:
+    save_bright_model(tmp_path / "px", replace(GRAY, unit="px", spacing=(1.0, 1.0)))
+    frames = [frame(bright=bright).array for bright in (8, 12)]
+    client, line = sent(replace(frame(), array=np.concatenate(frames, axis=3), is_stack=True))
+    (result,) = Conversation(tmp_path / "px", line).of("result")
+    found = client.handle(result)
+    assert found is not None
+    assert np.array_equal(found.label, np.concatenate(frames, axis=3)[0] > 100)
+
+
 def test_of_frames_that_have_piled_up_the_newest_one_is_segmented(model: Path) -> None:
     clients = [sent(frame(bright=bright)) for bright in (8, 10, 12)]
     lines = [

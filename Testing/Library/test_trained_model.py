@@ -27,7 +27,7 @@ def test_a_training_that_does_what_its_plan_expected_is_not_cut_short() -> None:
     assert not training_record(SCHEDULE, CUT_SHORT, 1700).is_cut_short
 
 
-def test_the_card_tells_when_the_dice_was_measured_and_that_training_was_cut_short() -> None:
+def test_the_card_says_when_the_dice_was_measured_and_that_training_was_cut_short() -> None:
     notes = list(training_record(SCHEDULE, CUT_SHORT).notes(0.8))
     assert notes == [
         "The training was cut short: it had time for 1500 of 3000 steps.",
@@ -38,16 +38,16 @@ def test_the_card_tells_when_the_dice_was_measured_and_that_training_was_cut_sho
     assert list(TrainingRecord().notes(0.9)) == [], "of a model of an earlier version"
 
 
-def test_the_card_tells_that_a_model_has_learned_nothing() -> None:
+def test_the_card_says_that_a_model_has_learned_nothing() -> None:
     assert list(TrainingRecord(steps=9, planned_steps=9).notes(0.07)) == [
-        "The model is of no use: its validation Dice is 0.07."
+        "The model is not usable: its validation Dice is 0.07."
     ]
 
 
-def test_the_card_tells_that_the_dice_was_measured_too_early() -> None:
+def test_the_card_says_that_the_dice_was_measured_too_early() -> None:
     record = TrainingRecord(steps=9, planned_steps=9, steps_after_validation=8, fit_dice=0.6)
     notes = list(record.notes(0.07))
-    assert not any("of no use" in note for note in notes)
+    assert not any("not usable" in note for note in notes)
     assert "measured too early" in notes[-1] and "0.60" in notes[-1]
 
 

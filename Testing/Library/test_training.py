@@ -122,7 +122,7 @@ def test_previews_show_generated_pairs_and_validation_cases(whole: RunFolder) ->
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A training that its time budget ends in every phase; its clock adds 1 s at every look."""
+    """A training that its time budget ends in every phase; its clock adds 1 s at every query."""
     many = dict.fromkeys(("warmup_steps", "joint_steps", "final_steps"), 100_000)
     run = small_run(tmp_path_factory.mktemp("timed") / "run", time_budget_s=300.0, **many)
     clock = SimpleNamespace(monotonic=count().__next__)
@@ -150,6 +150,14 @@ def test_status_curves_report_and_model_count_the_steps_that_were_done(timed: Ru
     assert ends == [("warm-up", warmup), ("joint", warmup + joint), ("final", done)]
     assert f"{done:,} steps" in write_report(timed).read_text(encoding="utf-8")
     assert ModelMetadata.load(timed.model).training.steps == joint + final
+
+
+def test_a_time_budget_that_does_not_suffice_ends_with_the_first_case(
+    tmp_path: Path,
+) -> None:
+    run = small_run(tmp_path / "run", time_budget_s=60.0)
+    with pytest.raises(GenSegError, match=r"of 1 of 4 cases \(all: about \d+ s\) took"):
+        train(run, EventLog(None), started=time.monotonic() - 65)
 
 
 def test_a_time_budget_starts_with_the_command(tmp_path: Path) -> None:

@@ -107,10 +107,8 @@ def test_fewer_threads_are_reported_and_kept_on_resume(
 ) -> None:
     step_takes(monkeypatch, SLOW_ON_TWO)
     run = stopped_run(tmp_path / "run")
-    assert (
-        "training uses 1 of 2 CPU threads, which is currently 9.0 times as fast "
-        "(--threads 2 uses all of them)"
-    ) in messages(run)
+    text = "training uses 1 of 2 CPU threads, which is 9.0 times as fast at the moment"
+    assert text in messages(run)
     torch.set_num_threads(2)
     resume(run)
     assert torch.get_num_threads() == 1

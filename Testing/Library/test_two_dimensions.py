@@ -164,8 +164,11 @@ def test_generated_pairs_of_photos_train_and_are_written(tmp_path: Path, generat
     command = ["train", str(data), "--out", str(run), "--encoder", "scratch"]
     assert main([*command, "--generator", generator, "--time-budget", "60s", *settings]) == 0
     assert main(["synthesize", str(run), "--out", str(out), "--count", "2"]) == 0
-    image = read_image(out / "images" / "generated_0000.nii.gz")
-    assert image.array.shape[0] == 3 and image.array.shape[3] == 1
+    first, _second = read_cases(out).labeled
+    image, label = read_image(first.image), read_label(first.label)
+    assert (len(image.array), image.shape, image.unit) == (3, label.shape, "px")
+    assert set(np.unique(label.array)) <= {0, 1}
+    assert np.ptp(image.array) == 255
 
 
 def test_a_training_on_photos_predicts_and_is_scored(

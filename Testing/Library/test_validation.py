@@ -121,6 +121,21 @@ def test_cases_that_take_too_long_are_left_out(
     assert previews == {"validation_a_prediction.nii.gz"}
 
 
+def test_validation_without_any_annotated_class_is_a_warning(
+    session: Session, tmp_path: Path
+) -> None:
+    image = torch.zeros(1, 40, 48, 24)
+    session.learner.cases = [*session.learner.cases[:-1], case(image, "healthy")]
+    run, state = small_run(tmp_path / "other"), TrainingState()
+    validating = Rounds(run, EventLog(run.events_file))
+    for step in (10, 20):
+        validating.validate(session, state, step, total_s=1e9)
+    events = [event for event in read_events(run.events_file) if event["kind"] == "log"]
+    (warning,) = (event["text"] for event in events if event["level"] == "warning")
+    assert "the validation cases (healthy) have no class to measure" in warning
+    assert state.last_dice is None
+
+
 def test_validations_take_at_most_a_tenth_of_the_time(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

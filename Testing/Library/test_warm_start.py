@@ -27,10 +27,14 @@ from GenSegLib.models.initial_model import (
     store_initial_model,
 )
 from GenSegLib.models.weights import load_segmenter, save_weights
+from GenSegLib.planning.plan import Limits, plan_settings
 from GenSegLib.runs import RunFolder
 from GenSegLib.training import warm_start
+from GenSegLib.training.checkpoints import TrainingState
+from GenSegLib.training.schedule import Schedule
 from GenSegLib.training.session import Session, load_session
 from GenSegLib.training.train import train
+from GenSegLib.training.trained_model import training_record
 from GenSegLib.training.warm_start import start_from_model, transfer_weights
 
 pytest_plugins = ["warm_starts"]
@@ -142,14 +146,18 @@ def test_another_network_is_refused(first: RunFolder, tmp_path: Path) -> None:
 
 
 def decide(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, dice: float, losses: tuple[float, float]
+    run: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    dice: float,
+    losses: tuple[float, float],
+    spent_s: float = 0.0,
 ) -> tuple[RunFolder, Session]:
     """Start with a given Dice of the model, and losses of trials from it and from scratch."""
     trials = iter(losses)
     monkeypatch.setattr(warm_start, "_patch_dice", lambda *_: dice)
     monkeypatch.setattr(warm_start, "_trial_loss", lambda *_: next(trials))
     session = load_session(run)
-    start_from_model(run, session, EventLog(run.events_file))
+    start_from_model(run, session, EventLog(run.events_file), spent_s)
     return RunFolder.open(run.path), session
 
 
@@ -164,6 +172,26 @@ def test_a_model_that_knows_the_task_is_continued_briefly(
     assert RunFolder.open(run.path).config == run.config
     state = session.learner.averaged_segmenter.state_dict()
     assert all(torch.equal(value, first_weights(first)[name]) for name, value in state.items())
+
+
+def test_a_shortened_training_is_planned_and_averaged_over_fewer_steps(
+    first: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_from(first, tmp_path / "run")
+    preset, limits = run.preset, Limits(budget_s=600, memory=2**33, generator="none")
+    planned = replace(run.config, **plan_settings(preset, 2, limits, seconds=0.5))
+    run.set_plan(planned, preset, None)
+    run, _ = decide(run, monkeypatch, 0.8, (1, 1), spent_s=60)
+    assert run.config.time_budget_s == 60 + 540 / 3
+    third = replace(limits, budget_s=200)
+    expected = plan_settings(preset, 2, third, seconds=0.5)
+    assert run.config.expected_steps == expected["expected_steps"] < planned.expected_steps
+    assert run.config.ema_decay == pytest.approx(expected["ema_decay"], abs=0.01)
+    schedule = Schedule.of(run.config)
+    missing = schedule.steps["final"] - expected["expected_steps"]  # when the time is over
+    state = TrainingState(phase="final", missing_steps={"final": missing})
+    record = training_record(schedule, state, run.config.expected_steps)
+    assert not record.is_cut_short
 
 
 def test_a_model_that_knows_the_task_is_validated_before_it_learns_from_all_cases(

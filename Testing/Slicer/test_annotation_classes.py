@@ -54,7 +54,7 @@ def test_a_case_that_is_ignored_as_a_whole_is_not_accepted(drafted: Any) -> None
     loop, bright = drafted
     ignored = np.ones_like(bright)
     add_drawn(loop, "Ignore", ignored)
-    with pytest.raises(GenSegError, match="nobody annotated a voxel of the label"):
+    with pytest.raises(GenSegError, match="no voxel of the label is annotated"):
         loop.accept()
     assert states(loop) == {"a": "draft"}
 

@@ -192,7 +192,7 @@ def test_a_volume_that_is_deleted_while_it_is_drafted_is_reported(new_loop: Any,
     changes = []
     loop.observers.add(lambda loop: changes.append(loop.isWaiting))
     wait(loop)
-    text = "a was removed or checked meanwhile; press Next case to go on"
+    text = "a was removed or accepted in the meantime; press Next case to continue"
     assert loop.message == ("error", text)
     assert changes[-1] is False, "the buttons are enabled again"
     loop.next()
@@ -210,7 +210,7 @@ def test_a_model_of_other_classes_is_named_and_drafts_nothing(new_loop: Any, wai
     wait(loop)
     kind, text = loop.message
     assert kind == "warning"
-    assert "knows Bright, but the checked cases have Liver" in text
+    assert "was trained for Bright, but the accepted cases have Liver" in text
     assert not voxels_of(loop).any()
     segment = loop.current.case.segmentationNode.GetSegmentation().GetNthSegment(0)
     assert segment.GetName() == "Liver"
@@ -313,7 +313,7 @@ def test_an_open_case_is_left_when_another_output_folder_is_selected(
     loop.workspace._settings = lambda: other
     with pytest.raises(GenSegError, match="No case is open"):
         loop.accept()
-    text = "a: another output folder was selected; press Next case to go on"
+    text = "a: another output folder was selected; press Next case to continue"
     assert loop.message == ("error", text)
     assert AnnotationEdits.hasEdits(former, "a"), "its correction is saved where it began"
     loop.next()

@@ -113,7 +113,7 @@ def test_what_was_drawn_in_a_skipped_case_is_not_replaced_by_a_draft(
 
 
 def unusable_volume(name: str, kind: str) -> Any:
-    """A volume whose axes are not perpendicular, or with a voxel that is no number."""
+    """A volume whose axes are not perpendicular, or with a NaN voxel."""
     volume, _ = bright_block(name, SHEARED if kind == "sheared" else GRID)
     if kind == "nan":
         voxels = slicer.util.arrayFromVolume(volume).astype(np.float32)

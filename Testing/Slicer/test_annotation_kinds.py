@@ -70,7 +70,7 @@ def test_a_segment_of_no_class_is_named_before_it_is_left_out(new_loop: Any, wai
     add_drawn(loop, "Spleen", mask(INNER))
     loop.accept()
     kind, text = loop.message
-    assert kind == "warning" and text.startswith("Spleen in a will not be learned")
+    assert kind == "warning" and text.startswith("Spleen in a will not be used in training")
     assert states(loop) == {"a": "to do"}
     loop.accept()
     assert states(loop) == {"a": "checked"}
@@ -390,5 +390,5 @@ def test_a_class_that_is_added_later_is_said_to_be_missing_in_the_cases_before(
     add_drawn(loop, "Cyst", mask((slice(7, 9), slice(9, 11), slice(10, 12))))
     loop.accept()
     wait(loop)
-    assert "Cyst is new: the cases checked before count as cases without it" in loop.message[1]
+    assert "Cyst is a new class: earlier accepted cases count as not having it" in loop.message[1]
     assert list(loop.workspace.folder.checked_cases().labels.values()) == ["Bright", "Cyst"]

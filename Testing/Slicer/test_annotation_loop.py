@@ -11,12 +11,15 @@ import pytest
 import slicer
 from annotation_loops import GRID, begun_loop, draw, records, states, voxels_of
 from bright_model import bright_block
+from GenSegSlicerLib.AnnotationWorkspace import AnnotationSettings
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.PairFinder import importFolder
+from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.PartialAnnotation import setDrawnPart
 from photo_files import photo_folder
 
 from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.cli import build_parser
 from GenSegLib.datasets.image_io import read_label
 
 pytest_plugins = ["annotation_loops"]
@@ -80,7 +83,7 @@ def test_an_empty_segmentation_is_accepted_at_the_second_time(drafted: Any) -> N
     loop.accept()
     assert loop.message == (
         "warning",
-        "a has no voxel in any segment; press Accept again if that is right",
+        "All segments of a are empty; press Accept again to confirm",
     )
     assert states(loop) == {"a": "draft"}
     loop.accept()
@@ -183,6 +186,13 @@ def test_ignored_voxels_lie_above_all_other_segments(drafted: Any) -> None:
     values = {name: value for value, name in folder.entries()["a"].names.items()}
     written = read_label(folder.file("labels", "a")).array
     assert (written == values["Ignore"]).sum() == mask.sum()
+
+
+def test_the_default_strategy_is_the_same_in_the_panel_and_on_the_command_line(scene: Any) -> None:
+    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    panel = GenSegSlicerParameterNode(node).annotateStrategy
+    command = build_parser().parse_args(["next", "model", "images"]).strategy
+    assert panel == command == AnnotationSettings().strategy
 
 
 def test_cases_are_ranked_by_the_model(new_loop: Any, wait: Any) -> None:

@@ -75,7 +75,7 @@ def test_a_correction_that_is_newer_than_the_scene_is_opened(
     again = new_loop()
     again.next()
     assert np.array_equal(voxels_of(again), corrected)
-    assert again.message[1].startswith("The scene has an older segmentation of a than")
+    assert again.message[1].startswith("The annotation folder has a newer segmentation of a than")
     again.open(again.workspace.case("a"))
     assert again.message[1].startswith("Correct the draft of a"), "it is current now"
 

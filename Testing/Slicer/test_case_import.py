@@ -96,7 +96,7 @@ def test_imported_cases_are_exported_to_identical_files(
             np.testing.assert_allclose(now.affine, was.affine, atol=1e-5)
 
 
-def test_what_was_assumed_about_persons_is_told(scene: Any, tmp_path: Path) -> None:
+def test_what_was_assumed_about_persons_is_reported(scene: Any, tmp_path: Path) -> None:
     label = two_class_labels().T[None]
     for name in ("patient1_visit1", "patient1_visit2", "patient2_visit1"):
         volume = Volume(label, GRIDS["RAS"])

@@ -117,7 +117,7 @@ def test_images_of_one_training_are_alike(scene: Any) -> None:
     pairs += [TrainingPair(volume, solid), TrainingPair(gray, mask)]
     GenSegSlicerLogic().checkPairs(pairs, {"Bright": "Bright"})
     assert [pair.status for pair in pairs[:2]] == ["ok", "ok"]
-    assert "has several slices, and photo 4 is a 2-D image" in pairs[2].status
+    assert "has several slices, but photo 4 is a 2-D image" in pairs[2].status
     assert "the number of channels is 1, but 3 in photo 4" in pairs[3].status
 
 

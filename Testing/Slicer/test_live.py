@@ -144,7 +144,7 @@ def test_a_stream_that_has_ended_is_noticed_and_may_go_on(following: Following) 
     assert following.live.state == "running"
 
 
-def test_observers_are_told_of_each_result(following: Following) -> None:
+def test_observers_are_notified_of_each_result(following: Following) -> None:
     states: list[str] = []
     following.live.observers.add(lambda live: states.append(live.state))
     following.wait_for(following.video.show(8))

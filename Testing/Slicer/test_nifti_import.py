@@ -74,7 +74,7 @@ def test_a_label_by_the_images_other_form_is_on_the_image(scene: Any, tmp_path: 
     write_with_forms(tmp_path / "images" / "a.nii.gz", IMAGE.T, forms(REGISTERED, GRID))
     pair = import_one(tmp_path)
     assert_is_on_image(pair)
-    assert "the qform was taken" in pair.notes[0]
+    assert "the qform is used" in pair.notes[0]
     assert "copy the image's header to the label" in pair.notes[-1]
     assert pair.volumeNode.GetStorageNode() is None  # saved with the scene instead
 
@@ -96,7 +96,7 @@ def test_a_cropped_label_is_placed_exactly(scene: Any, tmp_path: Path) -> None:
     assert_is_on_image(pair)
 
 
-def test_a_label_that_does_not_fit_the_grid_is_resampled_and_its_losses_are_told(
+def test_a_label_that_does_not_fit_the_grid_is_resampled_and_its_losses_are_reported(
     scene: Any, tmp_path: Path
 ) -> None:
     fine = LABEL.repeat(2, 0).repeat(2, 1).repeat(2, 2)

@@ -69,17 +69,17 @@ def test_a_duplicate_in_other_axes_is_a_warning_with_the_voxels(scene: Any) -> N
     check(*pairs)
     assert pairs[1].status == "ok"
     assert (
-        f"b: the image has the same {flipped.size} voxels as case a, in other axes (LPS, there RAS)"
-        in pairs[1].warning
-    )
+        f"b: the image has the same {flipped.size} voxels as case a, stored with other axes "
+        "(LPS instead of RAS)"
+    ) in pairs[1].warning
 
 
 def test_a_class_in_one_pair_alone_is_a_warning(scene: Any) -> None:
     pairs = pair_of("a", 0), pair_of("b", 1, (1,)), pair_of("c", 2, (1,))
     pairs[0].role = "validate"
     assert check(*pairs) == [
-        "class Lesion is in only 1 of 3 labeled cases, a, a validation case, so that it cannot be "
-        "learned; segment it in more cases"
+        "class Lesion occurs in only 1 of 3 labeled cases (a), which is a validation case, so it "
+        "cannot be learned; segment it in more cases"
     ]
 
 
@@ -90,7 +90,7 @@ def test_a_person_on_both_sides_is_a_warning_as_long_as_it_is_entered(scene: Any
     for pair in pairs:
         pair.person = "anna"
     (warning,) = check(*pairs)
-    assert warning.startswith("anna is shown by training case a and by validation case b")
+    assert warning.startswith("anna appears in training case a and in validation case b")
     pairs[0].person = ""
     assert check(*pairs) == []
 

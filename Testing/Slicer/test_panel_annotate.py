@@ -76,9 +76,9 @@ def loop(host: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 def test_the_table_shows_what_is_to_do_and_what_is_checked(loop: Loop) -> None:
     before = loop.states[0]
-    assert before["hippocampus_001"][:2] == ["checked", "Anterior, Posterior"]
+    assert before["hippocampus_001"][:2] == ["accepted", "Anterior, Posterior"]
     assert before["hippocampus_003"][:2] == ["to do", ""]
-    assert loop.states[-1]["hippocampus_003"][:2] == ["checked", "Anterior, Posterior"]
+    assert loop.states[-1]["hippocampus_003"][:2] == ["accepted", "Anterior, Posterior"]
 
 
 def test_without_a_model_the_first_case_is_drawn_in_empty_segments(loop: Loop) -> None:
@@ -173,4 +173,4 @@ def test_the_last_case_ends_the_loop(loop: Loop) -> None:
     record = loop.records[-1]
     assert (record.case, record.action) == (case.name, "accepted")
     assert user.current is None
-    assert "All cases are checked" in user.ui.annotateMessage.text
+    assert "All cases have been accepted" in user.ui.annotateMessage.text

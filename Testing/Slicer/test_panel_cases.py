@@ -226,7 +226,7 @@ def test_the_warning_about_a_person_on_both_sides_follows_the_table(
 
     enter(0, "anna")
     enter(2, "anna")
-    warning = "anna is shown by training case"
+    warning = "anna appears in training case"
     panel.host.wait_until(lambda: warning in panel.ui.casesMessage.text, 10)
     panel.select_rows(panel.ui.casesTable, [0])
     panel.press(panel.ui.roleValidateButton)

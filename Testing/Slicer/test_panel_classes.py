@@ -107,12 +107,13 @@ def test_segments_of_another_anatomy_are_reported(panel: PanelDriver, hippocampu
     )
 
 
-def test_classes_by_number_are_told(panel: PanelDriver, hippocampus: Path) -> None:
+def test_classes_by_number_are_reported(panel: PanelDriver, hippocampus: Path) -> None:
     for _, segmentation in load_hippocampi(hippocampus, 2):
         for index in range(2):
             segmentation.GetSegmentation().GetNthSegment(index).SetName(f"Label {index + 1}")
     panel.press(panel.ui.addFromSceneButton)
     assert dict(panel.parameters.classMap) == {"Label 1": "Anterior", "Label 2": "Posterior"}
-    assert "no names: their values are taken as those of preset hippocampus-mri (1 Anterior" in (
-        panel.ui.segmentsMessage.text
+    assert (
+        "no names; their values are assumed to be those of preset hippocampus-mri (1 Anterior"
+        in (panel.ui.segmentsMessage.text)
     )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from panel_driver import PanelDriver
+
+pytest_plugins = ["panel_driver"]
+
 UI_FILE = Path(__file__).resolve().parents[2] / "GenSegSlicer/Resources/UI/GenSegSlicer.ui"
 CONTROLS = ("Button", "ComboBox", "CheckBox", "SpinBox", "Table", "Edit", "Slider", "ProgressBar")
 
@@ -21,13 +25,23 @@ def test_all_controls_have_tooltips() -> None:
         and widget.get("class") != "ctkCollapsibleButton"
         and widget.find("property[@name='toolTip']/string") is None
     ]
-    missing += [
-        widget.get("name")
+    assert not missing
+
+
+def test_labels_show_the_tooltips_of_their_widgets(panel: PanelDriver) -> None:
+    buddies = {
+        widget.get("name"): widget.findtext("property[@name='buddy']/cstring")
         for widget in widgets()
         if widget.find("property[@name='buddy']") is not None
-        and widget.find("property[@name='toolTip']/string") is None
-    ]
-    assert not missing
+    }
+    assert len(buddies) >= 30
+    texts = {
+        widget.get("name"): widget.findtext("property[@name='toolTip']/string")
+        for widget in widgets()
+    }
+    for label, buddy in buddies.items():
+        assert getattr(panel.ui, label).toolTip == texts[buddy]
+        assert texts[label] is None, "the tooltip of the widget is shown"
 
 
 def test_all_node_widgets_are_connected_to_the_scene() -> None:

@@ -201,8 +201,8 @@ def test_a_class_that_is_absent_and_drawn_is_named(scene: Any) -> None:
     pair = pair_of("a")
     setClassState(pair.segmentationNode, "Lesion", ABSENT)
     status = checkPair(pair, SAME, [pair])
-    assert status.startswith("a segmentation: Lesion is said to be absent, but ")
-    assert "remove them, or say that it is annotated" in status
+    assert status.startswith("a segmentation: Lesion is marked as absent, but ")
+    assert "remove them, or mark it as annotated" in status
 
 
 def test_checks_respect_what_is_said(scene: Any) -> None:
@@ -242,7 +242,7 @@ def test_drafts_are_judged_by_the_annotated_classes(new_loop: Any, wait: Any) ->
     wait(loop)
     assert records(loop)[0].dice is None
     setClassState(loop.current.case.segmentationNode, "Bright", ABSENT)
-    with pytest.raises(GenSegError, match="Bright is said to be absent, but"):
+    with pytest.raises(GenSegError, match="Bright is marked as absent, but"):
         loop.accept()
     assert states(loop) == {"a": "checked", "b": "draft"}, "nothing was written"
     entry = AnnotationFolder(loop.workspace.folder.path.parent).entries()["a"]

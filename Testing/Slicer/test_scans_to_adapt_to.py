@@ -197,7 +197,7 @@ def written(scans: UnlabeledScans, run: Path) -> CaseSet:
 
 def test_scans_of_validation_persons_are_not_learned_from(scene: Any, tmp_path: Path) -> None:
     scan = add_volume(noise(seed=2), GRIDS["RAS"], "patient1_visit2")
-    with pytest.raises(GenSegError, match="All scans to adapt to show persons of validation"):
+    with pytest.raises(GenSegError, match="All scans to adapt to show persons in the validation"):
         written(UnlabeledScans((scan,)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -23,7 +23,7 @@ SHAPE = (40, 12, 10)
 NAMES = {1: "Liver"}
 
 
-def test_a_drive_that_fails_between_steps_is_told_in_one_line(host: Any) -> None:
+def test_a_drive_that_fails_between_steps_is_reported_in_one_line(host: Any) -> None:
     def steps() -> Steps[None]:
         yield 0.5
         raise OSError(errno.EIO, "Input/output error", "/away/image.nrrd")

@@ -51,7 +51,7 @@ def test_the_line_below_the_settings_says_what_the_choice_does(panel: PanelDrive
     expected = {
         "Automatic": "the plan decides whether pairs are generated",
         LEARNED: "for images like the labeled ones, with generated pairs",
-        "Recolored regions": "for images of similar scanners or cameras, too: regions get",
+        "Contrasts by region": "for images of similar scanners or cameras, too: regions get",
     }
     for generator, text in expected.items():
         panel.choose(panel.ui.generatorSelector, generator)
