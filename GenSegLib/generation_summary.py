@@ -8,6 +8,7 @@ from __future__ import annotations
 from .config import TrainConfig
 
 _PAIRS = "for {images}, with generated pairs: new shapes between the labeled cases"
+_DEFORMED_PAIRS = "for {images}, with generated pairs: deformed shapes of {cases}"
 _REGIONS = "for {images}: regions get other contrasts in {share:.0%} of the training images"
 _TRANSPLANTS = "for {images}: {transplanted:.0%} of the training images get lesions of other ones"
 _UNLABELED = "also learning from {unlabeled} under the model's own labels"
@@ -19,18 +20,22 @@ _NOT_RECOLORED = "; their contrasts are not imitated, which the generator region
 _PLANNED = "for {images}; the plan decides whether pairs are generated"
 
 
-def describe_generation(config: TrainConfig, unlabeled: int, planned: bool = False) -> str:
+def describe_generation(
+    config: TrainConfig, unlabeled: int, planned: bool = False, labeled: int | None = None
+) -> str:
     """Return what generated images and unlabeled cases do in a training.
 
     Args:
         config: settings.
         unlabeled: number of unlabeled cases.
         planned: whether a plan will choose the generator.
+        labeled: number of labeled cases, if known.
     """
-    template = _PLANNED if planned else _template(config)
+    template = _PLANNED if planned else _template(config, labeled)
     images, share = target_images(config.target_scanner), config.appearance_fraction
     transplanted = config.transplanted_fraction
-    parts = [template.format(images=images, share=share, transplanted=transplanted)]
+    cases = "the labeled case" if labeled == 1 else "the labeled cases"
+    parts = [template.format(images=images, share=share, transplanted=transplanted, cases=cases)]
     found = "1 unlabeled image" if unlabeled == 1 else f"{unlabeled} unlabeled images"
     if unlabeled and config.learns_from_unlabeled:
         parts.append(_UNLABELED.format(unlabeled=found))
@@ -50,9 +55,9 @@ def target_images(target_scanner: float) -> str:
     return "images of any scanner or camera"
 
 
-def _template(config: TrainConfig) -> str:
+def _template(config: TrainConfig, labeled: int | None) -> str:
     if config.has_generator:
-        return _PAIRS
+        return _PAIRS if config.blended_fraction > 0 and labeled != 1 else _DEFORMED_PAIRS
     if config.generator == "regions":
         return _REGIONS
     template = _NONE if config.generator == "none" else _TRANSPLANTS

@@ -57,18 +57,22 @@ def bias_field(images: torch.Tensor, strength: Strength, rng: RandomGenerator) -
     return (images - low) * torch.exp(strength * field) + low
 
 
-def gaussian_blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Smooth with a Gaussian of ``sigma`` voxels, with edge padding."""
-    radius = max(1, round(3 * sigma))
-    offsets = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.softmax(-(offsets.to(images.dtype) ** 2) / (2 * sigma**2), dim=0)
+def gaussian_blur(images: torch.Tensor, sigma: float | Sequence[float]) -> torch.Tensor:
+    """Smooth with a Gaussian of ``sigma`` voxels, or as many per axis, with edge padding."""
     shape = images.shape[2:]
-    matrices = {size: _blur_matrix(kernel, offsets, size) for size in set(shape)}
-    return apply_along_axes(images, [matrices[size] for size in shape])
+    sigmas = [float(sigma)] * len(shape) if isinstance(sigma, (int, float)) else list(sigma)
+    unique = set(zip(shape, sigmas))
+    matrices = {key: _blur_matrix(*key, images.dtype, images.device) for key in unique}
+    return apply_along_axes(images, [matrices[key] for key in zip(shape, sigmas)])
 
 
-def _blur_matrix(kernel: torch.Tensor, offsets: torch.Tensor, size: int) -> torch.Tensor:
-    voxels = torch.arange(size, device=offsets.device)[:, None] + offsets
+def _blur_matrix(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    if sigma == 0:
+        return torch.eye(size, dtype=dtype, device=device)
+    radius = max(1, round(3 * sigma))
+    offsets = torch.arange(-radius, radius + 1, device=device)
+    kernel = torch.softmax(-(offsets.to(dtype) ** 2) / (2 * sigma**2), dim=0)
+    voxels = torch.arange(size, device=device)[:, None] + offsets
     return edge_padded_matrix(voxels, kernel.expand(size, -1), size)
 
 

@@ -148,3 +148,8 @@ class MixedSpacingSampler:
         parts = ((self.fine, batch - count), (self.coarse, count))
         images, labels = zip(*(sampler.sample(rng, n) for sampler, n in parts if n))
         return torch.cat(images), torch.cat(labels)
+
+
+def fine_sampler(sampler: AnyPatchSampler) -> AnyPatchSampler:
+    """Return the part of a sampler that samples at the fine spacing."""
+    return sampler.fine if isinstance(sampler, MixedSpacingSampler) else sampler

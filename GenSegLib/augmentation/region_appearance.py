@@ -32,6 +32,7 @@ _FINENESS = {"augmentation": 3.0}
 _LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
 _CURVE_POINTS, _CURVE_REACH = 6, 2.5  # standard deviations of intensity
+_GROWTH = 1.5  # voxels
 _TEXTURE_RATIO = 4.0  # largest change of a texture's strength towards that of a target
 
 
@@ -56,7 +57,7 @@ class AppearanceDistribution:
         exchange: probability of the style of another case instead, an unlabeled one if there are.
         air: probability that the darkest region of the background stays the darkest.
         target: probability that means and textures are those of an unlabeled image.
-        growth: standard deviation of the growth of single classes in voxels, see `grow_classes`.
+        growth: standard deviation of the growth of single classes in mm, see `grow_classes`.
         augmentation: factor on the strengths of the standard augmentation.
     """
 
@@ -73,19 +74,20 @@ class AppearanceDistribution:
     exchange: float = 0.1
     air: float = 0.5
     target: float = 0.5
-    growth: float = 1.5
+    growth: float = _GROWTH
     augmentation: float = 1.0
 
     @classmethod
     def for_preset(cls, preset: Preset, fraction: float = 0.5) -> AppearanceDistribution:
         """Return the distribution that training starts from.
 
-        Color images keep more of their means and their texture: a scanner of another modality is
-        not to be expected.
+        Classes grow by voxels of the finest spacing. Color images keep more of their means and
+        their texture: a scanner of another modality is not to be expected.
         """
-        if preset.has_colors:
-            return cls(fraction, mean_spread=0.7, kept_mean=0.7, inversion=0.02, synthesis=0.02)
-        return cls(fraction)
+        start = cls(fraction, growth=_GROWTH * min(preset.spacing or (1.0,)))
+        if not preset.has_colors:
+            return start
+        return replace(start, mean_spread=0.7, kept_mean=0.7, inversion=0.02, synthesis=0.02)
 
     def to_vector(self, names: Sequence[str]) -> list[float]:
         """Return some of the scalars as unbounded numbers: logits and logarithms."""

@@ -71,7 +71,7 @@ def random_affine(
     """
     dims = len(shape)
     angles = torch.triu(rng.normal(batch, dims, dims), diagonal=1) * strength.rotation
-    thick = _thick_axes(strength.spacing, dims, angles.device)
+    thick = thick_axes(strength.spacing, dims, angles.device)
     angles = angles * (thick[:, None] == thick[None, :])
     if strength.turned > 0 and int((~thick).sum()) == _PLANE:
         angles = _turn(rng, angles, (~thick).nonzero().flatten().tolist(), strength.turned)
@@ -141,7 +141,7 @@ def _extent_mm(
     return extent if spacing is None else extent * torch.tensor(spacing, device=device)
 
 
-def _thick_axes(spacing: tuple[float, ...] | None, dims: int, device: torch.device) -> torch.Tensor:
+def thick_axes(spacing: tuple[float, ...] | None, dims: int, device: torch.device) -> torch.Tensor:
     """Return which axes are sampled so coarsely that images are sets of slices across them."""
     sizes = torch.tensor(spacing or [1.0] * dims, device=device)
     return sizes > ANISOTROPY_THRESHOLD * sizes.min()
@@ -155,7 +155,7 @@ def _elastic_weights(
     Displacements have the same length in mm along all axes, and none along thick ones.
     """
     extent = _extent_mm(shape, strength.spacing, grid.device)
-    thick = _thick_axes(strength.spacing, len(shape), grid.device)
+    thick = thick_axes(strength.spacing, len(shape), grid.device)
     length = extent[~thick].log().mean().exp()
     weights = torch.where(thick, torch.zeros_like(extent), length / extent)
     return weights.flip(0).reshape(1, -1, *[1] * len(shape))

@@ -173,8 +173,9 @@ def _find_run(args: argparse.Namespace) -> RunFolder:
 
 
 def _existing_run(args: argparse.Namespace) -> RunFolder:
-    names = ("preset", "recipe", "labeled", "out", "labels", "includes")
-    given = [name for name in names if _is_given(args, name)] + list(_changes(args))
+    names = ("preset", "recipe", "labeled", "out", "labels", "includes", "unlabeled", *_SETTINGS)
+    given = [_option(name) for name in names if _is_given(args, name)]
+    given += [f"--set {name}" for name in dict(args.settings or ())]
     if given:
         raise GenSegError(f"{args.data} is a run folder with its own settings; omit {given[0]}")
     run_folder = RunFolder.open(args.data)
@@ -278,6 +279,11 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     if args.unlabeled is not None:
         named["self_training"] = True
     return named | dict(args.settings or ())
+
+
+def _option(name: str) -> str:
+    """Return the option that sets an argument."""
+    return f"--{name.removesuffix('_s').replace('_', '-')}"
 
 
 def _is_given(args: argparse.Namespace, name: str) -> bool:

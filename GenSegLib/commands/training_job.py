@@ -20,6 +20,10 @@ _UNLABELED_UNUSED = (
     "{} unlabeled cases are not used; turn on self-training to train on them, or choose a target "
     "scanner to imitate their contrasts"
 )
+_NO_HARD_PAIRS = (
+    "hard_pair_weight has no effect here: hard pairs are made by the generators searchable and "
+    "mask-only with adversarial_pairs=generated, unlike in the recipe paper"
+)
 _NO_VALIDATION = (
     "there are no validation cases, so the model is not validated and the generator gets no "
     "feedback; at least two labeled cases are needed"
@@ -58,9 +62,12 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
+    if run.config.hard_pair_weight > 0 and not run.config.judges_generated:
+        events.log(_NO_HARD_PAIRS, "warning")
     if unlabeled and not run.config.uses_unlabeled:
         events.log(_UNLABELED_UNUSED.format(unlabeled))
-    events.log(describe_generation(run.config, unlabeled))
+    labeled = training + validation
+    events.log(describe_generation(run.config, unlabeled, labeled=labeled))
 
 
 def _log_plan(run: RunFolder, events: EventLog) -> None:

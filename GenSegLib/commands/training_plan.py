@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import TARGET_SCANNERS, TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
-from ..planning.plan import BUDGETS_S, Limits, Plan, make_plan, plan_settings
+from ..planning.plan import BUDGETS_S, Limits, Plan, default_generator, make_plan, plan_settings
 from ..presets import EFFORTS, Preset
 from ..runs import RunFolder
 from .training_cases import PreparedCases
@@ -50,7 +50,7 @@ def plan_training(
     labeled = len(prepared.cases.labeled)
     config = TrainConfig.for_preset(preset, effort or _EFFORT, labeled, **changes)
     if not (has_steps or effort) and _is_limited(config):
-        config = _fit_to_time(prepared, config, effort, changes, spent_s)
+        config = _fit_to_time(prepared, config, changes, spent_s, labeled)
     return config, preset, None
 
 
@@ -108,7 +108,7 @@ def plan_continuation(
     if not planned or any(name in changes for name in _STEPS):
         return plan_training(prepared, effort, changes, spent_s)[0]
     config = TrainConfig.for_preset(prepared.preset, effort or _EFFORT, **changes)
-    return _fit_to_time(prepared, config, effort, changes, spent_s)
+    return _fit_to_time(prepared, config, changes, spent_s, effort=effort)
 
 
 def settings_of(run: RunFolder) -> tuple[str | None, dict[str, Any]]:
@@ -136,17 +136,24 @@ def _is_limited(config: TrainConfig) -> bool:
 def _fit_to_time(
     prepared: PreparedCases,
     config: TrainConfig,
-    effort: str | None,
     changes: Mapping[str, Any],
     spent_s: float,
+    labeled: int | None = None,
+    effort: str | None = None,
 ) -> TrainConfig:
-    """Return the settings of a training whose preset is fixed, with steps that follow the time."""
+    """Return the settings of a training whose preset is fixed, with steps that follow the time.
+
+    The generator is chosen first, since the batch size depends on it.
+    """
     from ..planning.timing import measure_step
 
     preset, classes = prepared.preset, len(prepared.cases.labels) + 1
-    seconds = measure_step(preset, config, classes, config.batch_size)
     limits = _limits(config, effort, changes, spent_s)
-    if not config.has_generator:  # such as with few labeled cases
-        limits = replace(limits, generator=config.generator)
+    generator = config.generator
+    if config.has_generator and "generator" not in changes:
+        generator = default_generator(preset, limits)
+    limits, changes = replace(limits, generator=generator), {**changes, "generator": generator}
+    config = TrainConfig.for_preset(preset, effort or _EFFORT, labeled, **changes)
+    seconds = measure_step(preset, config, classes, config.batch_size)
     settings = plan_settings(preset, config.batch_size, limits, seconds)
     return replace(config, **{**settings, **changes})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from .hypergradients import Hypergradient, StepResult
 from .problem import TrilevelProblem
+from .signal import GradientSignal
 from .vectors import Tensors, gradient, match_strides
 
 
@@ -55,6 +56,7 @@ class Engine:
         lower, middle, upper: the three levels.
         hypergradient: method that computes the upper gradient; None keeps the upper level fixed.
         upper_interval: iterations per step of the upper level.
+        signal: of the hypergradients so far.
     """
 
     lower: Level
@@ -62,6 +64,7 @@ class Engine:
     upper: Level
     hypergradient: Hypergradient | None
     upper_interval: int
+    signal: GradientSignal = field(default_factory=GradientSignal)
 
     def iterate(self, step: int, problem: TrilevelProblem) -> dict[str, float]:
         """Take a step of the lower and middle levels and, when due, one of the upper level.
@@ -82,5 +85,7 @@ class Engine:
         middle = self.middle.step(problem.middle_loss(problem.middle, fixed))
         if is_due and self.hypergradient is not None:
             after = StepResult(problem.lower, problem.middle, problem.upper, generated)
-            self.upper.apply_gradients(self.hypergradient(before, after))
+            gradients = self.hypergradient(before, after)
+            self.signal.update(gradients)
+            self.upper.apply_gradients(gradients)
         return {"lower": lower, "middle": middle}

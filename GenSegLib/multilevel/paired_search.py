@@ -10,34 +10,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import torch
 
-_THRESHOLD = 2.0  # standard errors; slopes below it move nothing
-_FEWEST = 3  # comparisons before the scalars move
-_WINDOW = 16  # latest comparisons that count, since slopes change as training goes on
+_SIGNIFICANCE = 0.05  # of all scalars together: as often one of them moves by noise alone
 
 
 class PairedSearch:
     """Minimizes a noisy function of scalars by paired comparisons.
 
-    A scalar moves as far as its slope, averaged over the latest comparisons, exceeds twice its
-    standard error, so that those without a signal stay where they are.
+    After a full design, a scalar is as far from its start as its slope, averaged over all
+    comparisons, exceeds the noise. Those without a signal stay where they are, and those whose
+    signal vanishes return.
 
     Args:
         start: initial values.
         seed: of the random directions.
         step: shift of each scalar in a comparison.
-        rate: how far a scalar moves after a comparison if all of them agree.
+        reach: how far a scalar moves if all comparisons agree.
     """
 
     def __init__(
-        self, start: Sequence[float], seed: int, step: float = 0.5, rate: float = 0.4
+        self, start: Sequence[float], seed: int, step: float = 0.5, reach: float = 1.5
     ) -> None:
-        self.values = [float(value) for value in start]
+        self._start = [float(value) for value in start]
+        self.values = list(self._start)
         self._generator = torch.Generator().manual_seed(seed)
-        self._step, self._rate = step, rate
+        self._step, self._reach = step, reach
         self._design = _orthogonal_directions(len(self.values))
         self._rows: list[int] = []  # of the design, still to be compared
         self._direction = torch.zeros(len(self.values))
@@ -51,7 +52,14 @@ class PairedSearch:
 
     @property
     def _counted(self) -> int:
-        return min(self.comparisons, _WINDOW)
+        """Number of comparisons that count; 0 before a full design."""
+        return self.comparisons if self.comparisons >= len(self._design) else 0
+
+    @property
+    def threshold(self) -> float:
+        """Signal to noise that noise alone seldom exceeds, by Student's t and Bonferroni."""
+        tail = _SIGNIFICANCE / (2 * max(1, len(self.values)))
+        return _student_quantile(1 - tail, max(len(self._design), self._counted) - 1)
 
     def propose(self) -> tuple[list[float], list[float]]:
         """Return two sets of values to compare, in opposite random directions."""
@@ -69,32 +77,23 @@ class PairedSearch:
         """Take in the losses of the last proposal, and move the values."""
         self._directions.append(self._direction.tolist())
         self._differences.append(loss_plus - loss_minus)
-        if self.comparisons < _FEWEST:
-            return
-        mean, deviation = self._slopes()
-        ratios = (value / spread for value, spread in zip(mean, deviation))
-        for k, ratio in enumerate(ratios):
-            squared = self._counted * ratio**2  # signal to noise
-            kept = max(0.0, 1 - _THRESHOLD**2 / squared) if squared > 0 else 0.0
-            self.values[k] -= self._rate * kept * max(-1.0, min(1.0, ratio))
+        for k, signal in enumerate(self.signal_to_noise()):
+            kept = max(0.0, 1 - (self.threshold / signal) ** 2) if signal else 0.0
+            agreement = signal / math.sqrt(self._counted) if signal else 0.0
+            self.values[k] = self._start[k] - self._reach * kept * max(-1.0, min(1.0, agreement))
 
     def signal_to_noise(self) -> list[float]:
-        """Return each scalar's mean slope divided by its standard error; 0 at first.
+        """Return each scalar's mean slope divided by its standard error; 0 before a full design.
 
         A positive one means that larger values increase the upper loss.
         """
-        if self.comparisons < _FEWEST:
+        count = self._counted
+        if count == 0:
             return [0.0] * len(self.values)
-        mean, deviation = self._slopes()
-        root = math.sqrt(self._counted)
-        return [root * value / spread for value, spread in zip(mean, deviation)]
-
-    def _slopes(self) -> tuple[list[float], list[float]]:
-        """Return mean and standard deviation of each scalar's slopes, up to a common factor."""
-        differences = torch.tensor(self._differences[-_WINDOW:])
-        slopes = torch.tensor(self._directions[-_WINDOW:]) * differences[:, None]
-        deviation = slopes.std(dim=0).clamp_min(1e-12)
-        return slopes.mean(dim=0).tolist(), deviation.tolist()
+        slopes = torch.tensor(self._directions) * torch.tensor(self._differences)[:, None]
+        errors = slopes.std(dim=0).clamp_min(1e-12) / math.sqrt(count)
+        ratios: list[float] = (slopes.mean(dim=0) / errors).tolist()
+        return ratios
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state from which :meth:`load_state_dict` continues."""
@@ -115,6 +114,20 @@ class PairedSearch:
         self._direction = torch.tensor(state["direction"])
         self._directions = [list(each) for each in state["directions"]]
         self._differences = list(state["differences"])
+
+
+def _student_quantile(probability: float, freedom: int) -> float:
+    """Return a quantile of Student's t, of 3 degrees of freedom or more, to about a percent.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def _orthogonal_directions(count: int) -> torch.Tensor:

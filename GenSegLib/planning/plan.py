@@ -289,7 +289,7 @@ def plan_settings(
         seconds: of an optimizer step.
     """
     common: dict[str, Any] = {"batch_size": batch_size, "time_budget_s": limits.budget_s}
-    generator = limits.generator or _default_generator(preset, limits)
+    generator = limits.generator or default_generator(preset, limits)
     if generator not in GENERATORLESS:
         config = TrainConfig.for_preset(preset, generator=generator)
         return (
@@ -309,7 +309,7 @@ def plan_settings(
     }
 
 
-def _default_generator(preset: Preset, limits: Limits) -> str:
+def default_generator(preset: Preset, limits: Limits) -> str:
     """Return the default generator.
 
     It is a network where a joint training fits into the time; transplanted lesions need no network.

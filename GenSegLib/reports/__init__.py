@@ -19,7 +19,15 @@ from .sections import (
     role_counts,
     settings_section,
     upper_section,
+    warnings_section,
 )
+
+_GENERATED = {
+    "regions": "real images whose regions have other contrasts",
+    "transplants": "real images with lesions of other ones",
+    "none": "",
+}
+"""What is generated, by the generators without a network."""
 
 
 def write_report(
@@ -52,7 +60,8 @@ def write_report(
         _predictions_section(run, scores, predictions, references),
         _pairs_section(run),
         curves_section(history),
-        upper_section(history),
+        upper_section(history, run.config.generator),
+        warnings_section(events),
         settings_section(run),
     ]
     title = f"{run.preset.title or run.preset.name}: training report"
@@ -81,7 +90,7 @@ def _cards(
         cards.append(Card("Validation Dice", f"{dice.last:.3f}", f"at step {dice.steps[-1]:g}"))
     cards.append(Card("Labeled cases", str(len(run.cases.labeled)), role_counts(run)))
     gamma = history.curves.get("gamma") or history.curves.get("upper/gamma")
-    if gamma is not None:
+    if gamma is not None and run.config.has_generator:
         cards.append(Card("Weight γ", f"{gamma.last:.2f}", "final weight of the generated pairs"))
     if history.phases:
         steps = f"{history.phases[-1].last:,.0f}"
@@ -96,8 +105,11 @@ def _pairs_section(run: RunFolder) -> Section:
         body += style.legend()
         steps = progression(run, style)
         body += f"<h3>First generated pair during training</h3>{steps}" if steps else ""
-    note = "The segmenter's training data: real cases, and images generated from augmented masks."
-    return Section("Real and generated pairs", note, body, contours=True)
+    generated = _GENERATED.get(run.config.generator, "images generated from augmented masks")
+    others = f", and {generated}" if generated else ""
+    title = "Real and generated pairs" if generated else "Real pairs"
+    note = f"The segmenter's training data: real cases{others}."
+    return Section(title, note, body, contours=True)
 
 
 def _predictions_section(

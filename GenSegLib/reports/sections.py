@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import metadata
 from typing import Any
 
 from .. import __version__
 from ..cases import Role
+from ..config import TrainConfig
 from ..runs import RunFolder
 from .charts import fraction_chart, line_chart, number, strip_chart
 from .curves import Curve, History, cells
 from .page import Section
 from .scores import ScoreTable, case_table, summary_table
 
+_NETWORK_NOTE = (
+    "Variables optimized on the validation loss: the weight γ of the generated pairs and the "
+    "weights of the candidate operations in the generator's cells. Larger values increase that "
+    "loss where the signal to noise is positive."
+)
+_REGIONS_NOTE = (
+    "Distributions of the contrasts that regions get, steered by the loss on validation cases. "
+    "Larger values increase that loss where the signal to noise is positive."
+)
 _PACKAGES = ("torch", "monai", "numpy", "SimpleITK")
 
 
@@ -39,25 +49,58 @@ def curves_section(history: History) -> Section:
     return Section("Training", note, body)
 
 
-def upper_section(history: History) -> Section:
-    """Return γ, the other upper-level variables, and the architecture of the generator."""
+def upper_section(history: History, generator: str = TrainConfig.generator) -> Section:
+    """Return the upper-level variables, γ among them, and the architecture of the generator.
+
+    Args:
+        history: of the run.
+        generator: see `TrainConfig`.
+    """
     variables = history.select(lambda name: name == "gamma" or name.startswith("upper/"))
     body = _grid([_variable_chart(curve, history) for curve in variables])
+    body = _changes_table(variables, history) + body
     shares = [fraction_chart(cell, curves) for cell, curves in cells(history).items()]
     if shares:
         body += "<h3>Operations of the generator&rsquo;s cells (&alpha;)</h3>" + _grid(shares, 3)
-    note = (
-        "Variables optimized on the validation loss: the weight γ of the generated pairs and the "
-        "weights of the candidate operations in the generator's cells."
+    return Section("Upper level", _REGIONS_NOTE if generator == "regions" else _NETWORK_NOTE, body)
+
+
+def _changes_table(variables: Sequence[Curve], history: History) -> str:
+    """Return a table of first and last values, and of signals to noise if they are known."""
+    rows = [
+        (_variable_name(curve), curve.values[0], curve.last, signal.last)
+        for curve in variables
+        if (signal := history.curves.get(f"signal_to_noise/{_signal_name(curve)}"))
+    ]
+    if not rows:
+        return ""
+    body = "".join(
+        f"<tr><th>{escape(name)}</th>{''.join(f'<td>{number(x)}</td>' for x in values)}</tr>"
+        for name, *values in rows
     )
-    return Section("Upper level", note, body)
+    head = "".join(f"<th>{name}</th>" for name in ("Variable", "Start", "End", "Signal to noise"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _signal_name(curve: Curve) -> str:
+    return "weight" if curve.name == "gamma" else curve.name.removeprefix("upper/")
+
+
+def _variable_name(curve: Curve) -> str:
+    is_weight = curve.name == "gamma"  # "upper/gamma" is the strength of an intensity transform
+    name = curve.name.removeprefix("upper/").replace("_", " ")
+    return "Weight γ of the generated pairs" if is_weight else name
 
 
 def _variable_chart(curve: Curve, history: History) -> str:
-    is_weight = curve.name == "gamma"  # "upper/gamma" is the strength of an intensity transform
-    name = curve.name.removeprefix("upper/").replace("_", " ")
-    title = "Weight γ of the generated pairs" if is_weight else name
-    return line_chart(title, [curve], history.phases, size=(520, 190))
+    return line_chart(_variable_name(curve), [curve], history.phases, size=(520, 190))
+
+
+def warnings_section(events: Iterable[Mapping[str, Any]]) -> Section:
+    """Return the warnings of the training, such as unlabeled cases that were left out."""
+    found = (event["text"] for event in events if event.get("level") == "warning")
+    items = "".join(f"<li>{escape(str(text))}</li>" for text in dict.fromkeys(found))
+    return Section("Warnings", "", f"<ul>{items}</ul>" if items else "")
 
 
 def evaluation_section(evaluation: ScoreTable | None) -> Section:

@@ -18,7 +18,6 @@ import torch
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution, steerable
 from ..multilevel import PairedSearch
-from .losses import segmentation_loss
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -32,6 +31,8 @@ NOT_STEERED = (
     f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON / SHARE:,.0f} "
     "joint steps within the time budget"
 )
+_STEERED = "appearance steered by {} comparisons; {}"
+_NO_SIGNAL = "no variable has a signal beyond the noise, so that all keep their standard values"
 _VALIDATION_PATCHES = 24
 
 
@@ -140,14 +141,14 @@ class AppearanceSearch:
         rng = RandomGenerator(seed, learner.device)
         network = learner.averaged_segmenter
         weights = list(network.parameters())
-        total, sets = 0.0, learner.problem.sets
+        total, problem = 0.0, learner.problem
         batches = -(-_VALIDATION_PATCHES // learner.config.batch_size)
         for _ in range(batches):
             views = learner.sampler.validation_views(rng, self._target_scanner)
             for weight, images, labels in views:
                 if weight > 0:
-                    logits = learner.problem.segment(weights, images, network)
-                    total += weight * float(segmentation_loss(logits, labels, sets=sets))
+                    logits = problem.segment(weights, images, network)
+                    total += weight * float(problem.segmentation_loss(logits, labels))
         return total / batches
 
     def values(self) -> dict[str, float]:
@@ -162,11 +163,12 @@ class AppearanceSearch:
         if self.comparisons == 0:
             return NOT_STEERED
         found = sorted(zip(self._search.signal_to_noise(), self.names), key=lambda x: -abs(x[0]))
-        clearest = ", ".join(
+        clear = ", ".join(
             f"{name} {getattr(self.distribution, name):.2f} (signal to noise {abs(ratio):.1f})"
-            for ratio, name in found[:3]
+            for ratio, name in found
+            if abs(ratio) > self._search.threshold
         )
-        return f"appearance steered by {self.comparisons} comparisons; clearest: {clearest}"
+        return _STEERED.format(self.comparisons, f"moved: {clear}" if clear else _NO_SIGNAL)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state from which :meth:`load_state_dict` continues."""

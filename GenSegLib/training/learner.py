@@ -30,7 +30,8 @@ from .builders import (
 )
 from .losses import class_weights
 from .prefetcher import Prefetcher
-from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, CasePrediction, PseudoLabels
+from .pseudo_label_checks import CasePrediction, Reference
+from .pseudo_labels import OTHER_SCANNER, SAME_SCANNER, PseudoLabels
 from .sampling import BatchSampler
 from .volumes import class_voxels, has_partial_labels
 
@@ -112,20 +113,23 @@ class Learner:
         return labels is not None and not is_comparing and labels.is_due(self.progress)
 
     def label_unlabeled(
-        self, predict: Callable[[TrainingCase], CasePrediction], limit_s: float
+        self,
+        predict: Callable[[TrainingCase], CasePrediction],
+        limit_s: float,
+        reference: Reference | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Label unlabeled cases, and learn from them from now on; see `PseudoLabels.update`."""
         assert self.pseudo_labels is not None
-        self.pseudo_labels.update(predict, self.progress, limit_s)
+        self.pseudo_labels.update(predict, self.progress, limit_s, reference, is_stopped)
         self._use_pseudo_labels()
 
     def _use_pseudo_labels(self) -> None:
+        """Use the unlabeled cases whose labels are good enough, once any have been judged."""
         assert self.pseudo_labels is not None
-        self.prefetcher.discard()
-        cases = self.pseudo_labels.cases
-        self.sampler.set_unlabeled(cases)
-        if cases and self.sampler.recoloring is not None:
-            self.sampler.recoloring.set_targets(cases, self.config.seed, self.classes)
+        if self.pseudo_labels.has_judged:
+            self.prefetcher.discard()
+            self.sampler.set_unlabeled(self.pseudo_labels.cases)
 
     @property
     def validation_cases(self) -> list[TrainingCase]:
@@ -259,12 +263,15 @@ class Learner:
         )
 
     def upper_values(self) -> dict[str, float]:
-        """Return the upper-level variables by their names in the events."""
+        """Return the upper-level variables, and their signals, by their names in the events."""
         if not self.config.has_generator:
             return self.search.values() if self.search else {}
         variables = self.problem.variables.values()
         values = {"gamma": variables.pop("weight")}
         values |= {f"upper/{name}": value for name, value in variables.items()}
+        names = self.problem.variables.names(self.problem.names["variables"])
+        ratios = self.engine.signal.ratios()[-len(names) :] if names else []
+        values |= {f"signal_to_noise/{name}": ratio for name, ratio in zip(names, ratios)}
         for place, cell in self.problem.generator.cells().items():
             values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
         return values
@@ -278,6 +285,7 @@ class Learner:
             "random": self.prefetcher.random_state(),
             "feedback": self.feedback.to_json(),
             "search": self.search.state_dict() if self.search else {},
+            "signal": self.engine.signal.state_dict(),
             "pseudo_labels": self.pseudo_labels.state_dict() if self.pseudo_labels else {},
         }
 
@@ -296,6 +304,8 @@ class Learner:
         self.rng.generator.set_state(state["random"].cpu())
         if self.config.has_generator:
             self.apply_feedback(Feedback.from_json(state["feedback"]))
+            if "signal" in state:  # not in checkpoints of earlier versions
+                self.engine.signal.load_state_dict(state["signal"])
         if self.pseudo_labels is not None:
             self.pseudo_labels.load_state_dict(state["pseudo_labels"])
             self._use_pseudo_labels()

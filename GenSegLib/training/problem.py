@@ -231,7 +231,7 @@ class SegmentationProblem:
         with self.fixed_statistics():
             passes = ((student, received), (teacher, received), (teacher, source))
             losses = [
-                self._segmentation_loss(self.segment(network, images), used.labels)
+                self.segmentation_loss(self.segment(network, images), used.labels)
                 for network, images in passes
             ]
         return hard_pair_loss(*losses)
@@ -289,8 +289,8 @@ class SegmentationProblem:
         generated_images, weight = generated
         logits = self.segment(segmenter, torch.cat([images, generated_images]))
         on_real, on_generated = _split(logits, len(images))
-        generated_loss = self._segmentation_loss(on_generated, generated_labels)
-        return weighted_mean(self._segmentation_loss(on_real, labels), generated_loss, weight)
+        generated_loss = self.segmentation_loss(on_generated, generated_labels)
+        return weighted_mean(self.segmentation_loss(on_real, labels), generated_loss, weight)
 
     def split_middle_loss(
         self, real: Pair, generated_labels: torch.Tensor, segmenter: Tensors, generated: Tensors
@@ -301,13 +301,13 @@ class SegmentationProblem:
         """
         images, labels = real
         generated_images, weight = generated
-        on_real = self._segmentation_loss(self.segment(segmenter, images), labels)
+        on_real = self.segmentation_loss(self.segment(segmenter, images), labels)
         logits = self.segment(segmenter, generated_images)
-        return weighted_mean(on_real, self._segmentation_loss(logits, generated_labels), weight)
+        return weighted_mean(on_real, self.segmentation_loss(logits, generated_labels), weight)
 
     def real_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the segmenter's loss on real pairs alone, with its current weights."""
-        return self._segmentation_loss(self.segment(self.middle_parameters(), images), labels)
+        return self.segmentation_loss(self.segment(self.middle_parameters(), images), labels)
 
     def upper_loss(
         self, validation: Pair, segmenter: Tensors, averaged: Tensors | None = None
@@ -322,9 +322,10 @@ class SegmentationProblem:
         if averaged is not None:
             segmenter = [mean + (own - own.detach()) for mean, own in zip(averaged, segmenter)]
         images, labels = validation
-        return self._segmentation_loss(self.segment(segmenter, images), labels)
+        return self.segmentation_loss(self.segment(segmenter, images), labels)
 
-    def _segmentation_loss(self, logits: Logits, labels: torch.Tensor) -> torch.Tensor:
+    def segmentation_loss(self, logits: Logits, labels: torch.Tensor) -> torch.Tensor:
+        """Return the loss that the segmenter minimizes, of its logits on a batch."""
         return segmentation_loss(
             logits, labels, self.class_weights, self.sets, batch_dice=self.batch_dice
         )

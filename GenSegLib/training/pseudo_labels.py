@@ -3,12 +3,13 @@
 Self-training: the averaged segmenter (the teacher) labels whole unlabeled cases now and then, with
 the postprocessing of predictions, and the segmenter learns from them like from labeled ones, or
 recolored regions get the contrasts of the same classes there. Voxels that the teacher is uncertain
-about are ignored; cases that it is uncertain about, such as those of another part of the body, are
-left out.
+about are ignored; cases that it labels worse than labeled ones, such as those of another part of
+the body, are left out (`pseudo_label_checks`).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,39 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from ..data.training_case import Box, CasePatches, TrainingCase, symmetric_padding
+from .pseudo_label_checks import UNCERTAIN, CasePrediction, Reference
 
 # Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
 # labels are enough for contrasts of another scanner, but not to learn from on the same one.
 SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
-MAX_UNCERTAINTY = 0.3
 LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
-
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class CasePrediction:
-    """What the averaged segmenter predicts on a whole case.
-
-    Attributes:
-        classes: (*shape) uint8.
-        confidence: probability (*shape) of the most probable class; 0 where postprocessing has
-            changed it.
-        coarse: classes at the preset's coarse spacing, if it has one.
-    """
-
-    classes: Array
-    confidence: Array
-    coarse: Array | None = None
-
-    @property
-    def uncertainty(self) -> float:
-        """1 minus the mean confidence within the predicted foreground; 1 if there is none."""
-        found = self.classes > 0
-        return 1 - float(self.confidence[found].mean()) if found.any() else 1.0
 
 
 @dataclass(frozen=True)
@@ -115,9 +91,10 @@ class PseudoLabels:
         device: torch.device,
         schedule: tuple[float, float] = OTHER_SCANNER,
     ) -> None:
-        self._cases, self._classes, self._device = list(cases), classes, device
+        self._cases = sorted(cases, key=_voxels)  # many small ones before a large one
+        self._classes, self._device = classes, device
         self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
-        self._uncertainty: dict[int, float] = {}
+        self._objections: dict[int, str] = {}  # by case
         self._next = 0  # case to label
         self._due, self._interval = schedule
 
@@ -125,31 +102,45 @@ class PseudoLabels:
         """Return whether labels are to be renewed at this fraction of the training."""
         return progress >= self._due
 
+    def postpone(self, progress: float) -> None:
+        """Label after another interval from this fraction of the training on."""
+        self._due = progress + self._interval
+
     def update(
-        self, predict: Callable[[TrainingCase], CasePrediction], progress: float, limit_s: float
+        self,
+        predict: Callable[[TrainingCase], CasePrediction],
+        progress: float,
+        limit_s: float,
+        reference: Reference | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Label as many cases as fit into the time, at least one; the next time, those after them.
 
         Args:
-            predict: segments a whole case.
+            predict: segments a case, or as much of it as fits into the time.
             progress: fraction of the training that is done.
             limit_s: seconds.
+            reference: what the labels are judged by.
+            is_stopped: whether the user has asked to stop; no further case is labeled then.
         """
-        start = time.monotonic()
+        start, pace = time.monotonic(), 0.0  # seconds a voxel
         for _ in range(len(self._cases)):
-            self._update_case(self._next, predict(self._cases[self._next]))
+            case, began = self._cases[self._next], time.monotonic()
+            self._update_case(self._next, predict(case), reference or Reference())
             self._next = (self._next + 1) % len(self._cases)
-            if time.monotonic() - start > limit_s:
+            pace = max(pace, (time.monotonic() - began) / _voxels(case))
+            expected_s = pace * _voxels(self._cases[self._next])
+            if time.monotonic() - start + expected_s > limit_s or is_stopped():
                 break
-        self._due = progress + self._interval
+        self.postpone(progress)
 
-    def _update_case(self, index: int, prediction: CasePrediction) -> None:
+    def _update_case(self, index: int, prediction: CasePrediction, reference: Reference) -> None:
         is_sure = prediction.confidence >= LEAST_CONFIDENCE
         fine = np.where(is_sure, prediction.classes, np.uint8(self._classes))
         found = [fine, *([] if prediction.coarse is None else [prediction.coarse])]
         labels = (torch.from_numpy(np.array(each)) for each in found)
         self._labels[index] = tuple(label.to(self._device) for label in labels)
-        self._uncertainty[index] = prediction.uncertainty
+        self._objections[index] = reference.objection(self._cases[index], prediction)
 
     @property
     def count(self) -> int:
@@ -157,19 +148,32 @@ class PseudoLabels:
         return len(self._cases)
 
     @property
+    def has_judged(self) -> bool:
+        """Whether any case has been labeled."""
+        return bool(self._objections)
+
+    @property
     def cases(self) -> list[RelabeledCase]:
-        """The cases whose labels are certain enough."""
-        return [
-            self._relabeled(index)
-            for index, uncertainty in sorted(self._uncertainty.items())
-            if uncertainty <= MAX_UNCERTAINTY
-        ]
+        """The cases whose labels are good enough."""
+        found = sorted(self._objections.items())
+        return [self._relabeled(index) for index, objection in found if not objection]
 
     @property
     def uncertain(self) -> list[str]:
-        """Names of the cases that are left out."""
-        found = [k for k, value in self._uncertainty.items() if value > MAX_UNCERTAINTY]
-        return [self._cases[index].name for index in sorted(found)]
+        """Names of the cases that are left out because the teacher is uncertain about them."""
+        found = sorted(self._objections.items())
+        return [self._cases[index].name for index, objection in found if objection == UNCERTAIN]
+
+    @property
+    def implausible(self) -> dict[str, str]:
+        """By the names of the other cases that are left out, the class of an implausible size."""
+        found = sorted(self._objections.items())
+        return {self._cases[k].name: text for k, text in found if text not in ("", UNCERTAIN)}
+
+    @property
+    def unseen(self) -> list[str]:
+        """Names of the cases that have not been labeled."""
+        return [case.name for k, case in enumerate(self._cases) if k not in self._objections]
 
     def _relabeled(self, index: int) -> RelabeledCase:
         case, (label, *coarse) = self._cases[index], self._labels[index]
@@ -182,13 +186,19 @@ class PseudoLabels:
         """Return the state from which :meth:`load_state_dict` continues."""
         return {
             "labels": {index: list(labels) for index, labels in self._labels.items()},
-            "uncertainty": dict(self._uncertainty),
+            "objections": dict(self._objections),
             "next": self._next,
             "due": self._due,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from an earlier :meth:`state_dict`."""
+        """Continue from an earlier :meth:`state_dict`; labels of earlier versions are renewed."""
+        if "objections" not in state:
+            return
         self._labels = {index: tuple(labels) for index, labels in state["labels"].items()}
-        uncertainty = state["uncertainty"] if "uncertainty" in state else state["doubts"]
-        self._uncertainty, self._next, self._due = dict(uncertainty), state["next"], state["due"]
+        self._objections = dict(state["objections"])
+        self._next, self._due = state["next"], state["due"]
+
+
+def _voxels(case: TrainingCase) -> int:
+    return math.prod(case.shape)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 
+from ..data.training_case import TrainingCase
 from ..errors import GenSegError
 from ..events import EventLog
 from ..feedback import Feedback
@@ -12,6 +14,7 @@ from ..runs import RunFolder
 from .checkpoints import TrainingState
 from .learner import Learner
 from .previews import write_previews
+from .pseudo_label_checks import CasePrediction, Reference
 from .session import Session
 from .validation import CaseSegmenter, Classes, class_dices, mean_dice
 
@@ -19,6 +22,31 @@ from .validation import CaseSegmenter, Classes, class_dices, mean_dice
 _SHARE, _SHARE_OF_ONE = 0.1, 0.04
 _FREE_S = 5.0
 _LABELING_SHARE = 0.03  # of a training's time, for the labels of unlabeled cases at one point
+
+_LEARNED = "training includes {} of {} unlabeled cases from now on, labeled by the averaged model"
+_IMITATED = (
+    "the averaged model is certain about {} of {} unlabeled cases; structures get their contrasts"
+)
+_NOT_IMITATED = (
+    "the averaged model is certain about 0 of {} unlabeled cases; their contrasts are not imitated"
+)
+_UNCERTAIN_REFERENCE = (
+    "the averaged model is not good enough yet to judge unlabeled cases: its uncertainty on "
+    "labeled ones is {:.2f}"
+)
+_UNCERTAIN = (
+    "unlabeled cases were left out, because the model is uncertain about them: {}; check that they "
+    "show the same part of the body"
+)
+_IMPLAUSIBLE = (
+    "unlabeled cases were left out, because a structure has another size there than in the labeled "
+    "cases: {}; check that they show the same part of the body"
+)
+_UNSEEN = "unlabeled cases were left out, as there was no time to label them: {}"
+_NEVER_JUDGED = (
+    "the model never was good enough to label the {} unlabeled cases; a longer time budget, or "
+    "more labeled cases, give a better model"
+)
 
 
 class Rounds:
@@ -96,33 +124,59 @@ class Rounds:
         state.fit_dice = self._measure(session.learner, predicted, state)
 
     def label_unlabeled(self, session: Session, total_s: float) -> None:
-        """Label unlabeled cases by the averaged segmenter.
+        """Label unlabeled cases by the averaged segmenter, once it knows labeled cases.
 
         Args:
             session: of the training.
             total_s: expected seconds of the whole training.
         """
-        learner = session.learner
-        segmenter = CaseSegmenter(learner, list(session.names))
-        learner.label_unlabeled(segmenter.predict, max(_FREE_S, _LABELING_SHARE * total_s))
+        learner, start = session.learner, time.monotonic()
         labels = learner.pseudo_labels
         assert labels is not None
-        found = f"{len(labels.cases)} of {labels.count} unlabeled cases"
+        limit_s = max(_FREE_S, _LABELING_SHARE * total_s)
+        segmenter = CaseSegmenter(learner, list(session.names))
+        reference = self._reference(learner, segmenter, limit_s / 4)
+        if not reference.is_certain:
+            labels.postpone(learner.progress)
+            self._events.log(_UNCERTAIN_REFERENCE.format(reference.uncertainty))
+            return
+        left_s = max(limit_s / 2, limit_s - (time.monotonic() - start))
+        predict = partial(segmenter.predict, limit_s=left_s)
+        learner.label_unlabeled(predict, left_s, reference, self._run.stop_requested)
+        count, total = len(labels.cases), labels.count
         if learner.config.learns_from_unlabeled:
-            text = f"training includes {found} from now on, labeled by the averaged model"
+            text = _LEARNED.format(count, total)
         else:
-            text = f"the averaged model is certain about {found}; structures get their contrasts"
+            text = _IMITATED.format(count, total) if count else _NOT_IMITATED.format(total)
         self._events.log(text)
 
+    @staticmethod
+    def _reference(learner: Learner, segmenter: CaseSegmenter, limit_s: float) -> Reference:
+        """Return what labels are judged by, from predictions of labeled cases within the time."""
+        start = time.monotonic()
+        known = sorted(learner.validation_cases or learner.cases, key=lambda c: math.prod(c.shape))
+        predicted: list[tuple[TrainingCase, CasePrediction]] = []
+        for case in known:
+            predicted.append((case, segmenter.predict(case)))
+            if time.monotonic() - start > limit_s:
+                break
+        is_other = learner.config.target_scanner > 0
+        return Reference.of(learner.cases, predicted, learner.sets, is_other_scanner=is_other)
+
     def report_unlabeled(self, learner: Learner) -> None:
-        """Name the unlabeled cases that were left out."""
-        names = learner.pseudo_labels.uncertain if learner.pseudo_labels else []
-        if names:
-            self._events.log(
-                f"unlabeled cases were left out, because the model is uncertain about them: "
-                f"{', '.join(names)}; check that they show the same part of the body",
-                "warning",
-            )
+        """Name the unlabeled cases that were left out, and why."""
+        labels = learner.pseudo_labels
+        if labels is None:
+            return
+        if labels.uncertain:
+            self._events.log(_UNCERTAIN.format(", ".join(labels.uncertain)), "warning")
+        if labels.implausible:
+            found = (f"{case} ({name})" for case, name in labels.implausible.items())
+            self._events.log(_IMPLAUSIBLE.format(", ".join(found)), "warning")
+        if labels.unseen and labels.has_judged:
+            self._events.log(_UNSEEN.format(", ".join(labels.unseen)), "warning")
+        elif labels.unseen:
+            self._events.log(_NEVER_JUDGED.format(labels.count), "warning")
 
     def _predict_within(self, session: Session, limit_s: float) -> list[Classes]:
         """Return the predictions of as many validation cases as fit into the time at first."""

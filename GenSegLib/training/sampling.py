@@ -18,6 +18,7 @@ from ..augmentation.patches import (
     MixedSpacingSampler,
     PatchSampler,
     SliceSampler,
+    fine_sampler,
     patch_margin,
 )
 from ..augmentation.policy import AugmentationPolicy, augment
@@ -33,6 +34,7 @@ from ..networks.dual_normalization import mark_recolored
 from ..networks.generators import GENERATORS
 from ..presets import Preset
 from .batches import FinalBatch, GeneratorBatch, Pair, TrilevelBatch
+from .pseudo_labels import RelabeledCase
 from .recoloring import Recoloring, recoloring_of
 
 
@@ -77,17 +79,13 @@ class BatchSampler:
         is_for_lesions = config.generator == "regions" and preset.lesions
         transplants = config.generator == "transplants" or is_for_lesions
         self._transplanted_fraction = config.transplanted_fraction if transplants else 0.0
-        if self.recoloring is not None and unlabeled:
-            self.recoloring.donors = patch_sampler(unlabeled, preset, with_margin=True)
         self._training_patches = patch_sampler(sources[:training_count], preset, with_margin=True)
         self._all_patches = patch_sampler(sources, preset, with_margin=True)
         validation = sources[training_count:]
         self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
-        self._unlabeled: Sequence[PatchSource] = ()  # under predicted labels
+        self._unlabeled: Sequence[RelabeledCase] = ()  # under predicted labels
         self._unlabeled_images: AnyPatchSampler | None = None  # for the discriminator
-        if config.judges_generated and unlabeled:
-            fine = replace(preset, coarse_fraction=0.0)
-            self._unlabeled_images = patch_sampler(unlabeled, fine, with_margin=True)
+        self._use_images(unlabeled)
         if config.has_generator:
             # a generator of its own, so that the registration depends on the seed alone
             own = RandomGenerator(config.seed, rng.device)
@@ -112,31 +110,39 @@ class BatchSampler:
 
     def real(self, *, include_validation: bool) -> Pair:
         """Sample augmented real pairs of the training cases, or of all cases."""
-        sampler = self._all_patches if include_validation else self._training_patches
-        count = self.config.batch_size
+        labeled = self._all_patches if include_validation else self._training_patches
+        count, size = self.config.batch_size, self._preset.patch_size
         others = self._unlabeled_count()
-        images, labels = sampler.sample(self.rng, count - others)
-        size, policy = self._preset.patch_size, self.policy
-        originals, is_recolored = images, torch.zeros(len(images), dtype=torch.bool)
-        if self.recoloring is not None:
-            distribution = self.recoloring.distribution
-            images, labels = self.recoloring(images, labels, self.rng)
-            is_recolored = (images != originals).flatten(1).any(1)
-            images, labels = grow_classes(
-                images, labels, self.classes, self._values, distribution.growth, self.rng
-            )
-            policy = policy.scaled(distribution.augmentation)
+        first = count - others
+        parts, policy = [], self.policy
+        is_recolored = torch.zeros(0, dtype=torch.bool, device=self.rng.device)
+        if first:
+            pair, is_recolored = self._recolored(*labeled.sample(self.rng, first))
+            parts.append(pair)
         if others:
-            unlabeled = self._unlabeled_patches.sample(self.rng, others)
-            images, labels = (torch.cat(parts) for parts in zip((images, labels), unlabeled))
+            parts.append(self._unlabeled_patches.sample(self.rng, others))
+        if self.recoloring is not None:
+            policy = policy.scaled(self.recoloring.distribution.augmentation)
+        images, labels = (torch.cat(part) for part in zip(*parts))
         change = partial(self._transplant, fraction=self._transplanted_fraction, rng=self.rng)
         images, labels = augment(images, labels, self._values, policy, self.rng, size, change)
-        first = count - others
         # half a patient of another modality within an image: too much for short training runs
         if self.config.target_scanner or not 0 < first < count:
             return self._marked(images, is_recolored), labels
         halves = ((images[:first], labels[:first]), (images[first:], labels[first:]))
         return copy_paste(*halves, self.rng)
+
+    def _recolored(
+        self, originals: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[Pair, torch.Tensor]:
+        """Return real pairs, some with other contrasts and sizes, and which are recolored."""
+        if self.recoloring is None:
+            return (originals, labels), torch.zeros(len(originals), dtype=torch.bool)
+        images, labels = self.recoloring(originals, labels, self.rng)
+        is_recolored = (images != originals).flatten(1).any(1)
+        growth, spacing = self.recoloring.distribution.growth, self.policy.spatial.spacing
+        pair = grow_classes(images, labels, self.classes, self._values, growth, self.rng, spacing)
+        return pair, is_recolored
 
     def _marked(self, images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:
         """Mark recolored samples, and unlabeled ones after them, which may be of other scanners."""
@@ -145,13 +151,30 @@ class BatchSampler:
         unlabeled = is_recolored.new_ones(len(images) - len(is_recolored))
         return mark_recolored(images, torch.cat([is_recolored, unlabeled]))
 
-    def set_unlabeled(self, cases: Sequence[PatchSource]) -> None:
-        """Use unlabeled cases under predicted labels from now on, in batches and as views."""
+    def set_unlabeled(self, cases: Sequence[RelabeledCase]) -> None:
+        """Use these unlabeled cases under predicted labels from now on, and no others.
+
+        They take part in batches and views, and give contrasts and styles; the discriminator sees
+        their images.
+        """
         self._unlabeled = cases
+        self._use_images(cases)
         if cases and self.config.learns_from_unlabeled:
             self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)
-        if cases and self.recoloring is not None:
-            self._unlabeled_views = patch_sampler(cases, self._preset)
+        if self.recoloring is not None:
+            self.recoloring.set_targets(cases, self.config.seed, self.classes)
+            if cases:
+                self._unlabeled_views = patch_sampler(cases, self._preset)
+
+    def _use_images(self, cases: Sequence[PatchSource]) -> None:
+        """Use the images of unlabeled cases, whatever they show."""
+        is_used = self.recoloring is not None or self.config.judges_generated
+        patches = (
+            patch_sampler(cases, self._preset, with_margin=True) if cases and is_used else None
+        )
+        if self.recoloring is not None:
+            self.recoloring.donors = patches
+        self._unlabeled_images = patches if self.config.judges_generated else None
 
     def _unlabeled_count(self) -> int:
         """Return the number of unlabeled samples of a batch, at random if it is a fraction."""
@@ -195,9 +218,9 @@ class BatchSampler:
     def changed_pairs(self, rng: RandomGenerator, count: int) -> Pair:
         """Sample pairs of all cases, all of them recolored and with transplanted lesions.
 
-        Each is done only if it is a part of the training.
+        Each is done only if it is a part of the training. They have the fine spacing.
         """
-        images, labels = self._all_patches.sample(rng, count)
+        images, labels = fine_sampler(self._all_patches).sample(rng, count)
         if self.recoloring is not None:
             distribution = replace(self.recoloring.distribution, fraction=1.0)
             images, labels = self.recoloring(images, labels, rng, distribution)
@@ -254,7 +277,9 @@ class BatchSampler:
         """Sample patches of unlabeled images, deformed alike, if there are any."""
         if self._unlabeled_images is None:
             return None
-        images, _ = self._unlabeled_images.sample(self.rng, self.config.generated_batch_size)
+        images, _ = fine_sampler(self._unlabeled_images).sample(
+            self.rng, self.config.generated_batch_size
+        )
         size = tuple(self._preset.patch_size)
         source = tuple(images.shape[2:])
         grid = random_grid(self.rng, len(images), size, self.spatial, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..augmentation.pairs import PairBatch
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.spatial import NO_DEFORMATION
 from ..case_annotation import Annotation
@@ -32,7 +33,8 @@ class GeneratedPair:
 
     Attributes:
         cases: the two cases that it blends; none if no network generated it.
-        kind: the one change that it shows in addition to the blending.
+        kind: the one change that it shows in addition to the blending; "" in pairs that have all
+            the changes of the training.
     """
 
     image: torch.Tensor
@@ -42,6 +44,7 @@ class GeneratedPair:
 
 
 _CHANGED = ("change",) * 6  # pairs of a preview
+_AT_ONCE = 8  # pairs that are drawn together, since lesions are those of other ones
 
 
 def pair_kinds(learner: Learner) -> tuple[str, ...]:
@@ -60,6 +63,30 @@ def generate_pairs(learner: Learner, kinds: Sequence[str], seed: int) -> list[Ge
     return [_generate(learner, kind, rng, seed + k) for k, kind in enumerate(kinds)]
 
 
+def training_pairs(learner: Learner, count: int, seed: int) -> Iterator[GeneratedPair]:
+    """Generate pairs as the segmenter receives them, a few at a time.
+
+    Of pairs that are made without a network, these are the changed ones.
+    """
+    rng = RandomGenerator(seed, learner.device)
+    for start in range(0, count, _AT_ONCE):
+        if learner.sampler.changes_real_pairs:
+            yield from _changed_pairs(learner, _AT_ONCE, rng)[: count - start]
+        else:
+            places = range(start, min(count, start + _AT_ONCE))
+            yield from [_received(learner, rng, seed + place) for place in places]
+
+
+@torch.no_grad()
+def _received(learner: Learner, rng: RandomGenerator, seed: int) -> GeneratedPair:
+    """Return a pair as the segmenter receives it."""
+    sampler, problem = learner.sampler, learner.problem
+    pairs = sampler.all_pairs.blended_pairs(rng, 1, sampler.spatial, sampler.blended_fraction)
+    weights, upper = learner.averaged_generator_weights, problem.upper_parameters()
+    images, _ = problem.generate_batch(pairs, weights, upper, seed)
+    return _pair(learner, pairs, images, "")
+
+
 def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> GeneratedPair:
     problem, sampler = learner.problem, learner.sampler
     spatial = sampler.spatial if kind == "deformation" else NO_DEFORMATION
@@ -70,13 +97,19 @@ def _generate(learner: Learner, kind: str, rng: RandomGenerator, seed: int) -> G
     image = problem.variables.scale_residual(pairs.source, generated)
     if kind in problem.variables.transforms:
         image = problem.variables.apply_transform(image, kind, rng)
-    first, second = (sampler.names[case] for case in pairs.between[0])
-    image, label = image[0], pairs.labels[0, 0]
+    return _pair(learner, pairs, image, kind)
+
+
+def _pair(learner: Learner, pairs: PairBatch, images: torch.Tensor, kind: str) -> GeneratedPair:
+    """Return the first generated image of a batch with its label."""
+    first, second = (learner.sampler.names[case] for case in pairs.between[0])
+    image, label = images[0], pairs.labels[0, 0]
     if learner.preset.spatial_dims == 2:
         image, label = image[..., None], label[..., None]
     return GeneratedPair(image, label, (first, second), kind)
 
 
+@torch.no_grad()
 def _changed_pairs(learner: Learner, count: int, rng: RandomGenerator) -> list[GeneratedPair]:
     """Return patches of real pairs with recolored regions or transplanted lesions."""
     preset = learner.preset
@@ -93,7 +126,8 @@ def synthesize(
 ) -> list[Path]:
     """Write ``count`` generated pairs to ``out/images`` and ``out/labels``; return the images.
 
-    Pairs in pixels are pictures (PNG), as other files would say that a pixel is 1 mm.
+    They are drawn as the segmenter receives them in the training. Pairs in pixels are pictures
+    (PNG), as other files would say that a pixel is 1 mm.
 
     If voxels or classes of the training's cases are not annotated, neither are those of the pairs,
     and ``out/cases.json`` says so.
@@ -113,8 +147,7 @@ def synthesize(
     with atomic_folder(out) as folder:
         for part in ("images", "labels"):
             (folder / part).mkdir()
-        pairs = generate_pairs(learner, ["blending"] * count, seed)
-        for name, pair in zip(names, pairs):
+        for name, pair in zip(names, training_pairs(learner, count, seed)):
             label = learner.sets.decode(pair.label, only_certain=True)
             files = (folder / "images" / name, folder / "labels" / name)
             write_pair(*files, pair.image, label, learner.cases[0].spacing, session.names)

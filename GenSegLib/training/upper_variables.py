@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
@@ -93,6 +93,11 @@ class UpperVariables(nn.Module):
 
     def _strengths(self) -> torch.Tensor:
         return self.log_strengths.exp() * self.allowed
+
+    def names(self, parameters: Iterable[str]) -> list[str]:
+        """Return the names in :meth:`values` of the entries of parameters."""
+        names = {"weight_logit": ("weight",), "residual_logit": ("residual",)}
+        return [name for key in parameters for name in names.get(key, self.transforms)]
 
     def values(self) -> dict[str, float]:
         """Return every variable by its name, as reports show them."""

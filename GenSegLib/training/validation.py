@@ -7,6 +7,7 @@ localized at the coarse spacing first if the preset has one, and postprocessed.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..prediction.ensemble import EnsemblePredictor
 from ..prediction.postprocessing import postprocess
 from ..prediction.sliding_window import SlidingWindows, iterate_slabs
 from .learner import Learner
-from .pseudo_labels import CasePrediction
+from .pseudo_label_checks import CasePrediction
 
 Classes = NDArray[np.uint8]
 
@@ -43,21 +44,57 @@ class CaseSegmenter:
         self._regions = region_values(learner.sets.includes, learner.sets.names)
         network: nn.Module = as_window_network(learner.averaged_segmenter, learner.preset)
         self._predictor = EnsemblePredictor([network], learner.device, batch_size=1)
+        self._done, self._seconds = 0, 0.0  # voxels of windows, and the time for them
 
     def __call__(self, case: TrainingCase) -> Classes:
         """Return the predicted classes (*shape) of a case."""
         return self.predict(case).classes
 
-    def predict(self, case: TrainingCase) -> CasePrediction:
-        """Return the predicted classes of a case, and how certain they are."""
-        image = case.image
-        classes = np.zeros(image.shape[1:], np.uint8)
+    def predict(self, case: TrainingCase, limit_s: float = math.inf) -> CasePrediction:
+        """Return the predicted classes of a case, and how certain they are.
+
+        Args:
+            case: the case.
+            limit_s: seconds; at the pace of earlier predictions, as much around the center is
+                predicted as fits into them.
+        """
+        classes = np.zeros(case.shape, np.uint8)
         confidence = np.ones(classes.shape, np.float16)
         coarse = None if case.coarse is None else self._segment(case.coarse.image)[0]
-        box = self._locate(case, coarse, classes.shape)
+        box = shown = self._locate(case, coarse, classes.shape)
         if box is not None:
-            classes[box], confidence[box] = self._segment(image[(slice(None), *box)])
-        return CasePrediction(classes, confidence, coarse)
+            confidence[box] = 0
+            shown = self._within(box, limit_s)
+            classes[shown], confidence[shown] = self._segment(case.read_box(shown).image)
+        return CasePrediction(classes, confidence, coarse, shown == box)
+
+    def _within(self, box: Box, limit_s: float) -> Box:
+        """Return the part around the center of a box that can be predicted within seconds.
+
+        It has the size of a patch at least.
+        """
+        sizes = [part.stop - part.start for part in box]
+        patch = (*self._preset.patch_size, 1)[: len(sizes)]
+        while self._work(sizes) > limit_s * self._pace:
+            ratios = [size / edge for size, edge in zip(sizes, patch)]
+            axis = ratios.index(max(ratios))
+            if ratios[axis] <= 1:
+                break
+            sizes[axis] = max(patch[axis], sizes[axis] - max(1, patch[axis] // 2))
+        starts = [
+            part.start + (part.stop - part.start - size) // 2 for part, size in zip(box, sizes)
+        ]
+        return tuple(slice(start, start + size) for start, size in zip(starts, sizes))
+
+    def _work(self, shape: Sequence[int]) -> int:
+        """Return the voxels of all windows over an image."""
+        windows = SlidingWindows.for_preset(self._preset, shape)
+        return windows.count * math.prod(windows.patch_size)
+
+    @property
+    def _pace(self) -> float:
+        """Voxels of windows a second, in the predictions so far."""
+        return self._done / self._seconds if self._seconds else math.inf
 
     def _locate(
         self, case: TrainingCase, predicted: Classes | None, shape: tuple[int, ...]
@@ -78,7 +115,7 @@ class CaseSegmenter:
 
     def _segment(self, image: torch.Tensor) -> tuple[Classes, NDArray[np.float16]]:
         """Return postprocessed classes and confidence (*shape) of an image (channel, *shape)."""
-        windows = SlidingWindows.for_preset(self._preset, image.shape[1:])
+        start, windows = time.monotonic(), SlidingWindows.for_preset(self._preset, image.shape[1:])
         slabs, certain = [], []
         with self._learner.problem.autocast():
             for _, _, part in iterate_slabs(self._predictor, image[None], windows):
@@ -90,6 +127,8 @@ class CaseSegmenter:
         labels = postprocess(self._values[found], self._preset, values, self._regions)
         classes = np.searchsorted(self._values, labels).astype(np.uint8)
         confidence[classes != found] = 0
+        self._done += self._work(image.shape[1:])
+        self._seconds += time.monotonic() - start
         return classes, confidence
 
 

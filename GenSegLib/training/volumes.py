@@ -38,15 +38,26 @@ def case_volumes(cases: Sequence[TrainingCase], sets: LabelSets) -> dict[str, Vo
         cases: the cases.
         sets: meaning of their labels.
     """
-    volumes = {}
-    for case in cases:
-        if 1 not in case.shape:
-            counts = case.voxel_counts()
-            voxels = {
-                value: _region_count(counts, k, sets) for k, value in enumerate(sets.names, 1)
-            }
-            volumes[case.name] = to_ml(voxels, case.spacing)
-    return volumes
+    volumes = {case.name: case for case in cases if not _is_image(case)}
+    return {name: region_sizes(case, case.voxel_counts(), sets) for name, case in volumes.items()}
+
+
+def region_sizes(case: TrainingCase, counts: Mapping[int, int], sets: LabelSets) -> Volumes:
+    """Return the size of each label value: in ml, or as a fraction of a 2-D image.
+
+    Args:
+        case: the case.
+        counts: voxels of each value of a label of the case.
+        sets: meaning of the values; see `case_volumes`.
+    """
+    voxels = {value: _region_count(counts, k, sets) for k, value in enumerate(sets.names, 1)}
+    if _is_image(case):
+        return {value: count / math.prod(case.shape) for value, count in voxels.items()}
+    return to_ml(voxels, case.spacing)
+
+
+def _is_image(case: TrainingCase) -> bool:
+    return 1 in case.shape
 
 
 def _region_count(counts: Mapping[int, int], k: int, sets: LabelSets) -> float:

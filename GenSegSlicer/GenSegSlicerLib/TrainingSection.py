@@ -96,8 +96,9 @@ class TrainingSection(Section[Job]):
             self.problemMessage.hint(_("To train: {problem}").format(problem=problem))
         else:
             self.problemMessage.clear()
-        scans = 0 if self._scansProblem() else self.scans().count(self.cases.usedPairs())
-        self._purpose.hint(TrainingSettings.purpose(self.parameters, scans))
+        pairs = self.cases.usedPairs()
+        scans = 0 if self._scansProblem() else self.scans().count(pairs)
+        self._purpose.hint(TrainingSettings.purpose(self.parameters, scans, len(pairs) or None))
 
     def scans(self) -> UnlabeledScans:
         """Return the scans without labels to adapt to."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from GenSegLib.config import (
+    GENERATORLESS,
     GENERATORS,
     HYPERGRADIENTS,
     SEGMENTERS,
@@ -16,7 +18,8 @@ from GenSegLib.config import (
 )
 from GenSegLib.errors import GenSegError
 from GenSegLib.generation_summary import describe_generation
-from GenSegLib.presets import list_presets, load_preset
+from GenSegLib.planning.plan import BUDGETS_S, Limits, default_generator
+from GenSegLib.presets import Preset, list_presets, load_preset
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.TrainingPair import TrainingPair
 
@@ -183,12 +186,13 @@ def trainSettings(parameters: GenSegSlicerParameterNode) -> dict[str, Any]:
     return settings
 
 
-def purpose(parameters: GenSegSlicerParameterNode, scans: int) -> str:
+def purpose(parameters: GenSegSlicerParameterNode, scans: int, labeled: int | None = None) -> str:
     """Return in a line what generated images and scans without labels do, "" if unknown.
 
     Args:
         parameters: of the panel.
         scans: number of scans without labels.
+        labeled: number of labeled cases, if known.
     """
     settings = {**trainSettings(parameters), "self_training": scans > 0}
     try:
@@ -196,8 +200,21 @@ def purpose(parameters: GenSegSlicerParameterNode, scans: int) -> str:
         config = TrainConfig.for_preset(preset, effort(parameters), **settings)
     except GenSegError:
         return ""
-    isPlanned = preset.spacing is None and not parameters.generator
-    return describe_generation(config, scans, planned=isPlanned and not config.target_scanner)
+    isChosen = parameters.generator or config.target_scanner
+    if preset.spacing is not None or isChosen:
+        return describe_generation(config, scans, labeled=labeled)
+    generators = plannedGenerators(preset, config, effort(parameters))
+    if not generators <= set(GENERATORLESS):  # of slices, none are generated either
+        return describe_generation(config, scans, planned=True)
+    config = replace(config, generator=generators.pop())
+    return describe_generation(config, scans, labeled=labeled)
+
+
+def plannedGenerators(preset: Preset, config: TrainConfig, effortName: str) -> set[str]:
+    """Return the generators that a plan may choose, which depends on the computer's GPU."""
+    budget = config.time_budget_s or BUDGETS_S[effortName]
+    devices = (False,) if config.device == "cpu" else (False, True)
+    return {default_generator(preset, Limits(budget, 0, hasGpu)) for hasGpu in devices}
 
 
 def effort(parameters: GenSegSlicerParameterNode) -> str:

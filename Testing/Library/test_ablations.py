@@ -13,11 +13,14 @@ from small_learners import small_learner
 
 from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.augmentation.random_generator import RandomGenerator
-from GenSegLib.config import UPPER_VARIABLES
+from GenSegLib.augmentation.spatial import NO_DEFORMATION
+from GenSegLib.config import UPPER_VARIABLES, TrainConfig
 from GenSegLib.multilevel import TrilevelProblem, finite_difference
+from GenSegLib.presets import load_preset
 from GenSegLib.recipes import load_recipe
 from GenSegLib.training.batches import TrilevelBatch
 from GenSegLib.training.learner import Learner
+from GenSegLib.training.synthesis import training_pairs
 from GenSegLib.training.upper_variables import UpperVariables
 
 pytestmark = pytest.mark.usefixtures("few_channels")
@@ -94,3 +97,22 @@ def test_the_published_recipe_has_affine_masks_and_learns_only_the_architecture(
     after = learner.upper_values()
     changed = {name.split("/")[0] for name in after if after[name] != before[name]}
     assert changed == {"alpha"}
+
+
+def test_pairs_of_the_published_recipe_are_written_as_the_segmenter_receives_them(
+    tmp_path: Path,
+) -> None:
+    learner = small_learner(tmp_path / "run", **load_recipe("paper"))
+
+    def masks() -> list[torch.Tensor]:
+        return [pair.label for pair in training_pairs(learner, 6, seed=0)]
+
+    received = masks()
+    learner.sampler.spatial = NO_DEFORMATION
+    assert not all(torch.equal(*pair) for pair in zip(received, masks()))
+
+
+def test_the_unet_of_the_published_recipe_is_not_pretrained() -> None:
+    preset = load_preset("generic-2d-color")
+    assert TrainConfig.for_preset(preset).encoder == "pretrained"
+    assert TrainConfig.for_preset(preset, **load_recipe("paper")).network == "unet"

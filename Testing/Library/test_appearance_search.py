@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_up_case import made_up_case
 from small_learners import small_learner
-from small_runs import phantom_cases, small_run
+from small_runs import phantom_cases, small_preset, small_run
 
+from GenSegLib.augmentation.policy import AugmentationPolicy
+from GenSegLib.augmentation.random_generator import RandomGenerator
 from GenSegLib.cases import Role
+from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.runs import RunFolder, State
 from GenSegLib.training import appearance_search
@@ -20,9 +24,11 @@ from GenSegLib.training.appearance_search import (
     mean_state,
     segmenter_state,
 )
+from GenSegLib.training.batches import Pair
 from GenSegLib.training.learner import Learner
+from GenSegLib.training.sampling import BatchSampler
 from GenSegLib.training.session import load_session
-from GenSegLib.training.synthesis import synthesize
+from GenSegLib.training.synthesis import synthesize, training_pairs
 from GenSegLib.training.train import train
 
 pytestmark = pytest.mark.usefixtures("few_channels")
@@ -53,8 +59,9 @@ def messages(events: list[dict]) -> str:
 
 
 def test_a_training_steers_the_appearance_and_reports_the_signal(tmp_path: Path) -> None:
-    events = trained(small_run(tmp_path / "run", generator="regions", search_horizon=1))
-    assert "appearance steered by 4 comparisons" in messages(events)
+    run = small_run(tmp_path / "run", generator="regions", search_horizon=1, joint_steps=34)
+    events = trained(run)
+    assert "appearance steered by 16 comparisons" in messages(events)
     last = [event for event in events if "upper/inversion" in event][-1]
     assert 0 < last["upper/inversion"] < 1
     assert last["signal_to_noise/inversion"] != 0
@@ -90,6 +97,37 @@ def test_recolored_pairs_are_previewed_and_written(tmp_path: Path) -> None:
     assert {"generated_0_image.nii.gz", "generated_0_label.nii.gz"} <= names
     images = synthesize(run, tmp_path / "pairs", 3, 0)
     assert len(images) == 3 and all(path.is_file() for path in images)
+
+
+def test_written_pairs_have_the_spacing_they_are_written_with() -> None:
+    fine, coarse = (
+        replace(made_up_case((32, 32, 32)), image=torch.full((1, 32, 32, 32), value))
+        for value in (0.0, 1.0)
+    )
+    preset = replace(small_preset(), coarse_spacing=(4.0, 4.0, 4.0), coarse_fraction=0.9)
+    config = TrainConfig(generator="transplants")
+    policy, rng = AugmentationPolicy.for_preset(preset), RandomGenerator(0)
+    cases = [replace(fine, coarse=coarse)]
+    sampler = BatchSampler(config, policy, cases, 1, 2, preset, rng)
+    images, _ = sampler.changed_pairs(rng, 16)
+    assert not images.any()
+
+
+def test_many_pairs_are_drawn_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, counts = regions_learner(tmp_path), []
+    draw = learner.sampler.changed_pairs
+
+    def changed_pairs(rng: RandomGenerator, count: int) -> Pair:
+        counts.append(count)
+        return draw(rng, count)
+
+    monkeypatch.setattr(learner.sampler, "changed_pairs", changed_pairs)
+    pairs = training_pairs(learner, 20, seed=0)
+    next(pairs)
+    assert counts == [8]
+    assert len(list(pairs)) == 19 and counts == [8, 8, 8]
 
 
 def test_both_sides_of_a_comparison_use_the_same_random_numbers(tmp_path: Path) -> None:
@@ -178,6 +216,18 @@ def test_the_target_scanner_decides_which_validation_images_count(tmp_path: Path
     same, both, other = loss(0.0), loss(0.5), loss(1.0)
     assert both == pytest.approx((same + other) / 2, rel=1e-4)
     assert same != other
+
+
+def test_the_search_minimizes_the_loss_of_the_segmenter(tmp_path: Path) -> None:
+    learner = regions_learner(tmp_path, target_scanner=0.0)
+    search, problem = learner.search, learner.problem
+    assert search is not None
+    problem.class_weights, problem.batch_dice = torch.tensor([0.2, 5.0, 1.0]), False
+    rng, weights = RandomGenerator(1, learner.device), list(learner.averaged_segmenter.parameters())
+    views = [learner.sampler.validation_views(rng, 0.0)[0] for _ in range(12)]
+    with torch.no_grad():
+        losses = [problem.upper_loss((images, labels), weights) for _, images, labels in views]
+    assert search._validation_loss(learner) == pytest.approx(float(sum(losses)) / 12, rel=1e-4)
 
 
 def test_without_validation_cases_nothing_is_steered(tmp_path: Path) -> None:

@@ -211,8 +211,10 @@ def test_a_run_of_a_program_keeps_its_settings(
     cases = read_cases(phantoms).with_validation(0.3, 0)
     preset = load_preset("hippocampus-mri")
     run = RunFolder.create(tmp_path / "run", TrainConfig(), preset, cases)
-    error = error_of(capsys, "train", run.path, "--seed", 3)
-    assert "is a run folder with its own settings; omit seed" in error
+    for option in ("--seed 3", "--unlabeled", "--time-budget 9s", "--set joint_steps=3"):
+        error = error_of(capsys, "train", run.path, *option.split())
+        omitted = option.partition("=")[0].removesuffix(" 3").removesuffix(" 9s")
+        assert f"is a run folder with its own settings; omit {omitted}" in error
 
 
 def test_resuming_another_folder_is_an_error(tmp_path: Path, capsys: Capture) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from multilevel_problems import Quadratic, tiny_networks
 
+from GenSegLib.augmentation.policy import AugmentationPolicy
 from GenSegLib.multilevel import Engine, Level, TrilevelProblem, finite_difference, unroll
+from GenSegLib.multilevel.signal import GradientSignal
 from GenSegLib.multilevel.vectors import StepSizes, Tensors
+from GenSegLib.presets import load_preset
+from GenSegLib.training.upper_variables import UpperVariables
 
 UPPER_LR = 0.02
 
@@ -112,3 +116,22 @@ def test_gradients_are_clipped_to_the_norm_of_all_parameters_together() -> None:
     torch.testing.assert_close([float(each) for each in parameters], [-0.6, -0.8])
     level.apply_gradients([torch.tensor([0.3]), torch.tensor([0.4])])
     torch.testing.assert_close([float(each) for each in parameters], [-0.9, -1.2])
+
+
+def test_the_signal_of_hypergradients_is_their_mean_in_standard_errors() -> None:
+    values = torch.tensor([[1.0, 2.0], [3.0, -2.0], [2.0, 1.5], [2.5, -1.5]])
+    signal, resumed = GradientSignal(), GradientSignal()
+    for row in values[:2]:
+        signal.update([row[:1], row[1:]])
+    resumed.load_state_dict(signal.state_dict())
+    for row in values[2:]:
+        resumed.update([row[:1], row[1:]])
+    expected = values.mean(0) / values.std(0) * 2
+    torch.testing.assert_close(torch.tensor(resumed.ratios()), expected)
+
+
+def test_the_entries_of_upper_level_parameters_have_names() -> None:
+    variables = UpperVariables(AugmentationPolicy.for_preset(load_preset("generic-mri")))
+    names = variables.names(["weight_logit", "log_strengths"])
+    assert names == ["weight", *variables.transforms]
+    assert len(variables.log_strengths) == len(names) - 1

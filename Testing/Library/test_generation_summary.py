@@ -47,6 +47,14 @@ def test_generated_pairs_are_new_shapes() -> None:
     assert "new shapes between the labeled cases" in line()
 
 
+def test_of_one_case_and_without_blending_there_are_no_shapes_between_cases() -> None:
+    config = TrainConfig()
+    one = describe_generation(config, 0, labeled=1)
+    assert one.endswith("with generated pairs: deformed shapes of the labeled case")
+    assert "between the labeled cases" in describe_generation(config, 0, labeled=2)
+    assert line(blended_fraction=0.0).endswith("deformed shapes of the labeled cases")
+
+
 def test_transplanted_lesions_are_counted() -> None:
     text = line(generator="transplants")
     assert "50% of the training images get lesions of other ones" in text

@@ -15,7 +15,9 @@ from small_runs import phantom_cases, small_run
 
 from GenSegLib.augmentation.spatial import one_hot
 from GenSegLib.cases import CaseSet, Role
+from GenSegLib.commands import training_job
 from GenSegLib.config import TrainConfig
+from GenSegLib.events import EventLog, read_events
 from GenSegLib.networks.cells import LinearCell, ModulatedCell
 from GenSegLib.recipes import load_recipe
 from GenSegLib.training.adversary import Judged
@@ -184,3 +186,17 @@ def test_hard_pairs_change_the_generators_loss_and_leave_the_segmenter_to_its_ow
     assert not torch.allclose(losses[1], losses[0])
     found = torch.autograd.grad(losses[1], levels.middle, allow_unused=True)
     assert all(gradient is None for gradient in found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_warned"),
+    [({}, False), ({"generator": "regions"}, True), (load_recipe("paper"), True)],
+    ids=["default", "regions", "paper"],
+)
+def test_a_weight_of_hard_pairs_that_has_no_effect_is_a_warning(
+    settings: dict[str, Any], is_warned: bool, tmp_path: Path
+) -> None:
+    run = small_run(tmp_path / "run", hard_pair_weight=0.5, **{**settings})
+    training_job._log_cases(run, EventLog(run.events_file))
+    texts = [event["text"] for event in read_events(run.events_file)]
+    assert any("hard_pair_weight has no effect" in text for text in texts) == is_warned

@@ -30,6 +30,26 @@ def test_a_class_grows_or_shrinks_while_the_other_keeps_its_size(shape: tuple[in
     assert float((grown - masks).abs().mean()) < 0.05  # the image moves with the label
 
 
+def borders(labels: torch.Tensor, axis: int) -> torch.Tensor:
+    """Extent of the first class along an axis, in voxels of each sample."""
+    others = [each for each in range(1, labels.ndim) if each != axis + 2]
+    return (labels == 1).any(others[0] if len(others) == 1 else others).sum(1)
+
+
+@pytest.mark.parametrize(("thickness", "ratio"), [(2.0, 0.5), (8.0, 0.0)])
+def test_growth_is_the_same_in_mm_along_all_axes_but_not_across_thick_slices(
+    thickness: float, ratio: float
+) -> None:
+    """Half as many voxels of twice the size, or none."""
+    labels = torch.zeros(16, 1, 28, 28, 28, dtype=torch.long)
+    labels[:, :, 8:20, 8:20, 8:20] = 1
+    spacing = (1.0, 1.0, thickness)
+    _, grown = grow_classes(labels.float(), labels, 2, 2, 4.0, RandomGenerator(0), spacing)
+    changes = [(borders(grown, axis) - 12).abs().float().mean() for axis in (0, 2)]
+    assert changes[0] > 0.5
+    assert float(changes[1] / changes[0]) == pytest.approx(ratio, abs=0.15)
+
+
 def test_a_part_of_the_samples_stays_as_it_is() -> None:
     images, labels = organs(24, (44, 44))
     _, masks = grow_classes(images, labels, 3, 3, 3.0, RandomGenerator(0))

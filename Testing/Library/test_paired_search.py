@@ -38,6 +38,35 @@ def test_noise_alone_moves_little_and_its_signal_to_noise_says_so() -> None:
     assert early.signal_to_noise() == [0.0]
 
 
+def on_noise(seed: int) -> PairedSearch:
+    generator = torch.Generator().manual_seed(seed)
+    search = PairedSearch([0.0] * 15, seed)
+    for first, second in torch.randn(24, 2, generator=generator).tolist():
+        search.propose()
+        search.report(first, second)
+    return search
+
+
+def test_noise_alone_moves_nothing_in_most_searches() -> None:
+    searches = [on_noise(seed) for seed in range(60)]
+    assert sum(any(search.values) for search in searches) <= 6
+
+
+def test_nothing_moves_before_every_direction_was_compared() -> None:
+    search = searched(0.0, comparisons=7)
+    assert not any(search.values) and not any(search.signal_to_noise())
+    assert any(searched(0.0, comparisons=8).signal_to_noise())
+
+
+def test_a_scalar_returns_to_its_start_when_its_signal_vanishes() -> None:
+    search = searched(0.0, comparisons=20)
+    assert search.values[0] > 0.3
+    for _ in range(60):
+        search.propose()
+        search.report(*(5 * torch.randn(2, generator=search._generator)).tolist())
+    assert search.values[0] < 0.1
+
+
 def test_the_signal_to_noise_is_positive_where_larger_values_are_worse() -> None:
     ratios = searched(0.3, comparisons=8).signal_to_noise()
     assert ratios[0] < 0 < ratios[1]

@@ -90,6 +90,17 @@ def test_the_steps_of_a_fixed_preset_follow_the_time() -> None:
 
 
 @pytest.mark.usefixtures("fast_machine")
+def test_a_batch_has_one_sample_only_where_pairs_are_generated_from_few_cases() -> None:
+    few = replace(MR, spacing=(2.0, 2.0, 8.0), few_cases=5)
+    planned, generated = (
+        training_plan.plan_training(prepared(few), None, {"device": "cpu", **chosen})[0]
+        for chosen in ({}, {"generator": "searchable"})
+    )
+    assert (planned.generator, planned.batch_size) == ("none", TrainConfig.batch_size)
+    assert generated.batch_size == 1
+
+
+@pytest.mark.usefixtures("fast_machine")
 def test_a_generator_that_the_user_chose_is_trained_whatever_the_time() -> None:
     prepared_cases = prepared(load_preset("hippocampus-mri"))
     chosen = {"time_budget_s": 30.0, "generator": "searchable"}

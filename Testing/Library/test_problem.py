@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from multilevel_problems import gradient_step
-from small_learners import smooth, trilevel
+from small_learners import small_learner, smooth, trilevel
 from small_runs import small_run
 
 from GenSegLib.augmentation.policy import AugmentationPolicy
@@ -161,6 +161,15 @@ def test_the_weight_of_generated_pairs_keeps_the_total_weight_constant() -> None
         (slope,) = gradient(weighted_mean(real, generated, weight), [weight])
         assert slope < 0  # towards the smaller loss
     torch.testing.assert_close(weighted_mean(real, generated, torch.tensor(1.0)), real + generated)
+
+
+def test_the_variables_of_a_network_generator_have_a_signal_to_noise(tmp_path: Path) -> None:
+    learner = small_learner(tmp_path / "run", upper_interval=1)
+    for step in range(2):
+        learner.joint_step(step)
+    values = learner.upper_values()
+    names = {name.partition("/")[2] for name in values if name.startswith("signal_to_noise/")}
+    assert names == {"weight", "residual", *learner.problem.variables.transforms}
 
 
 def test_previews_show_the_learned_scale_of_the_residual(learner: Learner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from sample_run import make_run, write_evaluation
 from GenSegLib.config import TrainConfig
 from GenSegLib.datasets.image_io import Volume, read_image, read_label, write_label
 from GenSegLib.errors import GenSegError
+from GenSegLib.events import EventLog
 from GenSegLib.presets import load_preset
 from GenSegLib.reports import write_report
 from GenSegLib.reports.charts import fraction_chart, line_chart
@@ -119,6 +121,25 @@ def test_the_weight_of_pairs_and_the_gamma_of_images_have_their_own_titles():
     body = upper_section(history).body
     assert body.count("<figcaption>Weight \u03b3 of the generated pairs") == 1
     assert "<figcaption>gamma<" in body
+
+
+def test_a_report_of_recolored_regions_shows_what_was_steered(run: RunFolder, tmp_path: Path):
+    shutil.copytree(run.path, tmp_path / "run")
+    other = RunFolder.open(tmp_path / "run")
+    settings = other.path / "config.json"
+    changed = json.loads(settings.read_text())
+    changed["train"]["generator"] = "regions"
+    settings.write_text(json.dumps(changed))
+    events = EventLog(other.events_file)
+    for step, inversion in ((100_000, 0.3), (100_005, 0.4)):
+        signal = {"upper/inversion": inversion, "signal_to_noise/inversion": -2.5}
+        events.metrics("joint", step, **signal)
+    events.log("unlabeled cases were left out: scan 7", "warning")
+    text = text_of(write_report(RunFolder.open(other.path)).read_text(encoding="utf-8"))
+    assert "real images whose regions have other contrasts" in text
+    assert "augmented masks" not in text
+    assert "inversion 0.300 0.400 -2.500" in text
+    assert "unlabeled cases were left out: scan 7" in text
 
 
 def test_a_report_is_self_contained(report):

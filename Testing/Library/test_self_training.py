@@ -25,6 +25,7 @@ from GenSegLib.cli import build_parser
 from GenSegLib.commands.training_cases import prepare_cases
 from GenSegLib.commands.training_plan import plan_training
 from GenSegLib.config import TrainConfig
+from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.data.training_case import TrainingCase
 from GenSegLib.datasets.image_io import Volume, write_image
 from GenSegLib.datasets.layouts import with_unlabeled
@@ -32,12 +33,15 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder, State
-from GenSegLib.training import pseudo_labels
-from GenSegLib.training.pseudo_labels import CasePrediction, PseudoLabels
+from GenSegLib.training import pseudo_label_checks
+from GenSegLib.training.pseudo_label_checks import CasePrediction, Reference
+from GenSegLib.training.pseudo_labels import PseudoLabels
 from GenSegLib.training.recoloring import _some
+from GenSegLib.training.rounds import Rounds
 from GenSegLib.training.sampling import BatchSampler
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
+from GenSegLib.training.validation import CaseSegmenter
 from Testing.training_states import differing, final_state
 
 CPU = torch.device("cpu")
@@ -112,6 +116,22 @@ def test_boxes_are_exchanged_with_images_of_the_same_scanner_only(
     assert are_mixed() == is_mixed
 
 
+@pytest.mark.parametrize("generator", ["none", "regions"])
+def test_the_sample_of_a_small_batch_is_a_labeled_or_an_unlabeled_one(generator: str) -> None:
+    config = TrainConfig(generator=generator, self_training=True, batch_size=1)
+    preset = dataclasses.replace(load_preset("generic-mri"), patch_size=(16, 16, 8), mirror_axes=())
+    policy = AugmentationPolicy.for_preset(preset).scaled(0)
+    dark, bright = (
+        dataclasses.replace(made_up_case((40, 32, 16)), image=torch.full((1, 40, 32, 16), value))
+        for value in (0.0, 1.0)
+    )
+    sampler = BatchSampler(config, policy, [dark], 1, 2, preset, RandomGenerator(0))
+    sampler.set_unlabeled([bright])
+    batches = [sampler.real(include_validation=False)[0] for _ in range(12)]
+    assert {len(images) for images in batches} == {1}
+    assert len({float(images.mean().round()) for images in batches}) > 1
+
+
 def test_patches_of_an_unlabeled_case_carry_the_predicted_labels() -> None:
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
     labels.update(lambda _: predicted(), 0.3, 10.0)
@@ -132,11 +152,58 @@ def test_cases_that_the_model_is_uncertain_about_are_left_out_and_named() -> Non
     assert labels.uncertain == ["uncertain", "empty"]
 
 
+def test_uncertainty_is_judged_by_that_on_labeled_cases() -> None:
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
+    labels.update(lambda _: predicted(0.7), 0.3, 10.0, Reference(0.28, 0.28))
+    assert len(labels.cases) == 1
+    labels.update(lambda _: predicted(0.7), 0.5, 10.0, Reference(0.2, 0.2))
+    assert labels.uncertain == ["a"]
+
+
+@pytest.mark.parametrize(("size", "is_plausible"), [(0.2, True), (2.0, False), (0.01, False)])
+def test_cases_with_structures_of_another_size_are_left_out_however_certain_the_model_is(
+    size: float, is_plausible: bool
+) -> None:
+    """As in another part of the body; the prediction is of 0.2 ml."""
+    sets = LabelSets.of((), {1: "Liver"}, {})
+    reference = Reference(0.1, 0.1, {1: (size, size)}, sets)
+    labels = PseudoLabels([unlabeled_case()], 2, CPU)
+    labels.update(lambda _: predicted(0.95), 0.3, 10.0, reference)
+    assert labels.implausible == ({} if is_plausible else {"a": "Liver"})
+    assert len(labels.cases) == is_plausible
+
+
+def test_labels_on_other_scanners_may_be_worse() -> None:
+    sets, case = LabelSets.of((), {1: "Liver"}, {}), made_up_case(SHAPE)
+    prediction, smaller = predicted(0.75), predicted(0.65)
+    smaller.classes[:, :, 3] = 0
+    objections = [
+        Reference.of([case], [(case, prediction)], sets, is_other_scanner=other).objection(
+            unlabeled_case(), smaller
+        )
+        for other in (False, True)
+    ]
+    assert objections == ["uncertain", ""]
+
+
+def test_cases_that_were_never_labeled_are_named() -> None:
+    labels = PseudoLabels([unlabeled_case(name) for name in "abc"], 2, CPU)
+    labels.update(lambda _: predicted(), 0.3, -1.0)
+    assert labels.unseen == ["b", "c"]
+
+
+def test_small_cases_are_labeled_first_and_none_after_a_request_to_stop() -> None:
+    large = dataclasses.replace(unlabeled_case("large"), label=torch.zeros(80, 64, 12))
+    labels = PseudoLabels([large, unlabeled_case("small")], 2, CPU)
+    labels.update(lambda _: predicted(), 0.3, 10.0, is_stopped=lambda: True)
+    assert labels.unseen == ["large"]
+
+
 def test_voxels_that_the_model_is_uncertain_about_are_ignored() -> None:
     prediction = predicted()
     prediction.confidence[10:12, 10:20, 2:4] = 0.5
     labels = PseudoLabels([unlabeled_case()], 2, CPU)
-    labels.update(lambda _: prediction, 0.3, 10.0)
+    labels.update(lambda _: prediction, 0.3, 10.0, Reference(0.2, 0.2))
     patches = labels.cases[0].patches(SHAPE)
     _, label = patches.cut(tuple(slice(0, size) for size in SHAPE))
     assert (label[0, 10:12, 10:20, 2:4] == 2).all() and (label[0, 12:20, 10:20, 2:4] == 1).all()
@@ -193,7 +260,8 @@ def run_of(folder: Path, **changes: Any) -> RunFolder:
 
 @pytest.fixture
 def _any_certainty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pseudo_labels, "MAX_UNCERTAINTY", 1.0)
+    monkeypatch.setattr(pseudo_label_checks, "MAX_UNCERTAINTY", 1.0)
+    monkeypatch.setattr(Reference, "objection", lambda *_: "")
 
 
 def trained(run: RunFolder) -> RunFolder:
@@ -261,13 +329,61 @@ def test_batches_need_not_contain_unlabeled_scans_whose_contrasts_are_imitated(
 
 
 @pytest.mark.usefixtures("few_channels")
-def test_scans_that_the_model_finds_nothing_in_are_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pseudo_labels, "MAX_UNCERTAINTY", -1.0)
-    run = trained(run_of(tmp_path / "run", joint_steps=1, final_steps=1))
+def test_scans_that_the_model_finds_nothing_in_are_reported(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run")
+    learner = load_session(run).learner
+    learner.label_unlabeled(nothing_found, 10.0)
+    Rounds(run, EventLog(run.events_file)).report_unlabeled(learner)
     names = ", ".join(case.name for case in run.cases.of_role(Role.UNLABELED))
     assert f"uncertain about them: {names}" in messages(run)
+
+
+def nothing_found(case: TrainingCase) -> CasePrediction:
+    return CasePrediction(np.zeros(case.shape, np.uint8), np.ones(case.shape, np.float16))
+
+
+@pytest.mark.usefixtures("few_channels")
+def test_a_model_that_is_uncertain_about_labeled_cases_judges_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pseudo_label_checks, "MAX_UNCERTAINTY", -1.0)
+    run = trained(run_of(tmp_path / "run", joint_steps=1, final_steps=1))
+    text = messages(run)
+    assert "not good enough yet to judge unlabeled cases" in text
+    assert "never was good enough to label the 2 unlabeled cases" in text
+
+
+@pytest.mark.usefixtures("few_channels")
+def test_cases_that_were_left_out_give_neither_contrasts_nor_styles(tmp_path: Path) -> None:
+    learner = load_session(run_of(tmp_path / "run", generator="regions")).learner
+    recoloring = learner.sampler.recoloring
+    assert recoloring is not None
+    assert recoloring.donors is not None and recoloring.appearance.targets is not None
+    learner.label_unlabeled(nothing_found, 10.0)
+    assert recoloring.donors is None and recoloring.appearance.targets is None
+    assert learner.joint_step(0)["segmenter_loss"] > 0
+
+
+@pytest.mark.usefixtures("few_channels")
+def test_the_discriminator_does_not_see_cases_that_were_left_out(tmp_path: Path) -> None:
+    learner = load_session(run_of(tmp_path / "run", generator="searchable")).learner
+    assert learner.sampler.generator_batch().unlabeled is not None
+    learner.label_unlabeled(nothing_found, 10.0)
+    assert learner.sampler.generator_batch().unlabeled is None
+
+
+@pytest.mark.usefixtures("few_channels")
+def test_as_much_of_a_large_scan_is_labeled_as_fits_into_the_time(tmp_path: Path) -> None:
+    session = load_session(run_of(tmp_path / "run"))
+    case, patch = session.learner.cases[0], session.learner.preset.patch_size
+    segmenter = CaseSegmenter(session.learner, list(session.names))
+    assert segmenter.predict(case).is_whole
+    part = segmenter.predict(case, limit_s=0.0)
+    assert not part.is_whole
+    predicted = np.argwhere(part.confidence > 0)
+    box = [slice((size - edge) // 2, (size + edge) // 2) for size, edge in zip(case.shape, patch)]
+    assert (predicted >= [part.start for part in box]).all()
+    assert (predicted < [part.stop for part in box]).all()
 
 
 def test_self_training_needs_unlabeled_cases(tmp_path: Path) -> None:

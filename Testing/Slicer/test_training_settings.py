@@ -58,6 +58,15 @@ def test_the_line_below_the_settings_says_what_the_choice_does(panel: PanelDrive
         assert text in purpose(panel.parameters, scans=0)
 
 
+@pytest.mark.parametrize(
+    "preset", ["Custom: Any structure, MRI", "Custom: Any structure, 2-D images in gray"]
+)
+def test_no_pairs_are_promised_where_no_plan_generates_any(panel: PanelDriver, preset: str) -> None:
+    panel.choose(panel.ui.presetSelector, preset)
+    panel.parameters.device = "cpu"
+    assert "without generated images" in purpose(panel.parameters, scans=0)
+
+
 def test_generated_pairs_that_were_chosen_are_used_with_few_cases_in_the_annotation_loop(
     chosen: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
