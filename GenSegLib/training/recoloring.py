@@ -59,6 +59,11 @@ class Recoloring:
         maps = [find_regions(case, seed, class_count=class_count) for case in _some(cases)]
         self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
 
+    def set_clusters(self, cases: Sequence[TrainingCase], seed: int) -> None:
+        """Take contrasts from the intensity clusters of these cases, which need no label."""
+        maps = [image_clusters(case, seed) for case in _some(cases)]
+        self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
+
 
 def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
     """Return at most `_MOST_TARGETS` cases, spread over all of them."""
@@ -78,10 +83,10 @@ def recoloring_of(
     `class_count` is that of `find_regions`.
     """
     divided, table = divide_cases(cases, config.seed, device, class_count)
-    clusters = [image_clusters(case, config.seed) for case in _some(unlabeled)]
-    targets = target_contrasts(clusters, device)
     is_bounded = preset.intensity.kind == "window"
-    appearance = RegionAppearance(table, targets, bounded=is_bounded, color=preset.has_colors)
+    appearance = RegionAppearance(table, bounded=is_bounded, color=preset.has_colors)
     start = AppearanceDistribution.for_preset(preset, config.appearance_fraction)
     other = AppearanceDistribution.for_preset(preset, 1.0)
-    return divided, Recoloring(appearance, start, other)
+    recoloring = Recoloring(appearance, start, other)
+    recoloring.set_clusters(unlabeled, config.seed)
+    return divided, recoloring

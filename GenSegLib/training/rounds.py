@@ -27,8 +27,9 @@ _LEARNED = "training includes {} of {} unlabeled cases from now on, labeled by t
 _IMITATED = (
     "the averaged model is certain about {} of {} unlabeled cases; structures get their contrasts"
 )
-_NOT_IMITATED = (
-    "the averaged model is certain about 0 of {} unlabeled cases; their contrasts are not imitated"
+_UNLABELED_CONTRASTS = (
+    "the averaged model is certain about 0 of {} unlabeled cases; their contrasts are imitated "
+    "without labels"
 )
 _UNCERTAIN_REFERENCE = (
     "the averaged model is not good enough yet to judge unlabeled cases: its uncertainty on "
@@ -41,6 +42,10 @@ _UNCERTAIN = (
 _IMPLAUSIBLE = (
     "unlabeled cases were left out, because a structure has another size there than in the labeled "
     "cases: {}; check that they show the same part of the body"
+)
+_CONTRASTS_ALONE = (
+    "the model could not label the unlabeled cases well, and imitated their contrasts alone; check "
+    "that they show the same part of the body"
 )
 _UNSEEN = "unlabeled cases were left out, as there was no time to label them: {}"
 _NEVER_JUDGED = (
@@ -147,7 +152,7 @@ class Rounds:
         if learner.config.learns_from_unlabeled:
             text = _LEARNED.format(count, total)
         else:
-            text = _IMITATED.format(count, total) if count else _NOT_IMITATED.format(total)
+            text = _IMITATED.format(count, total) if count else _UNLABELED_CONTRASTS.format(total)
         self._events.log(text)
 
     @staticmethod
@@ -167,6 +172,9 @@ class Rounds:
         """Name the unlabeled cases that were left out, and why."""
         labels = learner.pseudo_labels
         if labels is None:
+            return
+        if learner.config.target_scanner and labels.has_judged and not labels.cases:
+            self._events.log(_CONTRASTS_ALONE, "warning")
             return
         if labels.uncertain:
             self._events.log(_UNCERTAIN.format(", ".join(labels.uncertain)), "warning")

@@ -83,6 +83,7 @@ class BatchSampler:
         self._all_patches = patch_sampler(sources, preset, with_margin=True)
         validation = sources[training_count:]
         self._validation_patches = patch_sampler(validation or sources[:training_count], preset)
+        self._unlabeled_cases = unlabeled
         self._unlabeled: Sequence[RelabeledCase] = ()  # under predicted labels
         self._unlabeled_images: AnyPatchSampler | None = None  # for the discriminator
         self._use_images(unlabeled)
@@ -155,9 +156,14 @@ class BatchSampler:
         """Use these unlabeled cases under predicted labels from now on, and no others.
 
         They take part in batches and views, and give contrasts and styles; the discriminator sees
-        their images.
+        their images. If there are none, images of other scanners give these without labels.
         """
         self._unlabeled = cases
+        if not cases and self.config.target_scanner:
+            self._use_images(self._unlabeled_cases)
+            if self.recoloring is not None:
+                self.recoloring.set_clusters(self._unlabeled_cases, self.config.seed)
+            return
         self._use_images(cases)
         if cases and self.config.learns_from_unlabeled:
             self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)

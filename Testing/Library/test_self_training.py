@@ -365,6 +365,18 @@ def test_cases_that_were_left_out_give_neither_contrasts_nor_styles(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("few_channels")
+def test_scans_of_another_scanner_give_contrasts_until_one_can_be_labeled(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", generator="regions", target_scanner=0.5)
+    learner = load_session(run).learner
+    recoloring = learner.sampler.recoloring
+    assert recoloring is not None and recoloring.appearance.targets is not None
+    before = recoloring.appearance.targets.means
+    learner.label_unlabeled(nothing_found, 10.0)
+    assert recoloring.donors is not None
+    assert torch.equal(recoloring.appearance.targets.means, before)
+
+
+@pytest.mark.usefixtures("few_channels")
 def test_the_discriminator_does_not_see_cases_that_were_left_out(tmp_path: Path) -> None:
     learner = load_session(run_of(tmp_path / "run", generator="searchable")).learner
     assert learner.sampler.generator_batch().unlabeled is not None
