@@ -19,6 +19,9 @@ from .case_check import CaseCheck
 
 Classes = Mapping[int, str]
 
+NO_CLASS_ANNOTATED = (
+    "none of its classes was annotated; mark those that were looked for, or leave the case out"
+)
 NOTHING_ANNOTATED = "no voxel of the label is annotated; segment something"
 
 
@@ -37,7 +40,9 @@ def annotation_errors(annotation: Annotation, label: Volume, classes: Classes) -
             "remove them, or mark it as annotated"
         )
     hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
-    if (label.array == IGNORE).all() or 0 < len(classes) == len(hidden):
+    if 0 < len(classes) == len(hidden):
+        errors.append(NO_CLASS_ANNOTATED)
+    elif (label.array == IGNORE).all():
         errors.append(NOTHING_ANNOTATED)
     return errors
 

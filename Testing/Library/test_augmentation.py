@@ -108,7 +108,10 @@ def test_intensity_transforms_are_the_identity_at_zero_and_differentiable(name: 
         transform(images, 0.0, RandomGenerator(0)), images, atol=1e-4, rtol=1e-4
     )
     strength = torch.tensor(0.2, requires_grad=True)
-    transform(images, strength, RandomGenerator(0)).square().mean().backward()
+    changed = transform(images, strength, RandomGenerator(0))
+    changed[
+        :, 0
+    ].square().mean().backward()  # a rotation of hues leaves the sum over colors as it is
     assert strength.grad is not None and strength.grad.abs() > 0
 
 

@@ -21,7 +21,7 @@ from partial_cases import (
 
 from GenSegLib.case_annotation import Annotation, ClassState
 from GenSegLib.cases import Case, CaseSet
-from GenSegLib.checks.annotations import NOTHING_ANNOTATED
+from GenSegLib.checks.annotations import NO_CLASS_ANNOTATED, NOTHING_ANNOTATED
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.checks.class_counts import NO_BACKGROUND
 from GenSegLib.checks.classes import class_warnings, keep_classes
@@ -169,7 +169,7 @@ def test_checks_find_what_a_case_cannot_mean(tmp_path: Path) -> None:
     assert check.errors == (NOTHING_ANNOTATED,)
     hidden = Annotation(dict.fromkeys(LABELS.values(), ClassState.NOT_ANNOTATED))
     (check,) = check_cases(CaseSet((replace(case, annotation=hidden),), LABELS))
-    assert check.errors == (NOTHING_ANNOTATED,)
+    assert check.errors == (NO_CLASS_ANNOTATED,)
 
 
 def test_a_missing_class_is_a_warning_unless_the_case_says_what_it_means(tmp_path: Path) -> None:

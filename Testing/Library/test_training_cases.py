@@ -47,7 +47,7 @@ def test_the_only_case_with_a_class_is_trained(
     prepared = prepare_cases(read_cases(root), GENERIC, 0.5, seed, messages.append)
     assert "case_2" in names(prepared.cases, Role.TRAIN)
     (message,) = [text for text in messages if "Label 5" in text]
-    assert "only 1 of 5 labeled cases, case_2" in message
+    assert "only 1 of 5 labeled cases (case_2)" in message
 
 
 @pytest.mark.parametrize("seed", range(4))

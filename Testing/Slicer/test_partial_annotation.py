@@ -238,6 +238,9 @@ def test_drafts_are_judged_by_the_annotated_classes(new_loop: Any, wait: Any) ->
     node = loop.current.case.segmentationNode
     setClassState(node, "Bright", UNKNOWN)
     setDrawnPart(node, "axial")
+    with pytest.raises(GenSegError, match="none of its classes was annotated"):
+        loop.accept()
+    node.GetSegmentation().AddEmptySegment("", "Cyst")
     loop.accept()
     wait(loop)
     assert records(loop)[0].dice is None
