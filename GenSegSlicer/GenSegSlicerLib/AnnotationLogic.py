@@ -254,9 +254,7 @@ class AnnotationLogic:
         if case is None or case.state is CaseState.CHECKED or self._isCurrent(name):
             if isAwaited:
                 self._awaited = ""
-                text = _(
-                    "{case} was removed or accepted in the meantime; press Next case to continue"
-                )
+                text = _("{case} was removed or accepted meanwhile; press Next case to continue")
                 self._report("error", text.format(case=name))
             return
         try:

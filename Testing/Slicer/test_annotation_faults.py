@@ -192,7 +192,7 @@ def test_a_volume_that_is_deleted_while_it_is_drafted_is_reported(new_loop: Any,
     changes = []
     loop.observers.add(lambda loop: changes.append(loop.isWaiting))
     wait(loop)
-    text = "a was removed or accepted in the meantime; press Next case to continue"
+    text = "a was removed or accepted meanwhile; press Next case to continue"
     assert loop.message == ("error", text)
     assert changes[-1] is False, "the buttons are enabled again"
     loop.next()
