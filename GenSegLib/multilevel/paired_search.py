@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from .signal import GradientSignal
+
 _SIGNIFICANCE = 0.05  # of all scalars together: as often one of them moves by noise alone
 
 
@@ -77,8 +79,9 @@ class PairedSearch:
         """Take in the losses of the last proposal, and move the values."""
         self._directions.append(self._direction.tolist())
         self._differences.append(loss_plus - loss_minus)
+        threshold = self.threshold
         for k, signal in enumerate(self.signal_to_noise()):
-            kept = max(0.0, 1 - (self.threshold / signal) ** 2) if signal else 0.0
+            kept = max(0.0, 1 - (threshold / signal) ** 2) if signal else 0.0
             agreement = signal / math.sqrt(self._counted) if signal else 0.0
             self.values[k] = self._start[k] - self._reach * kept * max(-1.0, min(1.0, agreement))
 
@@ -87,13 +90,12 @@ class PairedSearch:
 
         A positive one means that larger values increase the upper loss.
         """
-        count = self._counted
-        if count == 0:
+        if self._counted == 0:
             return [0.0] * len(self.values)
-        slopes = torch.tensor(self._directions) * torch.tensor(self._differences)[:, None]
-        errors = slopes.std(dim=0).clamp_min(1e-12) / math.sqrt(count)
-        ratios: list[float] = (slopes.mean(dim=0) / errors).tolist()
-        return ratios
+        signal = GradientSignal()
+        for direction, difference in zip(self._directions, self._differences):
+            signal.update([torch.tensor(direction) * difference])
+        return signal.ratios()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state from which :meth:`load_state_dict` continues."""

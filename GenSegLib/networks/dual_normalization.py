@@ -32,7 +32,7 @@ class DualInstanceNorm(nn.Module):
 
     Attributes:
         norm: without scales and offsets.
-        chosen: set of each sample, or one for all of them.
+        chosen: set of each sample.
     """
 
     def __init__(self, norm: nn.InstanceNorm2d | nn.InstanceNorm3d) -> None:
@@ -40,20 +40,19 @@ class DualInstanceNorm(nn.Module):
         self.norm = type(norm)(norm.num_features, norm.eps)
         self.weight = nn.Parameter(torch.ones(2, norm.num_features))
         self.bias = nn.Parameter(torch.zeros(2, norm.num_features))
-        self.chosen: Sequence[int] = (REAL,)
+        self.chosen: Sequence[int] = ()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalize images (batch, channel, *s).
 
-        Sample by sample, scaling costs nothing, and the memory format is preserved. Exporters trace
-        the inner norm, which they replace by one that runtimes compute exactly.
+        Sample by sample, scaling costs nothing, and the memory format is preserved. Exporters,
+        which trace batches of one set, replace the inner norm by one that runtimes compute exactly.
         """
         if torch.jit.is_tracing():
-            (place,), sides = self.chosen, (1,) * (images.ndim - 2)
-            scale, offset = (p[place].view(-1, *sides) for p in (self.weight, self.bias))
+            sides = (1,) * (images.ndim - 2)
+            scale, offset = (p[self.chosen[0]].view(-1, *sides) for p in (self.weight, self.bias))
             return self.norm(images) * scale + offset
-        sets = self.chosen if len(self.chosen) > 1 else [*self.chosen] * len(images)
-        samples = zip(images.split(1), sets)
+        samples = zip(images.split(1), self.chosen)
         return torch.cat([self._scaled(image, place) for image, place in samples])
 
     def _scaled(self, image: torch.Tensor, place: int) -> torch.Tensor:
@@ -84,9 +83,10 @@ class DualDynUNet(LevelDynUNet):
             marks = images[:, -1].flatten(1)[:, 0]
             return self._segment(images[:, :-1], [round(mark) for mark in marks.tolist()])
         if self.training:
-            return self._segment(images, [REAL])
+            return self._segment(images, [REAL] * len(images))
         real, recolored = (
-            self._segment(images, [place]).float().softmax(1) for place in (REAL, RECOLORED)
+            self._segment(images, [place] * len(images)).float().softmax(1)
+            for place in (REAL, RECOLORED)
         )
         weight = _weight_of_real(real, recolored)
         mean = weight * real + (1 - weight) * recolored

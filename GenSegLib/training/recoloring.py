@@ -11,7 +11,7 @@ import torch
 from ..augmentation.patches import AnyPatchSampler
 from ..augmentation.random_generator import RandomGenerator
 from ..augmentation.region_appearance import AppearanceDistribution, RegionAppearance
-from ..augmentation.region_table import divide_cases, target_contrasts
+from ..augmentation.region_table import TargetContrasts, divide_cases, target_contrasts
 from ..augmentation.regions import CaseWithRegions, DividedCase, find_regions, image_clusters
 from ..config import TrainConfig
 from ..data.training_case import TrainingCase
@@ -30,12 +30,14 @@ class Recoloring:
         appearance: recolors by region.
         distribution: what recolored training images are drawn from.
         other_scanner: distribution of validation images as another scanner would show them.
+        clusters: contrasts of unlabeled cases, which need no labels.
         donors: sampler of unlabeled patches, whose style others get.
     """
 
     appearance: RegionAppearance
     distribution: AppearanceDistribution
     other_scanner: AppearanceDistribution
+    clusters: TargetContrasts | None = None
     donors: AnyPatchSampler | None = None
 
     def __call__(
@@ -59,11 +61,6 @@ class Recoloring:
         maps = [find_regions(case, seed, class_count=class_count) for case in _some(cases)]
         self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
 
-    def set_clusters(self, cases: Sequence[TrainingCase], seed: int) -> None:
-        """Take contrasts from the intensity clusters of these cases, which need no label."""
-        maps = [image_clusters(case, seed) for case in _some(cases)]
-        self.appearance.targets = target_contrasts(maps, self.appearance.table.means.device)
-
 
 def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
     """Return at most `_MOST_TARGETS` cases, spread over all of them."""
@@ -83,10 +80,10 @@ def recoloring_of(
     `class_count` is that of `find_regions`.
     """
     divided, table = divide_cases(cases, config.seed, device, class_count)
+    clusters = [image_clusters(case, config.seed) for case in _some(unlabeled)]
+    targets = target_contrasts(clusters, device)
     is_bounded = preset.intensity.kind == "window"
-    appearance = RegionAppearance(table, bounded=is_bounded, color=preset.has_colors)
+    appearance = RegionAppearance(table, targets, bounded=is_bounded, color=preset.has_colors)
     start = AppearanceDistribution.for_preset(preset, config.appearance_fraction)
     other = AppearanceDistribution.for_preset(preset, 1.0)
-    recoloring = Recoloring(appearance, start, other)
-    recoloring.set_clusters(unlabeled, config.seed)
-    return divided, recoloring
+    return divided, Recoloring(appearance, start, other, targets)

@@ -159,18 +159,18 @@ class BatchSampler:
         their images. If there are none, images of other scanners give these without labels.
         """
         self._unlabeled = cases
-        if not cases and self.config.target_scanner:
-            self._use_images(self._unlabeled_cases)
-            if self.recoloring is not None:
-                self.recoloring.set_clusters(self._unlabeled_cases, self.config.seed)
-            return
-        self._use_images(cases)
+        are_unlabeled = not cases and self.config.target_scanner > 0
+        self._use_images(self._unlabeled_cases if are_unlabeled else cases)
         if cases and self.config.learns_from_unlabeled:
             self._unlabeled_patches = patch_sampler(cases, self._preset, with_margin=True)
-        if self.recoloring is not None:
+        if self.recoloring is None:
+            return
+        if are_unlabeled:
+            self.recoloring.appearance.targets = self.recoloring.clusters
+        else:
             self.recoloring.set_targets(cases, self.config.seed, self.classes)
-            if cases:
-                self._unlabeled_views = patch_sampler(cases, self._preset)
+        if cases:
+            self._unlabeled_views = patch_sampler(cases, self._preset)
 
     def _use_images(self, cases: Sequence[PatchSource]) -> None:
         """Use the images of unlabeled cases, whatever they show."""
