@@ -37,6 +37,7 @@ PRETRAINABLE = {
     "dynunet": "efficientnet-unet",
     "deeplab": "efficientnet-deeplab",
 }
+PHASE_STEPS = ("warmup_steps", "joint_steps", "final_steps")  # settings
 DUAL_DYNUNET = "dual-dynunet"  # of the registry: a dynunet with `dual_normalization`
 GENERATORS = ("searchable", "mask-only", "regions", "transplants", "none")
 # without a network; "regions" gives the regions of real images an appearance of their own,

@@ -108,30 +108,27 @@ def drawing_layers(names: Mapping[int, str], includes: Includes) -> dict[int, in
 
 def outer_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, int]:
     """Return the value of the innermost known class around each value that lies within one."""
-    outer_of = _outer_of(includes)
-    value_of = {normalized(name): value for value, name in labels.items()}
-    found = {}
-    for value, name in labels.items():
-        around = [each for each in _ancestors(normalized(name), outer_of) if each in value_of]
-        if around:
-            found[value] = value_of[around[0]]
-    return found
+    around = values_around(includes, labels, labels)
+    return {value: outer for value, outer in around.items() if outer}
 
 
 def values_around(
-    includes: Includes, labels: Mapping[int, str], removed: Mapping[int, str]
+    includes: Includes, labels: Mapping[int, str], others: Mapping[int, str]
 ) -> dict[int, int]:
-    """Return the value of the innermost class around each removed one; 0 for the background.
+    """Return the value of the innermost class around each of others; 0 for the background.
 
     Args:
         includes: see `Includes`.
-        labels: the classes that stay.
-        removed: names of others by value.
+        labels: the classes that may be around them.
+        others: names by value, such as those of classes that are left out.
     """
-    return {
-        value: outer_values(includes, {**labels, value: name}).get(value, 0)
-        for value, name in removed.items()
-    }
+    outer_of = _outer_of(includes)
+    value_of = {normalized(name): value for value, name in labels.items()}
+    found = {}
+    for value, name in others.items():
+        around = _ancestors(normalized(name), outer_of)
+        found[value] = next((value_of[each] for each in around if each in value_of), 0)
+    return found
 
 
 def region_values(includes: Includes, labels: Mapping[int, str]) -> dict[int, tuple[int, ...]]:

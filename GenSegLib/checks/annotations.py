@@ -14,7 +14,7 @@ from ..data.volume_ranges import to_ml
 from ..images.label_counts import label_counts
 from ..images.volume import Volume
 from ..label_maps import IGNORE, normalized, resembling_name
-from ..nesting import Includes, outer_values, region_values
+from ..nesting import Includes, region_values, values_around
 from .case_check import CaseCheck
 
 Classes = Mapping[int, str]
@@ -96,13 +96,12 @@ def without_drafts(
     if not drafts:
         return label
     hidden = annotation.names_with(ClassState.NOT_ANNOTATED, classes.values())
-    outer, array = outer_values(includes or {}, classes), label.array.copy()
+    kept = {value: name for value, name in classes.items() if name not in hidden}
+    around = values_around(includes or {}, kept, {value: classes[value] for value in drafts})
+    array = label.array.copy()
     for value, count in drafts.items():
         warn(f"{classes[value]} is not annotated: {count} labeled voxels of it are not used")
-        around = outer.get(value, 0)
-        while classes.get(around) in hidden:
-            around = outer.get(around, 0)
-        array[label.array == value] = around
+        array[label.array == value] = around[value]
     return replace(label, array=array)
 
 

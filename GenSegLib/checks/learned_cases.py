@@ -23,14 +23,14 @@ def find_learned(cases: Iterable[Case], learned: Sequence[Case]) -> set[str]:
         learned: labeled cases of the model's training.
     """
     by_name = {case.name: case for case in learned}
-    paths = {_place(case.image) for case in learned}
+    paths = {case.image.resolve() for case in learned}
     by_size: dict[int, list[Path]] = {}
     for case in learned:
         if case.image.is_file():
             by_size.setdefault(case.image.stat().st_size, []).append(case.image)
 
     def is_learned(case: Case) -> bool:
-        if _place(case.image) in paths:
+        if case.image.resolve() in paths:
             return True
         size = case.image.stat().st_size if case.image.is_file() else -1
         if any(filecmp.cmp(case.image, path, shallow=False) for path in by_size.get(size, ())):
@@ -38,10 +38,6 @@ def find_learned(cases: Iterable[Case], learned: Sequence[Case]) -> set[str]:
         return case.name in by_name and _may_be_same(case.image, by_name[case.name].image)
 
     return {case.name for case in cases if is_learned(case)}
-
-
-def _place(path: Path) -> str:
-    return str(path.resolve())
 
 
 def _may_be_same(image: Path, learned: Path) -> bool:

@@ -8,10 +8,11 @@ import sys
 import time
 from typing import Any
 
-from ..config import TrainConfig
+from ..config import PHASE_STEPS, TrainConfig
 from ..presets import Preset, load_preset
 from ..progress import format_duration
 from ..text_table import text_table
+from ..training.schedule import PHASES
 from .options import add_data, add_device, add_effort, add_preset, read_data
 from .training_cases import prepare_cases
 
@@ -22,8 +23,7 @@ EXAMPLE = """\
   genseg plan my-cases --preset liver-ct --time-budget 1h
   genseg plan my-cases --json"""
 
-_PHASES = {"warm-up": "warmup_steps", "joint": "joint_steps", "final": "final_steps"}
-_SETTINGS = (*_PHASES.values(), "expected_steps", "generator", "batch_size", "time_budget_s")
+_SETTINGS = (*PHASE_STEPS, "expected_steps", "generator", "batch_size", "time_budget_s")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def _fixed_summary(config: TrainConfig, preset: Preset) -> str:
 
 def _fixed_table(config: TrainConfig, preset: Preset) -> str:
     """Return the steps of each phase as a table for the terminal, and the plan in words."""
-    steps = {phase: getattr(config, name) for phase, name in _PHASES.items()}
+    steps = {phase: getattr(config, name) for phase, name in zip(PHASES, PHASE_STEPS)}
     rows = [("phase", "steps"), *((phase, f"{count:,}") for phase, count in steps.items() if count)]
     lines = [text_table(rows, underlined=True), ""]
     if config.expected_steps:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..config import TARGET_SCANNERS, TrainConfig, with_target_scanner
+from ..config import PHASE_STEPS, TARGET_SCANNERS, TrainConfig, with_target_scanner
 from ..planning.candidates import Candidate
 from ..planning.plan import BUDGETS_S, Limits, Plan, default_generator, make_plan, plan_settings
 from ..presets import EFFORTS, Preset
 from ..runs import RunFolder
 from .training_cases import PreparedCases
 
-_STEPS = ("warmup_steps", "joint_steps", "final_steps")
-_OF_STEPS = {*_STEPS, "time_budget_s", "expected_steps", "validation_interval"}
+_OF_STEPS = {*PHASE_STEPS, "time_budget_s", "expected_steps", "validation_interval"}
 _EFFORT = "standard"
 
 
@@ -39,7 +38,7 @@ def plan_training(
     changes = with_target_scanner(changes)
     if changes.get("target_scanner"):
         prepared = replace(prepared, preset=prepared.preset.for_any_scanner())
-    preset, has_steps = prepared.preset, any(name in changes for name in _STEPS)
+    preset, has_steps = prepared.preset, any(name in changes for name in PHASE_STEPS)
     if preset.spacing is None:
         plan = plan_cases(prepared, effort, changes, spent_s)
         planned = {k: v for k, v in plan.changes.items() if not (has_steps and k in _OF_STEPS)}
@@ -105,7 +104,7 @@ def plan_continuation(
         changes: settings that the model's training and the user specified.
         spent_s: see `plan_training`.
     """
-    if not planned or any(name in changes for name in _STEPS):
+    if not planned or any(name in changes for name in PHASE_STEPS):
         return plan_training(prepared, effort, changes, spent_s)[0]
     config = TrainConfig.for_preset(prepared.preset, effort or _EFFORT, **changes)
     return _fit_to_time(prepared, config, changes, spent_s, effort=effort)
@@ -122,7 +121,7 @@ def settings_of(run: RunFolder) -> tuple[str | None, dict[str, Any]]:
     for effort in EFFORTS:
         defaults = TrainConfig.for_preset(preset, effort).to_json()
         changes = {k: v for k, v in config.to_json().items() if v != defaults[k]}
-        if not any(name in changes for name in _STEPS):
+        if not any(name in changes for name in PHASE_STEPS):
             return effort, changes
     return None, changes
 

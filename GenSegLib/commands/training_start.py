@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cases import CaseSet
-from ..config import DUAL_DYNUNET, PRETRAINABLE, SEGMENTERS, TrainConfig
+from ..config import DUAL_DYNUNET, PHASE_STEPS, PRETRAINABLE, SEGMENTERS, TrainConfig
 from ..errors import GenSegError
 from ..label_maps import normalized
 from ..models.folder import ModelMetadata
@@ -23,7 +23,7 @@ from .options import argument_type, find_model
 from .training_cases import PreparedCases, prepare_cases
 from .training_plan import plan_continuation, settings_of
 
-_LENGTH = {"warmup_steps", "joint_steps", "final_steps", "time_budget_s"}
+_LENGTH = {*PHASE_STEPS, "time_budget_s"}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..case_annotation import Annotation, ClassState
 from ..label_maps import IGNORE, ignored_file_value
-from ..nesting import Includes, outer_values, region_values
+from ..nesting import Includes, region_values, values_around
 
 Classes = Sequence[int]
 
@@ -103,16 +103,12 @@ class LabelSets:
         The outer class comes first. Voxels labeled as such a class are not trusted.
         """
         index = {value: k for k, value in enumerate(self.names, 1)}
-        outer = outer_values(self.includes, self.names)
-        hidden = set(annotation.names_with(ClassState.NOT_ANNOTATED, self.names.values()))
+        names = set(annotation.names_with(ClassState.NOT_ANNOTATED, self.names.values()))
+        hidden = {value: name for value, name in self.names.items() if name in names}
+        known = {value: name for value, name in self.names.items() if name not in names}
+        around = values_around(self.includes, known, hidden)
+        place_of = {index[value]: index.get(outer, 0) for value, outer in around.items()}
         found: list[list[int]] = [[k] for k in range(self.classes)]
-        place_of = {}
-        for value, name in self.names.items():
-            if name in hidden:
-                around = outer.get(value)
-                while around is not None and self.names[around] in hidden:
-                    around = outer.get(around)
-                place_of[index[value]] = 0 if around is None else index[around]
         for k, place in place_of.items():
             found[place].append(k)
         return [tuple(found[place_of.get(k, k)]) for k in range(self.classes)]

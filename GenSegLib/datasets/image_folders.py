@@ -99,10 +99,10 @@ def list_cases(path: Path, channels: int = 0) -> dict[str, list[Path]]:
     Raises:
         GenSegError: there is no image.
     """
-    files = list_images(path)
+    images = files = list_images(path)
     if any(is_raster_file(file) or is_planar_file(file) for file in files):
         channels = 1
-    images = [image for file in files for image in frames_of(file)]
+        images = [image for file in files for image in frames_of(file)]
     names = unique_names(distinct_stems(images))
     paths = dict(zip(names, images))
     groups = group_channels(names, channels or count_channels(names))

@@ -25,6 +25,7 @@ from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
 from ..images.file_names import frame_path, image_stem, is_raster_file
+from ..images.label_counts import label_counts
 from ..images.label_placement import PlacedLabel, place_together
 from ..label_maps import IGNORE, collect_classes, format_labels, match_names, normalized
 from ..nesting import region_values
@@ -36,6 +37,7 @@ from .score_tables import CaseResult, Evaluation
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
 
 _FIRST_CHANNEL = "_0000"
+_FRAME = re.compile(r"(.+)_frame(\d{3,6})")  # of a clip: a label of one frame
 
 
 def evaluate_folders(
@@ -138,11 +140,12 @@ class _Names:
             (case.image, expected, self.predictions),
             (case.labels[0], predicted, self.references),
         ):
-            if not names or read_segment_names(path):
-                continue
             listed = set(map(normalized, names.values()))
-            for value in np.unique(other.array).tolist():
-                if value in self.classes and normalized(self.classes[value]) not in listed:
+            lacking = {v for v, name in self.classes.items() if normalized(name) not in listed}
+            if not names or not lacking or read_segment_names(path):
+                continue
+            for value in label_counts(other.array[0]):
+                if value in lacking:
                     raise GenSegError(
                         f"case {case.name}: the class {self.classes[value]} is not among those of "
                         f"{path.name} ({format_labels(names)}); correct the names"
@@ -200,12 +203,11 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
 def _with_frames(predictions: Mapping[str, Path], references: Collection[str]) -> dict[str, Path]:
     """Replace predictions of clips by those of the frames that have a reference of their own."""
     found = dict(predictions)
-    for stem, path in predictions.items():
-        frame = re.compile(re.escape(stem) + r"_frame(\d{3,6})")
-        numbers = {name: match[1] for name in references if (match := frame.fullmatch(name))}
-        if numbers and stem not in references:
-            del found[stem]
-            found |= {name: frame_path(path, int(number)) for name, number in numbers.items()}
+    for name in references:
+        match = _FRAME.fullmatch(name)
+        if match and match[1] in predictions and match[1] not in references:
+            found.pop(match[1], None)
+            found[name] = frame_path(predictions[match[1]], int(match[2]))
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..config import GENERATORLESS, TrainConfig
+from ..config import GENERATORLESS, PHASE_STEPS, TrainConfig
 from ..errors import GenSegError
 from ..presets import EFFORTS, Preset
 from ..progress import format_duration
@@ -332,10 +332,9 @@ def scaled_steps(config: TrainConfig, seconds: float, time_s: float) -> dict[str
     schedule = Schedule.of(config)
     total = sum(schedule.steps[phase] * schedule.costs[phase] for phase in PHASES)
     factor = time_s / (seconds * total)
-    names = ("warmup_steps", "joint_steps", "final_steps")
     return {
         name: max(1, min(_MAX_STEPS, round(factor * schedule.steps[phase])))
-        for name, phase in zip(names, PHASES)
+        for name, phase in zip(PHASE_STEPS, PHASES)
     }
 
 

@@ -57,8 +57,8 @@ def upper_section(history: History, generator: str = TrainConfig.generator) -> S
         generator: see `TrainConfig`.
     """
     variables = history.select(lambda name: name == "gamma" or name.startswith("upper/"))
-    body = _grid([_variable_chart(curve, history) for curve in variables])
-    body = _changes_table(variables, history) + body
+    charts = _grid([_variable_chart(curve, history) for curve in variables])
+    body = _changes_table(variables, history) + charts
     shares = [fraction_chart(cell, curves) for cell, curves in cells(history).items()]
     if shares:
         body += "<h3>Operations of the generator&rsquo;s cells (&alpha;)</h3>" + _grid(shares, 3)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..config import TrainConfig
+from ..config import PHASE_STEPS, TrainConfig
 from ..errors import GenSegError
 from ..events import EventLog
 from ..label_maps import normalized
@@ -283,7 +283,7 @@ def _write_decision(run: RunFolder, learner: Learner, start: WarmStart, spent_s:
 
 def _shortened(config: TrainConfig, spent_s: float) -> TrainConfig:
     """Return the settings of a shorter training with all that follows from its length."""
-    steps = ("warmup_steps", "joint_steps", "final_steps", "expected_steps")
+    steps = (*PHASE_STEPS, "expected_steps")
     config = replace(config, **{name: -(-getattr(config, name) // _SHORTER) for name in steps})
     if config.time_budget_s is not None:
         spent_s = min(spent_s, config.time_budget_s)

@@ -23,7 +23,7 @@ from GenSegSlicerLib.AnnotatedLabels import annotatedLabelSteps, consistencyStep
 from GenSegSlicerLib.AnnotationCases import AnnotationCase, structuresOf
 from GenSegSlicerLib.CaseContents import CONTENT_ATTRIBUTE, contentOf, isAsLoaded
 from GenSegSlicerLib.CaseNames import CASE_ATTRIBUTE
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.DraftPredictor import Draft
 from GenSegSlicerLib.Geometry import fileIJKToRAS, isPlacedAt
 from GenSegSlicerLib.ImageFiles import orientedImage, writeImage
@@ -153,7 +153,7 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
-    pictures = [each.GetAttribute(FILE_ATTRIBUTE) for each in (node, *furtherChannels(node))]
+    pictures = [each.GetAttribute(FILE_ATTRIBUTE) for each in channelNodes(node)]
     if all(pictures) and not isMoved:
         return [Path(picture) for picture in pictures]
     pair, image = TrainingPair(node, case.segmentationNode), case.image

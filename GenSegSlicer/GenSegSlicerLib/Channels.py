@@ -31,6 +31,11 @@ def furtherChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRML
     return [node for node in referenced if node is not None] or _namedChannels(volumeNode)
 
 
+def channelNodes(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
+    """Return a volume and its further channels."""
+    return [volumeNode, *furtherChannels(volumeNode)]
+
+
 def setFurtherChannels(
     volumeNode: slicer.vtkMRMLVolumeNode, channels: Sequence[slicer.vtkMRMLVolumeNode]
 ) -> None:
@@ -43,7 +48,7 @@ def setFurtherChannels(
 
 def imageTitle(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
     """Return the names of a volume and its further channels."""
-    return " + ".join(node.GetName() for node in (volumeNode, *furtherChannels(volumeNode)))
+    return " + ".join(node.GetName() for node in channelNodes(volumeNode))
 
 
 def _namedChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLVolumeNode]:
@@ -68,7 +73,7 @@ def _isSegmented(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
 
 def totalChannels(volumeNode: slicer.vtkMRMLVolumeNode) -> int:
     """Return the number of channels of a volume with its further channels."""
-    return sum(map(channelCount, (volumeNode, *furtherChannels(volumeNode))))
+    return sum(map(channelCount, channelNodes(volumeNode)))
 
 
 def isGrayInColor(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:

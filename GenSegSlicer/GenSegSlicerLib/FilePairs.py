@@ -16,7 +16,7 @@ from typing import Any
 import slicer
 
 from GenSegLib.cases import Case
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.DicomFiles import readByLibrary
 from GenSegSlicerLib.ImageFiles import setVolume
 from GenSegSlicerLib.LabelFiles import fileGrid, readPlacedLabel
@@ -32,7 +32,7 @@ def makeFilePair(pair: TrainingPair, case: Case, classes: Mapping[int, str]) -> 
         case: what it was read from.
         classes: names of the label values.
     """
-    for node, image in zip(_volumeNodes(pair), case.images):
+    for node, image in zip(channelNodes(pair.volumeNode), case.images):
         node.SetAttribute(FILE_ATTRIBUTE, str(image))
     pair.segmentationNode.SetAttribute(FILE_ATTRIBUTE, _labelText(case, classes))
     pair.readTimes = segmentTimes(pair.segmentationNode)
@@ -81,13 +81,9 @@ def loaded(pair: TrainingPair) -> Iterator[None]:
             release(pair)
 
 
-def _volumeNodes(pair: TrainingPair) -> list[slicer.vtkMRMLVolumeNode]:
-    return [pair.volumeNode, *furtherChannels(pair.volumeNode)]
-
-
 def _volumesOfFiles(pair: TrainingPair) -> dict[slicer.vtkMRMLVolumeNode, Path]:
     """Return the volumes of a pair that can be read again, with their files."""
-    paths = {node: node.GetAttribute(FILE_ATTRIBUTE) for node in _volumeNodes(pair)}
+    paths = {node: node.GetAttribute(FILE_ATTRIBUTE) for node in channelNodes(pair.volumeNode)}
     return {node: Path(path) for node, path in paths.items() if path}
 
 
@@ -124,6 +120,6 @@ def _setLabelmap(pair: TrainingPair, labelmap: Any) -> None:
 
 
 def _isShown(pair: TrainingPair) -> bool:
-    own = {node.GetID() for node in _volumeNodes(pair)}
+    own = {node.GetID() for node in channelNodes(pair.volumeNode)}
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     return any(node.GetBackgroundVolumeID() in own for node in composites)

@@ -11,7 +11,7 @@ import slicer
 import vtk
 
 from GenSegLib.images.volume import Volume
-from GenSegSlicerLib.Channels import channelsOf, furtherChannels
+from GenSegSlicerLib.Channels import channelNodes, channelsOf, furtherChannels
 from GenSegSlicerLib.Geometry import fileIJKToRAS, localIJKToRAS
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.ScalarTypes import supportedVoxels
@@ -57,7 +57,7 @@ def frameOf(
 
 def frameState(volumeNode: slicer.vtkMRMLVolumeNode) -> Any:
     """Return a value that changes whenever voxels or geometry of a volume or its channels do."""
-    return [_stateOf(node) for node in (volumeNode, *furtherChannels(volumeNode))]
+    return [_stateOf(node) for node in channelNodes(volumeNode)]
 
 
 def _channelsOf(image: vtk.vtkImageData) -> np.ndarray:

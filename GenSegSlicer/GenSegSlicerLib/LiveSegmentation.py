@@ -16,7 +16,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.serving.client import FrameResult
 from GenSegSlicerLib.Arguments import requireVolume
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.Frames import frameOf, frameState
 from GenSegSlicerLib.Job import Observers
 from GenSegSlicerLib.LiveView import LiveView
@@ -98,7 +98,7 @@ class LiveSegmentation:
         """
         self._startServer()
         events = (vtk.vtkCommand.ModifiedEvent, self.volumeNode.ImageDataModifiedEvent)
-        for node in (self.volumeNode, *furtherChannels(self.volumeNode)):
+        for node in channelNodes(self.volumeNode):
             tags = (node.AddObserver(each, self._onModified) for each in events)
             self._observed += [(node, tag) for tag in tags]
         self._check.start()

@@ -99,11 +99,12 @@ class LiveView:
 
     def remove(self) -> None:
         """Remove the label map from the scene; its views show what they did before."""
+        if self.labelNode is None:
+            return
         for composite, sliceNode in _sliceViews():
-            if _shows(composite, self.labelNode):
+            if composite.GetLabelVolumeID() == self.labelNode.GetID():
                 _labelsBefore[composite.GetID()].show(composite, sliceNode)
-        display = None if self.labelNode is None else self.labelNode.GetDisplayNode()
-        for node in (self.labelNode, display, self._colors):
+        for node in (self.labelNode, self.labelNode.GetDisplayNode(), self._colors):
             if node is not None and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
         self.labelNode = self._colors = None
@@ -143,10 +144,6 @@ def _sliceViews() -> list[tuple[Any, Any]]:
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     views = [(node, slices.get(node.GetLayoutName())) for node in composites]
     return [(composite, sliceNode) for composite, sliceNode in views if sliceNode is not None]
-
-
-def _shows(composite: Any, labelNode: Any) -> bool:
-    return labelNode is not None and composite.GetLabelVolumeID() == labelNode.GetID()
 
 
 def _imageOf(label: np.ndarray) -> vtk.vtkImageData:

@@ -60,8 +60,7 @@ def checkTogetherSteps(
     position = {id(pair): index for index, pair in enumerate(valid)}
     for pair in pairs:
         index, name = position.get(id(pair), -1), pair.volumeNode.GetName()
-        found = (*pair.channelWarnings, *pair.lost, *findings.warnings.get(index, ()))
-        lines = [*pair.notes, *found]
+        lines = [*pair.notes, *pair.channelWarnings, *pair.lost, *findings.warnings.get(index, ())]
         named = [referenceWarning(pair), *(f"{name}: {line}" for line in lines)]
         pair.warning = "\n".join(line for line in named if line)
         if index in findings.errors:

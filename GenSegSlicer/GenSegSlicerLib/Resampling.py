@@ -40,8 +40,8 @@ def imageOnGridOf(
     image = imageWithDefaultGeometry(withSupportedScalars(node.GetImageData()))
     if _haveSameVoxels(node, reference):
         return image
-    _overlapWarning(node, reference)
     size, toIJK = reference.GetImageData().GetDimensions(), _toIJK(node, reference)
+    _overlapWarning(node, reference, toIJK)
     reslice = vtk.vtkImageReslice()
     reslice.SetInputData(image)
     reslice.SetResliceTransform(toIJK)
@@ -59,12 +59,17 @@ def overlapWarnings(volumeNode: slicer.vtkMRMLVolumeNode) -> list[str]:
     Raises:
         GenSegError: one does not overlap it.
     """
-    found = [_overlapWarning(node, volumeNode) for node in furtherChannels(volumeNode)]
+    nodes = (n for n in furtherChannels(volumeNode) if not _haveSameVoxels(n, volumeNode))
+    found = [_overlapWarning(node, volumeNode, _toIJK(node, volumeNode)) for node in nodes]
     return [warning for warning in found if warning]
 
 
-def _overlapWarning(node: slicer.vtkMRMLVolumeNode, reference: slicer.vtkMRMLVolumeNode) -> str:
-    covered = 1.0 if _haveSameVoxels(node, reference) else _coveredFraction(node, reference)
+def _overlapWarning(
+    node: slicer.vtkMRMLVolumeNode,
+    reference: slicer.vtkMRMLVolumeNode,
+    toIJK: vtk.vtkGeneralTransform,
+) -> str:
+    covered = _coveredFraction(node, reference, toIJK)
     names = {"name": node.GetName(), "first": reference.GetName()}
     if not covered:
         text = _("{name} does not overlap {first}, whose further channel it is; register it")
@@ -99,14 +104,18 @@ def _toIJK(
     return toIJK
 
 
-def _coveredFraction(node: slicer.vtkMRMLVolumeNode, reference: slicer.vtkMRMLVolumeNode) -> float:
+def _coveredFraction(
+    node: slicer.vtkMRMLVolumeNode,
+    reference: slicer.vtkMRMLVolumeNode,
+    toIJK: vtk.vtkGeneralTransform,
+) -> float:
     """Return the fraction of evenly spaced voxels of the reference that lie within a volume."""
     size = reference.GetImageData().GetDimensions()
     axes = [np.linspace(0, n - 1, min(n, _SAMPLES)) for n in size]
     samples, moved = vtk.vtkPoints(), vtk.vtkPoints()
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     samples.SetData(numpy_to_vtk(grid, deep=True))
-    _toIJK(node, reference).TransformPoints(samples, moved)
+    toIJK.TransformPoints(samples, moved)
     indices = vtk_to_numpy(moved.GetData())
     last = np.array(node.GetImageData().GetDimensions()) - 0.5
     return float(((indices >= -0.5) & (indices <= last)).all(axis=1).mean())

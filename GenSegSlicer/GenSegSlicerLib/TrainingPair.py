@@ -13,7 +13,7 @@ from GenSegLib.checks.duplicates import ImageContent
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import unique_names, valid_file_name
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation, requireVolume
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.ParameterNode import GenSegSlicerParameterNode
 from GenSegSlicerLib.Segments import segmentTimes
 
@@ -42,8 +42,8 @@ class TrainingVolume:
         """Files of a picture, one a channel, if its voxels are in no memory, see `FilePairs`."""
         if self.volumeNode.GetImageData() is not None:
             return ()
-        nodes = (self.volumeNode, *furtherChannels(self.volumeNode))
-        return tuple(Path(path) for node in nodes if (path := node.GetAttribute(FILE_ATTRIBUTE)))
+        paths = (node.GetAttribute(FILE_ATTRIBUTE) for node in channelNodes(self.volumeNode))
+        return tuple(Path(path) for path in paths if path)
 
     @property
     def person(self) -> str:
@@ -199,8 +199,7 @@ def modifiedTimes(pair: TrainingPair) -> tuple[object, ...]:
     transforms = (each.GetTransformNodeID() for each in (pair.volumeNode, node))
     if pair.isFromFiles and not pair.isEdited:
         return (node.GetAttribute(FILE_ATTRIBUTE), *transforms)
-    volumes = (pair.volumeNode, *furtherChannels(pair.volumeNode))
-    channels = (each.GetImageData() for each in volumes)
+    channels = (each.GetImageData() for each in channelNodes(pair.volumeNode))
     times = (0 if image is None else image.GetMTime() for image in channels)
     return (*times, *segmentTimes(node), *transforms)
 

@@ -200,17 +200,15 @@ def purpose(parameters: GenSegSlicerParameterNode, scans: int, labeled: int | No
         config = TrainConfig.for_preset(preset, effort(parameters), **settings)
     except GenSegError:
         return ""
-    isChosen = parameters.generator or config.target_scanner
-    if preset.spacing is not None or isChosen:
-        return describe_generation(config, scans, labeled=labeled)
-    generators = plannedGenerators(preset, config, effort(parameters))
-    if not generators <= set(GENERATORLESS):  # of slices, none are generated either
-        return describe_generation(config, scans, planned=True)
-    config = replace(config, generator=generators.pop())
-    return describe_generation(config, scans, labeled=labeled)
+    isPlanned = preset.spacing is None and not (parameters.generator or config.target_scanner)
+    if isPlanned:
+        generators = _plannedGenerators(preset, config, effort(parameters))
+        isPlanned = not generators <= set(GENERATORLESS)  # of slices, none are generated either
+        config = config if isPlanned else replace(config, generator=generators.pop())
+    return describe_generation(config, scans, planned=isPlanned, labeled=labeled)
 
 
-def plannedGenerators(preset: Preset, config: TrainConfig, effortName: str) -> set[str]:
+def _plannedGenerators(preset: Preset, config: TrainConfig, effortName: str) -> set[str]:
     """Return the generators that a plan may choose, which depends on the computer's GPU."""
     budget = config.time_budget_s or BUDGETS_S[effortName]
     devices = (False,) if config.device == "cpu" else (False, True)

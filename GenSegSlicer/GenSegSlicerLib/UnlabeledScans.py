@@ -102,10 +102,11 @@ def _requireAlike(volume: TrainingVolume, pairs: Sequence[TrainingPair]) -> None
         raise GenSegError(text.format(name=node.GetName()))
     for pair in checked[:1]:
         values = {"name": node.GetName(), "first": pair.volumeNode.GetName()}
-        if isPlanar(node) != pair.isFlat:
+        is2DImage = isPlanar(node)
+        if is2DImage != pair.isFlat:
             is2D = _("{name} is a 2-D image and {first} is not; leave it out of Scans to adapt to")
             is3D = _("{first} is a 2-D image and {name} is not; leave it out of Scans to adapt to")
-            raise GenSegError((is2D if isPlanar(node) else is3D).format(**values))
+            raise GenSegError((is2D if is2DImage else is3D).format(**values))
         own = possible_channels(totalChannels(node), isGrayInColor(node))
         if not own & possible_channels(pair.channels, pair.isGrayInColor):
             text = _(

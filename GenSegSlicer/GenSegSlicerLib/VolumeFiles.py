@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,16 @@ def isStack(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:
     if volumeNode.GetAttribute(STACK_ATTRIBUTE) == "true":
         return True
     storage = volumeNode.GetStorageNode()
-    isFile = storage is not None and storage.GetNumberOfFileNames() < 2
-    path = Path(storage.GetFileName() or "") if isFile else None
-    return path is not None and (is_planar_file(path) or is_stack_file(path))
+    if storage is None or storage.GetNumberOfFileNames() > 1:
+        return False
+    path = Path(storage.GetFileName() or "")
+    return path.is_file() and _isStackFile(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _isStackFile(path: Path, version: int) -> bool:
+    """Return whether a file is of frames; it is read again when its version has changed."""
+    return is_planar_file(path) or is_stack_file(path)
 
 
 def isPlanar(volumeNode: slicer.vtkMRMLVolumeNode) -> bool:

@@ -30,7 +30,6 @@ SHAPE = (16, 32)
 NARROW = {"filters": [4, 8, 8, 8]}
 SHORT = {"warmup_steps": 0, "joint_steps": 2, "final_steps": 2, "search_horizon": 0}
 SETTINGS = {"segmenter": "dynunet", "generator": "regions", "target_scanner": 0.5}
-RECOLORED_WEIGHTS = ("norm1.weight", "norm2.weight")
 
 
 @pytest.fixture
@@ -42,11 +41,9 @@ def network() -> DualDynUNet:
     return built
 
 
-def change_recolored_set(network: DualDynUNet) -> None:
-    for name, weight in network.named_parameters():
-        if name.endswith(RECOLORED_WEIGHTS):
-            with torch.no_grad():
-                weight[1] *= torch.rand_like(weight[1]) + 0.5
+def recolored_set(network: DualDynUNet, *names: str) -> list[torch.Tensor]:
+    """Parameters of the set for recolored images, by the ends of their names."""
+    return [weight[1] for name, weight in network.named_parameters() if name.endswith(names)]
 
 
 def dual_run(folder: Path, **changes: Any) -> RunFolder:
@@ -60,7 +57,8 @@ def test_marked_samples_alone_use_the_parameters_of_recolored_images(network: Du
     marked = mark_recolored(images, torch.tensor([False, True, False]))
     before, unmarked = network.train()(marked)[0], network(images)[0]
     torch.testing.assert_close(before, unmarked)  # both sets begin alike
-    change_recolored_set(network)
+    for weight in recolored_set(network, "norm1.weight", "norm2.weight"):
+        weight *= torch.rand_like(weight) + 0.5
     after = network(marked)[0]
     torch.testing.assert_close(after[[0, 2]], before[[0, 2]])
     assert not torch.allclose(after[1], before[1])
@@ -78,16 +76,14 @@ def test_the_set_for_real_images_predicts_if_both_agree_else_that_for_recolored_
         marks = (torch.full((2,), is_recolored) for is_recolored in (False, True))
         return [network(mark_recolored(images, each)).softmax(1) for each in marks]
 
-    for name, weight in network.named_parameters():
-        if name.endswith("norm1.bias"):
-            weight[1] += 0.02
+    for weight in recolored_set(network, "norm1.bias"):
+        weight += 0.02
     real, recolored = probabilities()
     assert not torch.allclose(real, recolored)
     torch.testing.assert_close(network(images).softmax(1), real)
     network.output_block.conv.conv.weight *= 100  # certain, and of opposite features
-    for name, weight in network.named_parameters():
-        if name.endswith("norm2.weight"):
-            weight[1] *= -1
+    for weight in recolored_set(network, "norm2.weight"):
+        weight *= -1
     _, recolored = probabilities()
     torch.testing.assert_close(network(images).softmax(1), recolored, atol=1e-5, rtol=1e-4)
 

@@ -43,6 +43,10 @@ SHORT = {
     "deeplab": {"widths": [8, 8, 16]},
 }
 CLEANED = replace(PRESET, largest_component=True, fill_holes=True)
+PICTURES: dict[str, Any] = {
+    **{"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32)},
+    **{"multiple": 16, "batch_dice": False},
+}
 SLICES = replace(PRESET, spatial_dims=2, patch_size=(16, 16), spacing=None, mirror_axes=())
 
 
@@ -271,15 +275,24 @@ def run_bundle(bundle: Path, images: Path, out: Path) -> None:
     parser.get_parsed_content("run")
 
 
+def both_predictions(folder: Path, preset: Preset, name: str = "a") -> tuple[Any, Any]:
+    """Labels of the picture in a folder's images by genseg, and by an exported bundle."""
+    save_bright_model(folder / "model", preset)
+    assert export(folder / "model", "--out", folder / "bundle") == 0
+    run_bundle(folder / "bundle", folder / "images", folder / "theirs")
+    arguments = [folder / "model", folder / "images", "--out", folder / "ours"]
+    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
+    ours = np.asarray(Image.open(folder / "ours" / "a.png"))
+    assert (ours[10, 40], ours[30, 10]) == (1, 0)
+    return ours, np.asarray(Image.open(folder / "theirs" / f"{name}_seg.png"))
+
+
 @pytest.mark.parametrize("long_side", [0.0, 28.0])
 @pytest.mark.parametrize("border", [0, 24])
 def test_a_bundle_of_pictures_segments_them_like_genseg(
     tmp_path: Path, long_side: float, border: int
 ) -> None:
-    planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
-    preset = replace(load_preset("generic-2d-color"), **planned, long_side=long_side)
-    preset = replace(preset, batch_dice=False)
-    save_bright_model(tmp_path / "model", preset)
+    preset = replace(load_preset("generic-2d-color"), **PICTURES, long_side=long_side)
     pixels = np.full((40, 56, 3), 60, np.uint8)
     pixels[4:20, 30:50] = 220
     pixels = np.pad(pixels, ((0, 0), (0, border), (0, 0)))
@@ -287,13 +300,7 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(
     exif = Image.Exif()
     exif[0x0112] = 3  # the camera was held upside down
     Image.fromarray(pixels[::-1, ::-1]).save(tmp_path / "images" / "a.png", exif=exif)
-    assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
-    run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
-    arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]
-    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
-    ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
-    theirs = np.asarray(Image.open(tmp_path / "theirs" / "a_seg.png"))
-    assert (ours[10, 40], ours[30, 10]) == (1, 0)
+    ours, theirs = both_predictions(tmp_path, preset)
     allowed = 1 if long_side else 0  # pixels at corners, where images are interpolated
     assert np.count_nonzero(theirs != ours) <= allowed
 
@@ -302,22 +309,14 @@ def test_a_bundle_of_pictures_segments_them_like_genseg(
 def test_a_bundle_of_gray_pictures_of_16_bits_segments_them_like_genseg(
     tmp_path: Path, channels: int
 ) -> None:
-    planned = {"unit": "px", "spacing": (1.0, 1.0), "patch_size": (32, 32), "multiple": 16}
-    preset = replace(load_preset("generic-2d"), **planned, channels=channels, batch_dice=False)
-    save_bright_model(tmp_path / "model", preset)
+    preset = replace(load_preset("generic-2d"), **PICTURES, channels=channels)
     pixels = np.full((40, 56), 1000, np.uint16)
     pixels[4:20, 30:50] = 40000
     names = ["a"] if channels == 1 else ["a_0000", "a_0001"]
     (tmp_path / "images").mkdir()
     for name in names:
         Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
-    assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
-    run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
-    theirs = np.asarray(Image.open(tmp_path / "theirs" / f"{names[0]}_seg.png"))
-    arguments = [tmp_path / "model", tmp_path / "images", "--out", tmp_path / "ours"]
-    assert genseg("predict", *arguments, "--device", "cpu", "--exact") == 0
-    ours = np.asarray(Image.open(tmp_path / "ours" / "a.png"))
-    assert (ours[10, 40], ours[30, 10]) == (1, 0)
+    ours, theirs = both_predictions(tmp_path, preset, names[0])
     np.testing.assert_array_equal(theirs, ours)
 
 

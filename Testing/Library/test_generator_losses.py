@@ -196,7 +196,7 @@ def test_hard_pairs_change_the_generators_loss_and_leave_the_segmenter_to_its_ow
 def test_a_weight_of_hard_pairs_that_has_no_effect_is_a_warning(
     settings: dict[str, Any], is_warned: bool, tmp_path: Path
 ) -> None:
-    run = small_run(tmp_path / "run", hard_pair_weight=0.5, **{**settings})
+    run = small_run(tmp_path / "run", hard_pair_weight=0.5, **settings)
     training_job._log_cases(run, EventLog(run.events_file))
     texts = [event["text"] for event in read_events(run.events_file)]
     assert any("hard_pair_weight has no effect" in text for text in texts) == is_warned

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from small_runs import phantom_cases, small_run
 
-from GenSegLib.cases import Case, CaseSet, Role
+from GenSegLib.cases import CaseSet, Role
 from GenSegLib.runs import RunFolder
 
 
 def partly_labeled() -> CaseSet:
     """Three labeled phantoms and two unlabeled ones."""
     cases = phantom_cases(5)
-
-    def without_label(case: Case) -> Case:
-        return dataclasses.replace(case, label=None, role=Role.UNLABELED)
-
-    unlabeled = map(without_label, cases.cases[3:])
-    return dataclasses.replace(cases, cases=(*cases.cases[:3], *unlabeled))
+    unlabeled = (replace(case, label=None, role=Role.UNLABELED) for case in cases.cases[3:])
+    return replace(cases, cases=(*cases.cases[:3], *unlabeled))
 
 
 def run_of(folder: Path, **changes: Any) -> RunFolder:

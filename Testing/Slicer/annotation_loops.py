@@ -79,9 +79,9 @@ def drafted(
     return loop, bright
 
 
-def begun_loop(new_loop: Any, wait: Any) -> Any:
-    """A loop on three volumes whose first draft is open."""
-    for name in "abc":
+def begun_loop(new_loop: Any, wait: Any, names: str = "abc") -> Any:
+    """A loop on volumes whose first draft is open."""
+    for name in names:
         bright_block(name, GRID)
     loop = new_loop()
     loop.next()

@@ -37,11 +37,7 @@ def test_a_corrected_case_that_was_skipped_comes_again_after_the_others(
 def test_a_checked_case_that_is_corrected_again_trains_as_it_was_accepted(
     new_loop: Any, wait: Any, is_left: bool
 ) -> None:
-    for name in "ab":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait, "ab")
     loop.accept()
     wait(loop)
     path = loop.workspace.folder.file("labels", "a")

@@ -204,11 +204,7 @@ def test_a_correction_in_progress_keeps_segments_without_a_class(new_loop: Any) 
 
 
 def test_the_time_of_a_case_that_was_left_counts(new_loop: Any, wait: Any) -> None:
-    for name in "ab":
-        bright_block(name, GRID)
-    loop = new_loop()
-    loop.next()
-    wait(loop)
+    loop = begun_loop(new_loop, wait, "ab")
     draw(loop, ~voxels_of(loop))
     loop.current.timer._seconds = 60
     loop.open(loop.workspace.case("b"))
