@@ -15,7 +15,7 @@ from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.Arguments import requireChoice, requireSegmentation
 from GenSegSlicerLib.Channels import (
-    furtherChannels,
+    channelNodes,
     imageTitle,
     isGrayInColor,
     totalChannels,
@@ -151,7 +151,7 @@ class ApplyJob(ProcessJob):
 
     def _images(self, index: int) -> list[Path]:
         """The file of a volume, or the files of its channels, named as nnU-Net's."""
-        folder, count = self.folder / "in", 1 + len(furtherChannels(self.volumeNodes[index]))
+        folder, count = self.folder / "in", len(channelNodes(self.volumeNodes[index]))
         if count == 1:
             return [folder / f"{_stem(index)}.nrrd"]
         return [folder / f"{_stem(index)}_{channel:04d}.nrrd" for channel in range(count)]

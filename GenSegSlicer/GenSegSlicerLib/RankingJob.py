@@ -14,7 +14,7 @@ from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.errors import GenSegError
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
-from GenSegSlicerLib.Channels import furtherChannels
+from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.TrainingPair import TrainingVolume
 from GenSegSlicerLib.VolumeFiles import writeChannelsSteps
@@ -62,7 +62,7 @@ class RankingJob(ProcessJob):
             if case.image is None:
                 return list(TrainingVolume(case.volumeNode).files)
             return [case.image, *case.others]
-        count = 1 + len(furtherChannels(case.volumeNode))
+        count = len(channelNodes(case.volumeNode))
         ends = [f"_{k:04d}" for k in range(count)] if count > 1 else [""]
         return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]
 

@@ -17,6 +17,7 @@ from GenSegLib.datasets.layouts import with_unlabeled
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import format_channels
 from GenSegSlicerLib.Channels import (
+    channelNodes,
     furtherChannels,
     isGrayInColor,
     totalChannels,
@@ -46,7 +47,7 @@ class UnlabeledScans:
 
     def count(self, pairs: Sequence[TrainingPair]) -> int:
         """Return the number of scans; raises GenSegError if the folder cannot be read."""
-        channels = max((1 + len(furtherChannels(pair.volumeNode)) for pair in pairs), default=1)
+        channels = max((len(channelNodes(pair.volumeNode)) for pair in pairs), default=1)
         inFolder = 0 if self.folder is None else _countImages(self.folder, channels)
         return len(self.volumes(pairs)) + inFolder
 
