@@ -15,8 +15,8 @@ Effort is the share of voxels that the user had to change (of those of the refer
 path length (of the reference's contours in slices, Vaassen et al., 2020,
 doi:10.1016/j.phro.2019.12.001); drawing a case by hand is 1. Finished rounds are skipped,
 interrupted training runs resume. Results are added to ``results/annotation.csv``, one row per draft
-and class; the summary gives Dice by case number, the effort until the target Dice, and the effort
-of 12 cases relative to drawing all of them by hand.
+and class; the summary gives Dice by case number, and the effort until the target Dice and of all
+cases, both relative to drawing 12 cases by hand.
 """
 
 from __future__ import annotations
@@ -194,48 +194,53 @@ def mean_dice(rows: Iterable[Mapping[str, object]]) -> float:
 
 @dataclass(frozen=True)
 class Effort:
-    """What one simulated user did.
+    """Work of one kind, in cases drawn by hand.
 
     Attributes:
-        dice: of each draft, by the number of cases that its model had learned from.
-        until_target: cases' worth of work until the target Dice; NaN if it was not reached.
-        voxels, path: work of all cases relative to drawing them by hand.
-        worst: the largest work on a draft, in parts of drawing it by hand.
+        until_target: until the target Dice; NaN if it was not reached.
+        total: on all cases.
+        worst: the most on one draft, whose user did not delete it.
     """
 
-    dice: dict[int, float]
     until_target: float
-    voxels: float
-    path: float
+    total: float
     worst: float
 
 
-def summarize_loop(drafts: Mapping[int, Sequence[Mapping[str, str]]], target: float) -> Effort:
-    """Summarize the drafts of one loop; the first cases were drawn by hand.
+EFFORTS = {"voxels": ("changed_voxels", "voxels"), "path": ("added_path", "path")}
+
+
+def draft_scores(drafts: Mapping[int, Sequence[Mapping[str, str]]]) -> dict[int, float]:
+    """Return the Dice of each draft of a loop by the number of cases that its model learned from.
+
+    Args:
+        drafts: rows of each draft by the number of checked cases.
+    """
+    return {labeled: mean_dice(rows) for labeled, rows in sorted(drafts.items())}
+
+
+def sum_effort(
+    drafts: Mapping[int, Sequence[Mapping[str, str]]], target: float, kind: str
+) -> Effort:
+    """Return the effort of one loop; the first cases were drawn by hand.
 
     A user who sees a useless draft deletes it, so that no case takes more than drawing by hand.
 
     Args:
         drafts: rows of each draft by the number of checked cases.
-        target: Dice.
+        target: Dice, as the mean of three drafts in a row.
+        kind: a key of `EFFORTS`.
     """
-    scores = {labeled: mean_dice(rows) for labeled, rows in sorted(drafts.items())}
-    shares = {k: _share(drafts[k], "changed_voxels", "voxels") for k in scores}
-    paths = [_share(drafts[k], "added_path", "path") for k in scores]
-    numbers = list(scores)
-    until = float("nan")
-    for place in range(_SMOOTHED, len(numbers) + 1):
-        recent = numbers[place - _SMOOTHED : place]
-        if np.mean([scores[k] for k in recent]) >= target:
-            until = FIRST + sum(min(1, shares[k]) for k in numbers[:place])
-            break
-    count = FIRST + len(numbers)
-    voxels = (FIRST + sum(min(1, share) for share in shares.values())) / count
-    path = (FIRST + sum(min(1, share) for share in paths)) / count
-    return Effort(scores, until, voxels, path, max(shares.values()))
+    scores = draft_scores(drafts)
+    parts = [_part_of(drafts[labeled], *EFFORTS[kind]) for labeled in scores]
+    spent = FIRST + np.cumsum([min(1.0, part) for part in parts])
+    recent = np.convolve([*scores.values()], np.full(_SMOOTHED, 1 / _SMOOTHED), mode="valid")
+    reached = np.flatnonzero(recent >= target)
+    until = spent[reached[0] + _SMOOTHED - 1] if len(reached) else np.nan
+    return Effort(float(until), float(spent[-1]), max(parts))
 
 
-def _share(rows: Sequence[Mapping[str, str]], changed: str, of: str) -> float:
+def _part_of(rows: Sequence[Mapping[str, str]], changed: str, of: str) -> float:
     return sum(int(row[changed]) for row in rows) / max(1, sum(int(row[of]) for row in rows))
 
 
@@ -248,17 +253,17 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
         key = tuple(row[name] for name in ("task", "arm", "minutes", "seed"))
         loops.setdefault(key, {}).setdefault(int(row["labeled"]), []).append(row)
     lines = [
-        "| task | arm | min | seed | cases | Dice of the drafts | cases' work to the target | "
-        "voxels changed | path added | worst draft |",
+        "| task | arm | min | seed | Dice of the drafts | voxels: until the target | all cases | "
+        "worst draft | path: until the target | all cases |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (task, arm, minutes, seed), drafts in sorted(loops.items()):
-        found = summarize_loop(drafts, TARGETS[task])
-        curve = " ".join(f"{value:.2f}" for value in found.dice.values())
+        curve = " ".join(f"{value:.2f}" for value in draft_scores(drafts).values())
+        voxels, path = (sum_effort(drafts, TARGETS[task], kind) for kind in EFFORTS)
         lines.append(
-            f"| {task} | {arm} | {minutes} | {seed} | {FIRST + len(drafts)} | {curve} | "
-            f"{found.until_target:.1f} | {found.voxels:.0%} | {found.path:.0%} | "
-            f"{found.worst:.2f} |"
+            f"| {task} | {arm} | {minutes} | {seed} | {curve} | {voxels.until_target / LAST:.0%} | "
+            f"{voxels.total / LAST:.0%} | {voxels.worst:.2f} | {path.until_target / LAST:.0%} | "
+            f"{path.total / LAST:.0%} |"
         )
     return "\n".join(lines)
 

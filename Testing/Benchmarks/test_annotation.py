@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotation import Loop, added_path_length, contour, score, summarize_loop, training_command
+from annotation import Loop, added_path_length, contour, score, sum_effort, training_command
 from sparse import ANNOTATED, CASES
 from tasks import VOLUMES
 
@@ -50,11 +50,12 @@ def test_a_draft_is_scored_class_by_class() -> None:
 def test_effort_counts_drawn_cases_and_corrections() -> None:
     scores = {2: (0.5, 150), 3: (0.84, 40), 4: (0.9, 20), 5: (0.9, 20)}
     drafts = {k: [draft(k, *values)] for k, values in scores.items()}
-    found = summarize_loop(drafts, 0.85)
-    assert found.until_target == pytest.approx(2 + 1 + 0.4 + 0.2 + 0.2)  # a useless draft costs 1
-    assert found.voxels == pytest.approx((2 + 1 + 0.4 + 0.2 + 0.2) / 6)
-    assert found.worst == 1.5
-    assert np.isnan(summarize_loop(drafts, 0.95).until_target)
+    voxels, path = (sum_effort(drafts, 0.85, kind) for kind in ("voxels", "path"))
+    assert voxels.until_target == pytest.approx(2 + 1 + 0.4 + 0.2 + 0.2)  # a useless draft costs 1
+    assert voxels.total == pytest.approx(2 + 1 + 0.4 + 0.2 + 0.2)
+    assert voxels.worst == 1.5
+    assert path.total == pytest.approx(2 + 1 + 0.4 + 0.2 + 0.2)
+    assert np.isnan(sum_effort(drafts, 0.95, "voxels").until_target)
 
 
 @pytest.mark.parametrize(("labeled", "source"), [(2, "--encoder"), (3, "--from")])
