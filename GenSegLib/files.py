@@ -118,6 +118,18 @@ def append_line(path: Path, line: str) -> None:
         stream.write(f"{line}\n".encode())
 
 
+def file_version(path: Path) -> tuple[int, int]:
+    """Return time of change (ns) and size of a file, by which a copy in memory is recognized as old.
+
+    They are 0 for a file that cannot be found, which whoever opens it reports.
+    """
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object, in UTF-8 or UTF-16, with or without byte order mark.
 

@@ -5,6 +5,7 @@ SimpleITK's LPS (z, y, x) is converted to RAS (channel, x, y, z) here and nowher
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from ..dicom.planar import read_planar
 from ..dicom.series import load_series
 from ..dicom.terminology import ConceptKey, parse_terminology
 from ..errors import GenSegError
+from ..files import file_version
 from ..images import itk_files
 from ..images.file_names import is_raster_file, split_frame
 from ..images.label_placement import PlacedLabel, place_label
@@ -273,8 +275,12 @@ def _read_segments(
     """Read a label with the values of its own segments, and the names of those with voxels."""
     file, frame = split_frame(path)
     if frame is not None:
-        stack, names = _read_segments(file, warn, includes, known)
-        return (volume := select_frame(stack, frame)), _present(volume, names)
+        within = tuple((outer, tuple(inner)) for outer, inner in includes.items())
+        stack, names, warnings = _read_stack(file, file_version(file), within, frozenset(known))
+        for warning in warnings:
+            warn(warning)
+        volume = select_frame(stack, frame)
+        return replace(volume, array=volume.array.copy("K")), _present(volume, names)
     if is_segmentation(path):
         volume = seg_reader.read_segmentation(path, warn, includes)
         volume = replace(volume, array=_to_int16(path, volume.array, "K"))
@@ -296,6 +302,22 @@ def _read_segments(
         array = flatten_layers(array, segments, includes, warn)[None]
     volume = replace(volume, array=_to_int16(path, array, "K"))
     return volume, _present(volume, {segment.value: segment.name for segment in segments})
+
+
+@functools.lru_cache(maxsize=1)
+def _read_stack(
+    path: Path,
+    version: tuple[int, int],
+    includes: tuple[tuple[str, tuple[str, ...]], ...],
+    known: frozenset[int],
+) -> tuple[Volume, dict[int, str], tuple[str, ...]]:
+    """Read a label of several frames, and the warnings about it.
+
+    The last one is kept, since the frames of a clip are asked for one by one.
+    """
+    warnings: list[str] = []
+    volume, names = _read_segments(path, warnings.append, dict(includes), known)
+    return volume, names, tuple(warnings)
 
 
 def _present(label: Volume, names: Mapping[int, str]) -> dict[int, str]:

@@ -6,6 +6,7 @@ of a 2-D image has no positions; its frames name those of the image.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import GenSegError
+from ..files import file_version
 from ..images.segment_overlaps import merge_segments
 from ..images.size_checks import require_plausible_size
 from ..images.volume import LPS_TO_RAS, Volume
@@ -121,9 +123,7 @@ def read_segment_names(path: Path) -> dict[int, str]:
     Raises:
         GenSegError: the file is damaged, or packages are missing.
     """
-    segmentation = _open(path)
-    with report_errors_as(path, DAMAGED):
-        return {number: _name(segmentation, number) for number in segmentation.segment_numbers}
+    return dict(_names(path, file_version(path)))
 
 
 def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
@@ -132,6 +132,19 @@ def read_segment_concepts(path: Path) -> dict[int, ConceptKey | None]:
     Raises:
         GenSegError: the file is damaged, or packages are missing.
     """
+    return dict(_concepts(path, file_version(path)))
+
+
+# Those of the last files are kept, since the frames of a clip are asked for one by one.
+@functools.lru_cache(maxsize=2)
+def _names(path: Path, version: tuple[int, int]) -> dict[int, str]:
+    segmentation = _open(path)
+    with report_errors_as(path, DAMAGED):
+        return {number: _name(segmentation, number) for number in segmentation.segment_numbers}
+
+
+@functools.lru_cache(maxsize=2)
+def _concepts(path: Path, version: tuple[int, int]) -> dict[int, ConceptKey | None]:
     segmentation = _open(path)
     with report_errors_as(path, DAMAGED):
         return {

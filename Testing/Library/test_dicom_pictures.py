@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,7 +20,7 @@ from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
 from GenSegLib.images.file_names import frame_path
-from GenSegLib.images.volume import Volume
+from GenSegLib.images.volume import Volume, select_frame
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from Testing.dicom_pictures import palette, region, write_dicom_picture
@@ -302,3 +303,19 @@ def test_masks_of_single_frames_score_the_prediction_of_a_clip(
     found = evaluate_folders(tmp_path / "out", tmp_path / "truth", {1: "Bright"})
     assert [case.case for case in found.cases] == ["a_frame002", "a_frame004"]
     assert min(found.values(1, "dice")) > 0.9
+
+
+def test_the_prediction_of_a_clip_is_read_once_for_all_frames(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DICOM SEG of hundreds of frames takes seconds: once for voxels, names and codes each."""
+    path = clip(tmp_path / "a.dcm")
+    predict_files(model, [path], tmp_path / "out", device="cpu", suffix=".dcm")
+    for k in range(4):
+        mask = select_frame(squares(path, (0, 1, 2, 3)), k + 1)
+        write_label(tmp_path / "truth" / f"a_frame00{k + 1}.png", mask)
+    opened: list[str] = []
+    read = hd.seg.segread
+    monkeypatch.setattr(hd.seg, "segread", lambda file: opened.append(file) or read(file))
+    evaluate_folders(tmp_path / "out", tmp_path / "truth", {1: "Bright"})
+    assert 0 < len(opened) <= 3
