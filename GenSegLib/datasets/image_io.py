@@ -28,6 +28,7 @@ from ..errors import GenSegError
 from ..files import file_version
 from ..images import itk_files
 from ..images.file_names import is_raster_file, split_frame
+from ..images.label_counts import require_label_values
 from ..images.label_placement import PlacedLabel, place_label
 from ..images.label_regions import region_layers
 from ..images.nifti import (
@@ -43,7 +44,7 @@ from ..images.raster_files import read_raster, read_raster_label, write_raster, 
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
 from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
-from ..label_maps import LARGEST_LABEL, Concepts, match_names
+from ..label_maps import Concepts, match_names
 from ..nesting import Includes
 from .annotated_voxels import settled, special_segments, with_new_values
 
@@ -415,8 +416,5 @@ def _to_int16(path: Path, array: np.ndarray, order: Literal["C", "K"] = "C") -> 
         if not np.isfinite(array).all() or (np.abs(array - whole) > _WHOLE_TOLERANCE).any():
             raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
         array = whole
-    low, high = array.min(initial=0), array.max(initial=0)
-    if low < 0 or high > LARGEST_LABEL:
-        value = low if low < 0 else high
-        raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
+    require_label_values(path, array)
     return array.astype(np.int16, order=order, copy=False)

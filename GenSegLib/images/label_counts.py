@@ -1,14 +1,18 @@
-"""Count the voxels of each value of a label.
+"""Count the voxels of each value of a label, and check the values.
 
 Light: numpy alone.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import GenSegError
+from ..label_maps import LARGEST_LABEL
 
 _MAX_BINCOUNT_VALUE = 1 << 16
 
@@ -38,3 +42,26 @@ def _count_slice(part: NDArray[Any]) -> list[tuple[int, int]]:
         return list(zip(values.tolist(), found[values].tolist()))
     values, frequencies = np.unique(part, return_counts=True)
     return list(zip(values.astype(int).tolist(), frequencies.tolist()))
+
+
+def require_label_values(path: Path, array: NDArray[Any]) -> None:
+    """Raise GenSegError if a voxel is outside 0..32767, such as -1 of programs that ignore these.
+
+    Args:
+        path: of the label, for the message.
+        array: of whole numbers.
+    """
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low >= 0 and high <= LARGEST_LABEL:
+        return
+    value, remedy = high, "renumber the labels"
+    if low < 0:
+        value = low
+        remedy = (
+            'save these voxels as 0 if they are background, or as a class named "Ignore" if nobody '
+            "annotated them"
+        )
+    count = int(np.count_nonzero(array == value))
+    raise GenSegError(
+        f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL} (in {count} voxels); {remedy}"
+    )

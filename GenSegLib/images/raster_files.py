@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import GenSegError
-from ..label_maps import LARGEST_LABEL
 from .file_names import JPEG_SUFFIXES
 from .itk_files import suppress_stderr, write_verified
 from .label_colors import class_colors
+from .label_counts import require_label_values
 from .mask_colors import (
     FEW_VALUES,
     HALF,
@@ -112,9 +112,7 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
         array = array.astype(np.uint8 if array.dtype == bool else np.int64)
     labels, threshold = _to_labels(path, array, set(known), is_jpeg=is_jpeg)
     note = note or threshold
-    if labels.min() < 0 or labels.max() > LARGEST_LABEL:
-        value = labels.min() if labels.min() < 0 else labels.max()
-        raise GenSegError(f"{path}: label value {value} is outside 0..{LARGEST_LABEL}")
+    require_label_values(path, labels)
     return replace(_to_volume(labels.astype(np.int16)), warnings=(note,) if note else ())
 
 

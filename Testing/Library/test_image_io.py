@@ -155,8 +155,8 @@ def test_whole_numbers_stored_as_floats_are_labels(tmp_path: Path) -> None:
     [
         (0.5, "not whole numbers"),
         (np.nan, "not whole numbers"),
-        (-1.0, "label value -1 is outside"),
-        (40000.0, "label value 40000 is outside"),
+        (-1.0, r'label value -1 is outside .*60 voxels.*as 0 .* or as a class named "Ignore"'),
+        (40000.0, "label value 40000 is outside .*renumber the labels"),
     ],
 )
 def test_invalid_label_values_are_refused(tmp_path: Path, value: float, message: str) -> None:

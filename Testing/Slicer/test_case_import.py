@@ -204,6 +204,18 @@ def test_unreadable_case_is_reported_and_all_nodes_are_removed(
     assert nodes_in(scene) == nodes
 
 
+def test_voxels_of_minus_one_are_reported_with_the_remedy(scene: Any, tmp_path: Path) -> None:
+    """Other programs mark voxels to ignore by -1; what it means is for the user to say."""
+    label = two_class_labels().T[None].astype(np.int16)
+    write_image(tmp_path / "images" / "a.nii.gz", Volume(label.astype("f4"), GRIDS["RAS"]))
+    label[0, 0, 0, 0] = -1
+    write_image(tmp_path / "labels" / "a.nii.gz", Volume(label, GRIDS["RAS"]))
+    text = r"case a: .*labels.a\.nii\.gz: label value -1 .* 1 voxels\); save .*\"Ignore\""
+    with pytest.raises(GenSegError, match=text) as caught:
+        importFolder(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_folder_without_cases_is_reported(scene: Any, tmp_path: Path) -> None:
     with pytest.raises(GenSegError, match="no cases found"):
         importFolder(tmp_path)
