@@ -37,6 +37,8 @@ class Annotation:
             nobody annotated; "" if all slices were.
         scribbles: nobody annotated the voxels without a segment.
         values: meaning of values in the label file: another value, `IGNORE` or `BACKGROUND`.
+        segments: value, or 0, of segments by the names of classes that are not learned; it holds
+            where the label has names, `values` where it has none.
 
     Raises:
         GenSegError: the plane is unknown.
@@ -46,6 +48,7 @@ class Annotation:
     only_slices: str = ""
     scribbles: bool = False
     values: Mapping[int, int] = field(default_factory=dict, hash=False)
+    segments: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.only_slices not in ("", *PLANES):
@@ -94,6 +97,7 @@ class Annotation:
             "only_slices": self.only_slices,
             "scribbles": self.scribbles,
             "values": values,
+            "segments": dict(self.segments),
         }
         return {key: value for key, value in entries.items() if value}
 
@@ -112,6 +116,7 @@ class Annotation:
             str(entry.get("only_slices") or ""),
             scribbles,
             _parse_values(entry.get("values", {})),
+            _parse_segments(entry.get("segments", {})),
         )
 
 
@@ -155,3 +160,11 @@ def _parse_values(values: object) -> dict[int, int]:
         if new not in marks.values() and not 0 <= new <= LARGEST_LABEL:
             raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{LARGEST_LABEL}')
     return found
+
+
+def _parse_segments(segments: object) -> dict[str, int]:
+    if not isinstance(segments, Mapping) or not all(
+        isinstance(value, int) and 0 <= value <= LARGEST_LABEL for value in segments.values()
+    ):
+        raise GenSegError(f'"segments" must be an object such as {{"Tumor": 0}}, not {segments!r}')
+    return {str(name): value for name, value in segments.items()}

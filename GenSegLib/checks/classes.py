@@ -107,7 +107,9 @@ def keep_classes(
     def kept(case: Case) -> Case:
         hidden = case.annotation.names_with(ClassState.NOT_ANNOTATED, removed.values())
         drafts = {value: around[value] for value, name in removed.items() if name in hidden}
+        segments = {removed[value]: outer for value, outer in drafts.items()}
         annotation = case.annotation.of_classes(labels.values())
+        annotation = replace(annotation, segments={**annotation.segments, **segments})
         return with_values(replace(case, annotation=annotation), drafts)
 
     includes = includes_among(cases.includes, labels)

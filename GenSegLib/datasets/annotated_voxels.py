@@ -18,16 +18,21 @@ from numpy.typing import NDArray
 from ..case_annotation import PLANES, Annotation
 from ..images.geometry import world_axis
 from ..images.volume import Volume
-from ..label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, special_value
+from ..label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, normalized, special_value
 
 Array = NDArray[Any]
 
 _MARKS = {IGNORE: LARGEST_LABEL + 1, BACKGROUND: LARGEST_LABEL + 2}
 
 
-def special_segments(names: Mapping[int, str]) -> dict[int, int]:
-    """Return `IGNORE` or `BACKGROUND` for the segments of these names, by their value."""
-    return {value: mark for value, name in names.items() if (mark := special_value(name))}
+def special_segments(names: Mapping[int, str], annotation: Annotation) -> dict[int, int]:
+    """Return the new value of segments that are no classes, by their value in the file.
+
+    That is `IGNORE` or `BACKGROUND` for those of these names, or what the annotation says of them.
+    """
+    known = {normalized(name): value for name, value in annotation.segments.items()}
+    new = {value: special_value(name) or known.get(normalized(name)) for value, name in names.items()}
+    return {value: found for value, found in new.items() if found is not None}
 
 
 def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool) -> Volume:

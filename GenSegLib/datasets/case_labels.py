@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..case_annotation import COMPLETE
+from ..case_annotation import COMPLETE, Annotation
 from ..cases import Case
 from ..errors import GenSegError
 from ..images.volume import Volume
@@ -68,15 +68,16 @@ def read_case_label(
     for k, path in enumerate(case.labels):
         part = read(path, annotation=own)
         if case.label_classes and part.array.any():
-            value = _value_of(case.label_classes[k], classes or {}, path)
+            value = _value_of(case.label_classes[k], classes or {}, case.annotation, path)
             part = replace(part, array=np.where(part.array != 0, np.int16(value), np.int16(0)))
         merged = part if merged is None else _merge(merged, part, path, warn)
     assert merged is not None
     return settled(merged, case.annotation)
 
 
-def _value_of(name: str, classes: Mapping[int, str], path: Path) -> int:
-    values = {normalized(own): value for value, own in classes.items()}
+def _value_of(name: str, classes: Mapping[int, str], annotation: Annotation, path: Path) -> int:
+    values = {normalized(own): value for own, value in annotation.segments.items()}
+    values |= {normalized(own): value for value, own in classes.items()}
     if normalized(name) not in values:
         raise GenSegError(f"{path}: its class {name} is not among the classes; correct the name")
     return values[normalized(name)]

@@ -41,7 +41,7 @@ from .pairing import case_name
 _FIRST_CHANNEL = "_0000"
 _KEYS = {  # of a case in a list of our own
     *("name", "image", "label", "role", *PERSON_KEYS),
-    *("classes", "only_slices", "scribbles", "values"),
+    *("classes", "only_slices", "scribbles", "values", "segments"),
 }
 _RESEMBLANCE = 0.8  # of a misspelled key
 

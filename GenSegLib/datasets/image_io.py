@@ -128,7 +128,7 @@ def read_label(
     with _naming(path):
         known = {*(classes or {}), *annotation.values}
         label, names = _read_segments(path, warn, includes or {}, known)
-        new = special_segments(names) if names else dict(annotation.values)
+        new = special_segments(names, annotation) if names else dict(annotation.values)
         if classes and (own := {value: names[value] for value in names if value not in new}):
             concepts = find_concepts(path, terminology or {})
             new |= match_names(own, classes, concepts, ignore_unknown=ignore_unknown)

@@ -216,6 +216,35 @@ def test_a_class_that_nobody_annotated_anywhere_is_learned_as_the_class_around_i
     assert int((case.label == 1).sum()) == np.count_nonzero(label_array())
 
 
+@pytest.mark.parametrize("includes", [{"Anterior": ("Posterior",)}, {}], ids=["within", "beside"])
+@pytest.mark.parametrize("kind", ["segments", "files"])
+def test_a_draft_of_a_class_that_nobody_annotated_anywhere_may_have_its_name(
+    tmp_path: Path, kind: str, includes: dict[str, tuple[str, ...]]
+) -> None:
+    """Posterior has a segment, or a file of its own, that `genseg predict` wrote."""
+    unknown = Annotation({"Posterior": ClassState.NOT_ANNOTATED})
+    label = label_array()
+
+    def named(case: Case) -> Case:
+        path, *others = (tmp_path / f"{case.name}{k}.seg.nrrd" for k in range(3))
+        if kind == "segments":
+            write_label(path, Volume(label[None], np.eye(4)), LABELS)
+            return replace(case, label=path)
+        for value, file in enumerate(others, 1):
+            write_label(file, Volume(np.int16(label == value)[None], np.eye(4)))
+        first, second = others
+        names = tuple(LABELS.values())
+        return replace(case, label=first, further_labels=(second,), label_classes=names)
+
+    cases = tuple(named(write_case(tmp_path, name, label, unknown)) for name in "abc")
+    found = CaseSet(cases, LABELS, includes=includes)
+    kept, _ = keep_classes(found, preset_without_resampling(), check_cases(found))
+    assert kept.labels == {1: "Anterior"}
+    stored = CaseSet.from_json(json.loads(json.dumps(kept.to_json())), tmp_path)
+    (case, *_) = load(list(stored.cases), LabelSets.of((), kept.labels, {}))
+    assert int((case.label == 1).sum()) == np.count_nonzero(label if includes else label == 1)
+
+
 def test_scribbles_without_any_background_are_a_warning(tmp_path: Path) -> None:
     strokes = Annotation(scribbles=True)
     cases = [write_case(tmp_path, name, label_array(), strokes) for name in "ab"]
