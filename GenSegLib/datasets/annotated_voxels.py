@@ -31,7 +31,9 @@ def special_segments(names: Mapping[int, str], annotation: Annotation) -> dict[i
     That is `IGNORE` or `BACKGROUND` for those of these names, or what the annotation says of them.
     """
     known = {normalized(name): value for name, value in annotation.segments.items()}
-    new = {value: special_value(name) or known.get(normalized(name)) for value, name in names.items()}
+    new = {
+        value: special_value(name) or known.get(normalized(name)) for value, name in names.items()
+    }
     return {value: found for value, found in new.items() if found is not None}
 
 

@@ -196,7 +196,8 @@ def _reading(preset: Preset) -> list[Config]:
         # gray of 16 bits would be cut off at 255, and gray is none of a network for colors
         kept, mode = ("1LIF", "RGB") if preset.channels == COLORS else ("IF", "L")
         converted = f"image if image.mode[0] in '{kept}' else image.convert('{mode}')"
-        converter = f"$lambda image: (lambda image: {converted})(ImageOps.exif_transpose(image))"
+        upright = f"ImageOps.exif_transpose({_REFUSED} if {_HAS_DEEP_COLORS} else image)"
+        converter = f"$lambda image: (lambda image: {converted})({upright})"
         load = {"reader": "PILReader", "converter": converter, "ensure_channel_first": True}
         return [_on("image", "LoadImaged", **load), _on("image", "Flipd", spatial_axis=[0, 1])]
     return [
@@ -224,6 +225,16 @@ def _multiples(preset: Preset) -> int | list[int]:
         return preset.multiple
     return [preset.multiple, preset.multiple, 1]
 
+
+# as in `raster_files`; Pillow reads 8 bits of them
+_HAS_DEEP_COLORS = (
+    "image.mode.startswith('RGB') and (max(getattr(image, 'tag_v2', {}).get(258, (0,))) > 8"
+    " or any(';16' in str(tile[3]) for tile in getattr(image, 'tile', [])))"
+)
+_REFUSED = (  # raises, in an expression
+    "(_ for _ in ()).throw(ValueError(str(image.filename) + ': colors of 16 bits, of which this "
+    "pipeline would read 8; convert the picture to 8 bits, or use genseg predict'))"
+)
 
 _FOREGROUND = (
     f"lambda image: image > image.min() + {DARK_FRACTION}"

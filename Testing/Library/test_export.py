@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import SimpleITK as sitk  # noqa: N813 - the usual name
 import torch
 from command_line import genseg
 from grids import make_affine
@@ -318,6 +320,25 @@ def test_a_bundle_of_gray_pictures_of_16_bits_segments_them_like_genseg(
         Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
     ours, theirs = both_predictions(tmp_path, preset, names[0])
     np.testing.assert_array_equal(theirs, ours)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_bundle_refuses_colors_of_16_bits_of_which_it_would_read_8(
+    tmp_path: Path, suffix: str
+) -> None:
+    """A picture of 12 bits would have 16 shades; `genseg predict` reads all bits."""
+    save_bright_model(tmp_path / "model", replace(load_preset("generic-2d-color"), **PICTURES))
+    assert export(tmp_path / "model", "--out", tmp_path / "bundle") == 0
+    (tmp_path / "images").mkdir()
+    colors = np.full((40, 56, 3), 1000, np.uint16)
+    sitk.WriteImage(
+        sitk.GetImageFromArray(colors, isVector=True), str(tmp_path / "images" / f"a{suffix}")
+    )
+    with pytest.raises(Exception) as caught:
+        run_bundle(tmp_path / "bundle", tmp_path / "images", tmp_path / "theirs")
+    lines = "".join(traceback.format_exception(caught.type, caught.value, caught.tb)).splitlines()
+    text = f"a{suffix}: colors of 16 bits, of which this pipeline would read 8; convert"
+    assert any(text in line for line in lines)
 
 
 def test_a_bundle_of_several_channels_reads_a_file_per_channel(tmp_path: Path) -> None:
