@@ -39,7 +39,7 @@ from ..images.nifti import (
     write_nifti,
 )
 from ..images.nifti_header import is_nifti_name
-from ..images.nrrd_files import is_stack_file
+from ..images.nrrd_files import is_in_pixels, is_stack_file
 from ..images.raster_files import read_raster, read_raster_label, write_raster, write_raster_label
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
@@ -267,7 +267,8 @@ def _read(path: Path) -> Volume:
     if is_nifti_file(path):
         return read_nifti(path)
     volume = _from_itk(_load_channels(path))
-    return replace(volume, is_stack=volume.shape[2] > 1 and is_stack_file(path))
+    volume = replace(volume, is_stack=volume.shape[2] > 1 and is_stack_file(path))
+    return replace(volume, unit="px") if volume.is_2d and is_in_pixels(path) else volume
 
 
 def _read_segments(

@@ -20,6 +20,7 @@ from .volume import LPS_TO_RAS
 Array = NDArray[Any]
 
 _FRAMES = "time"  # kind of the axis across the slices of a stack
+_PIXELS = {"px", "pixel", "pixels"}
 _AXES = ("domain", "space", _FRAMES)  # kinds of axes other than those of components
 
 _TYPES = {"float32": "float", "float64": "double"}  # other types have NumPy's names
@@ -35,17 +36,38 @@ def is_stack_file(path: Path) -> bool:
         GenSegError: the header has no end.
         OSError: the file cannot be read.
     """
-    if not (is_nrrd_file(path) and path.is_file()):
-        return False
-    with path.open("rb") as stream:
-        fields = (line.lower().partition(b":") for line in header_lines(path, stream))
-        kinds = next((value for name, _, value in fields if name == b"kinds"), b"")
-    axes = [kind for kind in kinds.decode("ascii", "replace").split() if kind in _AXES]
+    axes = [kind for kind in _words(path, b"kinds") if kind in _AXES]
     return axes[2:] == [_FRAMES]
 
 
+def is_in_pixels(path: Path) -> bool:
+    """Whether a NRRD file says that its lengths are in pixels, as of a 2-D image without a scale.
+
+    Raises:
+        GenSegError: the header has no end.
+        OSError: the file cannot be read.
+    """
+    units = {unit.strip('"') for unit in _words(path, b"space units")}
+    return bool(units) and units <= _PIXELS
+
+
+def _words(path: Path, field: bytes) -> list[str]:
+    """Return the words of a field in lower case; none of another file."""
+    if not (is_nrrd_file(path) and path.is_file()):
+        return []
+    with path.open("rb") as stream:
+        fields = (line.lower().partition(b":") for line in header_lines(path, stream))
+        text = next((value for name, _, value in fields if name == field), b"")
+    return text.decode("ascii", "replace").split()
+
+
 def write_nrrd_steps(
-    path: Path, voxels: Array, affine: Array, compress: bool = False, is_stack: bool = False
+    path: Path,
+    voxels: Array,
+    affine: Array,
+    compress: bool = False,
+    is_stack: bool = False,
+    unit: str = "mm",
 ) -> Steps[None]:
     """Write an image; a step for each slice.
 
@@ -55,6 +77,7 @@ def write_nrrd_steps(
         affine: matrix (4, 4) from indices (i, j, k) to RAS mm.
         compress: with gzip at its fastest level.
         is_stack: whether the slices are 2-D images of their own, which the header then says.
+        unit: of lengths, "mm" or "px"; pixels are said in the header.
 
     Raises:
         OSError: the file cannot be written, or the disk is full.
@@ -62,7 +85,7 @@ def write_nrrd_steps(
     packer = zlib.compressobj(1, wbits=_GZIP) if compress else None
     little = voxels.dtype.newbyteorder("<")
     with path.open("wb") as file:
-        file.write(_header(voxels, affine, compress, is_stack).encode("ascii"))
+        file.write(_header(voxels, affine, compress, is_stack, unit).encode("ascii"))
         for part in voxels:
             data = np.ascontiguousarray(part, little).tobytes()
             file.write(data if packer is None else packer.compress(data))
@@ -71,7 +94,7 @@ def write_nrrd_steps(
             file.write(packer.flush())
 
 
-def _header(voxels: Array, affine: Array, compress: bool, is_stack: bool) -> str:
+def _header(voxels: Array, affine: Array, compress: bool, is_stack: bool, unit: str) -> str:
     to_lps = LPS_TO_RAS @ affine  # its own inverse
     directions = [_vector(to_lps[:3, axis]) for axis in range(3)]
     kinds = ["domain", "domain", _FRAMES if is_stack else "domain"]
@@ -88,6 +111,8 @@ def _header(voxels: Array, affine: Array, compress: bool, is_stack: bool) -> str
         "encoding": "gzip" if compress else "raw",
         "space origin": _vector(to_lps[:3, 3]),
     }
+    if unit == "px":
+        fields["space units"] = " ".join(['"pixel"'] * 3)
     return "".join(["NRRD0004\n", *(f"{name}: {value}\n" for name, value in fields.items()), "\n"])
 
 

@@ -94,9 +94,11 @@ class ApplyJob(ProcessJob):
         self._writtenIJKToRAS: list[np.ndarray] = []
 
     def _writeInputs(self) -> Steps:
+        # models from before files said that lengths are in pixels took these for millimeters
+        unit = "mm" if self._metadata.preset.unit == "mm" else ""
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            matrix = yield from writeChannelsSteps(_requireInScene(node), self._images(index))
+            matrix = yield from writeChannelsSteps(_requireInScene(node), self._images(index), unit)
             self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:

@@ -73,8 +73,9 @@ def writeImageSteps(
     path: Path,
     compress: bool = False,
     isStack: bool = False,
+    unit: str = "mm",
 ) -> Steps[None]:
-    """Do what `writeImage` does; a NRRD file slice by slice, which says if it is a stack."""
+    """Do what `writeImage` does; a NRRD file slice by slice, which says if it is a stack or in px."""
     image = withSupportedScalars(image)
     path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
     try:
@@ -84,7 +85,8 @@ def writeImageSteps(
             temporary = Path(folder) / path.name
             if path.name.lower().endswith(".nrrd"):
                 voxels = voxelsOf(image)
-                yield from write_nrrd_steps(temporary, voxels, ijkToRAS, compress, isStack)
+                details = (compress, isStack, unit)
+                yield from write_nrrd_steps(temporary, voxels, ijkToRAS, *details)
             elif not _writeByStorage(image, ijkToRAS, temporary, compress):
                 raise OSError(errno.ENOSPC, "")
             temporary.replace(path)

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder
 from GenSegLib.errors import GenSegError
+from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.Channels import channelNodes
@@ -67,9 +68,10 @@ class RankingJob(ProcessJob):
         return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]
 
     def _writeInputs(self) -> Steps:
+        unit = "mm" if ModelMetadata.load(self.model).preset.unit == "mm" else ""  # as `ApplyJob`
         for index, (name, node) in enumerate(self._volumes.items()):
             yield index / len(self._volumes)
-            yield from writeChannelsSteps(node, self._files[name])
+            yield from writeChannelsSteps(node, self._files[name], unit)
 
     def _arguments(self) -> list[object]:
         options: list[object] = ["--strategy", self.strategy, "--device", self._device]

@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 
 from GenSegLib.images.file_names import is_raster_file
+from GenSegLib.images.nrrd_files import is_in_pixels, is_stack_file
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
     isFlat,
@@ -21,15 +22,16 @@ _MM3_IN_ML = 1000
 
 
 def unitOf(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
-    """Return "px" for a 2-D image whose file has no spacing, else "mm"."""
-    if not isFlat(volumeNode):
-        return "mm"
+    """Return "px" for a 2-D image, or a clip, whose file has no spacing, else "mm"."""
+    if volumeNode.GetAttribute(UNIT_ATTRIBUTE) == "px":
+        return "px"
     storage = volumeNode.GetStorageNode()
-    path = storage.GetFileName() if storage is not None else None
-    isPicture = path is not None and is_raster_file(Path(path))
+    path = Path((storage.GetFileName() if storage is not None else None) or "")
+    if not isFlat(volumeNode) and not (path.is_file() and is_stack_file(path)):
+        return "mm"
     hasOwnSpacing = not np.allclose(spacingFromMatrix(localIJKToRAS(volumeNode)), 1)
-    isMarked = volumeNode.GetAttribute(UNIT_ATTRIBUTE) == "px"
-    return "px" if isMarked or (isPicture and not hasOwnSpacing) else "mm"
+    isPicture = is_raster_file(path) and not hasOwnSpacing
+    return "px" if isPicture or is_in_pixels(path) else "mm"
 
 
 def areaUnit(unit: str) -> str:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from GenSegLib.dicom.files import is_planar_file
 from GenSegLib.errors import GenSegError
-from GenSegLib.images.nrrd_files import is_stack_file
+from GenSegLib.images.nrrd_files import is_in_pixels, is_stack_file
 from GenSegLib.images.volume import MAX_CHANNELS
 from GenSegLib.steps import Steps, finish
 from GenSegSlicerLib.Arguments import requireVolume
@@ -38,7 +38,7 @@ from GenSegSlicerLib.ImageFiles import (
 from GenSegSlicerLib.Resampling import imageOnGridOf
 from GenSegSlicerLib.Segments import voxelsOf
 from GenSegSlicerLib.SubjectHierarchy import placeInSameFolder
-from GenSegSlicerLib.Units import UNIT_ATTRIBUTE
+from GenSegSlicerLib.Units import UNIT_ATTRIBUTE, unitOf
 
 DERIVED_ATTRIBUTE = "GenSeg.Derived"
 """Node attribute of volumes that were computed from others: the ID of the other volume."""
@@ -89,12 +89,13 @@ def writeVolume(
 
 
 def writeVolumeSteps(
-    volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False, unit: str = ""
 ) -> Steps[np.ndarray]:
-    """Do what `writeVolume` does, see `writeImageSteps`."""
+    """Do what `writeVolume` does, see `writeImageSteps`; the unit is that of the node by default."""
     ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
     image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
-    yield from writeImageSteps(image, ijkToRAS, Path(path), compress, isStack(volumeNode))
+    details = (compress, isStack(volumeNode), unit or unitOf(volumeNode))
+    yield from writeImageSteps(image, ijkToRAS, Path(path), *details)
     return ijkToRAS
 
 
@@ -115,14 +116,16 @@ def writeChannels(volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Pa
 
 
 def writeChannelsSteps(
-    volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Path]
+    volumeNode: slicer.vtkMRMLScalarVolumeNode, paths: Sequence[Path], unit: str = ""
 ) -> Steps[np.ndarray]:
-    """Do what `writeChannels` does, see `writeImageSteps`."""
-    ijkToRAS = yield from writeVolumeSteps(volumeNode, paths[0])
+    """Do what `writeChannels` does, see `writeVolumeSteps`."""
+    unit = unit or unitOf(volumeNode)
+    ijkToRAS = yield from writeVolumeSteps(volumeNode, paths[0], unit=unit)
     for node, path in zip(furtherChannels(volumeNode), paths[1:]):
         image = imageOnGridOf(requireUsableVolume(node), volumeNode)
         image = withoutTransparency(image)
-        yield from writeImageSteps(image, ijkToRAS, Path(path), isStack=isStack(volumeNode))
+        details = (False, isStack(volumeNode), unit)
+        yield from writeImageSteps(image, ijkToRAS, Path(path), *details)
     return ijkToRAS
 
 
@@ -200,14 +203,14 @@ def readVolume(
         with suppress(SeveralComponents):
             storage = readImage(node, path)
             _markStack(node, is_stack_file(path))
+            _markUnit(node, "px" if isPlanar(node) and is_in_pixels(path) else "mm")
             return node, storage
     volume = readByLibrary(path)
     for warning in volume.warnings:
         warn(warning)
     node = newVolumeNode(len(volume.array))
     setVolume(node, volume)
-    if volume.unit == "px":
-        node.SetAttribute(UNIT_ATTRIBUTE, "px")
+    _markUnit(node, volume.unit)
     _markStack(node, volume.is_stack)
     return node, None
 
@@ -215,6 +218,11 @@ def readVolume(
 def _markStack(node: slicer.vtkMRMLVolumeNode, isStack: bool) -> None:
     if isStack:
         node.SetAttribute(STACK_ATTRIBUTE, "true")
+
+
+def _markUnit(node: slicer.vtkMRMLVolumeNode, unit: str) -> None:
+    if unit == "px":
+        node.SetAttribute(UNIT_ATTRIBUTE, "px")
 
 
 def loadVolume(

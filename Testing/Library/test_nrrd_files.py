@@ -45,6 +45,19 @@ def test_the_file_says_whether_its_slices_are_images_of_their_own(
     assert read_image(tmp_path / "image.nrrd").is_stack == is_stack
 
 
+@pytest.mark.parametrize("unit", ["mm", "px"])
+@pytest.mark.parametrize("components", [(), (3,)])
+def test_the_file_says_whether_a_2d_image_is_in_pixels(
+    tmp_path: Path, components: tuple[int, ...], unit: str
+) -> None:
+    for slices, expected in ((1, unit), (2, "mm")):
+        voxels = np.zeros((slices, 3, 4, *components), np.uint8)
+        finish(write_nrrd_steps(tmp_path / "image.nrrd", voxels, AFFINE, unit=unit))
+        read = read_image(tmp_path / "image.nrrd")
+        assert read.unit == expected
+        np.testing.assert_allclose(read.affine, AFFINE, atol=1e-12)
+
+
 def test_each_slice_is_a_step(tmp_path: Path) -> None:
     steps = write_nrrd_steps(tmp_path / "image.nrrd", np.zeros((7, 3, 4), np.int16), AFFINE, True)
     assert len(list(steps)) == 7

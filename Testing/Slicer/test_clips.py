@@ -19,6 +19,7 @@ from GenSegSlicerLib.Geometry import localIJKToRAS
 from GenSegSlicerLib.Logic import GenSegSlicerLogic
 from GenSegSlicerLib.TrainingPair import TrainingPair
 from GenSegSlicerLib.TrainingSettings import suggestedPreset
+from GenSegSlicerLib.Units import unitOf
 from GenSegSlicerLib.VolumeFiles import isStack, loadVolume, readVolume, writeVolume
 from mrml_nodes import add_segmentation, oriented_image, segment_array
 from photo_files import square
@@ -77,7 +78,9 @@ def test_a_file_that_is_written_of_a_clip_says_so(scene: Any, tmp_path: Path) ->
     writeVolume(loadVolume(clip(tmp_path / "a.dcm"), "clip"), tmp_path / "a.nrrd")
     assert read_image(tmp_path / "a.nrrd").is_stack
     assert isStack(readVolume(tmp_path / "a.nrrd")[0])
-    assert isStack(slicer.util.loadVolume(str(tmp_path / "a.nrrd")))
+    loaded = slicer.util.loadVolume(str(tmp_path / "a.nrrd"))
+    assert isStack(loaded)
+    assert read_image(tmp_path / "a.nrrd").unit == unitOf(loaded) == "px"
 
 
 def test_frames_of_a_folder_are_annotated_one_by_one(

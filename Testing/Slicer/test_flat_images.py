@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import slicer
 from bright_model import COLOR_2D, GRAY_2D
+from dicom_pictures import write_dicom_picture
 from GenSegSlicerLib import TrainingSettings
 from GenSegSlicerLib.ApplyJob import requireChannels
 from GenSegSlicerLib.Channels import channelCount, furtherChannels, setFurtherChannels
@@ -21,6 +22,7 @@ from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SliceViews import showVolume
 from GenSegSlicerLib.Tables import volumesTable
 from GenSegSlicerLib.TrainingPair import TrainingPair
+from GenSegSlicerLib.Units import unitOf
 from GenSegSlicerLib.VolumeFiles import loadVolume, writeChannels, writeVolume
 from mrml_nodes import (
     GRIDS,
@@ -264,6 +266,37 @@ def test_areas_in_photos_are_in_pixels(scene: Any, tmp_path: Path) -> None:
     table = volumesTable([node], "areas")
     assert table.GetColumnName(1) == "Area (px)"
     assert float(table.GetCellText(0, 1)) == 100
+
+
+def test_a_model_with_a_plan_in_millimeters_segments_photos_as_before(
+    scene: Any, host: Any, tmp_path: Path
+) -> None:
+    """Trainings in the panel took pixels for millimeters before files said that they are none."""
+    assert ModelMetadata.load(COLOR_2D).preset.unit == "mm"
+    write_photo(tmp_path / "photo.png")
+    volume = loadVolume(tmp_path / "photo.png", "photo")
+    assert unitOf(volume) == "px"
+    job = GenSegSlicerLogic().apply(COLOR_2D, volume, wait=True)
+    assert job.state == "finished", job.message
+
+
+def test_a_file_of_a_dicom_image_without_a_scale_stays_in_pixels(
+    scene: Any, tmp_path: Path
+) -> None:
+    """Such files are those of the annotation loop and of trainings."""
+    pixels = np.where(square(), 220, 20).astype(np.uint8)
+    for name, header, unit in (
+        ("photo", {}, "px"),
+        ("radiograph", {"PixelSpacing": [0.5, 0.5]}, "mm"),
+    ):
+        kind = "XC" if unit == "px" else "DX"
+        dicom = tmp_path / f"{name}.dcm"
+        write_dicom_picture(dicom, kind, pixels, "MONOCHROME2", **header)
+        path = tmp_path / f"{name}.nrrd"
+        writeVolume(loadVolume(dicom, name), path)
+        assert read_image(path).unit == read_image(dicom).unit == unit
+        for node in (loadVolume(path, name), slicer.util.loadVolume(str(path))):
+            assert unitOf(node) == unit
 
 
 def test_areas_are_those_of_each_image_in_its_own_unit(scene: Any, tmp_path: Path) -> None:

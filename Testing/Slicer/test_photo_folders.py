@@ -152,6 +152,7 @@ def test_photos_are_trained_on(scene: Any, host: Any, tmp_path: Path) -> None:
         load_preset("generic-2d-color"),
         patch_size=(32, 32),
         spacing=(1.0, 1.0),
+        unit="px",
         segmenter="unet",
         encoder="scratch",
         network=TINY_NETWORK,
@@ -167,7 +168,8 @@ def test_photos_are_trained_on(scene: Any, host: Any, tmp_path: Path) -> None:
     assert (job.runFolder / "model").is_dir()
     assert all(pair.isReleased for pair in pairs)
     inputs = job.runFolder / "inputs"
-    assert len(read_image(inputs / "images" / "p0.nrrd").array) == 3
+    image = read_image(inputs / "images" / "p0.nrrd")
+    assert (len(image.array), image.unit) == (3, "px"), "as genseg train takes photos"
     assert read_label(inputs / "labels" / "p0.nrrd").array.sum() == 100
 
 
