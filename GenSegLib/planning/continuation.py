@@ -43,10 +43,10 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
         yield f"its lengths are in {preset.unit}, those of the images in {fingerprint.unit}"
     classes = [each for value, each in fingerprint.classes.items() if value in new]
     axes = [world_axis(code) for code in preset.orientation][: preset.spatial_dims]
-    spacing = preset.spacing or [fingerprint.spacing[axis] for axis in axes]
     scale = _scale(fingerprint, preset)
+    spacing = preset.spacing or [scale * fingerprint.spacing[axis] for axis in axes]
     for axis, size, patch in zip(axes, spacing, preset.patch_size):
-        own, unit = scale * fingerprint.spacing[axis], fingerprint.unit
+        own, unit = scale * fingerprint.spacing[axis], preset.unit
         if own > _MOST_UPSAMPLING * size:
             yield f"it works at {size:g} {unit}, but the images have {own:g} {unit}"
         largest = scale * max((each.extent_mm[axis] for each in classes), default=0)
@@ -56,12 +56,18 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
                 f"{largest:.0f} {unit}"
             )
     if any(scale * each.thickness_mm < min(spacing) for each in classes):
-        yield f"it works at {min(spacing):g} {fingerprint.unit}, coarser than a new structure"
+        yield f"it works at {min(spacing):g} {preset.unit}, coarser than a new structure"
 
 
 def _scale(fingerprint: Fingerprint, preset: Preset) -> float:
-    """Return the preset's length of a length of the fingerprint; they differ if it is relative."""
-    if not preset.long_side or fingerprint.slices > 1:
+    """Return the preset's length of a length of the fingerprint.
+
+    They differ if the preset's is relative, or in pixels and the fingerprint in mm.
+    """
+    if fingerprint.slices > 1:
         return 1.0
+    if not preset.long_side:
+        finest = min(fingerprint.spacing[axis] for axis in fingerprint.in_plane)
+        return 1 / finest if (preset.unit, fingerprint.unit) == ("px", "mm") else 1.0
     own = fingerprint.long_side or max(fingerprint.field_mm[axis] for axis in fingerprint.in_plane)
     return preset.long_side / own

@@ -67,6 +67,21 @@ def test_a_plan_in_pixels_suits_2d_images_alone() -> None:
         assert plan_misfit(fingerprint, preset, ()) == ""
 
 
+def test_a_plan_in_pixels_is_compared_with_the_pixels_of_images_in_mm() -> None:
+    """A coarse bone scan of 4 mm has pixels like any other picture, and a fine X-ray many."""
+    volumes = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
+    in_px = replace(
+        small_preset(), spatial_dims=2, spacing=(1.0, 1.0), patch_size=(32, 32), unit="px"
+    )
+    flat = replace(volumes, shape=(64.0, 64.0, 1.0), slice_axis=2)
+    bones = replace(flat, spacing=(4.0, 4.0, 1.0), classes={})
+    assert plan_misfit(bones, in_px, ()) == ""
+    wide = replace(flat.classes[1], extent_mm=(40.0, 40.0, 1.0))
+    x_rays = replace(flat, spacing=(0.2, 0.2, 1.0), classes={1: wide})
+    text = "its patches of 32 px show little of structures of 200 px"
+    assert text in plan_misfit(x_rays, in_px, {1})
+
+
 def test_a_plan_is_right_for_the_classes_that_it_was_made_for() -> None:
     fingerprint = prepare_cases(phantom_cases(), small_preset(), 0.25, 0).fingerprint
     coarse = replace(small_preset(), spacing=(9.0, 9.0, 9.0))
