@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..annotation.strategies import STRATEGIES
+from ..cases import Role
+from ..datasets.case_lists import read_case_list
 from ..datasets.clips import frames_of
 from ..datasets.image_folders import list_images
 from ..datasets.layouts import read_cases
@@ -27,6 +29,7 @@ EXAMPLE = """\
   genseg next runs/first new-scans --strategy unsure --count 5
   genseg next model new-scans --strategy different --labeled my-cases --json"""
 
+_LIST = ".json"
 _DEFAULT = "order"  # as in the panel, whose scenes store the strategy
 
 
@@ -34,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="run folder or model folder")
     parser.add_argument(
-        "images", metavar="IMAGES", type=Path, nargs="+", help="image files or folders of images"
+        "images",
+        metavar="IMAGES",
+        type=Path,
+        nargs="+",
+        help="image files, folders of images, or lists of unlabeled cases (cases.json)",
     )
     parser.add_argument(
         "--strategy",
@@ -106,14 +113,29 @@ def _candidates(
     if args.count < 1:
         raise GenSegError("--count must be 1 or more")
     known = {path.resolve() for paths in labeled for path in paths}
+    lists = [path for path in args.images if path.suffix == _LIST and path.is_file()]
     files = [
-        file for path in args.images for image in list_images(path) for file in frames_of(image)
+        file
+        for path in args.images
+        if path not in lists
+        for image in list_images(path)
+        for file in frames_of(image)
     ]
-    groups = group_files(list(dict.fromkeys(files)), channels)
+    groups = {name: files for path in lists for name, files in _listed(path).items()}
+    groups |= group_files(list(dict.fromkeys(files)), channels)
     free = {name: paths for name, paths in groups.items() if paths[0].resolve() not in known}
     if not free:
         raise GenSegError(f"all {len(groups)} images are already labeled; specify others")
     return free
+
+
+def _listed(path: Path) -> dict[str, list[Path]]:
+    """Return the files of the unlabeled cases in a list, named as `channels.group_files` does."""
+    cases = read_case_list(path).of_role(Role.UNLABELED)
+    return {
+        str(case.image.parent / case.name if case.others else case.image): list(case.images)
+        for case in cases
+    }
 
 
 def _describe(strategy: str, ranking: Ranking) -> str:

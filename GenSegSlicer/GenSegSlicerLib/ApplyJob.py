@@ -102,9 +102,9 @@ class ApplyJob(ProcessJob):
             self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:
-        images = [path for index in range(len(self.volumeNodes)) for path in self._images(index)]
-        out = ["--out", self.folder / "out", "--format", "nrrd"]
-        return ["predict", self._model, *images, *out, *self._options]
+        # as a folder, since command lines of Windows end after 32,767 characters
+        images, out = self.folder / "in", self.folder / "out"
+        return ["predict", self._model, images, "--out", out, "--format", "nrrd", *self._options]
 
     def _hasOutputs(self) -> bool:
         return any(self._result(index).is_file() for index in range(len(self.volumeNodes)))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from GenSegLib.annotation.folder import AnnotationFolder
+from GenSegLib.cases import Case, CaseSet, Role
 from GenSegLib.errors import GenSegError
+from GenSegLib.files import write_json
 from GenSegLib.models.folder import ModelMetadata
 from GenSegLib.steps import Steps
 from GenSegSlicerLib.AnnotationCases import AnnotationCase
@@ -72,14 +73,23 @@ class RankingJob(ProcessJob):
         for index, (name, node) in enumerate(self._volumes.items()):
             yield index / len(self._volumes)
             yield from writeChannelsSteps(node, self._files[name], unit)
+        cases = (
+            Case(str(number), first, None, Role.UNLABELED, others=tuple(others))
+            for number, (first, *others) in enumerate(self._files.values())
+        )
+        write_json(self._list, CaseSet(tuple(cases)).to_json())
 
     def _arguments(self) -> list[object]:
         options: list[object] = ["--strategy", self.strategy, "--device", self._device]
         if self._checked.is_file():
             options += ["--labeled", self._checked]
         count = min(len(self._files), _MOST_CASES)
-        files = chain(*self._files.values())
-        return ["next", self.model, *files, *options, "--count", count, "--json"]
+        return ["next", self.model, self._list, *options, "--count", count, "--json"]
+
+    @property
+    def _list(self) -> Path:
+        """List of the cases, since command lines of Windows end after 32,767 characters."""
+        return self.folder / "cases.json"
 
     def _readOutputs(self) -> Steps:
         yield 0.0

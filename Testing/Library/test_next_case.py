@@ -56,6 +56,17 @@ def selected(capsys: Capture, *arguments: object) -> dict:
     return found
 
 
+def test_images_may_be_in_a_list(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Thousands of paths are too long for a command line on Windows."""
+    images = [folder / "images" / f"scan_{number}.nii.gz" for number in (4, 3)]
+    entries = [{"name": str(k), "image": str(image)} for k, image in enumerate(images)]
+    write_json(tmp_path / "new.json", {"cases": entries})
+    for arguments in ([tmp_path / "new.json"], images):
+        found = selected(capsys, folder / "bright", *arguments, "--count", 9)
+        assert [case["name"] for case in found["cases"]] == ["scan_4", "scan_3"]
+        assert [case["images"] for case in found["cases"]] == [[str(image)] for image in images]
+
+
 def test_the_most_different_case_is_the_farthest_from_the_labeled_ones() -> None:
     labeled = np.array([[0.0, 0], [1, 0]])
     pool = np.array([[0.5, 0], [0, 9.0], [0, 8.9], [6.0, 0]])
