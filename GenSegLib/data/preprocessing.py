@@ -79,6 +79,7 @@ class Preprocessor:
         image: Volume,
         label: Volume | None = None,
         statistics: IntensityStatistics | None = None,
+        shown: Array | None = None,
     ) -> PreprocessedImage:
         """Preprocess an image, and its label along with it.
 
@@ -90,6 +91,7 @@ class Preprocessor:
             image: (channel, x, y, z) of any voxel type.
             label: on the same grid.
             statistics: of the image that this one was cropped from; the image's own by default.
+            shown: `foreground` of the image, if it is known.
 
         Raises:
             GenSegError: voxels are NaN or infinite, label and image have different grids, or the
@@ -99,7 +101,7 @@ class Preprocessor:
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label have different grids; resample the label")
         values = None if label is None else label.array[0]
-        shown = self._foreground(image)
+        shown = self.foreground(image) if shown is None else shown
         image = self._in_unit(image, shown)
         transform = self._to_spacing(image, shown, values)
         array = transform.forward(image.array)
@@ -115,9 +117,15 @@ class Preprocessor:
             transform,
         )
 
-    def target_spacing(self, image: Volume) -> tuple[float, ...]:
-        """Return the spacing that an image is resampled to, along its own axes in its own unit."""
-        shown = self._foreground(image) if self._preset.long_side else None
+    def target_spacing(self, image: Volume, shown: Array | None = None) -> tuple[float, ...]:
+        """Return the spacing that an image is resampled to, along its own axes in its own unit.
+
+        Args:
+            image: see `apply`.
+            shown: see `apply`.
+        """
+        if shown is None and self._preset.long_side:
+            shown = self.foreground(image)
         given, image = image, self._in_unit(image, shown)
         reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
@@ -137,7 +145,7 @@ class Preprocessor:
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
-        shown = self._foreground(image)
+        shown = self.foreground(image)
         image = self._in_unit(image, shown)
         transform = self._to_spacing(image, shown, None)
         last = transform.steps[-1]
@@ -159,7 +167,7 @@ class Preprocessor:
             inside[index] = normalize(slab, self._preset.intensity, statistics)
         return padded
 
-    def _foreground(self, image: Volume) -> Array | None:
+    def foreground(self, image: Volume) -> Array | None:
         """Return the mask (x, y, z) that is cropped to; None for no crop."""
         if not self._preset.crop_foreground:
             return None

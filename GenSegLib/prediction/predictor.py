@@ -158,7 +158,8 @@ class Predictor:
         image = self._fit(image)
         progress = progress or PredictionProgress()
         outputs = {"probabilities": probabilities, "uncertainty": uncertainty}
-        self._require_memory(image, outputs)
+        shown = self._field_of_view(image)
+        self._require_memory(image, outputs, shown)
         if image.is_stack:
             return predict_frames(
                 lambda frame: self.predict(frame, probabilities, uncertainty, progress), image
@@ -171,7 +172,7 @@ class Predictor:
             box, statistics = self._locate(image, progress, uncertainty)
             preprocessor = Preprocessor(replace(self._preset, crop_foreground=False))
         if box is not None:
-            prepared = preprocessor.apply(crop(image, box), statistics=statistics)
+            prepared = preprocessor.apply(crop(image, box), statistics=statistics, shown=shown)
             self._segment(accumulator, box, prepared, progress)
             self._postprocess(accumulator.label[box])
         return self._prediction(image, accumulator)
@@ -183,11 +184,23 @@ class Predictor:
             raise GenSegError("this is a 2-D image, but the model segments volumes")
         return image
 
-    def _require_memory(self, image: Volume, outputs: Mapping[str, bool]) -> None:
+    def _field_of_view(self, image: Volume) -> np.ndarray | None:
+        """Return the mask of a 2-D image that lengths are relative to, None if they are not.
+
+        Nor is there one of a stack, whose frames are segmented singly, or with a coarse pass.
+        """
+        preset = self._preset
+        if not preset.long_side or image.is_stack or preset.coarse_spacing is not None:
+            return None
+        return self._preprocessor.foreground(image)
+
+    def _require_memory(
+        self, image: Volume, outputs: Mapping[str, bool], shown: np.ndarray | None
+    ) -> None:
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
         needed = output_bytes(image.shape, self._classes, **outputs)
         part = select_frame(image, 1) if image.is_stack else image  # frames are segmented singly
-        spacing = self._first_preprocessor.target_spacing(part)
+        spacing = self._first_preprocessor.target_spacing(part, shown)
         needed += preprocessing_bytes(part, spacing, self._classes)
         self._budget.require(needed, f"predicting the {what} of an image of {_voxels(image)}")
 

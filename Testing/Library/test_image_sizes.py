@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from GenSegLib.data import preprocessing
 from GenSegLib.data.case_fingerprint import CaseFingerprint, fingerprint_case
 from GenSegLib.data.preprocessing import Preprocessor
 from GenSegLib.datasets.image_io import read_image, read_label
@@ -19,7 +20,7 @@ from GenSegLib.planning.continuation import plan_misfit
 from GenSegLib.planning.fingerprint import summarize_cases
 from GenSegLib.planning.plan import Limits, make_plan
 from GenSegLib.prediction.plausibility import grid_warnings
-from GenSegLib.prediction.predict import predict_files
+from GenSegLib.prediction.predict import Predictor, predict_files
 from GenSegLib.presets import Preset, load_preset
 from Testing.Library.tiny_models import save_bright_model
 
@@ -62,6 +63,21 @@ def test_images_in_mm_count_by_their_field_of_view_as_well() -> None:
     array = np.random.default_rng(0).random((1, 96, 48, 1)).astype(np.float32)
     image = Volume(array, np.diag([0.1, 0.1, 1.0, 1.0]))
     assert Preprocessor(planned(128)).apply(image).image.shape == (1, 64, 32, 1)
+
+
+def test_the_field_of_view_of_a_picture_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a noticeable part of the time of a large photo."""
+    save_bright_model(tmp_path / "model", replace(planned(WIDTH), spacing=(1.0, 1.0)))
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    found: list[np.ndarray] = []
+    find = preprocessing.shown_mask
+    monkeypatch.setattr(
+        preprocessing, "shown_mask", lambda *args: found.append(find(*args)) or found[-1]
+    )
+    Predictor(tmp_path / "model", "cpu").predict(read_image(tmp_path / "a.png"))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("scale", [1, 4])
