@@ -42,7 +42,8 @@ STRATEGIES = {
         Strategy(
             "different",
             "Most different",
-            "covers unusual images early; most useful for the first cases of varied data",
+            "covers unusual images early; where measured (hippocampi, one seed), no better than in "
+            "order or random",
             needs_model=True,
         ),
         Strategy(
