@@ -119,7 +119,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def file_version(path: Path) -> tuple[int, int]:
-    """Return time of change (ns) and size of a file, by which a copy in memory is recognized as old.
+    """Return time of change (ns) and size of a file, by which copies in memory are seen to be old.
 
     They are 0 for a file that cannot be found, which whoever opens it reports.
     """

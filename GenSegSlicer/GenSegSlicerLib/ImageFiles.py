@@ -75,7 +75,7 @@ def writeImageSteps(
     isStack: bool = False,
     unit: str = "mm",
 ) -> Steps[None]:
-    """Do what `writeImage` does; a NRRD file slice by slice, which says if it is a stack or in px."""
+    """Do what `writeImage` does; a NRRD file slice by slice, which says if a stack or in px."""
     image = withSupportedScalars(image)
     path = path.absolute()  # storage nodes resolve relative paths against the scene's folder
     try:

@@ -91,7 +91,7 @@ def writeVolume(
 def writeVolumeSteps(
     volumeNode: slicer.vtkMRMLScalarVolumeNode, path: Path, compress: bool = False, unit: str = ""
 ) -> Steps[np.ndarray]:
-    """Do what `writeVolume` does, see `writeImageSteps`; the unit is that of the node by default."""
+    """Do what `writeVolume` does, see `writeImageSteps`; the unit is the node's by default."""
     ijkToRAS = fileIJKToRAS(requireUsableVolume(volumeNode))
     image = imageWithDefaultGeometry(withoutTransparency(volumeNode.GetImageData()))
     details = (compress, isStack(volumeNode), unit or unitOf(volumeNode))
