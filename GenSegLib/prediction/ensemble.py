@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ..computing.devices import is_out_of_memory
 from ..errors import GenSegError
+from ..networks.dual_normalization import choose_normalization
 from .tta import IDENTITY, Augmentation
 
 T = TypeVar("T")
@@ -60,6 +62,20 @@ class EnsemblePredictor:
                 total = total + augmentation.invert(torch.softmax(logits, dim=1))
         count = len(self.augmentations) * len(self._networks)
         return (total / count if count > 1 else total).to(self.output_device)
+
+    def prepare(self, windows: Callable[[], Iterable[Tensor]]) -> None:
+        """Prepare the networks for an image.
+
+        Args:
+            windows: returns some windows (batch, channel, *patch_size) of it.
+        """
+
+        def on_device() -> Iterable[Tensor]:
+            return (window.to(self._device) for window in windows())
+
+        for network in self._networks:
+            if isinstance(network, nn.Module):
+                self.with_fallback(partial(choose_normalization, network, on_device))
 
     def with_fallback(self, action: Callable[[], T]) -> T:
         """Run an action that allocates memory."""
