@@ -122,8 +122,12 @@ class DualDynUNet(LevelDynUNet):
         return mean.clamp_min(_MIN_PROBABILITY).log()
 
     def set_typical(self, features: Sequence[torch.Tensor]) -> None:
-        """Learn from the features of labeled images which ones are like them."""
+        """Learn from the features of labeled images which ones are like them.
+
+        Nothing is known with fewer than three, whatever an earlier model knew.
+        """
         if len(features) < _MIN_CASES:
+            self.typical.zero_()
             return
         spread, mean = torch.std_mean(torch.stack([*features]), dim=0)
         scale = (spread.square() + (_LEAST_SCALE * spread.median()).square()).sqrt()

@@ -123,6 +123,7 @@ def test_images_like_the_labeled_ones_get_the_set_for_real_images(
 
 @torch.no_grad()
 def test_two_labeled_images_do_not_tell_which_ones_are_like_them(network: DualDynUNet) -> None:
+    know_scans(network, 8)
     know_scans(network, 2)
     before = network(scan(99))
     choose_normalization(network, lambda: [scan(99)])
