@@ -102,7 +102,7 @@ class TrainConfig:
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
             any scanner. Above 0, the normalization of intensities suits any modality, and the
             default generator is "regions", whose default is 0.5. Validation cases steer the
-            appearance of regions as they are and, by this share, as another scanner would show
+            appearance of regions as they are and, with this weight, as another scanner would show
             them.
         dual_normalization: a dynunet normalizes recolored images with parameters of their own; by
             default where regions are recolored for other scanners.

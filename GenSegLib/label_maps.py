@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from .errors import GenSegError
 
-LARGEST_LABEL = 32767
+MAX_LABEL = 32767
 IGNORE = -1
 """Label of voxels that nobody annotated (nnU-Net's label `ignore`, a segment named Ignore)."""
 BACKGROUND = -2
@@ -46,9 +46,9 @@ def parse_labels(values: object) -> dict[int, str]:
 def check_labels(labels: Mapping[int, str]) -> None:
     """Raise GenSegError unless all values are in 1..32767."""
     for value in labels:
-        if not 1 <= value <= LARGEST_LABEL:
+        if not 1 <= value <= MAX_LABEL:
             raise GenSegError(
-                f"label value {value} is outside 1..{LARGEST_LABEL} (0 is the background)"
+                f"label value {value} is outside 1..{MAX_LABEL} (0 is the background)"
             )
 
 

@@ -16,7 +16,7 @@ from .random_generator import RandomGenerator
 
 _MARGIN = 0.05  # of surroundings, relative to the shortest side of the patch
 _REACH = 0.25  # of the way to another place, relative to the patch
-_LEAST_MATCH = 0.7  # of the means of the surroundings
+_MIN_MATCH = 0.7  # of the means of the surroundings
 _ADDED = 0.8  # of the changed samples get lesions; in the others, lesions are covered
 
 
@@ -56,7 +56,7 @@ def transplant_lesions(
     region = (source > 0) & (source < classes) & inside
     weight = _softened(region.to(images.dtype), spacing) * inside
     around = ((weight > 0) & ~region).to(images.dtype)
-    match = rng.uniform(count, *[1] * (dims + 1), low=_LEAST_MATCH, high=1.0)
+    match = rng.uniform(count, *[1] * (dims + 1), low=_MIN_MATCH, high=1.0)
     image = image + match * (_mean(images, around) - _mean(image, around))
     weight = weight * rng.bernoulli(count, fraction, dims)
     return torch.lerp(images, image, weight), torch.where(weight > 0.5, label, labels)

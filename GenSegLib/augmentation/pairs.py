@@ -29,7 +29,7 @@ from .regions import RegionMap
 from .registration import RegistrationSettings, register
 from .spatial import SpatialStrength, argmax_channel, identity_grid, random_grid
 
-_LEAST_SHARE = 0.05  # of a case in a voxel of a blend, below which its label does not matter
+_MIN_FRACTION = 0.05  # of a case in a voxel of a blend, below which its label does not matter
 _ATTEMPTS = 4  # to find patches with annotated voxels
 MAX_MIDPOINTS = 2**28  # precomputed midpoint values of all small cases together, 1 GiB
 
@@ -340,8 +340,8 @@ def combined_labels(
     Returns:
         Where one label allows all that the other allows, the former; where neither does, ignored.
     """
-    here = torch.where(weight > 1 - _LEAST_SHARE, there, here)
-    there = torch.where(weight < _LEAST_SHARE, here, there)
+    here = torch.where(weight > 1 - _MIN_FRACTION, there, here)
+    there = torch.where(weight < _MIN_FRACTION, here, there)
     members = sets.members.to(here.device)
     allowed = members[here], members[there]
     both = torch.full_like(here, sets.classes)

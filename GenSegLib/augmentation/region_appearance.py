@@ -29,7 +29,7 @@ _LOGITS = (
 _LOGS = ("mean_spread", "gain_spread", "noise", "growth", "augmentation")
 # Smaller steps, since weaker augmentation can look better over a few steps and be worse in the end.
 _FINENESS = {"augmentation": 3.0}
-_LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
+_MIN_PROBABILITY, _MAX_PROBABILITY = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
 _CURVE_POINTS, _CURVE_REACH = 6, 2.5  # standard deviations of intensity
 _GROWTH = 1.5  # voxels
@@ -288,7 +288,7 @@ def _random_curve(images: torch.Tensor, rng: RandomGenerator) -> torch.Tensor:
 def _to_unbounded(name: str, value: float) -> float:
     if name in _LOGS:
         return _FINENESS.get(name, 1.0) * math.log(max(value, 1e-3))
-    value = min(max(value, _LEAST), _MOST)
+    value = min(max(value, _MIN_PROBABILITY), _MAX_PROBABILITY)
     return math.log(value / (1 - value))
 
 

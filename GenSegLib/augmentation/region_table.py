@@ -33,7 +33,7 @@ class RegionTable:
 
     Attributes:
         size: numbers per case.
-        fractions: (case, region) share of the case's voxels.
+        fractions: (case, region) fraction of the case's voxels.
         means, spreads: (case, region, channel).
         air: (case,) darkest region of the background.
         classes: (case, region) class of each region; -1 for those that a case does not have.

@@ -23,7 +23,7 @@ from .clustering import cluster
 BACKGROUND_REGIONS = 10
 MAX_VOXELS = 2**20  # of a region map; larger cases have one of lower resolution
 
-_LARGE_SHARE = 0.08  # of a case's voxels; a class gets one more region for each
+_FRACTION_PER_REGION = 0.08  # of a case's voxels; a class gets one more region for each
 _MAX_CLASS_REGIONS = 3
 _SMOOTHING_VOXELS = 1.5  # of the finest spacing
 _PLACE_WEIGHT = 0.3  # of position and distance, relative to a standard deviation of intensity
@@ -42,7 +42,7 @@ class RegionMap:
         steps: voxels of the case per entry of the map along each axis.
         shape: size of the case in voxels.
         classes: class of each region.
-        fractions: share of the case's voxels in each region.
+        fractions: fraction of the case's voxels in each region.
         means, spreads: mean and standard deviation of intensity (region, channel).
     """
 
@@ -133,7 +133,7 @@ def image_clusters(case: TrainingCase, seed: int, count: int = BACKGROUND_REGION
 
 
 def region_statistics(image: Array, regions: Array, count: int) -> tuple[Array, Array, Array]:
-    """Return the share of voxels (region,), mean and sd (region, channel) of regions 0, 1, ...
+    """Return the fraction of voxels (region,), mean and sd (region, channel) of regions 0, 1, ...
 
     Args:
         image: (channel, *shape).
@@ -207,8 +207,8 @@ def _spreads(image: Array) -> Array:
     return np.maximum(image.reshape(len(image), -1).std(axis=1), np.float32(1e-6))
 
 
-def _class_regions(share: float) -> int:
-    return min(_MAX_CLASS_REGIONS, 1 + int(share / _LARGE_SHARE))
+def _class_regions(fraction: float) -> int:
+    return min(_MAX_CLASS_REGIONS, 1 + int(fraction / _FRACTION_PER_REGION))
 
 
 def _merge_constant(found: Array, values: Array, unit: Array) -> Array:

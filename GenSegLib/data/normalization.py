@@ -167,9 +167,11 @@ def intensity_statistics(
         own_variance = (slab - own_mean).var(axis=axes, keepdims=True, dtype=np.float64)
         own_count = slab[0].size
         count += own_count
-        share, step = own_count / count, own_mean - mean
-        mean = mean + share * step
-        variance = variance + share * (own_variance - variance) + share * (1 - share) * step**2
+        fraction, step = own_count / count, own_mean - mean
+        mean = mean + fraction * step
+        variance = (
+            variance + fraction * (own_variance - variance) + fraction * (1 - fraction) * step**2
+        )
     std = np.sqrt(variance)
     std[std == 0] = 1
     return IntensityStatistics(mean, std, scaling)

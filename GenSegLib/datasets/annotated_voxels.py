@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from ..case_annotation import PLANES, Annotation
 from ..images.geometry import world_axis
 from ..images.volume import Volume
-from ..label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, special_value
+from ..label_maps import BACKGROUND, IGNORE, MAX_LABEL, special_value
 
 Array = NDArray[Any]
 
-_MARKS = {IGNORE: LARGEST_LABEL + 1, BACKGROUND: LARGEST_LABEL + 2}
+_MARKS = {IGNORE: MAX_LABEL + 1, BACKGROUND: MAX_LABEL + 2}
 
 
 def special_segments(names: Mapping[int, str]) -> dict[int, int]:
@@ -45,7 +45,7 @@ def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool)
     table = np.arange(1 + largest) if keep_others else np.zeros(1 + largest, np.int64)
     for old, value in new.items():
         table[old] = _MARKS.get(value, value)
-    dtype = np.int16 if table.max(initial=0) <= LARGEST_LABEL else np.int32
+    dtype = np.int16 if table.max(initial=0) <= MAX_LABEL else np.int32
     return replace(label, array=table.astype(dtype)[label.array])
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import GenSegError
-from ..label_maps import LARGEST_LABEL
+from ..label_maps import MAX_LABEL
 from .file_names import JPEG_SUFFIXES
 from .itk_files import suppress_stderr, write_verified
 from .label_colors import class_colors
@@ -42,7 +42,7 @@ _PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _PHOTOMETRIC, _MIN_IS_WHITE, _TILE_WIDTH = 262, 0, 322
 _ORIENTATION, _UPRIGHT = 274, 1  # of TIFF
-_SMALLEST = 8  # pixels along each axis
+_MIN_SIZE = 8  # pixels along each axis
 _WHITE, _DEEP_WHITE = 255, 65535
 _NOT_BLACK_AND_WHITE = "{}: a mask in JPEG must be black and white; save it as PNG"
 
@@ -112,9 +112,9 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
         array = array.astype(np.uint8 if array.dtype == bool else np.int64)
     labels, threshold = _to_labels(path, array, set(known), is_jpeg=is_jpeg)
     note = note or threshold
-    if labels.min() < 0 or labels.max() > LARGEST_LABEL:
+    if labels.min() < 0 or labels.max() > MAX_LABEL:
         value = labels.min() if labels.min() < 0 else labels.max()
-        raise GenSegError(f"{path}: label value {value} is outside 0..{LARGEST_LABEL}")
+        raise GenSegError(f"{path}: label value {value} is outside 0..{MAX_LABEL}")
     return replace(_to_volume(labels.astype(np.int16)), warnings=(note,) if note else ())
 
 
@@ -224,9 +224,9 @@ def _require_supported(path: Path, image: Image.Image) -> None:
             f"{path}: colors of 16 bits, turned by an orientation tag; turn the picture itself and "
             "save it without the tag"
         )
-    if min(image.size) < _SMALLEST:
+    if min(image.size) < _MIN_SIZE:
         raise GenSegError(
-            f"{path}: a picture of {image.width} x {image.height} pixels; at least {_SMALLEST} "
+            f"{path}: a picture of {image.width} x {image.height} pixels; at least {_MIN_SIZE} "
             "along each side are required"
         )
 

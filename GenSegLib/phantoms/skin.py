@@ -66,8 +66,8 @@ def _paint_lesion(canvas: Canvas, picture: Array, distance: Array) -> Array:
     pigment = _between(_PIGMENTS, dark)
     tones = np.clip(0.5 + 0.55 * canvas.field(22) + 0.25 * canvas.field(9), 0, 1)[..., np.newaxis]
     color = (1 - tones) * pigment + tones * _between(_PIGMENTS, max(0.0, dark - 0.45))
-    for extra, share in ((_RED, 0.35), (_BLUE, 0.25)):
-        if rng.random() < share:
+    for extra, fraction in ((_RED, 0.35), (_BLUE, 0.25)):
+        if rng.random() < fraction:
             patch = np.clip(canvas.field(25) * 1.5, 0, 0.8)
             color = _blend(color, patch, extra)
     network = canvas.texture(0.9, 2.2) * rng.uniform(0.03, 0.14)
@@ -89,8 +89,8 @@ def _paint_hair(canvas: Canvas, picture: Array) -> None:
     line = np.zeros(canvas.size, np.float32)
     line[tuple(points.T)] = 1
     width = rng.uniform(0.35, 0.7)
-    share = np.clip(ndimage.gaussian_filter(line, width) * 2.2 * width, 0, 0.8)
-    picture[...] = _blend(picture, share, rng.uniform(25, 70) * np.array([1.1, 0.9, 0.8]))
+    fraction = np.clip(ndimage.gaussian_filter(line, width) * 2.2 * width, 0, 0.8)
+    picture[...] = _blend(picture, fraction, rng.uniform(25, 70) * np.array([1.1, 0.9, 0.8]))
 
 
 def _photograph(canvas: Canvas, picture: Array) -> Array:
@@ -106,6 +106,6 @@ def _photograph(canvas: Canvas, picture: Array) -> Array:
     return picture * gain[..., np.newaxis] * balance + rng.normal(0, 1.5, picture.shape)
 
 
-def _blend(picture: Array, share: Array, color: Array) -> Array:
-    part = share[..., np.newaxis]
+def _blend(picture: Array, fraction: Array, color: Array) -> Array:
+    part = fraction[..., np.newaxis]
     return picture * (1 - part) + part * color

@@ -56,8 +56,10 @@ def _paint_tissue(canvas: Canvas) -> Array:
         (gland, _MUSCLE_DB),
     )
     for depth, level in layers:
-        share = 1 / (1 + np.exp(-depth / 1.5))
-        echo = echo * (1 - share) + share * (level + 3 * canvas.field(18) + 2 * canvas.field(8))
+        fraction = 1 / (1 + np.exp(-depth / 1.5))
+        echo = echo * (1 - fraction) + fraction * (
+            level + 3 * canvas.field(18) + 2 * canvas.field(8)
+        )
         echo += 13 * np.exp(-((depth / 1.6) ** 2)) * (0.8 + 0.5 * canvas.field(35))
     return echo + _septa(canvas)
 
@@ -92,9 +94,9 @@ def _paint_lesion(canvas: Canvas, echo: Array, distance: Array) -> Array:
     level = rng.uniform(-62, -54) if is_cyst else rng.uniform(-50, -39)
     inside = level + (1 if is_cyst else 5) * canvas.field(12)
     softness = rng.uniform(0.8, 3.5)
-    share = 1 / (1 + np.exp(distance / softness))
+    fraction = 1 / (1 + np.exp(distance / softness))
     rim = rng.uniform(0, 7) * np.exp(-(((distance - 2) / 2.5) ** 2)) * (0.6 + canvas.field(20))
-    return echo * (1 - share) + share * inside + rim
+    return echo * (1 - fraction) + fraction * inside + rim
 
 
 def _shadows(canvas: Canvas, distance: Array) -> Array:

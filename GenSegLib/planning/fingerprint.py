@@ -15,8 +15,8 @@ from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
-_FEWEST_SIZES = 5  # of a class, before their scatter means anything
-_LEAST_SCATTER = 0.5  # of sizes in pixels, relative to that of sizes relative to the image
+_MIN_SIZES = 5  # of a class, before their scatter means anything
+_MIN_SCATTER = 0.5  # of sizes in pixels, relative to that of sizes relative to the image
 _SLICES_ANISOTROPY = 2.0  # from here on, slices follow the thick axis
 
 
@@ -136,7 +136,7 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
     if (flat := np.median(shapes, axis=0)).min() <= 1:  # an image: its thickness means nothing
         slice_axis = int(flat.argmin())
     bodies = np.array([case.body_mm for case in cases])
-    low, high = (_triple(np.percentile(spacings, share, axis=0)) for share in (10, 90))
+    low, high = (_triple(np.percentile(spacings, q, axis=0)) for q in (10, 90))
     return Fingerprint(
         cases=len(cases),
         channels=max(case.channels for case in cases),
@@ -168,11 +168,11 @@ def common_long_side(cases: Sequence[CaseFingerprint]) -> float:
     pixels, relative = [], []
     for value in {value for case in cases for value in case.structures}:
         found = [(case, case.structures[value]) for case in cases if value in case.structures]
-        if len(found) >= _FEWEST_SIZES:
+        if len(found) >= _MIN_SIZES:
             sizes = np.log([max(each.extent_mm) for _, each in found])
             pixels.append(np.var(sizes))
             relative.append(np.var(sizes - np.log([case.long_side for case, _ in found])))
-    is_cropped = bool(pixels) and np.mean(pixels) < _LEAST_SCATTER * np.mean(relative)
+    is_cropped = bool(pixels) and np.mean(pixels) < _MIN_SCATTER * np.mean(relative)
     return 0.0 if is_cropped else float(np.median([case.long_side for case in cases]))
 
 

@@ -25,7 +25,7 @@ from .pseudo_label_checks import UNCERTAIN, CasePrediction, Reference
 # Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
 # labels are enough for contrasts of another scanner, but not to learn from on the same one.
 SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
-LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
+MIN_CONFIDENCE = 0.6  # of a voxel; others are ignored
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class PseudoLabels:
         self.postpone(progress)
 
     def _update_case(self, index: int, prediction: CasePrediction, reference: Reference) -> None:
-        is_sure = prediction.confidence >= LEAST_CONFIDENCE
+        is_sure = prediction.confidence >= MIN_CONFIDENCE
         fine = np.where(is_sure, prediction.classes, np.uint8(self._classes))
         found = [fine, *([] if prediction.coarse is None else [prediction.coarse])]
         labels = (torch.from_numpy(np.array(each)) for each in found)
