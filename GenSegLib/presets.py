@@ -279,7 +279,7 @@ class Preset:
     def for_any_scanner(self) -> Preset:
         """Return the preset with a normalization and bias fields that suit other modalities, too.
 
-        Pictures in color stay as they are.
+        Color images stay as they are.
         """
         if self.has_colors or self.intensity.kind == "robust":
             return self

@@ -135,7 +135,7 @@ def _place(file: _File) -> tuple[tuple[str, ...], str]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield pictures, radiographs and volumes in a folder and those within it, sorted."""
+    """Yield raster images, radiographs and volumes in a folder and those within it, sorted."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != _ARCHIVE_REST)
         for path in (Path(place) / name for name in sorted(names)):
@@ -145,7 +145,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _of_one_kind(files: Sequence[_File]) -> list[_File]:
-    """Leave out pictures beside volumes, such as screenshots."""
+    """Leave out raster images beside volumes, such as screenshots."""
     volumes = [file for file in files if not is_raster_file(file.path)]
     return volumes or list(files)
 

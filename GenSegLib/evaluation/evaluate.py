@@ -243,7 +243,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _label_files(folder: Path) -> list[Path]:
-    """Return the labels in a folder, also beside uncertainty maps, where pictures do not count."""
+    """Return the labels in a folder, with the raster images beside uncertainty maps."""
     found = list_labels(folder)
     if not all(image_stem(path).endswith(FILE_SUFFIX) for path in found):
         return found

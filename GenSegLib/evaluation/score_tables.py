@@ -50,7 +50,8 @@ class LabelScore:
 
     `dice` and `surface_dice` (tolerance 1 mm) are between 0 and 1, `hd95_mm` is the larger of the
     two 95th percentiles of the surface distances, `volume_error_ml` is prediction minus reference.
-    Lengths of pictures are in pixels, and instead of volumes 2-D images have areas in mm2 or px2.
+    Lengths of images without a scale are in pixels; instead of volumes, 2-D images have areas in
+    mm2 or px2.
 
     If a label is in neither the prediction nor the reference, the first three are NaN and means
     skip them. If it is in only one of them, Dice is 0 and HD95 is the image's diagonal, so that a
@@ -82,7 +83,7 @@ class CaseResult:
 class Evaluation:
     """The scores of all cases; `labels` maps values to names in the order of the scores.
 
-    Lengths are in `unit`: mm, or pixels ("px") for pictures. With `is_2d`, sizes are areas.
+    Lengths are in `unit`: mm, or pixels ("px") without a scale. With `is_2d`, sizes are areas.
     """
 
     labels: dict[int, str]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..images.volume import Volume
-from .pictures import Canvas, as_case
+from .canvas import Canvas, as_case
 from .shapes import Array
 
 LABELS = {1: "Lesion"}
@@ -36,8 +36,8 @@ def generate(rng: np.random.Generator, size: tuple[int, int] = SIZE) -> tuple[Vo
     echo = echo + _shadows(canvas, distance) + _attenuation(canvas)
     amplitude = _speckle(canvas) * 10 ** (echo / 20)
     level = 20 * np.log10(amplitude + 1e-4) + _DYNAMIC_DB + rng.uniform(-3, 5)
-    picture = ndimage.gaussian_filter(255 * level / _DYNAMIC_DB, 0.7)
-    return as_case(np.clip(picture, 4, 245), distance < 0)
+    image = ndimage.gaussian_filter(255 * level / _DYNAMIC_DB, 0.7)
+    return as_case(np.clip(image, 4, 245), distance < 0)
 
 
 def _paint_tissue(canvas: Canvas) -> Array:

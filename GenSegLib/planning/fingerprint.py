@@ -65,7 +65,7 @@ class Fingerprint:
         is_ct: whether the intensities look like Hounsfield units.
         voxels: of all cases together, after the crop to the body.
         foreground_component: smallest fraction of a case's structures in their largest component.
-        unit: "px" for pictures, whose lengths are in pixels.
+        unit: "px" for 2-D images whose lengths are in pixels.
         long_side: of the images that these pixels are of, see `Preset.long_side`; 0 for their own.
         long_sides: the smallest and the largest number of pixels along the longer side.
         is_in_color: whether all images are gray, but stored in color.

@@ -36,7 +36,7 @@ _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
 _MIN_VOXELS = 20
-_SAME_SIZE = 1.1  # of the longer sides of pictures, largest to smallest
+_SAME_SIZE = 1.1  # of the longer sides of 2-D images, largest to smallest
 _HEADINGS = ("candidate", "network", "batch", "seconds a step", "steps", "")
 
 

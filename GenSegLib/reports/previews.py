@@ -1,4 +1,4 @@
-"""Pictures of real and generated pairs and of predictions."""
+"""Images of real and generated pairs and of predictions."""
 
 from __future__ import annotations
 
