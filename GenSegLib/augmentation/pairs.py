@@ -138,19 +138,12 @@ class PairSampler:
         view.displacements = torch.cat([found, zeros])
         return view
 
-    def real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None = None
-    ) -> PairBatch:
-        """Sample real pairs; the source is another case's image, warped onto the mask.
+    def real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
+        """Sample real pairs; the source is another case's image, warped onto the mask."""
+        return self._annotated(lambda: self._real_pairs(rng, batch))
 
-        Pairs are deformed if ``spatial`` is given.
-        """
-        return self._annotated(lambda: self._real_pairs(rng, batch, spatial))
-
-    def _real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
-    ) -> PairBatch:
-        points = self._points(rng, batch, spatial)
+    def _real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
+        points = self._points(rng, batch)
         chosen = rng.integers(len(self.partners), batch)
         here, there = [], []
         for index, pair in enumerate(chosen):
@@ -277,9 +270,9 @@ class PairSampler:
         return torch.cat([torch.stack(distances, 1), features[:, self.classes :]], 1), known
 
     def _points(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
+        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None = None
     ) -> torch.Tensor:
-        """Return the canonical points of randomly placed, randomly deformed patches.
+        """Return the canonical points of randomly placed patches, deformed if `spatial` is given.
 
         They are (batch, *coarse shape, dims): maps between cases are smooth, so that they are
         composed at every third voxel and interpolated to the patch afterwards.

@@ -86,15 +86,12 @@ class DividedCase(PatchSource, Protocol):
         """Voxel size in mm."""
 
 
-def find_regions(
-    case: DividedCase, seed: int, count: int = BACKGROUND_REGIONS, class_count: int = 0
-) -> RegionMap:
-    """Divide a case into regions.
+def find_regions(case: DividedCase, seed: int, class_count: int = 0) -> RegionMap:
+    """Divide a case into regions, at most `BACKGROUND_REGIONS` of them in the background.
 
     Args:
         case: preprocessed case.
         seed: of the random generator.
-        count: maximum number of regions of the background. Constant parts of it share one.
         class_count: number of classes; voxels with larger values, whose class is unknown, are
             divided together with the background. 0 if all values are classes.
     """
@@ -108,28 +105,36 @@ def find_regions(
     classes: list[int] = []
     for value in np.unique(label).tolist():
         mask = label == value
-        wanted = count if value == 0 else _class_regions(mask.mean())
+        wanted = BACKGROUND_REGIONS if value == 0 else _class_regions(mask.mean())
         found = _merge_constant(cluster(features[mask], wanted, rng), image[:, mask], unit)
-        regions[mask] = found + len(classes) + 1
+        regions[mask] = found + len(classes)
         classes += [value] * (int(found.max()) + 1)
-    fractions, means, spreads = region_statistics(image, regions - 1, len(classes))
-    tensors = [torch.from_numpy(part.astype(np.float32)) for part in (fractions, means, spreads)]
-    return RegionMap(torch.from_numpy(regions), steps, shape, tuple(classes), *tensors)
+    return _region_map(image, regions, classes, steps, shape)
 
 
-def image_clusters(case: TrainingCase, seed: int, count: int = BACKGROUND_REGIONS) -> RegionMap:
+def image_clusters(case: TrainingCase, seed: int) -> RegionMap:
     """Divide an unlabeled case into regions by intensity alone, wherever they lie."""
     image, _, steps, shape = _reduced(case)
     features = _intensity_features(image, [size * n for size, n in zip(case.spacing, steps)])
-    found = cluster(features.reshape(-1, features.shape[-1]), count, np.random.default_rng(seed))
-    flat = image.reshape(len(image), -1)
-    found = _merge_constant(found, flat, _spreads(image)).reshape(image.shape[1:])
-    number = int(found.max()) + 1
-    parts = region_statistics(image, found, number)
-    tensors = [torch.from_numpy(part.astype(np.float32)) for part in parts]
-    return RegionMap(
-        torch.from_numpy((found + 1).astype(np.int16)), steps, shape, (0,) * number, *tensors
-    )
+    flat, rng = features.reshape(-1, features.shape[-1]), np.random.default_rng(seed)
+    found = cluster(flat, BACKGROUND_REGIONS, rng)
+    found = _merge_constant(found, image.reshape(len(image), -1), _spreads(image))
+    regions = found.reshape(image.shape[1:])
+    return _region_map(image, regions, [0] * (int(found.max()) + 1), steps, shape)
+
+
+def _region_map(
+    image: Array,
+    regions: Array,
+    classes: Sequence[int],
+    steps: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> RegionMap:
+    """Return the map of regions 0, 1, ... (*coarse shape), which it counts from 1."""
+    statistics = region_statistics(image, regions, len(classes))
+    tensors = [torch.from_numpy(part.astype(np.float32)) for part in statistics]
+    numbers = torch.from_numpy((regions + 1).astype(np.int16))
+    return RegionMap(numbers, steps, shape, tuple(classes), *tensors)
 
 
 def region_statistics(image: Array, regions: Array, count: int) -> tuple[Array, Array, Array]:

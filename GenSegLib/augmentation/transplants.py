@@ -21,7 +21,6 @@ from ..errors import GenSegError
 from .pairs import PairBatch, PairSampler, PairSettings, align_to_voxels
 from .random_generator import RandomGenerator
 from .regions import RegionMap
-from .spatial import SpatialStrength
 
 _LIMIT = 24.0  # voxels to which distances from a lesion are known
 _MARGIN, _MIN_MARGIN = 0.3, 2.0  # of surroundings: relative to the lesion's radius, in voxels
@@ -99,11 +98,9 @@ class TransplantSampler(PairSampler):
         dims = len(self.patch_size)
         return torch.zeros(len(self.partners), dims, *[2] * dims, device=self.device)
 
-    def _real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
-    ) -> PairBatch:
+    def _real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
         """Sample real pairs; in the source, another case's lesion covers that of the image."""
-        points = self._points(rng, batch, spatial)
+        points = self._points(rng, batch)
         chosen = rng.integers(len(self.partners), batch)
         numbers = rng.normal(batch, 4)
         sources, images, labels = [], [], []

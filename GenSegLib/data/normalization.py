@@ -152,7 +152,7 @@ def _sample(array: Array) -> Array:
 
 
 def intensity_statistics(
-    slabs: Iterable[Array], scaling: IntensityRange | None = None
+    slabs: Iterable[Array], scaling: IntensityRange | None
 ) -> IntensityStatistics:
     """Return the statistics of an image given slab by slab, scaled to a range if there is one.
 

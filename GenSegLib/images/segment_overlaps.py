@@ -25,8 +25,8 @@ NESTED_FRACTION = 0.95  # of a segment's voxels within another
 def flatten_layers(
     layers: Array,
     segments: Sequence[Segment],
-    includes: Includes | None = None,
-    warn: Warn = lambda _: None,
+    includes: Includes,
+    warn: Warn,
 ) -> Array:
     """Merge segments of (layer, x, y, z) into one label volume (x, y, z); see `merge_segments`.
 
@@ -46,7 +46,7 @@ def flatten_layers(
 
     label = np.zeros(layers.shape[1:], layers.dtype if layers.itemsize > 1 else np.int16)
     names = {segment.value: segment.name for segment in segments}
-    merge_segments(label, names, mask_of, includes or {}, warn)
+    merge_segments(label, names, mask_of, includes, warn)
     unknown = 0
     for index, layer in enumerate(layers):
         stored = [segment.stored_value for segment in segments if segment.layer == index]

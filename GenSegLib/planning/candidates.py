@@ -330,7 +330,7 @@ def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     return replace(preset, intensity=replace(preset.intensity, low=low, high=high))
 
 
-def format_spacing(spacing: Sequence[float], unit: str = "mm") -> str:
+def format_spacing(spacing: Sequence[float], unit: str) -> str:
     """Return such as "2 mm" or "1 x 1 x 3 mm"."""
     lengths = [f"{step:.3g}" for step in spacing]
     return f"{lengths[0] if len(set(lengths)) == 1 else ' x '.join(lengths)} {unit}"

@@ -73,7 +73,7 @@ def recoloring_of(
     cases: Sequence[TrainingCase],
     unlabeled: Sequence[TrainingCase],
     device: torch.device,
-    class_count: int = 0,
+    class_count: int,
 ) -> tuple[list[CaseWithRegions], Recoloring]:
     """Divide the cases of a training into regions, and return them with their recoloring.
 

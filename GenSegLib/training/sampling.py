@@ -300,9 +300,9 @@ def pair_sampler(
     classes: int,
     preset: Preset,
     rng: RandomGenerator,
-    sets: LabelSets | None = None,
+    sets: LabelSets | None,
     *,
-    with_regions: bool = False,
+    with_regions: bool,
 ) -> PairSampler:
     """Return the sampler of generated pairs that suits the preset's images.
 

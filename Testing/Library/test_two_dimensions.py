@@ -273,7 +273,7 @@ def test_areas_of_pictures_are_not_compared_between_cases(tmp_path: Path) -> Non
     small = np.zeros((64, 80), np.uint8)
     small[10:12, 45:47] = 255
     Image.fromarray(small).save(data / "masks" / "0.png")
-    checks = check_cases(read_cases(data), {1: "square"})
+    checks = check_cases(replace(read_cases(data), labels={1: "square"}))
     assert [check.warnings for check in checks] == [()] * 6
 
 
