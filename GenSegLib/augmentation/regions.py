@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ..data.training_case import Box, CasePatches, PatchSource, TrainingCase, symmetric_padding
+from ..images.geometry import full_box
 from .clustering import cluster
 
 BACKGROUND_REGIONS = 10
@@ -167,7 +168,7 @@ def _reduced(case: DividedCase) -> tuple[Array, Array, tuple[int, ...], tuple[in
     steps = _steps(shape, case.spacing)
     images, labels = [], []
     for index in range(0, shape[0], steps[0]):
-        box = (slice(index, index + 1), *(slice(0, size) for size in shape[1:]))
+        box = (slice(index, index + 1), *full_box(shape[1:]))
         image, label = patches.cut(box)
         every: Box = (slice(None), *(slice(None, None, step) for step in steps))
         images.append(image[every].float().cpu().numpy())

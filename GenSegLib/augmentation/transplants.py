@@ -18,6 +18,7 @@ import torch
 from ..data.label_sets import LabelSets
 from ..data.training_case import InMemoryCase, TrainingCase
 from ..errors import GenSegError
+from ..images.geometry import full_box
 from .pairs import PairBatch, PairSampler, PairSettings, align_to_voxels
 from .random_generator import RandomGenerator
 from .regions import RegionMap
@@ -225,6 +226,6 @@ def flat_case(case: TrainingCase) -> InMemoryCase:
             f"case {case.name} is a volume, but a 2-D preset makes pairs of images only; choose "
             "--generator regions or none"
         )
-    whole = case.read_box(tuple(slice(0, size) for size in case.shape))
+    whole = case.read_box(full_box(case.shape))
     image, label = whole.image[..., 0].float(), whole.label[..., 0].long()
     return replace(whole, image=image, label=label, spacing=whole.spacing[:2])

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..images.geometry import bounding_box
+from ..images.geometry import bounding_box, full_box
 from .case_cache import CacheEntry
 from .distance_maps import signed_distances
 from .training_case import MAX_PLACES, Box, CasePatches, InMemoryCase, symmetric_padding
@@ -104,12 +104,12 @@ class StoredCase:
     @property
     def image(self) -> torch.Tensor:
         """Whole image, read at every access."""
-        return self.read("image", self._full_box())
+        return self.read("image", full_box(self.shape))
 
     @property
     def label(self) -> torch.Tensor:
         """Whole label map, read at every access."""
-        return self.read("label", self._full_box())[0].long()
+        return self.read("label", full_box(self.shape))[0].long()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -163,9 +163,6 @@ class StoredCase:
         label = self.read("label", box)[0].long()
         image, classes = self.read("image", box), self._file.values["classes"]
         return InMemoryCase(self.name, image, label, self.spacing, None, classes)
-
-    def _full_box(self) -> Box:
-        return tuple(slice(0, size) for size in self.shape)
 
     def _annotated(self) -> torch.Tensor | None:
         if not self._file.has("annotated"):

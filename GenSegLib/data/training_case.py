@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
+from ..images.geometry import full_box
+
 Box = tuple[slice, ...]
 
 MAX_PLACES = 20_000  # annotated voxels of a case that patches may be placed around
@@ -147,7 +149,7 @@ class InMemoryCase:
 
     def foreground_box(self) -> Box:
         """See `TrainingCase`."""
-        return tuple(slice(0, size) for size in self.label.shape)
+        return full_box(self.label.shape)
 
     def read_box(self, box: Box) -> InMemoryCase:
         """See `TrainingCase`."""

@@ -27,6 +27,7 @@ from .mask_names import (
     has_mark,
     is_annotator,
     kinds_of_masks,
+    lower,
     match_masks,
 )
 from .pairing import UnpairedError
@@ -112,7 +113,7 @@ def _masks_among(files: Sequence[_File]) -> list[_File]:
     has_folders = any(file.name.mask_words for file in files)
     unclear = [f for f in files if not (f.name.mask_words or f.name.has_mask_ending)]
     clear = [file.name for file in unclear if not file.name.has_structure_ending]
-    images = {words for name in clear for words in (name.core, _lower(name.words))}
+    images = {words for name in clear for words in (name.core, lower(name.words))}
     return [
         file
         for file in files
@@ -157,7 +158,7 @@ def _pair(
     found = match_masks([file.name for file in images], [file.name for file in masks])
     rest = [mask for k, mask in enumerate(masks) if k not in found]
     # without a word for masks, "skin_lesion" is the name of an image
-    orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
+    orphans = [m for m in rest if m.name.mask_words or set(lower(m.name.words)) & MASK_WORDS]
     if not found or (orphans and needs_all):
         first = next(iter((*orphans, *masks, *images)), None)
         raise UnpairedError(_unpaired(folder, first, len(orphans)), len(orphans) if found else 0)
@@ -272,7 +273,3 @@ def _pairing_notes(cases: Sequence[Case], labels: Mapping[int, str]) -> Iterator
             "several masks of one image are merged into one label, such as the "
             f"{count} of {several[0].name}"
         )
-
-
-def _lower(words: Words) -> Words:
-    return tuple(word.casefold() for word in words)

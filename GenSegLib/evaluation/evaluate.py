@@ -21,6 +21,7 @@ from ..datasets.label_names import read_label_names
 from ..datasets.layouts import list_labels
 from ..datasets.mask_folders import pair_mask_files
 from ..datasets.mask_names import Name
+from ..datasets.pairing import FIRST_CHANNEL
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
@@ -36,7 +37,6 @@ from .score_tables import CaseResult, Evaluation
 
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
 
-_FIRST_CHANNEL = "_0000"
 _FRAME = re.compile(r"(.+)_frame(\d{3,6})")  # of a clip: a label of one frame
 
 
@@ -218,7 +218,7 @@ def _has_its_name(prediction: str, case: Case) -> bool:
 
 
 def _reference_name(prediction: str, references: Collection[str]) -> str:
-    return prediction if prediction in references else prediction.removesuffix(_FIRST_CHANNEL)
+    return prediction if prediction in references else prediction.removesuffix(FIRST_CHANNEL)
 
 
 def _by_words_for_masks(predictions: Sequence[Path], masks: Sequence[Path]) -> dict[str, Case]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json, write_text
+from ..files import write_csv, write_json
 from ..text_table import text_table
 
 METRICS = {
@@ -128,15 +126,13 @@ class Evaluation:
         Raises:
             GenSegError: a file cannot be written.
         """
-        stream = io.StringIO()
-        names = ["case", "label", "name", *METRICS]
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        header = {name: name for name in names}
-        writer.writerow(header | {key: column.name for key, column in self.columns.items()})
-        writer.writerows(
-            {"case": case.case, **row} for case in self.cases for row in self._rows(case)
-        )
-        write_text(table, stream.getvalue())
+        header = ["case", "label", "name", *(column.name for column in self.columns.values())]
+        rows = [
+            [case.case, *(row[name] for name in ("label", "name", *METRICS))]
+            for case in self.cases
+            for row in self._rows(case)
+        ]
+        write_csv(table, [header, *rows])
         write_json(summary, self.to_json())
 
     def to_json(self) -> dict[str, Any]:

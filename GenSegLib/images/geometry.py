@@ -224,10 +224,15 @@ def plan_padding(size: Size, multiples: Sequence[int]) -> CropPad:
     return CropPad(start, padded, size)
 
 
+def full_box(shape: Iterable[int]) -> tuple[slice, ...]:
+    """Return the box of all voxels of an array or an image of a shape."""
+    return tuple(slice(0, size) for size in shape)
+
+
 def bounding_box(mask: Array) -> tuple[slice, ...]:
     """Return the box of the voxels that are set; the whole array if none are."""
     if not mask.any():
-        return tuple(slice(0, size) for size in mask.shape)
+        return full_box(mask.shape)
     others = [tuple({*range(mask.ndim)} - {axis}) for axis in range(mask.ndim)]
     found = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
     return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,8 +12,6 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from .convolution import fix_small_grid_gradients
-
-_WIDTHS = (16, 32, 32)  # channels of its levels
 
 
 class Discriminator(nn.Module):
@@ -25,14 +23,15 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         classes: int,
-        channels: int,
+        channels: int = 1,
         spatial_dims: int = 3,
+        widths: Sequence[int] = (16, 32, 32),
     ) -> None:
         super().__init__()
         convolution = Conv[Conv.CONV, spatial_dims]
         layers: list[nn.Module] = []
         inputs = classes + channels
-        for width in _WIDTHS:
+        for width in widths:
             layers.append(convolution(inputs, width, kernel_size=4, stride=2, padding=1))
             layers.append(nn.LeakyReLU(0.2))
             inputs = width

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
+from ..data.case_fingerprint import CaseFingerprint, Structure, Triple, to_triple
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
@@ -136,14 +136,14 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
     if (flat := np.median(shapes, axis=0)).min() <= 1:  # an image: its thickness means nothing
         slice_axis = int(flat.argmin())
     bodies = np.array([case.body_mm for case in cases])
-    low, high = (_triple(np.percentile(spacings, q, axis=0)) for q in (10, 90))
+    low, high = (to_triple(np.percentile(spacings, q, axis=0)) for q in (10, 90))
     return Fingerprint(
         cases=len(cases),
         channels=max(case.channels for case in cases),
-        shape=_triple(np.median(shapes, axis=0)),
-        spacing=_triple(median),
+        shape=to_triple(np.median(shapes, axis=0)),
+        spacing=to_triple(median),
         spacing_range=(low, high),
-        field_mm=_triple(np.percentile(bodies, 75, axis=0)),
+        field_mm=to_triple(np.percentile(bodies, 75, axis=0)),
         slice_axis=slice_axis,
         anisotropy=round(anisotropy, 3),
         classes=_classes(cases, slice_axis),
@@ -191,7 +191,7 @@ def _class(found: Sequence[Structure], axis: int) -> ClassFingerprint:
     return ClassFingerprint(
         cases=len(found),
         volume_ml=float(median(lambda each: each.volume_ml)),
-        extent_mm=_triple(median(lambda each: each.extent_mm)),
+        extent_mm=to_triple(median(lambda each: each.extent_mm)),
         thickness_mm=float(median(lambda each: each.thickness_mm(axis))),
         largest_component=round(min(each.largest_component for each in found), 4),
     )
@@ -207,8 +207,3 @@ def _intensities(cases: Sequence[CaseFingerprint]) -> tuple[Channel, ...]:
 def _channel(values: np.ndarray) -> Channel:
     low, high = np.percentile(values, [0.5, 99.5])
     return Channel(round(float(low), 4), round(float(high), 4))
-
-
-def _triple(values: Any) -> Triple:
-    x, y, z = (round(float(value), 4) for value in values)
-    return x, y, z

@@ -19,13 +19,13 @@ from ..data.normalization import IntensityStatistics
 from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..datasets.channels import with_channels
 from ..errors import GenSegError
-from ..images.geometry import argmax_label
+from ..images.geometry import argmax_label, full_box
 from ..images.volume import Volume, select_frame
 from ..models.weights import load_ensemble
 from ..networks.slice_wise import as_window_network
 from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
-from .coarse_to_fine import Box, crop, full_box, organ_box, remove_padding, restore_padding
+from .coarse_to_fine import Box, crop, organ_box, remove_padding, restore_padding
 from .ensemble import OutOfMemoryFallback
 from .frames import predict_frames
 from .inferer import SlidingWindowInferer
@@ -164,7 +164,7 @@ class Predictor:
                 lambda frame: self.predict(frame, probabilities, uncertainty, progress), image
             )
         accumulator = OutputAccumulator(image.shape, self.metadata.label_values, **outputs)
-        box: Box | None = full_box(image)
+        box: Box | None = full_box(image.shape)
         statistics: IntensityStatistics | None = None
         preprocessor = self._preprocessor
         if self._preset.coarse_spacing is not None:
@@ -212,7 +212,7 @@ class Predictor:
         label = restore_padding(coarse, self._postprocess(label))
         box = organ_box(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.full_image_fallback:
-            box = full_box(image)
+            box = full_box(image.shape)
         if box is None:
             return None, None
         part = crop(image, box)
