@@ -43,7 +43,7 @@ def describe_generation(
         parts.append(_UNLABELED.format(unlabeled=found))
     if unlabeled and config.generator == "regions":
         parts.append(_CONTRASTS.format(unlabeled=found))
-    if unlabeled and config.judges_generated and not planned:
+    if unlabeled and config.discriminates_generated and not planned:
         parts.append(_COMPARED.format(unlabeled=found))
     return "Training " + "; ".join(parts)
 

@@ -22,7 +22,7 @@ BACKGROUND = -2
 _SPECIAL = {"ignore": IGNORE, "background": BACKGROUND}
 _DEFAULT_NAME = re.compile(r"(?:label|segment)[ _-]?(\d+)")
 _NUMBER_OR_LETTER = re.compile(r"\d+|\b[^\W\d]\b")
-_RESEMBLANCE = 0.8  # of a misspelled name
+_MIN_SIMILARITY = 0.8  # of a misspelled name
 
 
 def parse_labels(values: object) -> dict[int, str]:
@@ -184,13 +184,13 @@ def normalized(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def resembling_name(name: str, names: Iterable[str]) -> str:
+def closest_name(name: str, names: Iterable[str]) -> str:
     """Return the name among these of which another one is a misspelling; "" if there is none.
 
     Numbers and single letters, as of vertebrae and sides, distinguish classes.
     """
     known = {normalized(each): each for each in names if _marks(each) == _marks(name)}
-    found = get_close_matches(normalized(name), known, 1, _RESEMBLANCE)
+    found = get_close_matches(normalized(name), known, 1, _MIN_SIMILARITY)
     return known[found[0]] if found else ""
 
 

@@ -27,7 +27,7 @@ class Features(Protocol):
         """
 
 
-def features_of(
+def build_features(
     case: TrainingCase,
     classes: int,
     limit_mm: float,

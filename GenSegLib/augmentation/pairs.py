@@ -22,7 +22,7 @@ import torch
 from ..data.distance_maps import DISTANCE_LIMIT_MM
 from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
-from .features import Features, features_of
+from .features import Features, build_features
 from .interpolation import interpolate_control_points, sample, smooth_noise
 from .random_generator import RandomGenerator
 from .regions import RegionMap
@@ -226,7 +226,7 @@ class PairSampler:
         center = align_to_voxels(case.centroid(), self.patch_size).to(self.device)
         limit_mm, small = self.settings.limit_mm, MAX_MIDPOINTS // (8 * count)
         regions = self._regions[index] if self._regions else None
-        return features_of(case, self.classes, limit_mm, center, self.half_size, small, regions)
+        return build_features(case, self.classes, limit_mm, center, self.half_size, small, regions)
 
     def _choose_partners(self, count: int, rng: RandomGenerator) -> list[tuple[int, int]]:
         """Return pairs of cases: all ordered pairs, or a few random partners for each case."""

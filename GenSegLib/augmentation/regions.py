@@ -27,7 +27,7 @@ MAX_VOXELS = 2**20  # of a region map; larger cases have one of lower resolution
 _FRACTION_PER_REGION = 0.08  # of a case's voxels; a class gets one more region for each
 _MAX_CLASS_REGIONS = 3
 _SMOOTHING_VOXELS = 1.5  # of the finest spacing
-_PLACE_WEIGHT = 0.3  # of position and distance, relative to a standard deviation of intensity
+_POSITION_WEIGHT = 0.3  # of position and distance, relative to a standard deviation of intensity
 _DISTANCE_MM = 40.0  # from which on voxels count as far from all classes
 _CONSTANT = 0.1  # standard deviations of intensity, below which regions have no texture
 
@@ -44,7 +44,7 @@ class RegionMap:
         shape: size of the case in voxels.
         classes: class of each region.
         fractions: fraction of the case's voxels in each region.
-        means, spreads: mean and standard deviation of intensity (region, channel).
+        means, stds: mean and standard deviation of intensity (region, channel).
     """
 
     map: torch.Tensor
@@ -53,7 +53,7 @@ class RegionMap:
     classes: tuple[int, ...]
     fractions: torch.Tensor
     means: torch.Tensor
-    spreads: torch.Tensor
+    stds: torch.Tensor
 
     def cut(self, box: Box, before: Sequence[int]) -> torch.Tensor:
         """Return the regions of a box; 0 outside the case.
@@ -101,7 +101,7 @@ def find_regions(case: DividedCase, seed: int, class_count: int = 0) -> RegionMa
         label = np.where(label < class_count, label, 0)
     rng = np.random.default_rng(seed)
     features = _features(image, label, [size * n for size, n in zip(case.spacing, steps)])
-    unit = _spreads(image)
+    unit = _channel_stds(image)
     regions = np.zeros(label.shape, np.int16)
     classes: list[int] = []
     for value in np.unique(label).tolist():
@@ -119,7 +119,7 @@ def image_clusters(case: TrainingCase, seed: int) -> RegionMap:
     features = _intensity_features(image, [size * n for size, n in zip(case.spacing, steps)])
     flat, rng = features.reshape(-1, features.shape[-1]), np.random.default_rng(seed)
     found = cluster(flat, BACKGROUND_REGIONS, rng)
-    found = _merge_constant(found, image.reshape(len(image), -1), _spreads(image))
+    found = _merge_constant(found, image.reshape(len(image), -1), _channel_stds(image))
     regions = found.reshape(image.shape[1:])
     return _region_map(image, regions, [0] * (int(found.max()) + 1), steps, shape)
 
@@ -189,12 +189,12 @@ def _steps(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, ...]:
 def _features(image: Array, label: Array, spacing: Sequence[float]) -> Array:
     """Return (*shape, feature): intensity, smoothed intensity, position, distance to classes."""
     axes = [np.linspace(-1, 1, size, dtype=np.float32) for size in label.shape]
-    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     far = np.full(label.shape, _DISTANCE_MM)
     if (label > 0).any():
         far = np.minimum(distance_transform_edt(label == 0, sampling=spacing), _DISTANCE_MM)
     distance = (far / _DISTANCE_MM).astype(np.float32)[..., None]
-    weighted = [_PLACE_WEIGHT * places, _PLACE_WEIGHT * distance]
+    weighted = [_POSITION_WEIGHT * positions, _POSITION_WEIGHT * distance]
     return np.concatenate([_intensity_features(image, spacing), *weighted], axis=-1)
 
 
@@ -202,13 +202,13 @@ def _intensity_features(image: Array, spacing: Sequence[float]) -> Array:
     """Return (*shape, feature): intensity and smoothed intensity in standard deviations."""
     sigma = [_SMOOTHING_VOXELS * min(spacing) / size for size in spacing]
     parts = []
-    for channel, spread in zip(image, _spreads(image)):
+    for channel, spread in zip(image, _channel_stds(image)):
         scaled = (channel - channel.mean()) / spread
         parts += [scaled, gaussian_filter(scaled, sigma, mode="nearest")]
     return np.stack(parts, axis=-1) / np.float32(math.sqrt(len(image)))
 
 
-def _spreads(image: Array) -> Array:
+def _channel_stds(image: Array) -> Array:
     """Return the standard deviation of each channel; not 0 for constant ones."""
     return np.maximum(image.reshape(len(image), -1).std(axis=1), np.float32(1e-6))
 
@@ -226,9 +226,9 @@ def _merge_constant(found: Array, values: Array, unit: Array) -> Array:
         unit: standard deviation of the whole image (channel,).
     """
     count = int(found.max()) + 1
-    _, means, spreads = region_statistics(values / unit[:, None], found, count)
+    _, means, stds = region_statistics(values / unit[:, None], found, count)
     target = np.arange(count)
-    constant = np.flatnonzero((spreads < _CONSTANT).all(axis=1))
+    constant = np.flatnonzero((stds < _CONSTANT).all(axis=1))
     for k in constant:
         alike = (np.abs(means[constant] - means[k]) < _CONSTANT).all(axis=1)
         target[k] = target[constant[alike][0]]

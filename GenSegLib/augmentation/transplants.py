@@ -163,8 +163,8 @@ class TransplantSampler(PairSampler):
         features = self.features[case].at(self._to_patch((voxels / self.half_size).flip(-1)))
         image, label = self._divided(features)
         center, last = self._frames[case]
-        places = self._to_patch(voxels) + center
-        inside = ((places > -1) & (places < last + 1)).all(-1)[:, None]
+        positions = self._to_patch(voxels) + center
+        inside = ((positions > -1) & (positions < last + 1)).all(-1)[:, None]
         distance = -features[:, :1] * _LIMIT * scale  # that from the background, negated
         return View(image * inside, label * inside, distance, inside)
 

@@ -44,9 +44,9 @@ def image_content(volume: Volume) -> ImageContent:
 def image_content_steps(volume: Volume) -> Steps[ImageContent]:
     """Return the content of an image (channel, x, y, z) after a step for each slice."""
     orientation = volume.orientation
-    places = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
-    array = np.transpose(volume.array, (0, *(1 + places.index(axis) for axis in range(3))))
-    flipped = tuple(1 + axis for axis, code in zip(places, orientation) if code in "LPI")
+    axes = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
+    array = np.transpose(volume.array, (0, *(1 + axes.index(axis) for axis in range(3))))
+    flipped = tuple(1 + axis for axis, code in zip(axes, orientation) if code in "LPI")
     array = np.flip(array, flipped)
     digest = hashlib.sha256(repr(array.shape).encode())
     for k in range(array.shape[3]):  # in parts, since copies of large scans and photos are large

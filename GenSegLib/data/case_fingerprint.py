@@ -17,7 +17,7 @@ from ..images.geometry import bounding_box, world_axis
 from ..images.volume import Volume
 from ..label_maps import IGNORE
 from ..presets import Intensity
-from .normalization import foreground_mask, is_in_hu, shown_mask
+from .normalization import field_of_view_mask, foreground_mask, is_in_hu
 
 Array = NDArray[Any]
 Triple = tuple[float, float, float]
@@ -153,7 +153,7 @@ def _body_size(array: Array, *, is_2d: bool) -> Array:
     steps = [max(1, size // _BODY_SAMPLES) for size in array.shape[1:]]
     every = (slice(None), *(slice(None, None, step) for step in steps))
     sample = np.nan_to_num(np.maximum(array[every], _AIR_HU), posinf=0)
-    mask = (shown_mask if is_2d else foreground_mask)(sample, Intensity("zscore"))
+    mask = (field_of_view_mask if is_2d else foreground_mask)(sample, Intensity("zscore"))
     sizes = np.array([part.stop - part.start for part in bounding_box(mask)])
     return np.minimum(sizes * steps, array.shape[1:])
 
@@ -219,9 +219,9 @@ def _faces(values: Array, axis: int) -> Array:
 
 def _foreground_sample(array: Array, values: Array | None) -> Array:
     """Return the intensities (channel, n) of evenly drawn foreground voxels."""
-    places = np.flatnonzero(values > 0) if values is not None else np.zeros(0, int)
-    places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
-    index: tuple[Any, ...] = np.unravel_index(places, array.shape[1:])
+    indices = np.flatnonzero(values > 0) if values is not None else np.zeros(0, int)
+    indices = indices[:: max(1, len(indices) // _INTENSITY_SAMPLES)]
+    index: tuple[Any, ...] = np.unravel_index(indices, array.shape[1:])
     return np.asarray(array[(slice(None), *index)], np.float32)
 
 

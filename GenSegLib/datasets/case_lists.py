@@ -41,7 +41,7 @@ _KEYS = {  # of a case in a list of our own
     *("name", "image", "label", "role", *PERSON_KEYS),
     *("classes", "only_slices", "scribbles", "values"),
 }
-_RESEMBLANCE = 0.8  # of a misspelled key
+_MIN_SIMILARITY = 0.8  # of a misspelled key
 
 
 def read_case_list(path: Path) -> CaseSet:
@@ -105,7 +105,7 @@ def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a line for each unknown key of a case that resembles a known one."""
     unknown = dict.fromkeys(key for entry in entries for key in entry if key not in _KEYS)
     for key in unknown:
-        for meant in get_close_matches(key, _KEYS, 1, _RESEMBLANCE):
+        for meant in get_close_matches(key, _KEYS, 1, _MIN_SIMILARITY):
             yield f'the key "{key}" of a case is not known and was ignored; did you mean "{meant}"?'
 
 

@@ -137,9 +137,9 @@ def _place(file: _File) -> tuple[tuple[str, ...], str]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Yield raster images, radiographs and volumes in a folder and those within it, sorted."""
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != _ARCHIVE_REST)
-        for path in (Path(place) / name for name in sorted(names)):
+        for path in (Path(parent) / name for name in sorted(names)):
             is_dicom = path.suffix.lower() in _DICOM and is_planar_file(path)
             if is_dicom or is_image_file(path) or is_raster_file(path):
                 yield path

@@ -74,8 +74,8 @@ def merge_segments(
         includes: names of the classes within a class.
         warn: receives the overlaps that `includes` does not explain.
     """
-    places = {BACKGROUND: 0, 0: 1, IGNORE: 2}
-    order = sorted(drawing_order(names, includes), key=lambda k: places[special_value(names[k])])
+    ranks = {BACKGROUND: 0, 0: 1, IGNORE: 2}
+    order = sorted(drawing_order(names, includes), key=lambda k: ranks[special_value(names[k])])
     totals = {}
     for value in order:
         mask = mask_of(value)

@@ -22,9 +22,9 @@ from ..data.normalization import (
     CT_LOWEST,
     CT_MEDIAN,
     DARK_FRACTION,
-    LEAST_SHOWN,
     MEDIANS,
-    MOSTLY_BRIGHT,
+    MIN_BRIGHT,
+    MIN_FIELD_OF_VIEW,
     PERCENTILES,
 )
 from ..data.preprocessing import crop_margin
@@ -231,10 +231,10 @@ _FOREGROUND = (
 )
 
 
-# as `normalization.shown_mask`
-_SHOWN = (
+# as `normalization.field_of_view_mask`
+_VIEW = (
     "(lambda mask: (lambda shown, rows, columns: shown if mask[:, rows, columns].size >= "
-    f"{LEAST_SHOWN} * mask.size and mask[:, rows, columns].mean() >= {MOSTLY_BRIGHT} "
+    f"{MIN_FIELD_OF_VIEW} * mask.size and mask[:, rows, columns].mean() >= {MIN_BRIGHT} "
     "else np.ones_like(mask))(shown := mask & (mask.mean((0, 2), keepdims=True) > "
     f"{CAPTION_FRACTION}) & (mask.mean((0, 1), keepdims=True) > {CAPTION_FRACTION}), "
     "*((slice(found[0], found[-1] + 1) if len(found) else slice(None)) for found in "
@@ -252,9 +252,9 @@ def _foreground(preset: Preset) -> str:
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
     if is_for_raster_images(preset):
-        return f"$lambda image: {_SHOWN}({_BRIGHT})"
+        return f"$lambda image: {_VIEW}({_BRIGHT})"
     if preset.is_for_images:  # with a third axis of length 1
-        return f"$lambda image: (lambda image: {_SHOWN}({_BRIGHT}))(image[..., 0])[..., None]"
+        return f"$lambda image: (lambda image: {_VIEW}({_BRIGHT}))(image[..., 0])[..., None]"
     return f"${_FOREGROUND}"
 
 

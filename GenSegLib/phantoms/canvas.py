@@ -28,7 +28,7 @@ class Canvas:
     size: tuple[int, int]
 
     @property
-    def places(self) -> tuple[Array, Array]:
+    def coordinates(self) -> tuple[Array, Array]:
         """Coordinates x and y of each pixel."""
         x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in self.size), indexing="ij")
         return x, y
@@ -53,7 +53,7 @@ class Canvas:
             radii: along its own axes.
             roughness: 0 for a smooth ellipse, 1 for a jagged one.
         """
-        x, y = self.places
+        x, y = self.coordinates
         turned = rotate(x - center[0], y - center[1], self.rng.uniform(0, np.pi))
         size = min(radii)
         distance = size * (np.hypot(turned[0] / radii[0], turned[1] / radii[1]) - 1)

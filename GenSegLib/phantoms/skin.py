@@ -36,10 +36,10 @@ def generate(rng: np.random.Generator, size: tuple[int, int] = SIZE) -> tuple[Vo
     return as_case(image, distance < 0)
 
 
-def _between(colors: Array, place: float) -> Array:
-    """Return a color along a scale of colors, `place` from 0 to 1."""
+def _between(colors: Array, position: float) -> Array:
+    """Return a color along a scale of colors, `position` from 0 to 1."""
     steps = np.linspace(0, 1, len(colors))
-    return np.array([np.interp(place, steps, channel) for channel in colors.T], np.float32)
+    return np.array([np.interp(position, steps, channel) for channel in colors.T], np.float32)
 
 
 def _paint_skin(canvas: Canvas) -> Array:
@@ -79,7 +79,7 @@ def _paint_lesion(canvas: Canvas, image: Array, distance: Array) -> Array:
 
 
 def _paint_hair(canvas: Canvas, image: Array) -> None:
-    """Draw a dark curved hair in place."""
+    """Draw a dark curved hair in position."""
     rng, size = canvas.rng, np.array(canvas.size)
     start, end = rng.uniform(-0.1, 1.1, (2, 2)) * size
     bend = (start + end) / 2 + rng.normal(0, 0.15, 2) * size
@@ -96,7 +96,7 @@ def _paint_hair(canvas: Canvas, image: Array) -> None:
 def _photograph(canvas: Canvas, image: Array) -> Array:
     """Apply lighting, white balance, sometimes the round field of a dermatoscope, and noise."""
     rng, (width, height) = canvas.rng, canvas.size
-    x, y = canvas.places
+    x, y = canvas.coordinates
     radius = np.hypot(x - width / 2, y - height / 2) / np.hypot(width / 2, height / 2)
     gain = rng.uniform(0.85, 1.08) * (1 - rng.uniform(0, 0.45) * radius**2)
     if rng.random() < 0.25:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..files import write_csv
-from ..images.label_regions import joint_box, mask_of
+from ..images.label_regions import mask_of, union_box
 from ..images.volume import Volume, select_frame
 from ..text_table import text_table
 
@@ -100,7 +100,7 @@ def _measure_image(
     for value, name in names.items():
         found = Measurement(case, value, name, 0, 0.0, unit)
         values = regions.get(value, (value,))
-        box = joint_box(boxes, values)
+        box = union_box(boxes, values)
         if box is not None:
             inside = image.array[0][box][mask_of(classes[box], values)].astype(np.float64)
             found = replace(

@@ -272,8 +272,8 @@ class Learner:
         names = self.problem.variables.names(self.problem.names["variables"])
         ratios = self.engine.signal.ratios()[-len(names) :] if names else []
         values |= {f"signal_to_noise/{name}": ratio for name, ratio in zip(names, ratios)}
-        for place, cell in self.problem.generator.cells().items():
-            values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
+        for level, cell in self.problem.generator.cells().items():
+            values |= {f"alpha/{level}/{name}": x for name, x in cell.weights().items()}
         return values
 
     def state_dict(self) -> dict[str, Any]:

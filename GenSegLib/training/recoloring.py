@@ -67,7 +67,7 @@ def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
     return cases[:: -(-len(cases) // _MAX_TARGETS) or 1]
 
 
-def recoloring_of(
+def build_recoloring(
     config: TrainConfig,
     preset: Preset,
     cases: Sequence[TrainingCase],

@@ -16,7 +16,7 @@ from .learner import Learner
 from .previews import write_previews
 from .pseudo_label_checks import CasePrediction, Reference
 from .session import Session
-from .validation import CaseSegmenter, Classes, class_dices, mean_dice
+from .validation import CaseSegmenter, Classes, class_dice_scores, mean_dice
 
 # Of a training's time: for all validations, and for the cases of one; little time is always free.
 _VALIDATION_FRACTION, _FRACTION_OF_ONE = 0.1, 0.04
@@ -215,7 +215,7 @@ class Rounds:
         """Return the mean Dice on the first validation cases; None if they show no class."""
         labels = (case.label.cpu().numpy() for case in learner.validation_cases)
         pairs = zip(predicted, labels)
-        dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
+        dice = mean_dice([class_dice_scores(each, label, learner.sets) for each, label in pairs])
         if math.isnan(dice):
             return None
         state.is_empty = not any(each.any() for each in predicted)

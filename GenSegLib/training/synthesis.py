@@ -73,8 +73,8 @@ def training_pairs(learner: Learner, count: int, seed: int) -> Iterator[Generate
         if learner.sampler.changes_real_pairs:
             yield from _changed_pairs(learner, _AT_ONCE, rng)[: count - start]
         else:
-            places = range(start, min(count, start + _AT_ONCE))
-            yield from [_received(learner, rng, seed + place) for place in places]
+            numbers = range(start, min(count, start + _AT_ONCE))
+            yield from [_received(learner, rng, seed + number) for number in numbers]
 
 
 @torch.no_grad()

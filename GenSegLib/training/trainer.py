@@ -279,7 +279,7 @@ class Trainer:
             del self.session, self.learner  # memory may not suffice for two
             self.session = self._load_session(is_new=True)
             self.learner, self.state = self.session.learner, TrainingState()
-        self.state.keep_execution(before)
+        self.state.copy_execution(before)
         self._apply_state()
         self._save()
 

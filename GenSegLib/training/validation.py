@@ -135,7 +135,7 @@ class CaseSegmenter:
         return classes, confidence
 
 
-def class_dices(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:
+def class_dice_scores(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:
     """Return the Dice of each foreground class, classes within it included.
 
     Voxels that are ignored do not count. The Dice is NaN for a class that is in neither, or that
