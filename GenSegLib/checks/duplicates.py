@@ -31,10 +31,6 @@ class ImageContent:
     orientation: str
     voxels: int
 
-    def is_in_same_axes(self, other: ImageContent) -> bool:
-        """Whether the two files have the same axes as well."""
-        return self.orientation == other.orientation
-
 
 def image_content(volume: Volume) -> ImageContent:
     """Return the content of an image (channel, x, y, z)."""
@@ -66,7 +62,7 @@ def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str
         first: content of the earlier one, with the same digest.
         case: name of the earlier one.
     """
-    if own.is_in_same_axes(first):
+    if own.orientation == first.orientation:
         return f"the image is a duplicate of case {case}; remove one of the two"
     return (
         f"the image has the same {own.voxels} voxels as case {case}, stored with other axes "

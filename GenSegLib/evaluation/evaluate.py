@@ -182,7 +182,7 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     found, files = _by_stem(predictions), _by_stem(references)
     maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
     found = _with_frames({stem: found[stem] for stem in found if stem not in maps}, files)
-    names = {stem: _reference_name(stem, files) for stem in found}
+    names = {s: s if s in files else s.removesuffix(FIRST_CHANNEL) for s in found}
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
@@ -215,10 +215,6 @@ def _has_its_name(prediction: str, case: Case) -> bool:
     """Return whether the references have a prediction's name but for words for masks."""
     cores = {Name.of((), image_stem(path)).core for path in case.labels}
     return cores == {Name.of((), prediction).core}
-
-
-def _reference_name(prediction: str, references: Collection[str]) -> str:
-    return prediction if prediction in references else prediction.removesuffix(FIRST_CHANNEL)
 
 
 def _by_words_for_masks(predictions: Sequence[Path], masks: Sequence[Path]) -> dict[str, Case]:

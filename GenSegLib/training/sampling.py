@@ -250,8 +250,9 @@ class BatchSampler:
     @torch.no_grad()
     def generator_batch(self) -> GeneratorBatch:
         """Sample the data of a step of the generator alone."""
+        count = self.config.generated_batch_size
         return GeneratorBatch(
-            reconstructed=self._reconstructed(),
+            reconstructed=self.training_pairs.real_pairs(self.rng, count),
             blended=self.blended(include_validation=False),
             resampled=self._resampled() if self.config.discriminates_generated else None,
             unlabeled=self._resampled_unlabeled(),
@@ -269,10 +270,6 @@ class BatchSampler:
         """Sample the data of a step on all cases, validation cases included."""
         real = self.real(include_validation=True)
         return FinalBatch(real, self.blended(include_validation=True), self._seed())
-
-    def _reconstructed(self) -> PairBatch:
-        """Sample real pairs with source images of other cases."""
-        return self.training_pairs.real_pairs(self.rng, self.config.generated_batch_size)
 
     def _resampled(self) -> PairBatch:
         """Sample real pairs, deformed like the blended ones."""
