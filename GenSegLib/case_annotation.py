@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import GenSegError
-from .label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, normalized, special_value
+from .label_maps import BACKGROUND, IGNORE, MAX_LABEL, normalized, special_value
 
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The anatomical axis (right, anterior, superior) across which the slices of a plane lie."""
@@ -152,6 +152,6 @@ def _parse_values(values: object) -> dict[int, int]:
             f'"values" must be an object such as {{"3": "ignore"}}, not {values!r}'
         ) from None
     for own, new in found.items():
-        if new not in marks.values() and not 0 <= new <= LARGEST_LABEL:
-            raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{LARGEST_LABEL}')
+        if new not in marks.values() and not 0 <= new <= MAX_LABEL:
+            raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{MAX_LABEL}')
     return found

@@ -41,9 +41,9 @@ from ..images.raster_files import read_raster, read_raster_label, write_raster, 
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
 from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
-from ..label_maps import LARGEST_LABEL, Concepts, match_names
+from ..label_maps import MAX_LABEL, Concepts, match_names
 from ..nesting import Includes
-from .annotated_voxels import settled, special_segments, with_new_values
+from .annotated_voxels import finalize_label, remap_values, special_segments
 
 __all__ = [
     "Volume",
@@ -129,12 +129,12 @@ def read_label(
         if classes and (own := {value: names[value] for value in names if value not in new}):
             concepts = find_concepts(path, terminology or {})
             new |= match_names(own, classes, concepts, ignore_unknown=ignore_unknown)
-        label = with_new_values(label, new, keep_others=not (classes and names))
+        label = remap_values(label, new, keep_others=not (classes and names))
         placed = PlacedLabel(label) if grid is None else place_label(label, grid)
     unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
     for warning in (*(f"label: {text}" for text in sorted(unlike_image)), *placed.warnings):
         warn(warning)
-    volume = settled(placed.volume, annotation)
+    volume = finalize_label(placed.volume, annotation)
     return volume if file_order else replace(volume, array=np.ascontiguousarray(volume.array))
 
 
@@ -394,7 +394,7 @@ def _to_int16(path: Path, array: np.ndarray, order: Literal["C", "K"] = "C") -> 
             raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
         array = whole
     low, high = array.min(initial=0), array.max(initial=0)
-    if low < 0 or high > LARGEST_LABEL:
+    if low < 0 or high > MAX_LABEL:
         value = low if low < 0 else high
-        raise GenSegError(f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL}")
+        raise GenSegError(f"{path}: label value {value:g} is outside 0..{MAX_LABEL}")
     return array.astype(np.int16, order=order, copy=False)

@@ -23,7 +23,7 @@ REAL, RECOLORED = 0, 1  # places of their parameters
 
 _INSTANCE_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
 _MIN_CASES = 3  # to know how much the features of images of one scanner vary
-_LEAST_SCALE = 0.5  # of the median scale: few cases may agree by chance
+_MIN_SCALE = 0.5  # of the median scale: few cases may agree by chance
 # mean deviation from the labeled cases, in their standard deviations, up to which an image is like
 # them: 0.5 to 0.9 for these themselves if left out
 _MOST_DEVIATION = 1.1
@@ -130,7 +130,7 @@ class DualDynUNet(LevelDynUNet):
             self.typical.zero_()
             return
         spread, mean = torch.std_mean(torch.stack([*features]), dim=0)
-        scale = (spread.square() + (_LEAST_SCALE * spread.median()).square()).sqrt()
+        scale = (spread.square() + (_MIN_SCALE * spread.median()).square()).sqrt()
         self.typical.copy_(torch.stack([mean, scale]))
 
     def is_typical(self, features: torch.Tensor) -> bool:

@@ -29,12 +29,11 @@ class EnsemblePredictor:
         device: device of the networks.
         augmentations: test-time augmentations to average over.
         batch_size: number of windows per batch.
-        output_device: device of the result; None for the device of the networks.
 
     Attributes:
         augmentations: see above.
         batch_size: see above.
-        output_device: see above.
+        output_device: device of the result, at first that of the networks.
     """
 
     def __init__(
@@ -43,13 +42,12 @@ class EnsemblePredictor:
         device: torch.device,
         augmentations: Sequence[Augmentation] = (IDENTITY,),
         batch_size: int = 2,
-        output_device: torch.device | None = None,
     ) -> None:
         self._networks = tuple(networks)
         self._device = device
         self.augmentations = augmentations
         self.batch_size = batch_size
-        self.output_device = output_device or device
+        self.output_device = device
 
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
@@ -92,9 +90,7 @@ class OutOfMemoryFallback(EnsemblePredictor):
         networks: modules, which can be moved to the CPU; see `EnsemblePredictor`.
         device: see `EnsemblePredictor`.
         log: called with one line per fallback.
-        augmentations: see `EnsemblePredictor`.
         batch_size: see `EnsemblePredictor`.
-        output_device: see `EnsemblePredictor`.
     """
 
     def __init__(
@@ -102,11 +98,9 @@ class OutOfMemoryFallback(EnsemblePredictor):
         networks: Sequence[nn.Module],
         device: torch.device,
         log: Callable[[str], None],
-        augmentations: Sequence[Augmentation] = (IDENTITY,),
         batch_size: int = 2,
-        output_device: torch.device | None = None,
     ) -> None:
-        super().__init__(networks, device, augmentations, batch_size, output_device)
+        super().__init__(networks, device, batch_size=batch_size)
         self._modules = networks
         self._log = log
 

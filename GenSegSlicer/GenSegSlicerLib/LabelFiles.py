@@ -20,7 +20,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.nifti import is_nifti_file, read_header
 from GenSegLib.images.volume import Volume
-from GenSegLib.label_maps import LARGEST_LABEL
+from GenSegLib.label_maps import MAX_LABEL
 from GenSegSlicerLib.Geometry import cornerIndices, localIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, readImage
 from GenSegSlicerLib.Segments import voxelsOf
@@ -110,13 +110,13 @@ def _requireLabelValues(path: Path, voxels: np.ndarray) -> np.ndarray:
     if voxels.size == 0:
         raise GenSegError(_("{path}: the image has no voxels").format(path=path))
     low, high = voxels.min(), voxels.max()
-    valid = low >= 0 and high <= LARGEST_LABEL
+    valid = low >= 0 and high <= MAX_LABEL
     if voxels.dtype.kind == "f":
         valid = valid and bool((voxels == np.rint(voxels)).all())
     if not valid:
         raise GenSegError(
             _("{path}: not a label volume: values are not integers from 0 to {largest}").format(
-                path=path, largest=LARGEST_LABEL
+                path=path, largest=MAX_LABEL
             )
         )
     return voxels if voxels.dtype.kind in "iu" else voxels.astype(np.int16)
