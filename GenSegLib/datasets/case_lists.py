@@ -33,6 +33,7 @@ from ..images.file_names import (
     valid_file_name,
 )
 from ..nesting import parse_includes
+from .clips import split_unlabeled_clips
 from .image_folders import pair_folders, unpacked_image
 from .label_lists import LabelList, parse_label_list
 from .pairing import FIRST_CHANNEL, case_name
@@ -98,7 +99,8 @@ def _read_own(values: Mapping[str, Any], base: Path) -> CaseSet:
         entries = [_with_valid_name(entry) for entry in entries]
     read = CaseSet.from_json({**values, "cases": entries}, base)
     cases = (_located(case, entry, base) for case, entry in zip(read.cases, entries))
-    return dataclasses.replace(read, cases=tuple(cases), notes=tuple(_misspelled(entries)))
+    frames = tuple(split_unlabeled_clips(cases))
+    return dataclasses.replace(read, cases=frames, notes=tuple(_misspelled(entries)))
 
 
 def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,12 +5,14 @@ Light: SimpleITK is imported if there are 2-D DICOM images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..cases import Case, Role
 from ..dicom.files import is_planar_file
 from ..errors import GenSegError
-from ..images.file_names import frame_path, image_stem
+from ..images.file_names import frame_name, frame_path, image_stem
 
 
 def split_clips(
@@ -62,6 +64,19 @@ def frames_of(path: Path) -> list[Path]:
     except GenSegError:
         frames = 1
     return [path] if frames == 1 else _frame_paths(path, frames)
+
+
+def split_unlabeled_clips(cases: Iterable[Case]) -> Iterator[Case]:
+    """Yield the cases, of an unlabeled clip one for each frame, named after it."""
+    for case in cases:
+        is_single = case.role is not Role.UNLABELED or bool(case.others)
+        frames = [case.image] if is_single else frames_of(case.image)
+        if len(frames) == 1:
+            yield case
+            continue
+        for number, path in enumerate(frames, 1):
+            name = frame_name(case.name, number)
+            yield dataclasses.replace(case, name=name, image=path, label=None, further_labels=())
 
 
 def _frame_paths(path: Path, frames: int) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from unicodedata import normalize
@@ -27,7 +28,7 @@ from ..images.file_names import (
     unique_names,
     valid_file_name,
 )
-from .clips import frames_of, split_clips
+from .clips import frames_of, split_clips, split_unlabeled_clips
 from .pairing import (
     UnpairedError,
     count_channels,
@@ -181,7 +182,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
 
 
 def unlabeled_cases(folder: Path, channels: int, taken: Collection[str] = ()) -> list[Case]:
-    """Return the images of a folder as unlabeled cases.
+    """Return the images of a folder as unlabeled cases, one for each frame of a DICOM clip.
 
     Args:
         folder: of images.
@@ -192,13 +193,16 @@ def unlabeled_cases(folder: Path, channels: int, taken: Collection[str] = ()) ->
         GenSegError: there are no images, or two files have the same name.
     """
     image_of = _by_stem(folder, _image_entries)
-    cases = []
+    listed = []
     for stem, stems in group_channels(list(image_of), channels).items():
-        name = valid_file_name(stem)
-        name = f"{folder.name} {name}" if name in taken else name
         first, *others = (image_of[each] for each in stems)
-        cases.append(Case(name, first, None, Role.UNLABELED, others=tuple(others)))
-    return cases
+        listed.append(
+            Case(valid_file_name(stem), first, None, Role.UNLABELED, others=tuple(others))
+        )
+    return [
+        dataclasses.replace(case, name=f"{folder.name} {case.name}") if case.name in taken else case
+        for case in split_unlabeled_clips(listed)
+    ]
 
 
 def _image_entries(path: Path) -> list[Path]:

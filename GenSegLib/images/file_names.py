@@ -73,6 +73,11 @@ def frame_path(path: Path, frame: int) -> Path:
     return path.with_name(f"{path.name}#{frame}")
 
 
+def frame_name(name: str, frame: int) -> str:
+    """Return the name of one frame of an image: `a_frame003`."""
+    return f"{name}_frame{frame:03d}"
+
+
 def split_frame(path: Path) -> tuple[Path, int | None]:
     """Return the file of a `frame_path` and the frame; None for other paths and existing files."""
     match = _FRAME.fullmatch(path.name)
@@ -88,7 +93,7 @@ def image_stem(path: Path) -> str:
     """
     file, frame = split_frame(path)
     if frame is not None:
-        return f"{image_stem(file)}_frame{frame:03d}"
+        return frame_name(image_stem(file), frame)
     for suffix in IMAGE_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from GenSegLib.cases import Role
 from GenSegLib.checks.check_cases import check_cases
 from GenSegLib.datasets.image_folders import list_cases
 from GenSegLib.datasets.image_io import read_image, read_label, write_label
-from GenSegLib.datasets.layouts import list_images, read_cases
+from GenSegLib.datasets.layouts import list_images, read_cases, with_unlabeled
 from GenSegLib.dicom.seg_writer import SegmentDescriptions, write_segmentation
 from GenSegLib.errors import GenSegError
 from GenSegLib.evaluation.evaluate import evaluate_folders
@@ -172,6 +173,27 @@ def test_frames_are_listed_and_a_damaged_clip_as_it_is(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-500])
     files = {name: [path.name for path in paths] for name, paths in list_cases(tmp_path).items()}
     assert files == {"a_frame001": ["a.dcm#1"], "a_frame002": ["a.dcm#2"], "b": ["b.dcm"]}
+
+
+def test_the_frames_of_unlabeled_clips_are_cases(tmp_path: Path) -> None:
+    """Those of a folder and of a list; a clip that cannot be read stays, for checks to name it."""
+    path = clip(tmp_path / "images" / "a.dcm", frames=2)
+    write_label(tmp_path / "labels" / "a.nrrd", squares(path, (0,)), {1: "square"})
+    damaged = clip(tmp_path / "scans" / "b.dcm")
+    damaged.write_bytes(damaged.read_bytes()[:-500])
+    clip(tmp_path / "scans" / "a.dcm", frames=2)
+    labeled = read_cases(tmp_path)
+    added = with_unlabeled(labeled, tmp_path / "scans").cases[len(labeled.cases) :]
+    names = ["scans a_frame001", "scans a_frame002", "b"]
+    assert [case.name for case in added] == names
+    assert [case.image.name for case in added] == ["a.dcm#1", "a.dcm#2", "b.dcm"]
+    assert all(case.role is Role.UNLABELED for case in added)
+    assert added[0].person == added[1].person
+    entries = [{"name": "one", "image": "scans/a.dcm"}]
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": entries}))
+    listed = read_cases(tmp_path / "cases.json").cases
+    assert [case.name for case in listed] == ["one_frame001", "one_frame002"]
+    assert len({case.person for case in listed}) == 1
 
 
 def test_a_label_with_other_frames_is_refused(tmp_path: Path) -> None:
