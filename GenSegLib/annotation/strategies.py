@@ -42,7 +42,8 @@ STRATEGIES = {
         Strategy(
             "different",
             "Most different",
-            "covers unusual images early; most useful for the first cases of varied data",
+            "covers unusual images early, whose drafts take longer to correct; not shown to be "
+            "better than random",
             needs_model=True,
         ),
         Strategy(

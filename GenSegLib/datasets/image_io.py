@@ -394,7 +394,11 @@ def _to_int16(path: Path, array: np.ndarray, order: Literal["C", "K"] = "C") -> 
             raise GenSegError(f"{path}: not a label volume (some voxels are not whole numbers)")
         array = whole
     low, high = array.min(initial=0), array.max(initial=0)
-    if low < 0 or high > MAX_LABEL:
-        value = low if low < 0 else high
-        raise GenSegError(f"{path}: label value {value:g} is outside 0..{MAX_LABEL}")
+    if low < 0:
+        raise GenSegError(
+            f"{path}: label value {low:g} is negative; 0 is background, and voxels that nobody "
+            "annotated have a positive value with the name 'ignore' in the list of labels"
+        )
+    if high > MAX_LABEL:
+        raise GenSegError(f"{path}: label value {high:g} is outside 0..{MAX_LABEL}")
     return array.astype(np.int16, order=order, copy=False)

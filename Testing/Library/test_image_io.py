@@ -155,7 +155,7 @@ def test_whole_numbers_stored_as_floats_are_labels(tmp_path: Path) -> None:
     [
         (0.5, "not whole numbers"),
         (np.nan, "not whole numbers"),
-        (-1.0, "label value -1 is outside"),
+        (-1.0, "label value -1 is negative; 0 is background"),
         (40000.0, "label value 40000 is outside"),
     ],
 )
