@@ -26,7 +26,7 @@ _MIN_CASES = 3  # to know how much the features of images of one scanner vary
 _MIN_SCALE = 0.5  # of the median scale: few cases may agree by chance
 # mean deviation from the labeled cases, in their standard deviations, up to which an image is like
 # them: 0.5 to 0.9 for these themselves if left out
-_MOST_DEVIATION = 1.1
+_MAX_DEVIATION = 1.1
 _MIN_PROBABILITY = 1e-7
 _MIN_VARIANCE = 1e-8
 _SMOOTHING = 10.0  # voxels: images without structures agree
@@ -130,13 +130,13 @@ class DualDynUNet(LevelDynUNet):
             self.typical.zero_()
             return
         spread, mean = torch.std_mean(torch.stack([*features]), dim=0)
-        scale = (spread.square() + (_MIN_SCALE * spread.median()).square()).sqrt()
-        self.typical.copy_(torch.stack([mean, scale]))
+        variance = spread.square() + (_MIN_SCALE * spread.median()).square() + _MIN_VARIANCE
+        self.typical.copy_(torch.stack([mean, variance.sqrt()]))
 
     def is_typical(self, features: torch.Tensor) -> bool:
         """Return whether an image with these features is like the labeled ones."""
         mean, scale = self.typical
-        return bool(((features - mean) / scale).abs().mean() <= _MOST_DEVIATION)
+        return bool(((features - mean) / scale).abs().mean() <= _MAX_DEVIATION)
 
     @contextmanager
     def observing(self) -> Iterator[list[torch.Tensor]]:

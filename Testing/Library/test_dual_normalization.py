@@ -130,6 +130,13 @@ def test_two_labeled_images_do_not_tell_which_ones_are_like_them(network: DualDy
     torch.testing.assert_close(network(scan(99)), before)
 
 
+@torch.no_grad()
+def test_copies_of_one_labeled_image_are_like_it(network: DualDynUNet) -> None:
+    network.eval().set_typical([early_features(network, network, [scan(1)])] * 3)
+    assert network.is_typical(early_features(network, network, [scan(1)]))
+    assert not network.is_typical(early_features(network, network, [scan(1, -2.0)]))
+
+
 def test_weights_of_earlier_versions_know_no_typical_features(network: DualDynUNet) -> None:
     state = network.state_dict()
     del state["typical"]
