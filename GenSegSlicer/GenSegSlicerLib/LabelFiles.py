@@ -69,7 +69,7 @@ def readPlacedLabel(
         volumeNode: the segmented volume.
         grid: grid of the volume with what its file says of it, see `fileGrid`.
         warn: called with what was lost or is unclear.
-        known: names of the values of a picture, and of the classes that have files of their own;
+        known: names of the values of raster images, and of classes that have files of their own;
             white is 1 unless 255 is among them.
 
     Returns:
@@ -83,8 +83,8 @@ def readPlacedLabel(
     from GenSegLib.datasets.case_labels import read_case_label
     from GenSegLib.datasets.image_io import read_segment_names
 
-    isPicture = any(map(is_raster_file, case.labels))
-    classes = known if isPicture or case.label_classes else None
+    isRaster = any(map(is_raster_file, case.labels))
+    classes = known if isRaster or case.label_classes else None
     drawn = replace(case, annotation=COMPLETE)
     label = read_case_label(drawn, grid, classes, warn, file_order=True)
     names = {} if case.label_classes else read_segment_names(case.labels[0])

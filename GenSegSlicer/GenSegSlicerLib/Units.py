@@ -26,10 +26,10 @@ def unitOf(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
         return "mm"
     storage = volumeNode.GetStorageNode()
     path = storage.GetFileName() if storage is not None else None
-    isPicture = path is not None and is_raster_file(Path(path))
+    isRaster = path is not None and is_raster_file(Path(path))
     hasOwnSpacing = not np.allclose(spacingFromMatrix(localIJKToRAS(volumeNode)), 1)
     isMarked = volumeNode.GetAttribute(UNIT_ATTRIBUTE) == "px"
-    return "px" if isMarked or (isPicture and not hasOwnSpacing) else "mm"
+    return "px" if isMarked or (isRaster and not hasOwnSpacing) else "mm"
 
 
 def areaUnit(unit: str) -> str:
