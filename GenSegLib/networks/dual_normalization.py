@@ -22,7 +22,7 @@ from .deep_supervision import LevelDynUNet
 REAL, RECOLORED = 0, 1  # places of their parameters
 
 _INSTANCE_NORMS = (nn.InstanceNorm2d, nn.InstanceNorm3d)
-_MIN_CASES = 3  # to know how much the features of images of one scanner vary
+MIN_CASES = 3  # to know how much the features of images of one scanner vary
 _MIN_SCALE = 0.5  # of the median scale: few cases may agree by chance
 # mean deviation from the labeled cases, in their standard deviations, up to which an image is like
 # them: 0.5 to 0.9 for these themselves if left out
@@ -33,7 +33,7 @@ _SMOOTHING = 10.0  # voxels: images without structures agree
 # Dice of both sets up to which the one for recolored images counts alone, and from which the other
 # does; medians of volumes are 0.93 to 0.96 on the training's own and similar scanners, 0.85 to 0.9
 # on late enhancement after cine MR, and 0.72 on T2 MR after CT
-_AGREEMENT = (0.85, 0.92)
+AGREEMENT = (0.85, 0.92)
 _AGREEMENT_OF_OTHERS = (0.92, 0.96)  # for images that are not like the labeled ones
 
 
@@ -98,7 +98,7 @@ class DualDynUNet(LevelDynUNet):
                     setattr(module, name, DualInstanceNorm(child))
         features = 2 * sum(norm.weight.shape[1] for norm in self._early_norms())
         self.register_buffer("typical", torch.zeros(2, features))
-        self.agreement: tuple[float, float] | None = _AGREEMENT
+        self.agreement: tuple[float, float] | None = AGREEMENT
         self._observed: list[torch.Tensor] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -126,7 +126,7 @@ class DualDynUNet(LevelDynUNet):
 
         Nothing is known with fewer than three, whatever an earlier model knew.
         """
-        if len(features) < _MIN_CASES:
+        if len(features) < MIN_CASES:
             self.typical.zero_()
             return
         spread, mean = torch.std_mean(torch.stack([*features]), dim=0)
@@ -217,7 +217,10 @@ def choose_normalization(network: nn.Module, windows: Callable[[], Iterable[torc
         windows: returns some windows of the image, all of one size.
     """
     dual = dual_part(network)
-    if dual is not None and dual.typical.any():
+    if dual is None:
+        return
+    dual.agreement = AGREEMENT
+    if dual.typical.any():
         is_typical = dual.is_typical(early_features(network, dual, windows()))
         dual.agreement = None if is_typical else _AGREEMENT_OF_OTHERS
 

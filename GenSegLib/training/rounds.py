@@ -16,6 +16,7 @@ from .learner import Learner
 from .previews import write_previews
 from .pseudo_label_checks import CasePrediction, Reference
 from .session import Session
+from .typical_features import typical_features
 from .validation import CaseSegmenter, Classes, class_dice_scores, mean_dice
 
 # Of a training's time: for all validations, and for the cases of one; little time is always free.
@@ -135,6 +136,10 @@ class Rounds:
             session: of the training.
             total_s: expected seconds of the whole training.
         """
+        with typical_features(session.learner):
+            self._label_unlabeled(session, total_s)
+
+    def _label_unlabeled(self, session: Session, total_s: float) -> None:
         learner, start = session.learner, time.monotonic()
         labels = learner.pseudo_labels
         assert labels is not None

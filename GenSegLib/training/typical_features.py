@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from ..data.training_case import TrainingCase
-from ..networks.dual_normalization import dual_part, early_features
+from ..networks.dual_normalization import MIN_CASES, dual_part, early_features
 from ..networks.slice_wise import as_window_network
 from ..prediction.sliding_window import SEEN_WINDOWS, SlidingWindows
 from ..presets import Preset
 from .learner import Learner
 
-_MAX_CASES = 16  # more tell little, and take time
+_MAX_CASES = 16
+_MAX_VOXELS = 5e7  # of all windows: some seconds with a 2-D network, half a minute with a 3-D one
 
 
 def set_typical_features(learner: Learner) -> None:
@@ -26,16 +29,33 @@ def set_typical_features(learner: Learner) -> None:
     dual = dual_part(learner.averaged_segmenter)
     if dual is None or learner.preset.coarse_spacing is not None:
         return
-    cases = learner.cases
-    places = np.linspace(0, len(cases) - 1, min(_MAX_CASES, len(cases))).round().astype(int)
     network = as_window_network(learner.averaged_segmenter, learner.preset)
     with learner.problem.autocast():
-        dual.set_typical(
-            [
-                early_features(network, dual, _windows(cases[place], learner.preset))
-                for place in places
-            ]
-        )
+        cases = (_windows(case, learner.preset) for case in _some_cases(learner))
+        dual.set_typical([early_features(network, dual, windows) for windows in cases])
+
+
+@contextmanager
+def typical_features(learner: Learner) -> Iterator[None]:
+    """Let the averaged segmenter know the typical features within the context.
+
+    Training changes what they are, so that nothing is known afterwards.
+    """
+    set_typical_features(learner)
+    try:
+        yield
+    finally:
+        dual = dual_part(learner.averaged_segmenter)
+        if dual is not None:
+            dual.set_typical([])
+
+
+def _some_cases(learner: Learner) -> list[TrainingCase]:
+    """Return evenly spaced labeled cases, as many as the time allows."""
+    cases, preset = learner.cases, learner.preset
+    window = math.prod(SlidingWindows.for_preset(preset, cases[0].shape).patch_size)
+    count = min(_MAX_CASES, max(MIN_CASES, int(_MAX_VOXELS / (SEEN_WINDOWS * window))), len(cases))
+    return [cases[round(index)] for index in np.linspace(0, len(cases) - 1, count)]
 
 
 def _windows(case: TrainingCase, preset: Preset) -> Iterator[torch.Tensor]:

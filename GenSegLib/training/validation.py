@@ -27,7 +27,6 @@ from ..prediction.postprocessing import postprocess
 from ..prediction.sliding_window import SlidingWindows, iterate_slabs
 from .learner import Learner
 from .pseudo_label_checks import CasePrediction
-from .typical_features import set_typical_features
 
 Classes = NDArray[np.uint8]
 
@@ -44,7 +43,6 @@ class CaseSegmenter:
         self._learner, self._preset = learner, learner.preset
         self._values = np.array([0, *values])
         self._regions = region_values(learner.sets.includes, learner.sets.names)
-        set_typical_features(learner)
         network: nn.Module = as_window_network(learner.averaged_segmenter, learner.preset)
         self._predictor = EnsemblePredictor([network], learner.device, batch_size=1)
         self._done, self._seconds = 0, 0.0  # voxels of windows, and the time for them

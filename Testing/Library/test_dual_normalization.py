@@ -21,6 +21,7 @@ from GenSegLib.events import EventLog
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.dual_normalization import (
+    AGREEMENT,
     DualDynUNet,
     choose_normalization,
     early_features,
@@ -30,6 +31,7 @@ from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
+from GenSegLib.training.typical_features import typical_features
 
 SHAPE = (16, 32)
 NARROW = {"filters": [4, 8, 8, 8]}
@@ -156,6 +158,19 @@ def test_all_samples_that_are_recolored_are_marked(tmp_path: Path) -> None:
     assert sampler.recoloring is not None
     sampler.recoloring.distribution = sampler.recoloring.other_scanner  # all are recolored
     assert sampler.real(include_validation=False)[0][:, 1].min() == 1
+
+
+def test_a_model_in_training_knows_typical_features_only_while_it_labels(tmp_path: Path) -> None:
+    learner = load_session(dual_run(tmp_path / "run")).learner
+    network = learner.averaged_segmenter
+    assert isinstance(network, DualDynUNet)
+    with typical_features(learner):
+        assert network.typical[1].all()
+        choose_normalization(network, lambda: [learner.cases[0].image[None, :, :16, :24, :16]])
+        assert network.agreement != AGREEMENT
+    assert not network.typical.any()
+    choose_normalization(network, list)
+    assert network.agreement == AGREEMENT
 
 
 def test_a_trained_model_predicts(tmp_path: Path) -> None:
