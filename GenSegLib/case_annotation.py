@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from .errors import GenSegError
-from .label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, normalized, special_value
+from .label_maps import BACKGROUND, IGNORE, MAX_LABEL, normalized, special_value
 
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The anatomical axis (right, anterior, superior) across which the slices of a plane lie."""
@@ -157,14 +157,14 @@ def _parse_values(values: object) -> dict[int, int]:
             f'"values" must be an object such as {{"3": "ignore"}}, not {values!r}'
         ) from None
     for own, new in found.items():
-        if new not in marks.values() and not 0 <= new <= LARGEST_LABEL:
-            raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{LARGEST_LABEL}')
+        if new not in marks.values() and not 0 <= new <= MAX_LABEL:
+            raise GenSegError(f'"values": {own} cannot become {new}, outside 0..{MAX_LABEL}')
     return found
 
 
 def _parse_segments(segments: object) -> dict[str, int]:
     if not isinstance(segments, Mapping) or not all(
-        isinstance(value, int) and 0 <= value <= LARGEST_LABEL for value in segments.values()
+        isinstance(value, int) and 0 <= value <= MAX_LABEL for value in segments.values()
     ):
         raise GenSegError(f'"segments" must be an object such as {{"Tumor": 0}}, not {segments!r}')
     return {str(name): value for name, value in segments.items()}

@@ -82,14 +82,14 @@ class TrainConfig:
             are, or affine only.
         reconstruction_loss: compares reconstructions with real images, voxel by voxel or averaged
             over small blocks.
-        adversarial_pairs: what the discriminator judges: generated pairs as the segmenter receives
+        adversarial_pairs: what the discriminator scores: generated pairs as the segmenter receives
             them, beside real ones (and images of unlabeled cases) resampled alike; or
             reconstructions beside their real pairs, as published.
         mode_seeking_weight: weight of the term that makes images from different noise differ; only
-            where generated pairs are judged.
+            where generated pairs are scored.
         hard_pair_weight: weight of the term that makes generated pairs raise the segmenter's loss
             as far as its moving average still agrees with their masks; only where generated pairs
-            are judged.
+            are scored.
         frozen: upper-level variables that are not updated, comma-separated.
         direct_path: the hypergradient includes the segmenter loss's direct dependence on the
             upper-level variables.
@@ -102,7 +102,7 @@ class TrainConfig:
         target_scanner: which images the segmenter is for: 0, those of the same scanner; 1, those of
             any scanner. Above 0, the normalization of intensities suits any modality, and the
             default generator is "regions", whose default is 0.5. Validation cases steer the
-            appearance of regions as they are and, by this share, as another scanner would show
+            appearance of regions as they are and, with this weight, as another scanner would show
             them.
         dual_normalization: a dynunet normalizes recolored images with parameters of their own; by
             default where regions are recolored for other scanners.
@@ -200,7 +200,7 @@ class TrainConfig:
     @property
     def uses_unlabeled(self) -> bool:
         """Whether training makes use of unlabeled cases."""
-        return self.self_training or self.generator == "regions" or self.judges_generated
+        return self.self_training or self.generator == "regions" or self.discriminates_generated
 
     @property
     def learns_from_unlabeled(self) -> bool:
@@ -208,7 +208,7 @@ class TrainConfig:
         return self.self_training and self.unlabeled_fraction > 0
 
     @property
-    def judges_generated(self) -> bool:
+    def discriminates_generated(self) -> bool:
         """Whether a discriminator compares generated pairs with real images."""
         return self.has_generator and self.adversarial_pairs == "generated"
 

@@ -9,7 +9,7 @@ from .config import TrainConfig
 
 _PAIRS = "for {images}, with generated pairs: new shapes between the labeled cases"
 _DEFORMED_PAIRS = "for {images}, with generated pairs: deformed shapes of {cases}"
-_REGIONS = "for {images}: regions get other contrasts in {share:.0%} of the training images"
+_REGIONS = "for {images}: regions get other contrasts in {fraction:.0%} of the training images"
 _TRANSPLANTS = "for {images}: {transplanted:.0%} of the training images get lesions of other ones"
 _UNLABELED = "also learning from {unlabeled} under the model's own labels"
 _CONTRASTS = "imitating the contrasts of {unlabeled}"
@@ -32,16 +32,18 @@ def describe_generation(
         labeled: number of labeled cases, if known.
     """
     template = _PLANNED if planned else _template(config, labeled)
-    images, share = target_images(config.target_scanner), config.appearance_fraction
+    images, fraction = target_images(config.target_scanner), config.appearance_fraction
     transplanted = config.transplanted_fraction
     cases = "the labeled case" if labeled == 1 else "the labeled cases"
-    parts = [template.format(images=images, share=share, transplanted=transplanted, cases=cases)]
+    parts = [
+        template.format(images=images, fraction=fraction, transplanted=transplanted, cases=cases)
+    ]
     found = "1 unlabeled image" if unlabeled == 1 else f"{unlabeled} unlabeled images"
     if unlabeled and config.learns_from_unlabeled:
         parts.append(_UNLABELED.format(unlabeled=found))
     if unlabeled and config.generator == "regions":
         parts.append(_CONTRASTS.format(unlabeled=found))
-    if unlabeled and config.judges_generated and not planned:
+    if unlabeled and config.discriminates_generated and not planned:
         parts.append(_COMPARED.format(unlabeled=found))
     return "Training " + "; ".join(parts)
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from .errors import GenSegError
 
-LARGEST_LABEL = 32767
+MAX_LABEL = 32767
 IGNORE = -1
 """Label of voxels that nobody annotated (nnU-Net's label `ignore`, a segment named Ignore)."""
 BACKGROUND = -2
@@ -22,7 +22,7 @@ BACKGROUND = -2
 _SPECIAL = {"ignore": IGNORE, "background": BACKGROUND}
 _DEFAULT_NAME = re.compile(r"(?:label|segment)[ _-]?(\d+)")
 _NUMBER_OR_LETTER = re.compile(r"\d+|\b[^\W\d]\b")
-_RESEMBLANCE = 0.8  # of a misspelled name
+_MIN_SIMILARITY = 0.8  # of a misspelled name
 
 
 def parse_labels(values: object) -> dict[int, str]:
@@ -46,9 +46,9 @@ def parse_labels(values: object) -> dict[int, str]:
 def check_labels(labels: Mapping[int, str]) -> None:
     """Raise GenSegError unless all values are in 1..32767."""
     for value in labels:
-        if not 1 <= value <= LARGEST_LABEL:
+        if not 1 <= value <= MAX_LABEL:
             raise GenSegError(
-                f"label value {value} is outside 1..{LARGEST_LABEL} (0 is the background)"
+                f"label value {value} is outside 1..{MAX_LABEL} (0 is the background)"
             )
 
 
@@ -184,13 +184,13 @@ def normalized(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def resembling_name(name: str, names: Iterable[str]) -> str:
+def closest_name(name: str, names: Iterable[str]) -> str:
     """Return the name among these of which another one is a misspelling; "" if there is none.
 
     Numbers and single letters, as of vertebrae and sides, distinguish classes.
     """
     known = {normalized(each): each for each in names if _marks(each) == _marks(name)}
-    found = get_close_matches(normalized(name), known, 1, _RESEMBLANCE)
+    found = get_close_matches(normalized(name), known, 1, _MIN_SIMILARITY)
     return known[found[0]] if found else ""
 
 

@@ -18,8 +18,8 @@ from .augmentation_settings import Augmentation
 from .errors import GenSegError
 from .files import read_json
 from .settings import (
-    LARGEST_SPACING,
-    SMALLEST_SPACING,
+    MAX_SPACING,
+    MIN_SPACING,
     Rule,
     at_least,
     between,
@@ -36,9 +36,9 @@ BLENDINGS = ("registration", "transplantation")
 EFFORTS = ("quick", "standard", "thorough")
 SOFT_TISSUE_HU = (-160.0, 240.0)
 BODY_MEDIAN = 0.5  # about that of soft tissue in CT
-LARGEST_MULTIPLE = 128  # voxels; more than the strides of any segmenter
+MAX_MULTIPLE = 128  # voxels; more than the strides of any segmenter
 _FOLDER = Path(__file__).parent / "resources" / "presets"
-_SPACINGS = f"{SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm"
+_SPACINGS = f"{MIN_SPACING:g} to {MAX_SPACING:g} mm"
 _ORIENTATIONS = frozenset(
     "".join(pair[side] for pair, side in zip(order, sides))
     for order in permutations(("RL", "AP", "SI"))
@@ -215,7 +215,7 @@ class Preset:
     spacing: tuple[float, ...] | None = None
     intensity: Intensity = field(default_factory=Intensity)
     crop_foreground: bool = False
-    multiple: int = setting(between(1, LARGEST_MULTIPLE), 8)
+    multiple: int = setting(between(1, MAX_MULTIPLE), 8)
     largest_component: bool = False
     several_components: tuple[int, ...] = ()
     single_foreground: bool = False
@@ -279,7 +279,7 @@ class Preset:
     def for_any_scanner(self) -> Preset:
         """Return the preset with a normalization and bias fields that suit other modalities, too.
 
-        Pictures in color stay as they are.
+        Color images stay as they are.
         """
         if self.has_colors or self.intensity.kind == "robust":
             return self

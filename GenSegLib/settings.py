@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import GenSegError
 
-SMALLEST_SPACING, LARGEST_SPACING = 0.001, 50.0  # mm; micro-CT has a few micrometers
+MIN_SPACING, MAX_SPACING = 0.001, 50.0  # mm; micro-CT has a few micrometers
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def is_count(value: object) -> bool:
 def is_spacing(values: Sequence[object], dims: int) -> bool:
     """Return whether values are a plausible voxel spacing in mm, one per axis."""
     return len(values) == dims and all(
-        isinstance(size, (int, float)) and SMALLEST_SPACING <= size <= LARGEST_SPACING
-        for size in values
+        isinstance(size, (int, float)) and MIN_SPACING <= size <= MAX_SPACING for size in values
     )
 
 

@@ -23,11 +23,11 @@ from .records import CurvePoint
 TARGET = 0.9
 KINDS = ("few", "unclear", "reached", "hardly", "cases")
 
-_LEAST_DRAFTS, _LEAST_SIZES = 4, 3  # three points determine the curve, and none is left to test it
+_MIN_DRAFTS, _MIN_SIZES = 4, 3  # three points determine the curve, and none is left to test it
 _EXPONENTS = np.geomspace(0.2, 1.5, 25)  # of published curves: mostly 0.2 to 1
 _SAMPLES = 500
 _PARAMETERS = 2.5  # a, b and the bounded c
-_LEAST_SCATTER = 0.005  # of the Dice between cases
+_MIN_SCATTER = 0.005  # of the Dice between cases
 _TAILS = (0.1, 0.9)  # of the bootstrap: an interval of 80 %
 _FAR = 3.0  # times the present number of cases: unknown beyond
 _AHEAD = 10  # cases
@@ -102,9 +102,9 @@ def forecast(points: Sequence[CurvePoint], target: float = TARGET, seed: int = 0
     usable = tuple(p for p in points if p.cases >= 1 and math.isfinite(p.dice))
     cases, dice = _arrays(usable)
     sizes = len(set(cases.tolist()))
-    if len(usable) < _LEAST_DRAFTS or sizes < _LEAST_SIZES:
+    if len(usable) < _MIN_DRAFTS or sizes < _MIN_SIZES:
         text = (
-            f"a forecast needs {_LEAST_DRAFTS} drafts or training runs with {_LEAST_SIZES} "
+            f"a forecast needs {_MIN_DRAFTS} drafts or training runs with {_MIN_SIZES} "
             f"different numbers of cases; there are {len(usable)} with {sizes}"
         )
         return Forecast("few", text, target, points=usable)
@@ -201,7 +201,7 @@ def _bootstrap(fit: _Fits, cases: Array, dice: Array, generator: np.random.Gener
     """
     fitted = fit.dice(cases)[0]
     freedom = max(1.0, len(cases) - _PARAMETERS)
-    scatter = max(_LEAST_SCATTER, math.sqrt(float(((dice - fitted) ** 2).sum()) / freedom))
+    scatter = max(_MIN_SCATTER, math.sqrt(float(((dice - fitted) ** 2).sum()) / freedom))
     noise = generator.normal(0, scatter, (_SAMPLES, len(cases)))
     return _fit(cases, np.minimum(fitted + noise, 1.0))
 

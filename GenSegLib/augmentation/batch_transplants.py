@@ -8,6 +8,7 @@ generators.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch.nn.functional import avg_pool1d, max_pool1d
@@ -16,7 +17,7 @@ from .random_generator import RandomGenerator
 
 _MARGIN = 0.05  # of surroundings, relative to the shortest side of the patch
 _REACH = 0.25  # of the way to another place, relative to the patch
-_LEAST_MATCH = 0.7  # of the means of the surroundings
+_MIN_MATCH = 0.7  # of the means of the surroundings
 _ADDED = 0.8  # of the changed samples get lesions; in the others, lesions are covered
 
 
@@ -56,7 +57,7 @@ def transplant_lesions(
     region = (source > 0) & (source < classes) & inside
     weight = _softened(region.to(images.dtype), spacing) * inside
     around = ((weight > 0) & ~region).to(images.dtype)
-    match = rng.uniform(count, *[1] * (dims + 1), low=_LEAST_MATCH, high=1.0)
+    match = rng.uniform(count, *[1] * (dims + 1), low=_MIN_MATCH, high=1.0)
     image = image + match * (_mean(images, around) - _mean(image, around))
     weight = weight * rng.bernoulli(count, fraction, dims)
     return torch.lerp(images, image, weight), torch.where(weight > 0.5, label, labels)
@@ -85,7 +86,8 @@ def _softened(mask: torch.Tensor, spacing: Sequence[float] | None) -> torch.Tens
     sizes = spacing or [1.0] * len(shape)
     margin_mm = _MARGIN * min(count * size for count, size in zip(shape, sizes))
     reaches = [round(margin_mm / 2 / size) for size in sizes]
-    return _filtered(_filtered(mask, reaches, max_pool1d), reaches, _average)
+    average = partial(avg_pool1d, count_include_pad=False)
+    return _filtered(_filtered(mask, reaches, max_pool1d), reaches, average)
 
 
 def _filtered(
@@ -97,10 +99,6 @@ def _filtered(
         pooled = pool(rows.flatten(0, -2)[:, None], 2 * reach + 1, 1, reach)
         mask = pooled.reshape(rows.shape).movedim(-1, axis)
     return mask
-
-
-def _average(rows: torch.Tensor, size: int, stride: int, padding: int) -> torch.Tensor:
-    return avg_pool1d(rows, size, stride, padding, count_include_pad=False)
 
 
 def _mean(images: torch.Tensor, region: torch.Tensor) -> torch.Tensor:

@@ -44,8 +44,8 @@ def _random_boxes(batch: int, shape: torch.Size, rng: RandomGenerator) -> torch.
     for axis, size in enumerate(shape):
         edge = round(_BOX * size)
         start = (rng.uniform(batch, 1) * (size - edge + 1)).long()
-        places = torch.arange(size, device=start.device)
-        covered = (places >= start) & (places < start + edge)
+        positions = torch.arange(size, device=start.device)
+        covered = (positions >= start) & (positions < start + edge)
         along = [-1 if k == axis else 1 for k in range(len(shape))]
         inside = inside & covered.reshape(batch, 1, *along)
     return inside

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ..data.distance_maps import signed_distances
 from ..data.stored_case import StoredCase
 from ..data.training_case import Box, TrainingCase
+from ..images.geometry import full_box
 from .interpolation import REACH, MidpointVolume, sample_with_midpoints
 from .regions import RegionMap
 
@@ -26,7 +27,7 @@ class Features(Protocol):
         """
 
 
-def features_of(
+def build_features(
     case: TrainingCase,
     classes: int,
     limit_mm: float,
@@ -52,7 +53,7 @@ def features_of(
     distances = signed_distances(label, classes, case.spacing, limit_mm) / limit_mm
     parts = [distances, case.image]
     if regions is not None:
-        parts.append(regions.rendered(tuple(slice(0, size) for size in case.shape)))
+        parts.append(regions.rendered(full_box(case.shape)))
     volume = torch.cat([part.to(center.device) for part in parts])
     kind = MidpointFeatures if volume.numel() <= small else InMemoryFeatures
     return kind(volume, center, half_size)

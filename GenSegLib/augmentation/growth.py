@@ -46,17 +46,17 @@ def grow_classes(
     ranks, offsets = rng.uniform(batch), strength * rng.normal(batch)
     masks = [_random_class(label, classes, float(rank)) for label, rank in zip(labels, ranks)]
     mask = torch.stack(masks)
-    places = (chosen & mask.flatten(1).any(1)).nonzero().flatten()
-    if strength == 0 or len(places) == 0:
+    indices = (chosen & mask.flatten(1).any(1)).nonzero().flatten()
+    if strength == 0 or len(indices) == 0:
         return images, labels
-    inward = _inward(mask[places].float(), spacing or [1.0] * dims)
-    shift = offsets[places].reshape(-1, *[1] * (dims + 1)) * inward
+    inward = _inward(mask[indices].float(), spacing or [1.0] * dims)
+    shift = offsets[indices].reshape(-1, *[1] * (dims + 1)) * inward
     sizes = torch.tensor(images.shape[2:], device=images.device)
-    identity = torch.eye(dims, dims + 1, device=images.device).expand(len(places), -1, -1)
-    grid = F.affine_grid(identity, [len(places), 1, *images.shape[2:]], align_corners=True)
+    identity = torch.eye(dims, dims + 1, device=images.device).expand(len(indices), -1, -1)
+    grid = F.affine_grid(identity, [len(indices), 1, *images.shape[2:]], align_corners=True)
     grid = grid + (shift.movedim(1, -1) * 2 / (sizes - 1).clamp_min(1)).flip(-1)
-    grown = deform(images[places], labels[places], values, grid)
-    return images.index_put((places,), grown[0]), labels.index_put((places,), grown[1])
+    grown = deform(images[indices], labels[indices], values, grid)
+    return images.index_put((indices,), grown[0]), labels.index_put((indices,), grown[1])
 
 
 def _random_class(label: torch.Tensor, classes: int, rank: float) -> torch.Tensor:

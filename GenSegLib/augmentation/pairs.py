@@ -22,14 +22,14 @@ import torch
 from ..data.distance_maps import DISTANCE_LIMIT_MM
 from ..data.label_sets import LabelSets
 from ..data.training_case import TrainingCase
-from .features import Features, features_of
+from .features import Features, build_features
 from .interpolation import interpolate_control_points, sample, smooth_noise
 from .random_generator import RandomGenerator
 from .regions import RegionMap
 from .registration import RegistrationSettings, register
 from .spatial import SpatialStrength, argmax_channel, identity_grid, random_grid
 
-_LEAST_SHARE = 0.05  # of a case in a voxel of a blend, below which its label does not matter
+_MIN_FRACTION = 0.05  # of a case in a voxel of a blend, below which its label does not matter
 _ATTEMPTS = 4  # to find patches with annotated voxels
 MAX_MIDPOINTS = 2**28  # precomputed midpoint values of all small cases together, 1 GiB
 
@@ -138,19 +138,12 @@ class PairSampler:
         view.displacements = torch.cat([found, zeros])
         return view
 
-    def real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None = None
-    ) -> PairBatch:
-        """Sample real pairs; the source is another case's image, warped onto the mask.
+    def real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
+        """Sample real pairs; the source is another case's image, warped onto the mask."""
+        return self._annotated(lambda: self._real_pairs(rng, batch))
 
-        Pairs are deformed if ``spatial`` is given.
-        """
-        return self._annotated(lambda: self._real_pairs(rng, batch, spatial))
-
-    def _real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
-    ) -> PairBatch:
-        points = self._points(rng, batch, spatial)
+    def _real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
+        points = self._points(rng, batch)
         chosen = rng.integers(len(self.partners), batch)
         here, there = [], []
         for index, pair in enumerate(chosen):
@@ -233,7 +226,7 @@ class PairSampler:
         center = align_to_voxels(case.centroid(), self.patch_size).to(self.device)
         limit_mm, small = self.settings.limit_mm, MAX_MIDPOINTS // (8 * count)
         regions = self._regions[index] if self._regions else None
-        return features_of(case, self.classes, limit_mm, center, self.half_size, small, regions)
+        return build_features(case, self.classes, limit_mm, center, self.half_size, small, regions)
 
     def _choose_partners(self, count: int, rng: RandomGenerator) -> list[tuple[int, int]]:
         """Return pairs of cases: all ordered pairs, or a few random partners for each case."""
@@ -277,9 +270,9 @@ class PairSampler:
         return torch.cat([torch.stack(distances, 1), features[:, self.classes :]], 1), known
 
     def _points(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
+        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None = None
     ) -> torch.Tensor:
-        """Return the canonical points of randomly placed, randomly deformed patches.
+        """Return the canonical points of randomly placed patches, deformed if `spatial` is given.
 
         They are (batch, *coarse shape, dims): maps between cases are smooth, so that they are
         composed at every third voxel and interpolated to the patch afterwards.
@@ -340,8 +333,8 @@ def combined_labels(
     Returns:
         Where one label allows all that the other allows, the former; where neither does, ignored.
     """
-    here = torch.where(weight > 1 - _LEAST_SHARE, there, here)
-    there = torch.where(weight < _LEAST_SHARE, here, there)
+    here = torch.where(weight > 1 - _MIN_FRACTION, there, here)
+    there = torch.where(weight < _MIN_FRACTION, here, there)
     members = sets.members.to(here.device)
     allowed = members[here], members[there]
     both = torch.full_like(here, sets.classes)

@@ -71,7 +71,7 @@ class PatchSampler:
 
     def _box(self, rng: RandomGenerator, case: int) -> Box:
         shape, classes = self.cases[case].shape, self.cases[case].voxels
-        places = rng.uniform(len(shape)).tolist()
+        positions = rng.uniform(len(shape)).tolist()
         annotated = self.cases[case].annotated
         center = inside = None
         if classes and float(rng.uniform(1)) < self.foreground_fraction:
@@ -84,7 +84,7 @@ class PatchSampler:
             low, high = 0, have - want
             if inside is not None:
                 low, high = max(0, inside[axis] - want + 1), min(high, inside[axis])
-            start = low + int(places[axis] * (high - low + 1))
+            start = low + int(positions[axis] * (high - low + 1))
             if center is not None:
                 start = min(max(center[axis] - want // 2, 0), have - want)
             box.append(slice(start, start + want))
@@ -123,9 +123,9 @@ class SliceSampler(PatchSampler):
         low, high = max(0, middle - self.context), min(last, middle + self.context)
         image, label = super()._cut(case, (*box[:-1], slice(low, high + 1)))
         wanted = range(middle - self.context, middle + self.context + 1)
-        places = [min(max(index, low), high) - low for index in wanted]
+        indices = [min(max(index, low), high) - low for index in wanted]
         images, regions = (
-            part[..., places].movedim(-1, 1).flatten(0, 1) for part in (image, label[1:])
+            part[..., indices].movedim(-1, 1).flatten(0, 1) for part in (image, label[1:])
         )
         return images, torch.cat([label[:1, ..., middle - low], regions])
 

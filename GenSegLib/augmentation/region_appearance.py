@@ -29,7 +29,7 @@ _LOGITS = (
 _LOGS = ("mean_spread", "gain_spread", "noise", "growth", "augmentation")
 # Smaller steps, since weaker augmentation can look better over a few steps and be worse in the end.
 _FINENESS = {"augmentation": 3.0}
-_LEAST, _MOST = 0.02, 0.98  # probabilities that a search can still move
+_MIN_PROBABILITY, _MAX_PROBABILITY = 0.02, 0.98  # probabilities that a search can still move
 _HUE = 0.3  # spread of a color relative to that of the brightness
 _CURVE_POINTS, _CURVE_REACH = 6, 2.5  # standard deviations of intensity
 _GROWTH = 1.5  # voxels
@@ -158,23 +158,23 @@ class RegionAppearance:
             (distribution.convolution, partial(random_convolutions, joint_channels=joint)),
             (distribution.exchange, partial(_exchange, donors=donors or _shuffled(images))),
         ):
-            places, own = chosen & _subset(len(images), probability, rng), _independent(rng)
-            if places.any():
-                recolored[places] = transform(images[places], own)
+            selected, own = chosen & _subset(len(images), probability, rng), _independent(rng)
+            if selected.any():
+                recolored[selected] = transform(images[selected], own)
         return recolored.clamp(0, 1) if self._bounded else recolored
 
     def _draw(
         self, cases: torch.Tensor, d: AppearanceDistribution, rng: RandomGenerator
     ) -> RegionChange:
         """Draw the change of each case's regions."""
-        _, means, spreads = self.table.standardized(cases)
-        target, gain = self._means_and_gains(means, spreads, cases, d, rng)
+        _, means, stds = self.table.standardized(cases)
+        target, gain = self._means_and_gains(means, stds, cases, d, rng)
         batch, regions, _ = means.shape
         noise = d.noise * rng.uniform(batch, regions, 1)
         synthetic = (rng.uniform(batch, 1, 1) < d.synthesis).float()
         original = rng.uniform(batch, 1, 1) * (rng.uniform(batch, 1, 1) < d.mixing)
         kept = gain * (1 - synthetic)
-        noise = (noise.square() + synthetic * (gain * spreads).square()).sqrt()
+        noise = (noise.square() + synthetic * (gain * stds).square()).sqrt()
         scale = (1 - original) * kept + original
         shift = (1 - original) * (target - kept * means)
         change = RegionChange(scale, shift, (1 - original) * noise)
@@ -183,7 +183,7 @@ class RegionAppearance:
     def _means_and_gains(
         self,
         means: torch.Tensor,
-        spreads: torch.Tensor,
+        stds: torch.Tensor,
         cases: torch.Tensor,
         d: AppearanceDistribution,
         rng: RandomGenerator,
@@ -197,11 +197,9 @@ class RegionAppearance:
         sign = 1 - 2 * (rng.uniform(batch, regions, 1) < d.inversion).float()
         if self.targets is not None:
             chosen = rng.uniform(batch, 1, 1) < d.target
-            target_means, target_spreads = self.targets.draw(self.table.classes[cases], rng)
-            ratio = (target_spreads / spreads.clamp_min(1e-3)).clamp(
-                1 / _TEXTURE_RATIO, _TEXTURE_RATIO
-            )
-            near = target_means + target_spreads * rng.normal(batch, regions, 1) / 2
+            target_means, target_stds = self.targets.draw(self.table.classes[cases], rng)
+            ratio = (target_stds / stds.clamp_min(1e-3)).clamp(1 / _TEXTURE_RATIO, _TEXTURE_RATIO)
+            near = target_means + target_stds * rng.normal(batch, regions, 1) / 2
             new, gain = torch.where(chosen, near, new), torch.where(chosen, ratio * gain, gain)
         gain = sign * gain
         stays = rng.uniform(batch, 1, 1) < d.air
@@ -288,7 +286,7 @@ def _random_curve(images: torch.Tensor, rng: RandomGenerator) -> torch.Tensor:
 def _to_unbounded(name: str, value: float) -> float:
     if name in _LOGS:
         return _FINENESS.get(name, 1.0) * math.log(max(value, 1e-3))
-    value = min(max(value, _LEAST), _MOST)
+    value = min(max(value, _MIN_PROBABILITY), _MAX_PROBABILITY)
     return math.log(value / (1 - value))
 
 

@@ -33,8 +33,8 @@ class RegionTable:
 
     Attributes:
         size: numbers per case.
-        fractions: (case, region) share of the case's voxels.
-        means, spreads: (case, region, channel).
+        fractions: (case, region) fraction of the case's voxels.
+        means, stds: (case, region, channel).
         air: (case,) darkest region of the background.
         classes: (case, region) class of each region; -1 for those that a case does not have.
     """
@@ -42,7 +42,7 @@ class RegionTable:
     size: int
     fractions: torch.Tensor
     means: torch.Tensor
-    spreads: torch.Tensor
+    stds: torch.Tensor
     air: torch.Tensor
     classes: torch.Tensor
 
@@ -52,15 +52,15 @@ class RegionTable:
         size = 1 + max(len(each.classes) for each in maps)
         channels = maps[0].means.shape[1]
         fractions = torch.zeros(len(maps), size)
-        means, spreads = torch.zeros(2, len(maps), size, channels)
+        means, stds = torch.zeros(2, len(maps), size, channels)
         classes = torch.full((len(maps), size), -1)
         for k, each in enumerate(maps):
             stop = 1 + len(each.classes)
             fractions[k, 1:stop] = each.fractions
-            means[k, 1:stop], spreads[k, 1:stop] = each.means, each.spreads
+            means[k, 1:stop], stds[k, 1:stop] = each.means, each.stds
             classes[k, 1:stop] = torch.tensor(each.classes)
         air = torch.tensor([_darkest(each) for each in maps])
-        return cls(size, *(part.to(device) for part in (fractions, means, spreads, air, classes)))
+        return cls(size, *(part.to(device) for part in (fractions, means, stds, air, classes)))
 
     def split(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the case (batch,) and the region within it (batch, *s) of numbers (batch, *s)."""
@@ -74,8 +74,8 @@ class RegionTable:
         Means and standard deviations are those of the case scaled to mean 0 and sd 1.
         """
         fractions = self.fractions[cases]
-        center, spread = self._moments(fractions, self.means[cases], self.spreads[cases])
-        return fractions, (self.means[cases] - center) / spread, self.spreads[cases] / spread
+        center, spread = self._moments(fractions, self.means[cases], self.stds[cases])
+        return fractions, (self.means[cases] - center) / spread, self.stds[cases] / spread
 
     def normalized(self, cases: torch.Tensor, change: RegionChange) -> RegionChange:
         """Normalize recolored cases as real ones are: to mean and sd of the whole case.
@@ -87,10 +87,10 @@ class RegionTable:
         Returns:
             The change of intensities as they are; padding stays as it is.
         """
-        fractions, means, spreads = self.standardized(cases)
-        sds = ((change.scale * spreads).square() + change.noise.square()).sqrt()
+        fractions, means, stds = self.standardized(cases)
+        sds = ((change.scale * stds).square() + change.noise.square()).sqrt()
         center, spread = self._moments(fractions, change.scale * means + change.shift, sds)
-        old_center, old_spread = self._moments(fractions, self.means[cases], self.spreads[cases])
+        old_center, old_spread = self._moments(fractions, self.means[cases], self.stds[cases])
         scale, noise = change.scale / spread, change.noise / spread * old_spread
         shift = old_spread * (change.shift - center) / spread + old_center * (1 - scale)
         kept = torch.ones_like(means[:, :1])
@@ -102,12 +102,12 @@ class RegionTable:
 
     @staticmethod
     def _moments(
-        fractions: torch.Tensor, means: torch.Tensor, spreads: torch.Tensor
+        fractions: torch.Tensor, means: torch.Tensor, stds: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and sd (batch, 1, channel) of whole cases."""
         weights = fractions[..., None]
         center = (weights * means).sum(1, keepdim=True)
-        squares = (weights * (spreads.square() + (means - center).square())).sum(1, keepdim=True)
+        squares = (weights * (stds.square() + (means - center).square())).sum(1, keepdim=True)
         return center, squares.sqrt().clamp_min(1e-4)
 
 
@@ -116,12 +116,12 @@ class TargetContrasts:
     """Regions of unlabeled images, scaled to mean 0 and sd 1.
 
     Attributes:
-        means, spreads: (image, region, channel).
+        means, stds: (image, region, channel).
         classes: (image, region), as in `RegionTable`; all 0 without labels.
     """
 
     means: torch.Tensor
-    spreads: torch.Tensor
+    stds: torch.Tensor
     classes: torch.Tensor
 
     def draw(
@@ -140,7 +140,7 @@ class TargetContrasts:
         own = self.classes[image[:, 0]][:, None]  # (batch, 1, choice)
         scores = rng.uniform(batch, regions, choices) + (own == classes[..., None]).float()
         chosen = scores.masked_fill(own < 0, -1).argmax(2)
-        return self.means[image, chosen], self.spreads[image, chosen]
+        return self.means[image, chosen], self.stds[image, chosen]
 
 
 def divide_cases(
@@ -151,12 +151,12 @@ def divide_cases(
     maps = [divide(case) for case in cases]
     coarse = {k: divide(case.coarse) for k, case in enumerate(cases) if case.coarse}
     table = RegionTable.of([*maps, *coarse.values()], device)
-    places = {k: len(maps) + n for n, k in enumerate(coarse)}
+    numbers = {k: len(maps) + n for n, k in enumerate(coarse)}
     divided = []
     for k, (case, regions) in enumerate(zip(cases, maps)):
         small = None
         if case.coarse is not None:
-            small = CaseWithRegions(case.coarse, coarse[k], places[k] * table.size)
+            small = CaseWithRegions(case.coarse, coarse[k], numbers[k] * table.size)
         divided.append(CaseWithRegions(case, regions, k * table.size, small))
     return divided, table
 
@@ -166,8 +166,8 @@ def target_contrasts(maps: Sequence[RegionMap], device: torch.device) -> TargetC
     if not maps:
         return None
     table = RegionTable.of(maps, device)
-    _, means, spreads = table.standardized(torch.arange(len(maps), device=device))
-    return TargetContrasts(means, spreads, table.classes)
+    _, means, stds = table.standardized(torch.arange(len(maps), device=device))
+    return TargetContrasts(means, stds, table.classes)
 
 
 def _darkest(regions: RegionMap) -> int:

@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ..data.training_case import Box, CasePatches, PatchSource, TrainingCase, symmetric_padding
+from ..images.geometry import full_box
 from .clustering import cluster
 
 BACKGROUND_REGIONS = 10
 MAX_VOXELS = 2**20  # of a region map; larger cases have one of lower resolution
 
-_LARGE_SHARE = 0.08  # of a case's voxels; a class gets one more region for each
+_FRACTION_PER_REGION = 0.08  # of a case's voxels; a class gets one more region for each
 _MAX_CLASS_REGIONS = 3
 _SMOOTHING_VOXELS = 1.5  # of the finest spacing
-_PLACE_WEIGHT = 0.3  # of position and distance, relative to a standard deviation of intensity
+_POSITION_WEIGHT = 0.3  # of position and distance, relative to a standard deviation of intensity
 _DISTANCE_MM = 40.0  # from which on voxels count as far from all classes
 _CONSTANT = 0.1  # standard deviations of intensity, below which regions have no texture
 
@@ -42,8 +43,8 @@ class RegionMap:
         steps: voxels of the case per entry of the map along each axis.
         shape: size of the case in voxels.
         classes: class of each region.
-        fractions: share of the case's voxels in each region.
-        means, spreads: mean and standard deviation of intensity (region, channel).
+        fractions: fraction of the case's voxels in each region.
+        means, stds: mean and standard deviation of intensity (region, channel).
     """
 
     map: torch.Tensor
@@ -52,7 +53,7 @@ class RegionMap:
     classes: tuple[int, ...]
     fractions: torch.Tensor
     means: torch.Tensor
-    spreads: torch.Tensor
+    stds: torch.Tensor
 
     def cut(self, box: Box, before: Sequence[int]) -> torch.Tensor:
         """Return the regions of a box; 0 outside the case.
@@ -86,15 +87,12 @@ class DividedCase(PatchSource, Protocol):
         """Voxel size in mm."""
 
 
-def find_regions(
-    case: DividedCase, seed: int, count: int = BACKGROUND_REGIONS, class_count: int = 0
-) -> RegionMap:
-    """Divide a case into regions.
+def find_regions(case: DividedCase, seed: int, class_count: int = 0) -> RegionMap:
+    """Divide a case into regions, at most `BACKGROUND_REGIONS` of them in the background.
 
     Args:
         case: preprocessed case.
         seed: of the random generator.
-        count: maximum number of regions of the background. Constant parts of it share one.
         class_count: number of classes; voxels with larger values, whose class is unknown, are
             divided together with the background. 0 if all values are classes.
     """
@@ -103,37 +101,45 @@ def find_regions(
         label = np.where(label < class_count, label, 0)
     rng = np.random.default_rng(seed)
     features = _features(image, label, [size * n for size, n in zip(case.spacing, steps)])
-    unit = _spreads(image)
+    unit = _channel_stds(image)
     regions = np.zeros(label.shape, np.int16)
     classes: list[int] = []
     for value in np.unique(label).tolist():
         mask = label == value
-        wanted = count if value == 0 else _class_regions(mask.mean())
+        wanted = BACKGROUND_REGIONS if value == 0 else _class_regions(mask.mean())
         found = _merge_constant(cluster(features[mask], wanted, rng), image[:, mask], unit)
-        regions[mask] = found + len(classes) + 1
+        regions[mask] = found + len(classes)
         classes += [value] * (int(found.max()) + 1)
-    fractions, means, spreads = region_statistics(image, regions - 1, len(classes))
-    tensors = [torch.from_numpy(part.astype(np.float32)) for part in (fractions, means, spreads)]
-    return RegionMap(torch.from_numpy(regions), steps, shape, tuple(classes), *tensors)
+    return _region_map(image, regions, classes, steps, shape)
 
 
-def image_clusters(case: TrainingCase, seed: int, count: int = BACKGROUND_REGIONS) -> RegionMap:
+def image_clusters(case: TrainingCase, seed: int) -> RegionMap:
     """Divide an unlabeled case into regions by intensity alone, wherever they lie."""
     image, _, steps, shape = _reduced(case)
     features = _intensity_features(image, [size * n for size, n in zip(case.spacing, steps)])
-    found = cluster(features.reshape(-1, features.shape[-1]), count, np.random.default_rng(seed))
-    flat = image.reshape(len(image), -1)
-    found = _merge_constant(found, flat, _spreads(image)).reshape(image.shape[1:])
-    number = int(found.max()) + 1
-    parts = region_statistics(image, found, number)
-    tensors = [torch.from_numpy(part.astype(np.float32)) for part in parts]
-    return RegionMap(
-        torch.from_numpy((found + 1).astype(np.int16)), steps, shape, (0,) * number, *tensors
-    )
+    flat, rng = features.reshape(-1, features.shape[-1]), np.random.default_rng(seed)
+    found = cluster(flat, BACKGROUND_REGIONS, rng)
+    found = _merge_constant(found, image.reshape(len(image), -1), _channel_stds(image))
+    regions = found.reshape(image.shape[1:])
+    return _region_map(image, regions, [0] * (int(found.max()) + 1), steps, shape)
+
+
+def _region_map(
+    image: Array,
+    regions: Array,
+    classes: Sequence[int],
+    steps: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> RegionMap:
+    """Return the map of regions 0, 1, ... (*coarse shape), which it counts from 1."""
+    statistics = region_statistics(image, regions, len(classes))
+    tensors = [torch.from_numpy(part.astype(np.float32)) for part in statistics]
+    numbers = torch.from_numpy((regions + 1).astype(np.int16))
+    return RegionMap(numbers, steps, shape, tuple(classes), *tensors)
 
 
 def region_statistics(image: Array, regions: Array, count: int) -> tuple[Array, Array, Array]:
-    """Return the share of voxels (region,), mean and sd (region, channel) of regions 0, 1, ...
+    """Return the fraction of voxels (region,), mean and sd (region, channel) of regions 0, 1, ...
 
     Args:
         image: (channel, *shape).
@@ -162,7 +168,7 @@ def _reduced(case: DividedCase) -> tuple[Array, Array, tuple[int, ...], tuple[in
     steps = _steps(shape, case.spacing)
     images, labels = [], []
     for index in range(0, shape[0], steps[0]):
-        box = (slice(index, index + 1), *(slice(0, size) for size in shape[1:]))
+        box = (slice(index, index + 1), *full_box(shape[1:]))
         image, label = patches.cut(box)
         every: Box = (slice(None), *(slice(None, None, step) for step in steps))
         images.append(image[every].float().cpu().numpy())
@@ -183,12 +189,12 @@ def _steps(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, ...]:
 def _features(image: Array, label: Array, spacing: Sequence[float]) -> Array:
     """Return (*shape, feature): intensity, smoothed intensity, position, distance to classes."""
     axes = [np.linspace(-1, 1, size, dtype=np.float32) for size in label.shape]
-    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     far = np.full(label.shape, _DISTANCE_MM)
     if (label > 0).any():
         far = np.minimum(distance_transform_edt(label == 0, sampling=spacing), _DISTANCE_MM)
     distance = (far / _DISTANCE_MM).astype(np.float32)[..., None]
-    weighted = [_PLACE_WEIGHT * places, _PLACE_WEIGHT * distance]
+    weighted = [_POSITION_WEIGHT * positions, _POSITION_WEIGHT * distance]
     return np.concatenate([_intensity_features(image, spacing), *weighted], axis=-1)
 
 
@@ -196,19 +202,19 @@ def _intensity_features(image: Array, spacing: Sequence[float]) -> Array:
     """Return (*shape, feature): intensity and smoothed intensity in standard deviations."""
     sigma = [_SMOOTHING_VOXELS * min(spacing) / size for size in spacing]
     parts = []
-    for channel, spread in zip(image, _spreads(image)):
+    for channel, spread in zip(image, _channel_stds(image)):
         scaled = (channel - channel.mean()) / spread
         parts += [scaled, gaussian_filter(scaled, sigma, mode="nearest")]
     return np.stack(parts, axis=-1) / np.float32(math.sqrt(len(image)))
 
 
-def _spreads(image: Array) -> Array:
+def _channel_stds(image: Array) -> Array:
     """Return the standard deviation of each channel; not 0 for constant ones."""
     return np.maximum(image.reshape(len(image), -1).std(axis=1), np.float32(1e-6))
 
 
-def _class_regions(share: float) -> int:
-    return min(_MAX_CLASS_REGIONS, 1 + int(share / _LARGE_SHARE))
+def _class_regions(fraction: float) -> int:
+    return min(_MAX_CLASS_REGIONS, 1 + int(fraction / _FRACTION_PER_REGION))
 
 
 def _merge_constant(found: Array, values: Array, unit: Array) -> Array:
@@ -220,9 +226,9 @@ def _merge_constant(found: Array, values: Array, unit: Array) -> Array:
         unit: standard deviation of the whole image (channel,).
     """
     count = int(found.max()) + 1
-    _, means, spreads = region_statistics(values / unit[:, None], found, count)
+    _, means, stds = region_statistics(values / unit[:, None], found, count)
     target = np.arange(count)
-    constant = np.flatnonzero((spreads < _CONSTANT).all(axis=1))
+    constant = np.flatnonzero((stds < _CONSTANT).all(axis=1))
     for k in constant:
         alike = (np.abs(means[constant] - means[k]) < _CONSTANT).all(axis=1)
         target[k] = target[constant[alike][0]]

@@ -18,17 +18,17 @@ import torch
 from ..data.label_sets import LabelSets
 from ..data.training_case import InMemoryCase, TrainingCase
 from ..errors import GenSegError
+from ..images.geometry import full_box
 from .pairs import PairBatch, PairSampler, PairSettings, align_to_voxels
 from .random_generator import RandomGenerator
 from .regions import RegionMap
-from .spatial import SpatialStrength
 
 _LIMIT = 24.0  # voxels to which distances from a lesion are known
-_MARGIN, _LEAST_MARGIN = 0.3, 2.0  # of surroundings: relative to the lesion's radius, in voxels
+_MARGIN, _MIN_MARGIN = 0.3, 2.0  # of surroundings: relative to the lesion's radius, in voxels
 _SOFTNESS = 0.3  # of the margin, over which the images are mixed
-_LEAST_MATCH, _LARGEST_GAIN = 0.7, 1.5  # of means, and of contrast, when colors are matched
-_FEW_VOXELS = 16
-_LARGEST_SCALE = 2.0  # of a lesion
+_MIN_MATCH, _MAX_GAIN = 0.7, 1.5  # of means, and of contrast, when colors are matched
+_MIN_VOXELS = 16
+_MAX_SCALE = 2.0  # of a lesion
 _SCATTER = 0.2  # of lesions in photos without one, relative to the patch
 
 
@@ -99,11 +99,9 @@ class TransplantSampler(PairSampler):
         dims = len(self.patch_size)
         return torch.zeros(len(self.partners), dims, *[2] * dims, device=self.device)
 
-    def _real_pairs(
-        self, rng: RandomGenerator, batch: int, spatial: SpatialStrength | None
-    ) -> PairBatch:
+    def _real_pairs(self, rng: RandomGenerator, batch: int) -> PairBatch:
         """Sample real pairs; in the source, another case's lesion covers that of the image."""
-        points = self._points(rng, batch, spatial)
+        points = self._points(rng, batch)
         chosen = rng.integers(len(self.partners), batch)
         numbers = rng.normal(batch, 4)
         sources, images, labels = [], [], []
@@ -137,9 +135,9 @@ class TransplantSampler(PairSampler):
         # the corners of the noise are independent normal numbers
         numbers = noise[0, 0, :: noise.shape[2] - 1, :: noise.shape[3] - 1].flatten()
         numbers = numbers / self.settings.mixing
-        share = min(max(time, 0.0), 1.0)
-        radius = own ** (1 - share) * other**share if own > 0 else other
-        radius = min(max(radius, other / _LARGEST_SCALE), other * _LARGEST_SCALE)
+        fraction = min(max(time, 0.0), 1.0)
+        radius = own ** (1 - fraction) * other**fraction if own > 0 else other
+        radius = min(max(radius, other / _MAX_SCALE), other * _MAX_SCALE)
         if own == 0:
             size = torch.tensor(self.patch_size, device=self.device)
             voxels = voxels - _SCATTER * size * numbers[1:3].to(voxels)
@@ -165,8 +163,8 @@ class TransplantSampler(PairSampler):
         features = self.features[case].at(self._to_patch((voxels / self.half_size).flip(-1)))
         image, label = self._divided(features)
         center, last = self._frames[case]
-        places = self._to_patch(voxels) + center
-        inside = ((places > -1) & (places < last + 1)).all(-1)[:, None]
+        positions = self._to_patch(voxels) + center
+        inside = ((positions > -1) & (positions < last + 1)).all(-1)[:, None]
         distance = -features[:, :1] * _LIMIT * scale  # that from the background, negated
         return View(image * inside, label * inside, distance, inside)
 
@@ -181,12 +179,12 @@ class TransplantSampler(PairSampler):
         self, view: View, donor: View, radius: float, numbers: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the image of a view, covered near the donor's distance 0, and the weight."""
-        margin = max(_LEAST_MARGIN, _MARGIN * radius)
+        margin = max(_MIN_MARGIN, _MARGIN * radius)
         inside = view.inside & donor.inside
         weight = torch.sigmoid((margin - donor.distance) / (_SOFTNESS * margin)) * inside
         around = (donor.distance > 0) & (donor.distance < 2 * margin) & inside
-        share = _LEAST_MATCH + (1 - _LEAST_MATCH) * float(torch.sigmoid(numbers[3]))
-        matched = match_colors(donor.image, view.image, around, share)
+        strength = _MIN_MATCH + (1 - _MIN_MATCH) * float(torch.sigmoid(numbers[3]))
+        matched = match_colors(donor.image, view.image, around, strength)
         return torch.lerp(view.image, matched, weight), weight
 
 
@@ -197,7 +195,7 @@ def _radius(case: TrainingCase, classes: int) -> float:
 
 
 def match_colors(
-    image: torch.Tensor, other: torch.Tensor, around: torch.Tensor, share: float
+    image: torch.Tensor, other: torch.Tensor, around: torch.Tensor, strength: float
 ) -> torch.Tensor:
     """Return an image with mean and contrast of another one in a region, channel by channel.
 
@@ -205,16 +203,16 @@ def match_colors(
         image: (1, channel, *shape).
         other: (1, channel, *shape).
         around: region (1, 1, *shape); if it is tiny, the image stays as it is.
-        share: 0 for no change, 1 for equal means and contrasts.
+        strength: 0 for no change, 1 for equal means and contrasts.
     """
-    if int(around.sum()) < _FEW_VOXELS:
+    if int(around.sum()) < _MIN_VOXELS:
         return image
     shape = (1, -1, *[1] * (image.ndim - 2))
     mine, theirs = (each[:, :, around[0, 0]] for each in (image, other))
     gain = theirs.std(-1) / mine.std(-1).clamp_min(1e-3)
-    gain = gain.clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN).reshape(shape) ** share
+    gain = gain.clamp(1 / _MAX_GAIN, _MAX_GAIN).reshape(shape) ** strength
     mean = mine.mean(-1).reshape(shape)
-    return (image - mean) * gain + torch.lerp(mean, theirs.mean(-1).reshape(shape), share)
+    return (image - mean) * gain + torch.lerp(mean, theirs.mean(-1).reshape(shape), strength)
 
 
 def flat_case(case: TrainingCase) -> InMemoryCase:
@@ -228,6 +226,6 @@ def flat_case(case: TrainingCase) -> InMemoryCase:
             f"case {case.name} is a volume, but a 2-D preset makes pairs of images only; choose "
             "--generator regions or none"
         )
-    whole = case.read_box(tuple(slice(0, size) for size in case.shape))
+    whole = case.read_box(full_box(case.shape))
     image, label = whole.image[..., 0].float(), whole.label[..., 0].long()
     return replace(whole, image=image, label=label, spacing=whole.spacing[:2])

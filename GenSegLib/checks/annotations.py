@@ -13,7 +13,7 @@ from ..case_annotation import Annotation, ClassState
 from ..data.volume_ranges import to_ml
 from ..images.label_counts import label_counts
 from ..images.volume import Volume
-from ..label_maps import IGNORE, normalized, resembling_name
+from ..label_maps import IGNORE, closest_name, normalized
 from ..nesting import Includes, region_values, values_around
 from .case_check import CaseCheck
 
@@ -61,7 +61,7 @@ def unknown_class_errors(annotation: Annotation, names: Collection[str]) -> list
         f'"classes" names {name}, which is not one of the classes ({", ".join(names)}); correct '
         "the name"
         for name in _unknown(annotation, names)
-        if resembling_name(name, names) or annotation.state(name) is ClassState.ANNOTATED
+        if closest_name(name, names) or annotation.state(name) is ClassState.ANNOTATED
     ]
 
 
@@ -71,7 +71,7 @@ def unknown_class_warnings(annotation: Annotation, names: Collection[str]) -> li
         f'"classes" marks {name} as {annotation.state(name).value}, but it is not one of '
         f"the classes ({', '.join(names)}) and is left out"
         for name in _unknown(annotation, names)
-        if not resembling_name(name, names) and annotation.state(name) is not ClassState.ANNOTATED
+        if not closest_name(name, names) and annotation.state(name) is not ClassState.ANNOTATED
     ]
 
 

@@ -32,30 +32,20 @@ from .channel_counts import ChannelCounts, possible_channels
 from .duplicates import ImageContent, describe_duplicate, image_content
 
 
-def check_cases(
-    cases: CaseSet,
-    expected_labels: Mapping[int, str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    terminology: Mapping[int, str] | None = None,
-) -> list[CaseCheck]:
+def check_cases(cases: CaseSet, terminology: Mapping[int, str] | None = None) -> list[CaseCheck]:
     """Read and check every case; one case is in memory at a time.
 
     Args:
         cases: to check.
-        expected_labels: the label map; that of the cases if None or empty.
-        progress: called with the number of checked cases and their total.
         terminology: entries of the labels, see `read_label`.
 
     Returns:
         One result per case, in order.
     """
-    labels = dict(expected_labels or cases.labels)
+    labels = cases.labels
     checker = _Checker(labels, terminology or {}, cases.includes)
-    found: dict[str, CaseCheck] = {}
-    for case in sorted(cases.cases, key=lambda case: not case.is_labeled):  # the others follow them
-        found[case.name] = checker.check(case)
-        if progress:
-            progress(len(found), len(cases.cases))
+    ordered = sorted(cases.cases, key=lambda case: not case.is_labeled)  # the others follow them
+    found = {case.name: checker.check(case) for case in ordered}
     checks = [found[case.name] for case in cases.cases]
     checks = [_in_gray(check) for check in checks] if checker.all_gray else checks
     volumes = {

@@ -12,11 +12,11 @@ from ..cases import Case, CaseSet, Role, with_values
 from ..datasets.image_io import find_concepts, read_segment_names
 from ..errors import GenSegError
 from ..label_maps import (
+    closest_name,
     collect_classes,
     format_labels,
     normalized,
     preset_values,
-    resembling_name,
 )
 from ..nesting import includes_among, unknown_names, values_around
 from ..presets import Preset
@@ -72,7 +72,7 @@ def _with_known_includes(
     if not unknown:
         return cases
     for name in unknown:
-        if resembling_name(name, labels.values()):
+        if closest_name(name, labels.values()):
             raise GenSegError(
                 f'"includes" names {name}, which is not one of the classes '
                 f"{format_labels(labels)}; correct the name"

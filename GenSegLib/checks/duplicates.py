@@ -31,10 +31,6 @@ class ImageContent:
     orientation: str
     voxels: int
 
-    def is_in_same_axes(self, other: ImageContent) -> bool:
-        """Whether the two files have the same axes as well."""
-        return self.orientation == other.orientation
-
 
 def image_content(volume: Volume) -> ImageContent:
     """Return the content of an image (channel, x, y, z)."""
@@ -44,9 +40,9 @@ def image_content(volume: Volume) -> ImageContent:
 def image_content_steps(volume: Volume) -> Steps[ImageContent]:
     """Return the content of an image (channel, x, y, z) after a step for each slice."""
     orientation = volume.orientation
-    places = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
-    array = np.transpose(volume.array, (0, *(1 + places.index(axis) for axis in range(3))))
-    flipped = tuple(1 + axis for axis, code in zip(places, orientation) if code in "LPI")
+    axes = [next(k for k, axis in enumerate(_AXES) if code in axis) for code in orientation]
+    array = np.transpose(volume.array, (0, *(1 + axes.index(axis) for axis in range(3))))
+    flipped = tuple(1 + axis for axis, code in zip(axes, orientation) if code in "LPI")
     array = np.flip(array, flipped)
     digest = hashlib.sha256(repr(array.shape).encode())
     for k in range(array.shape[3]):  # in parts, since copies of large scans and photos are large
@@ -66,7 +62,7 @@ def describe_duplicate(own: ImageContent, first: ImageContent, case: str) -> str
         first: content of the earlier one, with the same digest.
         case: name of the earlier one.
     """
-    if own.is_in_same_axes(first):
+    if own.orientation == first.orientation:
         return f"the image is a duplicate of case {case}; remove one of the two"
     return (
         f"the image has the same {own.voxels} voxels as case {case}, stored with other axes "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..computing.memory import parse_memory
-from ..datasets.image_folders import list_images, pictures_left_out
+from ..datasets.image_folders import list_images, skipped_image_notes
 from ..events import EventLog
 from ..outputs import require_free
 from .options import add_device, add_events, add_out, argument_type, find_model, open_event_log
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("nii.gz", "seg.nrrd", "nrrd", "mha", "png", "dcm"),
         help="file format; seg.nrrd keeps names and colors in 3D Slicer, dcm is a DICOM SEG that "
-        "references its source image (default: png for pictures; seg.nrrd for nrrd; else nii.gz)",
+        "references its source image (default: png for PNG, JPEG and the like; seg.nrrd for nrrd; "
+        "else nii.gz)",
     )
     _add_inference_options(parser)
     _add_output_options(parser)
@@ -128,8 +129,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _report_left_out(paths: Sequence[Path], images: Sequence[Path], events: EventLog) -> None:
-    """Say which pictures in a folder are not segmented; reports often lie beside volumes."""
+    """Log which images in a folder are skipped; screenshots often lie beside volumes."""
     listed = set(images)
     for path in paths:
-        for note in pictures_left_out(path, listed):
+        for note in skipped_image_notes(path, listed):
             events.log(note, "warning")

@@ -62,7 +62,7 @@ def _log_cases(run: RunFolder, events: EventLog) -> None:
     events.log(f"preparing cases: {training} for training, {validation} for validation")
     if not validation:
         events.log(_NO_VALIDATION, "warning")
-    if run.config.hard_pair_weight > 0 and not run.config.judges_generated:
+    if run.config.hard_pair_weight > 0 and not run.config.discriminates_generated:
         events.log(_NO_HARD_PAIRS, "warning")
     if unlabeled and not run.config.uses_unlabeled:
         events.log(_UNLABELED_UNUSED.format(unlabeled))

@@ -54,7 +54,7 @@ def plan_training(
 
 
 def plan_cases(
-    prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any], spent_s: float = 0.0
+    prepared: PreparedCases, effort: str | None, changes: Mapping[str, Any], spent_s: float
 ) -> Plan:
     """Plan the training of a preset without spacing; see `plan_training`."""
     from ..planning.timing import measure_step
@@ -93,7 +93,7 @@ def plan_continuation(
     planned: bool,
     effort: str | None,
     changes: Mapping[str, Any],
-    spent_s: float = 0.0,
+    spent_s: float,
 ) -> TrainConfig:
     """Return the settings of a training with the preset of a model.
 

@@ -17,7 +17,7 @@ from ..images.geometry import bounding_box, world_axis
 from ..images.volume import Volume
 from ..label_maps import IGNORE
 from ..presets import Intensity
-from .normalization import foreground_mask, is_in_hu, shown_mask
+from .normalization import field_of_view_mask, foreground_mask, is_in_hu
 
 Array = NDArray[Any]
 Triple = tuple[float, float, float]
@@ -109,12 +109,12 @@ class CaseFingerprint:
             value: replace(
                 each,
                 volume_ml=each.volume_ml * scale**3,
-                extent_mm=_floats(np.multiply(each.extent_mm, scale)),
-                faces_mm2=_floats(np.multiply(each.faces_mm2, scale**2)),
+                extent_mm=to_triple(np.multiply(each.extent_mm, scale)),
+                faces_mm2=to_triple(np.multiply(each.faces_mm2, scale**2)),
             )
             for value, each in self.structures.items()
         }
-        spacing, body = (_floats(np.multiply(v, scale)) for v in (self.spacing, self.body_mm))
+        spacing, body = (to_triple(np.multiply(v, scale)) for v in (self.spacing, self.body_mm))
         return replace(self, spacing=spacing, body_mm=body, structures=structures, unit="px")
 
 
@@ -137,9 +137,9 @@ def fingerprint_case(image: Volume, label: Volume | None) -> CaseFingerprint:
     structures = _structures(labeled, spacing)
     return CaseFingerprint(
         shape=_ints(shape),
-        spacing=_floats(spacing),
+        spacing=to_triple(spacing),
         channels=len(array),
-        body_mm=_floats(_body_size(array, is_2d=image.is_2d and not image.is_stack) * spacing),
+        body_mm=to_triple(_body_size(array, is_2d=image.is_2d and not image.is_stack) * spacing),
         structures=structures,
         foreground_component=_foreground_component(labeled, structures),
         foreground=_foreground_sample(array, values),
@@ -153,7 +153,7 @@ def _body_size(array: Array, *, is_2d: bool) -> Array:
     steps = [max(1, size // _BODY_SAMPLES) for size in array.shape[1:]]
     every = (slice(None), *(slice(None, None, step) for step in steps))
     sample = np.nan_to_num(np.maximum(array[every], _AIR_HU), posinf=0)
-    mask = (shown_mask if is_2d else foreground_mask)(sample, Intensity("zscore"))
+    mask = (field_of_view_mask if is_2d else foreground_mask)(sample, Intensity("zscore"))
     sizes = np.array([part.stop - part.start for part in bounding_box(mask)])
     return np.minimum(sizes * steps, array.shape[1:])
 
@@ -177,8 +177,8 @@ def _structures(near: Array, spacing: Array) -> dict[int, Structure]:
         box = bounding_box(mask)
         found[int(value)] = Structure(
             volume_ml=float(np.count_nonzero(mask) * spacing.prod() / 1000),
-            extent_mm=_floats(np.array([part.stop - part.start for part in box]) * spacing),
-            faces_mm2=_floats(faces[:, value]),
+            extent_mm=to_triple(np.array([part.stop - part.start for part in box]) * spacing),
+            faces_mm2=to_triple(faces[:, value]),
             largest_component=_largest_fraction(mask[box], ignored[box]),
         )
     return found
@@ -219,13 +219,14 @@ def _faces(values: Array, axis: int) -> Array:
 
 def _foreground_sample(array: Array, values: Array | None) -> Array:
     """Return the intensities (channel, n) of evenly drawn foreground voxels."""
-    places = np.flatnonzero(values > 0) if values is not None else np.zeros(0, int)
-    places = places[:: max(1, len(places) // _INTENSITY_SAMPLES)]
-    index: tuple[Any, ...] = np.unravel_index(places, array.shape[1:])
+    indices = np.flatnonzero(values > 0) if values is not None else np.zeros(0, int)
+    indices = indices[:: max(1, len(indices) // _INTENSITY_SAMPLES)]
+    index: tuple[Any, ...] = np.unravel_index(indices, array.shape[1:])
     return np.asarray(array[(slice(None), *index)], np.float32)
 
 
-def _floats(values: Any) -> Triple:
+def to_triple(values: Any) -> Triple:
+    """Return three lengths, rounded to four digits."""
     x, y, z = (round(float(value), 4) for value in values)
     return x, y, z
 

@@ -109,8 +109,8 @@ class LabelSets:
         around = values_around(self.includes, known, hidden)
         place_of = {index[value]: index.get(outer, 0) for value, outer in around.items()}
         found: list[list[int]] = [[k] for k in range(self.classes)]
-        for k, place in place_of.items():
-            found[place].append(k)
+        for k, outer in place_of.items():
+            found[outer].append(k)
         return [tuple(found[place_of.get(k, k)]) for k in range(self.classes)]
 
     def encode(self, label: NDArray[Any], annotation: Annotation) -> NDArray[Any]:

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 CROP_MARGIN = 4  # voxels around the foreground
 DARK_FRACTION = 0.1
 CAPTION_FRACTION = 0.1  # of the pixels of a row or column
-LEAST_SHOWN, MOSTLY_BRIGHT = 0.4, 0.3  # of an image without borders, and of the rest
+MIN_FIELD_OF_VIEW, MIN_BRIGHT = 0.4, 0.3  # of an image without borders, and of the rest
 # HU: in a CT, air or fat is below the first, and the median of all other voxels below the second
 CT_LOWEST, CT_MEDIAN = -100.0, 200.0
 
@@ -74,7 +74,7 @@ def _is_bright(array: Array, dark: Array) -> Array:
     return np.asarray((array > dark + DARK_FRACTION * (bright - dark)).any(axis=0))
 
 
-def shown_mask(array: Array, intensity: Intensity) -> Array:
+def field_of_view_mask(array: Array, intensity: Intensity) -> Array:
     """Return the (x, y, z) mask of a 2-D image (channel, x, y, z) without black borders.
 
     Endoscopes, X-ray screens and video frames have some, which may hold captions: rows and columns
@@ -84,13 +84,13 @@ def shown_mask(array: Array, intensity: Intensity) -> Array:
     if intensity.kind == "window":
         return foreground_mask(array, intensity)
     mask = _is_bright(array, np.minimum(array.min(axis=(1, 2, 3), keepdims=True), 0))
-    shown = mask
+    field_of_view = mask
     for axis in (axis for axis in range(3) if mask.shape[axis] > 1):
         others = tuple(other for other in range(3) if other != axis)
-        shown = shown & (mask.mean(axis=others, keepdims=True) > CAPTION_FRACTION)
-    part = mask[bounding_box(shown)]
-    is_large = part.size >= LEAST_SHOWN * mask.size
-    return shown if is_large and part.mean() >= MOSTLY_BRIGHT else np.ones_like(mask)
+        field_of_view = field_of_view & (mask.mean(axis=others, keepdims=True) > CAPTION_FRACTION)
+    part = mask[bounding_box(field_of_view)]
+    is_large = part.size >= MIN_FIELD_OF_VIEW * mask.size
+    return field_of_view if is_large and part.mean() >= MIN_BRIGHT else np.ones_like(mask)
 
 
 def is_in_hu(array: Array) -> bool:
@@ -152,7 +152,7 @@ def _sample(array: Array) -> Array:
 
 
 def intensity_statistics(
-    slabs: Iterable[Array], scaling: IntensityRange | None = None
+    slabs: Iterable[Array], scaling: IntensityRange | None
 ) -> IntensityStatistics:
     """Return the statistics of an image given slab by slab, scaled to a range if there is one.
 
@@ -167,9 +167,11 @@ def intensity_statistics(
         own_variance = (slab - own_mean).var(axis=axes, keepdims=True, dtype=np.float64)
         own_count = slab[0].size
         count += own_count
-        share, step = own_count / count, own_mean - mean
-        mean = mean + share * step
-        variance = variance + share * (own_variance - variance) + share * (1 - share) * step**2
+        fraction, step = own_count / count, own_mean - mean
+        mean = mean + fraction * step
+        variance = (
+            variance + fraction * (own_variance - variance) + fraction * (1 - fraction) * step**2
+        )
     std = np.sqrt(variance)
     std[std == 0] = 1
     return IntensityStatistics(mean, std, scaling)

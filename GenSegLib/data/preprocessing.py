@@ -32,12 +32,12 @@ from ..presets import Preset
 from .normalization import (
     CROP_MARGIN,
     IntensityStatistics,
+    field_of_view_mask,
     foreground_mask,
     intensity_range,
     intensity_statistics,
     iterate_slabs,
     normalize,
-    shown_mask,
 )
 
 Array = NDArray[Any]
@@ -79,7 +79,7 @@ class Preprocessor:
         image: Volume,
         label: Volume | None = None,
         statistics: IntensityStatistics | None = None,
-        shown: Array | None = None,
+        foreground: Array | None = None,
     ) -> PreprocessedImage:
         """Preprocess an image, and its label along with it.
 
@@ -91,7 +91,7 @@ class Preprocessor:
             image: (channel, x, y, z) of any voxel type.
             label: on the same grid.
             statistics: of the image that this one was cropped from; the image's own by default.
-            shown: `foreground` of the image, if it is known.
+            foreground: of the image (see `foreground`), if it is known.
 
         Raises:
             GenSegError: voxels are NaN or infinite, label and image have different grids, or the
@@ -101,9 +101,9 @@ class Preprocessor:
         if label is not None and not on_same_grid(image, label):
             raise GenSegError("image and label have different grids; resample the label")
         values = None if label is None else label.array[0]
-        shown = self.foreground(image) if shown is None else shown
-        image = self._in_unit(image, shown)
-        transform = self._to_spacing(image, shown, values)
+        foreground = self.foreground(image) if foreground is None else foreground
+        image = self._in_unit(image, foreground)
+        transform = self._to_spacing(image, foreground, values)
         array = transform.forward(image.array)
         padding = plan_padding(_size(array), self._multiples())
         transform = transform.then(padding)
@@ -117,16 +117,16 @@ class Preprocessor:
             transform,
         )
 
-    def target_spacing(self, image: Volume, shown: Array | None = None) -> tuple[float, ...]:
+    def target_spacing(self, image: Volume, foreground: Array | None = None) -> tuple[float, ...]:
         """Return the spacing that an image is resampled to, along its own axes in its own unit.
 
         Args:
             image: see `apply`.
-            shown: see `apply`.
+            foreground: see `apply`.
         """
-        if shown is None and self._preset.long_side:
-            shown = self.foreground(image)
-        given, image = image, self._in_unit(image, shown)
+        if foreground is None and self._preset.long_side:
+            foreground = self.foreground(image)
+        given, image = image, self._in_unit(image, foreground)
         reorient = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         affine = image.affine @ reorient.matrix
         own = np.linalg.norm(affine[:3, :3], axis=0)
@@ -145,9 +145,9 @@ class Preprocessor:
         if self._preset.intensity.kind == "window":
             return None
         _require_finite(image.array)
-        shown = self.foreground(image)
-        image = self._in_unit(image, shown)
-        transform = self._to_spacing(image, shown, None)
+        foreground = self.foreground(image)
+        image = self._in_unit(image, foreground)
+        transform = self._to_spacing(image, foreground, None)
         last = transform.steps[-1]
         if isinstance(last, Resample):
             array = GridTransform(transform.steps[:-1]).forward(image.array)
@@ -171,16 +171,18 @@ class Preprocessor:
         """Return the mask (x, y, z) that is cropped to; None for no crop."""
         if not self._preset.crop_foreground:
             return None
-        masked = shown_mask if self._preset.is_for_images else foreground_mask
+        masked = field_of_view_mask if self._preset.is_for_images else foreground_mask
         return masked(image.array, self._preset.intensity)
 
-    def _to_spacing(self, image: Volume, shown: Array | None, label: Array | None) -> GridTransform:
+    def _to_spacing(
+        self, image: Volume, foreground: Array | None, label: Array | None
+    ) -> GridTransform:
         """Return the transform to the preset's orientation, foreground with label, and spacing."""
         reorient: Step = plan_reorient(image.affine, _size(image.array), self._orientation(image))
         transform = GridTransform((reorient,))
         size = _size(reorient.forward(image.array, 0))
-        if shown is not None:
-            mask = shown if label is None else shown | (label > 0)
+        if foreground is not None:
+            mask = foreground if label is None else foreground | (label > 0)
             margin = crop_margin(self._preset)
             crop = plan_crop(reorient.forward(mask[np.newaxis], 0)[0], margin)
             transform, size = transform.then(crop), crop.size
@@ -192,14 +194,18 @@ class Preprocessor:
                 transform = transform.then(step)
         return transform
 
-    def _in_unit(self, image: Volume, shown: Array | None) -> Volume:
-        """Return an image with lengths in the preset's unit, of which `long_side` are shown.
+    def _in_unit(self, image: Volume, foreground: Array | None) -> Volume:
+        """Return an image with lengths in the preset's unit; the foreground has `long_side`.
 
         Raises:
             GenSegError: the image has no scale, or is a volume, unlike the preset's images.
         """
         if self._preset.unit == "px" and image.is_2d:
-            size = None if shown is None else plan_crop(shown, crop_margin(self._preset)).size
+            size = (
+                None
+                if foreground is None
+                else plan_crop(foreground, crop_margin(self._preset)).size
+            )
             part = image.longest_side(size) / image.longest_side()
             return image.in_pixels(self._preset.long_side / part)
         if self._preset.unit == image.unit or self._preset.spacing is None:

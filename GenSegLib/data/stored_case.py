@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..images.geometry import bounding_box
+from ..images.geometry import bounding_box, full_box
 from .case_cache import CacheEntry
 from .distance_maps import signed_distances
-from .training_case import MAX_PLACES, Box, CasePatches, InMemoryCase, symmetric_padding
+from .training_case import Box, CasePatches, InMemoryCase, subsample, symmetric_padding
 
 Array = NDArray[Any]
 
@@ -44,22 +44,24 @@ def case_arrays(
     values = max(classes, 1 + int(label.max(initial=0)))
     distances = signed_distances(near, values, tuple(spacing), limit_mm).numpy()
     every = (slice(None), *[slice(None, None, DISTANCES_STEP)] * label.ndim)
-    places = {value: np.argwhere(near == value) + start for value in range(1, classes)}
+    indices = {value: np.argwhere(near == value) + start for value in range(1, classes)}
     arrays = {
         "image": image.astype(np.float16),
         "label": label.astype(np.uint8 if values <= 256 else np.int16),
         "distances": distances[every].astype(np.float16),
-        **{f"places_{value}": _thinned(found) for value, found in places.items()},
+        **{
+            f"places_{value}": subsample(found).astype(np.int32) for value, found in indices.items()
+        },
     }
     ignored = label == classes
     if ignored.any():
-        arrays["annotated"] = _thinned(np.argwhere(~ignored))
-    total = sum((found.sum(axis=0) for found in places.values()), np.zeros(label.ndim))
-    size = sum(map(len, places.values()))
+        arrays["annotated"] = subsample(np.argwhere(~ignored)).astype(np.int32)
+    total = sum((found.sum(axis=0) for found in indices.values()), np.zeros(label.ndim))
+    size = sum(map(len, indices.values()))
     center = total / size if size else (np.array(label.shape) - 1) // 2
     return arrays, {
         "spacing": list(map(float, spacing)),
-        "centroid": [float(place) for place in center],
+        "centroid": [float(index) for index in center],
         "low": low,
         "high": high,
         "distances_start": start,
@@ -67,12 +69,6 @@ def case_arrays(
         "voxel_counts": np.bincount(label.ravel(), minlength=values).tolist(),
         "limit_mm": limit_mm,
     }
-
-
-def _thinned(places: Array) -> Array:
-    """Keep every n-th voxel index, so that at most `MAX_PLACES` remain."""
-    step = -(-len(places) // MAX_PLACES) or 1
-    return places[::step].astype(np.int32)
 
 
 class StoredCase:
@@ -104,12 +100,12 @@ class StoredCase:
     @property
     def image(self) -> torch.Tensor:
         """Whole image, read at every access."""
-        return self.read("image", self._full_box())
+        return self.read("image", full_box(self.shape))
 
     @property
     def label(self) -> torch.Tensor:
         """Whole label map, read at every access."""
-        return self.read("label", self._full_box())[0].long()
+        return self.read("label", full_box(self.shape))[0].long()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -150,7 +146,7 @@ class StoredCase:
 
     def patches(self, size: Sequence[int]) -> CasePatches:
         """See `TrainingCase`."""
-        return _StoredPatches(self, size, self._places(), self._annotated())
+        return _StoredPatches(self, size, self._voxels(), self._annotated())
 
     def foreground_box(self) -> Box:
         """See `TrainingCase`; the margin is `MARGIN_MM`."""
@@ -164,18 +160,15 @@ class StoredCase:
         image, classes = self.read("image", box), self._file.values["classes"]
         return InMemoryCase(self.name, image, label, self.spacing, None, classes)
 
-    def _full_box(self) -> Box:
-        return tuple(slice(0, size) for size in self.shape)
-
     def _annotated(self) -> torch.Tensor | None:
         if not self._file.has("annotated"):
             return None
         return torch.from_numpy(np.array(self._file.array("annotated")))
 
-    def _places(self) -> list[torch.Tensor]:
+    def _voxels(self) -> list[torch.Tensor]:
         names = [f"places_{value}" for value in range(1, self._file.values["classes"])]
         found = [torch.from_numpy(np.array(self._file.array(name))) for name in names]
-        return [places for places in found if len(places)]
+        return [indices for indices in found if len(indices)]
 
 
 class _StoredPatches:
@@ -185,7 +178,7 @@ class _StoredPatches:
         self,
         case: StoredCase,
         size: Sequence[int],
-        places: list[torch.Tensor],
+        voxels: list[torch.Tensor],
         annotated: torch.Tensor | None,
     ) -> None:
         stored = case.size_of("label")
@@ -194,7 +187,7 @@ class _StoredPatches:
         self._before = [before for before, _ in margins]
         self.shape = tuple(n + sum(margin) for n, margin in zip(stored, margins))
         before = torch.tensor(self._before)
-        self.voxels = [found + before for found in places]
+        self.voxels = [found + before for found in voxels]
         self.annotated = None if annotated is None else annotated + before
 
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from ..images.geometry import full_box
 
 Box = tuple[slice, ...]
+Indices = TypeVar("Indices", torch.Tensor, NDArray[Any])
 
-MAX_PLACES = 20_000  # annotated voxels of a case that patches may be placed around
+MAX_INDICES = 20_000  # annotated voxels of a case that patches may be placed around
 
 
 class CasePatches(Protocol):
@@ -139,7 +143,7 @@ class InMemoryCase:
         if self.classes and (self.label == self.classes).any():
             before = [start for start, _ in symmetric_padding(self.shape, size)]
             found = torch.nonzero(self.label != self.classes).cpu()
-            annotated = found[:: -(-len(found) // MAX_PLACES) or 1] + torch.tensor(before)
+            annotated = subsample(found) + torch.tensor(before)
         return _PaddedCase(image, label, voxels, annotated)
 
     def _is_foreground(self, label: torch.Tensor) -> torch.Tensor:
@@ -147,7 +151,7 @@ class InMemoryCase:
 
     def foreground_box(self) -> Box:
         """See `TrainingCase`."""
-        return tuple(slice(0, size) for size in self.label.shape)
+        return full_box(self.label.shape)
 
     def read_box(self, box: Box) -> InMemoryCase:
         """See `TrainingCase`."""
@@ -168,6 +172,11 @@ class _PaddedCase:
     def cut(self, box: Box) -> tuple[torch.Tensor, torch.Tensor]:
         index = (slice(None), *box)
         return self.image[index], self.label[index].long()
+
+
+def subsample(indices: Indices) -> Indices:
+    """Keep every n-th voxel index (n, dims), so that at most `MAX_INDICES` remain."""
+    return indices[:: -(-len(indices) // MAX_INDICES) or 1]
 
 
 def symmetric_padding(shape: Sequence[int], size: Sequence[int]) -> list[tuple[int, int]]:

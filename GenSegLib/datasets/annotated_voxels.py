@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from ..case_annotation import PLANES, Annotation
 from ..images.geometry import world_axis
 from ..images.volume import Volume
-from ..label_maps import BACKGROUND, IGNORE, LARGEST_LABEL, normalized, special_value
+from ..label_maps import BACKGROUND, IGNORE, MAX_LABEL, normalized, special_value
 
 Array = NDArray[Any]
 
-_MARKS = {IGNORE: LARGEST_LABEL + 1, BACKGROUND: LARGEST_LABEL + 2}
+_MARKS = {IGNORE: MAX_LABEL + 1, BACKGROUND: MAX_LABEL + 2}
 
 
 def special_segments(names: Mapping[int, str], annotation: Annotation) -> dict[int, int]:
@@ -37,8 +37,8 @@ def special_segments(names: Mapping[int, str], annotation: Annotation) -> dict[i
     return {value: found for value, found in new.items() if found is not None}
 
 
-def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool) -> Volume:
-    """Replace the values of a label; `IGNORE` and `BACKGROUND` become marks, see `settled`.
+def remap_values(label: Volume, new: Mapping[int, int], *, keep_others: bool) -> Volume:
+    """Replace the values of a label; `IGNORE` and `BACKGROUND` become marks, see `finalize_label`.
 
     Args:
         label: (1, x, y, z) of values of 0 or more.
@@ -52,15 +52,15 @@ def with_new_values(label: Volume, new: Mapping[int, int], *, keep_others: bool)
     table = np.arange(1 + largest) if keep_others else np.zeros(1 + largest, np.int64)
     for old, value in new.items():
         table[old] = _MARKS.get(value, value)
-    dtype = np.int16 if table.max(initial=0) <= LARGEST_LABEL else np.int32
+    dtype = np.int16 if table.max(initial=0) <= MAX_LABEL else np.int32
     return replace(label, array=table.astype(dtype)[label.array])
 
 
-def settled(label: Volume, annotation: Annotation) -> Volume:
+def finalize_label(label: Volume, annotation: Annotation) -> Volume:
     """Return a placed label as int16, with `IGNORE` where nobody annotated.
 
     Args:
-        label: (1, x, y, z) on the image's grid, with marks of `with_new_values`.
+        label: (1, x, y, z) on the image's grid, with marks of `remap_values`.
         annotation: says which slices and voxels without a segment nobody annotated.
     """
     if label.array.dtype == np.int16 and not (annotation.only_slices or annotation.scribbles):
@@ -71,12 +71,12 @@ def settled(label: Volume, annotation: Annotation) -> Volume:
     if annotation.scribbles:
         array[~drawn] = IGNORE
     if annotation.only_slices:
-        array[:, ~in_drawn_slices(drawn[0], label, annotation.only_slices)] = IGNORE
+        array[:, ~in_annotated_slices(drawn[0], label, annotation.only_slices)] = IGNORE
     array[array == _MARKS[BACKGROUND]] = 0
     return replace(label, array=array.astype(np.int16))
 
 
-def in_drawn_slices(drawn: Array, image: Volume, plane: str) -> Array:
+def in_annotated_slices(drawn: Array, image: Volume, plane: str) -> Array:
     """Return the voxels of all slices with a drawn voxel.
 
     Args:

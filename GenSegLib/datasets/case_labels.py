@@ -15,7 +15,7 @@ from ..errors import GenSegError
 from ..images.volume import Volume
 from ..label_maps import normalized
 from ..nesting import Includes
-from .annotated_voxels import settled
+from .annotated_voxels import finalize_label
 from .image_io import read_label
 
 
@@ -72,7 +72,7 @@ def read_case_label(
             part = replace(part, array=np.where(part.array != 0, np.int16(value), np.int16(0)))
         merged = part if merged is None else _merge(merged, part, path, warn)
     assert merged is not None
-    return settled(merged, case.annotation)
+    return finalize_label(merged, case.annotation)
 
 
 def _value_of(name: str, classes: Mapping[int, str], annotation: Annotation, path: Path) -> int:

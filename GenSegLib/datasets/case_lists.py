@@ -36,14 +36,13 @@ from ..nesting import parse_includes
 from .clips import split_unlabeled_clips
 from .image_folders import pair_folders, unpacked_image
 from .label_lists import LabelList, parse_label_list
-from .pairing import case_name
+from .pairing import FIRST_CHANNEL, case_name
 
-_FIRST_CHANNEL = "_0000"
 _KEYS = {  # of a case in a list of our own
     *("name", "image", "label", "role", *PERSON_KEYS),
     *("classes", "only_slices", "scribbles", "values", "segments"),
 }
-_RESEMBLANCE = 0.8  # of a misspelled key
+_MIN_SIMILARITY = 0.8  # of a misspelled key
 
 
 def read_case_list(path: Path) -> CaseSet:
@@ -108,7 +107,7 @@ def _misspelled(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a line for each unknown key of a case that resembles a known one."""
     unknown = dict.fromkeys(key for entry in entries for key in entry if key not in _KEYS)
     for key in unknown:
-        for meant in get_close_matches(key, _KEYS, 1, _RESEMBLANCE):
+        for meant in get_close_matches(key, _KEYS, 1, _MIN_SIMILARITY):
             yield f'the key "{key}" of a case is not known and was ignored; did you mean "{meant}"?'
 
 
@@ -190,7 +189,7 @@ def _read_nnunet_folders(values: Mapping[str, Any], base: Path) -> CaseSet:
     pairs = pair_folders(base / "imagesTr", base / "labelsTr", channels)
     missing = [case for case in pairs.cases if case.label is None]
     if missing:
-        name = missing[0].name.removesuffix(_FIRST_CHANNEL)
+        name = missing[0].name.removesuffix(FIRST_CHANNEL)
         raise GenSegError(
             f"case {name} has no label in labelsTr; add the label or remove the image"
         )
@@ -263,7 +262,7 @@ def _variants(paths: Iterable[Path]) -> Iterator[Path]:
         stem = image_stem(path)
         own = path.name[len(stem) :]
         for suffix in (own, *IMAGE_SUFFIXES):
-            yield path.with_name(f"{stem}{_FIRST_CHANNEL}{suffix}")
+            yield path.with_name(f"{stem}{FIRST_CHANNEL}{suffix}")
             yield path.with_name(f"{stem}{suffix}")
 
 

@@ -70,7 +70,7 @@ def require_all_channels(paths: Sequence[Path], image: Volume, channels: int) ->
     Raises:
         GenSegError: the image has fewer channels; the message names the missing file.
     """
-    if channels == COLORS and len(paths) == 1 and _is_picture(paths[0]):
+    if channels == COLORS and len(paths) == 1 and _is_2d_file(paths[0]):
         return
     missing = missing_channels([image_stem(path) for path in paths], channels)
     if missing and len(image.array) < channels:
@@ -105,7 +105,7 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
     """Return the files of each image of several channels by the first file without its number.
 
     `a_0000.nii.gz` and `a_0001.nii.gz` in one folder are two channels of the image `a`; a file
-    that has no further channels beside it is an image of its own. So is a picture that has all
+    that has no further channels beside it is an image of its own. So is a 2-D image that has all
     channels, such as a photo.
 
     Args:
@@ -118,20 +118,20 @@ def group_files(paths: Sequence[Path], channels: int) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for name, stems in group_channels(list(by_stem), channels).items():
         group = [by_stem[stem] for stem in stems]
-        if len(group) == 1 or _is_complete_picture(group[0], channels):
+        if len(group) == 1 or _is_complete_2d_image(group[0], channels):
             files |= {str(path): [path] for path in group}
         else:
             files[name] = group
     return files
 
 
-def _is_picture(path: Path) -> bool:
+def _is_2d_file(path: Path) -> bool:
     return is_raster_file(path) or is_planar_file(path)
 
 
-def _is_complete_picture(path: Path, channels: int) -> bool:
-    """Whether a picture has all channels of an image, or cannot be read."""
+def _is_complete_2d_image(path: Path, channels: int) -> bool:
+    """Whether a 2-D image has all channels of an image, or cannot be read."""
     try:
-        return _is_picture(path) and len(read_image(path, dtype=None).array) >= channels
-    except GenSegError:  # which is reported when the picture is segmented
+        return _is_2d_file(path) and len(read_image(path, dtype=None).array) >= channels
+    except GenSegError:  # which is reported when the image is segmented
         return True

@@ -51,8 +51,8 @@ def list_images(path: Path) -> list[Path]:
     return [unpacked_image(entry) for entry in _image_entries(path)]
 
 
-def pictures_left_out(path: Path, images: Collection[Path]) -> list[str]:
-    """Return which pictures in a folder `list_images` left out: those beside volumes, and HEIC.
+def skipped_image_notes(path: Path, images: Collection[Path]) -> list[str]:
+    """Return notes about images that `list_images` skipped: 2-D ones beside volumes, and HEIC.
 
     Args:
         path: any path.
@@ -67,20 +67,20 @@ def pictures_left_out(path: Path, images: Collection[Path]) -> list[str]:
 
 
 def heic_note(folder: Path) -> str:
-    """Return that pictures in a folder and those within it are HEIC, "" if none are."""
+    """Return that images in a folder and those within it are HEIC, "" if none are."""
     entries = sorted(entry for pattern in ("[!.]*", "*/[!.]*") for entry in folder.glob(pattern))
     found = [entry for entry in entries if entry.suffix.lower() in HEIC_SUFFIXES]
     if not found:
         return ""
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{found[0]}{more}: HEIC is not supported; convert the pictures to JPEG or PNG"
+    return f"{found[0]}{more}: HEIC is not supported; convert the images to JPEG or PNG"
 
 
 def _beside_volumes(path: Path, images: Collection[Path]) -> str:
     found = [each for each in list_folder(path) if is_raster_file(each) and each not in images]
     if not found:
         return ""
-    count = f"{len(found)} pictures, such as " if len(found) > 1 else ""
+    count = f"{len(found)} raster images, such as " if len(found) > 1 else ""
     return (
         f"{path}: {count}{found[0].name} skipped, because the folder contains volumes; put 2-D "
         "images into a separate folder"
@@ -140,7 +140,7 @@ def pair_folders(images: Path, labels: Path, channels: Sequence[str] = ()) -> Ca
     Suffixes are ignored, and nnU-Net's channel numbers where `pairing.pair_names` says so:
     `a_0000.nii.gz` matches `a.seg.nrrd`, and the folder `a` of DICOM slices the DICOM SEG `a.dcm`.
     The frames of a DICOM clip are cases (`clips.split_clips`).
-    Images without a label are unlabeled cases. Pictures (PNG, JPEG) beside medical images do not
+    Images without a label are unlabeled cases. Raster images (PNG, JPEG) beside volumes do not
     count.
 
     Args:

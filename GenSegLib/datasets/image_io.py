@@ -46,7 +46,7 @@ from ..images.segment_overlaps import flatten_layers
 from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
 from ..label_maps import Concepts, match_names
 from ..nesting import Includes
-from .annotated_voxels import settled, special_segments, with_new_values
+from .annotated_voxels import finalize_label, remap_values, special_segments
 
 __all__ = [
     "Volume",
@@ -132,12 +132,12 @@ def read_label(
         if classes and (own := {value: names[value] for value in names if value not in new}):
             concepts = find_concepts(path, terminology or {})
             new |= match_names(own, classes, concepts, ignore_unknown=ignore_unknown)
-        label = with_new_values(label, new, keep_others=not (classes and names))
+        label = remap_values(label, new, keep_others=not (classes and names))
         placed = PlacedLabel(label) if grid is None else place_label(label, grid)
     unlike_image = set(label.warnings) - set(grid.warnings if grid is not None else ())
     for warning in (*(f"label: {text}" for text in sorted(unlike_image)), *placed.warnings):
         warn(warning)
-    volume = settled(placed.volume, annotation)
+    volume = finalize_label(placed.volume, annotation)
     return volume if file_order else replace(volume, array=np.ascontiguousarray(volume.array))
 
 

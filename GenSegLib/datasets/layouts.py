@@ -14,7 +14,7 @@ from .image_folders import (
     list_images,
     list_labels,
     pair_folders,
-    pictures_left_out,
+    skipped_image_notes,
     unlabeled_cases,
 )
 from .mask_folders import pair_mask_folders, read_mask_folders
@@ -80,7 +80,7 @@ def with_unlabeled(
     channels = max((len(case.images) for case in cases.cases), default=1)
     found = unlabeled_cases(folder, channels, [case.name for case in cases.cases])
     added = with_persons(CaseSet(tuple(found)), folder, cases.cases, patient_ids).cases
-    left_out = pictures_left_out(folder, [path for case in found for path in case.images])
+    left_out = skipped_image_notes(folder, [path for case in found for path in case.images])
     notes = (*cases.notes, *left_out)
     return dataclasses.replace(cases, cases=(*cases.cases, *added), notes=notes)
 
@@ -100,7 +100,7 @@ def _read_pairs(path: Path) -> CaseSet:
 
 
 def _naming_heic(folder: Path, read: Callable[[], CaseSet]) -> CaseSet:
-    """Read cases; a note, or the error of a mask without an image, names pictures in HEIC."""
+    """Read cases; a note, or the error of a mask without an image, names HEIC images."""
     note = heic_note(folder)
     try:
         cases = read()

@@ -27,6 +27,7 @@ from .mask_names import (
     has_mark,
     is_annotator,
     kinds_of_masks,
+    lower,
     match_masks,
 )
 from .pairing import UnpairedError
@@ -112,7 +113,7 @@ def _masks_among(files: Sequence[_File]) -> list[_File]:
     has_folders = any(file.name.mask_words for file in files)
     unclear = [f for f in files if not (f.name.mask_words or f.name.has_mask_ending)]
     clear = [file.name for file in unclear if not file.name.has_structure_ending]
-    images = {words for name in clear for words in (name.core, _lower(name.words))}
+    images = {words for name in clear for words in (name.core, lower(name.words))}
     return [
         file
         for file in files
@@ -135,17 +136,17 @@ def _place(file: _File) -> tuple[tuple[str, ...], str]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield pictures, radiographs and volumes in a folder and those within it, sorted."""
-    for place, folders, names in os.walk(folder):
+    """Yield raster images, radiographs and volumes in a folder and those within it, sorted."""
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != _ARCHIVE_REST)
-        for path in (Path(place) / name for name in sorted(names)):
+        for path in (Path(parent) / name for name in sorted(names)):
             is_dicom = path.suffix.lower() in _DICOM and is_planar_file(path)
             if is_dicom or is_image_file(path) or is_raster_file(path):
                 yield path
 
 
 def _of_one_kind(files: Sequence[_File]) -> list[_File]:
-    """Leave out pictures beside volumes, such as screenshots."""
+    """Leave out raster images beside volumes, such as screenshots."""
     volumes = [file for file in files if not is_raster_file(file.path)]
     return volumes or list(files)
 
@@ -157,7 +158,7 @@ def _pair(
     found = match_masks([file.name for file in images], [file.name for file in masks])
     rest = [mask for k, mask in enumerate(masks) if k not in found]
     # without a word for masks, "skin_lesion" is the name of an image
-    orphans = [m for m in rest if m.name.mask_words or set(_lower(m.name.words)) & MASK_WORDS]
+    orphans = [m for m in rest if m.name.mask_words or set(lower(m.name.words)) & MASK_WORDS]
     if not found or (orphans and needs_all):
         first = next(iter((*orphans, *masks, *images)), None)
         raise UnpairedError(_unpaired(folder, first, len(orphans)), len(orphans) if found else 0)
@@ -272,7 +273,3 @@ def _pairing_notes(cases: Sequence[Case], labels: Mapping[int, str]) -> Iterator
             "several masks of one image are merged into one label, such as the "
             f"{count} of {several[0].name}"
         )
-
-
-def _lower(words: Words) -> Words:
-    return tuple(word.casefold() for word in words)

@@ -64,9 +64,9 @@ class Name:
     def of(cls, folders: Sequence[str], stem: str) -> Name:
         """Read a name: the folders below that of the data, and the file's name without suffix."""
         each = [words_of(_ENUMERATION.sub("", folder, count=1)) for folder in folders]
-        place = [word for words in each for word in _lower(words)]
+        place = [word for words in each for word in lower(words)]
         nearest = next(
-            (set(_lower(w)) for w in reversed(each) if {*_lower(w)} & (MASK_WORDS | _IMAGE_WORDS)),
+            (set(lower(w)) for w in reversed(each) if {*lower(w)} & (MASK_WORDS | _IMAGE_WORDS)),
             set(),
         )
         return cls(
@@ -82,18 +82,18 @@ class Name:
     def core(self) -> Words:
         """The words in lower case without those for images and masks."""
         dropped = MASK_WORDS | _IMAGE_WORDS
-        return tuple(word for word in _lower(self.words) if word not in dropped)
+        return tuple(word for word in lower(self.words) if word not in dropped)
 
     @property
     def has_mask_ending(self) -> bool:
         """Whether the name has a word for masks at its beginning or end."""
-        words = [word for word in _lower(self.words) if not word.isdigit()]
+        words = [word for word in lower(self.words) if not word.isdigit()]
         return bool({*words[:1], *words[-1:]} & MASK_WORDS)
 
     @property
     def has_structure_ending(self) -> bool:
         """Whether the name ends with a structure's word: `a_lesion` may be a mask of `a`."""
-        words = [word for word in _lower(self.words) if not word.isdigit()]
+        words = [word for word in lower(self.words) if not word.isdigit()]
         return bool({*words[-1:]} & _STRUCTURES)
 
     def is_outline_of(self, images: Collection[Words]) -> bool:
@@ -104,7 +104,7 @@ class Name:
         Args:
             images: their names, in words with and without those for images.
         """
-        names = (_lower(self.words), self.core)
+        names = (lower(self.words), self.core)
         beginnings = (words[:count] for words in names for count in range(1, len(words)))
         return self.has_structure_ending and any(each in images for each in beginnings)
 
@@ -153,15 +153,16 @@ def kinds_of_masks(pairs: Iterable[tuple[Name, Name]]) -> list[Words]:
 
 def is_annotator(kind: Words) -> bool:
     """Whether the words are those of one of several annotators, such as `1st`."""
-    return bool(set(_lower(kind)) & _ANNOTATORS)
+    return bool(set(lower(kind)) & _ANNOTATORS)
 
 
 def has_mark(folder: str) -> bool:
     """Whether a folder's name has a word for images or masks."""
-    return bool(set(_lower(words_of(folder))) & (MASK_WORDS | _IMAGE_WORDS))
+    return bool(set(lower(words_of(folder))) & (MASK_WORDS | _IMAGE_WORDS))
 
 
-def _lower(words: Iterable[str]) -> Words:
+def lower(words: Iterable[str]) -> Words:
+    """Return words in lower case."""
     return tuple(word.casefold() for word in words)
 
 
@@ -184,7 +185,7 @@ class _Index:
         self._by_name: dict[tuple[str, object], list[int]] = {}
         for number in numbers:
             image = images[number]
-            keys = ("text", image.text), ("core", image.core), ("words", _lower(image.words))
+            keys = ("text", image.text), ("core", image.core), ("words", lower(image.words))
             for key in keys:
                 self._by_name.setdefault(key, []).append(number)
 
@@ -202,7 +203,7 @@ class _Index:
 
         The end of `3_mask_1` is the number of a lesion of image 3, not image 1.
         """
-        words = _lower(mask.words)
+        words = lower(mask.words)
         for count in range(len(words) - 1, 0, -1):
             parts = [(words[:count], words[count:])]
             if not any(word.isdigit() for word in words[:-count]):
@@ -225,7 +226,7 @@ def _without_numbered(
         for k, n in found.items()
         if masks[k].text == images[n].text
         or exact.get(n) != masks[k].place
-        or not all(w.isdigit() for w in _lower(masks[k].words) if w not in _lower(images[n].words))
+        or not all(w.isdigit() for w in lower(masks[k].words) if w not in lower(images[n].words))
     }
 
 
@@ -238,16 +239,16 @@ def _match_rest(
         groups.setdefault((mask.place, mask.folders), []).append(k)
     result: dict[int, int] = {}
     by_words: dict[Words, list[int]] = {}
-    for number, words in enumerate(_without_common([_lower(image.words) for image in images])):
+    for number, words in enumerate(_without_common([lower(image.words) for image in images])):
         by_words.setdefault(words, []).append(number)
     numbers_of_images = {word for image in images for word in image.words if word.isdigit()}
     for group in groups.values():
-        common = _common_beginning([_lower(masks[k].words) for k in group])
+        common = _common_beginning([lower(masks[k].words) for k in group])
         # `3_mask` of `3_mask_1` and `3_mask_2` is an image that is missing
         is_of_one = any(w.isdigit() and w not in numbers_of_images for w in common)
         if any(k in found for k in group) or is_of_one:
             continue
-        names = _without_common([_lower(masks[k].words) for k in group])
+        names = _without_common([lower(masks[k].words) for k in group])
         numbers = [
             [n for n in by_words.get(name, ()) if _may_share(images[n], masks[k])]
             for k, name in zip(group, names)
@@ -273,8 +274,8 @@ def _without_common(names: Sequence[Words]) -> list[Words]:
 
 
 def _kind(image: Name, mask: Name) -> Words:
-    folders = [w for w in mask.folders if w.casefold() not in _lower(image.folders)]
-    own = _lower(image.words)
+    folders = [w for w in mask.folders if w.casefold() not in lower(image.folders)]
+    own = lower(image.words)
     further = [w for w in mask.words if w.casefold() not in (*own, *MASK_WORDS)]
     kept = [w for w in (*folders, *further) if w.casefold() not in _IMAGE_WORDS]
     return tuple(kept) if any(not word.isdigit() for word in kept) else ()

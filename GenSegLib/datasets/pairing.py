@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..errors import GenSegError
 
+FIRST_CHANNEL = "_0000"  # of nnU-Net
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 

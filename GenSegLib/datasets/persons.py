@@ -190,8 +190,8 @@ def _read_groups(cases: Iterable[Case], folder: Path) -> dict[str, str]:
     for case in cases:
         for text in (case.name, image_stem(case.image)):
             case_of.setdefault(text.casefold(), case.name)
-    for place in (folder, folder.parent):
-        path = place / GROUPS_FILE
+    for parent in (folder, folder.parent):
+        path = parent / GROUPS_FILE
         rows = _groups_rows(path, folder.name) if path.is_file() else []
         found = {
             case_of[name]: person

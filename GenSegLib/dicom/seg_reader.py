@@ -79,13 +79,13 @@ def _read_planar(
     path: Path, segmentation: hd.seg.Segmentation, warn: Callable[[str], None]
 ) -> Volume:
     """Read the SEG of a 2-D image, or of the frames of a clip."""
-    places = [_source_frame(group) for group in segmentation.PerFrameFunctionalGroupsSequence]
-    size = (segmentation.Columns, segmentation.Rows, max(frame for frame, _ in places))
+    sources = [_source_frame(group) for group in segmentation.PerFrameFunctionalGroupsSequence]
+    size = (segmentation.Columns, segmentation.Rows, max(frame for frame, _ in sources))
     require_plausible_size(path, 2 * math.prod(size), [path])
     label = np.zeros((1, *size), np.uint16)
     lost: Counter[int] = Counter()
-    for k in sorted(range(len(places)), key=lambda k: places[k][1]):
-        frame, number = places[k]
+    for k in sorted(range(len(sources)), key=lambda k: sources[k][1]):
+        frame, number = sources[k]
         target, stored = label[0, ..., frame - 1], segmentation.get_stored_frame(k + 1).T
         mask = stored > 0
         values, counts = np.unique(target[mask], return_counts=True)

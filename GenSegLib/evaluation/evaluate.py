@@ -21,6 +21,7 @@ from ..datasets.label_names import read_label_names
 from ..datasets.layouts import list_labels
 from ..datasets.mask_folders import pair_mask_files
 from ..datasets.mask_names import Name
+from ..datasets.pairing import FIRST_CHANNEL
 from ..dicom.files import list_folder
 from ..errors import GenSegError
 from ..events import EventLog
@@ -36,7 +37,6 @@ from .score_tables import CaseResult, Evaluation
 
 __all__ = ["CaseResult", "Evaluation", "evaluate_folders"]
 
-_FIRST_CHANNEL = "_0000"
 _FRAME = re.compile(r"(.+)_frame(\d{3,6})")  # of a clip: a label of one frame
 
 
@@ -182,7 +182,7 @@ def _pair(predictions: Path, references: Path) -> list[Case]:
     found, files = _by_stem(predictions), _by_stem(references)
     maps = [stem for stem in found if stem.removesuffix(FILE_SUFFIX) in found.keys() - {stem}]
     found = _with_frames({stem: found[stem] for stem in found if stem not in maps}, files)
-    names = {stem: _reference_name(stem, files) for stem in found}
+    names = {s: s if s in files else s.removesuffix(FIRST_CHANNEL) for s in found}
     unpaired = [found[stem] for stem, name in names.items() if name not in files]
     others = [path for stem, path in files.items() if stem not in names.values()]
     by_words = _by_words_for_masks(unpaired, others) if unpaired and others else {}
@@ -217,10 +217,6 @@ def _has_its_name(prediction: str, case: Case) -> bool:
     return cores == {Name.of((), prediction).core}
 
 
-def _reference_name(prediction: str, references: Collection[str]) -> str:
-    return prediction if prediction in references else prediction.removesuffix(_FIRST_CHANNEL)
-
-
 def _by_words_for_masks(predictions: Sequence[Path], masks: Sequence[Path]) -> dict[str, Case]:
     """Return the cases of masks such as `a_mask` and `a_mask_1`, by the name of the prediction."""
     try:
@@ -243,7 +239,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _label_files(folder: Path) -> list[Path]:
-    """Return the labels in a folder, also beside uncertainty maps, where pictures do not count."""
+    """Return the labels in a folder, with the raster images beside uncertainty maps."""
     found = list_labels(folder)
     if not all(image_stem(path).endswith(FILE_SUFFIX) for path in found):
         return found

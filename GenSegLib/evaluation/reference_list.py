@@ -42,8 +42,8 @@ class ReferenceList:
             GenSegError: a list of our own is invalid; those of other programs say nothing of what
                 was annotated.
         """
-        places = (folder / name for folder in (references, references.parent) for name in _LISTS)
-        path = next((place for place in places if place.is_file()), None)
+        paths = (folder / name for folder in (references, references.parent) for name in _LISTS)
+        path = next((each for each in paths if each.is_file()), None)
         if path is None:
             return cls()
         found = read_label_list(path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json, write_text
+from ..files import write_csv, write_json
 from ..text_table import text_table
 
 METRICS = {
@@ -50,7 +48,8 @@ class LabelScore:
 
     `dice` and `surface_dice` (tolerance 1 mm) are between 0 and 1, `hd95_mm` is the larger of the
     two 95th percentiles of the surface distances, `volume_error_ml` is prediction minus reference.
-    Lengths of pictures are in pixels, and instead of volumes 2-D images have areas in mm2 or px2.
+    Lengths of images without a scale are in pixels; instead of volumes, 2-D images have areas in
+    mm2 or px2.
 
     If a label is in neither the prediction nor the reference, the first three are NaN and means
     skip them. If it is in only one of them, Dice is 0 and HD95 is the image's diagonal, so that a
@@ -82,7 +81,7 @@ class CaseResult:
 class Evaluation:
     """The scores of all cases; `labels` maps values to names in the order of the scores.
 
-    Lengths are in `unit`: mm, or pixels ("px") for pictures. With `is_2d`, sizes are areas.
+    Lengths are in `unit`: mm, or pixels ("px") without a scale. With `is_2d`, sizes are areas.
     """
 
     labels: dict[int, str]
@@ -127,15 +126,13 @@ class Evaluation:
         Raises:
             GenSegError: a file cannot be written.
         """
-        stream = io.StringIO()
-        names = ["case", "label", "name", *METRICS]
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        header = {name: name for name in names}
-        writer.writerow(header | {key: column.name for key, column in self.columns.items()})
-        writer.writerows(
-            {"case": case.case, **row} for case in self.cases for row in self._rows(case)
-        )
-        write_text(table, stream.getvalue())
+        header = ["case", "label", "name", *(column.name for column in self.columns.values())]
+        rows = [
+            [case.case, *(row[name] for name in ("label", "name", *METRICS))]
+            for case in self.cases
+            for row in self._rows(case)
+        ]
+        write_csv(table, [header, *rows])
         write_json(summary, self.to_json())
 
     def to_json(self) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def is_raster_file(path: Path) -> bool:
-    """Whether the name ends like a picture's: PNG, JPEG, TIFF, BMP, WebP, GIF or PPM."""
+    """Whether the name ends like a raster image's: PNG, JPEG, TIFF, BMP, WebP, GIF or PPM."""
     return not path.name.startswith(".") and path.name.lower().endswith(RASTER_SUFFIXES)
 
 

@@ -170,15 +170,17 @@ class GridTransform:
         if not any(step.interpolates for step in self.steps):
             return self.forward(label[np.newaxis], outside)[0]
         values = np.union1d(label, 0)
-        shares = ((v, self._share(label == v, v == outside)) for v in values if v != IGNORE)
-        result = argmax_label(shares, label.dtype)
+        fractions = (
+            (v, self._covered_fraction(label == v, v == outside)) for v in values if v != IGNORE
+        )
+        result = argmax_label(fractions, label.dtype)
         if has_ignored:
             steps = (factor for step in self.steps for factor in getattr(step, "scale", ()))
             least = _ANNOTATED / math.prod(max(1.0, factor) for factor in steps)
-            result[self._share(label != IGNORE, False) < least] = IGNORE
+            result[self._covered_fraction(label != IGNORE, False) < least] = IGNORE
         return result
 
-    def _share(self, mask: Array, outside: bool) -> Array:
+    def _covered_fraction(self, mask: Array, outside: bool) -> Array:
         """Return the fraction of each voxel of the output grid that a mask (x, y, z) covers."""
         return self.forward(mask[np.newaxis].astype(np.float32), outside)[0]
 
@@ -222,10 +224,15 @@ def plan_padding(size: Size, multiples: Sequence[int]) -> CropPad:
     return CropPad(start, padded, size)
 
 
+def full_box(shape: Iterable[int]) -> tuple[slice, ...]:
+    """Return the box of all voxels of an array or an image of a shape."""
+    return tuple(slice(0, size) for size in shape)
+
+
 def bounding_box(mask: Array) -> tuple[slice, ...]:
     """Return the box of the voxels that are set; the whole array if none are."""
     if not mask.any():
-        return tuple(slice(0, size) for size in mask.shape)
+        return full_box(mask.shape)
     others = [tuple({*range(mask.ndim)} - {axis}) for axis in range(mask.ndim)]
     found = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
     return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in found)
@@ -266,14 +273,14 @@ def _crop_pad(array: Array, start: Sequence[int], size: Size, outside: float) ->
     return result
 
 
-def argmax_label(shares: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
-    """Return the value of the largest share in each voxel; the first one wins ties."""
-    remaining = iter(shares)
+def argmax_label(fractions: Iterable[tuple[int, Array]], dtype: np.dtype[Any]) -> Array:
+    """Return the value of the largest fraction in each voxel; the first one wins ties."""
+    remaining = iter(fractions)
     value, best = next(remaining)
     best = best.copy()
     label = np.full(best.shape, value, dtype=dtype)
-    for value, share in remaining:
-        larger = share > best
+    for value, fraction in remaining:
+        larger = fraction > best
         label[larger] = value
-        np.copyto(best, share, where=larger)
+        np.copyto(best, fraction, where=larger)
     return label

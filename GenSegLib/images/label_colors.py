@@ -18,6 +18,6 @@ _COLORS: tuple[Color, ...] = (
 def class_colors(values: Iterable[int], colors: Mapping[int, Color]) -> dict[int, Color]:
     """Return the color of each label value: its own, or one of ten."""
     return {
-        value: colors.get(value, _COLORS[place % len(_COLORS)])
-        for place, value in enumerate(sorted(values))
+        value: colors.get(value, _COLORS[index % len(_COLORS)])
+        for index, value in enumerate(sorted(values))
     }

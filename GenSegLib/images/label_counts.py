@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GenSegError
-from ..label_maps import LARGEST_LABEL
+from ..label_maps import MAX_LABEL
 
 _MAX_BINCOUNT_VALUE = 1 << 16
 
@@ -52,7 +52,7 @@ def require_label_values(path: Path, array: NDArray[Any]) -> None:
         array: of whole numbers.
     """
     low, high = array.min(initial=0), array.max(initial=0)
-    if low >= 0 and high <= LARGEST_LABEL:
+    if low >= 0 and high <= MAX_LABEL:
         return
     value, remedy = high, "renumber the labels"
     if low < 0:
@@ -63,5 +63,5 @@ def require_label_values(path: Path, array: NDArray[Any]) -> None:
         )
     count = int(np.count_nonzero(array == value))
     raise GenSegError(
-        f"{path}: label value {value:g} is outside 0..{LARGEST_LABEL} (in {count} voxels); {remedy}"
+        f"{path}: label value {value:g} is outside 0..{MAX_LABEL} (in {count} voxels); {remedy}"
     )

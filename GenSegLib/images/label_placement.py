@@ -225,9 +225,9 @@ def _outside_warning(label: Volume, image: Volume, index: Array) -> tuple[str, .
     return (lost,) if outside else ()
 
 
-def _is_inside(places: Array, image: Volume) -> Array:
-    """Return whether places (n, 3) in indices of an image lie within it, up to rounding."""
-    inside = (places > -0.55) & (places < np.array(image.shape) - 0.45)
+def _is_inside(points: Array, image: Volume) -> Array:
+    """Return whether points (n, 3), in indices of an image, lie within it, up to rounding."""
+    inside = (points > -0.55) & (points < np.array(image.shape) - 0.45)
     return np.asarray(inside.all(axis=1))
 
 

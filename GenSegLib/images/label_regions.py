@@ -26,7 +26,7 @@ def mask_of(label: Array, values: Collection[int]) -> Array:
     return mask
 
 
-def joint_box(boxes: Sequence[Box | None], values: Collection[int]) -> Box | None:
+def union_box(boxes: Sequence[Box | None], values: Collection[int]) -> Box | None:
     """Return the box around the boxes of values 1, 2, ...; None if none of the values is there."""
     found = [box for v in values if v <= len(boxes) and (box := boxes[v - 1]) is not None]
     if not found:

@@ -77,8 +77,8 @@ def labeled_box_steps(label: Array) -> Steps[Array | None]:
         yield None
     if not found[along].any():
         return None
-    places = [np.flatnonzero(each) for each in found]
-    return np.array([(each[0], each[-1] + 1) for each in places])
+    indices = [np.flatnonzero(each) for each in found]
+    return np.array([(each[0], each[-1] + 1) for each in indices])
 
 
 def _slowest_axis(label: Array) -> int:
@@ -141,9 +141,9 @@ def _samples(index: Array) -> Array:
     ratios = np.linalg.norm(index[:3, :3], axis=0)
     counts = np.clip(np.rint(ratios), 1, _MAX_SAMPLES).astype(int)
     centers = _evenly_spaced(counts)
-    places = centers @ index[:3, :3].T + index[:3, 3]
+    indices = centers @ index[:3, :3].T + index[:3, 3]
     is_whole = np.allclose(index[:3, :3], np.rint(index[:3, :3]), atol=1e-3)
-    if is_whole and np.abs(places - np.rint(places)).max() < _AT_CENTER:
+    if is_whole and np.abs(indices - np.rint(indices)).max() < _AT_CENTER:
         return centers
     return _evenly_spaced(np.full(3, _MAX_SAMPLES))
 

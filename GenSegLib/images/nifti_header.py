@@ -256,8 +256,8 @@ def parse_header(path: Path, head: bytes) -> NiftiHeader:
 
 
 def _parse_layout(layout: _Layout, order: str, path: Path, head: bytes) -> NiftiHeader:
-    def field(place: tuple[int, str]) -> tuple:
-        return struct.unpack_from(order + place[1], head, place[0])
+    def field(entry: tuple[int, str]) -> tuple:
+        return struct.unpack_from(order + entry[1], head, entry[0])
 
     axes, *sizes = field(layout.dim)
     datatype, bits = field((layout.datatype, "2h"))

@@ -1,7 +1,7 @@
-"""Read and write photos and other 2-D pictures: PNG, JPEG, TIFF, BMP, WebP.
+"""Read and write photos and other raster images: PNG, JPEG, TIFF, BMP, WebP.
 
-A picture is a volume of one slice in pixels, its rows to the left and its columns to the back as
-ITK and 3D Slicer place it. Masks become label values by `_to_labels`.
+A raster image is a volume of one slice in pixels, its rows to the left and its columns to the back
+as ITK and 3D Slicer place it. Masks become label values by `_to_labels`.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _PHONE = "MPO"  # JPEG of a phone, with previews or depth maps behind the photo
 _BITS_PER_SAMPLE, _BYTE, _PLANES, _SEPARATE = 258, 8, 284, 2  # of TIFF
 _PHOTOMETRIC, _MIN_IS_WHITE, _TILE_WIDTH = 262, 0, 322
 _ORIENTATION, _UPRIGHT = 274, 1  # of TIFF
-_SMALLEST = 8  # pixels along each axis
+_MIN_SIZE = 8  # pixels along each axis
 _WHITE, _DEEP_WHITE = 255, 65535
 _NOT_BLACK_AND_WHITE = "{}: a mask in JPEG must be black and white; save it as PNG"
 
 
 def read_raster(path: Path) -> Volume:
-    """Read a picture (channel, x, y, 1) with the file's type; gray has one channel, color three.
+    """Read an image (channel, x, y, 1) with the file's type; gray has one channel, color three.
 
     Orientation of EXIF is applied, palettes are expanded (one of grays to gray), and transparency
     is dropped with a warning. Of a phone's JPEG with further images (MPO) the photo is read.
@@ -72,7 +72,7 @@ def read_raster(path: Path) -> Volume:
                 array = array[..., 0]
     if array.dtype == bool:
         array = array.astype(np.uint8)
-    lost = ("the transparency of the picture was dropped",) if has_alpha else ()
+    lost = ("the transparency of the image was dropped",) if has_alpha else ()
     return replace(_to_volume(array), warnings=lost)
 
 
@@ -117,10 +117,10 @@ def read_raster_label(path: Path, known: Collection[int] = ()) -> Volume:
 
 
 def write_raster(path: Path, array: Array) -> None:
-    """Write a picture (channel, x, y, 1) of 8 bits, gray or RGB, as PNG.
+    """Write an image (channel, x, y, 1) of 8 bits, gray or RGB, as PNG.
 
     Raises:
-        GenSegError: the picture has several slices, another type, or cannot be written.
+        GenSegError: the image has several slices, another type, or cannot be written.
     """
     channels, slices = len(array), array.shape[3]
     if slices != 1 or channels not in (1, 3) or array.dtype != np.uint8:
@@ -164,13 +164,13 @@ def write_raster_label(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open a picture of a supported kind; its pixels are decoded within the block."""
+    """Open an image of a supported kind; its pixels are decoded within the block."""
     try:
         with _without_warnings(), Image.open(path) as image:
             _require_supported(path, image)
             yield image
     except Image.DecompressionBombError:
-        raise GenSegError(f"{path}: too many pixels for one picture; crop or shrink it") from None
+        raise GenSegError(f"{path}: too many pixels; crop or shrink it") from None
     except FileNotFoundError:
         raise GenSegError(f"{path}: cannot be read (No such file); check the path") from None
     except UnidentifiedImageError:
@@ -179,12 +179,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         is_tiff = path.suffix.lower() in (".tif", ".tiff")
         kinds = " (TIFF with 64 bits or with colors in floating point)" if is_tiff else ""
         raise GenSegError(
-            f"{path}: not a picture, or of a kind that is not supported{kinds}; save it in gray or "
+            f"{path}: not an image, or of a kind that is not supported{kinds}; save it in gray or "
             "RGB of 8 or 16 bits"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise GenSegError(
-            f"{path}: not a readable picture, truncated or damaged "
+            f"{path}: not a readable image, truncated or damaged "
             f"({str(error).splitlines()[0] if str(error) else 'unknown format'}); copy or export "
             "the file again"
         ) from None
@@ -201,14 +201,14 @@ def _without_warnings() -> Iterator[None]:
 def _require_supported(path: Path, image: Image.Image) -> None:
     if getattr(image, "n_frames", 1) > 1 and image.format != _PHONE:
         raise GenSegError(
-            f"{path}: {getattr(image, 'n_frames', 1)} frames or pages; save each as a picture of "
+            f"{path}: {getattr(image, 'n_frames', 1)} frames or pages; save each as an image of "
             "its own"
         )
     if image.mode in _CMYK:
-        raise GenSegError(f"{path}: colors in {image.mode}; convert the picture to RGB")
+        raise GenSegError(f"{path}: colors in {image.mode}; convert the image to RGB")
     if image.mode not in (*_GRAY, _COLOR, "P", *_ALPHA):
         raise GenSegError(
-            f"{path}: pixels of type {image.mode} are not supported; save the picture in gray or "
+            f"{path}: pixels of type {image.mode} are not supported; save the image in gray or "
             "RGB of 8 or 16 bits"
         )
     tags = getattr(image, "tag_v2", {})
@@ -219,12 +219,12 @@ def _require_supported(path: Path, image: Image.Image) -> None:
         )
     if _has_deep_colors(image) and tags.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
         raise GenSegError(
-            f"{path}: colors of 16 bits, turned by an orientation tag; turn the picture itself and "
+            f"{path}: colors of 16 bits, turned by an orientation tag; turn the image itself and "
             "save it without the tag"
         )
-    if min(image.size) < _SMALLEST:
+    if min(image.size) < _MIN_SIZE:
         raise GenSegError(
-            f"{path}: a picture of {image.width} x {image.height} pixels; at least {_SMALLEST} "
+            f"{path}: an image of {image.width} x {image.height} pixels; at least {_MIN_SIZE} "
             "along each side are required"
         )
 
@@ -252,7 +252,7 @@ def _require_visible(path: Path, image: Image.Image) -> None:
     lows, highs = zip(*image.convert("RGBA").getextrema())
     if lows[:3] == highs[:3] and lows[3] < highs[3]:
         raise GenSegError(
-            f"{path}: the mask is drawn in the transparency of a picture of one color; save it in "
+            f"{path}: the mask is drawn in the transparency of an image of one color; save it in "
             "black and white"
         )
 

@@ -152,10 +152,10 @@ def along_axis(axis: int, start: int, stop: int) -> tuple[slice, ...]:
 def _multiply(array: Array, axis: int, matrix: Array) -> Array:
     """Multiply along an axis by a matrix; keeps the order of axes in memory."""
     order = sorted(range(array.ndim), key=lambda index: -abs(array.strides[index]))
-    place = order.index(axis)
+    position = order.index(axis)
     shape = [array.shape[index] for index in order]
-    rows, columns = math.prod(shape[:place]), math.prod(shape[place + 1 :])
-    flat = np.ascontiguousarray(array.transpose(order)).reshape(rows, shape[place], columns)
+    rows, columns = math.prod(shape[:position]), math.prod(shape[position + 1 :])
+    flat = np.ascontiguousarray(array.transpose(order)).reshape(rows, shape[position], columns)
     product = flat[:, :, 0] @ matrix.T if columns == 1 else np.matmul(matrix, flat)
-    shape[place] = len(matrix)
+    shape[position] = len(matrix)
     return product.reshape(shape).transpose(np.argsort(order))

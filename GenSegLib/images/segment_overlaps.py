@@ -25,8 +25,8 @@ NESTED_FRACTION = 0.95  # of a segment's voxels within another
 def flatten_layers(
     layers: Array,
     segments: Sequence[Segment],
-    includes: Includes | None = None,
-    warn: Warn = lambda _: None,
+    includes: Includes,
+    warn: Warn,
 ) -> Array:
     """Merge segments of (layer, x, y, z) into one label volume (x, y, z); see `merge_segments`.
 
@@ -46,7 +46,7 @@ def flatten_layers(
 
     label = np.zeros(layers.shape[1:], layers.dtype if layers.itemsize > 1 else np.int16)
     names = {segment.value: segment.name for segment in segments}
-    merge_segments(label, names, mask_of, includes or {}, warn)
+    merge_segments(label, names, mask_of, includes, warn)
     unknown = 0
     for index, layer in enumerate(layers):
         stored = [segment.stored_value for segment in segments if segment.layer == index]
@@ -74,8 +74,8 @@ def merge_segments(
         includes: names of the classes within a class.
         warn: receives the overlaps that `includes` does not explain.
     """
-    places = {BACKGROUND: 0, 0: 1, IGNORE: 2}
-    order = sorted(drawing_order(names, includes), key=lambda k: places[special_value(names[k])])
+    ranks = {BACKGROUND: 0, 0: 1, IGNORE: 2}
+    order = sorted(drawing_order(names, includes), key=lambda k: ranks[special_value(names[k])])
     totals = {}
     for value in order:
         mask = mask_of(value)

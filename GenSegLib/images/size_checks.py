@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import GenSegError
-from ..settings import LARGEST_SPACING, SMALLEST_SPACING, is_spacing
+from ..settings import MAX_SPACING, MIN_SPACING, is_spacing
 
 ALWAYS_ALLOWED = 1 << 28  # bytes that any computer has
 _MAX_COMPRESSION = 1100  # deflate reaches 1032
@@ -52,7 +52,7 @@ def spacing_problem(spacing: Sequence[float]) -> str:
         return ""
     found = " x ".join(f"{step:.4g}" for step in spacing)
     return (
-        f"implausible spacing {found} mm (outside {SMALLEST_SPACING:g} to {LARGEST_SPACING:g} mm); "
+        f"implausible spacing {found} mm (outside {MIN_SPACING:g} to {MAX_SPACING:g} mm); "
         "correct the unit or the spacing in the header"
     )
 

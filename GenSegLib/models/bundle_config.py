@@ -1,12 +1,12 @@
 """The `monai.bundle` configuration of a model: its network and inference pipeline.
 
 `python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir
-PREDICTIONS` in the model folder segments a folder of NIfTI files, or of pictures if the model was
-trained on pictures. The pipeline uses MONAI's own
-transforms, so that a bundle runs without GenSeg. They match `data.preprocessing`, except that
-`Spacingd` aligns its grid to the first voxel and does not average when downsampling: results on
-resampled images differ slightly. There is no coarse pass, and only the largest component of each
-label is kept, even at the border of the image.
+PREDICTIONS` in the model folder segments a folder of NIfTI files, or of PNG, JPEG and the like if
+the model was trained on them. The pipeline uses MONAI's own transforms, so that a bundle runs
+without GenSeg. They match `data.preprocessing`, except that `Spacingd` aligns its grid to the first
+voxel and does not average when downsampling: results on resampled images differ slightly. There is
+no coarse pass, and only the largest component of each label is kept, even at the border of the
+image.
 
 Light: imports the standard library alone.
 """
@@ -22,9 +22,9 @@ from ..data.normalization import (
     CT_LOWEST,
     CT_MEDIAN,
     DARK_FRACTION,
-    LEAST_SHOWN,
     MEDIANS,
-    MOSTLY_BRIGHT,
+    MIN_BRIGHT,
+    MIN_FIELD_OF_VIEW,
     PERCENTILES,
 )
 from ..data.preprocessing import crop_margin
@@ -56,7 +56,7 @@ def inference_config(
         slice_wise: import path of the class that makes a 2-D segmenter a network of volumes.
     """
     segmenter = "network_def"
-    if preset.spatial_dims == 2 and not is_for_pictures(preset):
+    if preset.spatial_dims == 2 and not is_for_raster_images(preset):
         segmenter = "network_def.network"
         network = {"_target_": slice_wise, "network": network, "context": preset.context_slices}
     return {
@@ -92,24 +92,24 @@ def inference_config(
 
 
 def _imports(preset: Preset) -> list[str]:
-    pictures = ["PIL.ImageOps as ImageOps"] if is_for_pictures(preset) else []
-    return ["glob", "monai", "numpy as np", "torch", *pictures]
+    raster = ["PIL.ImageOps as ImageOps"] if is_for_raster_images(preset) else []
+    return ["glob", "monai", "numpy as np", "torch", *raster]
 
 
-def is_for_pictures(preset: Preset) -> bool:
+def is_for_raster_images(preset: Preset) -> bool:
     """Whether images are PNG and the like: their network has no third axis in a bundle."""
     return preset.unit == "px"
 
 
 def may_have_channel_files(preset: Preset) -> bool:
     """Whether the channels of an image may be files of their own, not gray or the colors of one."""
-    return preset.channels > 1 and not (is_for_pictures(preset) and preset.channels == COLORS)
+    return preset.channels > 1 and not (is_for_raster_images(preset) and preset.channels == COLORS)
 
 
 def _datalist(preset: Preset) -> str:
     """Return an expression for the images' files; the first of several channels."""
     every = "sorted(glob.glob(@dataset_dir + '/*.nii*'))"
-    if is_for_pictures(preset):
+    if is_for_raster_images(preset):
         every = (
             "sorted(path for path in glob.glob(@dataset_dir + '/*') "
             "if path.lower().endswith(('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')))"
@@ -132,7 +132,7 @@ def _windows(preset: Preset) -> Config:
     Those of a 2-D network are single slices, or all slices if it needs neighbors of each; MONAI
     blends those in other proportions near the ends of the image, since it weights slices too.
     """
-    if preset.spatial_dims == 3 or is_for_pictures(preset):
+    if preset.spatial_dims == 3 or is_for_raster_images(preset):
         return {"roi_size": list(preset.patch_size), "sw_batch_size": 2, "overlap": 0.5}
     slices, count = (-1, 1) if preset.context_slices else (1, _SLICES_A_PASS)
     overlap = [0.5 for _ in preset.patch_size]
@@ -145,7 +145,7 @@ def _windows(preset: Preset) -> Config:
 
 def network_data_format(preset: Preset, class_names: Sequence[str]) -> Config:
     """Return the `network_data_format` of a bundle's `metadata.json`."""
-    has_slices = preset.spatial_dims == 2 and not is_for_pictures(preset)
+    has_slices = preset.spatial_dims == 2 and not is_for_raster_images(preset)
     any_number = ["*"] if has_slices else []
     spatial_shape = [*preset.patch_size, *any_number]
     image = {
@@ -182,7 +182,7 @@ def _preprocessing(preset: Preset) -> list[Config]:
         size = {"spatial_size": side, "size_mode": "longest", "anti_aliasing": True}
         steps.append(_on("image", "Resized", mode="bilinear", **size))
     elif preset.spacing is not None:
-        if is_for_pictures(preset) and max(preset.spacing) > 1:
+        if is_for_raster_images(preset) and max(preset.spacing) > 1:
             steps.append(_on("image", "GaussianSmoothd", sigma=_antialiasing(preset.spacing)))
         steps.append(_on("image", "Spacingd", pixdim=_spacing(preset), mode="bilinear"))
     steps += _normalization(preset)
@@ -192,7 +192,7 @@ def _preprocessing(preset: Preset) -> list[Config]:
 
 def _reading(preset: Preset) -> list[Config]:
     """Return the transforms that load an image and orient it as in training."""
-    if is_for_pictures(preset):  # ITK's x and y point to the left and back
+    if is_for_raster_images(preset):  # ITK's x and y point to the left and back
         # gray of 16 bits would be cut off at 255, and gray is none of a network for colors
         kept, mode = ("1LIF", "RGB") if preset.channels == COLORS else ("IF", "L")
         converted = f"image if image.mode[0] in '{kept}' else image.convert('{mode}')"
@@ -216,12 +216,12 @@ def _antialiasing(spacing: Sequence[float]) -> list[float]:
 
 def _spacing(preset: Preset) -> list[float]:
     """Return the spacing for MONAI, which leaves that of slices as it is."""
-    has_slices = preset.spatial_dims == 2 and not is_for_pictures(preset)
+    has_slices = preset.spatial_dims == 2 and not is_for_raster_images(preset)
     return [*(preset.spacing or ()), *([-1.0] if has_slices else [])]
 
 
 def _multiples(preset: Preset) -> int | list[int]:
-    if preset.spatial_dims == 3 or is_for_pictures(preset):
+    if preset.spatial_dims == 3 or is_for_raster_images(preset):
         return preset.multiple
     return [preset.multiple, preset.multiple, 1]
 
@@ -233,7 +233,7 @@ _HAS_DEEP_COLORS = (
 )
 _REFUSED = (  # raises, in an expression
     "(_ for _ in ()).throw(ValueError(str(image.filename) + ': colors of 16 bits, of which this "
-    "pipeline would read 8; convert the picture to 8 bits, or use genseg predict'))"
+    "pipeline would read 8; convert the image to 8 bits, or use genseg predict'))"
 )
 
 _FOREGROUND = (
@@ -242,10 +242,10 @@ _FOREGROUND = (
 )
 
 
-# as `normalization.shown_mask`
-_SHOWN = (
+# as `normalization.field_of_view_mask`
+_VIEW = (
     "(lambda mask: (lambda shown, rows, columns: shown if mask[:, rows, columns].size >= "
-    f"{LEAST_SHOWN} * mask.size and mask[:, rows, columns].mean() >= {MOSTLY_BRIGHT} "
+    f"{MIN_FIELD_OF_VIEW} * mask.size and mask[:, rows, columns].mean() >= {MIN_BRIGHT} "
     "else np.ones_like(mask))(shown := mask & (mask.mean((0, 2), keepdims=True) > "
     f"{CAPTION_FRACTION}) & (mask.mean((0, 1), keepdims=True) > {CAPTION_FRACTION}), "
     "*((slice(found[0], found[-1] + 1) if len(found) else slice(None)) for found in "
@@ -262,10 +262,10 @@ _BRIGHT = (
 def _foreground(preset: Preset) -> str:
     if preset.intensity.kind == "window":
         return f"$lambda image: image > {preset.intensity.low}"
-    if is_for_pictures(preset):
-        return f"$lambda image: {_SHOWN}({_BRIGHT})"
+    if is_for_raster_images(preset):
+        return f"$lambda image: {_VIEW}({_BRIGHT})"
     if preset.is_for_images:  # with a third axis of length 1
-        return f"$lambda image: (lambda image: {_SHOWN}({_BRIGHT}))(image[..., 0])[..., None]"
+        return f"$lambda image: (lambda image: {_VIEW}({_BRIGHT}))(image[..., 0])[..., None]"
     return f"${_FOREGROUND}"
 
 
@@ -329,7 +329,7 @@ def _saving(preset: Preset) -> Config:
     """Return the transform that writes `<image's name>_seg.nii.gz` (or `.png`) on its own grid."""
     where = {"output_dir": "@output_dir", "separate_folder": False, "resample": False}
     kind = {"output_dtype": "$np.int16"}
-    if is_for_pictures(preset):
+    if is_for_raster_images(preset):
         kind = {"output_dtype": "$np.uint8", "output_ext": ".png", "writer": "PILWriter"}
     return _on("pred", "SaveImaged", output_postfix="seg", **kind, **where)
 

@@ -18,7 +18,7 @@ from .bundle_config import (
     REQUIRED_PACKAGES,
     SLICE_WISE,
     inference_config,
-    is_for_pictures,
+    is_for_raster_images,
     may_have_channel_files,
 )
 from .export_check import VolumeProbabilities, example_shape, largest_difference
@@ -67,7 +67,7 @@ def export_bundle(model: Path, folder: Path) -> float:
     write_manifest(folder)
     shape = example_shape(metadata.preset)
     model_probabilities: nn.Module = VolumeProbabilities(segmenter, metadata.preset)
-    if is_for_pictures(metadata.preset):
+    if is_for_raster_images(metadata.preset):
         shape = shape[:-1]
         model_probabilities = nn.Sequential(segmenter, nn.Softmax(dim=1)).eval()
     with _importable(folder):
@@ -79,7 +79,7 @@ def _inference(metadata: ModelMetadata, folder: Path) -> dict[str, object]:
     """Return the configuration; the source of networks of GenSeg is copied as scripts."""
     target = _without_genseg(segmenter_target(metadata.network), folder)
     slice_wise = SLICE_WISE
-    if metadata.preset.spatial_dims == 2 and not is_for_pictures(metadata.preset):
+    if metadata.preset.spatial_dims == 2 and not is_for_raster_images(metadata.preset):
         slice_wise = _without_genseg(SLICE_WISE, folder)
     network = {"_target_": target, **metadata.network_args}
     return inference_config(metadata.preset, metadata.label_values, network, slice_wise)
@@ -105,18 +105,18 @@ def _without_genseg(target: str, folder: Path) -> str:
 
 def _readme(metadata: ModelMetadata) -> str:
     values = metadata.to_json()
-    is_picture, channels = is_for_pictures(metadata.preset), metadata.preset.channels
-    files = "pictures (`*.png`, `*.jpg`)" if is_picture else "NIfTI files (`*.nii`, `*.nii.gz`)"
+    is_raster, channels = is_for_raster_images(metadata.preset), metadata.preset.channels
+    files = "images (`*.png`, `*.jpg`)" if is_raster else "NIfTI files (`*.nii`, `*.nii.gz`)"
     if may_have_channel_files(metadata.preset):
-        where = "in gray files" if is_picture else "along the fourth axis or in files"
+        where = "in gray files" if is_raster else "along the fourth axis or in files"
         files += f" of {channels} channels, {where} named `NAME_0000` etc."
     labels = ", ".join(f"{value} {name}" for value, name in sorted(metadata.labels.items()))
     return _README.format(
         title=metadata.name,
         description=values["description"],
-        packages=" ".join([*REQUIRED_PACKAGES, *(["pillow"] if is_picture else [])]),
+        packages=" ".join([*REQUIRED_PACKAGES, *(["pillow"] if is_raster else [])]),
         files=files,
-        suffix=".png" if is_picture else ".nii.gz",
+        suffix=".png" if is_raster else ".nii.gz",
         labels=f"0 background, {labels}",
     )
 

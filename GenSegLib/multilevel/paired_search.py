@@ -17,6 +17,8 @@ import torch
 
 from .signal import GradientSignal
 
+_STEP = 0.5  # of each scalar in a comparison
+_MAX_MOVE = 1.5  # of a scalar, if all comparisons agree
 _SIGNIFICANCE = 0.05  # of all scalars together: as often one of them moves by noise alone
 
 
@@ -30,17 +32,12 @@ class PairedSearch:
     Args:
         start: initial values.
         seed: of the random directions.
-        step: shift of each scalar in a comparison.
-        reach: how far a scalar moves if all comparisons agree.
     """
 
-    def __init__(
-        self, start: Sequence[float], seed: int, step: float = 0.5, reach: float = 1.5
-    ) -> None:
+    def __init__(self, start: Sequence[float], seed: int) -> None:
         self._start = [float(value) for value in start]
         self.values = list(self._start)
         self._generator = torch.Generator().manual_seed(seed)
-        self._step, self._reach = step, reach
         self._design = _orthogonal_directions(len(self.values))
         self._rows: list[int] = []  # of the design, still to be compared
         self._direction = torch.zeros(len(self.values))
@@ -70,7 +67,7 @@ class PairedSearch:
         # the sign of a row is random, so that a trend from one side to the other averages out
         sign = 2 * int(torch.randint(0, 2, (), generator=self._generator)) - 1
         self._direction = sign * self._design[self._rows.pop()]
-        shifts = (self._step * self._direction).tolist()
+        shifts = (_STEP * self._direction).tolist()
         plus = [value + shift for value, shift in zip(self.values, shifts)]
         minus = [value - shift for value, shift in zip(self.values, shifts)]
         return plus, minus
@@ -83,7 +80,7 @@ class PairedSearch:
         for k, signal in enumerate(self.signal_to_noise()):
             kept = max(0.0, 1 - (threshold / signal) ** 2) if signal else 0.0
             agreement = signal / math.sqrt(self._counted) if signal else 0.0
-            self.values[k] = self._start[k] - self._reach * kept * max(-1.0, min(1.0, agreement))
+            self.values[k] = self._start[k] - _MAX_MOVE * kept * max(-1.0, min(1.0, agreement))
 
     def signal_to_noise(self) -> list[float]:
         """Return each scalar's mean slope divided by its standard error; 0 before a full design.

@@ -54,9 +54,9 @@ def coverage(distance: Array, softness: float = 1.0) -> Array:
     return np.clip(0.5 - distance / softness, 0, 1)
 
 
-def paint(image: Array, share: Array, value: float | Array) -> None:
-    """Blend `value` into each voxel by its partial volume `share` (0 to 1), in place."""
-    image += share * (value - image)
+def paint(image: Array, fraction: Array, value: float | Array) -> None:
+    """Blend `value` into each voxel by its partial volume `fraction` (0 to 1), in place."""
+    image += fraction * (value - image)
 
 
 def blur(image: Array, width_mm: float, spacing: Sequence[float]) -> Array:

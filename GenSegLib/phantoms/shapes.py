@@ -27,8 +27,8 @@ def capsule(offsets: Sequence[Array], end: Sequence[Radius], radius: Radius) -> 
     """Signed distance to a capsule from the origin to `end` (mm)."""
     length = sum(component**2 for component in end)
     along = sum(offset * component for offset, component in zip(offsets, end))
-    share = np.clip(along / length, 0, 1)
-    squares = ((offset - share * component) ** 2 for offset, component in zip(offsets, end))
+    fraction = np.clip(along / length, 0, 1)
+    squares = ((offset - fraction * component) ** 2 for offset, component in zip(offsets, end))
     return np.sqrt(sum(squares)) - radius
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..images.volume import Volume
-from .pictures import Canvas, as_case
+from .canvas import Canvas, as_case
 from .shapes import Array
 
 LABELS = {1: "Lesion"}
@@ -36,14 +36,14 @@ def generate(rng: np.random.Generator, size: tuple[int, int] = SIZE) -> tuple[Vo
     echo = echo + _shadows(canvas, distance) + _attenuation(canvas)
     amplitude = _speckle(canvas) * 10 ** (echo / 20)
     level = 20 * np.log10(amplitude + 1e-4) + _DYNAMIC_DB + rng.uniform(-3, 5)
-    picture = ndimage.gaussian_filter(255 * level / _DYNAMIC_DB, 0.7)
-    return as_case(np.clip(picture, 4, 245), distance < 0)
+    image = ndimage.gaussian_filter(255 * level / _DYNAMIC_DB, 0.7)
+    return as_case(np.clip(image, 4, 245), distance < 0)
 
 
 def _paint_tissue(canvas: Canvas) -> Array:
     """Return the echo in dB: skin, fat with septa, glandular tissue, and muscle in the depth."""
     rng, (width, height) = canvas.rng, canvas.size
-    y = canvas.places[1]
+    y = canvas.coordinates[1]
     depths = np.cumsum([rng.uniform(0.03, 0.06), rng.uniform(0.1, 0.25), rng.uniform(0.3, 0.5)])
     waves = [height * rng.uniform(0.02, 0.06) * canvas.field(width / 2.5) for _ in range(3)]
     skin, fat, gland = (
@@ -56,8 +56,10 @@ def _paint_tissue(canvas: Canvas) -> Array:
         (gland, _MUSCLE_DB),
     )
     for depth, level in layers:
-        share = 1 / (1 + np.exp(-depth / 1.5))
-        echo = echo * (1 - share) + share * (level + 3 * canvas.field(18) + 2 * canvas.field(8))
+        fraction = 1 / (1 + np.exp(-depth / 1.5))
+        echo = echo * (1 - fraction) + fraction * (
+            level + 3 * canvas.field(18) + 2 * canvas.field(8)
+        )
         echo += 13 * np.exp(-((depth / 1.6) ** 2)) * (0.8 + 0.5 * canvas.field(35))
     return echo + _septa(canvas)
 
@@ -67,7 +69,7 @@ def _septa(canvas: Canvas) -> Array:
     stretched = ndimage.gaussian_filter(
         canvas.rng.standard_normal(canvas.size).astype(np.float32), (18, 1.5)
     )
-    x, y = canvas.places
+    x, y = canvas.coordinates
     bent = ndimage.map_coordinates(
         stretched, [x, y + 12 * canvas.field(60)], order=1, mode="reflect"
     )
@@ -92,9 +94,9 @@ def _paint_lesion(canvas: Canvas, echo: Array, distance: Array) -> Array:
     level = rng.uniform(-62, -54) if is_cyst else rng.uniform(-50, -39)
     inside = level + (1 if is_cyst else 5) * canvas.field(12)
     softness = rng.uniform(0.8, 3.5)
-    share = 1 / (1 + np.exp(distance / softness))
+    fraction = 1 / (1 + np.exp(distance / softness))
     rim = rng.uniform(0, 7) * np.exp(-(((distance - 2) / 2.5) ** 2)) * (0.6 + canvas.field(20))
-    return echo * (1 - share) + share * inside + rim
+    return echo * (1 - fraction) + fraction * inside + rim
 
 
 def _shadows(canvas: Canvas, distance: Array) -> Array:
@@ -103,16 +105,16 @@ def _shadows(canvas: Canvas, distance: Array) -> Array:
     behind = np.cumsum(distance < 0, axis=1) * (distance > 0)
     column = ndimage.gaussian_filter1d(behind.astype(np.float32), 3, axis=0)
     lesion = rng.choice([-0.35, 0.0, 0.18, 0.25]) * np.minimum(column, 40)
-    place, span = rng.uniform(0, width), rng.uniform(6, 25)
-    x, y = canvas.places
-    surface = -rng.uniform(0, 14) * np.exp(-(((x - place) / span) ** 2)) * np.clip(y / 60, 0, 1)
+    position, span = rng.uniform(0, width), rng.uniform(6, 25)
+    x, y = canvas.coordinates
+    surface = -rng.uniform(0, 14) * np.exp(-(((x - position) / span) ** 2)) * np.clip(y / 60, 0, 1)
     return lesion + surface
 
 
 def _attenuation(canvas: Canvas) -> Array:
     """Loss with depth that the gain does not compensate, and a focal zone, in dB."""
     rng, (_, height) = canvas.rng, canvas.size
-    depth = canvas.places[1] / height
+    depth = canvas.coordinates[1] / height
     focus = rng.uniform(0.25, 0.6)
     return -rng.uniform(4, 20) * depth**1.5 + 3 * np.exp(-(((depth - focus) / 0.2) ** 2))
 
@@ -125,7 +127,7 @@ def _speckle(canvas: Canvas) -> Array:
         np.stack([ndimage.gaussian_filter(wave, (lateral, 0.8)) for wave in waves])
         for lateral in (1.2, 2.4)
     )
-    depth = canvas.places[1] / height
+    depth = canvas.coordinates[1] / height
     mixed = (1 - depth) * near / near.std() + depth * far / far.std()
     mixed /= np.sqrt((1 - depth) ** 2 + depth**2)
     amplitude = np.hypot(*mixed)

@@ -27,10 +27,10 @@ _TURNED = 0.2  # of the slices, by any angle; as in nnU-Net
 _COARSENING = 1.6  # of the median spacing, for structures that remain three pixels thick
 _PIXELS_ACROSS, _PIXELS_ACROSS_LARGE = 3, 8
 _MANY_CLASSES, _CLASS_WEIGHTING = 5, 0.5  # short training runs do not find small ones otherwise
-_CONNECTED, _FEWEST_CASES = 0.98, 3  # of a class in one component; cases that show it
+_CONNECTED, _MIN_CASES = 0.98, 3  # of a class in one component; cases that show it
 _SMALL_VOLUME = 64**3  # voxels
 _ANISOTROPIC = 3.0
-_LEAST_COVERED = 0.25  # of the field by a patch; below, the organ is localized first
+_MIN_COVERED = 0.25  # of the field by a patch; below, the organ is localized first
 _MULTIPLES = {"unetr": 16, "swin-unetr": 32}  # of the patch, by segmenter
 _CONV_3D = 3.0  # seconds of a voxel in 3-D relative to 2-D
 _WIDTH_EXPONENT = 1.3  # of the seconds of a step
@@ -38,7 +38,7 @@ _BYTES_PER_ACTIVATION = 4 * 24  # float32, of the tensors that backpropagation k
 _BYTES_PER_CASE_VOXEL = 12
 _LARGE_CASE = 2**21  # voxels; larger cases stay on disk
 _WINDOW_MARGIN = 0.25  # of the foreground's range of intensities, on either side
-_HU_RANGE, _FAT_HU, _LEAST_WINDOW = (-1024.0, 3071.0), -100.0, 200.0
+_HU_RANGE, _FAT_HU, _MIN_WINDOW = (-1024.0, 3071.0), -100.0, 200.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ def _volumes(fingerprint: Fingerprint, preset: Preset, scale: Scale) -> Iterator
         )
         covered = _covered(patch, spacing, field)
         kind = VOLUMES
-        if covered < _LEAST_COVERED and not is_small:
+        if covered < _MIN_COVERED and not is_small:
             kind, coarsening = TWO_SPACINGS, covered ** (-1 / 3)
             coarse = tuple(round(min(step * coarsening, 20.0), 2) for step in spacing)
             planned = replace(planned, coarse_spacing=coarse, full_image_fallback=True)
@@ -280,8 +280,8 @@ def _patch(
 
 
 def _covered(patch: Sequence[int], spacing: Sequence[float], field: Sequence[float]) -> float:
-    shares = (min(1.0, n * step / size) for n, step, size in zip(patch, spacing, field))
-    return round(math.prod(shares), 3)
+    fractions = (min(1.0, n * step / size) for n, step, size in zip(patch, spacing, field))
+    return round(math.prod(fractions), 3)
 
 
 def _rounded_up(size: float, multiple: int) -> int:
@@ -299,7 +299,7 @@ def _with_components(preset: Preset, fingerprint: Fingerprint) -> Preset:
 
     Presets of an anatomy say themselves which classes are.
     """
-    if preset.anatomy or fingerprint.cases < _FEWEST_CASES:
+    if preset.anatomy or fingerprint.cases < _MIN_CASES:
         return preset
     several = [
         value for value, each in fingerprint.classes.items() if each.largest_component < _CONNECTED
@@ -324,13 +324,13 @@ def _with_intensity(preset: Preset, fingerprint: Fingerprint) -> Preset:
     high = max(channel.high for channel in fingerprint.intensities)
     margin = _WINDOW_MARGIN * (high - low)
     low = max(_HU_RANGE[0], min(_FAT_HU, 10.0 * round((low - margin) / 10)))
-    high = min(_HU_RANGE[1], max(low + _LEAST_WINDOW, 10.0 * round((high + margin) / 10)))
+    high = min(_HU_RANGE[1], max(low + _MIN_WINDOW, 10.0 * round((high + margin) / 10)))
     if kind == "robust":  # the body's outline and its fat remain visible
         low, high = min(low, SOFT_TISSUE_HU[0]), max(high, SOFT_TISSUE_HU[1])
     return replace(preset, intensity=replace(preset.intensity, low=low, high=high))
 
 
-def format_spacing(spacing: Sequence[float], unit: str = "mm") -> str:
+def format_spacing(spacing: Sequence[float], unit: str) -> str:
     """Return such as "2 mm" or "1 x 1 x 3 mm"."""
     lengths = [f"{step:.3g}" for step in spacing]
     return f"{lengths[0] if len(set(lengths)) == 1 else ' x '.join(lengths)} {unit}"

@@ -11,9 +11,9 @@ from ..images.geometry import world_axis
 from ..presets import Preset
 from .fingerprint import Fingerprint
 
-_MOST_UPSAMPLING = 3.0
-_LEAST_INSIDE = 0.3  # of the foreground's range of intensities
-_MOST_PATCHES = 4.0  # of a structure's extent; a patch then shows nothing but its inside
+_MAX_UPSAMPLING = 3.0
+_MIN_INSIDE = 0.3  # of the foreground's range of intensities
+_MAX_PATCHES = 4.0  # of a structure's extent; a patch then shows nothing but its inside
 
 
 def plan_misfit(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> str:
@@ -34,7 +34,7 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
     window = preset.intensity
     for channel in fingerprint.intensities if window.kind == "window" else ():
         inside = min(channel.high, window.high) - max(channel.low, window.low)
-        if inside < _LEAST_INSIDE * (channel.high - channel.low):
+        if inside < _MIN_INSIDE * (channel.high - channel.low):
             yield f"it expects intensities from {window.low:g} to {window.high:g}"
     if fingerprint.slices <= 1 and preset.spatial_dims == 3:
         yield "it is for volumes and the images have one slice"
@@ -47,10 +47,10 @@ def _misfits(fingerprint: Fingerprint, preset: Preset, new: Collection[int]) -> 
     spacing = preset.spacing or [scale * fingerprint.spacing[axis] for axis in axes]
     for axis, size, patch in zip(axes, spacing, preset.patch_size):
         own, unit = scale * fingerprint.spacing[axis], preset.unit
-        if own > _MOST_UPSAMPLING * size:
+        if own > _MAX_UPSAMPLING * size:
             yield f"it works at {size:g} {unit}, but the images have {own:g} {unit}"
         largest = scale * max((each.extent_mm[axis] for each in classes), default=0)
-        if preset.coarse_spacing is None and largest > _MOST_PATCHES * patch * size:
+        if preset.coarse_spacing is None and largest > _MAX_PATCHES * patch * size:
             yield (
                 f"its patches of {patch * size:.0f} {unit} show little of structures of "
                 f"{largest:.0f} {unit}"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..data.case_fingerprint import CaseFingerprint, Structure, Triple
+from ..data.case_fingerprint import CaseFingerprint, Structure, Triple, to_triple
 
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 _AXIAL = 2
-_FEWEST_SIZES = 5  # of a class, before their scatter means anything
-_LEAST_SCATTER = 0.5  # of sizes in pixels, relative to that of sizes relative to the image
+_MIN_SIZES = 5  # of a class, before their scatter means anything
+_MIN_SCATTER = 0.5  # of sizes in pixels, relative to that of sizes relative to the image
 _SLICES_ANISOTROPY = 2.0  # from here on, slices follow the thick axis
 
 
@@ -65,7 +65,7 @@ class Fingerprint:
         is_ct: whether the intensities look like Hounsfield units.
         voxels: of all cases together, after the crop to the body.
         foreground_component: smallest fraction of a case's structures in their largest component.
-        unit: "px" for pictures, whose lengths are in pixels.
+        unit: "px" for 2-D images whose lengths are in pixels.
         long_side: of the images that these pixels are of, see `Preset.long_side`; 0 for their own.
         long_sides: the smallest and the largest number of pixels along the longer side.
         is_in_color: whether all images are gray, but stored in color.
@@ -136,14 +136,14 @@ def summarize_cases(cases: Sequence[CaseFingerprint]) -> Fingerprint:
     if (flat := np.median(shapes, axis=0)).min() <= 1:  # an image: its thickness means nothing
         slice_axis = int(flat.argmin())
     bodies = np.array([case.body_mm for case in cases])
-    low, high = (_triple(np.percentile(spacings, share, axis=0)) for share in (10, 90))
+    low, high = (to_triple(np.percentile(spacings, q, axis=0)) for q in (10, 90))
     return Fingerprint(
         cases=len(cases),
         channels=max(case.channels for case in cases),
-        shape=_triple(np.median(shapes, axis=0)),
-        spacing=_triple(median),
+        shape=to_triple(np.median(shapes, axis=0)),
+        spacing=to_triple(median),
         spacing_range=(low, high),
-        field_mm=_triple(np.percentile(bodies, 75, axis=0)),
+        field_mm=to_triple(np.percentile(bodies, 75, axis=0)),
         slice_axis=slice_axis,
         anisotropy=round(anisotropy, 3),
         classes=_classes(cases, slice_axis),
@@ -168,11 +168,11 @@ def common_long_side(cases: Sequence[CaseFingerprint]) -> float:
     pixels, relative = [], []
     for value in {value for case in cases for value in case.structures}:
         found = [(case, case.structures[value]) for case in cases if value in case.structures]
-        if len(found) >= _FEWEST_SIZES:
+        if len(found) >= _MIN_SIZES:
             sizes = np.log([max(each.extent_mm) for _, each in found])
             pixels.append(np.var(sizes))
             relative.append(np.var(sizes - np.log([case.long_side for case, _ in found])))
-    is_cropped = bool(pixels) and np.mean(pixels) < _LEAST_SCATTER * np.mean(relative)
+    is_cropped = bool(pixels) and np.mean(pixels) < _MIN_SCATTER * np.mean(relative)
     return 0.0 if is_cropped else float(np.median([case.long_side for case in cases]))
 
 
@@ -191,7 +191,7 @@ def _class(found: Sequence[Structure], axis: int) -> ClassFingerprint:
     return ClassFingerprint(
         cases=len(found),
         volume_ml=float(median(lambda each: each.volume_ml)),
-        extent_mm=_triple(median(lambda each: each.extent_mm)),
+        extent_mm=to_triple(median(lambda each: each.extent_mm)),
         thickness_mm=float(median(lambda each: each.thickness_mm(axis))),
         largest_component=round(min(each.largest_component for each in found), 4),
     )
@@ -207,8 +207,3 @@ def _intensities(cases: Sequence[CaseFingerprint]) -> tuple[Channel, ...]:
 def _channel(values: np.ndarray) -> Channel:
     low, high = np.percentile(values, [0.5, 99.5])
     return Channel(round(float(low), 4), round(float(high), 4))
-
-
-def _triple(values: Any) -> Triple:
-    x, y, z = (round(float(value), 4) for value in values)
-    return x, y, z

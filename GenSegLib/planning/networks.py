@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-_SMALLEST_EDGE = 8  # of the deepest feature maps, along the longest axis
-_SMALLEST_AXIS = 4  # of the deepest feature maps, along any axis
-_FEWEST_LEVELS = 3  # of MONAI's DynUNet
+_MIN_EDGE = 8  # of the deepest feature maps, along the longest axis
+_MIN_AXIS = 4  # of the deepest feature maps, along any axis
+_MIN_LEVELS = 3  # of MONAI's DynUNet
 _ISOTROPIC = 2.0  # axes whose spacing differs by less are treated alike
-_LARGEST_WIDTH = {2: 512, 3: 320}
+_MAX_WIDTH = {2: 512, 3: 320}
 
 
 def plan_network(patch: Sequence[int], spacing: Sequence[float], width: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def plan_network(patch: Sequence[int], spacing: Sequence[float], width: int) -> 
     size, step = list(patch), list(map(float, spacing))
     kernels = [_kernel(step)]
     strides: list[list[int]] = [[1] * len(size)]
-    while max(size) >= 2 * _SMALLEST_EDGE or len(strides) < _FEWEST_LEVELS:
+    while max(size) >= 2 * _MIN_EDGE or len(strides) < _MIN_LEVELS:
         stride = _stride(size, step)
         if max(stride) == 1:
             break
@@ -37,7 +37,7 @@ def plan_network(patch: Sequence[int], spacing: Sequence[float], width: int) -> 
         step = [length * by for length, by in zip(step, stride)]
         strides.append(stride)
         kernels.append(_kernel(step))
-    largest = _LARGEST_WIDTH[len(size)]
+    largest = _MAX_WIDTH[len(size)]
     levels = len(strides)
     return {
         "filters": [min(width * 2**level, largest) for level in range(levels)],
@@ -51,7 +51,7 @@ def plan_network(patch: Sequence[int], spacing: Sequence[float], width: int) -> 
 
 def _stride(size: Sequence[int], spacing: Sequence[float]) -> list[int]:
     """Return 2 for each axis to halve: those that are finer than twice the finest one."""
-    can_halve = [edge % 2 == 0 and edge // 2 >= _SMALLEST_AXIS for edge in size]
+    can_halve = [edge % 2 == 0 and edge // 2 >= _MIN_AXIS for edge in size]
     finest = min((step for step, able in zip(spacing, can_halve) if able), default=0.0)
     return [
         2 if able and step < _ISOTROPIC * finest else 1 for step, able in zip(spacing, can_halve)

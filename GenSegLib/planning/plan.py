@@ -25,9 +25,9 @@ BUDGETS_S = dict(zip(EFFORTS, (300.0, 1200.0, 3600.0)))
 Measure = Callable[[Candidate], float]
 
 _USABLE = 0.85  # of the budget, for optimizer steps; the rest is preparation and validation
-_LEAST_LEFT = 0.1  # of the budget, however long the check of the cases took
+_MIN_LEFT = 0.1  # of the budget, however long the check of the cases took
 _ENOUGH = 0.9  # of a candidate's steps count as all of them
-_FEW_STEPS = 300
+_MIN_STEPS = 300
 _UNCERTAINTY = 1.5  # of estimated seconds; beyond, a candidate is not measured
 _JOINT_FRACTION = 0.3  # of the steps, with validation; all labeled cases take part in the rest
 _SPARE_STEPS = 8  # the time ends a training, also one that turns out to be much faster
@@ -35,8 +35,8 @@ _VALIDATIONS = 8
 _MAX_STEPS = 30_000
 _GENERATOR_BUDGET_S = 3600.0  # on a CPU, generated pairs are worth their time from here on
 _SMALLEST_BATCHES = (4, 2, 1)
-_FEW_VOXELS = 20
-_SAME_SIZE = 1.1  # of the longer sides of pictures, largest to smallest
+_MIN_VOXELS = 20
+_SAME_SIZE = 1.1  # of the longer sides of 2-D images, largest to smallest
 _HEADINGS = ("candidate", "network", "batch", "seconds a step", "steps", "")
 
 
@@ -63,7 +63,7 @@ class Limits:
     @property
     def usable_s(self) -> float:
         """Seconds for optimizer steps."""
-        return _USABLE * max(self.budget_s - self.spent_s, _LEAST_LEFT * self.budget_s)
+        return _USABLE * max(self.budget_s - self.spent_s, _MIN_LEFT * self.budget_s)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class _Choice:
                 if self._fits(each):
                     return each
         by_rank = sorted(self._preferred, key=lambda each: (-each.rank, each.cost))
-        enough = [each for each in by_rank if self._steps(each) >= _FEW_STEPS]
+        enough = [each for each in by_rank if self._steps(each) >= _MIN_STEPS]
         cheapest = enough[0] if enough else self._fitting[0]
         self._time(cheapest)
         return cheapest
@@ -375,7 +375,7 @@ def _notes(
     voxel_ml = chosen.voxel_ml(fingerprint)
     for value, each in fingerprint.classes.items():
         voxels = each.volume_ml / voxel_ml
-        if voxels < _FEW_VOXELS:
+        if voxels < _MIN_VOXELS:
             name = labels.get(value) or f"label {value}"
             notes.append(f"{name} has about {voxels:.0f} voxels in the median case")
     return tuple(notes)

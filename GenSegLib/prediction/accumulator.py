@@ -58,21 +58,21 @@ class OutputAccumulator:
         """
         label = inverter.view(self.label[np.newaxis][(slice(None), *box)])[0]
         if self.probabilities is None:
-            for place, values in inverter.invert_labels(slabs, self._values):
-                label[place] = values
+            for index, values in inverter.invert_labels(slabs, self._values):
+                label[index] = values
             return
         stored = inverter.view(self.probabilities[(slice(None), *box)])
-        for place, probabilities in inverter.invert(slabs):
-            label[place[1:]] = self._argmax(probabilities)
-            stored[place] = probabilities
+        for index, probabilities in inverter.invert(slabs):
+            label[index[1:]] = self._argmax(probabilities)
+            stored[index] = probabilities
 
     def add_uncertainty(self, box: Box, inverter: SlabInverter, slabs: Iterable[Slab]) -> None:
         """Fill a box of the uncertainty and update the expected Dice; see `add`."""
         assert self.uncertainty is not None
         assert self.expected_dice is not None
         entropy = inverter.view(self.uncertainty[(slice(None), *box)])
-        for place, probabilities in inverter.invert(slabs):
-            entropy[place] = normalized_entropy(probabilities)
+        for index, probabilities in inverter.invert(slabs):
+            entropy[index] = normalized_entropy(probabilities)
             self.expected_dice.add(probabilities, self._argmax(probabilities))
 
     def _argmax(self, probabilities: Array) -> Array:

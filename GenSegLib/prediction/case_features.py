@@ -18,9 +18,7 @@ from ..data.preprocessing import Preprocessor
 from ..images.volume import Volume
 from ..models.weights import load_segmenter
 from ..networks.slice_wise import as_window_network
-from .sliding_window import SlidingWindows
-
-_MAX_WINDOWS = 12  # per image; a CT would take minutes otherwise
+from .sliding_window import SEEN_WINDOWS, SlidingWindows
 
 
 class FeatureExtractor:
@@ -56,9 +54,7 @@ class FeatureExtractor:
         prepared = Preprocessor(self._preset).apply(image)
         windows = SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
         padded = windows.pad(torch.from_numpy(prepared.image)[None])
-        boxes = [box for row in windows.rows for box in windows.row(row)]
-        count = min(_MAX_WINDOWS, len(boxes))
-        chosen = [boxes[round(k)] for k in np.linspace(0, len(boxes) - 1, count)]
+        chosen = windows.spread(SEEN_WINDOWS)
         parts = [self._bottleneck(windows.cut(padded, box)) for box in chosen]
         both = torch.cat(parts, dim=1)
         return torch.cat([both.mean(1), both.std(1)]).cpu().numpy().astype(np.float64)

@@ -53,11 +53,11 @@ def rank_cases(
     strategy: str,
     model_folder: Path,
     images: Mapping[str, Images],
-    labeled: Sequence[Images] = (),
-    count: int = 1,
-    seed: int = 0,
-    device: str = "auto",
-    progress: Progress = lambda done, total: None,
+    labeled: Sequence[Images],
+    count: int,
+    seed: int,
+    device: str,
+    progress: Progress,
 ) -> Ranking:
     """Return the images to annotate next, at most `count`.
 

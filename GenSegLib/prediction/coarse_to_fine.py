@@ -8,7 +8,7 @@ from ..data.preprocessing import PreprocessedImage
 from ..images.geometry import Array, bounding_box
 from ..images.volume import Volume
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
 
 
 def organ_box(
@@ -33,11 +33,10 @@ def organ_box(
     margins = margin_mm / np.array(image.spacing)
     starts = np.floor(own.min(axis=1) + 0.5 - margins).astype(int)
     stops = np.ceil(own.max(axis=1) + 0.5 + margins).astype(int)
-    first, second, third = (
+    return tuple(
         slice(max(int(start), 0), min(int(stop), size))
         for start, stop, size in zip(starts, stops, image.shape)
     )
-    return first, second, third
 
 
 def remove_padding(prepared: PreprocessedImage, label: Array) -> Array:
@@ -48,12 +47,6 @@ def remove_padding(prepared: PreprocessedImage, label: Array) -> Array:
 def restore_padding(prepared: PreprocessedImage, label: Array) -> Array:
     """Pad a label without padding with background."""
     return prepared.transform.steps[-1].forward(label[np.newaxis], 0)[0]
-
-
-def full_box(image: Volume) -> Box:
-    """Return the box of all voxels of an image."""
-    x, y, z = image.shape
-    return slice(0, x), slice(0, y), slice(0, z)
 
 
 def crop(image: Volume, box: Box) -> Volume:

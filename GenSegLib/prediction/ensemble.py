@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ..computing.devices import is_out_of_memory
 from ..errors import GenSegError
+from ..networks.dual_normalization import choose_normalization
 from .tta import IDENTITY, Augmentation
 
 T = TypeVar("T")
@@ -27,12 +29,11 @@ class EnsemblePredictor:
         device: device of the networks.
         augmentations: test-time augmentations to average over.
         batch_size: number of windows per batch.
-        output_device: device of the result; None for the device of the networks.
 
     Attributes:
         augmentations: see above.
         batch_size: see above.
-        output_device: see above.
+        output_device: device of the result, at first that of the networks.
     """
 
     def __init__(
@@ -41,13 +42,12 @@ class EnsemblePredictor:
         device: torch.device,
         augmentations: Sequence[Augmentation] = (IDENTITY,),
         batch_size: int = 2,
-        output_device: torch.device | None = None,
     ) -> None:
         self._networks = tuple(networks)
         self._device = device
         self.augmentations = augmentations
         self.batch_size = batch_size
-        self.output_device = output_device or device
+        self.output_device = device
 
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
@@ -60,6 +60,20 @@ class EnsemblePredictor:
                 total = total + augmentation.invert(torch.softmax(logits, dim=1))
         count = len(self.augmentations) * len(self._networks)
         return (total / count if count > 1 else total).to(self.output_device)
+
+    def prepare(self, windows: Callable[[], Iterable[Tensor]]) -> None:
+        """Prepare the networks for an image.
+
+        Args:
+            windows: returns some windows (batch, channel, *patch_size) of it.
+        """
+
+        def on_device() -> Iterable[Tensor]:
+            return (window.to(self._device) for window in windows())
+
+        for network in self._networks:
+            if isinstance(network, nn.Module):
+                self.with_fallback(partial(choose_normalization, network, on_device))
 
     def with_fallback(self, action: Callable[[], T]) -> T:
         """Run an action that allocates memory."""
@@ -76,9 +90,7 @@ class OutOfMemoryFallback(EnsemblePredictor):
         networks: modules, which can be moved to the CPU; see `EnsemblePredictor`.
         device: see `EnsemblePredictor`.
         log: called with one line per fallback.
-        augmentations: see `EnsemblePredictor`.
         batch_size: see `EnsemblePredictor`.
-        output_device: see `EnsemblePredictor`.
     """
 
     def __init__(
@@ -86,11 +98,9 @@ class OutOfMemoryFallback(EnsemblePredictor):
         networks: Sequence[nn.Module],
         device: torch.device,
         log: Callable[[str], None],
-        augmentations: Sequence[Augmentation] = (IDENTITY,),
         batch_size: int = 2,
-        output_device: torch.device | None = None,
     ) -> None:
-        super().__init__(networks, device, augmentations, batch_size, output_device)
+        super().__init__(networks, device, batch_size=batch_size)
         self._modules = networks
         self._log = log
 

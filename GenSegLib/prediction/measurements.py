@@ -5,8 +5,6 @@ Sizes are volumes in ml, for 2-D images areas in mm2, or px2 where the file has 
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..files import write_text
-from ..images.label_regions import joint_box, mask_of
+from ..files import write_csv
+from ..images.label_regions import mask_of, union_box
 from ..images.volume import Volume, select_frame
 from ..text_table import text_table
 
@@ -102,7 +100,7 @@ def _measure_image(
     for value, name in names.items():
         found = Measurement(case, value, name, 0, 0.0, unit)
         values = regions.get(value, (value,))
-        box = joint_box(boxes, values)
+        box = union_box(boxes, values)
         if box is not None:
             inside = image.array[0][box][mask_of(classes[box], values)].astype(np.float64)
             found = replace(
@@ -130,11 +128,7 @@ def write_measurements(path: Path, measurements: Sequence[Measurement]) -> None:
     """
     rows = [_row(one) for one in measurements]
     columns = dict.fromkeys(column for row in rows for column in row)
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, stream.getvalue())
+    write_csv(path, [list(columns), *([row.get(name) for name in columns] for row in rows)])
 
 
 def format_measurements(measurements: Sequence[Measurement], unit: str = "") -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..images.label_regions import joint_box, mask_of
+from ..images.label_regions import mask_of, union_box
 from ..presets import Preset
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ def largest_foreground(label: Array) -> Array:
         label: (x, y, z) label values of the whole field of view; it is modified.
     """
     boxes = ndimage.find_objects(label)
-    box = joint_box(boxes, range(1, len(boxes) + 1))
+    box = union_box(boxes, range(1, len(boxes) + 1))
     if box is not None:
         part = label[box]
         mask = part > 0
@@ -77,7 +77,7 @@ def largest_components(
     boxes = ndimage.find_objects(label)
     for value in labels:
         values = (regions or {}).get(value, (value,))
-        box = joint_box(boxes, values)
+        box = union_box(boxes, values)
         if box is not None:
             part = label[box]
             mask = mask_of(part, values)

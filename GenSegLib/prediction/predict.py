@@ -72,7 +72,7 @@ def predict_files(
         probabilities: also write the probabilities.
         uncertainty: also write `<image's name>_uncertainty.nii.gz`, the normalized entropy, and
             `uncertainty.csv`, the images with their expected Dice, lowest first.
-        suffix: file format; None for that of the image: PNG for a picture, `.seg.nrrd` for NRRD,
+        suffix: file format; None for that of the image: PNG for PNG or JPEG, `.seg.nrrd` for NRRD,
             and NIfTI for others. `.seg.nrrd` and `.dcm` (DICOM SEG of the image) store the labels'
             names, colors and terminology; beside other formats, `labels.json` has names and colors.
         measured: list to append the measurements of all classes to; they are then written to

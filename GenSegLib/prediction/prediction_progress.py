@@ -10,7 +10,7 @@ from ..events import EventLog
 from ..progress import format_duration
 from .tta import Augmentation
 
-_SHORTEST_LOGGED_S = 10.0
+_MIN_LOGGED_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class PredictionProgress:
         self._events.progress("predict", done, total, remaining)
 
     def _log_duration(self, seconds: float) -> None:
-        if seconds >= _SHORTEST_LOGGED_S:
+        if seconds >= _MIN_LOGGED_S:
             self._events.log(
                 f"{self._image}: {self._windows} windows on the CPU {self._pass.purpose}, "
                 f"about {format_duration(seconds)}"

@@ -6,6 +6,7 @@ around it is then segmented at the preset's spacing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +20,14 @@ from ..data.normalization import IntensityStatistics
 from ..data.preprocessing import PreprocessedImage, Preprocessor
 from ..datasets.channels import with_channels
 from ..errors import GenSegError
-from ..images.geometry import argmax_label
+from ..images.geometry import argmax_label, full_box
 from ..images.volume import Volume, select_frame
 from ..models.weights import load_ensemble
 from ..networks.slice_wise import as_window_network
 from ..presets import Preset
 from .accumulator import OutputAccumulator, output_bytes
-from .coarse_to_fine import Box, crop, full_box, organ_box, remove_padding, restore_padding
+from .coarse_to_fine import Box, crop, organ_box, remove_padding, restore_padding
 from .ensemble import OutOfMemoryFallback
-from .frames import predict_frames
 from .inferer import SlidingWindowInferer
 from .inversion import SlabInverter
 from .memory_budget import MemoryBudget, preprocessing_bytes
@@ -158,21 +158,22 @@ class Predictor:
         image = self._fit(image)
         progress = progress or PredictionProgress()
         outputs = {"probabilities": probabilities, "uncertainty": uncertainty}
-        shown = self._field_of_view(image)
-        self._require_memory(image, outputs, shown)
+        foreground = self._field_of_view(image)
+        self._require_memory(image, outputs, foreground)
         if image.is_stack:
-            return predict_frames(
-                lambda frame: self.predict(frame, probabilities, uncertainty, progress), image
-            )
+            frames = [select_frame(image, number) for number in range(1, image.shape[2] + 1)]
+            found = [self.predict(each, probabilities, uncertainty, progress) for each in frames]
+            return _join_frames(found, image)
         accumulator = OutputAccumulator(image.shape, self.metadata.label_values, **outputs)
-        box: Box | None = full_box(image)
+        box: Box | None = full_box(image.shape)
         statistics: IntensityStatistics | None = None
         preprocessor = self._preprocessor
         if self._preset.coarse_spacing is not None:
             box, statistics = self._locate(image, progress, uncertainty)
             preprocessor = Preprocessor(replace(self._preset, crop_foreground=False))
         if box is not None:
-            prepared = preprocessor.apply(crop(image, box), statistics=statistics, shown=shown)
+            part = crop(image, box)
+            prepared = preprocessor.apply(part, statistics=statistics, foreground=foreground)
             self._segment(accumulator, box, prepared, progress)
             self._postprocess(accumulator.label[box])
         return self._prediction(image, accumulator)
@@ -195,12 +196,12 @@ class Predictor:
         return self._preprocessor.foreground(image)
 
     def _require_memory(
-        self, image: Volume, outputs: Mapping[str, bool], shown: np.ndarray | None
+        self, image: Volume, outputs: Mapping[str, bool], foreground: np.ndarray | None
     ) -> None:
         what = " and ".join(name for name, on in outputs.items() if on) or "segmentation"
         needed = output_bytes(image.shape, self._classes, **outputs)
         part = select_frame(image, 1) if image.is_stack else image  # frames are segmented singly
-        spacing = self._first_preprocessor.target_spacing(part, shown)
+        spacing = self._first_preprocessor.target_spacing(part, foreground)
         needed += preprocessing_bytes(part, spacing, self._classes)
         self._budget.require(needed, f"predicting the {what} of an image of {_voxels(image)}")
 
@@ -225,7 +226,7 @@ class Predictor:
         label = restore_padding(coarse, self._postprocess(label))
         box = organ_box(coarse, label, image, preset.coarse_margin_mm)
         if box is None and preset.full_image_fallback:
-            box = full_box(image)
+            box = full_box(image.shape)
         if box is None:
             return None, None
         part = crop(image, box)
@@ -278,6 +279,24 @@ class Predictor:
         }
         expected = accumulator.expected_dice.of_labels() if accumulator.expected_dice else None
         return Prediction(label, tuple(warnings), **maps, expected_dice=expected)
+
+
+def _join_frames(found: Sequence[Prediction], image: Volume) -> Prediction:
+    """Return one prediction of a stack of 2-D images, such as a clip, from those of its frames.
+
+    Each frame is normalized and postprocessed on its own, as in training, where frames are cases.
+    The expected Dice is the mean over frames; warnings say how many frames they are about.
+    """
+    maps = {}
+    for name in ("label", "probabilities", "uncertainty"):
+        if getattr(found[0], name) is not None:
+            array = np.concatenate([getattr(each, name).array for each in found], axis=3)
+            maps[name] = replace(image, array=array, warnings=())
+    warnings = Counter(warning for each in found for warning in each.warnings)
+    texts = tuple(f"{text} (in {n} of {len(found)} frames)" for text, n in warnings.items())
+    dice = [each.expected_dice for each in found if each.expected_dice is not None]
+    means = {value: float(np.mean([each[value] for each in dice])) for value in (dice or [{}])[0]}
+    return replace(found[0], **maps, warnings=texts, expected_dice=means if dice else None)
 
 
 def _mirror_axes(preset: Preset) -> tuple[int, ...]:

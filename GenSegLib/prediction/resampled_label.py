@@ -59,8 +59,8 @@ def _candidate_box(part: Array, index: int, axes: Sequence[Axis], box: Box) -> B
     """Return the box of the result in which a class may be the most probable one, if any."""
     possible = part[index] >= _ROUNDING / len(part)
     found = []
-    for place, (axis, ends) in enumerate(zip(axes, box)):
-        inside = np.flatnonzero(possible.any(axis=tuple({0, 1, 2} - {place})))
+    for k, (axis, ends) in enumerate(zip(axes, box)):
+        inside = np.flatnonzero(possible.any(axis=tuple({0, 1, 2} - {k})))
         if not len(inside):
             return None
         first, _ = axis.source_range(*ends)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
@@ -28,6 +29,7 @@ from .ensemble import EnsemblePredictor
 Slab = tuple[int, int, Tensor]
 _OVERLAP = 0.5
 _MAX_GROWTH = 4  # of a window that covers a slice, over the patch
+SEEN_WINDOWS = 12  # from which features of a whole image are computed; a CT has hundreds
 _MAX_SLICES, _MAX_VOXELS = 16, 1 << 18  # of a window of a 2-D network
 
 
@@ -109,6 +111,12 @@ class SlidingWindows:
             for corner in product(*starts)
         ]
 
+    def spread(self, count: int) -> list[tuple[slice, ...]]:
+        """Return at most `count` windows, evenly spaced in the order of the rows."""
+        boxes = [box for start in self.rows for box in self.row(start)]
+        count = min(count, len(boxes))
+        return [boxes[round(place)] for place in np.linspace(0, len(boxes) - 1, count)]
+
     def cut(self, padded: Tensor, box: Sequence[slice]) -> Tensor:
         """Return the input of a window: its voxels of a padded image and its context slices.
 
@@ -163,6 +171,8 @@ def iterate_slabs(
         (class, ...) in float32 on `predictor.output_device`. Slabs are contiguous and in order.
     """
     padded = windows.pad(image)
+    some = windows.spread(SEEN_WINDOWS)
+    predictor.prepare(lambda: (windows.cut(padded, box) for box in some))
     accumulator = _SlabAccumulator(predictor, windows, precision)
     rows = windows.rows
     for row, following in zip(rows, [*rows[1:], windows.padded_size[windows.along]]):

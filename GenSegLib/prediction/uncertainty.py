@@ -6,8 +6,6 @@ single forward pass is overconfident. Averaging over several models and over fli
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_text
+from ..files import write_csv
 
 FILE_SUFFIX = "_uncertainty"
 _MIN_PROBABILITY = 0.01
@@ -87,14 +85,11 @@ def write_expected_dice(
         cases: expected Dice of each label value, by case name.
         names: of the label values.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    columns = (f"expected_dice {name}" for name in names.values())
-    writer.writerow(["case", "expected_dice", *columns])
+    rows = [["case", "expected_dice", *(f"expected_dice {name}" for name in names.values())]]
     for case in _ranked(cases):
         numbers = [mean_expected_dice(cases[case]), *(cases[case][value] for value in names)]
-        writer.writerow([case, *(f"{number:.4f}" for number in numbers)])
-    write_text(path, table.getvalue())
+        rows.append([case, *(f"{number:.4f}" for number in numbers)])
+    write_csv(path, rows)
 
 
 def describe_most_uncertain(cases: Mapping[str, Mapping[int, float]], file: str) -> str:

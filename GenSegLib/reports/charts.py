@@ -16,6 +16,7 @@ _INK, _GRAY, _GRID = "#1c2733", "#5b6875", "#e2e7ec"
 _PHASE_COLORS = ("#eef3f8", "#f8fafb")
 _SMOOTH_FROM, _MAX_POINTS = 60, 400
 _DPI = 72
+_LARGE, _SMALL = (520, 230), (340, 150)  # width and height of charts in pixels
 _MARGINS = 46, 30, 16, 20  # pixels left, right, above and below the axes, for their labels
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text, in the font of the page
@@ -30,7 +31,7 @@ def line_chart(
     curves: Sequence[Curve],
     phases: Sequence[Phase] = (),
     y_limits: tuple[float, float] | None = None,
-    size: tuple[int, int] = (520, 230),
+    size: tuple[int, int] = _LARGE,
 ) -> str:
     """Draw curves over the steps; noisy ones are smoothed over their faint raw values.
 
@@ -60,12 +61,12 @@ def line_chart(
     return _render(title, size, draw) + _legend(curves) + "</figure>"
 
 
-def fraction_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = (340, 150)) -> str:
+def fraction_chart(title: str, curves: Sequence[Curve]) -> str:
     """Draw fractions that sum to one as stacked areas; other curves as lines."""
     steps = sorted(set.intersection(*(set(curve.steps) for curve in curves)))
     tables = [dict(zip(curve.steps, curve.values)) for curve in curves]
     if not steps or not all(_are_fractions([table[step] for table in tables]) for step in steps):
-        return line_chart(title, curves, size=size)
+        return line_chart(title, curves, size=_SMALL)
     chosen, _ = _thinned(steps, steps)
 
     def draw(axes: Any) -> None:
@@ -75,12 +76,10 @@ def fraction_chart(title: str, curves: Sequence[Curve], size: tuple[int, int] = 
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.5, 1])
 
-    return _render(title, size, draw) + _legend(curves) + "</figure>"
+    return _render(title, _SMALL, draw) + _legend(curves) + "</figure>"
 
 
-def strip_chart(
-    title: str, groups: Mapping[str, Sequence[float]], size: tuple[int, int] = (520, 230)
-) -> str:
+def strip_chart(title: str, groups: Mapping[str, Sequence[float]]) -> str:
     """Draw one dot per case and group, with each group's mean as a bar, on an axis up to 1."""
     smallest = min(value for values in groups.values() for value in values)
 
@@ -95,7 +94,7 @@ def strip_chart(
             axes.hlines(mean, index - 0.36, index + 0.36, color=_INK, linewidth=1.8)
             axes.text(index + 0.38, mean, f"{mean:.3f}", color=_GRAY, va="center")
 
-    return _render(title, size, draw) + "</figure>"
+    return _render(title, _LARGE, draw) + "</figure>"
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of real and generated pairs and of predictions."""
+"""Images of real and generated pairs and of predictions."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def progression(run: RunFolder, style: LabelStyle) -> str:
         return ""
     chosen = np.unique(np.linspace(0, len(steps) - 1, _MAX_STEPS).round().astype(int))
     cells = []
-    for place in chosen:
-        step, folder = steps[place]
+    for index in chosen:
+        step, folder = steps[index]
         image, label = folder / "generated_0_image.nii.gz", folder / "generated_0_label.nii.gz"
         tiles = _tiles(image, (label,), style)
         cells.append(

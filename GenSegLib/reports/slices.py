@@ -141,12 +141,12 @@ def _contour_paths(section: Array, dashed: bool, colors: Mapping[int, Color]) ->
 
 
 def _path(line: Array) -> str:
-    # voxel k covers k to k + 1 in the picture, and k + 1 is its index in the padded mask
+    # voxel k covers k to k + 1 in the image, and k + 1 is its index in the padded mask
     return "M" + " ".join(f"{x - 0.5:.4g},{y - 0.5:.4g}" for x, y in line) + "Z"
 
 
 def _png(picture: Array, window: tuple[float, float]) -> str:
-    """Return a picture (row, column, channel) as the data URL of a PNG."""
+    """Return an image (row, column, channel) as the data URL of a PNG."""
     from matplotlib.image import imsave
 
     stream = io.BytesIO()

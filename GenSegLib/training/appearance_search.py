@@ -3,7 +3,7 @@
 A comparison takes twice the horizon: the segmenter trains from one state with either of two
 distributions, on the same patches and random numbers, and the averaged segmenters' losses on
 validation patches are compared. Training continues from the mean of both, which has seen half of
-the patches that it could have seen; so the search takes a limited share of the training, and none
+the patches that it could have seen; so the search takes a limited part of the training, and none
 where there are too few steps. Validation cases count as they are and as another scanner would show
 them.
 """
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 FIRST_STEP = 50  # of the joint phase, at which its pace is known
-START, SHARE = 0.3, 0.25  # of the joint phase; before its start, any distribution would do
-FEWEST_COMPARISONS = 16  # in as many orthogonal directions
-SHORTEST_HORIZON = 20
+# of the joint phase; before the start of the search, any distribution would do
+START_FRACTION, SEARCH_FRACTION = 0.3, 0.25
+MIN_COMPARISONS = 16  # in as many orthogonal directions
+MIN_HORIZON = 20
 NOT_STEERED = (
     "the appearance of recolored images follows its standard distributions: steering requires "
-    f"validation cases and {FIRST_STEP + 2 * FEWEST_COMPARISONS * SHORTEST_HORIZON / SHARE:,.0f} "
+    f"validation cases and {FIRST_STEP + 2 * MIN_COMPARISONS * MIN_HORIZON / SEARCH_FRACTION:,.0f} "
     "joint steps within the time budget"
 )
 _STEERED = "appearance steered by {} comparisons; {}"
@@ -42,7 +43,7 @@ class AppearanceSearch:
     Args:
         start: initial distributions.
         horizon: steps of either side of a comparison.
-        target_scanner: share of validation cases as another scanner would show them, 0 to 1.
+        target_scanner: weight of validation cases as another scanner would show them, 0 to 1.
         seed: of directions and of validation patches.
         has_targets: there are unlabeled images to take contrasts from.
     """
@@ -58,7 +59,7 @@ class AppearanceSearch:
     ) -> None:
         self.names = steerable(has_targets=has_targets)
         self.distribution, self.horizon = start, horizon
-        self._shortest = min(SHORTEST_HORIZON, horizon)
+        self._shortest = min(MIN_HORIZON, horizon)
         self._target_scanner, self._seed = target_scanner, seed
         self._search = PairedSearch(start.to_vector(self.names), seed)
         self.is_active = False
@@ -85,8 +86,8 @@ class AppearanceSearch:
         The horizon is shortened if that makes enough comparisons possible.
         """
         steps = min(steps, 1e9)
-        self._wait, self._left = int(START * steps), int(SHARE * steps)
-        self.horizon = min(self.horizon, self._left // (2 * FEWEST_COMPARISONS))
+        self._wait, self._left = int(START_FRACTION * steps), int(SEARCH_FRACTION * steps)
+        self.horizon = min(self.horizon, self._left // (2 * MIN_COMPARISONS))
         self.is_active = self.horizon >= self._shortest
 
     def before_step(self, learner: Learner) -> None:

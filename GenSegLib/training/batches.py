@@ -19,7 +19,7 @@ class GeneratorBatch:
         reconstructed: real pairs with the source images from which they are reconstructed.
         blended: new masks with their source images, to be completed by the generator.
         resampled: real pairs, deformed like the blended ones, for the discriminator; None if it
-            judges reconstructions.
+            scores reconstructions.
         unlabeled: images (b, c, *s) of unlabeled cases, deformed alike, if there are any.
         seed: of noise and appearance, the same in every evaluation on this batch.
     """

@@ -60,7 +60,7 @@ class TrainingState:
     threads: int = 0
     memory_format: str = CHANNELS_LAST
 
-    def keep_execution(self, other: TrainingState) -> None:
+    def copy_execution(self, other: TrainingState) -> None:
         """Take over from another state how the training computes, and its times."""
         names = ("elapsed_s", "preparation_s", "lr_halvings", "micro_batch_size", "threads")
         for name in (*names, "memory_format"):

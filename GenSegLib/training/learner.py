@@ -48,7 +48,7 @@ class Learner:
         validation_count: number of validation cases.
         classes: number of classes, background included.
         unlabeled: unlabeled cases for self-training and for contrasts of regions.
-        sets: meaning of the labels; without them, all are classes.
+        sets: meaning of the labels.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Learner:
         cases: Sequence[TrainingCase],
         validation_count: int,
         classes: int,
-        unlabeled: Sequence[TrainingCase] = (),
-        sets: LabelSets | None = None,
+        unlabeled: Sequence[TrainingCase],
+        sets: LabelSets,
     ) -> None:
         self.config, self.preset, self.classes = config, preset, classes
-        self.sets = sets or LabelSets.of((), {k: f"class {k}" for k in range(1, classes)}, {})
+        self.sets = sets
         self.device = choose_device(config.device)
         self.cases, self.training_count = list(cases), len(cases) - validation_count
         self.feedback = Feedback()
@@ -76,7 +76,7 @@ class Learner:
             config, preset, classes, self.arguments, self.policy, self.device
         )
         is_partial = config.self_training or has_partial_labels(cases, classes)
-        partial_sets = self.sets if is_partial else None
+        partial_sets = sets if is_partial else None
         self.problem.sets = partial_sets
         if preset.class_weighting:  # else voxels need not be counted
             self.problem.class_weights = self._class_weights(preset.class_weighting)
@@ -272,8 +272,8 @@ class Learner:
         names = self.problem.variables.names(self.problem.names["variables"])
         ratios = self.engine.signal.ratios()[-len(names) :] if names else []
         values |= {f"signal_to_noise/{name}": ratio for name, ratio in zip(names, ratios)}
-        for place, cell in self.problem.generator.cells().items():
-            values |= {f"alpha/{place}/{name}": x for name, x in cell.weights().items()}
+        for level, cell in self.problem.generator.cells().items():
+            values |= {f"alpha/{level}/{name}": x for name, x in cell.weights().items()}
         return values
 
     def state_dict(self) -> dict[str, Any]:

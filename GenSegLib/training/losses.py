@@ -15,11 +15,11 @@ Logits = Union[torch.Tensor, tuple[torch.Tensor, ...]]
 """Logits (batch, class, *shape), or those of all levels of deep supervision, finest first."""
 
 _SMOOTH, _SMOOTH_IMAGE = 1e-3, 1.0  # voxels; the latter for images that may lack the class
-_SMALLEST = 1e-6  # voxels, by which sums are divided
+_EPSILON = 1e-6  # voxels, by which sums are divided
 _MAX_WEIGHT_RATIO = 20.0
 _BLOCK = 4  # voxels per side
-_ENOUGH_DIVERSITY = 0.2  # mean distance of two images in units of the noise's
-_MOST_DOUBT = 0.1  # by which the teacher's loss may rise with hard pairs
+_MAX_DIVERSITY = 0.2  # mean distance of two images in units of the noise's
+_MAX_EXCESS = 0.1  # by which the teacher's loss may rise with hard pairs
 _DISAGREEMENT = 3.0  # weight of what it rises further; above 1, to outweigh the student's loss
 
 
@@ -134,7 +134,7 @@ def _mean_entropy(
     likelihoods, sizes = (fractions * log_probabilities).sum(axes), fractions.sum(axes)
     if weights is not None:
         likelihoods, sizes = weights * likelihoods, weights * sizes
-    return -likelihoods.sum() / sizes.sum().clamp_min(_SMALLEST)
+    return -likelihoods.sum() / sizes.sum().clamp_min(_EPSILON)
 
 
 def dice_loss(
@@ -192,7 +192,7 @@ def diversity(
     """
     apart = (images - others).abs().flatten(1).mean(1)
     ratios = apart / (noise - other_noise).abs().flatten(1).mean(1)
-    return ratios.clamp_max(_ENOUGH_DIVERSITY).mean()
+    return ratios.clamp_max(_MAX_DIVERSITY).mean()
 
 
 def hard_pair_loss(
@@ -208,7 +208,7 @@ def hard_pair_loss(
         teacher: its loss on them.
         teacher_on_source: its loss on the source images of these pairs.
     """
-    excess = F.relu(teacher - teacher_on_source - _MOST_DOUBT)
+    excess = F.relu(teacher - teacher_on_source - _MAX_EXCESS)
     return _DISAGREEMENT * excess - student
 
 

@@ -14,7 +14,7 @@ from ..feedback import write_preview_pairs
 from ..files import atomic_folder, write_json
 from .session import Session
 from .synthesis import generate_pairs, label_volume, pair_kinds, write_pair
-from .validation import Classes, class_dices, mean_dice
+from .validation import Classes, class_dice_scores, mean_dice
 
 VALIDATION = "validation.json"
 _REAL_PAIRS = 3
@@ -41,7 +41,7 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
             write_pair(*files, image, session.to_label_values(label), spacing, session.names)
 
         for k, real in enumerate(learner.cases[:_REAL_PAIRS]):
-            region = real.read_box(shown_box(real))
+            region = real.read_box(preview_box(real))
             write(f"real_{k}", region.image, region.label)
         generated = generate_pairs(learner, pair_kinds(learner), seed)
         for k, pair in enumerate(generated):
@@ -52,8 +52,8 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
         dices = {}
         for case, classes in zip(learner.validation_cases, predicted):
             label = case.label.cpu().numpy()
-            dices[case.name] = mean_dice([class_dices(classes, label, learner.sets)])
-            box = shown_box(case)
+            dices[case.name] = mean_dice([class_dice_scores(classes, label, learner.sets)])
+            box = preview_box(case)
             region = case.read_box(box)
             write(f"validation_{case.name}", region.image, region.label)
             path = target / f"validation_{case.name}_prediction.nii.gz"
@@ -63,13 +63,13 @@ def write_previews(session: Session, folder: Path, predicted: Sequence[Classes],
         write_json(target / VALIDATION, {"dice": known})
 
 
-def shown_box(case: TrainingCase) -> tuple[slice, ...]:
+def preview_box(case: TrainingCase) -> tuple[slice, ...]:
     """Return the box of a case that is shown; a 2-D image is shown without its padding (0)."""
     box = case.foreground_box()
     if 1 not in case.shape:
         return box
-    places = torch.nonzero((case.read_box(box).image != 0).any(dim=0))
-    if not len(places):
+    indices = torch.nonzero((case.read_box(box).image != 0).any(dim=0))
+    if not len(indices):
         return box
-    ends = zip(box, places.amin(dim=0).tolist(), places.amax(dim=0).tolist())
+    ends = zip(box, indices.amin(dim=0).tolist(), indices.amax(dim=0).tolist())
     return tuple(slice(part.start + low, part.start + high + 1) for part, low, high in ends)

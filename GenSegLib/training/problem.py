@@ -26,7 +26,7 @@ from ..multilevel import TrilevelProblem
 from ..multilevel.vectors import StepSizes, Tensors
 from ..networks.discriminator import Discriminator
 from ..networks.image_generator import ImageGenerator
-from .adversary import Adversary, Judged
+from .adversarial_loss import AdversarialLoss, DiscriminatorInput
 from .batches import GeneratorBatch, Pair, TrilevelBatch
 from .losses import (
     RECONSTRUCTION_LOSSES,
@@ -43,7 +43,7 @@ class SegmentationProblem:
     """The networks of a training and the losses that connect them.
 
     Attributes:
-        adversarial_pairs: what the discriminator judges: "generated" pairs as the segmenter
+        adversarial_pairs: what the discriminator scores: "generated" pairs as the segmenter
             receives them, or "reconstructed" real ones.
         frozen: fixed upper-level variables ("architecture" or a name of `FREEZABLE`).
         direct_path: hypergradients include the path through the generated pairs themselves, beside
@@ -77,7 +77,7 @@ class SegmentationProblem:
 
     def __post_init__(self) -> None:
         settings = self.adversarial_loss, self.classes, self.autocast
-        self.adversary = Adversary(self.discriminator, *settings)
+        self.adversarial = AdversarialLoss(self.discriminator, *settings)
         # with batch normalization, real samples influence the output on generated ones
         self.has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.segmenter.modules())
         architecture = () if "architecture" in self.frozen else self.generator.architecture()
@@ -202,7 +202,7 @@ class SegmentationProblem:
         used = batch.blended
         images = self.generate_images(used, weights, upper, batch.seed)
         received = self._received(used.source, images, upper, batch.seed)
-        loss = loss + self._adversarial_loss(_judged(received, batch))
+        loss = loss + self._adversarial_loss(_discriminator_inputs(received, batch))
         if self.mode_seeking_weight > 0:
             first = used.first()  # one sample has a second image, since each takes time
             others = self.generate_images(first, weights, upper, batch.seed + 2)
@@ -213,10 +213,10 @@ class SegmentationProblem:
             loss = loss + self.hard_pair_weight * hard
         return loss
 
-    def _adversarial_loss(self, generated: Sequence[Judged]) -> torch.Tensor | float:
+    def _adversarial_loss(self, generated: Sequence[DiscriminatorInput]) -> torch.Tensor | float:
         if self.adversarial_weight == 0:
             return 0.0
-        return self.adversarial_weight * self.adversary.generator_loss(generated)
+        return self.adversarial_weight * self.adversarial.generator_loss(generated)
 
     def _hard_pair_loss(
         self,
@@ -244,22 +244,24 @@ class SegmentationProblem:
         """
         with torch.no_grad():
             real, generated = self._real_and_generated(batch)
-        return self.adversary.discriminator_loss(real, generated)
+        return self.adversarial.discriminator_loss(real, generated)
 
-    def _real_and_generated(self, batch: GeneratorBatch) -> tuple[list[Judged], list[Judged]]:
+    def _real_and_generated(
+        self, batch: GeneratorBatch
+    ) -> tuple[list[DiscriminatorInput], list[DiscriminatorInput]]:
         weights, upper = self.lower_parameters(), self.upper_parameters()
         if batch.resampled is None:
             pairs = batch.reconstructed
             images = self.generate_images(pairs, weights, upper, batch.seed)
             return [(pairs.images, pairs.labels)], [(images, pairs.labels)]
         received, _ = self.generate_batch(batch.blended, weights, upper, batch.seed)
-        real: list[Judged] = [(batch.resampled.images, batch.resampled.labels)]
+        real: list[DiscriminatorInput] = [(batch.resampled.images, batch.resampled.labels)]
         if batch.unlabeled is not None:
             real.append((batch.unlabeled, None))
-        augmented: list[Judged] = [
+        augmented: list[DiscriminatorInput] = [
             (self._received(images, images, upper, batch.seed), labels) for images, labels in real
         ]
-        return augmented, _judged(received, batch)
+        return augmented, _discriminator_inputs(received, batch)
 
     def generate_batch(
         self, pairs: PairBatch, weights: Tensors, upper: Tensors, seed: int
@@ -351,9 +353,9 @@ def weighted_mean(
     return 2 * (real + weight * generated) / (1 + weight)
 
 
-def _judged(images: torch.Tensor, batch: GeneratorBatch) -> list[Judged]:
+def _discriminator_inputs(images: torch.Tensor, batch: GeneratorBatch) -> list[DiscriminatorInput]:
     """Return generated images with their labels and, if there are unlabeled ones, alone."""
-    alone: list[Judged] = [] if batch.unlabeled is None else [(images, None)]
+    alone: list[DiscriminatorInput] = [] if batch.unlabeled is None else [(images, None)]
     return [(images, batch.blended.labels), *alone]
 
 

@@ -100,7 +100,7 @@ class Reference:
         """Whether the segmenter knows labeled cases well enough to judge others."""
         return self.uncertainty <= MAX_UNCERTAINTY
 
-    def objection(self, case: TrainingCase, predicted: CasePrediction) -> str:
+    def rejection_reason(self, case: TrainingCase, predicted: CasePrediction) -> str:
         """Return `UNCERTAIN`, or the class of an implausible size, or "" if the labels are good."""
         if predicted.uncertainty > max(_CERTAIN, _RATIO * self.tolerance * self.largest):
             return UNCERTAIN

@@ -25,7 +25,7 @@ from .pseudo_label_checks import UNCERTAIN, CasePrediction, Reference
 # Start of self-training, and interval of its rounds, as fractions of the segmenter's training. Poor
 # labels are enough for contrasts of another scanner, but not to learn from on the same one.
 SAME_SCANNER, OTHER_SCANNER = (0.5, 0.25), (0.25, 0.15)
-LEAST_CONFIDENCE = 0.6  # of a voxel; others are ignored
+MIN_CONFIDENCE = 0.6  # of a voxel; others are ignored
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class PseudoLabels:
         self._cases = sorted(cases, key=_voxels)  # many small ones before a large one
         self._classes, self._device = classes, device
         self._labels: dict[int, tuple[torch.Tensor, ...]] = {}  # fine and coarse, by case
-        self._objections: dict[int, str] = {}  # by case
+        self._rejections: dict[int, str] = {}  # by case
         self._next = 0  # case to label
         self._due, self._interval = schedule
 
@@ -135,12 +135,12 @@ class PseudoLabels:
         self.postpone(progress)
 
     def _update_case(self, index: int, prediction: CasePrediction, reference: Reference) -> None:
-        is_sure = prediction.confidence >= LEAST_CONFIDENCE
+        is_sure = prediction.confidence >= MIN_CONFIDENCE
         fine = np.where(is_sure, prediction.classes, np.uint8(self._classes))
         found = [fine, *([] if prediction.coarse is None else [prediction.coarse])]
         labels = (torch.from_numpy(np.array(each)) for each in found)
         self._labels[index] = tuple(label.to(self._device) for label in labels)
-        self._objections[index] = reference.objection(self._cases[index], prediction)
+        self._rejections[index] = reference.rejection_reason(self._cases[index], prediction)
 
     @property
     def count(self) -> int:
@@ -150,30 +150,30 @@ class PseudoLabels:
     @property
     def has_judged(self) -> bool:
         """Whether any case has been labeled."""
-        return bool(self._objections)
+        return bool(self._rejections)
 
     @property
     def cases(self) -> list[RelabeledCase]:
         """The cases whose labels are good enough."""
-        found = sorted(self._objections.items())
-        return [self._relabeled(index) for index, objection in found if not objection]
+        found = sorted(self._rejections.items())
+        return [self._relabeled(index) for index, reason in found if not reason]
 
     @property
     def uncertain(self) -> list[str]:
         """Names of the cases that are left out because the teacher is uncertain about them."""
-        found = sorted(self._objections.items())
-        return [self._cases[index].name for index, objection in found if objection == UNCERTAIN]
+        found = sorted(self._rejections.items())
+        return [self._cases[index].name for index, reason in found if reason == UNCERTAIN]
 
     @property
     def implausible(self) -> dict[str, str]:
         """By the names of the other cases that are left out, the class of an implausible size."""
-        found = sorted(self._objections.items())
-        return {self._cases[k].name: text for k, text in found if text not in ("", UNCERTAIN)}
+        found = sorted(self._rejections.items())
+        return {self._cases[k].name: reason for k, reason in found if reason not in ("", UNCERTAIN)}
 
     @property
     def unseen(self) -> list[str]:
         """Names of the cases that have not been labeled."""
-        return [case.name for k, case in enumerate(self._cases) if k not in self._objections]
+        return [case.name for k, case in enumerate(self._cases) if k not in self._rejections]
 
     def _relabeled(self, index: int) -> RelabeledCase:
         case, (label, *coarse) = self._cases[index], self._labels[index]
@@ -186,7 +186,7 @@ class PseudoLabels:
         """Return the state from which :meth:`load_state_dict` continues."""
         return {
             "labels": {index: list(labels) for index, labels in self._labels.items()},
-            "objections": dict(self._objections),
+            "objections": dict(self._rejections),
             "next": self._next,
             "due": self._due,
         }
@@ -196,7 +196,7 @@ class PseudoLabels:
         if "objections" not in state:
             return
         self._labels = {index: tuple(labels) for index, labels in state["labels"].items()}
-        self._objections = dict(state["objections"])
+        self._rejections = dict(state["objections"])
         self._next, self._due = state["next"], state["due"]
 
 

@@ -19,7 +19,7 @@ from ..presets import Preset
 
 AnyCase = TypeVar("AnyCase", bound=DividedCase)
 
-_MOST_TARGETS = 12  # unlabeled cases whose contrasts are taken, which is done several times
+_MAX_TARGETS = 12  # unlabeled cases whose contrasts are taken, which is done several times
 
 
 @dataclass
@@ -63,17 +63,17 @@ class Recoloring:
 
 
 def _some(cases: Sequence[AnyCase]) -> Sequence[AnyCase]:
-    """Return at most `_MOST_TARGETS` cases, spread over all of them."""
-    return cases[:: -(-len(cases) // _MOST_TARGETS) or 1]
+    """Return at most `_MAX_TARGETS` cases, spread over all of them."""
+    return cases[:: -(-len(cases) // _MAX_TARGETS) or 1]
 
 
-def recoloring_of(
+def build_recoloring(
     config: TrainConfig,
     preset: Preset,
     cases: Sequence[TrainingCase],
     unlabeled: Sequence[TrainingCase],
     device: torch.device,
-    class_count: int = 0,
+    class_count: int,
 ) -> tuple[list[CaseWithRegions], Recoloring]:
     """Divide the cases of a training into regions, and return them with their recoloring.
 

@@ -16,12 +16,13 @@ from .learner import Learner
 from .previews import write_previews
 from .pseudo_label_checks import CasePrediction, Reference
 from .session import Session
-from .validation import CaseSegmenter, Classes, class_dices, mean_dice
+from .typical_features import typical_features
+from .validation import CaseSegmenter, Classes, class_dice_scores, mean_dice
 
 # Of a training's time: for all validations, and for the cases of one; little time is always free.
-_SHARE, _SHARE_OF_ONE = 0.1, 0.04
+_VALIDATION_FRACTION, _FRACTION_OF_ONE = 0.1, 0.04
 _FREE_S = 5.0
-_LABELING_SHARE = 0.03  # of a training's time, for the labels of unlabeled cases at one point
+_LABELING_FRACTION = 0.03  # of a training's time, for the labels of unlabeled cases at one point
 
 _LEARNED = "training includes {} of {} unlabeled cases from now on, labeled by the averaged model"
 _IMITATED = (
@@ -88,7 +89,7 @@ class Rounds:
     def can_validate(self, elapsed_s: float) -> bool:
         """Return whether another validation, and the last one, fit into a tenth of the time."""
         needed = self._spent_s + 2 * self._last_s
-        return needed <= max(_FREE_S, _SHARE * elapsed_s)
+        return needed <= max(_FREE_S, _VALIDATION_FRACTION * elapsed_s)
 
     def validate(self, session: Session, state: TrainingState, done: int, total_s: float) -> None:
         """Measure the Dice on validation cases, and write previews.
@@ -100,7 +101,7 @@ class Rounds:
             total_s: expected seconds of the whole training.
         """
         start, is_first = time.monotonic(), self._count is None
-        predicted = self._predict_within(session, max(_FREE_S, _SHARE_OF_ONE * total_s))
+        predicted = self._predict_within(session, max(_FREE_S, _FRACTION_OF_ONE * total_s))
         dice = self._measure(session.learner, predicted, state)
         if dice is None and predicted and is_first:
             names = ", ".join(case.name for case in session.learner.validation_cases)
@@ -135,10 +136,14 @@ class Rounds:
             session: of the training.
             total_s: expected seconds of the whole training.
         """
+        with typical_features(session.learner):
+            self._label_unlabeled(session, total_s)
+
+    def _label_unlabeled(self, session: Session, total_s: float) -> None:
         learner, start = session.learner, time.monotonic()
         labels = learner.pseudo_labels
         assert labels is not None
-        limit_s = max(_FREE_S, _LABELING_SHARE * total_s)
+        limit_s = max(_FREE_S, _LABELING_FRACTION * total_s)
         segmenter = CaseSegmenter(learner, list(session.names))
         reference = self._reference(learner, segmenter, limit_s / 4)
         if not reference.is_certain:
@@ -215,7 +220,7 @@ class Rounds:
         """Return the mean Dice on the first validation cases; None if they show no class."""
         labels = (case.label.cpu().numpy() for case in learner.validation_cases)
         pairs = zip(predicted, labels)
-        dice = mean_dice([class_dices(each, label, learner.sets) for each, label in pairs])
+        dice = mean_dice([class_dice_scores(each, label, learner.sets) for each, label in pairs])
         if math.isnan(dice):
             return None
         state.is_empty = not any(each.any() for each in predicted)

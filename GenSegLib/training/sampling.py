@@ -35,7 +35,7 @@ from ..networks.generators import GENERATORS
 from ..presets import Preset
 from .batches import FinalBatch, GeneratorBatch, Pair, TrilevelBatch
 from .pseudo_labels import RelabeledCase
-from .recoloring import Recoloring, recoloring_of
+from .recoloring import Recoloring, build_recoloring
 
 
 class BatchSampler:
@@ -73,7 +73,7 @@ class BatchSampler:
         self.recoloring: Recoloring | None = None
         sources: Sequence[PatchSource] = cases
         if config.generator == "regions":
-            sources, self.recoloring = recoloring_of(
+            sources, self.recoloring = build_recoloring(
                 config, preset, cases, unlabeled, rng.device, classes
             )
         is_for_lesions = config.generator == "regions" and preset.lesions
@@ -98,7 +98,7 @@ class BatchSampler:
 
     def apply_feedback(self, feedback: Feedback) -> None:
         """Exclude the pairs of cases, and weaken the kinds of change, that were rejected."""
-        index = {name: place for place, name in enumerate(self.names)}
+        index = {name: k for k, name in enumerate(self.names)}
         known = [pair for pair in feedback.pairs if pair <= set(self.names)]
         rejected = {frozenset(index[name] for name in pair) for pair in known}
         self.all_pairs = self._registered.subset(range(len(self.names)), rejected)
@@ -174,13 +174,13 @@ class BatchSampler:
 
     def _use_images(self, cases: Sequence[PatchSource]) -> None:
         """Use the images of unlabeled cases, whatever they show."""
-        is_used = self.recoloring is not None or self.config.judges_generated
+        is_used = self.recoloring is not None or self.config.discriminates_generated
         patches = (
             patch_sampler(cases, self._preset, with_margin=True) if cases and is_used else None
         )
         if self.recoloring is not None:
             self.recoloring.donors = patches
-        self._unlabeled_images = patches if self.config.judges_generated else None
+        self._unlabeled_images = patches if self.config.discriminates_generated else None
 
     def _unlabeled_count(self) -> int:
         """Return the number of unlabeled samples of a batch, at random if it is a fraction."""
@@ -250,10 +250,11 @@ class BatchSampler:
     @torch.no_grad()
     def generator_batch(self) -> GeneratorBatch:
         """Sample the data of a step of the generator alone."""
+        count = self.config.generated_batch_size
         return GeneratorBatch(
-            reconstructed=self._reconstructed(),
+            reconstructed=self.training_pairs.real_pairs(self.rng, count),
             blended=self.blended(include_validation=False),
-            resampled=self._resampled() if self.config.judges_generated else None,
+            resampled=self._resampled() if self.config.discriminates_generated else None,
             unlabeled=self._resampled_unlabeled(),
             seed=self._seed(),
         )
@@ -269,10 +270,6 @@ class BatchSampler:
         """Sample the data of a step on all cases, validation cases included."""
         real = self.real(include_validation=True)
         return FinalBatch(real, self.blended(include_validation=True), self._seed())
-
-    def _reconstructed(self) -> PairBatch:
-        """Sample real pairs with source images of other cases."""
-        return self.training_pairs.real_pairs(self.rng, self.config.generated_batch_size)
 
     def _resampled(self) -> PairBatch:
         """Sample real pairs, deformed like the blended ones."""
@@ -300,9 +297,9 @@ def pair_sampler(
     classes: int,
     preset: Preset,
     rng: RandomGenerator,
-    sets: LabelSets | None = None,
+    sets: LabelSets | None,
     *,
-    with_regions: bool = False,
+    with_regions: bool,
 ) -> PairSampler:
     """Return the sampler of generated pairs that suits the preset's images.
 

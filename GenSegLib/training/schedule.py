@@ -107,8 +107,8 @@ class Schedule:
         """Return the seconds after which a phase has used up its share of the time budget."""
         if self.time_budget_s is None:
             return math.inf
-        share = self._work_until(phase) / max(1e-9, self._work_until("final"))
-        return self.preparation_s + share * (self.deadline_s - self.preparation_s)
+        fraction = self._work_until(phase) / max(1e-9, self._work_until("final"))
+        return self.preparation_s + fraction * (self.deadline_s - self.preparation_s)
 
     def _work_until(self, phase: str) -> float:
         """Return the cost of all steps up to the end of a phase."""

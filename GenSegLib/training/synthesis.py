@@ -73,8 +73,8 @@ def training_pairs(learner: Learner, count: int, seed: int) -> Iterator[Generate
         if learner.sampler.changes_real_pairs:
             yield from _changed_pairs(learner, _AT_ONCE, rng)[: count - start]
         else:
-            places = range(start, min(count, start + _AT_ONCE))
-            yield from [_received(learner, rng, seed + place) for place in places]
+            numbers = range(start, min(count, start + _AT_ONCE))
+            yield from [_received(learner, rng, seed + number) for number in numbers]
 
 
 @torch.no_grad()
@@ -126,8 +126,8 @@ def synthesize(
 ) -> list[Path]:
     """Write ``count`` generated pairs to ``out/images`` and ``out/labels``; return the images.
 
-    They are drawn as the segmenter receives them in the training. Pairs in pixels are pictures
-    (PNG), as other files would say that a pixel is 1 mm.
+    They are drawn as the segmenter receives them in the training. Pairs in pixels are PNG files,
+    as other files would say that a pixel is 1 mm.
 
     If voxels or classes of the training's cases are not annotated, neither are those of the pairs,
     and ``out/cases.json`` says so.
@@ -141,8 +141,8 @@ def synthesize(
     learner = session.learner
     if not pair_kinds(learner):
         raise GenSegError(f"{run.path} was trained without a generator and cannot generate pairs")
-    is_picture = learner.preset.unit == "px" and learner.preset.channels in (1, COLORS)
-    suffix = ".png" if is_picture else ".nii.gz"
+    is_raster = learner.preset.unit == "px" and learner.preset.channels in (1, COLORS)
+    suffix = ".png" if is_raster else ".nii.gz"
     names = [f"generated_{k:04d}{suffix}" for k in range(count)]
     with atomic_folder(out) as folder:
         for part in ("images", "labels"):

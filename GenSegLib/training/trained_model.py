@@ -14,6 +14,7 @@ from ..runs import RunFolder
 from .checkpoints import TrainingState
 from .learner import Learner
 from .schedule import Schedule
+from .typical_features import set_typical_features
 from .volumes import case_volumes, volume_ranges
 
 _FEW_CASES = 5
@@ -83,6 +84,7 @@ def write_model(
         validation_dice: mean Dice on the validation cases before the final phase trained on them.
         record: of the training.
     """
+    set_typical_features(learner)
     network = run.config.network
     spacings = zip(*(case.spacing for case in learner.cases))
     metadata = ModelMetadata(

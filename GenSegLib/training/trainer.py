@@ -145,7 +145,7 @@ class Trainer:
             require_finite(losses)
             state.step += 1
             if self.learner.is_labeling_due():
-                self._label_unlabeled()
+                self.rounds.label_unlabeled(self.session, self._expected_s())
             is_slow = self.slowdown.should_retune(time.monotonic() - start, schedule.costs[phase])
             if is_slow or self.tuner.is_retry_due:
                 self._retune()
@@ -203,9 +203,6 @@ class Trainer:
 
     def _validate(self) -> None:
         self.rounds.validate(self.session, self.state, self.done, self._expected_s())
-
-    def _label_unlabeled(self) -> None:
-        self.rounds.label_unlabeled(self.session, self._expected_s())
 
     def _expected_s(self) -> float:
         """Return the expected seconds of the whole training."""
@@ -279,7 +276,7 @@ class Trainer:
             del self.session, self.learner  # memory may not suffice for two
             self.session = self._load_session(is_new=True)
             self.learner, self.state = self.session.learner, TrainingState()
-        self.state.keep_execution(before)
+        self.state.copy_execution(before)
         self._apply_state()
         self._save()
 

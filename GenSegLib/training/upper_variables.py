@@ -85,8 +85,8 @@ class UpperVariables(nn.Module):
 
     def limit_strengths(self, factors: Mapping[str, float]) -> None:
         """Multiply the learned strengths by factors, by the names of the transforms."""
-        for place, name in enumerate(self.transforms):
-            self.allowed[place] = factors[name]
+        for index, name in enumerate(self.transforms):
+            self.allowed[index] = factors[name]
 
     def _learned_policy(self) -> AugmentationPolicy:
         return replace(self.policy, **dict(zip(self.transforms, self._strengths())))

@@ -18,6 +18,7 @@ from torch import nn
 from ..augmentation.spatial import argmax_channel
 from ..data.label_sets import LabelSets
 from ..data.training_case import Box, TrainingCase
+from ..images.geometry import full_box
 from ..images.label_regions import mask_of
 from ..nesting import region_values
 from ..networks.slice_wise import as_window_network
@@ -100,7 +101,7 @@ class CaseSegmenter:
         self, case: TrainingCase, predicted: Classes | None, shape: tuple[int, ...]
     ) -> Box | None:
         """Return the box of the organ, localized at the coarse spacing; None if there is none."""
-        whole = tuple(slice(0, size) for size in shape)
+        whole = full_box(shape)
         if case.coarse is None or predicted is None:
             return whole
         found = np.argwhere(predicted)
@@ -132,7 +133,7 @@ class CaseSegmenter:
         return classes, confidence
 
 
-def class_dices(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:
+def class_dice_scores(predicted: Classes, label: Classes, sets: LabelSets) -> list[float]:
     """Return the Dice of each foreground class, classes within it included.
 
     Voxels that are ignored do not count. The Dice is NaN for a class that is in neither, or that

@@ -173,13 +173,13 @@ def _transfer(
         return source.to(target.device, target.dtype)
     into, out_of = (torch.tensor(column) for column in zip(*channels))
     result = target.clone()
-    places = [
+    indices = [
         into if axis in axes else torch.arange(size) for axis, size in enumerate(result.shape)
     ]
     value = source.to(result.device, result.dtype)
     for axis in axes:
         value = value.index_select(axis, out_of.to(value.device))
-    result[torch.meshgrid(*places, indexing="ij")] = value
+    result[torch.meshgrid(*indices, indexing="ij")] = value
     return result
 
 

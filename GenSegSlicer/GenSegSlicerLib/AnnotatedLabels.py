@@ -9,7 +9,7 @@ import slicer
 
 from GenSegLib.case_annotation import COMPLETE, Annotation
 from GenSegLib.checks.annotations import annotation_errors
-from GenSegLib.datasets.annotated_voxels import in_drawn_slices
+from GenSegLib.datasets.annotated_voxels import in_annotated_slices
 from GenSegLib.errors import GenSegError
 from GenSegLib.images.volume import Volume
 from GenSegLib.label_maps import BACKGROUND, IGNORE, special_value
@@ -77,7 +77,7 @@ def annotatedLabelSteps(
         ignored |= label == 0
     if annotation.only_slices:
         image = Volume(label.T[np.newaxis], fileIJKToRAS(volumeNode))
-        ignored |= ~in_drawn_slices((label != 0).T, image, annotation.only_slices).T
+        ignored |= ~in_annotated_slices((label != 0).T, image, annotation.only_slices).T
     label[np.isin(label, _valuesNamed(BACKGROUND, chosen))] = 0
     label[ignored] = IGNORE
     return label

@@ -231,6 +231,6 @@ def _findStructures(node: slicer.vtkMRMLNode) -> list[str]:
 
 
 def _isReleased(node: slicer.vtkMRMLNode) -> bool:
-    """Whether the voxels of a picture's segmentation are in its file alone, see `FilePairs`."""
+    """Whether the voxels of an image's segmentation are in its file alone, see `FilePairs`."""
     isOfFile = isSegmentation(node) and node.GetAttribute(FILE_ATTRIBUTE) is not None
     return isOfFile and not any(hasVoxels(node, segment) for segment in segmentsOf(node))

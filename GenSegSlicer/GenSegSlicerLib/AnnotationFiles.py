@@ -153,9 +153,9 @@ def _writeImages(folder: AnnotationFolder, case: AnnotationCase, content: str) -
     """Write the channels of a case, unless files have their voxels and position already."""
     node = case.volumeNode
     isMoved = node.GetParentTransformNode() is not None
-    pictures = [each.GetAttribute(FILE_ATTRIBUTE) for each in channelNodes(node)]
-    if all(pictures) and not isMoved:
-        return [Path(picture) for picture in pictures]
+    files = [each.GetAttribute(FILE_ATTRIBUTE) for each in channelNodes(node)]
+    if all(files) and not isMoved:
+        return [Path(file) for file in files]
     pair, image = TrainingPair(node, case.segmentationNode), case.image
     paths = channelFiles(folder.path / "images", case.name, pair)
     if image is not None and len(paths) == 1 and not _isDicom(image) and isAsLoaded(node):

@@ -34,8 +34,8 @@ def importFolder(
     """Load the labeled cases of a folder as volume and segmentation nodes.
 
     `GenSegLib.datasets.layouts.read_cases` lists the supported layouts. Segments get the label
-    names of the data set, and colors and terminology of the preset with the same labels. Pictures
-    are read one by one and released again, see `FilePairs`.
+    names of the data set, and colors and terminology of the preset with the same labels. Raster
+    images are read one by one and released again, see `FilePairs`.
 
     Args:
         path: folder of cases, or JSON file that lists them.

@@ -241,7 +241,7 @@ class CasesSection(Section[Job]):
             self._showPair(pair)
 
     def _showPair(self, pair: TrainingPair) -> None:
-        """Show a pair; pictures are read from their files then, and the last ones released."""
+        """Show a pair; raster images are read from their files then, and the last ones released."""
         FilePairs.load(pair)
         showPair(pair.volumeNode, pair.segmentationNode)
         for other in self.pairs:

@@ -1,4 +1,4 @@
-"""Reading of DICOM and of pictures with the library's reader and its checks.
+"""Reading of DICOM and raster images with the library's reader and its checks.
 
 Slicer's file reader orders slices by their file names where its DICOM support is missing, reads
 series with missing slices as if they were complete, and ignores the orientation of photos. The
@@ -19,7 +19,7 @@ from GenSegLib.images.volume import Volume
 
 
 def isReadByLibrary(path: Path) -> bool:
-    """Return whether a path is DICOM or a picture; a folder can only be that of a series."""
+    """Return whether a path is DICOM or a raster image; a folder can only be that of a series."""
     isFrame = split_frame(path)[1] is not None
     return isFrame or path.is_dir() or is_raster_file(path) or is_dicom_file(path)
 

@@ -1,4 +1,4 @@
-"""Training pairs of pictures, whose voxels are read from their files when they are needed.
+"""Training pairs of raster images, whose voxels are read from their files when they are needed.
 
 A folder of photos may need more memory than there is. After the import, their nodes have no voxels
 but the paths of their files. Once a segmentation is edited, its voxels stay.

@@ -40,7 +40,7 @@ def fileIJKToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     applied, so that the file matches the display in Slicer. Other transforms (shear, warp) are
     ignored: image files require orthogonal axes, and resampling would alter the acquired data.
 
-    Images of one slice get the axes that files of pictures have, wherever they are in space: models
+    Images of one slice get the axes that raster files have, wherever they are in space: models
     see them as the slice views show them.
     """
     ijkToRAS = localIJKToRAS(volumeNode)

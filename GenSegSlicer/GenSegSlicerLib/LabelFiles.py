@@ -20,7 +20,7 @@ from GenSegLib.errors import GenSegError
 from GenSegLib.images.file_names import is_raster_file
 from GenSegLib.images.nifti import is_nifti_file, read_header
 from GenSegLib.images.volume import Volume
-from GenSegLib.label_maps import LARGEST_LABEL
+from GenSegLib.label_maps import MAX_LABEL
 from GenSegSlicerLib.Geometry import cornerIndices, localIJKToRAS
 from GenSegSlicerLib.ImageFiles import orientedImage, readImage
 from GenSegSlicerLib.Segments import voxelsOf
@@ -69,7 +69,7 @@ def readPlacedLabel(
         volumeNode: the segmented volume.
         grid: grid of the volume with what its file says of it, see `fileGrid`.
         warn: called with what was lost or is unclear.
-        known: names of the values of a picture, and of the classes that have files of their own;
+        known: names of the values of raster images, and of classes that have files of their own;
             white is 1 unless 255 is among them.
 
     Returns:
@@ -83,8 +83,8 @@ def readPlacedLabel(
     from GenSegLib.datasets.case_labels import read_case_label
     from GenSegLib.datasets.image_io import read_segment_names
 
-    isPicture = any(map(is_raster_file, case.labels))
-    classes = known if isPicture or case.label_classes else None
+    isRaster = any(map(is_raster_file, case.labels))
+    classes = known if isRaster or case.label_classes else None
     drawn = replace(case, annotation=COMPLETE)
     label = read_case_label(drawn, grid, classes, warn, file_order=True)
     names = {} if case.label_classes else read_segment_names(case.labels[0])
@@ -110,13 +110,13 @@ def _requireLabelValues(path: Path, voxels: np.ndarray) -> np.ndarray:
     if voxels.size == 0:
         raise GenSegError(_("{path}: the image has no voxels").format(path=path))
     low, high = voxels.min(), voxels.max()
-    valid = low >= 0 and high <= LARGEST_LABEL
+    valid = low >= 0 and high <= MAX_LABEL
     if voxels.dtype.kind == "f":
         valid = valid and bool((voxels == np.rint(voxels)).all())
     if not valid:
         raise GenSegError(
             _("{path}: not a label volume: values are not integers from 0 to {largest}").format(
-                path=path, largest=LARGEST_LABEL
+                path=path, largest=MAX_LABEL
             )
         )
     return voxels if voxels.dtype.kind in "iu" else voxels.astype(np.int16)

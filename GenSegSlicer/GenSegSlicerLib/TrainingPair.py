@@ -19,7 +19,7 @@ from GenSegSlicerLib.Segments import segmentTimes
 
 ROLES = ("train", "validate", "ignore")
 PERSON_ATTRIBUTE = "GenSeg.Person"
-FILE_ATTRIBUTE = "GenSeg.File"  # of a picture or its mask, see `FilePairs`
+FILE_ATTRIBUTE = "GenSeg.File"  # of a raster image or its mask, see `FilePairs`
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TrainingVolume:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Files of a picture, one a channel, if its voxels are in no memory, see `FilePairs`."""
+        """Files of an image, one a channel, if its voxels are not in memory, see `FilePairs`."""
         if self.volumeNode.GetImageData() is not None:
             return ()
         paths = (node.GetAttribute(FILE_ATTRIBUTE) for node in channelNodes(self.volumeNode))

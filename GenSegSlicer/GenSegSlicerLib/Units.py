@@ -8,10 +8,9 @@ import numpy as np
 import slicer
 
 from GenSegLib.images.file_names import is_raster_file
-from GenSegLib.images.nrrd_files import is_in_pixels, is_stack_file
+from GenSegLib.images.nrrd_files import is_in_pixels
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
-    isFlat,
     localIJKToRAS,
     sliceAxis,
     spacingFromMatrix,
@@ -27,11 +26,9 @@ def unitOf(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
         return "px"
     storage = volumeNode.GetStorageNode()
     path = Path((storage.GetFileName() if storage is not None else None) or "")
-    if not isFlat(volumeNode) and not (path.is_file() and is_stack_file(path)):
-        return "mm"
     hasOwnSpacing = not np.allclose(spacingFromMatrix(localIJKToRAS(volumeNode)), 1)
-    isPicture = is_raster_file(path) and not hasOwnSpacing
-    return "px" if isPicture or is_in_pixels(path) else "mm"
+    isRaster = is_raster_file(path) and not hasOwnSpacing
+    return "px" if isRaster or is_in_pixels(path) else "mm"
 
 
 def areaUnit(unit: str) -> str:

@@ -44,7 +44,7 @@ class VolumeContents:
         """
         pairs = list(pairs)
         found = _sameContents([(pair, pair.content) for pair in pairs if pair.content is not None])
-        # a picture may be in its file alone, see `FilePairs`
+        # a raster image may be in its file alone, see `FilePairs`
         read = [pair for pair in pairs if pair.volumeNode.GetImageData() is not None]
         large = [(_size(pair), pair) for pair in read if pair.content is None]
         for alike in _alike(large):

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from GenSegLib.data.preprocessing import PreprocessedImage
-from GenSegLib.images.geometry import Array
+from GenSegLib.images.geometry import Array, full_box
 from GenSegLib.images.resampling import along_axis, spans
 from GenSegLib.images.volume import Volume
 from GenSegLib.prediction.accumulator import OutputAccumulator
-from GenSegLib.prediction.coarse_to_fine import full_box
 from GenSegLib.prediction.inversion import SlabInverter
 
 
@@ -28,7 +27,7 @@ def invert_slabs(
     ends = spans(probabilities.shape[1 + along], thickness)
     slabs = [(start, stop, probabilities[along_axis(along, start, stop)]) for start, stop in ends]
     outputs = OutputAccumulator(image.shape, values, probabilities=dense, uncertainty=dense)
-    outputs.add(full_box(image), SlabInverter(prepared.transform, along), slabs)
+    outputs.add(full_box(image.shape), SlabInverter(prepared.transform, along), slabs)
     return outputs
 
 

@@ -37,9 +37,9 @@ pytestmark = pytest.mark.usefixtures("few_channels")
 @pytest.fixture(autouse=True)
 def early_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the search begin at once, for few comparisons, and take all steps."""
-    monkeypatch.setattr(appearance_search, "FEWEST_COMPARISONS", 2)
-    monkeypatch.setattr(appearance_search, "START", 0.0)
-    monkeypatch.setattr(appearance_search, "SHARE", 1.0)
+    monkeypatch.setattr(appearance_search, "MIN_COMPARISONS", 2)
+    monkeypatch.setattr(appearance_search, "START_FRACTION", 0.0)
+    monkeypatch.setattr(appearance_search, "SEARCH_FRACTION", 1.0)
     monkeypatch.setattr("GenSegLib.training.trainer.FIRST_STEP", 1)
 
 
@@ -75,8 +75,8 @@ def test_too_few_steps_for_a_search_keep_the_standard_distributions(tmp_path: Pa
 def test_the_search_takes_a_share_of_the_joint_phase_and_begins_after_its_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(appearance_search, "START", 0.25)
-    monkeypatch.setattr(appearance_search, "SHARE", 0.5)
+    monkeypatch.setattr(appearance_search, "START_FRACTION", 0.25)
+    monkeypatch.setattr(appearance_search, "SEARCH_FRACTION", 0.5)
     learner = regions_learner(tmp_path)
     search = learner.search
     assert search is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_the_expected_label_map_replaces_the_cases_own(
 ) -> None:
     cases = read_cases(write_tiny_cases(1))
     assert check_cases(cases)[0].ok, "without a map, any value is valid"
-    (check,) = check_cases(cases, {1: "Liver"})
+    (check,) = check_cases(replace(cases, labels={1: "Liver"}))
     assert check.errors == ("label values 2 are not in the label map (1 Liver)",)
 
 

@@ -20,10 +20,10 @@ from GenSegLib.dicom.terminology import parse_terminology
 from GenSegLib.errors import GenSegError
 from GenSegLib.label_maps import (
     Concepts,
+    closest_name,
     collect_classes,
     match_names,
     preset_values,
-    resembling_name,
 )
 from GenSegLib.presets import load_preset
 
@@ -144,7 +144,7 @@ def test_a_run_that_lacks_a_class_is_a_list_to_train_on(tmp_path: Path) -> None:
     [("tumour", "Tumor"), ("Kidny L", "Kidney L"), ("Kidney R", ""), ("Rib 2", ""), ("Bone", "")],
 )
 def test_misspelled_names_resemble_but_sides_and_numbers_differ(name: str, meant: str) -> None:
-    assert resembling_name(name, ["Tumor", "Kidney L", "Rib 1"]) == meant
+    assert closest_name(name, ["Tumor", "Kidney L", "Rib 1"]) == meant
 
 
 def test_a_class_in_one_case_alone_is_a_warning(tmp_path: Path) -> None:

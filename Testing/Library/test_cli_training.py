@@ -121,7 +121,7 @@ def test_pictures_beside_volumes_are_left_out_with_a_warning(
         (images / name).touch()
     assert genseg("predict", run.model, images, "--out", tmp_path / "out") == 0
     said = capsys.readouterr().err
-    assert f"{images}: 2 pictures, such as report.png skipped, because the folder contains" in said
+    assert f"{images}: 2 raster images, such as report.png skipped, because the folder" in said
 
 
 def test_an_evaluation_is_added_to_the_report(

@@ -12,19 +12,26 @@ import torch
 from command_line import genseg
 from small_runs import phantom_cases, small_preset, small_run
 from tiny_models import tiny_metadata
+from torch import nn
 
 from GenSegLib import commands
 from GenSegLib.cli import build_parser
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog
-from GenSegLib.models.folder import ModelMetadata
-from GenSegLib.models.weights import save_model
+from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
-from GenSegLib.networks.dual_normalization import DualDynUNet, mark_recolored
+from GenSegLib.networks.dual_normalization import (
+    AGREEMENT,
+    DualDynUNet,
+    choose_normalization,
+    early_features,
+    mark_recolored,
+)
 from GenSegLib.presets import load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
+from GenSegLib.training.typical_features import typical_features
 
 SHAPE = (16, 32)
 NARROW = {"filters": [4, 8, 8, 8]}
@@ -44,6 +51,19 @@ def network() -> DualDynUNet:
 def recolored_set(network: DualDynUNet, *names: str) -> list[torch.Tensor]:
     """Parameters of the set for recolored images, by the ends of their names."""
     return [weight[1] for name, weight in network.named_parameters() if name.endswith(names)]
+
+
+def scan(seed: int, contrast: float = 1.0) -> torch.Tensor:
+    """An image with a bright rectangle in noise, of another size in each."""
+    generator = torch.Generator().manual_seed(seed)
+    image = 0.3 * torch.randn(1, 1, *SHAPE, generator=generator)
+    image[..., 4:12, 6 : 20 + seed % 4] += contrast
+    return image
+
+
+def know_scans(network: DualDynUNet, count: int) -> None:
+    scans = (scan(seed) for seed in range(count))
+    network.eval().set_typical([early_features(network, network, [each]) for each in scans])
 
 
 def dual_run(folder: Path, **changes: Any) -> RunFolder:
@@ -88,6 +108,45 @@ def test_the_set_for_real_images_predicts_if_both_agree_else_that_for_recolored_
     torch.testing.assert_close(network(images).softmax(1), recolored, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("contrast", "is_like"), [(1.0, True), (-2.0, False)])
+@torch.no_grad()
+def test_images_like_the_labeled_ones_get_the_set_for_real_images(
+    network: DualDynUNet, contrast: float, is_like: bool
+) -> None:
+    know_scans(network, 8)
+    network.output_block.conv.conv.weight *= 100
+    for weight in recolored_set(network, "norm2.weight"):
+        weight *= -1  # the sets do not agree
+    image = scan(99, contrast)
+    choose_normalization(nn.Sequential(network), lambda: [image])
+    expected = network(mark_recolored(image, torch.tensor([not is_like]))).softmax(1)
+    torch.testing.assert_close(network(image).softmax(1), expected, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_two_labeled_images_do_not_tell_which_ones_are_like_them(network: DualDynUNet) -> None:
+    know_scans(network, 8)
+    know_scans(network, 2)
+    before = network(scan(99))
+    choose_normalization(network, lambda: [scan(99)])
+    torch.testing.assert_close(network(scan(99)), before)
+
+
+@torch.no_grad()
+def test_copies_of_one_labeled_image_are_like_it(network: DualDynUNet) -> None:
+    network.eval().set_typical([early_features(network, network, [scan(1)])] * 3)
+    assert network.is_typical(early_features(network, network, [scan(1)]))
+    assert not network.is_typical(early_features(network, network, [scan(1, -2.0)]))
+
+
+def test_weights_of_earlier_versions_know_no_typical_features(network: DualDynUNet) -> None:
+    state = network.state_dict()
+    del state["typical"]
+    know_scans(network, 8)
+    network.load_state_dict(state)
+    assert not network.typical.any()
+
+
 def test_all_samples_that_are_recolored_are_marked(tmp_path: Path) -> None:
     sampler = load_session(dual_run(tmp_path / "run", batch_size=8)).learner.sampler
     images, labels = sampler.real(include_validation=False)
@@ -101,10 +160,26 @@ def test_all_samples_that_are_recolored_are_marked(tmp_path: Path) -> None:
     assert sampler.real(include_validation=False)[0][:, 1].min() == 1
 
 
+def test_a_model_in_training_knows_typical_features_only_while_it_labels(tmp_path: Path) -> None:
+    learner = load_session(dual_run(tmp_path / "run")).learner
+    network = learner.averaged_segmenter
+    assert isinstance(network, DualDynUNet)
+    with typical_features(learner):
+        assert network.typical[1].all()
+        choose_normalization(network, lambda: [learner.cases[0].image[None, :, :16, :24, :16]])
+        assert network.agreement != AGREEMENT
+    assert not network.typical.any()
+    choose_normalization(network, list)
+    assert network.agreement == AGREEMENT
+
+
 def test_a_trained_model_predicts(tmp_path: Path) -> None:
     run = dual_run(tmp_path / "run")
     train(run, EventLog(None))
-    assert ModelMetadata.load(run.model).network == "dual-dynunet"
+    model, metadata = load_segmenter(run.model)
+    assert metadata.network == "dual-dynunet"
+    assert isinstance(model, DualDynUNet)
+    assert model.typical[1].all()  # of the labeled cases
     image = phantom_cases(3).cases[0].image
     assert genseg("predict", run.model, image, "--out", tmp_path / "out") == 0
 

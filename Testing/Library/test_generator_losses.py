@@ -20,7 +20,7 @@ from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog, read_events
 from GenSegLib.networks.cells import LinearCell, ModulatedCell
 from GenSegLib.recipes import load_recipe
-from GenSegLib.training.adversary import Judged
+from GenSegLib.training.adversarial_loss import DiscriminatorInput
 from GenSegLib.training.batches import GeneratorBatch
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.losses import diversity, hard_pair_loss
@@ -39,14 +39,14 @@ def batch(learner: Learner) -> GeneratorBatch:
     return learner.sampler.generator_batch()
 
 
-def judged(learner: Learner, batch: GeneratorBatch) -> tuple[Sequence[Judged], Sequence[Judged]]:
+def judged(
+    learner: Learner, batch: GeneratorBatch
+) -> tuple[Sequence[DiscriminatorInput], Sequence[DiscriminatorInput]]:
     """What the discriminator sees: real and generated."""
     found: list[Any] = []
-    adversary = learner.problem.adversary
+    loss = learner.problem.adversarial
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            adversary, "discriminator_loss", lambda *x: found.append(x) or torch.zeros(())
-        )
+        patch.setattr(loss, "discriminator_loss", lambda *x: found.append(x) or torch.zeros(()))
         learner.problem.discriminator_loss(batch)
     return found[0]
 

@@ -65,16 +65,16 @@ def test_images_in_mm_count_by_their_field_of_view_as_well() -> None:
     assert Preprocessor(planned(128)).apply(image).image.shape == (1, 64, 32, 1)
 
 
-def test_the_field_of_view_of_a_picture_is_found_once(
+def test_the_field_of_view_of_an_image_is_found_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes a noticeable part of the time of a large photo."""
     save_bright_model(tmp_path / "model", replace(planned(WIDTH), spacing=(1.0, 1.0)))
     Image.fromarray(picture()).save(tmp_path / "a.png")
     found: list[np.ndarray] = []
-    find = preprocessing.shown_mask
+    find = preprocessing.field_of_view_mask
     monkeypatch.setattr(
-        preprocessing, "shown_mask", lambda *args: found.append(find(*args)) or found[-1]
+        preprocessing, "field_of_view_mask", lambda *args: found.append(find(*args)) or found[-1]
     )
     Predictor(tmp_path / "model", "cpu").predict(read_image(tmp_path / "a.png"))
     assert len(found) == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from GenSegLib.augmentation.features import InMemoryFeatures, MidpointFeatures, features_of
+from GenSegLib.augmentation.features import InMemoryFeatures, MidpointFeatures, build_features
 from GenSegLib.augmentation.interpolation import (
     interpolate_control_points,
     sample,
@@ -94,7 +94,7 @@ def test_features_do_not_depend_on_how_they_are_computed() -> None:
 def test_midpoints_are_precomputed_for_small_cases_only(small: int, kind: type) -> None:
     case = InMemoryCase("ball", noise(1, *SHAPE), ball(6.0)[0, 0], (1.0, 1.0, 1.0))
     middle = torch.tensor(SHAPE) / 2
-    assert isinstance(features_of(case, 2, 12.0, middle, middle, small), kind)
+    assert isinstance(build_features(case, 2, 12.0, middle, middle, small), kind)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from GenSegLib.data.label_sets import LabelSets
 from GenSegLib.data.training_case import InMemoryCase
 from GenSegLib.label_maps import IGNORE
 from GenSegLib.training.losses import segmentation_loss
-from GenSegLib.training.validation import class_dices
+from GenSegLib.training.validation import class_dice_scores
 from GenSegLib.training.volumes import case_volumes, volume_ranges
 
 NAMES = {5: "Liver", 7: "Tumor", 9: "Spleen"}
@@ -131,13 +131,13 @@ def test_merging_unknown_classes_with_the_background_is_the_marginal_loss_of_the
 def test_validation_leaves_out_what_nobody_annotated() -> None:
     sets = two_class_sets()
     predicted = np.array([1, 1, 0, 2, 2, 1], np.uint8)
-    assert class_dices(predicted, np.array([1, 1, 0, 3, 3, 3]), sets) == [
+    assert class_dice_scores(predicted, np.array([1, 1, 0, 3, 3, 3]), sets) == [
         1.0,
         pytest.approx(math.nan, nan_ok=True),
     ]
-    ours = class_dices(predicted, np.array([1, 0, 0, 2, 3, 3]), sets)
+    ours = class_dice_scores(predicted, np.array([1, 0, 0, 2, 3, 3]), sets)
     assert ours == pytest.approx([2 / 3, 1.0])
-    scores = class_dices(predicted, np.array([1, 1, 4, 4, 4, 4]), sets)
+    scores = class_dice_scores(predicted, np.array([1, 1, 4, 4, 4, 4]), sets)
     assert scores[0] == pytest.approx(2 * 2 / 5)
     assert math.isnan(scores[1]), "predictions of B are neither right nor wrong"
 
@@ -145,8 +145,10 @@ def test_validation_leaves_out_what_nobody_annotated() -> None:
 def test_validation_scores_a_class_with_those_within_it() -> None:
     sets = LabelSets.of([without("Tumor")], NAMES, NESTED)
     predicted = np.array([1, 2, 2, 0])
-    assert class_dices(predicted, np.array([1, 1, 2, 0]), sets)[:2] == pytest.approx([1.0, 2 / 3])
-    liver, tumor, _ = class_dices(
+    assert class_dice_scores(predicted, np.array([1, 1, 2, 0]), sets)[:2] == pytest.approx(
+        [1.0, 2 / 3]
+    )
+    liver, tumor, _ = class_dice_scores(
         predicted, sets.encode(np.array([5, 5, 5, 0]), without("Tumor")), sets
     )
     assert liver == 1.0 and math.isnan(tumor)

@@ -156,9 +156,7 @@ def test_pictures_beside_unlabeled_volumes_are_said_to_be_left_out(tmp_path: Pat
 def test_photos_in_heic_are_named_with_the_remedy(tmp_path: Path) -> None:
     touch(tmp_path / "images", "a.jpg", "b.HEIC")
     touch(tmp_path / "labels", "a.png")
-    remedy = (
-        f"{tmp_path / 'images' / 'b.HEIC'}: HEIC is not supported; convert the pictures to JPEG"
-    )
+    remedy = f"{tmp_path / 'images' / 'b.HEIC'}: HEIC is not supported; convert the images to JPEG"
     assert remedy in read_cases(tmp_path).notes[-1]
     assert remedy in with_unlabeled(read_cases(tmp_path), tmp_path / "images").notes[-1]
 

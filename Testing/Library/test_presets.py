@@ -138,3 +138,8 @@ def test_an_unknown_recipe_is_refused_with_the_known_names() -> None:
 
 def test_presets_of_genseg_are_read_once() -> None:
     assert load_preset("liver-ct") is load_preset("liver-ct")
+
+
+def test_hippocampi_of_one_side_teach_both() -> None:
+    preset = load_preset("hippocampus-mri")
+    assert [preset.orientation[axis] for axis in preset.mirror_axes] == ["R"]

@@ -51,7 +51,7 @@ def test_transparency_is_dropped_and_said(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", gradient(4))
     volume = read_image(path)
     assert len(volume.array) == 3
-    assert volume.warnings == ("the transparency of the picture was dropped",)
+    assert volume.warnings == ("the transparency of the image was dropped",)
 
 
 def test_the_orientation_of_a_camera_is_applied(tmp_path: Path) -> None:
@@ -114,11 +114,11 @@ def truncated(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("a.gif", animated, "2 frames or pages; save each as a picture of its own"),
+        ("a.gif", animated, "2 frames or pages; save each as an image of its own"),
         ("a.jpg", truncated, "truncated or damaged"),
         ("a.jpg", lambda path: save(path, gradient(), "CMYK"), "CMYK; convert .* to RGB"),
         ("a.png", lambda path: save(path, np.zeros((1, 1), np.uint8)), "1 x 1 pixels"),
-        ("a.png", lambda path: path.write_bytes(b"no picture"), "not a picture, or of a kind"),
+        ("a.png", lambda path: path.write_bytes(b"no picture"), "not an image, or of a kind"),
         ("a.jpg", lambda path: path.write_bytes(b""), "the file is empty; copy or export it again"),
         ("a.png", lambda path: None, "cannot be read"),
     ],
@@ -210,7 +210,7 @@ def test_float_pictures_keep_their_values(tmp_path: Path) -> None:
 def test_a_tiff_of_several_pages_is_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(square(value=value)) for value in (1, 2, 3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(GenSegError, match=r"a\.tif: 3 frames or pages; save each as a picture"):
+    with pytest.raises(GenSegError, match=r"a\.tif: 3 frames or pages; save each as an image"):
         read_image(tmp_path / "a.tif")
 
 

@@ -159,13 +159,13 @@ def test_labels_on_other_scanners_may_be_worse() -> None:
     sets, case = LabelSets.of((), {1: "Liver"}, {}), made_up_case(SHAPE)
     prediction, smaller = predicted(0.75), predicted(0.65)
     smaller.classes[:, :, 3] = 0
-    objections = [
-        Reference.of([case], [(case, prediction)], sets, is_other_scanner=other).objection(
+    reasons = [
+        Reference.of([case], [(case, prediction)], sets, is_other_scanner=other).rejection_reason(
             unlabeled_case(), smaller
         )
         for other in (False, True)
     ]
-    assert objections == ["uncertain", ""]
+    assert reasons == ["uncertain", ""]
 
 
 def test_cases_that_were_never_labeled_are_named() -> None:
@@ -237,7 +237,7 @@ def test_a_class_that_an_unlabeled_image_lacks_gets_any_contrast() -> None:
 @pytest.fixture
 def _any_certainty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pseudo_label_checks, "MAX_UNCERTAINTY", 1.0)
-    monkeypatch.setattr(Reference, "objection", lambda *_: "")
+    monkeypatch.setattr(Reference, "rejection_reason", lambda *_: "")
 
 
 def trained(run: RunFolder) -> RunFolder:

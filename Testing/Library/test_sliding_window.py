@@ -107,3 +107,12 @@ def test_mirroring_makes_the_result_equivariant_to_flips_along_that_axis_alone()
     other = probabilities(network, image.flip(3), (0,)).flip(3)
     torch.testing.assert_close(once, same)
     assert (once - other).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("count", "found"), [(3, 3), (100, 7)])
+def test_some_windows_are_spread_over_the_image(count: int, found: int) -> None:
+    windows = SlidingWindows((64, 8, 8), (16, 8, 8))
+    starts = [box[0].start for box in windows.spread(count)]
+    assert len(starts) == found
+    assert (starts[0], starts[-1]) == (0, 48)
+    assert starts == sorted(starts)

@@ -32,7 +32,7 @@ from GenSegLib.prediction.plausibility import grid_warnings
 from GenSegLib.prediction.predict import predict_files
 from GenSegLib.presets import load_preset
 from GenSegLib.reports.scores import read_scores
-from GenSegLib.training.previews import shown_box
+from GenSegLib.training.previews import preview_box
 from Testing.Library.tiny_models import save_bright_model
 
 
@@ -273,7 +273,7 @@ def test_areas_of_pictures_are_not_compared_between_cases(tmp_path: Path) -> Non
     small = np.zeros((64, 80), np.uint8)
     small[10:12, 45:47] = 255
     Image.fromarray(small).save(data / "masks" / "0.png")
-    checks = check_cases(read_cases(data), {1: "square"})
+    checks = check_cases(replace(read_cases(data), labels={1: "square"}))
     assert [check.warnings for check in checks] == [()] * 6
 
 
@@ -281,6 +281,6 @@ def test_previews_show_pictures_without_their_padding() -> None:
     image = torch.zeros(3, 32, 32, 1)
     image[:, :, 4:28] = torch.randn(3, 32, 24, 1)
     photo = InMemoryCase("a", image, torch.zeros(32, 32, 1, dtype=torch.int64), (1.0, 1.0, 1.0))
-    assert shown_box(photo) == (slice(0, 32), slice(4, 28), slice(0, 1))
+    assert preview_box(photo) == (slice(0, 32), slice(4, 28), slice(0, 1))
     volume = InMemoryCase("b", image.repeat(1, 1, 1, 4), torch.zeros(32, 32, 4), (1.0, 1.0, 1.0))
-    assert shown_box(volume) == (slice(0, 32), slice(0, 32), slice(0, 4))
+    assert preview_box(volume) == (slice(0, 32), slice(0, 32), slice(0, 4))

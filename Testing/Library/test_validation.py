@@ -20,7 +20,7 @@ from GenSegLib.training.checkpoints import TrainingState
 from GenSegLib.training.learner import Learner
 from GenSegLib.training.rounds import Rounds
 from GenSegLib.training.session import Session, load_session
-from GenSegLib.training.validation import CaseSegmenter, class_dices, mean_dice
+from GenSegLib.training.validation import CaseSegmenter, class_dice_scores, mean_dice
 
 VALUES = [3, 7]  # label values of the classes 1 and 2
 
@@ -92,9 +92,9 @@ def test_with_a_coarse_spacing_validation_localizes_the_organ_first(session: Ses
 def test_a_class_in_neither_map_has_no_dice_and_no_part_in_means() -> None:
     label = np.array([0, 1, 1, 0], np.uint8)
     sets = LabelSets.of((), {1: "Liver", 2: "Tumor"}, {})
-    scores = class_dices(label, label, sets)
+    scores = class_dice_scores(label, label, sets)
     assert scores[0] == 1.0 and math.isnan(scores[1])
-    assert class_dices(np.array([2, 1, 1, 0], np.uint8), label, sets) == [1.0, 0.0]
+    assert class_dice_scores(np.array([2, 1, 1, 0], np.uint8), label, sets) == [1.0, 0.0]
     assert mean_dice([scores, [0.5, 0.25]]) == pytest.approx((0.75 + 0.25) / 2)
     assert math.isnan(mean_dice([[math.nan, math.nan]]))
 

@@ -14,7 +14,12 @@ from GenSegLib.models.weights import save_model
 from GenSegLib.networks import build_segmenter, segmenter_target
 from GenSegLib.presets import Preset, load_preset
 
-PRESET = replace(load_preset("hippocampus-mri"), patch_size=(16, 16, 16), largest_component=False)
+PRESET = replace(
+    load_preset("hippocampus-mri"),
+    patch_size=(16, 16, 16),
+    largest_component=False,
+    mirror_axes=(),
+)
 NETWORK = "unet"
 
 

@@ -25,7 +25,7 @@ from mrml_nodes import SHAPE, add_label_map, add_segmentation, add_volume, orien
 from photo_files import PICTURE, photo_folder, square
 
 from GenSegLib.case_annotation import PLANES
-from GenSegLib.datasets.annotated_voxels import settled
+from GenSegLib.datasets.annotated_voxels import finalize_label
 from GenSegLib.datasets.channels import read_channels
 from GenSegLib.datasets.image_io import read_label
 from GenSegLib.datasets.layouts import read_cases
@@ -144,7 +144,7 @@ def test_drawn_slices_of_oblique_volumes_are_those_of_the_training(scene: Any) -
             setDrawnPart(node, plane)
             shown = finish(annotatedLabelSteps(node, volume, [(segmentsOf(node)[0], 1)]))
             image = Volume(label.T[None].astype(np.int16), fileIJKToRAS(volume))
-            trained = settled(image, annotationOf(node)).array[0].T
+            trained = finalize_label(image, annotationOf(node)).array[0].T
             assert np.array_equal(shown, trained)
 
 

@@ -54,7 +54,7 @@ def test_transparency_of_imported_photos_is_said(scene: Any, tmp_path: Path) -> 
         image.convert("RGBA").save(folder / "images" / "p1.png")
     (folder / "images" / "p1.jpg").unlink()
     first, second = importFolder(folder)
-    assert (first.notes, second.notes) == ([], ["the transparency of the picture was dropped"])
+    assert (first.notes, second.notes) == ([], ["the transparency of the image was dropped"])
 
 
 def test_masks_in_several_files_are_read_again_when_they_are_needed(

@@ -1,6 +1,6 @@
 """What the phantoms of 2-D images share: a canvas in pixels, outlines, textures and the result.
 
-Arrays are (x, y) with x to the right and y downward, as in pictures.
+Arrays are (x, y) with x to the right and y downward, as in image files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .shapes import Array, rotate
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture to paint on, and the random numbers of its case.
+    """An image to paint on, and the random numbers of its case.
 
     Attributes:
         rng: random generator.
@@ -28,7 +28,7 @@ class Canvas:
     size: tuple[int, int]
 
     @property
-    def places(self) -> tuple[Array, Array]:
+    def coordinates(self) -> tuple[Array, Array]:
         """Coordinates x and y of each pixel."""
         x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in self.size), indexing="ij")
         return x, y
@@ -53,7 +53,7 @@ class Canvas:
             radii: along its own axes.
             roughness: 0 for a smooth ellipse, 1 for a jagged one.
         """
-        x, y = self.places
+        x, y = self.coordinates
         turned = rotate(x - center[0], y - center[1], self.rng.uniform(0, np.pi))
         size = min(radii)
         distance = size * (np.hypot(turned[0] / radii[0], turned[1] / radii[1]) - 1)
@@ -61,12 +61,12 @@ class Canvas:
         return distance + roughness * size * uneven
 
 
-def as_case(picture: Array, mask: Array) -> tuple[Volume, Volume]:
-    """Return a picture (x, y) or (x, y, color) of 0 to 255 and its mask as image and label.
+def as_case(pixels: Array, mask: Array) -> tuple[Volume, Volume]:
+    """Return an image (x, y) or (x, y, color) of 0 to 255 and its mask as image and label.
 
     Holes are a part of the lesion, as people draw it.
     """
-    colors = picture[..., np.newaxis] if picture.ndim == 2 else picture
+    colors = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
     array = np.clip(np.rint(colors), 0, 255).astype(np.uint8).transpose(2, 0, 1)[..., np.newaxis]
     label = ndimage.binary_fill_holes(mask).astype(np.int16)[np.newaxis, ..., np.newaxis]
     image, drawn = (

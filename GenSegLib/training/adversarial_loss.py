@@ -1,4 +1,4 @@
-"""The adversarial loss: a discriminator judges generated pairs, beside real ones."""
+"""The adversarial loss: a discriminator scores generated and real pairs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..augmentation.spatial import one_hot
 from ..computing.devices import Precision
 from ..networks.discriminator import ADVERSARIAL_LOSSES, Discriminator
 
-Judged = tuple[torch.Tensor, Union[torch.Tensor, None]]
+DiscriminatorInput = tuple[torch.Tensor, Union[torch.Tensor, None]]
 """Images (b, c, *s) and their labels (b, 1, *s), or None for images alone."""
 
 
-class Adversary:
+class AdversarialLoss:
     """Both sides of the adversarial loss.
 
-    Images alone, such as those of unlabeled cases, are judged with empty masks. So are generated
+    Images alone, such as those of unlabeled cases, are scored with empty masks. So are generated
     images in addition then, since otherwise the masks would give them away.
 
     Args:
@@ -35,12 +35,12 @@ class Adversary:
         self._classes, self._autocast = classes, autocast
         discriminator.eval()
 
-    def generator_loss(self, generated: Sequence[Judged]) -> torch.Tensor:
+    def generator_loss(self, generated: Sequence[DiscriminatorInput]) -> torch.Tensor:
         """Return the loss of a generator of these images."""
         return self._loss.generator(self._scores(generated))
 
     def discriminator_loss(
-        self, real: Sequence[Judged], generated: Sequence[Judged]
+        self, real: Sequence[DiscriminatorInput], generated: Sequence[DiscriminatorInput]
     ) -> torch.Tensor:
         """Return the discriminator's loss.
 
@@ -53,10 +53,10 @@ class Adversary:
         count = sum(len(images) for images, _ in real)
         return self._loss.discriminator(scores[:count], scores[count:])
 
-    def _scores(self, judged: Sequence[Judged]) -> torch.Tensor:
-        masks = torch.cat([self._masks(*each) for each in judged])
+    def _scores(self, inputs: Sequence[DiscriminatorInput]) -> torch.Tensor:
+        masks = torch.cat([self._masks(*each) for each in inputs])
         with self._autocast():
-            scores: torch.Tensor = self._discriminator(masks, torch.cat([x for x, _ in judged]))
+            scores: torch.Tensor = self._discriminator(masks, torch.cat([x for x, _ in inputs]))
         return scores.float()
 
     def _masks(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
