@@ -1,10 +1,9 @@
 """Seconds from *Next case* until the draft of a case is open in the annotation loop.
 
-    python Testing/Benchmarks/draft_times.py --hippocampus runs/cohorts/hippocampus-genseg-20min-0 \\
-        --ct runs/cohorts/liver-genseg-20min-0
+    python Testing/Benchmarks/draft_times.py --hippocampus JOB --ct JOB
     Slicer --testing --additional-module-paths GenSegSlicer --python-script <this file> [options]
 
-The models are those of `cohorts.py`. Hippocampi are as they are in the Decathlon, CTs are enlarged
+JOB is the folder of a job of `cohorts.py`, whose model is used. Hippocampi are as they are in the Decathlon, CTs are enlarged
 to 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm and more. The first draft starts the process that
 predicts, with its imports and the model; further ones, after *Skip*, find it warm. Writes
 results/draft_times.json. Goals on two cores when warm: 5 s for a hippocampus, 40 s for a CT.
