@@ -3,10 +3,11 @@
     python Testing/Benchmarks/draft_times.py --hippocampus JOB --ct JOB
     Slicer --testing --additional-module-paths GenSegSlicer --python-script <this file> [options]
 
-JOB is the folder of a job of `cohorts.py`, whose model is used. Hippocampi are as they are in the Decathlon, CTs are enlarged
-to 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm and more. The first draft starts the process that
-predicts, with its imports and the model; further ones, after *Skip*, find it warm. Writes
-results/draft_times.json. Goals on two cores when warm: 5 s for a hippocampus, 40 s for a CT.
+JOB is the folder of a job of `cohorts.py`, whose model is used. Hippocampi are as they are in the
+Decathlon, CTs are enlarged to 512 x 512 x 300 voxels of the same field of view. The first draft
+starts the process that predicts, with its imports and the model; further ones, after *Skip*, find
+it warm. Writes results/draft_times.json. Goals on two cores when warm: 5 s for a hippocampus, 40 s
+for a CT.
 """
 
 from __future__ import annotations
