@@ -21,7 +21,7 @@ from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.TrainingPair import TrainingVolume
 from GenSegSlicerLib.VolumeFiles import writeChannelsSteps
 
-_MOST_CASES = 20  # a new model ranks them anew long before all of them are annotated
+_MAX_CASES = 20  # a new model ranks them anew long before all of them are annotated
 
 
 class RankingJob(ProcessJob):
@@ -83,7 +83,7 @@ class RankingJob(ProcessJob):
         options: list[object] = ["--strategy", self.strategy, "--device", self._device]
         if self._checked.is_file():
             options += ["--labeled", self._checked]
-        count = min(len(self._files), _MOST_CASES)
+        count = min(len(self._files), _MAX_CASES)
         return ["next", self.model, self._list, *options, "--count", count, "--json"]
 
     @property
