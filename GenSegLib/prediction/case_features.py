@@ -18,7 +18,7 @@ from ..data.preprocessing import Preprocessor
 from ..images.volume import Volume
 from ..models.weights import load_segmenter
 from ..networks.slice_wise import as_window_network
-from .sliding_window import SEEN_WINDOWS, SlidingWindows
+from .sliding_window import seen_windows
 
 
 class FeatureExtractor:
@@ -52,10 +52,8 @@ class FeatureExtractor:
             GenSegError: the image has NaN voxels, or would be too large after resampling.
         """
         prepared = Preprocessor(self._preset).apply(image)
-        windows = SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
-        padded = windows.pad(torch.from_numpy(prepared.image)[None])
-        chosen = windows.spread(SEEN_WINDOWS)
-        parts = [self._bottleneck(windows.cut(padded, box)) for box in chosen]
+        windows = seen_windows(self._preset, torch.from_numpy(prepared.image)[None])
+        parts = [self._bottleneck(window) for window in windows]
         both = torch.cat(parts, dim=1)
         return torch.cat([both.mean(1), both.std(1)]).cpu().numpy().astype(np.float64)
 

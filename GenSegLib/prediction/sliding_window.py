@@ -167,6 +167,22 @@ def _sequence(count: int, step: float) -> NDArray[np.floating[Any]]:
     return (0.5 + np.arange(count) * step) % 1
 
 
+def seen_windows(preset: Preset, image: Tensor) -> Iterator[Tensor]:
+    """Yield some windows of an image, from which features of the whole image are computed.
+
+    They have the size of a patch, whatever windows the image is segmented in: features that are
+    normalized window by window depend on it.
+
+    Args:
+        preset: of the model.
+        image: (1, channel, *size) on any device.
+    """
+    windows = SlidingWindows.for_preset(preset, image.shape[2:])
+    padded = windows.pad(image)
+    for box in windows.spread(SEEN_WINDOWS):
+        yield windows.cut(padded, box)
+
+
 def iterate_slabs(
     predictor: EnsemblePredictor,
     image: Tensor,
@@ -177,7 +193,7 @@ def iterate_slabs(
     """Yield the class probabilities of an image in slabs, each as soon as it is complete.
 
     Args:
-        predictor: returns the probabilities of windows.
+        predictor: returns the probabilities of windows; prepared for the image.
         image: (1, channel, *windows.size) on any device.
         windows: the windows over the image; slabs follow each other along `windows.along`.
         precision: data type of the accumulator, torch.float32 or torch.float16.
@@ -188,8 +204,6 @@ def iterate_slabs(
         (class, ...) in float32 on `predictor.output_device`. Slabs are contiguous and in order.
     """
     padded = windows.pad(image)
-    some = windows.spread(SEEN_WINDOWS)
-    predictor.prepare(lambda: (windows.cut(padded, box) for box in some))
     accumulator = _SlabAccumulator(predictor, windows, precision)
     rows = windows.rows
     for row, following in zip(rows, [*rows[1:], windows.padded_size[windows.along]]):
