@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from torch import nn
 
 from ..data.training_case import TrainingCase
 from ..networks.dual_normalization import MIN_CASES, dual_part, early_features
@@ -43,9 +44,14 @@ def typical_features(learner: Learner) -> Iterator[None]:
     try:
         yield
     finally:
-        dual = dual_part(learner.averaged_segmenter)
-        if dual is not None:
-            dual.set_typical([])
+        forget_typical_features(learner.averaged_segmenter)
+
+
+def forget_typical_features(network: nn.Module) -> None:
+    """Let a network whose training goes on know nothing of typical features."""
+    dual = dual_part(network)
+    if dual is not None:
+        dual.set_typical([])
 
 
 def _some_cases(learner: Learner) -> list[TrainingCase]:

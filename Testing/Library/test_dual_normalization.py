@@ -21,12 +21,14 @@ from GenSegLib.cli import build_parser
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog
 from GenSegLib.images.volume import Volume
+from GenSegLib.models.initial_model import TRANSFER, WarmStart, store_initial_model
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.dual_normalization import (
     AGREEMENT,
     DualDynUNet,
     choose_normalization,
+    dual_part,
     early_features,
     mark_recolored,
 )
@@ -36,6 +38,7 @@ from GenSegLib.runs import RunFolder
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from GenSegLib.training.typical_features import typical_features
+from GenSegLib.training.warm_start import start_from_model
 
 SHAPE = (16, 32)
 NARROW = {"filters": [4, 8, 8, 8]}
@@ -210,6 +213,19 @@ def test_a_training_that_starts_from_such_a_model_has_its_network(tmp_path: Path
     args.started = time.monotonic()
     run = commands.train._find_run(args)
     assert (run.config.network, run.config.segmenter) == ("dual-dynunet", "dynunet")
+
+
+def test_a_training_that_starts_from_a_model_knows_nothing_of_its_images(tmp_path: Path) -> None:
+    run = dual_run(tmp_path / "run")
+    session = load_session(run)
+    learner = session.learner
+    networks = [learner.problem.segmenter, learner.averaged_segmenter]
+    duals = [dual for network in networks if (dual := dual_part(network)) is not None]
+    state = {**networks[0].state_dict(), "typical": torch.ones_like(duals[0].typical)}
+    save_dual_model(tmp_path / "model", run.preset, learner.arguments, state)
+    store_initial_model(run.path, tmp_path / "model", WarmStart("model", outcome=TRANSFER))
+    start_from_model(run, session, EventLog(None))
+    assert [dual.knows_typical for dual in duals] == [False, False]
 
 
 # ---- models of 2-D images
