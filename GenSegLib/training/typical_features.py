@@ -55,8 +55,10 @@ def forget_typical_features(network: nn.Module) -> None:
 
 
 def _some_cases(learner: Learner) -> list[TrainingCase]:
-    """Return evenly spaced labeled cases, as many as the time allows."""
+    """Return evenly spaced labeled cases, as many as the time allows; none of too few."""
     cases, preset = learner.cases, learner.preset
+    if len(cases) < MIN_CASES:
+        return []
     window = math.prod(SlidingWindows.for_preset(preset, cases[0].shape).patch_size)
     count = min(_MAX_CASES, max(MIN_CASES, int(_MAX_VOXELS / (SEEN_WINDOWS * window))), len(cases))
     return [cases[round(index)] for index in np.linspace(0, len(cases) - 1, count)]

@@ -37,7 +37,7 @@ from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
-from GenSegLib.training.typical_features import typical_features
+from GenSegLib.training.typical_features import set_typical_features, typical_features
 from GenSegLib.training.warm_start import start_from_model
 
 SHAPE = (16, 32)
@@ -226,6 +226,15 @@ def test_a_training_that_starts_from_a_model_knows_nothing_of_its_images(tmp_pat
     store_initial_model(run.path, tmp_path / "model", WarmStart("model", outcome=TRANSFER))
     start_from_model(run, session, EventLog(None))
     assert [dual.knows_typical for dual in duals] == [False, False]
+
+
+def test_features_of_too_few_labeled_images_are_not_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = load_session(dual_run(tmp_path / "run", phantom_cases(2))).learner
+    name = "GenSegLib.training.typical_features.early_features"
+    monkeypatch.setattr(name, lambda *_: pytest.fail("computed"))
+    set_typical_features(learner)
 
 
 # ---- models of 2-D images
