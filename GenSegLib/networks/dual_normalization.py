@@ -98,7 +98,8 @@ class DualDynUNet(LevelDynUNet):
                     setattr(module, name, DualInstanceNorm(child))
         features = 2 * sum(norm.weight.shape[1] for norm in self._early_norms())
         self.register_buffer("typical", torch.zeros(2, features))
-        self.agreement: tuple[float, float] | None = AGREEMENT
+        # without instance normalization there is nothing to choose
+        self.agreement: tuple[float, float] | None = AGREEMENT if features else None
         self._observed: list[torch.Tensor] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -186,8 +187,9 @@ class DualDynUNet(LevelDynUNet):
 
 
 def dual_part(network: nn.Module) -> DualDynUNet | None:
-    """Return the dual network within a network, None if there is none."""
-    return next((part for part in network.modules() if isinstance(part, DualDynUNet)), None)
+    """Return the network with two sets of parameters within a network, None if there is none."""
+    parts = (part for part in network.modules() if isinstance(part, DualDynUNet))
+    return next((part for part in parts if part.typical.numel()), None)
 
 
 @torch.no_grad()

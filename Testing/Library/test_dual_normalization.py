@@ -237,6 +237,22 @@ def test_features_of_too_few_labeled_images_are_not_computed(
     set_typical_features(learner)
 
 
+@pytest.fixture(params=["batch", ["group", {"num_groups": 2}]])
+def without_instance_norm(request: pytest.FixtureRequest) -> DualDynUNet:
+    built = build_segmenter("dual-dynunet", narrow_args(2, SHAPE, norm_name=request.param))
+    assert isinstance(built, DualDynUNet)
+    return built.eval()
+
+
+@torch.no_grad()
+def test_a_network_without_instance_normalization_has_nothing_to_choose(
+    without_instance_norm: DualDynUNet,
+) -> None:
+    assert dual_part(without_instance_norm) is None
+    choose_normalization(without_instance_norm, lambda: pytest.fail("computed"))
+    assert without_instance_norm.agreement is None
+
+
 # ---- models of 2-D images
 
 
