@@ -253,6 +253,13 @@ def test_a_network_without_instance_normalization_has_nothing_to_choose(
     assert without_instance_norm.agreement is None
 
 
+def test_a_network_with_both_sets_learns_from_pairs_of_a_generator(tmp_path: Path) -> None:
+    learner = load_session(dual_run(tmp_path / "run", generator="searchable")).learner
+    assert dual_part(learner.averaged_segmenter) is not None
+    losses = learner.joint_step(0)
+    assert losses["segmenter_loss"] > 0
+
+
 # ---- models of 2-D images
 
 
