@@ -122,6 +122,11 @@ class DualDynUNet(LevelDynUNet):
         mean = weight * real + (1 - weight) * recolored
         return mean.clamp_min(_MIN_PROBABILITY).log()
 
+    @property
+    def knows_typical(self) -> bool:
+        """Whether it is known which images are like the labeled ones."""
+        return bool(self.typical.any())
+
     def set_typical(self, features: Sequence[torch.Tensor]) -> None:
         """Learn from the features of labeled images which ones are like them.
 
@@ -222,7 +227,7 @@ def choose_normalization(network: nn.Module, windows: Callable[[], Iterable[torc
     if dual is None:
         return
     dual.agreement = AGREEMENT
-    if dual.typical.any():
+    if dual.knows_typical:
         is_typical = dual.is_typical(early_features(network, dual, windows()))
         dual.agreement = None if is_typical else _AGREEMENT_OF_OTHERS
 

@@ -35,6 +35,7 @@ from GenSegLib.networks.dual_normalization import (
 from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
+from GenSegLib.serving import fast_network
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
 from GenSegLib.training.typical_features import set_typical_features, typical_features
@@ -286,6 +287,14 @@ def test_an_image_is_compared_in_the_same_windows_whatever_those_of_its_segmenta
     for whole in (False, True):
         Predictor(known, "cpu", exact=True, whole_slices=whole).predict(picture())
     torch.testing.assert_close(*found)
+
+
+def test_onnx_runtime_does_not_replace_a_model_that_compares_images(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_network, "_onnx_network", lambda _: pytest.fail("exported"))
+    model, metadata = load_segmenter(known)
+    assert fast_network.fastest_network(known, model, metadata.preset) is model
 
 
 def test_models_for_other_scanners_have_it_unless_their_network_cannot() -> None:
