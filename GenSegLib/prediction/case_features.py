@@ -17,6 +17,7 @@ from ..computing.devices import choose_device, choose_precision
 from ..data.preprocessing import Preprocessor
 from ..images.volume import Volume
 from ..models.weights import load_segmenter
+from ..networks.dual_normalization import dual_part
 from ..networks.slice_wise import as_window_network
 from .sliding_window import seen_windows
 
@@ -41,6 +42,9 @@ class FeatureExtractor:
         network, self.metadata = load_segmenter(model_folder, self._device)
         preset = self.metadata.preset
         self._preset = replace(preset, spacing=preset.coarse_spacing or preset.spacing)
+        dual = dual_part(network)
+        if dual is not None:
+            dual.agreement = None  # the features of one set compare images, in half the time
         self._network = as_window_network(network, preset)
         self._precision = choose_precision(self._device, "auto")
 

@@ -26,12 +26,14 @@ from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.dual_normalization import (
     AGREEMENT,
+    REAL,
     DualDynUNet,
     choose_normalization,
     dual_part,
     early_features,
     mark_recolored,
 )
+from GenSegLib.prediction.case_features import FeatureExtractor
 from GenSegLib.prediction.predictor import Predictor
 from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
@@ -295,6 +297,21 @@ def test_onnx_runtime_does_not_replace_a_model_that_compares_images(
     monkeypatch.setattr(fast_network, "_onnx_network", lambda _: pytest.fail("exported"))
     model, metadata = load_segmenter(known)
     assert fast_network.fastest_network(known, model, metadata.preset) is model
+
+
+def test_features_that_select_images_need_one_pass(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract, passes = FeatureExtractor(known, "cpu"), []
+    segment = DualDynUNet._segment
+
+    def counted(self: DualDynUNet, images: torch.Tensor, chosen: Sequence[int]) -> Any:
+        passes.extend(chosen)
+        return segment(self, images, chosen)
+
+    monkeypatch.setattr(DualDynUNet, "_segment", counted)
+    extract(picture())
+    assert set(passes) == {REAL}
 
 
 def test_models_for_other_scanners_have_it_unless_their_network_cannot() -> None:
