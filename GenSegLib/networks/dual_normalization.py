@@ -98,7 +98,8 @@ class DualDynUNet(LevelDynUNet):
                     setattr(module, name, DualInstanceNorm(child))
         features = 2 * sum(norm.weight.shape[1] for norm in self._early_norms())
         self.register_buffer("typical", torch.zeros(2, features))
-        self.agreement: tuple[float, float] | None = AGREEMENT
+        # without instance normalization there is nothing to choose
+        self.agreement: tuple[float, float] | None = AGREEMENT if features else None
         self._observed: list[torch.Tensor] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -120,6 +121,11 @@ class DualDynUNet(LevelDynUNet):
         weight = _weight_of_real(real, recolored, self.agreement)
         mean = weight * real + (1 - weight) * recolored
         return mean.clamp_min(_MIN_PROBABILITY).log()
+
+    @property
+    def knows_typical(self) -> bool:
+        """Whether it is known which images are like the labeled ones."""
+        return bool(self.typical.any())
 
     def set_typical(self, features: Sequence[torch.Tensor]) -> None:
         """Learn from the features of labeled images which ones are like them.
@@ -186,8 +192,9 @@ class DualDynUNet(LevelDynUNet):
 
 
 def dual_part(network: nn.Module) -> DualDynUNet | None:
-    """Return the dual network within a network, None if there is none."""
-    return next((part for part in network.modules() if isinstance(part, DualDynUNet)), None)
+    """Return the network with two sets of parameters within a network, None if there is none."""
+    parts = (part for part in network.modules() if isinstance(part, DualDynUNet))
+    return next((part for part in parts if part.typical.numel()), None)
 
 
 @torch.no_grad()
@@ -220,7 +227,7 @@ def choose_normalization(network: nn.Module, windows: Callable[[], Iterable[torc
     if dual is None:
         return
     dual.agreement = AGREEMENT
-    if dual.typical.any():
+    if dual.knows_typical:
         is_typical = dual.is_typical(early_features(network, dual, windows()))
         dual.agreement = None if is_typical else _AGREEMENT_OF_OTHERS
 

@@ -17,8 +17,9 @@ from ..computing.devices import choose_device, choose_precision
 from ..data.preprocessing import Preprocessor
 from ..images.volume import Volume
 from ..models.weights import load_segmenter
+from ..networks.dual_normalization import dual_part
 from ..networks.slice_wise import as_window_network
-from .sliding_window import SEEN_WINDOWS, SlidingWindows
+from .sliding_window import seen_windows
 
 
 class FeatureExtractor:
@@ -41,6 +42,9 @@ class FeatureExtractor:
         network, self.metadata = load_segmenter(model_folder, self._device)
         preset = self.metadata.preset
         self._preset = replace(preset, spacing=preset.coarse_spacing or preset.spacing)
+        dual = dual_part(network)
+        if dual is not None:
+            dual.agreement = None  # the features of one set compare images, in half the time
         self._network = as_window_network(network, preset)
         self._precision = choose_precision(self._device, "auto")
 
@@ -52,10 +56,8 @@ class FeatureExtractor:
             GenSegError: the image has NaN voxels, or would be too large after resampling.
         """
         prepared = Preprocessor(self._preset).apply(image)
-        windows = SlidingWindows.for_preset(self._preset, prepared.image.shape[1:])
-        padded = windows.pad(torch.from_numpy(prepared.image)[None])
-        chosen = windows.spread(SEEN_WINDOWS)
-        parts = [self._bottleneck(windows.cut(padded, box)) for box in chosen]
+        windows = seen_windows(self._preset, torch.from_numpy(prepared.image)[None])
+        parts = [self._bottleneck(window) for window in windows]
         both = torch.cat(parts, dim=1)
         return torch.cat([both.mean(1), both.std(1)]).cpu().numpy().astype(np.float64)
 

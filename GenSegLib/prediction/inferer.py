@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from .ensemble import CPU, OutOfMemoryFallback
 from .inversion import Slab
 from .memory_budget import MemoryBudget
 from .prediction_progress import InferencePass, PredictionProgress
-from .sliding_window import SlidingWindows, iterate_slabs
+from .sliding_window import SlidingWindows, iterate_slabs, seen_windows
 
 
 class SlidingWindowInferer:
@@ -65,6 +66,7 @@ class SlidingWindowInferer:
         predictor = self._predictor
         predictor.augmentations = inference_pass.augmentations
         self._tune_batch_size(image, windows)
+        predictor.prepare(partial(seen_windows, self._preset, image))
         if not self._budget.accumulates_on_device(self._classes, windows):
             predictor.output_device = CPU
         precision = self._budget.precision(self._classes, windows)

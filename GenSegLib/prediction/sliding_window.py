@@ -16,11 +16,13 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.data.utils import compute_importance_map
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..presets import Preset
@@ -31,6 +33,7 @@ _OVERLAP = 0.5
 _MAX_GROWTH = 4  # of a window that covers a slice, over the patch
 SEEN_WINDOWS = 12  # from which features of a whole image are computed; a CT has hundreds
 _MAX_SLICES, _MAX_VOXELS = 16, 1 << 18  # of a window of a 2-D network
+_STEPS = 0.7549, 0.5698  # whose multiples modulo 1 are spread evenly over a square (Roberts, 2018)
 
 
 @dataclass(frozen=True)
@@ -106,16 +109,26 @@ class SlidingWindows:
         """Return the windows of the row at `start` as slices of the padded image."""
         starts = [self._starts(axis) for axis in range(len(self.size))]
         starts[self.along] = [start]
-        return [
-            tuple(slice(begin, begin + edge) for begin, edge in zip(corner, self.patch_size))
-            for corner in product(*starts)
-        ]
+        return [self._box(corner) for corner in product(*starts)]
 
     def spread(self, count: int) -> list[tuple[slice, ...]]:
-        """Return at most `count` windows, evenly spaced in the order of the rows."""
-        boxes = [box for start in self.rows for box in self.row(start)]
-        count = min(count, len(boxes))
-        return [boxes[round(place)] for place in np.linspace(0, len(boxes) - 1, count)]
+        """Return at most `count` windows, evenly spaced along each axis.
+
+        Every n-th window would not be: of 11 rows, 12 windows would all lie in two corners.
+        """
+        if self.count <= count:
+            return [box for start in self.rows for box in self.row(start)]
+        corners, steps = [], iter(_STEPS)
+        for axis in range(len(self.size)):
+            starts = np.array(self._starts(axis))
+            is_along = axis == self.along
+            parts = np.linspace(0, 1, count) if is_along else _sequence(count, next(steps))
+            indices = np.minimum(parts * len(starts), len(starts) - 1).astype(int)
+            corners.append(starts[indices].tolist())
+        return [self._box(corner) for corner in dict.fromkeys(zip(*corners))]
+
+    def _box(self, corner: Sequence[int]) -> tuple[slice, ...]:
+        return tuple(slice(begin, begin + edge) for begin, edge in zip(corner, self.patch_size))
 
     def cut(self, padded: Tensor, box: Sequence[slice]) -> Tensor:
         """Return the input of a window: its voxels of a padded image and its context slices.
@@ -150,6 +163,26 @@ class SlidingWindows:
         return [*range(0, size - edge, step), size - edge]
 
 
+def _sequence(count: int, step: float) -> NDArray[np.floating[Any]]:
+    return (0.5 + np.arange(count) * step) % 1
+
+
+def seen_windows(preset: Preset, image: Tensor) -> Iterator[Tensor]:
+    """Yield some windows of an image, from which features of the whole image are computed.
+
+    They have the size of a patch, whatever windows the image is segmented in: features that are
+    normalized window by window depend on it.
+
+    Args:
+        preset: of the model.
+        image: (1, channel, *size) on any device.
+    """
+    windows = SlidingWindows.for_preset(preset, image.shape[2:])
+    padded = windows.pad(image)
+    for box in windows.spread(SEEN_WINDOWS):
+        yield windows.cut(padded, box)
+
+
 def iterate_slabs(
     predictor: EnsemblePredictor,
     image: Tensor,
@@ -160,7 +193,7 @@ def iterate_slabs(
     """Yield the class probabilities of an image in slabs, each as soon as it is complete.
 
     Args:
-        predictor: returns the probabilities of windows.
+        predictor: returns the probabilities of windows; prepared for the image.
         image: (1, channel, *windows.size) on any device.
         windows: the windows over the image; slabs follow each other along `windows.along`.
         precision: data type of the accumulator, torch.float32 or torch.float16.
@@ -171,8 +204,6 @@ def iterate_slabs(
         (class, ...) in float32 on `predictor.output_device`. Slabs are contiguous and in order.
     """
     padded = windows.pad(image)
-    some = windows.spread(SEEN_WINDOWS)
-    predictor.prepare(lambda: (windows.cut(padded, box) for box in some))
     accumulator = _SlabAccumulator(predictor, windows, precision)
     rows = windows.rows
     for row, following in zip(rows, [*rows[1:], windows.padded_size[windows.along]]):

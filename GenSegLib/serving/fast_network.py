@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..computing.thread_tuning import time_step
 from ..models.export_onnx import OnnxSession, export_onnx
+from ..networks.dual_normalization import dual_part
 from ..presets import Preset
 
 _MIN_SPEEDUP = 1.1
@@ -35,6 +36,8 @@ class _OnnxNetwork(nn.Module):
 def fastest_network(model_folder: Path, network: nn.Module, preset: Preset) -> nn.Module:
     """Return the faster one of a model's network on the CPU and the same in ONNX Runtime.
 
+    ONNX Runtime sees windows alone, unlike a network that compares whole images with labeled ones.
+
     Args:
         model_folder: of the model.
         network: of windows (batch, channel, x, y, z) to logits.
@@ -42,6 +45,9 @@ def fastest_network(model_folder: Path, network: nn.Module, preset: Preset) -> n
     """
     installed = all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
     if not installed or preset.context_slices or preset.spatial_dims != 2:
+        return network
+    dual = dual_part(network)
+    if dual is not None and dual.knows_typical:
         return network
     other = _onnx_network(model_folder)
     if other is None or _seconds(other, preset) * _MIN_SPEEDUP >= _seconds(network, preset):

@@ -146,8 +146,11 @@ class BatchSampler:
         return pair, is_recolored
 
     def _marked(self, images: torch.Tensor, is_recolored: torch.Tensor) -> torch.Tensor:
-        """Mark recolored samples, and unlabeled ones after them, which may be of other scanners."""
-        if not self.config.has_dual_normalization:
+        """Mark recolored samples, and unlabeled ones after them, which may be of other scanners.
+
+        Not beside pairs of a generator, which have no mark and show the training's own scanner.
+        """
+        if not self.config.has_dual_normalization or self.config.has_generator:
             return images
         unlabeled = is_recolored.new_ones(len(images) - len(is_recolored))
         return mark_recolored(images, torch.cat([is_recolored, unlabeled]))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
+from torch import nn
 
 from ..data.training_case import TrainingCase
 from ..networks.dual_normalization import MIN_CASES, dual_part, early_features
 from ..networks.slice_wise import as_window_network
-from ..prediction.sliding_window import SEEN_WINDOWS, SlidingWindows
-from ..presets import Preset
+from ..prediction.sliding_window import SEEN_WINDOWS, SlidingWindows, seen_windows
 from .learner import Learner
 
 _MAX_CASES = 16
@@ -31,7 +30,7 @@ def set_typical_features(learner: Learner) -> None:
         return
     network = as_window_network(learner.averaged_segmenter, learner.preset)
     with learner.problem.autocast():
-        cases = (_windows(case, learner.preset) for case in _some_cases(learner))
+        cases = (seen_windows(learner.preset, case.image[None]) for case in _some_cases(learner))
         dual.set_typical([early_features(network, dual, windows) for windows in cases])
 
 
@@ -45,21 +44,21 @@ def typical_features(learner: Learner) -> Iterator[None]:
     try:
         yield
     finally:
-        dual = dual_part(learner.averaged_segmenter)
-        if dual is not None:
-            dual.set_typical([])
+        forget_typical_features(learner.averaged_segmenter)
+
+
+def forget_typical_features(network: nn.Module) -> None:
+    """Let a network whose training goes on know nothing of typical features."""
+    dual = dual_part(network)
+    if dual is not None:
+        dual.set_typical([])
 
 
 def _some_cases(learner: Learner) -> list[TrainingCase]:
-    """Return evenly spaced labeled cases, as many as the time allows."""
+    """Return evenly spaced labeled cases, as many as the time allows; none of too few."""
     cases, preset = learner.cases, learner.preset
+    if len(cases) < MIN_CASES:
+        return []
     window = math.prod(SlidingWindows.for_preset(preset, cases[0].shape).patch_size)
     count = min(_MAX_CASES, max(MIN_CASES, int(_MAX_VOXELS / (SEEN_WINDOWS * window))), len(cases))
     return [cases[round(index)] for index in np.linspace(0, len(cases) - 1, count)]
-
-
-def _windows(case: TrainingCase, preset: Preset) -> Iterator[torch.Tensor]:
-    windows = SlidingWindows.for_preset(preset, case.shape)
-    padded = windows.pad(case.image[None])
-    for box in windows.spread(SEEN_WINDOWS):
-        yield windows.cut(padded, box)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from ..nesting import region_values
 from ..networks.slice_wise import as_window_network
 from ..prediction.ensemble import EnsemblePredictor
 from ..prediction.postprocessing import postprocess
-from ..prediction.sliding_window import SlidingWindows, iterate_slabs
+from ..prediction.sliding_window import SlidingWindows, iterate_slabs, seen_windows
 from .learner import Learner
 from .pseudo_label_checks import CasePrediction
 
@@ -119,6 +120,7 @@ class CaseSegmenter:
         start, windows = time.monotonic(), SlidingWindows.for_preset(self._preset, image.shape[1:])
         slabs, certain = [], []
         with self._learner.problem.autocast():
+            self._predictor.prepare(partial(seen_windows, self._preset, image[None]))
             for _, _, part in iterate_slabs(self._predictor, image[None], windows):
                 slabs.append(argmax_channel(part[None])[0, 0].byte().cpu().numpy())
                 certain.append(part.amax(0).half().cpu().numpy())

@@ -45,6 +45,7 @@ from .learner import Learner
 from .losses import finest_level
 from .schedule import averaging_decay
 from .session import Session
+from .typical_features import forget_typical_features
 
 _KNOWN_DICE = 0.5  # from here on, the model knows the task
 _SHORTER = 3  # a third of the schedule
@@ -86,6 +87,7 @@ def start_from_model(
     if start.outcome != FRESH:
         for network in (learner.problem.segmenter, learner.averaged_segmenter):
             network.load_state_dict(state)
+            forget_typical_features(network)
 
 
 def transfer_weights(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,32 @@ from tiny_models import tiny_metadata
 from torch import nn
 
 from GenSegLib import commands
+from GenSegLib.cases import CaseSet
 from GenSegLib.cli import build_parser
 from GenSegLib.config import TrainConfig
 from GenSegLib.events import EventLog
+from GenSegLib.images.volume import Volume
+from GenSegLib.models.initial_model import TRANSFER, WarmStart, store_initial_model
 from GenSegLib.models.weights import load_segmenter, save_model
 from GenSegLib.networks import build_segmenter, segmenter_args, segmenter_target
 from GenSegLib.networks.dual_normalization import (
     AGREEMENT,
+    REAL,
     DualDynUNet,
     choose_normalization,
+    dual_part,
     early_features,
     mark_recolored,
 )
-from GenSegLib.presets import load_preset
+from GenSegLib.prediction.case_features import FeatureExtractor
+from GenSegLib.prediction.predictor import Predictor
+from GenSegLib.presets import Preset, load_preset
 from GenSegLib.runs import RunFolder
+from GenSegLib.serving import fast_network
 from GenSegLib.training.session import load_session
 from GenSegLib.training.train import train
-from GenSegLib.training.typical_features import typical_features
+from GenSegLib.training.typical_features import set_typical_features, typical_features
+from GenSegLib.training.warm_start import start_from_model
 
 SHAPE = (16, 32)
 NARROW = {"filters": [4, 8, 8, 8]}
@@ -42,8 +52,7 @@ SETTINGS = {"segmenter": "dynunet", "generator": "regions", "target_scanner": 0.
 @pytest.fixture
 def network() -> DualDynUNet:
     torch.manual_seed(0)
-    arguments = {**segmenter_args("dual-dynunet", 1, 3, 2, SHAPE), **NARROW}
-    built = build_segmenter("dual-dynunet", arguments)
+    built = build_segmenter("dual-dynunet", narrow_args(2, SHAPE))
     assert isinstance(built, DualDynUNet)
     return built
 
@@ -66,9 +75,23 @@ def know_scans(network: DualDynUNet, count: int) -> None:
     network.eval().set_typical([early_features(network, network, [each]) for each in scans])
 
 
-def dual_run(folder: Path, **changes: Any) -> RunFolder:
-    cases = phantom_cases(3)
+def dual_run(folder: Path, cases: CaseSet | None = None, **changes: Any) -> RunFolder:
+    cases = cases or phantom_cases(3)
     return small_run(folder, cases, **SHORT, **{**SETTINGS, "dual_normalization": True, **changes})
+
+
+def narrow_args(dims: int, shape: Sequence[int], **changes: Any) -> dict[str, Any]:
+    return {**segmenter_args("dual-dynunet", 1, 3, dims, shape), **NARROW, **changes}
+
+
+def save_dual_model(
+    folder: Path, preset: Preset, arguments: dict[str, Any], state: dict[str, torch.Tensor]
+) -> None:
+    """Save a model of two classes."""
+    preset = replace(preset, labels={1: "Anterior", 2: "Posterior"})
+    network = {"network": "dual-dynunet", "network_args": arguments}
+    metadata = tiny_metadata(preset, **network, network_target=segmenter_target("dual-dynunet"))
+    save_model(folder, metadata, state)
 
 
 @torch.no_grad()
@@ -185,17 +208,110 @@ def test_a_trained_model_predicts(tmp_path: Path) -> None:
 
 
 def test_a_training_that_starts_from_such_a_model_has_its_network(tmp_path: Path) -> None:
-    arguments = {**segmenter_args("dual-dynunet", 1, 3, 3, (16, 24, 16)), **NARROW}
-    preset = replace(small_preset(), labels={1: "Anterior", 2: "Posterior"})
-    network = {"network": "dual-dynunet", "network_args": arguments}
-    metadata = tiny_metadata(preset, **network, network_target=segmenter_target("dual-dynunet"))
+    arguments = narrow_args(3, (16, 24, 16))
     weights = build_segmenter("dual-dynunet", arguments).state_dict()
-    save_model(tmp_path / "model", metadata, weights)
+    save_dual_model(tmp_path / "model", small_preset(), arguments, dict(weights))
     path = small_run(tmp_path / "run").path
     args = build_parser().parse_args(["train", str(path), "--from", str(tmp_path / "model")])
     args.started = time.monotonic()
     run = commands.train._find_run(args)
     assert (run.config.network, run.config.segmenter) == ("dual-dynunet", "dynunet")
+
+
+def test_a_training_that_starts_from_a_model_knows_nothing_of_its_images(tmp_path: Path) -> None:
+    run = dual_run(tmp_path / "run")
+    session = load_session(run)
+    learner = session.learner
+    networks = [learner.problem.segmenter, learner.averaged_segmenter]
+    duals = [dual for network in networks if (dual := dual_part(network)) is not None]
+    state = {**networks[0].state_dict(), "typical": torch.ones_like(duals[0].typical)}
+    save_dual_model(tmp_path / "model", run.preset, learner.arguments, state)
+    store_initial_model(run.path, tmp_path / "model", WarmStart("model", outcome=TRANSFER))
+    start_from_model(run, session, EventLog(None))
+    assert [dual.knows_typical for dual in duals] == [False, False]
+
+
+def test_features_of_too_few_labeled_images_are_not_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = load_session(dual_run(tmp_path / "run", phantom_cases(2))).learner
+    name = "GenSegLib.training.typical_features.early_features"
+    monkeypatch.setattr(name, lambda *_: pytest.fail("computed"))
+    set_typical_features(learner)
+
+
+@pytest.fixture(params=["batch", ["group", {"num_groups": 2}]])
+def without_instance_norm(request: pytest.FixtureRequest) -> DualDynUNet:
+    built = build_segmenter("dual-dynunet", narrow_args(2, SHAPE, norm_name=request.param))
+    assert isinstance(built, DualDynUNet)
+    return built.eval()
+
+
+@torch.no_grad()
+def test_a_network_without_instance_normalization_has_nothing_to_choose(
+    without_instance_norm: DualDynUNet,
+) -> None:
+    assert dual_part(without_instance_norm) is None
+    choose_normalization(without_instance_norm, lambda: pytest.fail("computed"))
+    assert without_instance_norm.agreement is None
+
+
+def test_a_network_with_both_sets_learns_from_pairs_of_a_generator(tmp_path: Path) -> None:
+    learner = load_session(dual_run(tmp_path / "run", generator="searchable")).learner
+    assert dual_part(learner.averaged_segmenter) is not None
+    losses = learner.joint_step(0)
+    assert losses["segmenter_loss"] > 0
+
+
+# ---- models of 2-D images
+
+
+@pytest.fixture
+def known(tmp_path: Path, network: DualDynUNet) -> Path:
+    """A model of 2-D images that knows the features of labeled ones."""
+    know_scans(network, 8)
+    preset = replace(load_preset("generic-2d"), patch_size=(32, 32), spacing=(1.0, 1.0))
+    save_dual_model(
+        tmp_path / "known", preset, narrow_args(2, (32, 32)), dict(network.state_dict())
+    )
+    return tmp_path / "known"
+
+
+def picture() -> Volume:
+    return Volume(scan(1).repeat(1, 1, 2, 2).numpy()[0, ..., None], torch.eye(4).numpy())
+
+
+def test_an_image_is_compared_in_the_same_windows_whatever_those_of_its_segmentation(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[torch.Tensor] = []
+    monkeypatch.setattr(DualDynUNet, "is_typical", lambda _, features: found.append(features))
+    for whole in (False, True):
+        Predictor(known, "cpu", exact=True, whole_slices=whole).predict(picture())
+    torch.testing.assert_close(*found)
+
+
+def test_onnx_runtime_does_not_replace_a_model_that_compares_images(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_network, "_onnx_network", lambda _: pytest.fail("exported"))
+    model, metadata = load_segmenter(known)
+    assert fast_network.fastest_network(known, model, metadata.preset) is model
+
+
+def test_features_that_select_images_need_one_pass(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract, passes = FeatureExtractor(known, "cpu"), []
+    segment = DualDynUNet._segment
+
+    def counted(self: DualDynUNet, images: torch.Tensor, chosen: Sequence[int]) -> Any:
+        passes.extend(chosen)
+        return segment(self, images, chosen)
+
+    monkeypatch.setattr(DualDynUNet, "_segment", counted)
+    extract(picture())
+    assert set(passes) == {REAL}
 
 
 def test_models_for_other_scanners_have_it_unless_their_network_cannot() -> None:

@@ -116,3 +116,12 @@ def test_some_windows_are_spread_over_the_image(count: int, found: int) -> None:
     assert len(starts) == found
     assert (starts[0], starts[-1]) == (0, 48)
     assert starts == sorted(starts)
+
+
+def test_some_windows_are_spread_over_slices_whatever_their_number() -> None:
+    for stacks in range(2, 40):
+        windows = SlidingWindows((48, 48, 16 * stacks), (16, 16, 16), 2, slice_wise=True)
+        chosen = windows.spread(12)
+        inside = [x for x, y, _ in chosen if 0 < x.start < 32 and 0 < y.start < 32]
+        assert len({(x.start, y.start, z.start) for x, y, z in chosen}) == 12
+        assert 4 <= len(inside) <= 6  # 9 of the 25 places in a slice
