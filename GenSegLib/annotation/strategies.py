@@ -42,8 +42,7 @@ STRATEGIES = {
         Strategy(
             "different",
             "Most different",
-            "covers unusual images early; where measured (hippocampi, one seed), no better than in "
-            "order or random",
+            "covers unusual images early; where measured, no better than in order or random",
             needs_model=True,
         ),
         Strategy(
