@@ -23,6 +23,7 @@ from GenSegSlicerLib.Channels import (
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.Resampling import overlapWarnings
 from GenSegSlicerLib.SegmentationFiles import loadSegmentation
+from GenSegSlicerLib.Units import unitOfInput
 from GenSegSlicerLib.VolumeFiles import (
     loadDerivedVolume,
     requireFiniteVoxels,
@@ -94,11 +95,10 @@ class ApplyJob(ProcessJob):
         self._writtenIJKToRAS: list[np.ndarray] = []
 
     def _writeInputs(self) -> Steps:
-        # models from before files said that lengths are in pixels took these for millimeters
-        unit = "mm" if self._metadata.preset.unit == "mm" else ""
         for index, node in enumerate(self.volumeNodes):
             yield index / len(self.volumeNodes)
-            matrix = yield from writeChannelsSteps(_requireInScene(node), self._images(index), unit)
+            unit = unitOfInput(_requireInScene(node), self._metadata.preset)
+            matrix = yield from writeChannelsSteps(node, self._images(index), unit)
             self._writtenIJKToRAS.append(matrix)
 
     def _arguments(self) -> list[object]:

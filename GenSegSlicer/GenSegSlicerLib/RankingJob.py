@@ -19,6 +19,7 @@ from GenSegSlicerLib.AnnotationCases import AnnotationCase
 from GenSegSlicerLib.Channels import channelNodes
 from GenSegSlicerLib.ProcessJob import ProcessJob
 from GenSegSlicerLib.TrainingPair import TrainingVolume
+from GenSegSlicerLib.Units import unitOfInput
 from GenSegSlicerLib.VolumeFiles import writeChannelsSteps
 
 _MAX_CASES = 20  # a new model ranks them anew long before all of them are annotated
@@ -69,10 +70,10 @@ class RankingJob(ProcessJob):
         return [self.folder / "in" / f"{name}{end}.nrrd" for end in ends]
 
     def _writeInputs(self) -> Steps:
-        unit = "mm" if ModelMetadata.load(self.model).preset.unit == "mm" else ""  # as `ApplyJob`
+        preset = ModelMetadata.load(self.model).preset
         for index, (name, node) in enumerate(self._volumes.items()):
             yield index / len(self._volumes)
-            yield from writeChannelsSteps(node, self._files[name], unit)
+            yield from writeChannelsSteps(node, self._files[name], unitOfInput(node, preset))
         cases = (
             Case(str(number), first, None, Role.UNLABELED, others=tuple(others))
             for number, (first, *others) in enumerate(self._files.values())

@@ -8,9 +8,11 @@ import numpy as np
 import slicer
 
 from GenSegLib.images.file_names import is_raster_file
-from GenSegLib.images.nrrd_files import is_in_pixels
+from GenSegLib.images.nrrd_files import is_in_pixels, is_stack_file
+from GenSegLib.presets import Preset
 from GenSegSlicerLib.Geometry import (
     fileIJKToRAS,
+    isFlat,
     localIJKToRAS,
     sliceAxis,
     spacingFromMatrix,
@@ -26,9 +28,19 @@ def unitOf(volumeNode: slicer.vtkMRMLVolumeNode) -> str:
         return "px"
     storage = volumeNode.GetStorageNode()
     path = Path((storage.GetFileName() if storage is not None else None) or "")
+    if not isFlat(volumeNode) and not is_stack_file(path):
+        return "mm"
     hasOwnSpacing = not np.allclose(spacingFromMatrix(localIJKToRAS(volumeNode)), 1)
     isRaster = is_raster_file(path) and not hasOwnSpacing
     return "px" if isRaster or is_in_pixels(path) else "mm"
+
+
+def unitOfInput(volumeNode: slicer.vtkMRMLVolumeNode, preset: Preset) -> str:
+    """Return the unit of a file of a volume for a model.
+
+    Models from before files said that lengths are in pixels took these for millimeters.
+    """
+    return "mm" if preset.unit == "mm" else unitOf(volumeNode)
 
 
 def areaUnit(unit: str) -> str:

@@ -41,8 +41,10 @@ from PIL import Image
 from GenSegLib.datasets.channels import read_channels
 from GenSegLib.datasets.image_io import read_image
 from GenSegLib.errors import GenSegError
+from GenSegLib.images.nrrd_files import write_nrrd_steps
 from GenSegLib.images.volume import LPS_TO_RAS
 from GenSegLib.models.folder import ModelMetadata
+from GenSegLib.steps import finish
 
 SAGITTAL = np.array([[0, 0, 2.0, 5], [0.5, 0, 0, 7], [0, -0.5, 0, 9], [0, 0, 0, 1]])
 
@@ -297,6 +299,15 @@ def test_a_file_of_a_dicom_image_without_a_scale_stays_in_pixels(
         assert read_image(path).unit == read_image(dicom).unit == unit
         for node in (loadVolume(path, name), slicer.util.loadVolume(str(path))):
             assert unitOf(node) == unit
+
+
+def test_a_volume_of_several_slices_is_in_millimeters_whatever_its_file_says(
+    scene: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "volume.nrrd"
+    finish(write_nrrd_steps(path, np.zeros((3, 4, 5), np.int16), np.eye(4), unit="px"))
+    node = slicer.util.loadVolume(str(path))
+    assert unitOf(node) == read_image(path).unit == "mm"
 
 
 def test_areas_are_those_of_each_image_in_its_own_unit(scene: Any, tmp_path: Path) -> None:
