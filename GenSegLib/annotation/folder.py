@@ -21,7 +21,7 @@ from pathlib import Path
 from ..case_annotation import PLANES, Annotation, ClassState, split_special
 from ..cases import Case, CaseSet
 from ..errors import GenSegError
-from ..files import append_line, write_json, writing_folder
+from ..files import append_line, file_version, write_json, writing_folder
 from ..label_maps import BACKGROUND
 from ..nesting import direct_includes, includes_among, values_around
 from ..run_lock import RunLock
@@ -155,8 +155,7 @@ class AnnotationFolder:
         """
         path = self.path / "states.jsonl"
         try:
-            status = path.stat()
-            version = status.st_mtime_ns, status.st_size
+            version = file_version(path)
             if version != self._read[0]:
                 self._read = version, _parse(path.read_bytes().split(b"\n"))
         except FileNotFoundError:

@@ -1,12 +1,8 @@
-"""Reading and writing of volumes in any file format.
-
-SimpleITK's LPS (z, y, x) is converted to RAS (channel, x, y, z) here and nowhere else.
-"""
+"""Reading and writing of volumes in any file format."""
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,15 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the usual name
 from numpy.typing import DTypeLike
 
 from ..case_annotation import COMPLETE, Annotation
 from ..dicom import seg_reader
-from ..dicom.files import SEGMENTATION_CLASSES, is_planar_file, is_segmentation
-from ..dicom.multiframe import load_multiframe
+from ..dicom.files import is_planar_file, is_segmentation
 from ..dicom.planar import read_planar
-from ..dicom.series import load_series
 from ..dicom.terminology import ConceptKey, parse_terminology
 from ..errors import GenSegError
 from ..files import file_version
@@ -43,10 +36,11 @@ from ..images.nrrd_files import is_in_pixels, is_stack_file
 from ..images.raster_files import read_raster, read_raster_label, write_raster, write_raster_label
 from ..images.seg_nrrd import Segment, parse_segments, segment_header
 from ..images.segment_overlaps import flatten_layers
-from ..images.volume import LPS_TO_RAS, MAX_CHANNELS, Volume, on_same_grid, select_frame
+from ..images.volume import Volume, on_same_grid, select_frame
 from ..label_maps import Concepts, match_names
 from ..nesting import Includes
 from .annotated_voxels import finalize_label, remap_values, special_segments
+from .itk_volumes import from_itk, load_channels, load_itk, require_real, to_itk
 
 __all__ = [
     "Volume",
@@ -58,7 +52,6 @@ __all__ = [
     "write_label",
 ]
 
-_SOP_CLASS_UID = "0008|0016"
 _WHOLE_TOLERANCE = 1e-3
 
 
@@ -201,7 +194,7 @@ def write_image(path: Path, volume: Volume, like: Path | None = None) -> None:
         write_raster(path, volume.array)
         return
     if not is_nifti_name(path):
-        itk_files.save_image(_to_itk(volume), path)
+        itk_files.save_image(to_itk(volume), path)
         return
     header = read_header(like) if like is not None and is_nifti_file(like) else None
 
@@ -252,7 +245,7 @@ def write_label(
     named = {value: names.get(value, "") for value in values}
     layers, layer_of = region_layers(smallest[0], named, includes or {})
     header = segment_header(values, volume.shape, names, colors or {}, terminology or {}, layer_of)
-    itk_files.save_image(_to_itk(Volume(layers, volume.affine)), path, header)
+    itk_files.save_image(to_itk(Volume(layers, volume.affine)), path, header)
 
 
 def _read(path: Path) -> Volume:
@@ -266,7 +259,7 @@ def _read(path: Path) -> Volume:
         return read_raster(path)
     if is_nifti_file(path):
         return read_nifti(path)
-    volume = _from_itk(_load_channels(path))
+    volume = from_itk(load_channels(path))
     volume = replace(volume, is_stack=volume.shape[2] > 1 and is_stack_file(path))
     return replace(volume, unit="px") if volume.is_2d and is_in_pixels(path) else volume
 
@@ -293,12 +286,12 @@ def _read_segments(
         volume = read_nifti(path)
         _require_scalar(path, len(volume.array))
         return replace(volume, array=_to_int16(path, volume.array, "K")), {}
-    image = _load(path)
+    image = load_itk(path)
     segments = parse_segments(itk_files.header_fields(image))
     if not segments:
         _require_scalar(path, image.GetNumberOfComponentsPerPixel())
-        _require_real(path, image)
-    volume = _from_itk(image)
+        require_real(path, image)
+    volume = from_itk(image)
     array = volume.array
     if segments:
         array = flatten_layers(array, segments, includes, warn)[None]
@@ -327,46 +320,6 @@ def _present(label: Volume, names: Mapping[int, str]) -> dict[int, str]:
     return {value: name for value, name in names.items() if value in values}
 
 
-def _load_channels(path: Path) -> sitk.Image:
-    image = _load(path)
-    _require_real(path, image)
-    if (count := image.GetNumberOfComponentsPerPixel()) > MAX_CHANNELS:
-        raise GenSegError(
-            f"{path}: {count} values per voxel, but at most {MAX_CHANNELS} channels are supported; "
-            "extract fewer channels"
-        )
-    return image
-
-
-def _load(path: Path) -> sitk.Image:
-    """Read a file or the DICOM series of a folder as a 3-D image with the file's voxel type."""
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:  # an invalid name, or a disconnected drive
-        raise GenSegError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if is_folder:
-        image = load_series(path)
-    else:
-        reader = itk_files.open_image(path)
-        if not reader.HasMetaDataKey(_SOP_CLASS_UID):
-            return itk_files.load_image(path, reader)
-        _require_dicom_volume(path, reader)
-        image = load_multiframe(path)
-    itk_files.require_valid_grid(path, image)
-    return image
-
-
-def _require_dicom_volume(path: Path, reader: sitk.ImageFileReader) -> None:
-    if reader.GetMetaData(_SOP_CLASS_UID).strip("\0 ") in SEGMENTATION_CLASSES:
-        raise GenSegError(
-            f"{path}: a DICOM SEG is a label, not an image; choose the folder of the image series"
-        )
-    if math.prod(reader.GetSize()[2:]) == 1:
-        raise GenSegError(
-            f"{path}: a single slice of a DICOM series; choose the folder of the series"
-        )
-
-
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Add the path to error messages."""
@@ -381,34 +334,6 @@ def _require_scalar(path: Path, count: int) -> None:
     if count > 1:
         kind = "an RGB image?" if count in (3, 4) else "several channels?"
         raise GenSegError(f"{path}: {count} values per voxel ({kind}); a label has one")
-
-
-def _require_real(path: Path, image: sitk.Image) -> None:
-    if image.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
-        raise GenSegError(f"{path}: complex voxel values; convert the image to magnitude")
-
-
-def _from_itk(image: sitk.Image) -> Volume:
-    """Convert to RAS with the image's voxel type and memory layout (x fastest)."""
-    array = sitk.GetArrayViewFromImage(image)
-    if array.ndim == image.GetDimension():
-        array = array[..., None]
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return Volume(np.array(array.T, order="F"), LPS_TO_RAS @ affine)
-
-
-def _to_itk(volume: Volume) -> sitk.Image:
-    is_vector = len(volume.array) > 1
-    image = sitk.GetImageFromArray(
-        volume.array.T if is_vector else volume.array[0].T, isVector=is_vector
-    )
-    affine = LPS_TO_RAS @ volume.affine
-    image.SetSpacing(volume.spacing)
-    image.SetDirection((affine[:3, :3] / np.array(volume.spacing)).ravel())
-    image.SetOrigin(affine[:3, 3])
-    return image
 
 
 def _to_int16(path: Path, array: np.ndarray, order: Literal["C", "K"] = "C") -> np.ndarray:
