@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,34 +29,41 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """Arguments of the processes that jobs would start."""
-    found: list[list[str]] = []
+def arguments_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[ProcessJob], list[str]]]:
+    """Return the arguments of the process that a job would start; ends the jobs after the test."""
+    jobs: list[ProcessJob] = []
+    found: list[str] = []
 
     def start(process: object, arguments: list[object]) -> None:
-        found.append(libraryArguments([str(each) for each in arguments]))
+        found.extend(libraryArguments([str(each) for each in arguments]))
+
+    def compute(job: ProcessJob) -> list[str]:
+        jobs.append(job)
+        job._compute("")
+        return found
 
     monkeypatch.setattr(LibraryProcess.LibraryProcess, "start", start)
-    return found
+    yield compute
+    for job in jobs:
+        job._finish("cancelled", "")  # its folder would be found by other tests
 
 
-def length(started: list[list[str]], job: ProcessJob) -> int:
-    job._compute("")
-    (arguments,) = started
+def length(arguments: list[str]) -> int:
     return sum(len(each) + 3 for each in arguments)  # with quotes and a space
 
 
 def test_many_volumes_are_segmented_from_a_folder(
-    scene: Any, model: Path, started: list[list[str]]
+    scene: Any, model: Path, arguments_of: Callable[[ProcessJob], list[str]]
 ) -> None:
     volume, _ = bright_block("a", GRIDS["RAS"])
     job = ApplyJob(model, [volume] * MANY)
-    assert length(started, job) < 8000
-    assert job._images(0)[0].parent in map(Path, started[0])
+    arguments = arguments_of(job)
+    assert length(arguments) < 8000
+    assert job._images(0)[0].parent in map(Path, arguments)
 
 
 def test_many_cases_are_ranked_from_a_list(
-    scene: Any, model: Path, started: list[list[str]], tmp_path: Path
+    scene: Any, model: Path, arguments_of: Callable[[ProcessJob], list[str]], tmp_path: Path
 ) -> None:
     names = [f"clip_frame{k:03d}" for k in range(MANY)]
     cases = {
@@ -65,8 +72,9 @@ def test_many_cases_are_ranked_from_a_list(
     }
     job = RankingJob(model, "unsure", cases, AnnotationFolder(tmp_path))
     finish(job._writeInputs())
-    assert length(started, job) < 8000
-    (listed,) = (Path(each) for each in started[0] if each.endswith(".json"))
+    arguments = arguments_of(job)
+    assert length(arguments) < 8000
+    (listed,) = (Path(each) for each in arguments if each.endswith(".json"))
     assert [case.image for case in read_case_list(listed).cases] == [
         case.image for case in cases.values()
     ]
